@@ -1,0 +1,191 @@
+#include "config/farm.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "config/endpoint.h"
+#include "config/yaml.h"
+
+namespace rushes::config {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr std::array<std::string_view, 5> kRoles{"viewer", "guest", "artist", "supervisor", "admin"};
+constexpr Milliseconds kLongest = 24h * 30;
+
+void read_listen(Fields& root, Listen& listen) {
+  root.map("listen", [&](Fields& fields) {
+    read_endpoint(fields, "control", listen.control);
+    read_endpoint(fields, "artifacts", listen.artifacts);
+    if (listen.control == listen.artifacts)
+      fields.problem("artifacts",
+                     "expected another endpoint than control: frames must never delay heartbeats");
+    fields.map("http", [&](Fields& http) {
+      http.text("host", listen.http_host, 255);
+      http.integer("port", listen.http_port, 1, 65535);
+    });
+  });
+}
+
+void read_keys(Fields& root, FarmKeys& keys, const std::filesystem::path& folder) {
+  root.require("keys", "a map with secret, workers and tokens");
+  root.map("keys", [&](Fields& fields) {
+    fields.require("secret", "the scheduler's secret key file");
+    fields.require("workers", "the folder of the workers' public keys");
+    fields.require("tokens", "the file of HTTP tokens");
+    fields.path("secret", keys.secret, folder);
+    fields.path("workers", keys.workers, folder);
+    fields.path("tokens", keys.tokens, folder);
+  });
+}
+
+void read_shows(Fields& root, std::vector<Show>& shows) {
+  std::set<std::string> names;
+  double floors = 0;
+  root.list("shows", 1000, "a list of {name: SHOW, weight: X, floor: X}",
+            [&](const YamlNode& item, const std::string& path) {
+              Fields fields(item, path, root.problems());
+              if (item.kind != YamlNode::Kind::kMap) return;
+              Show show;
+              fields.require("name", "the show's name");
+              fields.name("name", show.name);
+              fields.number("weight", show.weight, 0.001, 1e6);
+              fields.number("floor", show.floor, 0, 1);
+              if (!show.name.empty() && !names.insert(show.name).second)
+                fields.problem("name", "expected every show once, found '" + show.name + "' again");
+              fields.finish();
+              floors += show.floor;
+              shows.push_back(show);
+            });
+  if (floors > 1 + 1e-9)
+    root.problem("shows", "expected floors that sum to at most 1: the farm has no more to give");
+}
+
+void read_times(Fields& root, Times& times) {
+  root.map("times", [&](Fields& fields) {
+    fields.duration("heartbeat", times.heartbeat, 100ms, 60s);
+    fields.duration("lease", times.lease, 300ms, 10min);
+    fields.duration("no_progress_min", times.no_progress_min, 1s, 24h);
+    fields.number("no_progress_factor", times.no_progress_factor, 1, 100);
+    fields.duration("stop_grace", times.stop_grace, 0ms, 10min);
+    fields.duration("critic", times.critic, 1s, 1h);
+    fields.duration("upload_sweep", times.upload_sweep, 1min, kLongest);
+    fields.duration("idempotency", times.idempotency, 1min, kLongest);
+    fields.duration("group_commit", times.group_commit, 0ms, 1s);
+    if (times.lease < 3 * times.heartbeat)
+      fields.problem("lease", "expected at least three heartbeats: one lost message must not cost a lease");
+  });
+}
+
+void read_limits(Fields& root, Limits& limits) {
+  root.map("limits", [&](Fields& fields) {
+    fields.size("control_message", limits.control_message, 4096, 16 << 20);
+    fields.size("artifact_chunk", limits.artifact_chunk, 4096, 64 << 20);
+    fields.size("artifact", limits.artifact, 1 << 20, 1ull << 42);
+    fields.size("request_body", limits.request_body, 4096, 64 << 20);
+    fields.size("disk_reserve", limits.disk_reserve, 0, 1ull << 44);
+    fields.integer("workers", limits.workers, 1, 100'000);
+    fields.integer("open_shots", limits.open_shots, 1, 10'000'000);
+  });
+}
+
+void read_retries(Fields& root, Retries& retries) {
+  root.map("retries", [&](Fields& fields) {
+    fields.integer("attempts", retries.attempts, 1, 100);
+    fields.integer("worker_failures", retries.worker_failures, 1, 1000);
+    fields.duration("quarantine", retries.quarantine, 0ms, kLongest);
+    fields.duration("backoff", retries.backoff, 0ms, 60s);
+  });
+}
+
+void read_root(Fields& root, Farm& farm, const std::filesystem::path& folder) {
+  root.find("version");
+  root.name("name", farm.name);
+  read_listen(root, farm.listen);
+  read_keys(root, farm.keys, folder);
+  root.require("data", "the folder of ledger and vault");
+  root.path("data", farm.data, folder);
+  root.require("deliveries", "the folder of finished shots");
+  root.path("deliveries", farm.deliveries, folder);
+  root.require("model_roots", "a list of folders that hold NAME/model.yaml");
+  read_paths(root, "model_roots", farm.model_roots, folder);
+  read_shows(root, farm.shows);
+  read_times(root, farm.times);
+  read_limits(root, farm.limits);
+  read_retries(root, farm.retries);
+  root.finish();
+}
+
+}  // namespace
+
+Show Farm::show(std::string_view show_name) const {
+  const auto found =
+      std::find_if(shows.begin(), shows.end(), [&](const Show& s) { return s.name == show_name; });
+  return found != shows.end() ? *found : Show{std::string(show_name), 1.0, 0.0};
+}
+
+Result<Farm> parse_farm(std::string_view text, const std::filesystem::path& file) {
+  Problems problems(file.string());
+  const YamlNode node = parse_yaml(text, problems);
+  if (!problems.empty()) return tl::unexpected(problems.error());
+  Farm farm;
+  Fields root(node, "", problems);
+  read_root(root, farm, file.parent_path());
+  if (!problems.empty()) return tl::unexpected(problems.error());
+  return farm;
+}
+
+Result<Farm> read_farm(const std::filesystem::path& file) {
+  const auto text = read_text(file);
+  if (!text) return tl::unexpected(text.error());
+  return parse_farm(*text, file);
+}
+
+std::string_view to_string(Role role) { return kRoles[static_cast<std::size_t>(role)]; }
+
+std::optional<Role> parse_role(std::string_view word) {
+  for (std::size_t i = 0; i < kRoles.size(); ++i)
+    if (kRoles[i] == word) return static_cast<Role>(i);
+  return std::nullopt;
+}
+
+Result<std::vector<Token>> parse_tokens(std::string_view text, const std::filesystem::path& file) {
+  Problems problems(file.string());
+  const YamlNode node = parse_yaml(text, problems);
+  if (!problems.empty()) return tl::unexpected(problems.error());
+  std::vector<Token> tokens;
+  Fields root(node, "", problems);
+  root.find("version");
+  root.require("tokens", "a list of {name, role, digest}");
+  root.list("tokens", 10'000, "a list of {name, role, digest}",
+            [&](const YamlNode& item, const std::string& path) {
+              Fields fields(item, path, problems);
+              if (item.kind != YamlNode::Kind::kMap) return;
+              Token token;
+              int role = 0;
+              for (const char* key : {"name", "role", "digest"}) fields.require(key, "a value");
+              fields.name("name", token.name);
+              if (fields.choice("role", role, {kRoles.begin(), kRoles.end()}))
+                token.role = static_cast<Role>(role);
+              if (fields.text("digest", token.digest, 100) && !is_digest(token.digest))
+                fields.problem("digest",
+                               "expected \"blake2b-256:\" and 64 lower-case hex digits of the token's text");
+              fields.text("shot", token.shot, 130);
+              if (token.shot.empty() == (token.role == Role::kGuest) && role == static_cast<int>(token.role))
+                fields.problem("shot", "expected SHOW/SHOT for a guest, and for nobody else");
+              fields.finish();
+              tokens.push_back(token);
+            });
+  root.finish();
+  if (!problems.empty()) return tl::unexpected(problems.error());
+  return tokens;
+}
+
+Result<std::vector<Token>> read_tokens(const std::filesystem::path& file) {
+  const auto text = read_text(file);
+  if (!text) return tl::unexpected(text.error());
+  return parse_tokens(*text, file);
+}
+
+}  // namespace rushes::config

@@ -1,0 +1,110 @@
+// farm.yaml: everything the scheduler is told (see the commented config/farm.yaml).
+//
+// A worker never reads this file: it names the scheduler's secrets. Paths are resolved against the file's
+// folder.
+//
+// Thread contract: pure functions of their arguments and the file named; call from any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/digest.h"
+#include "config/result.h"
+
+namespace rushes::config {
+
+using Milliseconds = std::chrono::milliseconds;
+
+struct Listen {
+  std::string control = "tcp://127.0.0.1:7401";    // ZeroMQ ROUTER: leases, heartbeats, results
+  std::string artifacts = "tcp://127.0.0.1:7402";  // ZeroMQ ROUTER: chunks of frames and latents
+  std::string http_host = "127.0.0.1";             // loopback unless the file says otherwise
+  int http_port = 7400;                            // 1..65535
+};
+
+struct FarmKeys {
+  std::filesystem::path secret;   // the scheduler's CURVE secret key (readable by its user only)
+  std::filesystem::path workers;  // folder of *.pub: only workers whose public key lies here may connect
+  std::filesystem::path tokens;   // tokens.yaml, see read_tokens()
+};
+
+// A show's share of the farm.
+struct Show {
+  std::string name;
+  double weight = 1.0;  // > 0; shares are proportional
+  double floor = 0.0;   // 0..1 of all slots, kept while the show has runnable work; all floors sum to <= 1
+};
+
+// Durations are of CLOCK_BOOTTIME. What each prevents is written in config/farm.yaml.
+struct Times {
+  Milliseconds heartbeat{2'000};
+  Milliseconds lease{15'000};             // >= 3 heartbeats
+  Milliseconds no_progress_min{120'000};  // an attempt without progress is stopped after
+  double no_progress_factor = 4.0;        //   max(no_progress_min, factor * estimate)
+  Milliseconds stop_grace{10'000};        // between asking an engine to stop and SIGKILL
+  Milliseconds critic{60'000};            // a critic that takes longer counts as `unknown`
+  Milliseconds upload_sweep{86'400'000};  // uploads that no accepted result names
+  Milliseconds idempotency{604'800'000};  // how long a submit's idempotency key is remembered
+  Milliseconds group_commit{2};           // how long the journal gathers records before one sync
+};
+
+struct Limits {
+  std::uint64_t control_message = 64 * 1024;   // bytes; larger ones are refused and counted
+  std::uint64_t artifact_chunk = 1024 * 1024;  // bytes
+  std::uint64_t artifact = 4ull << 30;         // bytes of one artifact
+  std::uint64_t request_body = 1024 * 1024;    // bytes of one HTTP request
+  std::uint64_t disk_reserve = 1ull << 30;     // bytes left free on the data folder's disk
+  int workers = 1000;
+  int open_shots = 10'000;
+};
+
+struct Retries {
+  int attempts = 4;         // of one task, over all workers, then the shot needs `attention`
+  int worker_failures = 3;  // in a row, of tasks that others finish: the worker is quarantined
+  Milliseconds quarantine{600'000};
+  Milliseconds backoff{1'000};  // before the second attempt, doubled each time, at most 60 s
+};
+
+struct Farm {
+  std::string name = "farm";
+  Listen listen;
+  FarmKeys keys;
+  std::filesystem::path data;                      // ledger and vault
+  std::filesystem::path deliveries;                // finished shots: DELIVERIES/SHOW/SHOT/
+  std::vector<std::filesystem::path> model_roots;  // manifests the planner reads
+  std::vector<Show> shows;                         // a show that is not listed has weight 1 and no floor
+  Times times;
+  Limits limits;
+  Retries retries;
+  // The share of a show, listed or not.
+  Show show(std::string_view show_name) const;
+};
+
+// Error: kInvalid with one line per problem, kNotFound.
+Result<Farm> read_farm(const std::filesystem::path& file);
+Result<Farm> parse_farm(std::string_view text, const std::filesystem::path& file);
+
+// Roles of the HTTP API, each may do what the ones before it may.
+enum class Role { kViewer, kGuest, kArtist, kSupervisor, kAdmin };
+std::string_view to_string(Role role);  // "viewer", "guest", "artist", "supervisor", "admin"
+std::optional<Role> parse_role(std::string_view word);
+
+// One entry of tokens.yaml. The file holds digests, so that reading it gives no access.
+struct Token {
+  std::string name;  // who, for the journal
+  Role role = Role::kViewer;
+  std::string digest;  // text_digest() of the secret text; compare with same_digest()
+  std::string shot;    // guests only: "show/shot" that they may annotate
+};
+
+// tokens.yaml: {version: 1, tokens: [{name: ann, role: artist, digest: "blake2b-256:<64 hex>"}]}
+Result<std::vector<Token>> read_tokens(const std::filesystem::path& file);
+Result<std::vector<Token>> parse_tokens(std::string_view text, const std::filesystem::path& file);
+
+}  // namespace rushes::config

@@ -1,0 +1,42 @@
+// Frame rates as exact fractions and SMPTE timecodes (ST 12-1).
+//
+// Thread contract: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "config/result.h"
+
+namespace rushes::config {
+
+// Frames per second as a reduced fraction; 23.976 is exactly 24000/1001.
+struct Rate {
+  std::int32_t numerator = 24;
+  std::int32_t denominator = 1;
+  double value() const { return static_cast<double>(numerator) / denominator; }
+  bool operator==(const Rate&) const = default;
+};
+
+// "24", "23.976", "24000/1001". The NTSC decimals (23.976, 23.98, 29.97, 47.952, 59.94, 119.88) mean n/1001.
+// Range 1..240. Error: kInvalid, says what was expected.
+Result<Rate> parse_rate(std::string_view text);
+std::string to_string(Rate rate);  // "24" or "24000/1001"
+
+// Hours, minutes, seconds, frames; `drop` means drop-frame counting, written with ';' before the frames.
+struct Timecode {
+  int hours = 1, minutes = 0, seconds = 0, frames = 0;
+  bool drop = false;
+  bool operator==(const Timecode&) const = default;
+};
+
+// "01:00:00:00" or, at 30000/1001 and 60000/1001 only, "01:00:00;02". Error: kInvalid.
+Result<Timecode> parse_timecode(std::string_view text, Rate rate);
+std::string to_string(const Timecode& timecode);
+
+// The timecode `frames` later (or earlier), wrapping at 24 hours. Drop-frame counting skips the first 2 (4 at
+// 60000/1001) numbers of every minute that is not a multiple of ten (ST 12-1, 5.2.2).
+Timecode advance(const Timecode& start, std::int64_t frames, Rate rate);
+
+}  // namespace rushes::config

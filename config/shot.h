@@ -1,0 +1,124 @@
+// Shot batches: what a TD writes, read into plain validated structs (see config/shots/first-light.yaml).
+//
+// A batch with any problem is refused whole; the error holds one line per problem, each with
+// file:line:column.
+//
+// Thread contract: pure functions of their arguments and the file named; call from any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/model.h"
+#include "config/rate.h"
+#include "config/result.h"
+#include "config/sampling.h"
+
+namespace rushes::config {
+
+inline constexpr int kMaxShots = 1000;           // in one batch file
+inline constexpr int kMaxTakes = 64;             // of one shot
+inline constexpr int kMaxFrames = 20000;         // of one shot
+inline constexpr std::size_t kMaxPrompt = 4096;  // bytes of UTF-8
+
+enum class Approve { kPerson, kBest };  // who chooses the take that is upgraded and delivered
+enum class Retime { kNone, kConform };  // kConform: same frames, played at the shot's rate
+
+std::string_view to_string(Approve approve);  // "person", "best"
+
+// The measured critics. The order is the order of reports; names are the words of YAML and JSON.
+enum class CriticName { kFlicker, kFreeze, kExposure, kLight, kSeam };
+inline constexpr std::array kCritics{CriticName::kFlicker, CriticName::kFreeze, CriticName::kExposure,
+                                     CriticName::kLight, CriticName::kSeam};
+std::string_view to_string(CriticName critic);  // "flicker", "freeze", "exposure", "light", "seam"
+std::optional<CriticName> parse_critic(std::string_view word);
+
+// What a shot changes about one critic. Scores are 0 (worst) .. 1 (faultless); absent numbers keep the
+// critic's own documented thresholds (worker/critic/critique.h). reject < revise.
+struct CriticChange {
+  bool enabled = true;
+  std::optional<double> revise;  // below this score the window is revised
+  std::optional<double> reject;  // below this score the take is dropped
+  bool operator==(const CriticChange&) const = default;
+};
+
+// A picture that the shot must show at a frame (0-based from the shot's start).
+struct KeyFrame {
+  std::filesystem::path image;
+  int frame = 0;
+  bool operator==(const KeyFrame&) const = default;
+};
+
+// What revisions of one take may cost. A window's first rendering is not a revision.
+struct Budget {
+  int windows = 2;                        // revised windows per take; 0 = never revise
+  std::optional<double> compute_seconds;  // of all revisions of one take together; absent = no such bound
+  bool operator==(const Budget&) const = default;
+};
+
+// What happens to the approved take.
+struct Upgrade {
+  bool enabled = false;
+  int scale = 4;          // linear; 2 or 4
+  SamplingChange change;  // of the manifest's master sampling
+  bool operator==(const Upgrade&) const = default;
+};
+
+struct Shot {
+  std::string show, name;                      // [A-Za-z0-9][A-Za-z0-9_-]{0,63}: they become file names
+  std::string prompt;                          // 1..kMaxPrompt bytes of UTF-8, no control characters
+  std::optional<std::string> negative_prompt;  // absent = the manifest's
+  std::string model;                           // name of a folder in model_roots
+  std::optional<int> frames;                   // exactly one of frames and seconds; see shot_frames()
+  std::optional<double> seconds;
+  std::optional<Rate> fps;  // absent = the model's
+  Retime retime = Retime::kNone;
+  std::vector<std::uint64_t> seeds;  // one per take; take k is seeds[k]
+  SamplingChange sampling;           // of the manifest's draft sampling
+  int priority = 50;                 // 0..100, higher first
+  bool gate = false;                 // wait for the critics' verdict before the next segment
+  Approve approve = Approve::kPerson;
+  Upgrade upgrade;
+  Budget budget;
+  std::vector<KeyFrame> key_frames;  // ascending frames
+  std::optional<std::filesystem::path> annotations;
+  std::map<CriticName, CriticChange> critics;
+  int start_frame = 1001;               // number of the first file of the EXR sequence
+  std::optional<std::string> timecode;  // of the first frame, checked against the rate; see shot_timecode()
+  std::string reel;                     // at most 32 characters, empty = none
+  std::string file;                     // where it was written, for messages: "shots.yaml:12"
+  int takes() const { return static_cast<int>(seeds.size()); }
+  bool operator==(const Shot&) const = default;
+};
+
+struct Batch {
+  std::string show;
+  std::vector<Shot> shots;
+};
+
+// Reads a batch. Image and annotation paths are resolved against the file's folder. Error: kInvalid,
+// kNotFound.
+Result<Batch> read_batch(const std::filesystem::path& file);
+// The same from text that came over a socket; `name` stands for the file in messages, `folder` resolves
+// paths.
+Result<Batch> parse_batch(std::string_view text, const std::string& name,
+                          const std::filesystem::path& folder);
+
+// Frames that the shot delivers, its delivered rate and first timecode (default 01:00:00:00) with this model.
+int shot_frames(const Shot& shot, const ModelManifest& model);
+Rate shot_rate(const Shot& shot, const ModelManifest& model);
+Timecode shot_timecode(const Shot& shot, const ModelManifest& model);
+// The samplings in force: the manifest's with the shot's changes.
+Sampling draft_sampling(const Shot& shot, const ModelManifest& model);
+Sampling master_sampling(const Shot& shot, const ModelManifest& model);
+
+// All that keeps this model from making this shot, in words with what works instead; empty = it can.
+std::vector<std::string> validate_shot(const Shot& shot, const ModelManifest& model);
+
+}  // namespace rushes::config

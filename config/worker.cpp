@@ -1,0 +1,67 @@
+#include "config/worker.h"
+
+#include "config/endpoint.h"
+#include "config/yaml.h"
+
+namespace rushes::config {
+namespace {
+
+void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder) {
+  root.find("version");
+  root.require("name", "this worker's name, unique on the farm");
+  root.name("name", worker.name);
+  root.require("scheduler", "a map with control, artifacts and public_key");
+  root.map("scheduler", [&](Fields& scheduler) {
+    scheduler.require("public_key", "the scheduler's public key file");
+    read_endpoint(scheduler, "control", worker.control);
+    read_endpoint(scheduler, "artifacts", worker.artifacts);
+    scheduler.path("public_key", worker.scheduler_public_key, folder);
+  });
+  root.require("keys", "a map with secret and public");
+  root.map("keys", [&](Fields& keys) {
+    keys.require("secret", "this worker's secret key file");
+    keys.require("public", "this worker's public key file");
+    keys.path("secret", worker.secret_key, folder);
+    keys.path("public", worker.public_key, folder);
+  });
+  if (int index = 0; root.choice("backend", index, {"cpu", "cuda"}))
+    worker.backend = static_cast<Backend>(index);
+  root.integer("slots", worker.slots, 1, 64);
+  root.integer("threads_per_slot", worker.threads_per_slot, 1, 256);
+  root.integer("prefetch", worker.prefetch, 0, 16);
+  root.require("model_roots", "a list of folders that hold NAME/model.yaml");
+  read_paths(root, "model_roots", worker.model_roots, folder);
+  root.path("colour", worker.colour, folder);
+  if (worker.colour.empty() && !worker.model_roots.empty())
+    worker.colour = worker.model_roots.front().parent_path() / "colour" / "farm.ocio";
+  root.require("folder", "the folder of this worker's outbox and cache");
+  root.path("folder", worker.folder, folder);
+  root.require("deliveries", "the folder that finished files are written to, the same on every worker");
+  root.path("deliveries", worker.deliveries, folder);
+  root.size("cache", worker.cache, 16ull << 20, 1ull << 44);
+  root.size("memory", worker.memory, 256ull << 20, 1ull << 44);
+  root.finish();
+}
+
+}  // namespace
+
+std::string_view to_string(Backend backend) { return backend == Backend::kCpu ? "cpu" : "cuda"; }
+
+Result<Worker> parse_worker(std::string_view text, const std::filesystem::path& file) {
+  Problems problems(file.string());
+  const YamlNode node = parse_yaml(text, problems);
+  if (!problems.empty()) return tl::unexpected(problems.error());
+  Worker worker;
+  Fields root(node, "", problems);
+  read_root(root, worker, file.parent_path());
+  if (!problems.empty()) return tl::unexpected(problems.error());
+  return worker;
+}
+
+Result<Worker> read_worker(const std::filesystem::path& file) {
+  const auto text = read_text(file);
+  if (!text) return tl::unexpected(text.error());
+  return parse_worker(*text, file);
+}
+
+}  // namespace rushes::config

@@ -1,0 +1,44 @@
+// worker.yaml: everything one worker host is told (see the commented config/worker.yaml).
+//
+// It names the worker's own keys and the scheduler's public key, never a secret of the scheduler. Paths are
+// resolved against the file's folder.
+//
+// Thread contract: pure functions of their arguments and the file named; call from any thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/result.h"
+
+namespace rushes::config {
+
+enum class Backend { kCpu, kCuda };
+std::string_view to_string(Backend backend);  // "cpu", "cuda"
+
+struct Worker {
+  std::string name;                              // [A-Za-z0-9][A-Za-z0-9_-]{0,63}, unique on the farm
+  std::string control = "tcp://127.0.0.1:7401";  // the scheduler's endpoints
+  std::string artifacts = "tcp://127.0.0.1:7402";
+  std::filesystem::path scheduler_public_key;
+  std::filesystem::path secret_key, public_key;  // this worker's CURVE key pair
+  Backend backend = Backend::kCpu;
+  int slots = 1;             // attempts that run at once: 1..64
+  int threads_per_slot = 1;  // CPU threads of one engine: 1..256; does not change pixels
+  int prefetch = 1;          // assignments held beyond the running ones: 0..16
+  std::vector<std::filesystem::path> model_roots;  // searched in order for NAME/model.yaml
+  std::filesystem::path colour;                    // OCIO configuration; default ROOT/../colour/farm.ocio
+  std::filesystem::path folder;                    // outbox and cache of this worker
+  std::filesystem::path deliveries;                // finished files are written here: DELIVERIES/SHOW/SHOT/
+  std::uint64_t cache = 2ull << 30;                // bytes of artifacts kept, least recently used leave first
+  std::uint64_t memory = 4ull << 30;  // bytes that all slots together may use; offered to the scheduler
+};
+
+// Error: kInvalid with one line per problem, kNotFound.
+Result<Worker> read_worker(const std::filesystem::path& file);
+Result<Worker> parse_worker(std::string_view text, const std::filesystem::path& file);
+
+}  // namespace rushes::config

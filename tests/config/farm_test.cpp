@@ -1,0 +1,141 @@
+#include "config/farm.h"
+
+#include <gtest/gtest.h>
+
+#include "config/worker.h"
+#include "config/yaml.h"
+
+namespace rushes::config {
+namespace {
+
+const std::filesystem::path kFolder = std::filesystem::path(RUSHES_SOURCE_DIR) / "config";
+
+constexpr const char* kFarm = R"(version: 1
+keys: {secret: k/s, workers: k/w, tokens: k/t.yaml}
+data: data
+deliveries: out
+model_roots: [models]
+)";
+
+std::string farm_complaint(const std::string& more) {
+  const auto farm = parse_farm(kFarm + more, "/etc/farm.yaml");
+  return farm ? "" : farm.error().message;
+}
+
+TEST(Farm, TheShippedExampleShowsTheDefaults) {
+  const auto shipped = read_farm(kFolder / "farm.yaml");
+  ASSERT_TRUE(shipped) << shipped.error().message;
+  const Farm plain = *parse_farm(kFarm, "/etc/farm.yaml");
+  EXPECT_EQ(shipped->listen.control, plain.listen.control);
+  EXPECT_EQ(shipped->listen.http_port, plain.listen.http_port);
+  EXPECT_EQ(shipped->times.heartbeat, plain.times.heartbeat);
+  EXPECT_EQ(shipped->times.lease, plain.times.lease);
+  EXPECT_EQ(shipped->times.no_progress_min, plain.times.no_progress_min);
+  EXPECT_EQ(shipped->times.no_progress_factor, plain.times.no_progress_factor);
+  EXPECT_EQ(shipped->times.stop_grace, plain.times.stop_grace);
+  EXPECT_EQ(shipped->times.critic, plain.times.critic);
+  EXPECT_EQ(shipped->times.upload_sweep, plain.times.upload_sweep);
+  EXPECT_EQ(shipped->times.idempotency, plain.times.idempotency);
+  EXPECT_EQ(shipped->times.group_commit, plain.times.group_commit);
+  EXPECT_EQ(shipped->limits.control_message, plain.limits.control_message);
+  EXPECT_EQ(shipped->limits.artifact_chunk, plain.limits.artifact_chunk);
+  EXPECT_EQ(shipped->limits.artifact, plain.limits.artifact);
+  EXPECT_EQ(shipped->limits.request_body, plain.limits.request_body);
+  EXPECT_EQ(shipped->limits.disk_reserve, plain.limits.disk_reserve);
+  EXPECT_EQ(shipped->limits.workers, plain.limits.workers);
+  EXPECT_EQ(shipped->limits.open_shots, plain.limits.open_shots);
+  EXPECT_EQ(shipped->retries.attempts, plain.retries.attempts);
+  EXPECT_EQ(shipped->retries.worker_failures, plain.retries.worker_failures);
+  EXPECT_EQ(shipped->retries.quarantine, plain.retries.quarantine);
+  EXPECT_EQ(shipped->retries.backoff, plain.retries.backoff);
+  EXPECT_EQ(shipped->data, (kFolder / "../farm-data").lexically_normal());
+  EXPECT_EQ(shipped->show("first-light").weight, 1.0);
+  EXPECT_EQ(shipped->show("another").floor, 0.0);
+}
+
+// Every value of the example carries its reason: "prevents" stands on each line of times, limits and retries.
+TEST(Farm, TheShippedExampleSaysWhatEachSettingPrevents) {
+  const std::string text = *read_text(kFolder / "farm.yaml");
+  for (const char* key :
+       {"heartbeat", "lease", "no_progress_min", "stop_grace", "critic", "upload_sweep", "idempotency",
+        "group_commit", "control_message", "artifact_chunk", "artifact", "request_body", "disk_reserve",
+        "attempts", "worker_failures", "quarantine", "backoff"}) {
+    const std::size_t at = text.find("\n  " + std::string(key) + ": ");
+    ASSERT_NE(at, std::string::npos) << key;
+    EXPECT_NE(text.substr(at, text.find('\n', at + 1) - at).find("# prevents"), std::string::npos) << key;
+  }
+}
+
+TEST(Farm, RefusesWithTheReason) {
+  EXPECT_EQ(farm_complaint(""), "");
+  const std::vector<std::pair<std::string, std::string>> table{
+      {"times: {lease: 5 s}\n",
+       "/etc/farm.yaml:6:16: times.lease: expected at least three heartbeats: one lost message must not cost "
+       "a lease"},
+      {"listen: {control: 127.0.0.1:80}\n",
+       "/etc/farm.yaml:6:19: listen.control: expected tcp://HOST:PORT such as tcp://127.0.0.1:7401, found "
+       "'127.0.0.1:80'"},
+      {"listen: {http: {port: 99999}}\n",
+       "/etc/farm.yaml:6:23: listen.http.port: expected a whole number from 1 to 65535, found '99999'"},
+      {"listen: {artifacts: 'tcp://127.0.0.1:7401'}\n",
+       "/etc/farm.yaml:6:21: listen.artifacts: expected another endpoint than control: frames must never "
+       "delay "
+       "heartbeats"},
+      {"shows: [{name: a, floor: 0.7}, {name: b, floor: 0.6}]\n",
+       "/etc/farm.yaml:6:8: shows: expected floors that sum to at most 1: the farm has no more to give"},
+      {"shows: [{name: a}, {name: a}]\n",
+       "/etc/farm.yaml:6:27: shows[1].name: expected every show once, found 'a' again"},
+      {"limits: {control_mesage: 64 KiB}\n",
+       "/etc/farm.yaml:6:10: limits.control_mesage: unknown key; did you mean 'control_message'?"},
+  };
+  for (const auto& [more, message] : table) EXPECT_EQ(farm_complaint(more), message);
+  EXPECT_EQ(parse_farm("version: 1\n", "f").error().message,
+            "f:1:1: keys: expected a map with secret, workers and tokens, found no such key\n"
+            "f:1:1: data: expected the folder of ledger and vault, found no such key\n"
+            "f:1:1: deliveries: expected the folder of finished shots, found no such key\n"
+            "f:1:1: model_roots: expected a list of folders that hold NAME/model.yaml, found no such key");
+  EXPECT_EQ(read_farm("/nonexistent/farm.yaml").error().kind, ErrorKind::kNotFound);
+}
+
+TEST(Tokens, HoldDigestsAndRoles) {
+  const std::string text =
+      "version: 1\ntokens:\n- {name: ann, role: supervisor, digest: \"" + text_digest("secret") +
+      "\"}\n- {name: bob, role: guest, shot: show/sh010, digest: \"" + text_digest("s2") + "\"}\n";
+  const auto tokens = parse_tokens(text, "tokens.yaml");
+  ASSERT_TRUE(tokens) << tokens.error().message;
+  EXPECT_EQ(tokens->at(0).role, Role::kSupervisor);
+  EXPECT_TRUE(same_digest(tokens->at(0).digest, text_digest("secret")));
+  EXPECT_EQ(tokens->at(1).shot, "show/sh010");
+  EXPECT_EQ(
+      parse_tokens("version: 1\ntokens: [{name: a, role: artst, digest: secret}]\n", "t").error().message,
+      "t:2:26: tokens[0].role: expected one of viewer, guest, artist, supervisor, admin, found 'artst'; did "
+      "you "
+      "mean 'artist'?\n"
+      "t:2:41: tokens[0].digest: expected \"blake2b-256:\" and 64 lower-case hex digits of the token's text");
+}
+
+TEST(Worker, TheShippedExampleReads) {
+  const auto worker = read_worker(kFolder / "worker.yaml");
+  ASSERT_TRUE(worker) << worker.error().message;
+  const Worker plain;
+  EXPECT_EQ(worker->name, "bay1");
+  EXPECT_EQ(worker->control, plain.control);
+  EXPECT_EQ(worker->artifacts, plain.artifacts);
+  EXPECT_EQ(worker->slots, plain.slots);
+  EXPECT_EQ(worker->threads_per_slot, plain.threads_per_slot);
+  EXPECT_EQ(worker->prefetch, plain.prefetch);
+  EXPECT_EQ(worker->cache, plain.cache);
+  EXPECT_EQ(worker->memory, plain.memory);
+  EXPECT_EQ(worker->model_roots, std::vector{kFolder / "models"});
+  EXPECT_EQ(worker->secret_key, kFolder / "keys/worker.key");
+}
+
+TEST(Worker, UnknownKeysAreRefused) {
+  std::string text = *read_text(kFolder / "worker.yaml");
+  const auto worker = parse_worker(text + "slts: 2\n", "w.yaml");
+  ASSERT_FALSE(worker);
+  EXPECT_NE(worker.error().message.find("slts: unknown key; did you mean 'slots'?"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rushes::config
