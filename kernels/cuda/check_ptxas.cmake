@@ -1,0 +1,26 @@
+# cmake -DNVCC=... -DHOST=... -DROOT=... -DSOURCE=... -DOUTPUT=... -P check_ptxas.cmake
+#
+# Compiles a kernel to a cubin for each architecture and fails if ptxas spills a register or serialises a pipeline
+# (warnings C7508 to C7518).
+foreach(architecture sm_80 sm_90)
+  execute_process(
+    COMMAND ${NVCC} -ccbin ${HOST} -std=c++20 -O3 -arch=${architecture} -I${ROOT} -Xptxas -v -cubin
+            -o ${OUTPUT}.${architecture}.cubin ${SOURCE}
+    OUTPUT_VARIABLE report ERROR_VARIABLE report RESULT_VARIABLE failed)
+  message("${architecture}\n${report}")
+  if(failed)
+    message(FATAL_ERROR "nvcc failed for ${architecture}")
+  endif()
+  string(REGEX MATCHALL "[0-9]+ bytes spill stores, [0-9]+ bytes spill loads" spills "${report}")
+  if(NOT spills)
+    message(FATAL_ERROR "ptxas reported no kernel for ${architecture}")
+  endif()
+  foreach(spill ${spills})
+    if(NOT spill STREQUAL "0 bytes spill stores, 0 bytes spill loads")
+      message(FATAL_ERROR "${architecture}: ${spill}")
+    endif()
+  endforeach()
+  if(report MATCHES "C75(08|1[0-8])")
+    message(FATAL_ERROR "${architecture}: ptxas serialises a pipeline")
+  endif()
+endforeach()

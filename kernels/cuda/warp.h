@@ -1,0 +1,73 @@
+// What the attention kernel asks of the machine: copies into shared memory, matrix fragments, a few warp
+// operations.
+//
+// Device code only (compute capability 8.0). PTX ISA 8.x: cp.async, ldmatrix, mma.sync.m16n8k16. The tests
+// compile the kernel against an emulation with the same names (tests/kernels/cuda_emulation.h).
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cstdint>
+
+#define RUSHES_DEVICE __device__ __forceinline__
+#define RUSHES_UNROLL _Pragma("unroll")
+
+namespace rushes::kernels::device {
+
+RUSHES_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
+RUSHES_DEVICE void sync_block() { __syncthreads(); }
+RUSHES_DEVICE float shuffle_xor(float value, int mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+
+// 2^x to about 2 ulp.
+RUSHES_DEVICE float fast_exp2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+// Two floats as bf16, `low` in the low half.
+RUSHES_DEVICE std::uint32_t pack_bf16(float low, float high) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
+  return *reinterpret_cast<const std::uint32_t*>(&pair);
+}
+
+// 16 bytes from global to shared memory, zeros unless `valid`; done after the wait for its group.
+RUSHES_DEVICE void copy_async_16(void* shared, const void* global, bool valid) {
+  const auto to = static_cast<std::uint32_t>(__cvta_generic_to_shared(shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(valid ? 16 : 0));
+}
+RUSHES_DEVICE void commit_copies() { asm volatile("cp.async.commit_group;"); }
+template <int kPending>  // groups that may still be under way
+RUSHES_DEVICE void wait_copies() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kPending) : "memory");
+}
+
+// Four 8x8 matrices of 16-bit numbers; lane 8 i + j gives the address of row j of matrix i. Lane l receives
+// elements (l / 4, 2 (l % 4) + {0, 1}) of each; transposed: (2 (l % 4) + {0, 1}, l / 4).
+RUSHES_DEVICE void load_matrices(std::uint32_t (&r)[4], const void* row) {
+  const auto from = static_cast<std::uint32_t>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(from)
+               : "memory");
+}
+RUSHES_DEVICE void load_matrices_transposed(std::uint32_t (&r)[4], const void* row) {
+  const auto from = static_cast<std::uint32_t>(__cvta_generic_to_shared(row));
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])
+               : "r"(from)
+               : "memory");
+}
+
+// d += a b, a 16x16 by rows, b 16x8 by columns. Lane l, row l / 4, column pair 2 (l % 4): a = (row, pair),
+// (row + 8, pair), (row, pair + 8), (row + 8, pair + 8); b = k pair and k pair + 8 of column l / 4; d = pairs
+// of row and row + 8.
+RUSHES_DEVICE void multiply_add(float (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                                std::uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+}  // namespace rushes::kernels::device

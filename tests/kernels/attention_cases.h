@@ -1,0 +1,21 @@
+// Random bf16 attention problems with the reference's answer: what the GPU kernel and its emulation must
+// reproduce.
+#pragma once
+
+#include "tests/kernels/support.h"
+
+namespace rushes::kernels {
+
+struct AttentionCase {
+  int batch = 1, heads = 1, lq = 0, lk = 0, width = 64;
+  float scale = 1.0f;
+  bool listed = false;
+  KeyTilePlan plan;                    // where `listed`
+  std::vector<std::uint16_t> q, k, v;  // bf16, [B, L, heads, width]
+  std::vector<float> expected;
+};
+
+// `longest` bounds both lengths; `listed` asks for a random list of key tiles.
+AttentionCase attention_case(std::uint64_t seed, int width, int longest, bool listed);
+
+}  // namespace rushes::kernels
