@@ -59,7 +59,7 @@ struct Sampling {
   segments @4 :List(Range);      # runs of steps between checkpoints
 }
 
-struct KeyFrame { frame @0 :UInt32; image @1 :Data; }  # digest of the image artifact
+struct KeyFrame { frame @0 :UInt32; image @1 :Data; bytes @2 :UInt64; }  # digest and size of the image artifact
 
 # Windows that were rendered again with new noise, their neighbours frozen.
 struct Revision { number @0 :UInt32; windows @1 :List(UInt32); seed @2 :UInt64; reason @3 :Text; }
@@ -91,6 +91,15 @@ struct TaskSpec {
   inputs @13 :List(Input);
   delivery @14 :Delivery;        # finish, deliver
   name @15 :Text;                # for people: "sh010 take 1 denoise window 0 steps 3-6"
+  critics @16 :List(CriticSetting);  # critique: what the shot changes about the critics
+}
+
+# What a shot changes about one critic; a negative threshold keeps the critic's own.
+struct CriticSetting {
+  name @0 :Text;                 # "flicker", "freeze", "exposure", "light", "seam"
+  enabled @1 :Bool = true;
+  revise @2 :Float32 = -1;       # below this score the window is revised
+  reject @3 :Float32 = -1;       # below this score the take is dropped
 }
 
 # An artifact that a task reads, and what it is to the task.
@@ -114,6 +123,8 @@ struct Delivery {
   timecode @3 :Text;             # of the first frame, "01:00:00:00"
   reel @4 :Text;
   master @5 :Bool;               # the upgraded result; false: the draft
+  fpsNumerator @6 :UInt32;       # delivered rate; differs from the recipe's when the shot conforms
+  fpsDenominator @7 :UInt32;
 }
 
 # An artifact that a task made.
@@ -161,3 +172,304 @@ struct Finding {
 }
 
 struct Box { x @0 :Float32 = 0; y @1 :Float32 = 0; width @2 :Float32 = 1; height @3 :Float32 = 1; }
+
+# ---- The journal ---------------------------------------------------------------------------------------------------
+#
+# What the scheduler decided, in order (scheduler/core/record.h has the same names). Replaying the records gives the
+# same state in every later version: a reader knows all older forms, a kind it does not know stops it by name.
+# Times: wall... are milliseconds since 1970 for people; ...Ms are of CLOCK_BOOTTIME and only hints after a restart.
+
+enum TaskState { pending @0; ready @1; leased @2; running @3; succeeded @4; failed @5; cancelled @6; aborted @7; skipped @8; }
+enum ShotState { queued @0; drafting @1; review @2; upgrading @3; delivered @4; attention @5; cancelled @6; }
+enum TakeState { planned @0; rendering @1; judged @2; approved @3; dropped @4; master @5; }
+enum EndCause { none @0; failed @1; expired @2; stopped @3; workerRestarted @4; }
+
+struct Record {
+  version @0 :UInt16 = 1;        # of the meaning of the records; newer than the reader: refused
+  union {
+    batchSubmitted @1 :BatchSubmitted;
+    shotPlanned @2 :ShotPlanned;
+    versionPlanned @3 :VersionPlanned;
+    upgradePlanned @4 :UpgradePlanned;
+    deliveryPlanned @5 :DeliveryPlanned;
+    classPinned @6 :ClassPinned;
+    leased @7 :Leased;
+    started @8 :Started;
+    resultAccepted @9 :ResultAccepted;
+    attemptEnded @10 :AttemptEnded;
+    revokeAsked @11 :RevokeAsked;
+    taskClosed @12 :TaskClosed;
+    taskReopened @13 :TaskReopened;
+    versionJudged @14 :VersionJudged;
+    versionKept @15 :VersionKept;
+    takeMoved @16 :TakeMoved;
+    shotMoved @17 :ShotMoved;
+    takesRanked @18 :TakesRanked;
+    takeApproved @19 :TakeApproved;
+    holdChanged @20 :HoldChanged;
+    delivered @21 :Delivered;
+    workerJoined @22 :WorkerJoined;
+    workerDraining @23 :WorkerDraining;
+    workerQuarantined @24 :WorkerQuarantined;
+    recovered @25 :Recovered;
+    farmRow @26 :FarmRow;        # snapshots: one row a record
+    shotRow @27 :ShotRow;
+    taskRow @28 :TaskRow;
+    workerRow @29 :WorkerRow;
+    batchRow @30 :BatchSubmitted;
+    snapshotEnd @31 :Void;
+  }
+}
+
+# The attempt that may deliver a task's result: fenced by number and lease.
+struct AttemptRef { task @0 :UInt64; attempt @1 :UInt32; lease @2 :UInt64; }
+
+struct BatchRow {
+  name @0 :Text;
+  idempotencyKey @1 :Text;
+  by @2 :Text;
+  text @3 :Data;                 # digest of the YAML text
+  shots @4 :List(UInt32);
+  wallMs @5 :Int64;
+}
+
+# A shot resolved against its model.
+struct ShotSpec {
+  show @0 :Text;
+  name @1 :Text;
+  recipe @2 :Recipe;             # of every take, except seed, class and build
+  windowFrames @3 :UInt32;       # native window of the model, 4n+1
+  strideT @4 :UInt32;            # frames, rows, columns per latent
+  strideY @5 :UInt32;
+  strideX @6 :UInt32;
+  master @7 :Sampling;
+  seeds @8 :List(UInt64);
+  priority @9 :UInt32;
+  gate @10 :Bool;
+  approveBest @11 :Bool;
+  upgrade @12 :Bool;
+  scale @13 :UInt32;
+  reviseWindows @14 :UInt32;     # budget per take
+  reviseComputeSeconds @15 :Float64;
+  critics @16 :List(CriticSetting);
+  startFrame @17 :UInt32;
+  timecode @18 :Text;
+  reel @19 :Text;
+  deliverNumerator @20 :UInt32;
+  deliverDenominator @21 :UInt32;
+}
+
+struct Dependency { task @0 :UInt64; data @1 :Bool = true; }  # data: its outputs are inputs
+
+struct PlannedTask {
+  id @0 :UInt64;
+  stage @1 :Stage;
+  take @2 :UInt32;
+  level @3 :UInt32;
+  window @4 :UInt32;
+  segment @5 :UInt32;
+  tile @6 :UInt32;
+  revision @7 :UInt32;
+  frames @8 :Range;
+  wholeTake @9 :Bool;
+  masterDelivery @10 :Bool;
+  memoryBytes @11 :UInt64;
+  work @12 :Float64;
+  needs @13 :List(Dependency);
+}
+
+struct VersionGraph {
+  denoise @0 :List(UInt64);      # [window * segments + segment]
+  checkpoints @1 :List(UInt64);
+  windowCritiques @2 :List(UInt64);
+  decode @3 :List(UInt64);
+  critique @4 :UInt64;
+}
+
+struct UpgradeGraph {
+  enlarge @0 :UInt64;
+  refine @1 :List(UInt64);       # [(window * tiles + tile) * segments + segment]
+  decode @2 :List(UInt64);
+  finish @3 :List(UInt64);
+  deliver @4 :UInt64;
+}
+
+struct Version {
+  number @0 :UInt32;
+  parent @1 :UInt32;
+  windows @2 :List(UInt32);
+  seed @3 :UInt64;
+  reason @4 :Text;
+  by @5 :Text;
+  graph @6 :VersionGraph;
+  recipe @7 :Data;               # canonical Recipe
+  judged @8 :Bool;
+  verdict @9 :Verdict;
+  score @10 :Float32;
+  plannedWallMs @11 :Int64;
+  judgedWallMs @12 :Int64;
+}
+
+struct BatchSubmitted { batch @0 :UInt64; row @1 :BatchRow; }
+struct ShotPlanned {
+  shot @0 :UInt32;
+  batch @1 :UInt64;
+  by @2 :Text;
+  spec @3 :ShotSpec;
+  tasks @4 :List(PlannedTask);
+  wallMs @5 :Int64;
+}
+struct VersionPlanned { shot @0 :UInt32; take @1 :UInt32; version @2 :Version; tasks @3 :List(PlannedTask); }
+struct UpgradePlanned {
+  shot @0 :UInt32;
+  take @1 :UInt32;
+  graph @2 :UpgradeGraph;
+  recipe @3 :Data;
+  tasks @4 :List(PlannedTask);
+  wallMs @5 :Int64;
+}
+struct DeliveryPlanned { shot @0 :UInt32; take @1 :UInt32; tasks @2 :List(PlannedTask); wallMs @3 :Int64; }
+struct TakeRecipe { take @0 :UInt32; recipe @1 :Data; }
+struct ClassPinned { shot @0 :UInt32; numericClass @1 :Text; engineBuild @2 :Text; recipes @3 :List(TakeRecipe); }
+
+struct Leased { ref @0 :AttemptRef; worker @1 :UInt32; expiresMs @2 :Int64; wallMs @3 :Int64; }
+struct Started { ref @0 :AttemptRef; nowMs @1 :Int64; wallMs @2 :Int64; }
+struct ResultAccepted { ref @0 :AttemptRef; worker @1 :UInt32; result @2 :TaskResult; wallMs @3 :Int64; }
+struct AttemptEnded {
+  ref @0 :AttemptRef;
+  worker @1 :UInt32;
+  end @2 :EndCause;
+  kind @3 :Text;
+  message @4 :Text;
+  exitCause @5 :Text;
+  logTail @6 :Text;
+  then @7 :TaskState;
+  retryAtMs @8 :Int64;
+  wallMs @9 :Int64;
+}
+struct RevokeAsked { ref @0 :AttemptRef; then @1 :TaskState; reason @2 :Text; }
+struct TaskClosed { task @0 :UInt64; state @1 :TaskState; reason @2 :Text; wallMs @3 :Int64; }
+struct TaskReopened { task @0 :UInt64; reason @1 :Text; wallMs @2 :Int64; }
+
+struct VersionJudged {
+  shot @0 :UInt32;
+  take @1 :UInt32;
+  number @2 :UInt32;
+  verdict @3 :Verdict;
+  score @4 :Float32;
+  wallMs @5 :Int64;
+}
+struct VersionKept { shot @0 :UInt32; take @1 :UInt32; number @2 :UInt32; wallMs @3 :Int64; }
+struct TakeMoved { shot @0 :UInt32; take @1 :UInt32; state @2 :TakeState; reason @3 :Text; wallMs @4 :Int64; }
+struct ShotMoved { shot @0 :UInt32; state @1 :ShotState; reason @2 :Text; task @3 :UInt64; wallMs @4 :Int64; }
+struct TakesRanked { shot @0 :UInt32; ranking @1 :List(UInt32); wallMs @2 :Int64; }
+struct TakeApproved { shot @0 :UInt32; take @1 :UInt32; by @2 :Text; wallMs @3 :Int64; }  # take 0: withdrawn
+struct HoldChanged { shot @0 :UInt32; requested @1 :Bool; reached @2 :Bool; by @3 :Text; wallMs @4 :Int64; }
+struct DeliveryDone {
+  take @0 :UInt32;
+  master @1 :Bool;
+  folder @2 :Text;
+  version @3 :Text;
+  files @4 :List(Text);
+  wallMs @5 :Int64;
+}
+struct Delivered { shot @0 :UInt32; delivery @1 :DeliveryDone; }
+
+struct ModelOffer { name @0 :Text; digest @1 :Data; }
+struct WorkerState {
+  name @0 :Text;
+  build @1 :Text;
+  protocolVersion @2 :UInt32;
+  slots @3 :UInt32;
+  prefetch @4 :UInt32;
+  memoryBytes @5 :UInt64;
+  numericClasses @6 :List(Text);
+  models @7 :List(ModelOffer);
+  draining @8 :Bool;
+  joinedWallMs @9 :Int64;
+  failuresInRow @10 :UInt32;
+}
+struct WorkerJoined { worker @0 :UInt32; row @1 :WorkerState; nowMs @2 :Int64; wallMs @3 :Int64; }
+struct WorkerDraining { worker @0 :UInt32; draining @1 :Bool; by @2 :Text; wallMs @3 :Int64; }
+struct WorkerQuarantined { worker @0 :UInt32; untilMs @1 :Int64; wallMs @2 :Int64; reason @3 :Text; }
+struct Recovered { epoch @0 :UInt64; expiresMs @1 :Int64; wallMs @2 :Int64; }  # renews every lease once
+
+struct FarmRow { nextLease @0 :UInt64; epoch @1 :UInt64; lastEvent @2 :UInt64; }
+
+struct TakeRow {
+  number @0 :UInt32;
+  state @1 :TakeState;
+  reason @2 :Text;
+  versions @3 :List(Version);
+  kept @4 :UInt32;
+  upgrade @5 :UpgradeGraph;
+  masterRecipe @6 :Data;
+}
+
+struct ShotRow {
+  shot @0 :UInt32;
+  spec @1 :ShotSpec;
+  batch @2 :UInt64;
+  by @3 :Text;
+  state @4 :ShotState;
+  reason @5 :Text;
+  attentionTask @6 :UInt64;
+  pauseRequested @7 :Bool;
+  paused @8 :Bool;
+  numericClass @9 :Text;
+  engineBuild @10 :Text;
+  encode @11 :UInt64;
+  tasks @12 :List(UInt64);
+  takes @13 :List(TakeRow);
+  ranking @14 :List(UInt32);
+  approved @15 :UInt32;
+  draftDelivery @16 :UInt64;
+  draftVersions @17 :UInt32;
+  masterVersions @18 :UInt32;
+  deliveries @19 :List(DeliveryDone);
+  createdWallMs @20 :Int64;
+  startedWallMs @21 :Int64;
+  finishedWallMs @22 :Int64;
+}
+
+struct FailureRow {
+  end @0 :EndCause;
+  attempt @1 :UInt32;
+  worker @2 :Text;
+  kind @3 :Text;
+  message @4 :Text;
+  exitCause @5 :Text;
+  logTail @6 :Text;
+  wallMs @7 :Int64;
+}
+
+struct LeaseRow {                # while a task is leased or running
+  id @0 :UInt64;
+  worker @1 :UInt32;
+  revoking @2 :Bool;
+  then @3 :TaskState;
+  revokeReason @4 :Text;
+  wallMs @5 :Int64;
+  startedWallMs @6 :Int64;
+}
+
+struct TaskRow {
+  plan @0 :PlannedTask;
+  shot @1 :UInt32;
+  state @2 :TaskState;
+  attempt @3 :UInt32;
+  failures @4 :UInt32;
+  losses @5 :UInt32;
+  lease @6 :LeaseRow;
+  badAttempts @7 :List(FailureRow);
+  closedReason @8 :Text;
+  acceptedAttempt @9 :UInt32;
+  acceptedLease @10 :UInt64;
+  acceptedWorker @11 :UInt32;
+  result @12 :TaskResult;
+  plannedWallMs @13 :Int64;
+  startedWallMs @14 :Int64;
+  finishedWallMs @15 :Int64;
+}
+
+struct WorkerRow { worker @0 :UInt32; row @1 :WorkerState; }

@@ -1,0 +1,421 @@
+#include "storage/ledger.h"
+
+#include <rocksdb/table.h>
+#include <sodium.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "storage/limits.h"
+#include "storage/rocks.h"
+
+namespace rushes::storage {
+namespace {
+
+const Format kFormat{"rushes-ledger", 1};
+constexpr std::size_t kChecksumBytes = 16;
+constexpr std::size_t kHeaderBytes = 8 + kChecksumBytes;
+
+// Column families in the order of Database::families; [0] is the default one with the format key.
+constexpr std::size_t kRecords = 1, kSnapshots = 2, kFirstView = 3;
+const char* const kFamilyNames[] = {"records",   "snapshots",   "shots", "takes",       "tasks",
+                                    "critiques", "annotations", "costs", "idempotency", "logs"};
+
+std::string key_of(std::uint64_t sequence) {
+  std::string key;
+  put_be64(key, sequence);
+  return key;
+}
+
+std::string checksum_of(std::string_view key, std::string_view time, std::string_view payload) {
+  crypto_generichash_state state;
+  crypto_generichash_init(&state, nullptr, 0, kChecksumBytes);
+  for (std::string_view part : {key, time, payload})
+    crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(part.data()), part.size());
+  std::string sum(kChecksumBytes, '\0');
+  crypto_generichash_final(&state, reinterpret_cast<unsigned char*>(sum.data()), sum.size());
+  return sum;
+}
+
+std::string encode(std::string_view key, std::int64_t wall, std::string_view payload) {
+  std::string value;
+  value.reserve(kHeaderBytes + payload.size());
+  put_be64(value, static_cast<std::uint64_t>(wall));
+  value += checksum_of(key, value, payload);
+  value += payload;
+  return value;
+}
+
+Result<Record> decode(std::string_view key, std::string_view value, const char* kind) {
+  if (key.size() != 8) return fail(ErrorKind::kCorrupt, std::string(kind) + " with a key that is no number");
+  const std::uint64_t sequence = get_be64(key);
+  const std::string name = std::string(kind) + " " + std::to_string(sequence);
+  if (value.size() < kHeaderBytes)
+    return fail(ErrorKind::kCorrupt, name + ": expected at least " + std::to_string(kHeaderBytes) +
+                                         " bytes, found " + std::to_string(value.size()));
+  const std::string_view time = value.substr(0, 8), payload = value.substr(kHeaderBytes);
+  if (checksum_of(key, time, payload) != value.substr(8, kChecksumBytes))
+    return fail(ErrorKind::kCorrupt, name + ": its checksum does not match its " +
+                                         std::to_string(payload.size()) +
+                                         " bytes; restore the ledger from a backup");
+  return Record{sequence, static_cast<std::int64_t>(get_be64(time)), std::string(payload)};
+}
+
+// One queued write: an append, or a snapshot (then `snapshot_through` is set).
+struct Pending {
+  Append append;
+  std::uint64_t first_sequence = 0;  // of append.records[0]
+  std::optional<std::uint64_t> snapshot_through;
+  std::string snapshot;
+  std::size_t bytes = 0;
+};
+
+rocksdb::ColumnFamilyOptions family_options() {
+  rocksdb::ColumnFamilyOptions options;
+  options.write_buffer_size = 16u << 20;
+  return options;
+}
+
+}  // namespace
+
+class Ledger::Impl {
+ public:
+  Impl(Database database, LedgerOptions options, std::string what)
+      : database_(std::move(database)), options_(options), what_(std::move(what)) {}
+
+  ~Impl() {
+    {
+      std::lock_guard lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    if (writer_.joinable()) writer_.join();
+  }
+
+  Status start();
+  Result<std::uint64_t> append(Append append);
+  Status append_snapshot(std::uint64_t through, std::string state, std::function<void(const Status&)> done);
+  Status flush();
+
+  rocksdb::ColumnFamilyHandle* family(std::size_t index) const { return database_.families[index]; }
+  rocksdb::ColumnFamilyHandle* view(Family name) const {
+    return family(kFirstView + static_cast<std::size_t>(name));
+  }
+  std::unique_ptr<rocksdb::Iterator> iterate(rocksdb::ColumnFamilyHandle* handle) const {
+    return std::unique_ptr<rocksdb::Iterator>(database_.db->NewIterator(rocksdb::ReadOptions(), handle));
+  }
+  rocksdb::DB& db() const { return *database_.db; }
+  Error error(const rocksdb::Status& status) const { return to_error(status, what_); }
+  tl::unexpected<Error> with_name(const Error& inner) const { return with_context(inner, what_); }
+  std::uint64_t first_sequence() const { return locked(first_); }
+  std::uint64_t synced_sequence() const { return locked(synced_); }
+
+ private:
+  std::uint64_t locked(const std::uint64_t& value) const {
+    std::lock_guard lock(mutex_);
+    return value;
+  }
+  Status enqueue(std::unique_lock<std::mutex>& lock, Pending pending);
+  void run();
+  std::deque<Pending> take_batch(std::unique_lock<std::mutex>& lock);
+  Status write(const std::deque<Pending>& batch);
+  void fill(rocksdb::WriteBatch& writes, const Pending& pending);
+
+  Database database_;
+  const LedgerOptions options_;
+  const std::string what_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_, drained_;
+  std::deque<Pending> queue_;                 // guarded by mutex_, as all below
+  std::size_t queued_bytes_ = 0;              // in queue_ and in the batch being written
+  std::uint64_t last_ = 0;                    // last sequence given out
+  std::uint64_t synced_ = 0;                  // last sequence on disk
+  std::uint64_t first_ = 1;                   // oldest record kept
+  std::uint64_t appended_ = 0, written_ = 0;  // counts of Pending, for flush()
+  std::optional<Error> failure_;
+  bool stopping_ = false;
+  std::thread writer_;
+};
+
+Status Ledger::Impl::start() {
+  auto snapshots = iterate(family(kSnapshots));
+  snapshots->SeekToLast();
+  if (snapshots->Valid() && snapshots->key().size() == 8) last_ = get_be64(snapshots->key().ToStringView());
+  auto records = iterate(family(kRecords));
+  records->SeekToLast();
+  if (records->Valid() && records->key().size() == 8)
+    last_ = std::max(last_, get_be64(records->key().ToStringView()));
+  records->SeekToFirst();
+  first_ =
+      records->Valid() && records->key().size() == 8 ? get_be64(records->key().ToStringView()) : last_ + 1;
+  for (auto* it : {snapshots.get(), records.get()})
+    if (!it->status().ok()) return tl::unexpected<Error>(error(it->status()));
+  synced_ = last_;
+  writer_ = std::thread([this] { run(); });
+  return {};
+}
+
+Result<std::uint64_t> Ledger::Impl::append(Append append) {
+  Pending pending;
+  for (const auto& record : append.records) {
+    if (record.size() > kMaxRecordBytes)
+      return fail(ErrorKind::kInvalid, what_ + ": a record has " + std::to_string(record.size()) +
+                                           " bytes, at most " + std::to_string(kMaxRecordBytes) +
+                                           " are kept");
+    pending.bytes += record.size() + kHeaderBytes;
+  }
+  for (const auto& row : append.rows) {
+    const std::size_t size = row.value ? row.value->size() : 0;
+    if (row.key.empty() || row.key.size() > kMaxRowKeyBytes || size > kMaxRowBytes)
+      return fail(ErrorKind::kInvalid, what_ + ": a row has a key of " + std::to_string(row.key.size()) +
+                                           " and a value of " + std::to_string(size) +
+                                           " bytes; the limits are 1.." + std::to_string(kMaxRowKeyBytes) +
+                                           " and " + std::to_string(kMaxRowBytes));
+    pending.bytes += row.key.size() + size;
+  }
+  const std::size_t count = append.records.size();
+  pending.append = std::move(append);
+  std::unique_lock lock(mutex_);
+  drained_.wait(lock, [&] { return queued_bytes_ <= kMaxQueuedBytes || failure_; });
+  pending.first_sequence = last_ + 1;
+  if (auto queued = enqueue(lock, std::move(pending)); !queued) return tl::unexpected<Error>(queued.error());
+  last_ += count;
+  return last_;
+}
+
+Status Ledger::Impl::append_snapshot(std::uint64_t through, std::string state,
+                                     std::function<void(const Status&)> done) {
+  if (state.size() > kMaxSnapshotBytes)
+    return fail(ErrorKind::kInvalid, what_ + ": a snapshot has " + std::to_string(state.size()) +
+                                         " bytes, at most " + std::to_string(kMaxSnapshotBytes) +
+                                         " are kept");
+  Pending pending;
+  pending.bytes = state.size();
+  pending.snapshot_through = through;
+  pending.snapshot = std::move(state);
+  pending.append.done = std::move(done);
+  std::unique_lock lock(mutex_);
+  return enqueue(lock, std::move(pending));
+}
+
+Status Ledger::Impl::enqueue(std::unique_lock<std::mutex>&, Pending pending) {
+  if (failure_) return tl::unexpected<Error>(*failure_);
+  queued_bytes_ += pending.bytes;
+  ++appended_;
+  queue_.push_back(std::move(pending));
+  wake_.notify_one();
+  return {};
+}
+
+Status Ledger::Impl::flush() {
+  std::unique_lock lock(mutex_);
+  const std::uint64_t target = appended_;
+  drained_.wait(lock, [&] { return written_ >= target || failure_; });
+  if (failure_) return tl::unexpected<Error>(*failure_);
+  return {};
+}
+
+// The writer thread: takes what is queued, writes it with one sync, then tells everyone who waits.
+void Ledger::Impl::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    if (options_.gather_microseconds > 0 && !stopping_)
+      wake_.wait_for(lock, std::chrono::microseconds(options_.gather_microseconds),
+                     [&] { return stopping_ || queued_bytes_ >= kMaxBatchBytes; });
+    auto batch = take_batch(lock);
+    std::optional<Error> failed = failure_;
+    lock.unlock();
+    Status result;
+    if (failed)
+      result = tl::unexpected<Error>(*failed);
+    else
+      result = write(batch);
+    lock.lock();
+    std::size_t bytes = 0;
+    for (const auto& pending : batch) {
+      bytes += pending.bytes;
+      if (result && !pending.append.records.empty())
+        synced_ = pending.first_sequence + pending.append.records.size() - 1;
+    }
+    if (!result && !failure_) failure_ = result.error();
+    lock.unlock();
+    for (const auto& pending : batch)
+      if (pending.append.done) pending.append.done(result);
+    lock.lock();
+    queued_bytes_ -= bytes;
+    written_ += batch.size();
+    drained_.notify_all();
+  }
+}
+
+std::deque<Pending> Ledger::Impl::take_batch(std::unique_lock<std::mutex>&) {
+  std::deque<Pending> batch;
+  std::size_t bytes = 0;
+  while (!queue_.empty() && (batch.empty() || bytes + queue_.front().bytes <= kMaxBatchBytes)) {
+    bytes += queue_.front().bytes;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+Status Ledger::Impl::write(const std::deque<Pending>& batch) {
+  rocksdb::WriteBatch writes;
+  for (const auto& pending : batch) fill(writes, pending);
+  if (writes.Count() == 0) return {};  // someone only wants to know that all before it is synced
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const auto written = db().Write(synced, &writes);
+  if (!written.ok()) return tl::unexpected<Error>(error(written));
+  return {};
+}
+
+void Ledger::Impl::fill(rocksdb::WriteBatch& writes, const Pending& pending) {
+  const std::int64_t now = wall_microseconds();
+  std::uint64_t sequence = pending.first_sequence;
+  for (const auto& record : pending.append.records) {
+    const std::string key = key_of(sequence++);
+    writes.Put(family(kRecords), key, encode(key, now, record));
+  }
+  for (const auto& row : pending.append.rows) {
+    if (row.value)
+      writes.Put(view(row.family), row.key, *row.value);
+    else
+      writes.Delete(view(row.family), row.key);
+  }
+  if (!pending.snapshot_through) return;
+  const std::uint64_t through = *pending.snapshot_through;
+  const std::string key = key_of(through);
+  writes.DeleteRange(family(kSnapshots), key_of(0), key);
+  writes.Put(family(kSnapshots), key, encode(key, now, pending.snapshot));
+  const std::uint64_t keep_from = through > options_.keep_records ? through - options_.keep_records + 1 : 1;
+  std::lock_guard lock(mutex_);
+  if (keep_from <= first_) return;
+  writes.DeleteRange(family(kRecords), key_of(0), key_of(keep_from));
+  first_ = keep_from;
+}
+
+Ledger::Ledger(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Ledger::~Ledger() = default;
+
+Result<std::unique_ptr<Ledger>> Ledger::open(const std::filesystem::path& folder, LedgerOptions options) {
+  if (sodium_init() < 0) return fail(ErrorKind::kInternal, "libsodium cannot be initialised");
+  rocksdb::DBOptions database_options = common_options(options.env);
+  database_options.max_total_wal_size = 256u << 20;
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (const char* name : kFamilyNames) families.emplace_back(name, family_options());
+  auto database = open_database(folder, kFormat, database_options, std::move(families));
+  if (!database) return tl::unexpected<Error>(database.error());
+  auto impl = std::make_unique<Impl>(std::move(*database), options, "ledger in " + folder.string());
+  if (auto started = impl->start(); !started) return tl::unexpected<Error>(started.error());
+  return std::unique_ptr<Ledger>(new Ledger(std::move(impl)));
+}
+
+Result<std::uint64_t> Ledger::append(Append append) { return impl_->append(std::move(append)); }
+
+Status Ledger::append_snapshot(std::uint64_t through, std::string state,
+                               std::function<void(const Status&)> done) {
+  return impl_->append_snapshot(through, std::move(state), std::move(done));
+}
+
+Status Ledger::flush() { return impl_->flush(); }
+std::uint64_t Ledger::first_sequence() const { return impl_->first_sequence(); }
+std::uint64_t Ledger::synced_sequence() const { return impl_->synced_sequence(); }
+
+Result<std::optional<Record>> Ledger::latest_snapshot() const {
+  auto it = impl_->iterate(impl_->family(kSnapshots));
+  it->SeekToLast();
+  if (!it->status().ok()) return tl::unexpected<Error>(impl_->error(it->status()));
+  if (!it->Valid()) return std::optional<Record>();
+  auto snapshot = decode(it->key().ToStringView(), it->value().ToStringView(), "snapshot");
+  if (!snapshot) return impl_->with_name(snapshot.error());
+  return std::optional<Record>(std::move(*snapshot));
+}
+
+Status Ledger::replay(std::uint64_t after, const std::function<Status(const Record&)>& visit) const {
+  const std::uint64_t last = synced_sequence();
+  auto it = impl_->iterate(impl_->family(kRecords));
+  std::uint64_t expected = after + 1;
+  for (it->Seek(key_of(expected)); it->Valid(); it->Next(), ++expected) {
+    auto record = decode(it->key().ToStringView(), it->value().ToStringView(), "record");
+    if (!record) return impl_->with_name(record.error());
+    if (record->sequence > last) return {};
+    if (record->sequence != expected) break;
+    if (auto visited = visit(*record); !visited) return visited;
+  }
+  if (!it->status().ok()) return tl::unexpected<Error>(impl_->error(it->status()));
+  if (expected <= last)
+    return impl_->with_name({ErrorKind::kCorrupt, "record " + std::to_string(expected) + " of " +
+                                                      std::to_string(last) +
+                                                      " is missing; restore the ledger from a backup"});
+  return {};
+}
+
+Result<std::vector<Record>> Ledger::records(std::uint64_t after, std::size_t limit) const {
+  const std::uint64_t last = synced_sequence();
+  std::vector<Record> records;
+  auto it = impl_->iterate(impl_->family(kRecords));
+  for (it->Seek(key_of(after + 1)); it->Valid() && records.size() < limit; it->Next()) {
+    auto record = decode(it->key().ToStringView(), it->value().ToStringView(), "record");
+    if (!record) return impl_->with_name(record.error());
+    if (record->sequence > last) break;
+    records.push_back(std::move(*record));
+  }
+  if (!it->status().ok()) return tl::unexpected<Error>(impl_->error(it->status()));
+  return records;
+}
+
+Result<std::optional<std::string>> Ledger::get(Family family, std::string_view key) const {
+  std::string value;
+  const auto read = impl_->db().Get(rocksdb::ReadOptions(), impl_->view(family),
+                                    rocksdb::Slice(key.data(), key.size()), &value);
+  if (read.IsNotFound()) return std::optional<std::string>();
+  if (!read.ok()) return tl::unexpected<Error>(impl_->error(read));
+  return std::optional<std::string>(std::move(value));
+}
+
+Status Ledger::scan(Family family, std::string_view prefix,
+                    const std::function<bool(std::string_view, std::string_view)>& visit) const {
+  auto it = impl_->iterate(impl_->view(family));
+  const rocksdb::Slice start(prefix.data(), prefix.size());
+  for (it->Seek(start); it->Valid() && it->key().starts_with(start); it->Next())
+    if (!visit(it->key().ToStringView(), it->value().ToStringView())) return {};
+  if (!it->status().ok()) return tl::unexpected<Error>(impl_->error(it->status()));
+  return {};
+}
+
+Row Ledger::log_row(std::uint64_t task, std::uint32_t attempt, std::string_view text) {
+  Row row{Family::kLogs, {}, std::string()};
+  put_be64(row.key, task);
+  put_be32(row.key, attempt);
+  constexpr std::string_view kCut = "\n[...]\n";
+  if (text.size() <= kMaxLogBytes) {
+    row.value = std::string(text);
+  } else {
+    // The start says what was run, the end how it died.
+    const std::size_t half = (kMaxLogBytes - kCut.size()) / 2;
+    row.value =
+        std::string(text.substr(0, half)) + std::string(kCut) + std::string(text.substr(text.size() - half));
+  }
+  return row;
+}
+
+Result<std::vector<std::pair<std::uint32_t, std::string>>> Ledger::logs(std::uint64_t task) const {
+  std::vector<std::pair<std::uint32_t, std::string>> logs;
+  std::string prefix;
+  put_be64(prefix, task);
+  auto scanned = scan(Family::kLogs, prefix, [&](std::string_view key, std::string_view value) {
+    if (key.size() == 12) logs.emplace_back(get_be32(key.substr(8)), std::string(value));
+    return true;
+  });
+  if (!scanned) return tl::unexpected<Error>(scanned.error());
+  return logs;
+}
+
+}  // namespace rushes::storage

@@ -1,0 +1,116 @@
+// The ledger: the farm's journal of records, its snapshots, and the rows that are read by key.
+//
+// A record says what was decided; state is a snapshot plus the records after it. Records, rows and snapshots
+// that are appended together are written together, and `done` is called only after they are synced to disk.
+//
+//   family     key                            value
+//   records    be64(sequence)                 be64(wall microseconds), 16 bytes of BLAKE2b, payload
+//   snapshots  be64(last sequence contained)  the same, the payload a whole state
+//   logs       be64(task) be32(attempt)       text
+//   others     text                           Cap'n Proto (records.capnp)
+//
+// The checksum covers the key, the time and the payload: a record that was damaged or moved is found by
+// replay.
+//
+// Thread contract: append() and the readers may be called from any thread. `done` runs on the writer thread
+// and must be short and not throw. The destructor writes what is queued.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/result.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace rushes::storage {
+
+enum class Family { kShots, kTakes, kTasks, kCritiques, kAnnotations, kCosts, kIdempotency, kLogs };
+
+// One row of a family; no value: the row is removed.
+struct Row {
+  Family family;
+  std::string key;
+  std::optional<std::string> value;
+};
+
+struct Record {
+  std::uint64_t sequence = 0;          // from 1, without gaps
+  std::int64_t wall_microseconds = 0;  // when it was appended; for display only
+  std::string payload;
+};
+
+// What is written in one piece: all of it or, after a crash before `done`, perhaps nothing.
+struct Append {
+  std::vector<std::string> records;
+  std::vector<Row> rows;
+  std::function<void(const Status&)> done;  // may be empty
+};
+
+struct LedgerOptions {
+  // How long the writer gathers appends before one sync; 0: it takes what queued up during the sync before.
+  std::uint32_t gather_microseconds = 0;
+  std::uint64_t keep_records = 100'000;  // kept behind a snapshot, for readers of events
+  rocksdb::Env* env = nullptr;           // null: the machine's own; tests plant faults here
+};
+
+class Ledger {
+ public:
+  // Opens or creates the ledger in a folder of its own. Errors: kConflict (locked by another process),
+  // kDenied (read-only), kExhausted (disk full), kCorrupt, kInvalid (another format).
+  static Result<std::unique_ptr<Ledger>> open(const std::filesystem::path& folder,
+                                              LedgerOptions options = {});
+  ~Ledger();
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+
+  // Queues; returns the sequence of the last record queued so far (this append's last, when it has records).
+  // Waits while more than kMaxQueuedBytes are queued. kInvalid: a record or row beyond storage/limits.h,
+  // nothing is queued. After a failed write every append is refused with that error: a ledger that lost a
+  // write must be opened again.
+  Result<std::uint64_t> append(Append append);
+
+  // Queues a snapshot of the state after record `through`; records that it makes superfluous are removed with
+  // it.
+  Status append_snapshot(std::uint64_t through, std::string state,
+                         std::function<void(const Status&)> done = {});
+
+  // Returns when everything that was queued before the call is synced, or the error that stopped the writer.
+  Status flush();
+
+  // Recovery: the newest snapshot (kCorrupt when it is damaged), then every record after `sequence` in order.
+  // A damaged or missing record stops with kCorrupt and its number; an error of `visit` stops and is
+  // returned.
+  Result<std::optional<Record>> latest_snapshot() const;  // `sequence` is the last record contained
+  Status replay(std::uint64_t after, const std::function<Status(const Record&)>& visit) const;
+
+  // At most `limit` synced records after `sequence`, or after the oldest kept one.
+  Result<std::vector<Record>> records(std::uint64_t after, std::size_t limit) const;
+  std::uint64_t first_sequence() const;   // oldest record kept; last + 1 when none is
+  std::uint64_t synced_sequence() const;  // the last record that is safely on disk; 0: none
+
+  Result<std::optional<std::string>> get(Family family, std::string_view key) const;
+  // Rows whose key starts with `prefix`, in key order, until `visit` returns false.
+  Status scan(Family family, std::string_view prefix,
+              const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
+
+  // The row that keeps an attempt's log; longer text loses its middle.
+  static Row log_row(std::uint64_t task, std::uint32_t attempt, std::string_view text);
+  // All logs of a task, oldest attempt first.
+  Result<std::vector<std::pair<std::uint32_t, std::string>>> logs(std::uint64_t task) const;
+
+ private:
+  class Impl;
+  explicit Ledger(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rushes::storage

@@ -1,0 +1,161 @@
+#include "storage/rocks.h"
+
+#include <chrono>
+#include <system_error>
+
+namespace rushes::storage {
+namespace {
+
+bool mentions(const std::string& text, std::string_view word) { return text.find(word) != std::string::npos; }
+
+// The folder must be there and a folder before RocksDB is asked, whose own messages name inner files only.
+Status make_folder(const std::filesystem::path& folder) {
+  std::error_code code;
+  std::filesystem::create_directories(folder, code);
+  if (!code && std::filesystem::is_directory(folder)) return {};
+  const std::string name = folder.string();
+  if (code == std::errc::read_only_file_system || code == std::errc::permission_denied)
+    return fail(ErrorKind::kDenied, name + ": cannot be written: " + code.message() +
+                                        "; make the folder writable or choose another");
+  if (code == std::errc::no_space_on_device)
+    return fail(ErrorKind::kExhausted, name + ": disk full: free some space and start again");
+  return fail(ErrorKind::kInvalid,
+              name + ": expected a folder" + (code ? ": " + code.message() : ", found a file"));
+}
+
+bool is_empty(const Database& database) {
+  for (auto* family : database.families) {
+    std::unique_ptr<rocksdb::Iterator> it(database.db->NewIterator(rocksdb::ReadOptions(), family));
+    it->SeekToFirst();
+    if (it->Valid() || !it->status().ok()) return false;
+  }
+  return true;
+}
+
+// A database without a key in it is new, or its first start was cut short: it gets our format.
+Status check_format(Database& database, const Format& format, const std::string& what) {
+  const std::string wanted = format.name + " " + std::to_string(format.version);
+  std::string found;
+  const auto read = database.db->Get(rocksdb::ReadOptions(), "format", &found);
+  if (!read.ok() && !read.IsNotFound()) return tl::unexpected<Error>(to_error(read, what));
+  if (read.IsNotFound()) {
+    if (!is_empty(database))
+      return fail(ErrorKind::kInvalid,
+                  what +
+                      ": a database without a format key, which this program did not write; "
+                      "expected '" +
+                      wanted + "'");
+    rocksdb::WriteOptions synced;
+    synced.sync = true;
+    const auto written = database.db->Put(synced, "format", wanted);
+    if (!written.ok()) return tl::unexpected<Error>(to_error(written, what));
+    return {};
+  }
+  if (found == wanted) return {};
+  const bool ours = found.rfind(format.name + " ", 0) == 0;
+  return fail(ErrorKind::kInvalid,
+              what + ": its format is '" + found + "', this build reads '" + wanted + "'; " +
+                  (ours ? "use the build that wrote it" : "point the configuration at the right folder"));
+}
+
+}  // namespace
+
+Database::~Database() {
+  if (!db) return;
+  for (auto* family : families) db->DestroyColumnFamilyHandle(family);
+  db->Close();
+}
+
+rocksdb::DBOptions common_options(rocksdb::Env* env) {
+  rocksdb::DBOptions options;
+  if (env != nullptr) options.env = env;
+  options.create_if_missing = true;
+  options.create_missing_column_families = true;
+  options.paranoid_checks = true;
+  // A write that was cut by a crash was never acknowledged and is dropped; damage anywhere else refuses to
+  // open.
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
+  options.max_background_jobs = 2;
+  options.keep_log_file_num = 4;
+  options.max_log_file_size = 8u << 20;
+  options.info_log_level = rocksdb::WARN_LEVEL;
+  return options;
+}
+
+Result<Database> open_database(const std::filesystem::path& folder, const Format& format,
+                               const rocksdb::DBOptions& options,
+                               std::vector<rocksdb::ColumnFamilyDescriptor> families) {
+  const std::string what = format.name + " in " + folder.string();
+  if (auto made = make_folder(folder); !made) return tl::unexpected<Error>(made.error());
+
+  rocksdb::ColumnFamilyOptions default_family;
+  default_family.write_buffer_size = 16u << 20;  // also decides how much disk a new log file takes in advance
+  families.insert(families.begin(), {rocksdb::kDefaultColumnFamilyName, default_family});
+  std::error_code code;
+  const bool fresh = !std::filesystem::exists(folder / "CURRENT", code);
+  if (!fresh) {
+    // Another program's or a newer layout's families are refused by name before anything is changed.
+    std::vector<std::string> present;
+    const auto listed = rocksdb::DB::ListColumnFamilies(options, folder.string(), &present);
+    if (!listed.ok()) return tl::unexpected<Error>(to_error(listed, what));
+    for (const auto& name : present) {
+      bool known = false;
+      for (const auto& family : families) known = known || family.name == name;
+      if (!known)
+        return fail(ErrorKind::kInvalid, what + ": holds the unknown column family '" + name +
+                                             "'; it was written by another program or a newer build");
+    }
+  }
+  Database database;
+  rocksdb::DB* db = nullptr;
+  const auto opened = rocksdb::DB::Open(options, folder.string(), families, &database.families, &db);
+  if (!opened.ok()) return tl::unexpected<Error>(to_error(opened, what));
+  database.db.reset(db);
+  if (auto checked = check_format(database, format, what); !checked)
+    return tl::unexpected<Error>(checked.error());
+  return database;
+}
+
+Error to_error(const rocksdb::Status& status, const std::string& what) {
+  const std::string text = status.ToString();
+  const std::string detail = " (" + text + ")";
+  if (mentions(text, "lock file") || mentions(text, "lock hold"))
+    return {ErrorKind::kConflict,
+            what + ": locked by another process; stop that one or use another data folder" + detail};
+  if (status.IsNoSpace() || mentions(text, "No space left") || mentions(text, "Disk quota exceeded"))
+    return {ErrorKind::kExhausted, what + ": disk full: free some space and start again" + detail};
+  if (mentions(text, "Read-only file system") || mentions(text, "Permission denied"))
+    return {ErrorKind::kDenied,
+            what + ": cannot be written: make the folder writable or choose another" + detail};
+  if (status.IsCorruption() || mentions(text, "does not exist"))
+    return {ErrorKind::kCorrupt, what + ": damaged: restore the folder from a backup" + detail};
+  return {ErrorKind::kInternal, what + ": " + text};
+}
+
+void put_be64(std::string& out, std::uint64_t value) {
+  for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
+}
+
+void put_be32(std::string& out, std::uint32_t value) {
+  for (int shift = 24; shift >= 0; shift -= 8) out += static_cast<char>(value >> shift);
+}
+
+std::uint64_t get_be64(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (int i = 0; i < 8; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+std::uint32_t get_be32(std::string_view bytes) {
+  std::uint32_t value = 0;
+  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
+  return value;
+}
+
+std::int64_t wall_microseconds() {
+  using std::chrono::system_clock;
+  return std::chrono::duration_cast<std::chrono::microseconds>(system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace rushes::storage

@@ -1,0 +1,501 @@
+#include "storage/vault.h"
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+#include <sodium.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+
+#include "storage/rocks.h"
+#include "storage/vault.capnp.h"
+
+namespace rushes::storage {
+namespace {
+
+const Format kFormat{"rushes-vault", 1};
+constexpr std::size_t kArtifacts = 1, kChunks = 2, kReferences = 3;
+constexpr std::string_view kUploadPrefix = "upload";
+
+rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+
+std::string chunk_key(std::uint64_t upload, std::uint32_t index) {
+  std::string key;
+  put_be64(key, upload);
+  put_be32(key, index);
+  return key;
+}
+
+std::string upload_key(std::uint64_t upload) {
+  std::string key(kUploadPrefix);
+  put_be64(key, upload);
+  return key;
+}
+
+std::string owner_prefix(std::string_view owner) {
+  std::string key = "o";
+  key += owner;
+  key += '\0';
+  return key;
+}
+
+std::string digest_prefix(const Digest& digest) { return "d" + std::string(bytes_of(digest)); }
+
+std::uint32_t chunk_count(std::uint64_t bytes) {
+  return static_cast<std::uint32_t>((bytes + kChunkBytes - 1) / kChunkBytes);
+}
+
+struct StoredArtifact {
+  std::uint64_t bytes, upload;
+  std::int64_t wall;
+};
+
+std::string encode(const StoredArtifact& stored) {
+  capnp::MallocMessageBuilder message;
+  auto info = message.initRoot<records::ArtifactInfo>();
+  info.setBytes(stored.bytes);
+  info.setUpload(stored.upload);
+  info.setWallMicroseconds(stored.wall);
+  const auto words = capnp::messageToFlatArray(message);
+  const auto bytes = words.asBytes();
+  return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
+}
+
+Result<StoredArtifact> decode(std::string_view value, const Digest& digest) {
+  try {
+    // The reader wants words at word boundaries; a value of RocksDB may lie anywhere.
+    std::vector<capnp::word> words(value.size() / sizeof(capnp::word));
+    std::copy_n(value.data(), words.size() * sizeof(capnp::word), reinterpret_cast<char*>(words.data()));
+    capnp::FlatArrayMessageReader reader(kj::arrayPtr(words.data(), words.size()));
+    const auto info = reader.getRoot<records::ArtifactInfo>();
+    return StoredArtifact{info.getBytes(), info.getUpload(), info.getWallMicroseconds()};
+  } catch (const kj::Exception& e) {
+    return fail(ErrorKind::kCorrupt, "artifact " + to_hex(digest) + ": its description is damaged: " +
+                                         std::string(e.getDescription().cStr()));
+  }
+}
+
+// One upload: what was announced, what came, and the digest so far. Locked while a chunk is added.
+struct OpenUpload {
+  std::mutex mutex;
+  Digest digest;
+  std::uint64_t bytes = 0, received = 0;
+  DigestStream stream;
+  std::string tail;  // bytes of the chunk that is not full yet
+};
+
+rocksdb::ColumnFamilyOptions chunk_options() {
+  rocksdb::ColumnFamilyOptions options;
+  options.enable_blob_files = true;  // chunks never move during compaction of keys
+  options.min_blob_size = 4096;
+  options.blob_file_size = 256u << 20;
+  options.enable_blob_garbage_collection = true;
+  options.write_buffer_size = 32u << 20;
+  options.compression = rocksdb::kNoCompression;
+  options.blob_compression_type = rocksdb::kNoCompression;  // latents and PIZ frames do not compress
+  return options;
+}
+
+}  // namespace
+
+class Vault::Impl {
+ public:
+  Impl(Database database, VaultOptions options, std::string what)
+      : database_(std::move(database)), options_(options), what_(std::move(what)) {}
+
+  Status start();
+  Result<Upload> begin(const Digest& digest, std::uint64_t bytes);
+  Result<std::uint64_t> add(Upload upload, std::uint64_t offset, std::string_view bytes);
+  Status commit(Upload upload);
+  void abort(Upload upload);
+  std::size_t open_uploads() const;
+  Result<std::optional<StoredArtifact>> find(const Digest& digest) const;
+  Result<std::string> read(const Digest& digest, std::uint64_t offset, std::uint64_t length) const;
+  Status retain(std::string_view owner, const std::vector<Digest>& digests);
+  Status release(std::string_view owner);
+  Result<std::uint64_t> references(const Digest& digest) const;
+  Result<Swept> sweep(std::chrono::milliseconds age);
+
+ private:
+  rocksdb::DB& db() const { return *database_.db; }
+  rocksdb::ColumnFamilyHandle* family(std::size_t index) const { return database_.families[index]; }
+  std::unique_ptr<rocksdb::Iterator> iterate(std::size_t index) const {
+    return std::unique_ptr<rocksdb::Iterator>(
+        database_.db->NewIterator(rocksdb::ReadOptions(), family(index)));
+  }
+  tl::unexpected<Error> error(const rocksdb::Status& status) const {
+    return tl::unexpected<Error>(to_error(status, what_));
+  }
+  std::shared_ptr<OpenUpload> lookup(Upload upload) const;
+  Status write_chunk(Upload upload, OpenUpload& open, std::string_view bytes, std::uint64_t end);
+  Status finish(Upload upload, OpenUpload& open);
+  void drop_chunks(rocksdb::WriteBatch& writes, std::uint64_t upload) const;
+  bool referenced(const Digest& digest) const;
+
+  Database database_;
+  const VaultOptions options_;
+  const std::string what_;
+  mutable std::mutex mutex_;  // uploads_, next_upload_
+  std::map<Upload, std::shared_ptr<OpenUpload>> uploads_;
+  Upload next_upload_ = 1;
+  std::mutex commit_mutex_;  // commits, retains and sweeps: none of them may see half of another
+};
+
+// Removes what a crash left of uploads, and goes on numbering behind the last one.
+Status Vault::Impl::start() {
+  rocksdb::WriteBatch writes;
+  auto marks = iterate(0);
+  for (marks->Seek(slice(kUploadPrefix)); marks->Valid() && marks->key().starts_with(slice(kUploadPrefix));
+       marks->Next()) {
+    const auto key = marks->key().ToStringView();
+    if (key.size() != kUploadPrefix.size() + 8) continue;
+    const Upload upload = get_be64(key.substr(kUploadPrefix.size()));
+    drop_chunks(writes, upload);
+    writes.Delete(family(0), slice(key));
+    next_upload_ = std::max(next_upload_, upload + 1);
+  }
+  if (!marks->status().ok()) return error(marks->status());
+  auto chunks = iterate(kChunks);
+  chunks->SeekToLast();
+  if (chunks->Valid() && chunks->key().size() == 12)
+    next_upload_ = std::max(next_upload_, get_be64(chunks->key().ToStringView()) + 1);
+  if (!chunks->status().ok()) return error(chunks->status());
+  const auto written = db().Write(rocksdb::WriteOptions(), &writes);
+  if (!written.ok()) return error(written);
+  return {};
+}
+
+void Vault::Impl::drop_chunks(rocksdb::WriteBatch& writes, std::uint64_t upload) const {
+  rocksdb::ReadOptions keys_only;
+  std::unique_ptr<rocksdb::Iterator> it(database_.db->NewIterator(keys_only, family(kChunks)));
+  std::string prefix;
+  put_be64(prefix, upload);
+  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next())
+    writes.Delete(family(kChunks), it->key());
+}
+
+Result<Vault::Upload> Vault::Impl::begin(const Digest& digest, std::uint64_t bytes) {
+  if (bytes > options_.max_artifact_bytes)
+    return fail(ErrorKind::kInvalid, what_ + ": an artifact of " + std::to_string(bytes) +
+                                         " bytes is refused, at most " +
+                                         std::to_string(options_.max_artifact_bytes) + " are kept");
+  Upload upload = 0;
+  auto open = std::make_shared<OpenUpload>();
+  open->digest = digest;
+  open->bytes = bytes;
+  {
+    std::lock_guard lock(mutex_);
+    if (uploads_.size() >= options_.max_open_uploads)
+      return fail(ErrorKind::kExhausted, what_ + ": " + std::to_string(uploads_.size()) +
+                                             " uploads are open already; try again when one has ended");
+    upload = next_upload_++;
+    uploads_.emplace(upload, open);
+  }
+  const auto marked = db().Put(rocksdb::WriteOptions(), family(0), upload_key(upload), "");
+  if (marked.ok()) return upload;
+  std::lock_guard lock(mutex_);
+  uploads_.erase(upload);
+  return error(marked);
+}
+
+std::shared_ptr<OpenUpload> Vault::Impl::lookup(Upload upload) const {
+  std::lock_guard lock(mutex_);
+  const auto found = uploads_.find(upload);
+  return found == uploads_.end() ? nullptr : found->second;
+}
+
+Result<std::uint64_t> Vault::Impl::add(Upload upload, std::uint64_t offset, std::string_view bytes) {
+  const auto open = lookup(upload);
+  if (!open) return fail(ErrorKind::kNotFound, what_ + ": no open upload " + std::to_string(upload));
+  std::lock_guard lock(open->mutex);
+  if (offset != open->received || bytes.size() > open->bytes - open->received)
+    return fail(ErrorKind::kInvalid, what_ + ": upload " + std::to_string(upload) + " expects offset " +
+                                         std::to_string(open->received) + " and at most " +
+                                         std::to_string(open->bytes - open->received) +
+                                         " bytes more, found offset " + std::to_string(offset) + " and " +
+                                         std::to_string(bytes.size()) + " bytes");
+  // Stored chunks have one size whatever the size of the pieces that arrive.
+  std::string_view rest = bytes;
+  std::string tail = open->tail;
+  std::uint64_t stored = open->received - open->tail.size();
+  while (!rest.empty()) {
+    const auto piece = rest.substr(0, kChunkBytes - tail.size());
+    tail += piece;
+    rest.remove_prefix(piece.size());
+    if (tail.size() < kChunkBytes) break;
+    if (auto written = write_chunk(upload, *open, tail, stored + tail.size()); !written)
+      return tl::unexpected<Error>(written.error());
+    stored += tail.size();
+    tail.clear();
+  }
+  open->stream.update(bytes);
+  open->received += bytes.size();
+  open->tail = std::move(tail);
+  return open->received;
+}
+
+Status Vault::Impl::write_chunk(Upload upload, OpenUpload&, std::string_view bytes, std::uint64_t end) {
+  const auto index = static_cast<std::uint32_t>((end - bytes.size()) / kChunkBytes);
+  const auto written =
+      db().Put(rocksdb::WriteOptions(), family(kChunks), chunk_key(upload, index), slice(bytes));
+  if (!written.ok()) return error(written);
+  return {};
+}
+
+Status Vault::Impl::commit(Upload upload) {
+  const auto open = lookup(upload);
+  if (!open) return fail(ErrorKind::kNotFound, what_ + ": no open upload " + std::to_string(upload));
+  Status finished;
+  {
+    std::lock_guard lock(open->mutex);
+    finished = finish(upload, *open);
+  }
+  if (!finished) {
+    abort(upload);
+    return finished;
+  }
+  std::lock_guard lock(mutex_);
+  uploads_.erase(upload);
+  return {};
+}
+
+Status Vault::Impl::finish(Upload upload, OpenUpload& open) {
+  if (open.received != open.bytes)
+    return fail(ErrorKind::kInvalid, what_ + ": upload " + std::to_string(upload) + " announced " +
+                                         std::to_string(open.bytes) + " bytes, " +
+                                         std::to_string(open.received) + " arrived");
+  const Digest found = open.stream.finish();
+  if (found != open.digest)
+    return fail(ErrorKind::kCorrupt, what_ + ": upload " + std::to_string(upload) + " was announced as " +
+                                         to_hex(open.digest) + ", its bytes have the digest " +
+                                         to_hex(found));
+  std::lock_guard lock(commit_mutex_);
+  auto present = find(open.digest);
+  if (!present) return tl::unexpected<Error>(present.error());
+  rocksdb::WriteBatch writes;
+  writes.Delete(family(0), upload_key(upload));
+  if (*present) {
+    drop_chunks(writes, upload);
+  } else {
+    if (!open.tail.empty())
+      writes.Put(family(kChunks), chunk_key(upload, static_cast<std::uint32_t>(open.received / kChunkBytes)),
+                 open.tail);
+    writes.Put(family(kArtifacts), slice(bytes_of(open.digest)),
+               encode({open.bytes, upload, wall_microseconds()}));
+  }
+  // The log is one file: syncing this batch makes every chunk written before it durable too.
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const auto written = db().Write(synced, &writes);
+  if (!written.ok()) return error(written);
+  return {};
+}
+
+void Vault::Impl::abort(Upload upload) {
+  const auto open = lookup(upload);
+  if (!open) return;
+  std::lock_guard lock(open->mutex);
+  rocksdb::WriteBatch writes;
+  drop_chunks(writes, upload);
+  writes.Delete(family(0), upload_key(upload));
+  // When this fails the mark stays and the next open removes the chunks.
+  (void)db().Write(rocksdb::WriteOptions(), &writes);
+  std::lock_guard map_lock(mutex_);
+  uploads_.erase(upload);
+}
+
+std::size_t Vault::Impl::open_uploads() const {
+  std::lock_guard lock(mutex_);
+  return uploads_.size();
+}
+
+Result<std::optional<StoredArtifact>> Vault::Impl::find(const Digest& digest) const {
+  std::string value;
+  const auto read = db().Get(rocksdb::ReadOptions(), family(kArtifacts), slice(bytes_of(digest)), &value);
+  if (read.IsNotFound()) return std::optional<StoredArtifact>();
+  if (!read.ok()) return error(read);
+  auto stored = decode(value, digest);
+  if (!stored) return with_context(stored.error(), what_);
+  return std::optional<StoredArtifact>(*stored);
+}
+
+Result<std::string> Vault::Impl::read(const Digest& digest, std::uint64_t offset,
+                                      std::uint64_t length) const {
+  auto stored = find(digest);
+  if (!stored) return tl::unexpected<Error>(stored.error());
+  if (!*stored) return fail(ErrorKind::kNotFound, what_ + ": no artifact " + to_hex(digest));
+  const std::uint64_t size = (*stored)->bytes;
+  if (offset > size)
+    return fail(ErrorKind::kInvalid, what_ + ": artifact " + to_hex(digest) + " has " + std::to_string(size) +
+                                         " bytes, asked for those from " + std::to_string(offset));
+  const std::uint64_t end = offset + std::min(length, size - offset);
+  std::string bytes;
+  bytes.reserve(end - offset);
+  while (offset < end) {
+    const auto index = static_cast<std::uint32_t>(offset / kChunkBytes);
+    const std::uint64_t start = index * std::uint64_t{kChunkBytes};
+    rocksdb::PinnableSlice chunk;
+    const auto got =
+        db().Get(rocksdb::ReadOptions(), family(kChunks), chunk_key((*stored)->upload, index), &chunk);
+    if (!got.ok() && !got.IsNotFound()) return error(got);
+    const std::uint64_t expected = std::min<std::uint64_t>(kChunkBytes, size - start);
+    if (got.IsNotFound() || chunk.size() != expected)
+      return fail(ErrorKind::kCorrupt, what_ + ": artifact " + to_hex(digest) + ": chunk " +
+                                           std::to_string(index) + " of " +
+                                           std::to_string(chunk_count(size)) +
+                                           " is missing or short; restore the vault from a backup");
+    const std::uint64_t stop = std::min(end, start + expected);
+    bytes.append(chunk.data() + (offset - start), stop - offset);
+    offset = stop;
+  }
+  return bytes;
+}
+
+Status Vault::Impl::retain(std::string_view owner, const std::vector<Digest>& digests) {
+  if (owner.empty() || owner.size() > kMaxOwnerBytes || owner.find('\0') != owner.npos)
+    return fail(ErrorKind::kInvalid, what_ + ": an owner of artifacts has 1.." +
+                                         std::to_string(kMaxOwnerBytes) + " bytes, none of them zero");
+  std::lock_guard lock(commit_mutex_);
+  rocksdb::WriteBatch writes;
+  for (const auto& digest : digests) {
+    writes.Put(family(kReferences), owner_prefix(owner) + std::string(bytes_of(digest)), "");
+    writes.Put(family(kReferences), digest_prefix(digest) + std::string(owner), "");
+  }
+  const auto written = db().Write(rocksdb::WriteOptions(), &writes);
+  if (!written.ok()) return error(written);
+  return {};
+}
+
+Status Vault::Impl::release(std::string_view owner) {
+  std::lock_guard lock(commit_mutex_);
+  rocksdb::WriteBatch writes;
+  const std::string prefix = owner_prefix(owner);
+  auto it = iterate(kReferences);
+  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+    writes.Delete(family(kReferences), it->key());
+    const auto digest = it->key().ToStringView().substr(prefix.size());
+    writes.Delete(family(kReferences), "d" + std::string(digest) + std::string(owner));
+  }
+  if (!it->status().ok()) return error(it->status());
+  const auto written = db().Write(rocksdb::WriteOptions(), &writes);
+  if (!written.ok()) return error(written);
+  return {};
+}
+
+Result<std::uint64_t> Vault::Impl::references(const Digest& digest) const {
+  std::uint64_t count = 0;
+  const std::string prefix = digest_prefix(digest);
+  auto it = iterate(kReferences);
+  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) ++count;
+  if (!it->status().ok()) return error(it->status());
+  return count;
+}
+
+Result<Swept> Vault::Impl::sweep(std::chrono::milliseconds age) {
+  const std::int64_t before = wall_microseconds() - std::chrono::microseconds(age).count();
+  Swept swept;
+  std::lock_guard lock(commit_mutex_);
+  auto it = iterate(kArtifacts);
+  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+    const auto digest = digest_from_bytes(it->key().ToStringView());
+    if (!digest) return fail(ErrorKind::kCorrupt, what_ + ": an artifact whose key is no digest");
+    const auto stored = decode(it->value().ToStringView(), *digest);
+    if (!stored) return with_context(stored.error(), what_);
+    if (stored->wall > before) continue;
+    const auto held = references(*digest);
+    if (!held) return tl::unexpected<Error>(held.error());
+    if (*held > 0) continue;
+    rocksdb::WriteBatch writes;
+    writes.Delete(family(kArtifacts), it->key());
+    drop_chunks(writes, stored->upload);
+    const auto written = db().Write(rocksdb::WriteOptions(), &writes);
+    if (!written.ok()) return error(written);
+    ++swept.artifacts;
+    swept.bytes += stored->bytes;
+  }
+  if (!it->status().ok()) return error(it->status());
+  return swept;
+}
+
+Vault::Vault(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Vault::~Vault() = default;
+
+Result<std::unique_ptr<Vault>> Vault::open(const std::filesystem::path& folder, VaultOptions options) {
+  if (sodium_init() < 0) return fail(ErrorKind::kInternal, "libsodium cannot be initialised");
+  rocksdb::DBOptions database_options = common_options(options.env);
+  database_options.max_total_wal_size = 512u << 20;
+  database_options.bytes_per_sync = 8u << 20;
+  database_options.wal_bytes_per_sync = 8u << 20;  // spreads the cost of the sync at commit
+  auto database = open_database(folder, kFormat, database_options,
+                                {{"artifacts", rocksdb::ColumnFamilyOptions()},
+                                 {"chunks", chunk_options()},
+                                 {"references", rocksdb::ColumnFamilyOptions()}});
+  if (!database) return tl::unexpected<Error>(database.error());
+  auto impl = std::make_unique<Impl>(std::move(*database), options, "vault in " + folder.string());
+  if (auto started = impl->start(); !started) return tl::unexpected<Error>(started.error());
+  return std::unique_ptr<Vault>(new Vault(std::move(impl)));
+}
+
+Result<Vault::Upload> Vault::begin(const Digest& digest, std::uint64_t bytes) {
+  return impl_->begin(digest, bytes);
+}
+Result<std::uint64_t> Vault::add(Upload upload, std::uint64_t offset, std::string_view bytes) {
+  return impl_->add(upload, offset, bytes);
+}
+Status Vault::commit(Upload upload) { return impl_->commit(upload); }
+void Vault::abort(Upload upload) { impl_->abort(upload); }
+std::size_t Vault::open_uploads() const { return impl_->open_uploads(); }
+
+Result<Digest> Vault::put(std::string_view bytes) {
+  const Digest digest = digest_of(bytes);
+  auto present = impl_->find(digest);
+  if (!present) return tl::unexpected<Error>(present.error());
+  if (*present) return digest;
+  const auto upload = begin(digest, bytes.size());
+  if (!upload) return tl::unexpected<Error>(upload.error());
+  if (auto added = add(*upload, 0, bytes); !added) {
+    abort(*upload);
+    return tl::unexpected<Error>(added.error());
+  }
+  if (auto committed = commit(*upload); !committed) return tl::unexpected<Error>(committed.error());
+  return digest;
+}
+
+Result<std::optional<Artifact>> Vault::find(const Digest& digest) const {
+  auto stored = impl_->find(digest);
+  if (!stored) return tl::unexpected<Error>(stored.error());
+  if (!*stored) return std::optional<Artifact>();
+  return std::optional<Artifact>(Artifact{(*stored)->bytes, (*stored)->wall});
+}
+
+bool Vault::contains(const Digest& digest) const {
+  const auto stored = impl_->find(digest);
+  return stored && *stored;
+}
+
+Result<std::string> Vault::read(const Digest& digest, std::uint64_t offset, std::uint64_t length) const {
+  return impl_->read(digest, offset, length);
+}
+
+Result<std::string> Vault::read_all(const Digest& digest, std::uint64_t limit) const {
+  const auto stored = find(digest);
+  if (!stored) return tl::unexpected<Error>(stored.error());
+  if (*stored && (*stored)->bytes > limit)
+    return fail(ErrorKind::kInvalid, "artifact " + to_hex(digest) + " has " +
+                                         std::to_string((*stored)->bytes) + " bytes, at most " +
+                                         std::to_string(limit) + " are read at once");
+  auto bytes = read(digest, 0, limit);
+  if (bytes && digest_of(*bytes) != digest)
+    return fail(ErrorKind::kCorrupt, "artifact " + to_hex(digest) + ": its bytes changed on disk");
+  return bytes;
+}
+
+Status Vault::retain(std::string_view owner, const std::vector<Digest>& digests) {
+  return impl_->retain(owner, digests);
+}
+Status Vault::release(std::string_view owner) { return impl_->release(owner); }
+Result<std::uint64_t> Vault::references(const Digest& digest) const { return impl_->references(digest); }
+Result<Swept> Vault::sweep(std::chrono::milliseconds age) { return impl_->sweep(age); }
+
+}  // namespace rushes::storage

@@ -1,0 +1,101 @@
+// The vault: every artifact of the farm, addressed by the BLAKE2b-256 of its bytes.
+//
+// An upload is a run of chunks in order; commit() compares the digest and makes all of it durable with one
+// sync. What was not committed is never seen by a reader and is removed when the vault is opened again.
+//
+//   family      key                       value
+//   artifacts   digest                    ArtifactInfo (vault.capnp)
+//   chunks      be64(upload) be32(index)  1 MiB of bytes, the last one shorter (BlobDB)
+//   references  "o" owner 0 digest        empty: what an owner holds
+//               "d" digest owner          empty: who holds an artifact
+//   default     "upload" be64(upload)     empty: an upload that is not committed yet
+//
+// Thread contract: every call may come from any thread; the chunks of one upload from one thread at a time.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/result.h"
+#include "storage/digest.h"
+#include "storage/limits.h"
+
+namespace rocksdb {
+class Env;
+}
+
+namespace rushes::storage {
+
+struct VaultOptions {
+  std::uint64_t max_artifact_bytes = kMaxArtifactBytes;
+  std::size_t max_open_uploads = kMaxOpenUploads;
+  rocksdb::Env* env = nullptr;  // null: the machine's own; tests plant faults here
+};
+
+struct Artifact {
+  std::uint64_t bytes = 0;
+  std::int64_t wall_microseconds = 0;  // when it was committed; for display and retention
+};
+
+// What a sweep removed.
+struct Swept {
+  std::uint64_t artifacts = 0;
+  std::uint64_t bytes = 0;
+};
+
+class Vault {
+ public:
+  using Upload = std::uint64_t;  // handle of an open upload
+
+  // Opens or creates the vault in a folder of its own. Errors: as Ledger::open().
+  static Result<std::unique_ptr<Vault>> open(const std::filesystem::path& folder, VaultOptions options = {});
+  ~Vault();
+  Vault(const Vault&) = delete;
+  Vault& operator=(const Vault&) = delete;
+
+  // Begins an upload of `bytes` bytes that must have this digest. kInvalid: larger than max_artifact_bytes.
+  // kExhausted: too many open uploads, or disk full. An artifact that is there already may be uploaded again;
+  // commit then keeps the first copy.
+  Result<Upload> begin(const Digest& digest, std::uint64_t bytes);
+  // Adds bytes at `offset`, which must be what has been received so far; returns what has been received now.
+  // kNotFound: no such upload. kInvalid: wrong offset, or more bytes than announced; the upload stays as it
+  // was.
+  Result<std::uint64_t> add(Upload upload, std::uint64_t offset, std::string_view bytes);
+  // Synced when it returns. kCorrupt: the digest is another; kInvalid: bytes are missing. Either ends the
+  // upload.
+  Status commit(Upload upload);
+  void abort(Upload upload);  // forgets the upload; unknown ones are ignored
+  std::size_t open_uploads() const;
+
+  // begin + add + commit; nothing is written when the artifact is there already.
+  Result<Digest> put(std::string_view bytes);
+
+  Result<std::optional<Artifact>> find(const Digest& digest) const;
+  bool contains(const Digest& digest) const;  // false also when the vault cannot be read
+  // Bytes [offset, offset + length), cut at the end. kNotFound: no such artifact; kInvalid: offset behind the
+  // end.
+  Result<std::string> read(const Digest& digest, std::uint64_t offset, std::uint64_t length) const;
+  // All of it with its digest verified; kInvalid when larger than `limit`.
+  Result<std::string> read_all(const Digest& digest, std::uint64_t limit) const;
+
+  // References keep artifacts from sweep(). An owner is a take, "show/shot/take". Both calls may be repeated.
+  Status retain(std::string_view owner, const std::vector<Digest>& digests);
+  Status release(std::string_view owner);  // everything that the owner holds
+  Result<std::uint64_t> references(const Digest& digest) const;
+
+  // Removes artifacts without a reference that are older than `age`.
+  Result<Swept> sweep(std::chrono::milliseconds age);
+
+ private:
+  class Impl;
+  explicit Vault(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rushes::storage
