@@ -1,0 +1,40 @@
+// A planned task and what its dependencies made become the TaskSpec bytes that a worker gets.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "scheduler/plan/vocabulary.h"
+
+namespace rushes::scheduler {
+
+// A finished dependency of a task.
+struct Made {
+  const PlannedTask* task = nullptr;
+  const std::vector<Output>* outputs = nullptr;
+};
+
+struct Composition {
+  const ShotSpec* spec = nullptr;
+  const PlannedTask* task = nullptr;
+  const Bytes* recipe = nullptr;  // canonical, of the task's take and revision
+  std::span<const Made> made;     // data dependencies in the order of task->needs
+  std::string version;            // of the delivery: "v001"; finish and deliver only
+};
+
+// A flat Cap'n Proto message (with segment table) of a TaskSpec. Inputs are listed in the order of the
+// dependencies, each with the roles in the order its maker gave; an encode task's inputs are the key frames
+// ("image", `window` is its index). A solver's "history" is an input of the next segment of the same window
+// and tile only.
+Bytes compose(const Composition& composition);
+
+// "sh010 take 1 denoise window 0 steps 3-6"
+std::string task_name(const ShotSpec& spec, const PlannedTask& task);
+
+// "SHOW/SHOT/draft/v001", relative to the deliveries folder.
+std::string delivery_folder(const ShotSpec& spec, bool master, const std::string& version);
+std::string delivery_version(std::uint32_t number);  // 1 -> "v001"
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,308 @@
+#include "scheduler/plan/plan.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "config/digest.h"
+#include "config/schedule.h"
+#include "scheduler/plan/cost.h"
+#include "scheduler/plan/numbers.h"
+#include "scheduler/plan/windows.h"
+
+namespace rushes::scheduler {
+namespace {
+
+Result<Sampling> resolve_sampling(const config::Sampling& wanted) {
+  auto schedule = config::make_schedule(wanted);
+  if (!schedule) return tl::unexpected(schedule.error());
+  Sampling result;
+  result.sampler = wanted.sampler;
+  result.sigmas = std::move(schedule->sigmas);
+  result.timesteps = std::move(schedule->timesteps);
+  result.guidance = static_cast<float>(wanted.guidance);
+  return result;
+}
+
+std::uint32_t latent_frames(const ShotSpec& spec) {
+  return (spec.recipe.rendered_frames - 1) / spec.grid.stride_t + 1;
+}
+
+// Frames of the take that a run of latent frames stands for: latent 0 is frame 0, latent t > 0 the next
+// stride_t.
+Range frames_of(const Range& latents, const ModelGrid& grid) {
+  const std::uint32_t begin = latents.begin == 0 ? 0 : (latents.begin - 1) * grid.stride_t + 1;
+  return {begin, (latents.end - 1) * grid.stride_t + 1};
+}
+
+// Gives out ids and collects tasks.
+class Builder {
+ public:
+  Builder(const ShotSpec& spec, std::uint32_t take, TaskId encode, TaskId first)
+      : spec_(spec), take_(take), encode_(encode), next_(first) {}
+
+  PlannedTask task(Stage stage) {
+    PlannedTask t;
+    t.id = next_++;
+    t.stage = stage;
+    t.take = take_;
+    return t;
+  }
+  TaskId add(PlannedTask t) {
+    tasks_.push_back(std::move(t));
+    return tasks_.back().id;
+  }
+  std::vector<PlannedTask> take_tasks() { return std::move(tasks_); }
+
+  const ShotSpec& spec_;
+  const std::uint32_t take_;
+  const TaskId encode_;
+
+ private:
+  TaskId next_;
+  std::vector<PlannedTask> tasks_;
+};
+
+std::uint64_t grid_area(const ShotSpec& spec, std::uint32_t scale) {
+  return static_cast<std::uint64_t>(spec.recipe.width / spec.grid.stride_x) *
+         (spec.recipe.height / spec.grid.stride_y) * scale * scale;
+}
+
+std::uint64_t frame_pixels(const ShotSpec& spec, std::uint32_t scale) {
+  return static_cast<std::uint64_t>(spec.recipe.width) * spec.recipe.height * scale * scale;
+}
+
+PlannedTask denoise_task(Builder& build, std::uint32_t window, std::uint32_t segment,
+                         std::uint32_t revision) {
+  const Recipe& recipe = build.spec_.recipe;
+  PlannedTask t = build.task(Stage::kDenoise);
+  t.window = window;
+  t.segment = segment;
+  t.revision = revision;
+  const std::uint64_t latents = recipe.windows[window].size() * grid_area(build.spec_, 1);
+  t.work = sampling_work(latents, recipe.draft.segments[segment].size(), recipe.draft.guidance);
+  t.memory_bytes = sampling_memory(latents);
+  t.needs.push_back({build.encode_, true});
+  return t;
+}
+
+PlannedTask critique_task(Builder& build, const Range& frames, std::uint32_t revision) {
+  PlannedTask t = build.task(Stage::kCritique);
+  t.frames = frames;
+  t.revision = revision;
+  t.work = static_cast<double>(frames.size()) * static_cast<double>(frame_pixels(build.spec_, 1));
+  t.memory_bytes = pixel_memory(frames.size() * frame_pixels(build.spec_, 1));
+  return t;
+}
+
+PlannedTask window_critique(Builder& build, std::uint32_t window, std::uint32_t segment,
+                            std::uint32_t revision, TaskId latents) {
+  PlannedTask t =
+      critique_task(build, frames_of(build.spec_.recipe.windows[window], build.spec_.grid), revision);
+  t.window = window;
+  t.segment = segment;
+  t.needs.push_back({latents, true});
+  return t;
+}
+
+// Decode tiles and the critique of the whole take, once all windows of `graph` are there.
+void add_judging(Builder& build, VersionGraph& graph, std::uint32_t revision) {
+  const ShotSpec& spec = build.spec_;
+  const auto segments = spec.recipe.draft.segments.size();
+  const auto tiles = cut_decode_tiles(spec.recipe.height / spec.grid.stride_y,
+                                      spec.recipe.width / spec.grid.stride_x, spec.grid);
+  graph.decode.clear();
+  for (std::uint32_t i = 0; i < tiles.size(); ++i) {
+    PlannedTask t = build.task(Stage::kDecode);
+    t.tile = i;
+    t.revision = revision;
+    const std::uint64_t pixels = static_cast<std::uint64_t>(tiles[i].height) * tiles[i].width *
+                                 spec.grid.stride_y * spec.grid.stride_x * spec.recipe.rendered_frames;
+    t.work = static_cast<double>(pixels);
+    t.memory_bytes = pixel_memory(pixels);
+    for (std::size_t w = 0; w < spec.recipe.windows.size(); ++w) {
+      t.needs.push_back({graph.denoise[w * segments + segments - 1], true});
+    }
+    graph.decode.push_back(build.add(std::move(t)));
+  }
+  PlannedTask t = critique_task(build, {0, spec.recipe.frames}, revision);
+  t.whole_take = true;
+  for (const TaskId tile : graph.decode) t.needs.push_back({tile, true});
+  graph.critique = build.add(std::move(t));
+}
+
+// Denoise tasks of `windows` with their critiques; other windows stay as `graph` has them.
+void add_windows(Builder& build, VersionGraph& graph, std::span<const std::uint32_t> windows,
+                 std::uint32_t revision) {
+  const Recipe& recipe = build.spec_.recipe;
+  const auto count = static_cast<std::uint32_t>(recipe.windows.size());
+  const auto segments = static_cast<std::uint32_t>(recipe.draft.segments.size());
+  const std::uint32_t gate = build.spec_.gate ? inner_checkpoint(recipe.draft) : segments;
+  for (std::uint32_t s = 0; s < segments; ++s) {
+    for (const std::uint32_t w : windows) {
+      PlannedTask t = denoise_task(build, w, s, revision);
+      if (s > 0) {
+        for (std::uint32_t n = w == 0 ? 0 : w - 1; n <= std::min(w + 1, count - 1); ++n) {
+          t.needs.push_back({graph.denoise[n * segments + s - 1], true});
+        }
+      }
+      if (s > gate) t.needs.push_back({graph.checkpoints[w], false});
+      graph.denoise[w * segments + s] = build.add(std::move(t));
+    }
+    if (s == gate && gate < segments) {
+      for (const std::uint32_t w : windows) {
+        graph.checkpoints[w] =
+            build.add(window_critique(build, w, s, revision, graph.denoise[w * segments + s]));
+      }
+    }
+  }
+  if (count > 1) {
+    for (const std::uint32_t w : windows) {
+      graph.window_critiques[w] = build.add(
+          window_critique(build, w, segments - 1, revision, graph.denoise[w * segments + segments - 1]));
+    }
+  }
+}
+
+}  // namespace
+
+Result<Digest> digest_of_model(const config::ModelManifest& model) {
+  std::string text = config::model_digest(model);
+  if (text.starts_with(config::kDigestPrefix)) text.erase(0, config::kDigestPrefix.size());
+  return storage::digest_from_hex(text);
+}
+
+Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManifest& model,
+                              std::span<const KeyFrame> images) {
+  const std::string where = "shot " + shot.show + "/" + shot.name;
+  if (const auto problems = config::validate_shot(shot, model); !problems.empty()) {
+    return fail(ErrorKind::kInvalid, where + ": " + problems.front());
+  }
+  const auto digest = digest_of_model(model);
+  if (!digest) return with_context(digest.error(), where + ": model " + model.name);
+  auto draft = resolve_sampling(config::draft_sampling(shot, model));
+  if (!draft) return with_context(draft.error(), where + ": draft sampling");
+  auto master = resolve_sampling(config::master_sampling(shot, model));
+  if (!master) return with_context(master.error(), where + ": master sampling");
+
+  ShotSpec spec;
+  spec.show = shot.show;
+  spec.name = shot.name;
+  spec.grid.window_frames = static_cast<std::uint32_t>(model.frames);
+  spec.grid.stride_t = static_cast<std::uint32_t>(model.vae.stride[0]);
+  spec.grid.stride_y = static_cast<std::uint32_t>(model.vae.stride[1]);
+  spec.grid.stride_x = static_cast<std::uint32_t>(model.vae.stride[2]);
+  spec.master = std::move(*master);
+  spec.seeds = shot.seeds;
+  spec.priority = static_cast<std::uint32_t>(shot.priority);
+  spec.gate = shot.gate;
+  spec.approve_best = shot.approve == config::Approve::kBest;
+  spec.upgrade = shot.upgrade.enabled;
+  spec.scale = static_cast<std::uint32_t>(shot.upgrade.scale);
+  spec.revise_windows = static_cast<std::uint32_t>(shot.budget.windows);
+  spec.revise_compute_seconds = shot.budget.compute_seconds.value_or(-1.0);
+  for (const auto& [critic, change] : shot.critics) {
+    spec.critics.push_back({std::string(config::to_string(critic)), change.enabled,
+                            static_cast<float>(change.revise.value_or(-1)),
+                            static_cast<float>(change.reject.value_or(-1))});
+  }
+  spec.start_frame = static_cast<std::uint32_t>(shot.start_frame);
+  spec.timecode = config::to_string(config::shot_timecode(shot, model));
+  spec.reel = shot.reel;
+  spec.deliver_rate = config::shot_rate(shot, model);
+
+  Recipe& recipe = spec.recipe;
+  recipe.model = model.name;
+  recipe.model_digest = *digest;
+  recipe.prompt = shot.prompt;
+  recipe.negative_prompt = shot.negative_prompt.value_or(model.negative_prompt);
+  recipe.fps = model.fps;
+  const int frames = config::shot_frames(shot, model);
+  recipe.frames = static_cast<std::uint32_t>(frames);
+  recipe.rendered_frames = static_cast<std::uint32_t>(model.rendered_frames(frames));
+  recipe.width = static_cast<std::uint32_t>(model.size.width);
+  recipe.height = static_cast<std::uint32_t>(model.size.height);
+  recipe.deliver_width = static_cast<std::uint32_t>(model.deliver.width);
+  recipe.deliver_height = static_cast<std::uint32_t>(model.deliver.height);
+  recipe.draft = std::move(*draft);
+  recipe.key_frames.assign(images.begin(), images.end());
+  if (images.size() != shot.key_frames.size()) {
+    return fail(ErrorKind::kInvalid, where + ": key frames: expected " +
+                                         std::to_string(shot.key_frames.size()) + " stored images, found " +
+                                         std::to_string(images.size()));
+  }
+  recipe.windows =
+      cut_windows(latent_frames(spec), static_cast<std::uint32_t>(model.latent_frames(model.frames)));
+  recipe.draft.segments =
+      cut_segments(recipe.draft.sigmas, static_cast<std::uint32_t>(recipe.windows.size()));
+  if (recipe.windows.size() > kMaxWindows || count_take_tasks(spec) > kMaxPlanTasks) {
+    return fail(ErrorKind::kInvalid, where + ": " + std::to_string(frames) + " frames make a graph of " +
+                                         std::to_string(count_take_tasks(spec)) + " tasks a take, at most " +
+                                         std::to_string(kMaxPlanTasks) + "; split the shot");
+  }
+  return spec;
+}
+
+Recipe take_recipe(const ShotSpec& spec, std::uint32_t take) {
+  assert(take >= 1 && take <= spec.seeds.size());
+  Recipe recipe = spec.recipe;
+  recipe.seed = spec.seeds[take - 1];
+  return recipe;
+}
+
+PlannedTask plan_encode(const ShotSpec& spec, TaskId id) {
+  PlannedTask t;
+  t.id = id;
+  t.stage = Stage::kEncode;
+  t.work = 1;
+  t.memory_bytes = pixel_memory(spec.recipe.key_frames.empty() ? 0 : frame_pixels(spec, 1));
+  return t;
+}
+
+VersionPlan plan_take(const ShotSpec& spec, std::uint32_t take, TaskId encode, TaskId first) {
+  std::vector<std::uint32_t> all(spec.recipe.windows.size());
+  for (std::uint32_t w = 0; w < all.size(); ++w) all[w] = w;
+  VersionGraph empty;
+  empty.denoise.resize(all.size() * spec.recipe.draft.segments.size());
+  if (spec.gate && inner_checkpoint(spec.recipe.draft) < spec.recipe.draft.segments.size()) {
+    empty.checkpoints.resize(all.size());
+  }
+  if (all.size() > 1) empty.window_critiques.resize(all.size());
+  return plan_revision(spec, take, 0, all, empty, encode, first);
+}
+
+VersionPlan plan_revision(const ShotSpec& spec, std::uint32_t take, std::uint32_t number,
+                          std::span<const std::uint32_t> windows, const VersionGraph& parent, TaskId encode,
+                          TaskId first) {
+  assert(!windows.empty() && windows.back() < spec.recipe.windows.size());
+  Builder build(spec, take, encode, first);
+  VersionPlan plan;
+  plan.graph = parent;
+  add_windows(build, plan.graph, windows, number);
+  add_judging(build, plan.graph, number);
+  plan.tasks = build.take_tasks();
+  return plan;
+}
+
+PlannedTask plan_draft_delivery(const ShotSpec& spec, std::uint32_t take, std::span<const TaskId> shown,
+                                TaskId id) {
+  PlannedTask t;
+  t.id = id;
+  t.stage = Stage::kDeliver;
+  t.take = take;
+  t.frames = {0, spec.recipe.frames};
+  t.work = static_cast<double>(spec.recipe.frames) * static_cast<double>(frame_pixels(spec, 1));
+  t.memory_bytes = pixel_memory(spec.recipe.frames * frame_pixels(spec, 1));
+  for (const TaskId task : shown) t.needs.push_back({task, true});
+  return t;
+}
+
+std::uint64_t count_take_tasks(const ShotSpec& spec) {
+  const std::uint64_t windows = spec.recipe.windows.size(), segments = spec.recipe.draft.segments.size();
+  const std::uint64_t tiles = cut_decode_tiles(spec.recipe.height / spec.grid.stride_y,
+                                               spec.recipe.width / spec.grid.stride_x, spec.grid)
+                                  .size();
+  const bool gated = spec.gate && inner_checkpoint(spec.recipe.draft) < segments;
+  return windows * segments + (gated ? windows : 0) + (windows > 1 ? windows : 0) + tiles + 1;
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,66 @@
+// A shot becomes a task graph (DESIGN 3.1).
+//
+//   encode (shot) -> denoise (window, segment) -> [critique (window)] -> decode (tile) -> critique (take)
+//   denoise (w, s) needs (w-1, s-1), (w, s-1), (w+1, s-1): a stencil, no barrier
+//   upgrade: enlarge -> refine (window, tile, segment) -> decode (tile) -> finish (run of frames) -> deliver
+//
+// Task ids are given by the caller (`first` is the id of the first new task) and run on without gaps; a task
+// only needs tasks with smaller ids.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/model.h"
+#include "config/result.h"
+#include "config/shot.h"
+#include "scheduler/plan/vocabulary.h"
+
+namespace rushes::scheduler {
+
+// The shot resolved against its model. `images` are the artifacts of shot.key_frames, in their order.
+// Error: kInvalid when the model cannot make the shot or the graph would be too large.
+Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManifest& model,
+                              std::span<const KeyFrame> images);
+
+// config::model_digest() as bytes, with or without its "blake2b-256:" in front. It identifies a model on the farm.
+Result<Digest> digest_of_model(const config::ModelManifest& model);
+
+// The recipe of a take (from 1) before any revision or upgrade.
+Recipe take_recipe(const ShotSpec& spec, std::uint32_t take);
+
+PlannedTask plan_encode(const ShotSpec& spec, TaskId id);
+
+struct VersionPlan {
+  VersionGraph graph;
+  std::vector<PlannedTask> tasks;
+};
+// The first rendering of a take.
+VersionPlan plan_take(const ShotSpec& spec, std::uint32_t take, TaskId encode, TaskId first);
+// Revision `number` of a take: `windows` (ascending, not empty) from their first segment with the neighbours
+// of `parent` frozen; its critiques, decode and take critique again.
+VersionPlan plan_revision(const ShotSpec& spec, std::uint32_t take, std::uint32_t number,
+                          std::span<const std::uint32_t> windows, const VersionGraph& parent, TaskId encode,
+                          TaskId first);
+
+struct UpgradePlan {
+  Master master;
+  UpgradeGraph graph;
+  std::vector<PlannedTask> tasks;
+};
+// Error: kInvalid when the graph would be too large.
+Result<UpgradePlan> plan_upgrade(const ShotSpec& spec, std::uint32_t take, const VersionGraph& kept,
+                                 TaskId encode, TaskId first);
+
+// The draft delivery: contact sheet of all takes, movie and EXR of `take`. `shown` are the decode tasks and
+// the take critique of every take to show, take by take.
+PlannedTask plan_draft_delivery(const ShotSpec& spec, std::uint32_t take, std::span<const TaskId> shown,
+                                TaskId id);
+
+// How many tasks the draft of one take has.
+std::uint64_t count_take_tasks(const ShotSpec& spec);
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,86 @@
+#include "scheduler/plan/revise.h"
+
+#include <algorithm>
+#include <map>
+
+namespace rushes::scheduler {
+namespace {
+
+struct Candidate {
+  std::uint32_t window = 0;
+  float severity = 0;  // summed
+  std::string why;     // of its worst finding
+  float worst = -1;
+};
+
+// Windows with findings, by window.
+std::vector<Candidate> candidates(const ShotSpec& spec, std::span<const Finding> findings) {
+  std::map<std::uint32_t, Candidate> by_window;
+  const auto add = [&](std::uint32_t window, const Finding& finding) {
+    Candidate& c = by_window[window];
+    c.window = window;
+    c.severity += finding.severity;
+    if (finding.severity > c.worst) {
+      c.worst = finding.severity;
+      c.why = finding.dimension + " in window " + std::to_string(window) + ", frames " +
+              std::to_string(finding.frames.begin) + "-" +
+              std::to_string(finding.frames.end > finding.frames.begin ? finding.frames.end - 1
+                                                                       : finding.frames.begin);
+    }
+  };
+  const auto last = static_cast<std::uint32_t>(spec.recipe.windows.size() - 1);
+  std::vector<const Finding*> seams;
+  for (const Finding& finding : findings) {
+    if (!(finding.severity > 0)) continue;
+    if (finding.dimension == "seam" && last > 0) {
+      seams.push_back(&finding);
+    } else {
+      add(std::min(finding.window, last), finding);
+    }
+  }
+  // `window` of a seam finding is the window after the seam (or before it, for the first).
+  for (const Finding* finding : seams) {
+    const std::uint32_t later = std::clamp(finding->window, 1u, last);
+    const auto severity = [&](std::uint32_t w) {
+      const auto found = by_window.find(w);
+      return found == by_window.end() ? 0.0f : found->second.severity;
+    };
+    add(severity(later - 1) > severity(later) ? later - 1 : later, *finding);
+  }
+  std::vector<Candidate> result;
+  for (auto& [window, candidate] : by_window) result.push_back(std::move(candidate));
+  return result;
+}
+
+}  // namespace
+
+RevisionChoice choose_revision(const ShotSpec& spec, std::span<const Finding> findings, const Spent& spent) {
+  std::vector<Candidate> found = candidates(spec, findings);
+  if (found.empty()) return {{}, "no finding names a window"};
+  if (spent.windows >= spec.revise_windows) {
+    return {{}, "the budget of " + std::to_string(spec.revise_windows) + " revised windows is used"};
+  }
+  std::uint32_t room = spec.revise_windows - spent.windows;
+  if (spec.revise_compute_seconds >= 0) {
+    const double left = spec.revise_compute_seconds - spent.compute_seconds;
+    const double each = std::max(spent.window_seconds, 1e-9);
+    if (left <= 0 || (spent.window_seconds > 0 && left < spent.window_seconds)) {
+      return {{},
+              "the budget of " + std::to_string(static_cast<long>(spec.revise_compute_seconds)) +
+                  " compute seconds for revisions is used"};
+    }
+    if (spent.window_seconds > 0 && left / each < room) room = static_cast<std::uint32_t>(left / each);
+  }
+  std::stable_sort(found.begin(), found.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.severity > b.severity; });
+  if (found.size() > room) found.resize(room);
+  RevisionChoice choice;
+  for (const Candidate& c : found) {
+    choice.windows.push_back(c.window);
+    choice.reason += (choice.reason.empty() ? "" : "; ") + c.why;
+  }
+  std::sort(choice.windows.begin(), choice.windows.end());
+  return choice;
+}
+
+}  // namespace rushes::scheduler
