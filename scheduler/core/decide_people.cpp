@@ -1,0 +1,260 @@
+// decide(): wishes of people.
+#include <algorithm>
+#include <set>
+
+#include "scheduler/core/decider.h"
+#include "scheduler/plan/plan.h"
+#include "scheduler/plan/recipe.h"
+
+namespace rushes::scheduler {
+namespace {
+
+command::SubmittedShot summary(const ShotSpec& spec) {
+  const auto takes = static_cast<std::uint32_t>(spec.seeds.size());
+  return {spec.show + "/" + spec.name,
+          takes,
+          static_cast<std::uint32_t>(1 + takes * count_take_tasks(spec)),
+          static_cast<std::uint32_t>(spec.recipe.windows.size()),
+          spec.recipe.frames,
+          spec.deliver_rate,
+          spec.seeds};
+}
+
+bool is_over(const Shot& shot) {
+  return shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
+}
+
+}  // namespace
+
+void Decider::on(const event::SubmitBatch& e) {
+  if (const auto known = state_.key_index.find(e.idempotency_key);
+      !e.idempotency_key.empty() && known != state_.key_index.end()) {
+    const Batch& batch = state_.batches[known->second - 1];
+    if (batch.text != e.text) {
+      return refuse(
+          e.request, ErrorKind::kConflict,
+          "idempotency key " + e.idempotency_key + " was used for another batch (" + batch.name + ")");
+    }
+    command::Submitted again{known->second, {}, true};
+    for (const ShotId shot : batch.shots) again.shots.push_back(summary(state_.shots[shot].spec));
+    return send(command::Reply{e.request, std::move(again)});
+  }
+
+  std::vector<ShotSpec> specs;
+  std::string problems;
+  std::set<std::string> names;
+  const auto problem = [&problems](const std::string& line) {
+    problems += (problems.empty() ? "" : "\n") + line;
+  };
+  for (const event::ShotRequest& wanted : e.shots) {
+    const std::string key = wanted.shot.show + "/" + wanted.shot.name;
+    if (state_.find_shot(key) != nullptr)
+      problem("shot " + key + ": is already on the farm; give it another name");
+    if (!names.insert(key).second) problem("shot " + key + ": is in the batch twice");
+    auto spec = resolve_shot(wanted.shot, *wanted.model, wanted.images);
+    if (spec) {
+      specs.push_back(std::move(*spec));
+    } else {
+      problem(spec.error().message);
+    }
+  }
+  if (e.shots.empty()) problem("the batch has no shots");
+  if (!problems.empty()) {
+    const bool conflict = specs.size() == e.shots.size() && !e.shots.empty();
+    return refuse(e.request, conflict ? ErrorKind::kConflict : ErrorKind::kInvalid, problems);
+  }
+  const auto open =
+      std::count_if(state_.shots.begin(), state_.shots.end(), [](const Shot& s) { return !is_over(s); });
+  if (open + static_cast<long>(specs.size()) > settings_.limits.open_shots) {
+    return refuse(e.request, ErrorKind::kExhausted,
+                  "the farm holds " + std::to_string(open) + " open shots, at most " +
+                      std::to_string(settings_.limits.open_shots) + "; wait, or raise limits.open_shots");
+  }
+
+  command::Submitted answer;
+  for (const ShotSpec& spec : specs) answer.shots.push_back(summary(spec));
+  if (!e.dry_run) {
+    answer.batch = state_.batches.size() + 1;
+    record::BatchSubmitted batch{answer.batch, {e.name, e.idempotency_key, e.by, e.text, {}, now_.wall_ms}};
+    for (ShotId i = 0; i < specs.size(); ++i) {
+      batch.row.shots.push_back(static_cast<ShotId>(state_.shots.size()) + i);
+    }
+    emit(std::move(batch));
+    for (ShotSpec& spec : specs) {
+      const auto id = static_cast<ShotId>(state_.shots.size());
+      const PlannedTask encode = plan_encode(spec, next_task());
+      emit(record::ShotPlanned{id, answer.batch, e.by, std::move(spec), {encode}, now_.wall_ms});
+      for (std::uint32_t take = 1; take <= state_.shots[id].takes.size(); ++take)
+        plan_version(id, take, {}, {}, {});
+    }
+  }
+  send(command::Reply{e.request, std::move(answer)});
+}
+
+void Decider::on(const event::Cancel& e) {
+  const Shot* shot = shot_or_refuse(e.request, e.shot);
+  if (shot == nullptr) return;
+  const ShotId id = id_of(*shot);
+  if (shot->state == ShotState::kDelivered) {
+    return refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " is already delivered");
+  }
+  if (shot->state != ShotState::kCancelled) {
+    move_shot(id, ShotState::kCancelled, "cancelled by " + e.by);
+    close_tasks(id, 0, TaskState::kCancelled, "cancelled by " + e.by);
+  }
+  done(e.request, "shot " + e.shot + " is cancelled");
+}
+
+void Decider::on(const event::Pause& e) {
+  const Shot* shot = shot_or_refuse(e.request, e.shot);
+  if (shot == nullptr) return;
+  if (is_over(*shot)) {
+    return refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " is " + to_string(shot->state));
+  }
+  if (!shot->pause_requested) {
+    emit(record::HoldChanged{id_of(*shot), true, false, e.by, now_.wall_ms});
+    note_pause(id_of(*shot));
+  }
+  done(e.request, "shot " + e.shot + (shot->paused ? " is paused" : " pauses when its running tasks end"));
+}
+
+void Decider::on(const event::Resume& e) {
+  const Shot* shot = shot_or_refuse(e.request, e.shot);
+  if (shot == nullptr) return;
+  if (shot->pause_requested) emit(record::HoldChanged{id_of(*shot), false, false, e.by, now_.wall_ms});
+  done(e.request, "shot " + e.shot + " goes on");
+}
+
+void Decider::on(const event::Approve& e) {
+  const Shot* shot = shot_or_refuse(e.request, e.shot);
+  if (shot == nullptr) return;
+  if (e.take == 0 || e.take > shot->takes.size()) {
+    return refuse(e.request, ErrorKind::kNotFound,
+                  "shot " + e.shot + " has takes 1 to " + std::to_string(shot->takes.size()) + ", not " +
+                      std::to_string(e.take));
+  }
+  if (is_over(*shot)) {
+    return refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " is " + to_string(shot->state));
+  }
+  const TakeState take = shot->takes[e.take - 1].state;
+  if (shot->approved == e.take)
+    return done(e.request, "take " + std::to_string(e.take) + " is already approved");
+  if (take != TakeState::kJudged) {
+    return refuse(
+        e.request, ErrorKind::kConflict,
+        "take " + std::to_string(e.take) + " is " + to_string(take) + "; only a judged take can be approved");
+  }
+  const ShotId id = id_of(*shot);
+  withdraw_approval(id, "take " + std::to_string(e.take) + " was approved instead");
+  approve(id, e.take, e.by);
+  done(e.request, "take " + std::to_string(e.take) + " of " + e.shot + " is approved");
+}
+
+void Decider::on(const event::Upgrade& e) {
+  const Shot* shot = shot_or_refuse(e.request, e.shot);
+  if (shot == nullptr) return;
+  if (shot->approved == 0 || shot->state == ShotState::kCancelled) {
+    return refuse(
+        e.request, ErrorKind::kConflict,
+        "shot " + e.shot + " is " + to_string(shot->state) + " and has no approved take; approve one first");
+  }
+  if (shot->takes[shot->approved - 1].upgrade.enlarge != 0) {
+    return done(e.request, "the upgrade of " + e.shot + " is already planned");
+  }
+  if (const Status planned = plan_upgrade_of(id_of(*shot)); !planned) {
+    return refuse(e.request, planned.error().kind, planned.error().message);
+  }
+  done(e.request, "the upgrade of " + e.shot + " is planned");
+}
+
+void Decider::on(const event::Retry& e) {
+  const Shot* shot = shot_or_refuse(e.request, e.shot);
+  if (shot == nullptr) return;
+  const ShotId id = id_of(*shot);
+  if (shot->state == ShotState::kCancelled) {
+    return refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " is cancelled");
+  }
+  const std::string why = e.note.empty() ? "asked by " + e.by : e.note;
+  if (e.windows.empty()) {
+    std::size_t reopened = 0;
+    for (std::size_t i = 0; i < state_.shots[id].tasks.size(); ++i) {
+      const TaskId task = state_.shots[id].tasks[i];
+      if (state_.task(task).state != TaskState::kFailed) continue;
+      emit(record::TaskReopened{task, why, now_.wall_ms});
+      ++reopened;
+    }
+    if (reopened == 0)
+      return refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " has no failed task");
+    leave_attention(id);
+    return done(e.request, std::to_string(reopened) + " tasks are tried again");
+  }
+
+  std::uint32_t take = e.take != 0 ? e.take : shot->approved;
+  if (take == 0 && !shot->ranking.empty()) take = shot->ranking.front();
+  if (take == 0 && shot->takes.size() == 1) take = 1;
+  if (take == 0 || take > shot->takes.size()) {
+    return refuse(e.request, ErrorKind::kInvalid, "name the take whose windows are to be rendered again");
+  }
+  std::vector<std::uint32_t> windows = e.windows;
+  std::sort(windows.begin(), windows.end());
+  windows.erase(std::unique(windows.begin(), windows.end()), windows.end());
+  if (windows.back() >= shot->spec.recipe.windows.size()) {
+    return refuse(
+        e.request, ErrorKind::kInvalid,
+        "shot " + e.shot + " has windows 0 to " + std::to_string(shot->spec.recipe.windows.size() - 1));
+  }
+  const Take& row = shot->takes[take - 1];
+  const bool under_way = row.state == TakeState::kPlanned || row.state == TakeState::kRendering;
+  if (!row.versions[row.kept].judged || under_way) {
+    return refuse(e.request, ErrorKind::kConflict,
+                  "take " + std::to_string(take) + " is " + to_string(row.state) +
+                      "; its windows can be rendered again once it is judged");
+  }
+  withdraw_approval(id, "windows of take " + std::to_string(take) + " are rendered again");
+  plan_version(id, take, std::move(windows), why, e.by.empty() ? "a person" : e.by);
+  move_take(id, take, TakeState::kRendering, why);
+  move_shot(id, ShotState::kDrafting);
+  done(e.request, "take " + std::to_string(take) + " of " + e.shot + " is revised");
+}
+
+void Decider::on(const event::Skip& e) {
+  if (!state_.has_task(e.task)) {
+    return refuse(e.request, ErrorKind::kNotFound, "no task " + std::to_string(e.task) + " on this farm");
+  }
+  const Task& task = state_.task(e.task);
+  const ShotId shot = task.shot;
+  const std::uint32_t take = task.plan.take;
+  const std::string name = "task " + std::to_string(e.task);
+  if (is_final(task.state))
+    return refuse(e.request, ErrorKind::kConflict, name + " is " + to_string(task.state));
+  if (task.plan.stage == Stage::kCritique || task.plan.stage == Stage::kDeliver) {
+    if (is_held(task.state)) {
+      if (!task.lease.revoking) revoke(task, TaskState::kSkipped, "skipped by " + e.by);
+      return done(e.request, name + " is skipped when its attempt has stopped");
+    }
+    emit(record::TaskClosed{e.task, TaskState::kSkipped, "skipped by " + e.by, now_.wall_ms});
+    follow_up(e.task);
+    leave_attention(shot);
+    return done(e.request, name + " is skipped");
+  }
+  if (take == 0 || task.plan.level > 0) {
+    return refuse(e.request, ErrorKind::kConflict,
+                  name + " makes what others need; cancel the shot or retry the task");
+  }
+  drop_take(shot, take, "its " + std::string(to_string(task.plan.stage)) + " was skipped by " + e.by);
+  leave_attention(shot);
+  done(e.request,
+       name + " makes what the rest of its take needs: take " + std::to_string(take) + " is dropped");
+}
+
+void Decider::on(const event::DrainWorker& e) {
+  const Worker* worker = state_.find_worker(e.worker);
+  if (worker == nullptr)
+    return refuse(e.request, ErrorKind::kNotFound, "no worker " + e.worker + " on this farm");
+  if (!worker->draining) emit(record::WorkerDraining{id_of(*worker), true, e.by, now_.wall_ms});
+  if (worker->connected) send(command::Drain{worker->name});
+  done(e.request, "worker " + e.worker + " finishes its " + std::to_string(worker->leases.size()) +
+                      " tasks and gets no new ones");
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,159 @@
+// What happens to the farm: the inputs of decide().
+//
+// The loop turns wire messages, HTTP requests and clock ticks into these. Everything in them was
+// length-checked by whoever received it; decide() checks what they mean. A worker is named by the name that
+// its CURVE key is bound to.
+//
+// Thread contract: plain values, moved from the thread that made them to the core thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "config/model.h"
+#include "config/shot.h"
+#include "scheduler/plan/vocabulary.h"
+
+namespace rushes::scheduler {
+
+using RequestId = std::uint64_t;  // chosen by the loop; the Reply command carries it back. 0: nobody waits
+
+// The one attempt that may deliver a task's result.
+struct AttemptRef {
+  TaskId task = 0;
+  std::uint32_t attempt = 0;  // from 1
+  std::uint64_t lease = 0;    // never reused
+  bool operator==(const AttemptRef&) const = default;
+};
+
+namespace event {
+
+// --- from people, through the gateway
+// -------------------------------------------------------------------------
+struct ShotRequest {
+  config::Shot shot;  // already validated against the model (config::validate_shot)
+  std::shared_ptr<const config::ModelManifest> model;
+  std::vector<KeyFrame> images;  // one per shot.key_frames, their bytes already in the vault
+};
+// With an idempotency key that was used before: the first answer again if the text is the same, else a
+// conflict.
+struct SubmitBatch {
+  RequestId request = 0;
+  std::string name;             // the file's name
+  std::string idempotency_key;  // empty: none
+  Digest text{};                // BLAKE2b-256 of the YAML text
+  std::string by;               // token name
+  bool dry_run = false;
+  std::vector<ShotRequest> shots;
+};
+// `shot` is "show/shot" in all of these.
+struct Cancel {
+  RequestId request = 0;
+  std::string shot, by;
+};
+struct Pause {
+  RequestId request = 0;
+  std::string shot, by;
+};
+struct Resume {
+  RequestId request = 0;
+  std::string shot, by;
+};
+struct Approve {
+  RequestId request = 0;
+  std::string shot;
+  std::uint32_t take = 0;
+  std::string by;
+};
+struct Upgrade {
+  RequestId request = 0;
+  std::string shot, by;
+};
+// Without windows: every failed task of the shot is tried again. With windows: those windows of `take` (0:
+// the approved, else the best take) are rendered again with new noise, whatever the budget says.
+struct Retry {
+  RequestId request = 0;
+  std::string shot;
+  std::uint32_t take = 0;
+  std::vector<std::uint32_t> windows;
+  std::string note, by;
+};
+struct Skip {
+  RequestId request = 0;
+  TaskId task = 0;
+  std::string by;
+};
+struct DrainWorker {
+  RequestId request = 0;
+  std::string worker, by;
+};
+
+// --- from workers
+// ---------------------------------------------------------------------------------------------
+struct ModelOffer {
+  std::string name;
+  Digest digest{};
+};
+// `running` are all attempts that the worker still answers for: assigned, running, or finished and not yet
+// acknowledged. An attempt that it does not name is dead: an agent's engines never outlive it.
+struct Hello {
+  std::string worker;
+  std::uint32_t protocol_version = 1;
+  std::string build;
+  std::uint32_t slots = 1, prefetch = 0;
+  std::uint64_t memory_bytes = 0;
+  std::vector<std::string> numeric_classes;
+  std::vector<ModelOffer> models;
+  std::vector<AttemptRef> running;
+};
+struct AttemptBeat : AttemptRef {
+  float fraction = 0;  // 0..1
+  std::string text;    // what it does now, for people: "flicker: frames 9-16"
+  double compute_seconds = 0;
+};
+// Renews the lease of every attempt named in it.
+struct Heartbeat {
+  std::string worker;
+  std::vector<AttemptBeat> attempts;
+  std::vector<Digest> cached;
+};
+struct Started : AttemptRef {
+  std::string worker;
+};
+// The loop passes it on only when the vault holds every output (else it makes a Failed{kind: "artifact"} of
+// it).
+struct Completed : AttemptRef {
+  std::string worker;
+  TaskResult result;
+};
+// kind: "engine" (stage said no), "crash" (engine died), "memory", "input" (an input is missing or corrupt),
+// "model" (weights), "timeout", "artifact". exit_cause: "exit 1", "signal 9", "". log_tail: at most 8 KiB.
+struct Failed : AttemptRef {
+  std::string worker, kind, message, exit_cause, log_tail;
+};
+// The answer to Revoke (or to Welcome.stop): the engine process is gone.
+struct Stopped : AttemptRef {
+  std::string worker;
+};
+struct Disconnected {
+  std::string worker;
+};  // leases go on until they run out
+struct Bye {
+  std::string worker;
+};  // leaves in order: it holds nothing any more
+
+// --- from the clock
+// -------------------------------------------------------------------------------------------
+struct Recover {};  // the first event after a restart: new epoch, every lease renewed once
+struct Tick {};     // at least once a second: leases that ran out, retries that are due
+
+}  // namespace event
+
+using Event = std::variant<event::SubmitBatch, event::Cancel, event::Pause, event::Resume, event::Approve,
+                           event::Upgrade, event::Retry, event::Skip, event::DrainWorker, event::Hello,
+                           event::Heartbeat, event::Started, event::Completed, event::Failed, event::Stopped,
+                           event::Disconnected, event::Bye, event::Recover, event::Tick>;
+
+}  // namespace rushes::scheduler

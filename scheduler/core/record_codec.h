@@ -1,0 +1,21 @@
+// Records as bytes: storage/records.capnp `Record`, for the journal.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "config/result.h"
+#include "scheduler/core/record.h"
+
+namespace rushes::scheduler {
+
+// An unpacked single-segment Cap'n Proto message. The record must be durable.
+Bytes encode_record(const Record& record);
+
+// Bytes from a disk are hostile: traversal and nesting limits, every list and text bounded, enums checked.
+// Error: kCorrupt, says which field.
+Result<Record> decode_record(std::span<const std::uint8_t> bytes);
+
+}  // namespace rushes::scheduler

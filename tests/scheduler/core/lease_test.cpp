@@ -1,0 +1,227 @@
+// Leases, fencing, loss of workers, restarts of the scheduler.
+#include <algorithm>
+
+#include "tests/scheduler/core/sim_farm.h"
+
+namespace rushes::scheduler {
+namespace {
+
+TEST(Lease, AHeartbeatRenewsAndSilenceEndsIt) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  a.receive();
+  ASSERT_EQ(a.held.size(), 1u);
+  const AttemptRef first = a.held.front();
+  for (int i = 0; i < 20; ++i) {
+    farm.pass_ms(2000);
+    a.beat();
+  }
+  EXPECT_TRUE(is_held(farm.state().task(first.task).state)) << "forty seconds, renewed every two";
+  farm.pass_ms(14'000);
+  EXPECT_TRUE(is_held(farm.state().task(first.task).state));
+  farm.pass_ms(2000);
+  EXPECT_EQ(farm.state().task(first.task).state, TaskState::kReady);
+  EXPECT_EQ(farm.state().task(first.task).losses, 1u);
+  EXPECT_FALSE(farm.state().find_worker("a")->connected) << "silent for a lease: gets nothing new";
+}
+
+TEST(Lease, AnotherWorkerGoesOnAndTheOldResultIsRefused) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0), b(farm, "b", 1, 0);
+  a.hello();
+  a.receive();
+  const AttemptRef old = a.held.front();
+  farm.pass_ms(20'000);
+  b.hello();
+  b.receive();
+  ASSERT_EQ(b.held.size(), 1u);
+  const AttemptRef fresh = b.held.front();
+  EXPECT_EQ(fresh.task, old.task);
+  EXPECT_EQ(fresh.attempt, old.attempt + 1);
+  EXPECT_GT(fresh.lease, old.lease);
+  a.complete(old);
+  a.receive();
+  EXPECT_EQ(a.refused, 1u);
+  EXPECT_EQ(farm.state().counters.stale_results, 1u);
+  b.complete(fresh);
+  b.receive();
+  EXPECT_EQ(b.accepted, 1u);
+  b.complete(fresh);  // the acknowledgement was lost: said again, accepted again, counted once
+  b.receive();
+  EXPECT_EQ(b.accepted, 2u);
+  EXPECT_EQ(farm.state().counters.repeated_results, 1u);
+  EXPECT_EQ(farm.state().task(fresh.task).accepted_attempt, fresh.attempt);
+}
+
+TEST(Lease, ASilentWorkerThatComesBackIsToldToStopWhatIsNotItsOwnAnyMore) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0), b(farm, "b", 1, 0);
+  a.hello();
+  a.receive();
+  const AttemptRef old = a.held.front();
+  farm.pass_ms(20'000);
+  b.hello();
+  a.beat();
+  const bool told = std::any_of(farm.sent.begin(), farm.sent.end(), [&](const Command& c) {
+    const auto* revoke = std::get_if<command::Revoke>(&c);
+    return revoke != nullptr && revoke->worker == "a" && revoke->task == old.task;
+  });
+  EXPECT_TRUE(told);
+}
+
+TEST(Lease, AWorkerThatStartedAgainLosesWhatItDoesNotNameAtOnce) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  a.receive();
+  const AttemptRef old = a.held.front();
+  a.lose_everything();
+  a.hello();
+  a.receive();
+  ASSERT_EQ(a.held.size(), 1u) << "leased again without waiting for the lease to run out";
+  EXPECT_EQ(a.held.front().task, old.task);
+  EXPECT_EQ(a.held.front().attempt, 2u);
+}
+
+TEST(Lease, ASchedulerRestartKeepsRunningAttempts) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 2)});
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  for (int i = 0; i < 3; ++i) {
+    a.receive();
+    a.start(a.held.front());
+    a.complete(a.held.front());
+  }
+  a.receive();
+  ASSERT_EQ(a.held.size(), 1u);
+  a.start(a.held.front());
+  const AttemptRef running = a.held.front();
+  const std::uint64_t epoch = farm.state().epoch;
+  farm.now.boot_ms += 60'000;  // longer than a lease: recovery renews it once
+  farm.restart();
+  EXPECT_EQ(farm.state().epoch, epoch + 1);
+  farm.step(event::Tick{});
+  EXPECT_TRUE(is_held(farm.state().task(running.task).state));
+  a.hello();
+  a.receive();
+  ASSERT_EQ(a.held, std::vector<AttemptRef>{running});
+  a.complete(running);
+  a.receive();
+  EXPECT_EQ(farm.state().task(running.task).state, TaskState::kSucceeded);
+  EXPECT_EQ(farm.state().task(running.task).attempt, 1u) << "not rendered twice";
+}
+
+TEST(Lease, ALeaseThatWasWrittenButNeverSentIsGivenAgain) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  farm.restart();  // the Assign was lost with the process
+  a.hello();
+  a.receive();
+  ASSERT_EQ(a.held.size(), 1u);
+  EXPECT_EQ(a.held.front().attempt, 2u);
+  a.work();
+  EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
+}
+
+TEST(Lease, AResultOfAnotherNumericClassOrWithoutItsOutputIsAFailure) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  a.receive();
+  const AttemptRef ref = a.held.front();
+  event::Completed completed;
+  static_cast<AttemptRef&>(completed) = ref;
+  completed.worker = "a";
+  completed.result = result_for(farm.state(), farm.state().task(ref.task), {});
+  completed.result.numeric_class = "cuda-sm90-bf16";
+  farm.step(completed);
+  EXPECT_EQ(farm.state().task(ref.task).failures, 1u);
+  EXPECT_EQ(farm.state().task(ref.task).state, TaskState::kReady);
+}
+
+TEST(Lease, AFailedTaskPrefersAnotherWorkerAndWaitsItsBackoff) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0), b(farm, "b", 1, 0);
+  a.hello();
+  b.hello();
+  a.receive();
+  b.receive();
+  SimWorker& first = a.held.empty() ? b : a;
+  SimWorker& other = a.held.empty() ? a : b;
+  const TaskId task = first.held.front().task;
+  first.fail(first.held.front());
+  first.receive();
+  EXPECT_EQ(farm.state().task(task).state, TaskState::kReady);
+  EXPECT_GT(farm.state().task(task).retry_at_ms, farm.now.boot_ms);
+  farm.pass_ms(3000);
+  other.receive();
+  ASSERT_EQ(other.held.size(), 1u);
+  EXPECT_EQ(other.held.front().task, task);
+}
+
+TEST(Lease, AShotStaysInTheClassThatBeganIt) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 2)});
+  SimWorker a(farm, "a", 1, 0), b(farm, "b", 4, 0);
+  b.offer.numeric_classes = {"cpu-amx-bf16"};
+  a.hello();
+  EXPECT_EQ(farm.shot("demo/sh010").numeric_class, "cpu-avx512-bf16");
+  b.hello();
+  run_to_end(farm, {&b});
+  EXPECT_EQ(b.accepted, 0u);
+  run_to_end(farm, {&a});
+  EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
+}
+
+TEST(Lease, AWorkerWithoutTheModelOrTheMemoryGetsNothing) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a"), b(farm, "b");
+  a.offer.models.clear();
+  b.offer.memory_bytes = 1 << 20;
+  a.hello();
+  b.hello();
+  EXPECT_TRUE(farm.state().workers[0].leases.empty());
+  EXPECT_TRUE(farm.state().workers[1].leases.empty());
+}
+
+TEST(Lease, ADrainedWorkerFinishesWhatItHoldsAndWorksAgainAfterItLeft) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 2)});
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  farm.step(event::DrainWorker{3, "a", "ann"});
+  a.work();
+  EXPECT_EQ(a.accepted, 1u);
+  farm.step(event::Bye{"a"});
+  a.hello();
+  run_to_end(farm, {&a});
+  EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
+}
+
+TEST(Lease, PrefetchIsGivenOnlyWhileThereIsMoreWorkThanSlots) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 8)});
+  SimWorker a(farm, "a", 1, 2), b(farm, "b", 1, 2);
+  a.hello();
+  b.hello();
+  a.receive();
+  b.receive();
+  EXPECT_EQ(a.held.size() + b.held.size(), 1u) << "only the encode is ready: nobody holds it back for later";
+  (a.held.empty() ? b : a).work();
+  std::size_t held = farm.state().workers[0].leases.size() + farm.state().workers[1].leases.size();
+  EXPECT_GT(held, 2u) << "eight takes are ready for two slots";
+}
+
+}  // namespace
+}  // namespace rushes::scheduler

@@ -1,0 +1,206 @@
+// Random histories: workers crash, vanish, repeat themselves and fail; the scheduler is killed at any event
+// and starts from its journal; people pause, cancel, skip and retry. After every event all invariants hold, a
+// replay gives the same state, nothing acknowledged is lost, and once the faults stop every shot ends.
+#include <algorithm>
+
+#include "scheduler/core/record_codec.h"
+#include "tests/scheduler/core/sim_farm.h"
+
+namespace rushes::scheduler {
+namespace {
+
+class Chaos {
+ public:
+  explicit Chaos(std::uint64_t seed) : random_(seed) {
+    farm_.check_every_step = true;
+    for (int i = 0; i < 4; ++i) {
+      workers_.push_back(
+          std::make_unique<SimWorker>(farm_, "w" + std::to_string(i), 1 + chance(30), chance(50) ? 2 : 0));
+      workers_.back()->critic = [this](const Task& task) { return critic(task); };
+    }
+  }
+
+  void run(int events) {
+    submit();
+    for (int i = 0; i < events && !testing::Test::HasFatalFailure(); ++i) {
+      act();
+      note_acknowledged();
+      if (i % 50 == 0) check_replay();
+    }
+    if (testing::Test::HasFatalFailure()) return;
+    settle();
+    for (const Shot& shot : farm_.state().shots) {
+      EXPECT_TRUE(shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled)
+          << shot.key << " is " << to_string(shot.state) << ": " << shot.reason;
+    }
+    check_replay();
+  }
+
+  std::size_t restarts = 0, crashes = 0;
+  std::size_t acknowledged() const { return results_.size(); }
+  const TestFarm& farm() const { return farm_; }
+
+ private:
+  bool chance(unsigned percent) { return random_() % 100 < percent; }
+  SimWorker& any_worker() { return *workers_[random_() % workers_.size()]; }
+
+  Critique critic(const Task& task) {
+    // A function of the task, so that a repeated attempt says the same.
+    std::mt19937_64 dice(task.plan.id * 31 + task.plan.revision);
+    Critique critique;
+    const unsigned roll = dice() % 100;
+    critique.verdict = roll < 10   ? Verdict::kReject
+                       : roll < 40 ? Verdict::kRevise
+                       : roll < 95 ? Verdict::kPass
+                                   : Verdict::kUnknown;
+    critique.score = static_cast<float>(dice() % 1000) / 1000;
+    Finding finding;
+    finding.dimension = dice() % 2 ? "seam" : "flicker";
+    finding.severity = 0.5f;
+    finding.window = dice() % 3;
+    critique.findings.push_back(finding);
+    return critique;
+  }
+
+  void submit() {
+    std::vector<config::Shot> shots;
+    for (int i = 0; i < 3; ++i) {
+      const int number = next_shot_++;
+      config::Shot shot = test_shot("sh" + std::to_string(number), 9 + static_cast<int>(random_() % 90),
+                                    1 + static_cast<int>(random_() % 3), number % 2 ? "one" : "two");
+      shot.gate = chance(20);
+      shot.upgrade.enabled = chance(25);
+      shot.upgrade.scale = 2;
+      shot.priority = static_cast<int>(random_() % 3) * 40;
+      if (chance(20)) shot.approve = config::Approve::kPerson;
+      shots.push_back(shot);
+    }
+    farm_.submit(std::move(shots));
+  }
+
+  std::string any_shot() {
+    const auto& shots = farm_.state().shots;
+    return shots[random_() % shots.size()].key;
+  }
+
+  void act() {
+    SimWorker& worker = any_worker();
+    const unsigned roll = random_() % 1000;
+    if (roll < 60) return worker.hello();
+    if (roll < 150) return worker.beat();
+    if (roll < 350) return worker.receive();
+    if (roll < 640) {
+      if (worker.held.empty()) return worker.receive();
+      const AttemptRef ref = worker.held[random_() % worker.held.size()];
+      if (chance(70)) worker.start(ref);
+      worker.complete(ref);
+      if (chance(10)) worker.complete(ref);  // a repeated message
+      return;
+    }
+    if (roll < 660 && !worker.held.empty()) return worker.fail(worker.held.front());
+    if (roll < 672) {  // SIGKILL of the worker: all that it held and was told is gone
+      worker.receive();
+      worker.lose_everything();
+      ++crashes;
+      return chance(50) ? worker.hello() : farm_.step(event::Disconnected{worker.name});
+    }
+    if (roll < 690 && !farm_.sent.empty()) {  // a lost message
+      farm_.sent.erase(farm_.sent.begin() + static_cast<std::ptrdiff_t>(random_() % farm_.sent.size()));
+      return;
+    }
+    if (roll < 700) {
+      ++restarts;
+      return farm_.restart();
+    }
+    if (roll < 708 && next_shot_ < 12) return submit();
+    if (roll < 712) return farm_.step(event::Pause{1, any_shot(), "ann"});
+    if (roll < 718) return farm_.step(event::Resume{1, any_shot(), "ann"});
+    if (roll < 719) return farm_.step(event::Cancel{1, any_shot(), "ann"});
+    if (roll < 726) return farm_.step(event::Retry{1, any_shot(), 0, {}, "", "ann"});
+    if (roll < 730) return farm_.step(event::Retry{1, any_shot(), 1, {0}, "again", "ann"});
+    if (roll < 733) return farm_.step(event::Skip{1, 1 + random_() % farm_.state().tasks.size(), "ann"});
+    if (roll < 738)
+      return farm_.step(event::Approve{1, any_shot(), 1 + static_cast<std::uint32_t>(random_() % 3), "ann"});
+    if (roll < 741) return farm_.step(event::Upgrade{1, any_shot(), "ann"});
+    if (roll < 743) return farm_.step(event::DrainWorker{1, worker.name, "ann"});
+    if (roll < 748) return farm_.step(event::Bye{worker.name});
+    farm_.pass_ms(static_cast<std::int64_t>(random_() % 4000));
+  }
+
+  // Invariants 1 and 2: what was accepted stays, with the same content.
+  void note_acknowledged() {
+    for (const Task& task : farm_.state().tasks) {
+      if (task.state != TaskState::kSucceeded) continue;
+      const auto [known, is_new] = results_.try_emplace(task.plan.id, task.result.outputs.front().digest);
+      ASSERT_EQ(known->second, task.result.outputs.front().digest) << "task " << task.plan.id << " changed";
+    }
+    for (const auto& [id, digest] : results_) {
+      ASSERT_EQ(farm_.state().task(id).state, TaskState::kSucceeded) << "task " << id << " was accepted";
+    }
+  }
+
+  void check_replay() {
+    State again;
+    for (const Record& record : farm_.journal) {
+      ASSERT_TRUE(check(again, record).has_value());
+      scheduler::apply(again, record);
+    }
+    ASSERT_EQ(state_hash(again), state_hash(farm_.state()));
+  }
+
+  // No more faults; a person looks after what needs one. Everything has to end.
+  void settle() {
+    for (int round = 0; round < 60 && !testing::Test::HasFatalFailure(); ++round) {
+      for (auto& worker : workers_) {
+        if (farm_.state().find_worker(worker->name) != nullptr &&
+            farm_.state().find_worker(worker->name)->draining) {
+          farm_.step(event::Bye{worker->name});
+          worker->lose_everything();
+        }
+        worker->hello();
+      }
+      std::vector<SimWorker*> all;
+      for (auto& worker : workers_) all.push_back(worker.get());
+      run_to_end(farm_, all);
+      note_acknowledged();
+      bool open = false;
+      const std::size_t count = farm_.state().shots.size();
+      for (std::size_t i = 0; i < count; ++i) {
+        const Shot& shot = farm_.state().shots[i];
+        const std::string key = shot.key;
+        open = open || (shot.state != ShotState::kDelivered && shot.state != ShotState::kCancelled);
+        if (shot.pause_requested) farm_.step(event::Resume{1, key, "ann"});
+        if (shot.state == ShotState::kReview) farm_.step(event::Approve{1, key, shot.ranking.front(), "ann"});
+        if (farm_.state().shots[i].state != ShotState::kAttention) continue;
+        if (shot.attention_task == 0) {
+          farm_.step(event::Cancel{1, key, "ann"});  // every take was dropped
+        } else {
+          farm_.step(event::Retry{1, key, 0, {}, "", "ann"});
+        }
+      }
+      if (!open) return;
+      farm_.pass_ms(30'000);
+    }
+  }
+
+  std::mt19937_64 random_;
+  TestFarm farm_;
+  std::vector<std::unique_ptr<SimWorker>> workers_;
+  std::map<TaskId, Digest> results_;
+  int next_shot_ = 0;
+};
+
+class Random : public testing::TestWithParam<int> {};
+
+TEST_P(Random, NoViolationAndEveryShotEnds) {
+  Chaos chaos(static_cast<std::uint64_t>(GetParam()));
+  chaos.run(2500);
+  EXPECT_GT(chaos.restarts, 5u);
+  EXPECT_GT(chaos.crashes, 5u);
+  EXPECT_GT(chaos.acknowledged(), 50u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, Random, testing::Range(1, 13));
+
+}  // namespace
+}  // namespace rushes::scheduler

@@ -1,0 +1,142 @@
+// The journal: records survive their bytes, a replay gives the same state, a snapshot loses nothing.
+#include "scheduler/core/record_codec.h"
+#include "tests/scheduler/core/sim_farm.h"
+
+namespace rushes::scheduler {
+namespace {
+
+Critique picky(const Task& task) {
+  Critique critique;
+  critique.verdict = task.plan.revision == 0 && task.plan.take == 1 ? Verdict::kRevise : Verdict::kPass;
+  critique.score = 0.3f + 0.2f * static_cast<float>(task.plan.revision);
+  critique.dimensions = {{"flicker", 0.4f, 0.5f}};
+  critique.findings = {
+      {"flicker", 0.7f, {3, 8}, 0, {0.1f, 0.2f, 0.3f, 0.4f}, "it flickers", "render again", 2.5, 1.0}};
+  critique.critics = "flicker 1";
+  return critique;
+}
+
+// A farm in the middle of interesting things: results, a failure, a revision, a paused shot, a running
+// attempt.
+void live_a_while(TestFarm& farm) {
+  config::Shot upgraded = test_shot("sh010", 53, 2);
+  upgraded.upgrade.enabled = true;
+  upgraded.critics[config::CriticName::kFlicker] = {true, 0.5, 0.1};
+  farm.submit({upgraded, test_shot("sh020"), test_shot("sh030", 120, 1, "other")}, "key");
+  SimWorker a(farm, "a"), b(farm, "b", 2, 1);
+  a.critic = picky;
+  b.critic = picky;
+  a.hello();
+  b.hello();
+  a.receive();
+  a.start(a.held.front());
+  a.fail(a.held.front());
+  for (int i = 0; i < 60; ++i) {
+    a.receive();
+    if (!a.held.empty()) a.complete(a.held.front());
+    b.receive();
+    if (!b.held.empty()) b.complete(b.held.back());
+    if (i % 10 == 0) farm.pass_ms(1000);
+    if (i % 10 == 0) a.beat();
+    if (i % 10 == 0) b.beat();
+  }
+  farm.step(event::Pause{3, "other/sh030", "ann"});
+  farm.step(event::Cancel{4, "demo/sh020", "ann"});
+  farm.step(event::DrainWorker{5, "b", "ann"});
+}
+
+State replay(const std::vector<Record>& journal) {
+  State state;
+  for (const Record& record : journal) {
+    EXPECT_TRUE(check(state, record).has_value());
+    scheduler::apply(state, record);
+  }
+  return state;
+}
+
+TEST(Replay, TheJournalGivesTheSameState) {
+  TestFarm farm;
+  live_a_while(farm);
+  State again = replay(farm.journal);
+  EXPECT_EQ(state_hash(again), state_hash(farm.state()));
+  EXPECT_EQ(again.events.last(), farm.state().events.last());
+  EXPECT_EQ(again.next_lease, farm.state().next_lease);
+  EXPECT_TRUE(check_invariants(again).empty());
+  State shorter = replay({farm.journal.begin(), farm.journal.end() - 5});
+  EXPECT_NE(state_hash(shorter), state_hash(farm.state())) << "the hash must see differences";
+}
+
+TEST(Replay, RecordsSurviveTheirBytes) {
+  TestFarm farm;
+  live_a_while(farm);
+  std::vector<Record> again;
+  std::set<std::size_t> kinds;
+  for (const Record& record : farm.journal) {
+    const Bytes bytes = encode_record(record);
+    auto decoded = decode_record(bytes);
+    ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+    EXPECT_EQ(decoded->index(), record.index());
+    EXPECT_EQ(encode_record(*decoded), bytes);
+    kinds.insert(record.index());
+    again.push_back(std::move(*decoded));
+  }
+  EXPECT_GE(kinds.size(), 15u) << "the story should write most kinds of records";
+  EXPECT_EQ(state_hash(replay(again)), state_hash(farm.state()));
+}
+
+TEST(Replay, ASnapshotLosesNothingAndTheFarmGoesOnFromIt) {
+  TestFarm farm;
+  live_a_while(farm);
+  std::vector<Record> rows;
+  for (const Record& record : snapshot(farm.state())) {
+    auto decoded = decode_record(encode_record(record));
+    ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
+    rows.push_back(std::move(*decoded));
+  }
+  State restored = replay(rows);
+  EXPECT_EQ(state_hash(restored), state_hash(farm.state()));
+  EXPECT_EQ(restored.events.last(), farm.state().events.last());
+  const auto problems = check_invariants(restored);
+  EXPECT_TRUE(problems.empty()) << problems.front();
+  farm.journal = rows;  // everything older is gone
+  farm.restart();
+  farm.step(event::Resume{6, "other/sh030", "ann"});
+  SimWorker c(farm, "c", 4, 0);
+  c.hello();
+  farm.pass_ms(20'000);
+  c.beat();
+  run_to_end(farm, {&c});
+  EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
+  EXPECT_EQ(farm.shot("other/sh030").state, ShotState::kDelivered);
+}
+
+TEST(Replay, DamagedBytesAreRefusedNotTrusted) {
+  TestFarm farm;
+  live_a_while(farm);
+  std::mt19937_64 random(7);
+  int refused = 0;
+  for (int i = 0; i < 4000; ++i) {
+    Bytes bytes = encode_record(farm.journal[random() % farm.journal.size()]);
+    for (int n = 0; n < 3; ++n)
+      bytes[random() % bytes.size()] ^= static_cast<std::uint8_t>(1u << (random() % 8));
+    if (i % 3 == 0) bytes.resize(random() % bytes.size() / 8 * 8);
+    const auto decoded = decode_record(bytes);  // must not crash, hang or read outside
+    refused += decoded ? 0 : 1;
+    if (!decoded) {
+      EXPECT_EQ(decoded.error().kind, ErrorKind::kCorrupt);
+    }
+  }
+  EXPECT_GT(refused, 1000);
+}
+
+TEST(Replay, ARecordThatDoesNotFitIsFoundBeforeItIsApplied) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010")});
+  EXPECT_FALSE(check(farm.state(), record::ShotMoved{7, ShotState::kReview, "", 0, 0}).has_value());
+  EXPECT_FALSE(check(farm.state(), record::ResultAccepted{{1, 1, 1}, 0, {}, 0}).has_value());
+  EXPECT_FALSE(check(farm.state(), record::TaskClosed{9999, TaskState::kCancelled, "", 0}).has_value());
+  EXPECT_TRUE(check(farm.state(), record::TaskClosed{1, TaskState::kCancelled, "", 0}).has_value());
+}
+
+}  // namespace
+}  // namespace rushes::scheduler

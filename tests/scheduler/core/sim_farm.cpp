@@ -1,0 +1,262 @@
+#include "tests/scheduler/core/sim_farm.h"
+
+#include <algorithm>
+
+#include "scheduler/plan/plan.h"
+
+namespace rushes::scheduler {
+
+std::shared_ptr<const config::ModelManifest> test_model(const std::string& name) {
+  auto model = std::make_shared<config::ModelManifest>();
+  model->name = name;
+  model->family = "wan";
+  model->licence = "Apache-2.0";
+  for (const char* file : {"transformer", "text_encoder", "tokenizer", "vae"}) {
+    model->files[file] = {file, std::string(64, 'a')};
+  }
+  model->fps = {24, 1};
+  model->frames = 33;
+  model->size = {160, 96};
+  model->deliver = {160, 90};
+  model->head_dim = 64;
+  model->text_len = 64;
+  model->text_heads = 4;
+  model->conditioning = config::Conditioning::kI2v;
+  model->vae.mean.assign(16, 0.0);
+  model->vae.std.assign(16, 1.0);
+  model->draft = {config::Sampler::kUniPc, 12, 6.0, 4.0, 1.0};
+  model->master = {config::Sampler::kEuler, 4, 3.0, 1.0, 0.4};
+  return model;
+}
+
+config::Shot test_shot(const std::string& name, int frames, int takes, const std::string& show) {
+  config::Shot shot;
+  shot.show = show;
+  shot.name = name;
+  shot.prompt = "a red ball rolls over a table at dusk";
+  shot.model = "tabletop";
+  shot.frames = frames;
+  for (int i = 0; i < takes; ++i) shot.seeds.push_back(100 + static_cast<std::uint64_t>(i));
+  shot.approve = config::Approve::kBest;
+  return shot;
+}
+
+Settings test_settings() { return settings_of(config::Farm{}); }
+
+void TestFarm::step(const Event& event) {
+  Decision decision = decide(state_, settings_, event, now, random_ += 0x9e3779b97f4a7c15ull);
+  for (Record& record : decision.records) {
+    if (is_durable(record)) journal.push_back(std::move(record));
+  }
+  for (Command& command : decision.commands) {
+    if (auto* reply = std::get_if<command::Reply>(&command)) {
+      replies.push_back(std::move(*reply));
+    } else {
+      sent.push_back(std::move(command));
+    }
+  }
+  if (check_every_step) {
+    const auto problems = check_invariants(state_);
+    ASSERT_TRUE(problems.empty()) << problems.front();
+  }
+}
+
+void TestFarm::pass_ms(std::int64_t ms) {
+  while (ms > 0) {
+    const std::int64_t step_ms = std::min<std::int64_t>(ms, 1000);
+    now.boot_ms += step_ms;
+    now.wall_ms += step_ms;
+    ms -= step_ms;
+    step(event::Tick{});
+  }
+}
+
+void TestFarm::submit(std::vector<config::Shot> shots, const std::string& key) {
+  event::SubmitBatch batch;
+  batch.request = next_request_++;
+  batch.name = "shots.yaml";
+  batch.idempotency_key = key;
+  batch.by = "ann";
+  for (config::Shot& shot : shots) batch.shots.push_back({std::move(shot), model, {}});
+  step(batch);
+}
+
+void TestFarm::restart() {
+  state_ = State{};
+  for (const Record& record : journal) scheduler::apply(state_, record);
+  sent.clear();
+  step(event::Recover{});
+}
+
+SimWorker::SimWorker(TestFarm& farm, std::string name_in, std::uint32_t slots, std::uint32_t prefetch)
+    : name(std::move(name_in)), farm_(farm) {
+  offer.worker = name;
+  offer.build = "build-1";
+  offer.slots = slots;
+  offer.prefetch = prefetch;
+  offer.memory_bytes = slots * (4ull << 30);
+  offer.numeric_classes = {"cpu-avx512-bf16"};
+  const auto digest = digest_of_model(*farm.model);
+  offer.models = {{farm.model->name, *digest}};
+}
+
+void SimWorker::hello() {
+  offer.running = held;
+  farm_.step(offer);
+}
+
+void SimWorker::beat() {
+  event::Heartbeat beat;
+  beat.worker = name;
+  for (const AttemptRef& ref : held) {
+    event::AttemptBeat entry;
+    static_cast<AttemptRef&>(entry) = ref;
+    entry.fraction = 0.5f;
+    beat.attempts.push_back(entry);
+  }
+  farm_.step(beat);
+}
+
+void SimWorker::receive() {
+  std::vector<Command> others;
+  for (Command& command : farm_.sent) {
+    const bool mine = std::visit(
+        [&](const auto& c) {
+          if constexpr (requires { c.worker; }) {
+            return c.worker == name;
+          } else {
+            return false;
+          }
+        },
+        command);
+    if (!mine) {
+      others.push_back(std::move(command));
+      continue;
+    }
+    const auto forget = [&](TaskId task, std::uint32_t attempt) {
+      std::erase_if(held, [&](const AttemptRef& r) { return r.task == task && r.attempt == attempt; });
+    };
+    if (const auto* assign = std::get_if<command::Assign>(&command)) held.push_back(*assign);
+    if (const auto* revoke = std::get_if<command::Revoke>(&command)) revoked.push_back(*revoke);
+    if (const auto* welcome = std::get_if<command::Welcome>(&command)) {
+      for (const AttemptRef& ref : welcome->stop) forget(ref.task, ref.attempt);
+    }
+    if (const auto* ok = std::get_if<command::Accepted>(&command)) {
+      forget(ok->task, ok->attempt);
+      ++accepted;
+    }
+    if (const auto* no = std::get_if<command::RefusedResult>(&command)) {
+      forget(no->task, no->attempt);
+      ++refused;
+    }
+    if (const auto* ack = std::get_if<command::FailedAck>(&command)) forget(ack->task, ack->attempt);
+  }
+  farm_.sent = std::move(others);
+  for (const command::Revoke& revoke : revoked) {
+    std::erase(held, static_cast<const AttemptRef&>(revoke));
+    event::Stopped stopped;
+    static_cast<AttemptRef&>(stopped) = revoke;
+    stopped.worker = name;
+    farm_.step(stopped);
+  }
+  revoked.clear();
+}
+
+void SimWorker::start(const AttemptRef& ref) {
+  event::Started started;
+  static_cast<AttemptRef&>(started) = ref;
+  started.worker = name;
+  farm_.step(started);
+}
+
+void SimWorker::complete(const AttemptRef& ref) {
+  event::Completed completed;
+  static_cast<AttemptRef&>(completed) = ref;
+  completed.worker = name;
+  completed.result = result_for(farm_.state(), farm_.state().task(ref.task), critic);
+  farm_.step(completed);
+}
+
+void SimWorker::fail(const AttemptRef& ref, const std::string& kind) {
+  event::Failed failed;
+  static_cast<AttemptRef&>(failed) = ref;
+  failed.worker = name;
+  failed.kind = kind;
+  failed.message = "it broke";
+  failed.log_tail = "last words";
+  farm_.step(failed);
+}
+
+std::size_t SimWorker::work() {
+  std::size_t count = 0;
+  for (receive(); !held.empty(); receive()) {
+    const AttemptRef ref = held.front();
+    start(ref);
+    complete(ref);
+    ++count;
+  }
+  return count;
+}
+
+TaskResult result_for(const State& state, const Task& task,
+                      const std::function<Critique(const Task&)>& critic) {
+  TaskResult result;
+  const char* role = nullptr;
+  switch (task.plan.stage) {
+    case Stage::kEncode:
+      role = "conditioning";
+      break;
+    case Stage::kDenoise:
+    case Stage::kRefine:
+      role = "latent";
+      break;
+    case Stage::kDecode:
+      role = "frames";
+      break;
+    case Stage::kEnlarge:
+      role = "guide";
+      break;
+    case Stage::kFinish:
+      role = "files";
+      break;
+    case Stage::kCritique:
+      role = "critique";
+      break;
+    case Stage::kDeliver:
+      role = "sidecar";
+      break;
+  }
+  // A pure function of what the task reads, as on the farm: the same task gives the same digest wherever it
+  // runs.
+  std::string content = std::to_string(task.plan.id);
+  for (const Dependency& need : task.plan.needs) {
+    for (const Output& output : state.task(need.task).result.outputs)
+      content += storage::to_hex(output.digest);
+  }
+  result.outputs.push_back({role, digest_named(content), 1000});
+  result.compute_seconds = 1;
+  result.wall_seconds = 1;
+  result.numeric_class = state.shots[task.shot].numeric_class;
+  if (task.plan.stage == Stage::kCritique) {
+    if (critic) {
+      result.critique = critic(task);
+    } else {
+      result.critique.verdict = Verdict::kPass;
+      result.critique.score = 0.5f + 0.1f * static_cast<float>(task.plan.take % 4);
+    }
+  }
+  if (task.plan.stage == Stage::kDeliver) result.files = {"movie.mp4"};
+  return result;
+}
+
+void run_to_end(TestFarm& farm, std::vector<SimWorker*> workers) {
+  for (int idle = 0; idle < 3;) {
+    std::size_t count = 0;
+    for (SimWorker* worker : workers) count += worker->work();
+    farm.pass_ms(1000);
+    for (SimWorker* worker : workers) worker->beat();
+    idle = count == 0 ? idle + 1 : 0;
+  }
+}
+
+}  // namespace rushes::scheduler
