@@ -1,0 +1,82 @@
+// Wire bytes <-> messages, with limits on both sides.
+//
+// encode_*() refuses to make what decode_*() would refuse to read. decode_*() treats its bytes as hostile:
+// total size, words visited, nesting, list sizes, text lengths and encoding, digest lengths, number ranges,
+// unknown message kinds and versions. Its errors are kInvalid (malformed, unknown) or kExhausted (over a
+// bound), one line.
+//
+// Thread contract: pure functions; call from any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "config/result.h"
+#include "scheduler/protocol/messages.h"
+
+namespace rushes::protocol {
+
+constexpr std::uint16_t kProtocolVersion = 1;
+constexpr std::uint16_t kOldestProtocolVersion = 1;  // the previous one is served for one release
+
+constexpr std::size_t kMaxControlBytes = 64u << 10;
+constexpr std::size_t kMaxPipeBytes = kMaxControlBytes + 1024;  // a task or result with its envelope
+constexpr std::size_t kMaxChunkBytes = 1u << 20;
+constexpr std::uint64_t kMaxArtifactBytes = storage::kMaxArtifactBytes;
+constexpr std::size_t kChunksInFlight = 4;  // unanswered chunks or gets of one transfer
+constexpr int kMaxNesting = 12;
+
+constexpr std::size_t kMaxNameBytes = 64;  // worker, build, model, numeric class: [A-Za-z0-9][A-Za-z0-9._+-]*
+constexpr std::size_t kMaxTextBytes =
+    1024;  // messages and reasons for people; longer ones are cut when encoding
+constexpr std::size_t kMaxLogBytes = 8u << 10;
+constexpr unsigned kMaxAttempts = 256;  // running attempts of one worker
+constexpr unsigned kMaxModels = 64;
+constexpr unsigned kMaxNumericClasses = 16;
+constexpr unsigned kMaxCachedDigests = 512;
+constexpr unsigned kMaxHaveDigests = 1024;
+constexpr std::uint32_t kMaxSlots = 64;
+constexpr std::uint32_t kMaxPrefetch = 16;
+
+// Inside records.TaskSpec and records.TaskResult.
+constexpr unsigned kMaxRecordList = 4096;
+constexpr std::size_t kMaxRecordText = 8u << 10;
+
+// One frame each. Error: kExhausted names the part that is too large.
+Result<std::string> encode(const WorkerMessage& message);
+Result<std::string> encode(const SchedulerMessage& message);
+Result<std::string> encode(const ArtifactRequest& request);
+Result<std::string> encode(const ArtifactReply& reply);
+Result<std::string> encode(const ToEngine& message);
+Result<std::string> encode(const FromEngine& message);
+
+Result<WorkerMessage> decode_from_worker(std::string_view bytes);
+Result<SchedulerMessage> decode_to_worker(std::string_view bytes);
+Result<ArtifactRequest> decode_artifact_request(std::string_view bytes);
+Result<ArtifactReply> decode_artifact_reply(std::string_view bytes);
+Result<ToEngine> decode_to_engine(std::string_view bytes);
+Result<FromEngine> decode_from_engine(std::string_view bytes);
+
+// Walks a flat records.TaskSpec or records.TaskResult under the bounds above.
+Status check_task_spec(std::string_view bytes);
+Status check_task_result(std::string_view bytes);
+
+// What a TaskSpec says it reads, and a TaskResult that it made: for prefetch and upload.
+struct ArtifactRef {
+  Digest digest{};
+  std::uint64_t bytes = 0;
+  bool operator==(const ArtifactRef&) const = default;
+};
+Result<std::vector<ArtifactRef>> inputs_of(std::string_view task_spec);
+Result<std::vector<ArtifactRef>> outputs_of(std::string_view task_result);
+
+// Text that any reader can show: invalid UTF-8 and control characters (newline and tab excepted) become '?',
+// cut to the last whole character within `at_most` bytes. keep_end keeps the end instead (log tails).
+std::string clean_text(std::string_view text, std::size_t at_most = kMaxTextBytes, bool keep_end = false);
+std::string one_line(std::string_view text, std::size_t at_most);  // clean, newlines and tabs become spaces
+bool is_clean_text(std::string_view text);
+bool is_name(std::string_view text);  // see kMaxNameBytes
+
+}  // namespace rushes::protocol

@@ -1,0 +1,165 @@
+// ZeroMQ endpoints of both sides: control and artifact transfer, CURVE-encrypted and authenticated both ways.
+//
+// A server side (scheduler) shares one Gate: the ZAP handler (ZeroMQ RFC 27) that admits only keys of the
+// allow-list and names each connection after its key. Whoever is not admitted gets nothing: the handshake
+// ends there, counted and logged. A worker is known to the rest of the program only by a name its key may
+// use.
+//
+// Thread contract: every endpoint owns one thread and one socket; only that thread touches the socket. Public
+// functions may be called from any thread unless said otherwise; handlers are called on the endpoint's thread
+// and must not block. Destructors stop and join the thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "config/result.h"
+#include "scheduler/protocol/codec.h"
+#include "scheduler/protocol/keys.h"
+
+namespace rushes::protocol {
+
+// What was refused, since the start. Shown by /v1/health.
+struct Counters {
+  std::atomic<std::uint64_t> denied_keys{0};       // handshakes with an unknown key or none
+  std::atomic<std::uint64_t> refused_messages{0};  // malformed, unknown, oversized, under a name not its own
+  std::atomic<std::uint64_t> ungreeted{0};         // messages before Hello (after a restart of the scheduler)
+  std::atomic<std::uint64_t> undelivered{0};  // to a worker that is not connected, or whose queue is full
+};
+
+// The server's ZeroMQ context, keys and ZAP handler. Outlives its endpoints.
+class Gate {
+ public:
+  // Error: kNotFound (allow-list), kInvalid (key).
+  static Result<std::unique_ptr<Gate>> open(std::string secret_key, std::filesystem::path allow_list);
+  ~Gate();
+  Counters& counters();
+  struct Impl;
+  Impl& impl() { return *impl_; }
+
+ private:
+  explicit Gate(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Scheduler side of the control socket.
+class ControlServer {
+ public:
+  // `worker` is the name in its Hello. Called on the endpoint's thread.
+  using Handler = std::function<void(const std::string& worker, WorkerMessage message)>;
+
+  // Binds `endpoint` ("tcp://127.0.0.1:7401"; port 0 takes a free one). Error: kExhausted (port in use),
+  // kInvalid.
+  static Result<std::unique_ptr<ControlServer>> start(Gate& gate, const std::string& endpoint,
+                                                      Handler handler);
+  ~ControlServer();
+  // Queues a message. A Welcome or HeartbeatAck with sequence 0 gets that of the worker's last Hello or
+  // Heartbeat. A message to a worker that is not connected is dropped and counted (the worker asks again with
+  // its next Hello or heartbeat). Error: kExhausted when the message is over the bound.
+  Status send(const std::string& worker, const SchedulerMessage& message);
+  const std::string& endpoint() const;  // with the real port
+
+ private:
+  struct Impl;
+  explicit ControlServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+struct ClientOptions {
+  std::string endpoint;
+  std::string server_public_key;
+  KeyPair keys;
+};
+
+// Worker side of the control socket: reconnects by itself for ever. Messages for a connection that is away
+// are dropped, because everything that matters is said again: the agent repeats Hello, heartbeats and
+// results.
+class ControlClient {
+ public:
+  enum class Link {
+    kConnected,
+    kLost,
+    kDenied
+  };  // kDenied: the scheduler does not know our key, or is not who
+      // we think; the text says which
+  using Handler = std::function<void(SchedulerMessage message)>;
+  using LinkHandler = std::function<void(Link link, const std::string& text)>;
+
+  // Error: kInvalid (endpoint, keys).
+  static Result<std::unique_ptr<ControlClient>> start(ClientOptions options, Handler handler,
+                                                      LinkHandler on_link);
+  ~ControlClient();
+  Status send(const WorkerMessage& message);
+
+ private:
+  struct Impl;
+  explicit ControlClient(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Where the artifact server keeps what it receives; the scheduler's vault behind an adapter. Called on the
+// artifact thread only.
+class ArtifactStore {
+ public:
+  // One artifact on its way in. Dropped without commit(): nothing is kept.
+  class Upload {
+   public:
+    virtual ~Upload() = default;
+    virtual Status append(std::string_view bytes) = 0;
+    virtual Status commit() = 0;  // verifies length and digest, syncs. Error: kCorrupt.
+  };
+  virtual ~ArtifactStore() = default;
+  // Size of an artifact that is held complete. Error: kNotFound.
+  virtual Result<std::uint64_t> size(const Digest& digest) = 0;
+  // At most `length` bytes from `offset`; shorter only at the end.
+  virtual Result<std::string> read(const Digest& digest, std::uint64_t offset, std::size_t length) = 0;
+  virtual Result<std::unique_ptr<Upload>> begin(const Digest& digest, std::uint64_t bytes) = 0;
+};
+
+// Scheduler side of artifact transfer.
+class ArtifactServer {
+ public:
+  static Result<std::unique_ptr<ArtifactServer>> start(Gate& gate, const std::string& endpoint,
+                                                       ArtifactStore& store);
+  ~ArtifactServer();
+  const std::string& endpoint() const;
+
+ private:
+  struct Impl;
+  explicit ArtifactServer(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Worker side of artifact transfer. Blocking; the object belongs to one thread.
+class ArtifactClient {
+ public:
+  static constexpr std::chrono::milliseconds kPatience{
+      20'000};  // silence after which the farm is unreachable
+
+  static Result<std::unique_ptr<ArtifactClient>> open(ClientOptions options,
+                                                      std::chrono::milliseconds patience = kPatience);
+  ~ArtifactClient();
+
+  Result<std::vector<bool>> have(const std::vector<Digest>& digests);
+  // Returns when the scheduler has verified and synced the bytes (its receipt). Error: kUnreachable,
+  // kCorrupt, kExhausted (the farm's disk is full).
+  Status put(const Digest& digest, std::span<const std::byte> bytes, std::stop_token stop = {});
+  // Hands the artifact over piece by piece, in order; the first call gives the total. The digest is for the
+  // receiver to check. Error: kNotFound, kUnreachable, or what `sink` returned.
+  using Sink = std::function<Status(std::uint64_t total, std::span<const std::byte> piece)>;
+  Status get(const Digest& digest, const Sink& sink, std::stop_token stop = {});
+
+ private:
+  struct Impl;
+  explicit ArtifactClient(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rushes::protocol

@@ -1,0 +1,251 @@
+// The messages of wire.capnp as plain values: what both ends of the wire, the core's adapters and the agent
+// use.
+//
+// Texts are valid UTF-8 without control characters except newline and tab; every bound is in codec.h and
+// holds for whatever decode() returns. `spec` and `result` are flat Cap'n Proto messages (records.TaskSpec
+// and records.TaskResult) that decode() has walked through once: well formed, lists and texts bounded,
+// digests 32 bytes. Whether their numbers make sense is for the reader who uses them.
+//
+// Thread contract: plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "storage/digest.h"
+
+namespace rushes::protocol {
+
+using storage::Digest;
+
+struct AttemptId {
+  std::uint64_t task = 0;
+  std::uint32_t attempt = 0;
+  std::uint64_t lease = 0;
+  auto operator<=>(const AttemptId&) const = default;
+};
+std::string to_string(const AttemptId& id);  // "task 12 attempt 2"
+
+struct Model {
+  std::string name;
+  Digest digest{};  // config::model_digest()
+  bool operator==(const Model&) const = default;
+};
+
+struct Progress {
+  AttemptId id;
+  float fraction = 0;  // 0..1
+  std::string text;
+  double compute_seconds = 0;  // >= 0
+  bool operator==(const Progress&) const = default;
+};
+
+// ---- worker to scheduler
+
+struct Hello {
+  std::string name, build;
+  std::uint32_t slots = 1;  // 1..64
+  std::uint64_t memory_bytes = 0;
+  std::vector<std::string> numeric_classes;
+  std::vector<Model> models;
+  std::uint32_t prefetch = 0;      // 0..16
+  std::vector<AttemptId> running;  // held and going on, unacknowledged results included
+  std::uint32_t outbox = 0;
+  std::uint64_t sequence = 0;
+  bool operator==(const Hello&) const = default;
+};
+
+struct Heartbeat {
+  std::uint64_t sequence = 0;
+  std::vector<Progress> attempts;
+  std::vector<Digest> cached;
+  bool operator==(const Heartbeat&) const = default;
+};
+
+struct Started {
+  AttemptId id;
+  bool operator==(const Started&) const = default;
+};
+
+struct Completed {
+  AttemptId id;
+  std::string result;
+  std::string log_tail;
+  bool operator==(const Completed&) const = default;
+};
+
+// Values equal those of wire.capnp, which says when each is used.
+enum class FailKind : std::uint8_t { kEngine, kCrash, kMemory, kInput, kModel, kTimeout, kArtifact };
+const char* to_string(FailKind kind);  // "engine", "crash", "memory", "input", "model", "timeout", "artifact"
+
+struct Failed {
+  AttemptId id;
+  FailKind kind = FailKind::kEngine;
+  std::string message, exit_cause, log_tail;
+  bool operator==(const Failed&) const = default;
+};
+
+struct Stopped {
+  AttemptId id;
+  bool operator==(const Stopped&) const = default;
+};
+
+struct Bye {
+  bool operator==(const Bye&) const = default;
+};
+
+using WorkerMessage = std::variant<Hello, Heartbeat, Started, Completed, Failed, Stopped, Bye>;
+
+// ---- scheduler to worker
+
+struct Welcome {
+  std::uint64_t worker_id = 0, epoch = 0;
+  std::uint32_t heartbeat_ms = 2000, lease_ms = 15000;
+  std::vector<AttemptId> stop;  // of Hello's running; all others are renewed
+  std::uint64_t sequence = 0;   // Hello's; 0: see ControlServer::send
+  bool operator==(const Welcome&) const = default;
+};
+
+struct Refused {
+  std::string reason;
+  bool operator==(const Refused&) const = default;
+};
+
+struct HeartbeatAck {
+  std::uint64_t sequence = 0;  // renews every attempt that this heartbeat named; 0: see ControlServer::send
+  bool operator==(const HeartbeatAck&) const = default;
+};
+
+struct Assign {
+  AttemptId id;
+  std::uint32_t lease_ms = 15000;
+  std::uint32_t no_progress_ms = 0;  // 0: the worker's default
+  std::string spec;
+  bool operator==(const Assign&) const = default;
+};
+
+struct Accepted {  // acknowledgements are matched by task and attempt; their lease may be 0
+  AttemptId id;
+  bool operator==(const Accepted&) const = default;
+};
+
+struct RefusedResult {
+  AttemptId id;
+  std::string reason;
+  bool operator==(const RefusedResult&) const = default;
+};
+
+struct FailedAck {
+  AttemptId id;
+  bool operator==(const FailedAck&) const = default;
+};
+
+struct Revoke {
+  AttemptId id;
+  std::string reason;
+  bool operator==(const Revoke&) const = default;
+};
+
+struct Drain {
+  bool operator==(const Drain&) const = default;
+};
+
+struct Greet {
+  bool operator==(const Greet&) const = default;
+};
+
+using SchedulerMessage = std::variant<Welcome, Refused, HeartbeatAck, Assign, Accepted, RefusedResult,
+                                      FailedAck, Revoke, Drain, Greet>;
+
+// ---- artifact transfer
+
+struct HaveRequest {
+  std::vector<Digest> digests;
+  bool operator==(const HaveRequest&) const = default;
+};
+struct PutRequest {
+  std::uint64_t upload = 0;
+  Digest digest{};
+  std::uint64_t bytes = 0;
+  bool operator==(const PutRequest&) const = default;
+};
+struct ChunkRequest {  // followed by a payload frame
+  std::uint64_t upload = 0, offset = 0;
+  bool operator==(const ChunkRequest&) const = default;
+};
+struct CommitRequest {
+  std::uint64_t upload = 0;
+  bool operator==(const CommitRequest&) const = default;
+};
+struct GetRequest {
+  Digest digest{};
+  std::uint64_t offset = 0;
+  std::uint32_t length = 0;  // at most kMaxChunkBytes
+  bool operator==(const GetRequest&) const = default;
+};
+struct ArtifactRequest {
+  std::uint64_t request = 0;
+  std::variant<HaveRequest, PutRequest, ChunkRequest, CommitRequest, GetRequest> body;
+  bool operator==(const ArtifactRequest&) const = default;
+};
+
+struct HeldReply {
+  std::vector<bool> held;
+  bool operator==(const HeldReply&) const = default;
+};
+struct ReadyReply {
+  bool operator==(const ReadyReply&) const = default;
+};
+struct ReceiptReply {
+  Digest digest{};
+  std::uint64_t bytes = 0;
+  bool operator==(const ReceiptReply&) const = default;
+};
+struct DataReply {  // followed by a payload frame
+  std::uint64_t offset = 0, total = 0;
+  bool operator==(const DataReply&) const = default;
+};
+struct RefusedReply {
+  ErrorKind kind = ErrorKind::kInternal;
+  std::string message;
+  bool operator==(const RefusedReply&) const = default;
+};
+struct ArtifactReply {
+  std::uint64_t request = 0;
+  std::variant<HeldReply, ReadyReply, ReceiptReply, DataReply, RefusedReply> body;
+  bool operator==(const ArtifactReply&) const = default;
+};
+
+// ---- engine pipe
+
+struct EngineRun {
+  AttemptId id;
+  std::string spec;
+  bool operator==(const EngineRun&) const = default;
+};
+struct EngineCancel {
+  AttemptId id;
+  bool operator==(const EngineCancel&) const = default;
+};
+using ToEngine = std::variant<EngineRun, EngineCancel>;
+
+struct EngineReady {
+  std::string numeric_class, build;
+  bool operator==(const EngineReady&) const = default;
+};
+struct EngineDone {
+  AttemptId id;
+  std::string result;
+  bool operator==(const EngineDone&) const = default;
+};
+struct EngineFailed {
+  AttemptId id;
+  FailKind kind = FailKind::kEngine;
+  std::string message;
+  bool operator==(const EngineFailed&) const = default;
+};
+using FromEngine = std::variant<EngineReady, Progress, EngineDone, EngineFailed>;
+
+}  // namespace rushes::protocol

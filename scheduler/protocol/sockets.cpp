@@ -1,0 +1,142 @@
+#include "scheduler/protocol/sockets.h"
+
+#include <spdlog/spdlog.h>
+
+namespace rushes::protocol {
+namespace {
+
+constexpr std::size_t kMaxSubjects = 1024;
+
+void common_options(zmq::socket_t& socket, std::size_t max_message, int queue_length) {
+  socket.set(zmq::sockopt::linger, 0);
+  socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(max_message));
+  socket.set(zmq::sockopt::sndhwm, queue_length);
+  socket.set(zmq::sockopt::rcvhwm, queue_length);
+  socket.set(zmq::sockopt::heartbeat_ivl, 2000);  // ZMTP pings find a peer that vanished without a word
+  socket.set(zmq::sockopt::heartbeat_timeout, 8000);
+  socket.set(zmq::sockopt::heartbeat_ttl, 10000);
+  socket.set(zmq::sockopt::handshake_ivl, 5000);
+}
+
+std::atomic<unsigned> monitor_number{0};
+
+}  // namespace
+
+void QuietLog::warn(const std::string& subject, const std::string& line) {
+  const auto now = std::chrono::steady_clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    if (last_.size() > kMaxSubjects) last_.clear();
+    const auto [found, fresh] = last_.try_emplace(subject, now);
+    if (!fresh && now - found->second < std::chrono::minutes(1)) return;
+    found->second = now;
+  }
+  spdlog::warn("{}", line);
+}
+
+Monitor::Monitor(zmq::context_t& context, zmq::socket_t& socket, int events) : pair_(context, ZMQ_PAIR) {
+  const std::string address = "inproc://monitor-" + std::to_string(monitor_number++);
+  if (zmq_socket_monitor(socket.handle(), address.c_str(), events) != 0) throw zmq::error_t();
+  pair_.set(zmq::sockopt::linger, 0);
+  pair_.connect(address);
+}
+
+std::optional<Monitor::Event> Monitor::next() {
+  zmq::message_t header, address;
+  if (!pair_.recv(header, zmq::recv_flags::dontwait)) return std::nullopt;
+  if (!header.more() || !pair_.recv(address) || header.size() < 6) return std::nullopt;
+  std::uint16_t kind = 0;
+  std::int32_t value = 0;
+  std::memcpy(&kind, header.data(), sizeof kind);
+  std::memcpy(&value, static_cast<const char*>(header.data()) + sizeof kind, sizeof value);
+  return Event{kind, value, address.to_string()};
+}
+
+Result<zmq::socket_t> bind_router(Gate::Impl& gate, const std::string& endpoint, std::size_t max_message,
+                                  int queue_length) {
+  try {
+    zmq::socket_t socket(gate.context, ZMQ_ROUTER);
+    common_options(socket, max_message, queue_length);
+    socket.set(zmq::sockopt::router_mandatory, true);  // a message to nobody is an error that we count
+    socket.set(zmq::sockopt::curve_server, true);
+    socket.set(zmq::sockopt::curve_secretkey, gate.secret);
+    socket.set(zmq::sockopt::zap_domain, "rushes");
+    socket.bind(endpoint);
+    return socket;
+  } catch (const zmq::error_t& error) {
+    switch (error.num()) {
+      case EADDRINUSE:
+        return fail(ErrorKind::kExhausted,
+                    endpoint +
+                        ": the port is in use; is another scheduler running? Stop it or "
+                        "choose another port in farm.yaml");
+      case EACCES:
+      case EADDRNOTAVAIL:
+      case ENODEV:
+        return fail(ErrorKind::kExhausted, endpoint + ": cannot listen there: " + error.what());
+      default:
+        return fail(ErrorKind::kInvalid,
+                    endpoint + ": expected an endpoint such as tcp://127.0.0.1:7401: " + error.what());
+    }
+  }
+}
+
+Result<zmq::socket_t> make_dealer(zmq::context_t& context, const ClientOptions& options,
+                                  std::size_t max_message, int queue_length) {
+  try {
+    zmq::socket_t socket(context, ZMQ_DEALER);
+    common_options(socket, max_message, queue_length);
+    socket.set(zmq::sockopt::immediate, true);  // nothing is queued for a scheduler that is away
+    socket.set(zmq::sockopt::reconnect_ivl, 100);
+    socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
+    socket.set(zmq::sockopt::connect_timeout, 3000);
+    socket.set(zmq::sockopt::curve_serverkey, options.server_public_key);
+    socket.set(zmq::sockopt::curve_publickey, options.keys.public_key);
+    socket.set(zmq::sockopt::curve_secretkey, options.keys.secret_key);
+    return socket;
+  } catch (const zmq::error_t& error) {
+    return fail(ErrorKind::kInvalid,
+                std::string("expected CURVE keys of 40 Z85 characters: ") + error.what());
+  }
+}
+
+Status connect(zmq::socket_t& socket, const std::string& endpoint) {
+  try {
+    socket.connect(endpoint);
+    return {};
+  } catch (const zmq::error_t& error) {
+    return fail(ErrorKind::kInvalid,
+                endpoint + ": expected an endpoint such as tcp://HOST:7401: " + error.what());
+  }
+}
+
+std::string bound_endpoint(zmq::socket_t& socket) { return socket.get(zmq::sockopt::last_endpoint); }
+
+void watch_handshakes(Monitor& monitor, Gate::Impl& gate) {
+  while (const auto event = monitor.next()) {
+    if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) continue;  // counted by the ZAP handler, with the key
+    ++gate.counters.denied_keys;
+    gate.log.warn("handshake", "a connection was refused: no CURVE handshake with this scheduler's key (" +
+                                   event->address + ")");
+  }
+}
+
+std::string key_name(zmq::message_t& message) {
+  try {
+    return message.gets("User-Id");
+  } catch (const zmq::error_t&) {  // the property is missing
+    return {};
+  }
+}
+
+void wait(std::vector<zmq::pollitem_t>& items, std::chrono::milliseconds timeout) {
+  for (auto& item : items) item.revents = 0;
+  try {
+    zmq::poll(items, timeout);
+  } catch (const zmq::error_t& error) {
+    if (error.num() != EINTR) throw;
+    for (auto& item : items) item.revents = 0;
+  }
+}
+
+}  // namespace rushes::protocol

@@ -1,0 +1,87 @@
+// What all endpoints share: socket options, the connection monitor, and the server's gate.
+//
+// Thread contract: a Monitor belongs to the thread of its socket.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <zmq.hpp>
+
+#include "scheduler/protocol/endpoint.h"
+#include "scheduler/protocol/mailbox.h"
+
+namespace rushes::protocol {
+
+// At most one line a minute for each subject, so that a stranger who keeps knocking cannot fill the disk.
+class QuietLog {
+ public:
+  void warn(const std::string& subject, const std::string& line);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, std::chrono::steady_clock::time_point> last_;
+};
+
+struct Gate::Impl {
+  explicit Impl(std::string secret_key, AllowList list)
+      : secret(std::move(secret_key)), allowed(std::move(list)) {}
+  ~Impl();
+  void handle_zap();  // thread
+  bool may_use(std::string_view key_name, std::string_view worker);
+
+  zmq::context_t context{1};
+  std::string secret;
+  std::mutex mutex;  // of `allowed`
+  AllowList allowed;
+  Counters counters;
+  QuietLog log;
+  std::optional<zmq::socket_t> zap;
+  Mailbox<int> stop;
+  std::atomic<bool> stopping{false};
+  std::thread thread;
+};
+
+// Events of one socket's connections (zmq_socket_monitor).
+class Monitor {
+ public:
+  struct Event {
+    int kind = 0;  // ZMQ_EVENT_*
+    int value = 0;
+    std::string address;
+  };
+  Monitor(zmq::context_t& context, zmq::socket_t& socket, int events);
+  std::optional<Event> next();  // without waiting
+  zmq::socket_t& socket() { return pair_; }
+
+ private:
+  zmq::socket_t pair_;
+};
+
+// The ROUTER of a server: CURVE server, bound. Error: kExhausted (port in use), kInvalid (endpoint).
+Result<zmq::socket_t> bind_router(Gate::Impl& gate, const std::string& endpoint, std::size_t max_message,
+                                  int queue_length);
+// The DEALER of a worker: CURVE client, not yet connected (a monitor comes first). Error: kInvalid.
+Result<zmq::socket_t> make_dealer(zmq::context_t& context, const ClientOptions& options,
+                                  std::size_t max_message, int queue_length);
+Status connect(zmq::socket_t& socket, const std::string& endpoint);
+std::string bound_endpoint(zmq::socket_t& socket);
+
+// Drains the monitor of a server: handshakes that failed before a key was known are counted and logged.
+void watch_handshakes(Monitor& monitor, Gate::Impl& gate);
+constexpr int kFailedHandshakes = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
+                                  ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
+
+// The name of the key that a message came with (ZAP's User-Id); empty without one.
+std::string key_name(zmq::message_t& message);
+inline std::string_view view(const zmq::message_t& message) {
+  return {static_cast<const char*>(message.data()), message.size()};
+}
+
+// Waits for any of `items`; a signal counts as nothing happened.
+void wait(std::vector<zmq::pollitem_t>& items, std::chrono::milliseconds timeout);
+
+}  // namespace rushes::protocol

@@ -1,0 +1,187 @@
+# What scheduler and worker say to each other, and an agent to its engine process.
+#
+# Three conversations, never mixed: control (small, at most 64 KiB a message), artifact transfer (a header and, for
+# chunks, a second ZeroMQ frame with the raw bytes), and the pipe between an agent and its engine child.
+#
+# Rules. Fields and union members are only added, never renumbered. `version` is kProtocolVersion of codec.h; a
+# scheduler serves its own version and the one before. Every digest is 32 bytes of BLAKE2b-256. Bounds of lists and
+# texts are in codec.h; what exceeds them is refused whole, counted and logged.
+@0x9cbe1cae092e78e2;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("rushes::wire");
+
+# One execution of one task. Only the newest attempt with its lease may be accepted.
+struct AttemptId { task @0 :UInt64; attempt @1 :UInt32; lease @2 :UInt64; }
+
+# ---- control ----------------------------------------------------------------------------------------------------
+
+struct FromWorker {
+  version @0 :UInt16;
+  union {
+    hello @1 :Hello;
+    heartbeat @2 :Heartbeat;
+    started @3 :AttemptId;
+    completed @4 :Completed;
+    failed @5 :Failed;
+    stopped @6 :AttemptId;      # sent only after the engine process is reaped or the attempt ended
+    bye @7 :Void;
+  }
+}
+
+struct ToWorker {
+  version @0 :UInt16;
+  union {
+    welcome @1 :Welcome;
+    refused @2 :Text;           # this worker may not join; the text says why
+    heartbeatAck @3 :HeartbeatAck;
+    assign @4 :Assign;
+    accepted @5 :AttemptId;     # the result is in the journal. Acknowledgements may leave `lease` 0
+    refusedResult @6 :RefusedResult;
+    failedAck @7 :AttemptId;
+    revoke @8 :Revoke;
+    drain @9 :Void;             # finish what is running, then say Bye
+    greet @10 :Void;            # this connection is unknown (the scheduler restarted): say Hello
+  }
+}
+
+struct Hello {
+  name @0 :Text;
+  build @1 :Text;
+  slots @2 :UInt32;
+  memoryBytes @3 :UInt64;       # that all slots together may use
+  numericClasses @4 :List(Text);
+  models @5 :List(Model);
+  prefetch @6 :UInt32;          # assignments held beyond the running ones
+  runningAttempts @7 :List(AttemptId);  # held and going on, unacknowledged results included
+  outbox @8 :UInt32;            # results that wait for acknowledgement
+  sequence @9 :UInt64;          # answered in Welcome; see Heartbeat
+}
+
+struct Model { name @0 :Text; digest @1 :Data; }
+
+struct Welcome {
+  workerId @0 :UInt64;
+  epoch @1 :UInt64;             # grows with every start of the scheduler
+  heartbeatMs @2 :UInt32;
+  leaseMs @3 :UInt32;
+  stop @4 :List(AttemptId);     # attempts of Hello that are no longer wanted; all others are renewed
+  sequence @5 :UInt64;
+}
+
+struct Heartbeat {
+  sequence @0 :UInt64;
+  attempts @1 :List(Progress);
+  cached @2 :List(Data);        # digests of artifacts held here, most recently used first
+}
+
+struct Progress {
+  id @0 :AttemptId;
+  fraction @1 :Float32;         # 0..1
+  text @2 :Text;                # for people: "step 3 of 12"
+  computeSeconds @3 :Float64;
+}
+
+# Renews the leases of all attempts named in the heartbeat with this sequence, from the moment it was *sent*, by the
+# worker's clock. The scheduler counts from its receipt, which is later: the worker's lease always ends first. An
+# attempt that is no longer wanted gets a Revoke.
+struct HeartbeatAck { sequence @0 :UInt64; }
+
+struct Assign {
+  id @0 :AttemptId;
+  leaseMs @1 :UInt32;
+  noProgressMs @2 :UInt32;      # stop the attempt after this long without progress; 0: the worker's default
+  spec @3 :Data;                # records.TaskSpec, a flat message with its segment table
+}
+
+struct Completed {
+  id @0 :AttemptId;
+  result @1 :Data;              # records.TaskResult, flat as well; its outputs have receipts
+  logTail @2 :Text;
+}
+
+struct RefusedResult { id @0 :AttemptId; reason @1 :Text; }
+
+enum FailKind {
+  engine @0;    # the stage returned an error, or the worker could not take the assignment
+  crash @1;     # the engine process died
+  memory @2;    # out of memory
+  input @3;     # an input could not be fetched or does not match its digest
+  model @4;     # weights missing or wrong
+  timeout @5;   # no progress within the limit; the engine was stopped
+  artifact @6;  # a result could not be stored
+}
+
+struct Failed {
+  id @0 :AttemptId;
+  kind @1 :FailKind;
+  message @2 :Text;             # one line
+  exitCause @3 :Text;           # "signal 9 (Killed)", "exit code 3"; empty while the process lives
+  logTail @4 :Text;
+}
+
+struct Revoke { id @0 :AttemptId; reason @1 :Text; }
+
+# ---- artifact transfer ------------------------------------------------------------------------------------------
+# A worker asks, the scheduler answers each request once with the same `request` number.
+# Store: put -> ready (or receipt at once when the bytes are already held); chunk* (each with a payload frame,
+# in order of offset) -> ready each; commit -> receipt. At most kChunksInFlight chunks are unanswered.
+# Fetch: get -> data with a payload frame. Ask: have -> held.
+
+struct ArtifactRequest {
+  version @0 :UInt16;
+  request @1 :UInt64;
+  union {
+    have @2 :List(Data);
+    put @3 :Put;
+    chunk @4 :Chunk;
+    commit @5 :UInt64;          # the upload's number
+    get @6 :Get;
+  }
+}
+
+struct Put { upload @0 :UInt64; digest @1 :Data; bytes @2 :UInt64; }
+struct Chunk { upload @0 :UInt64; offset @1 :UInt64; }
+struct Get { digest @0 :Data; offset @1 :UInt64; length @2 :UInt32; }
+
+struct ArtifactReply {
+  version @0 :UInt16;
+  request @1 :UInt64;
+  union {
+    held @2 :List(Bool);        # one for each digest asked
+    ready @3 :Void;
+    receipt @4 :Receipt;        # verified and synced
+    data @5 :Piece;
+    refused @6 :Refusal;
+  }
+}
+
+struct Receipt { digest @0 :Data; bytes @1 :UInt64; }
+struct Piece { offset @0 :UInt64; total @1 :UInt64; }
+enum RefusalKind { invalid @0; notFound @1; exhausted @2; corrupt @3; internal @4; }
+struct Refusal { kind @0 :RefusalKind; message @1 :Text; }
+
+# ---- engine pipe ------------------------------------------------------------------------------------------------
+# Each message is preceded by its length in bytes, four bytes, little endian. One task at a time.
+
+struct ToEngine {
+  union {
+    run @0 :Run;
+    cancel @1 :AttemptId;       # stop at the next convenient point; answered by failed
+  }
+}
+
+struct Run { id @0 :AttemptId; spec @1 :Data; }
+
+struct FromEngine {
+  union {
+    ready @0 :EngineReady;      # once, when tasks can be taken
+    progress @1 :Progress;
+    done @2 :EngineDone;
+    failed @3 :EngineFailed;
+  }
+}
+
+struct EngineReady { numericClass @0 :Text; build @1 :Text; }
+struct EngineDone { id @0 :AttemptId; result @1 :Data; }
+struct EngineFailed { id @0 :AttemptId; kind @1 :FailKind; message @2 :Text; }

@@ -1,0 +1,186 @@
+#include <gtest/gtest.h>
+
+#include <thread>
+#include <zmq.hpp>
+
+#include "tests/scheduler/protocol/farm_keys.h"
+
+namespace rushes::protocol::test {
+namespace {
+
+using Link = ControlClient::Link;
+using Heard = std::pair<std::string, WorkerMessage>;
+constexpr const char* kAnyPort = "tcp://127.0.0.1:*";
+
+struct Server {
+  explicit Server(const FarmKeys& keys, const std::string& endpoint = kAnyPort)
+      : gate(*Gate::open(keys.scheduler.secret_key, keys.folder / "workers")) {
+    auto started =
+        ControlServer::start(*gate, endpoint, [this](const std::string& worker, WorkerMessage message) {
+          heard.put({worker, std::move(message)});
+        });
+    if (!started) throw std::runtime_error(started.error().message);
+    control = std::move(*started);
+  }
+  Inbox<Heard> heard;
+  std::unique_ptr<Gate> gate;
+  std::unique_ptr<ControlServer> control;
+};
+
+struct Client {
+  explicit Client(const ClientOptions& options) {
+    client = *ControlClient::start(
+        options, [this](SchedulerMessage message) { heard.put(std::move(message)); },
+        [this](Link link, const std::string& text) {
+          links.put({link, text});
+        });
+  }
+  bool connected() {
+    while (const auto link = links.next())
+      if (link->first == Link::kConnected) return true;
+    return false;
+  }
+  Inbox<SchedulerMessage> heard;
+  Inbox<std::pair<Link, std::string>> links;
+  std::unique_ptr<ControlClient> client;
+};
+
+Hello hello(const std::string& name, std::uint64_t sequence = 1) {
+  Hello message;
+  message.name = name;
+  message.build = "test";
+  message.sequence = sequence;
+  return message;
+}
+
+TEST(Control, AKnownKeyIsHeardAndAnswered) {
+  const FarmKeys keys;
+  Server server(keys);
+  Client client(keys.client(server.control->endpoint(), keys.worker));
+  ASSERT_TRUE(client.connected());
+  ASSERT_TRUE(client.client->send(hello("worker", 41)));
+  const auto first = server.heard.next();
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->first, "worker");
+  EXPECT_EQ(first->second, WorkerMessage(hello("worker", 41)));
+
+  ASSERT_TRUE(server.control->send("worker", Welcome{}));
+  EXPECT_EQ(std::get<Welcome>(client.heard.next().value()).sequence, 41u);  // filled in by the endpoint
+  ASSERT_TRUE(client.client->send(Heartbeat{42, {}, {}}));
+  ASSERT_TRUE(server.heard.next());
+  ASSERT_TRUE(server.control->send("worker", HeartbeatAck{}));
+  EXPECT_EQ(std::get<HeartbeatAck>(client.heard.next().value()).sequence, 42u);
+  EXPECT_EQ(server.gate->counters().denied_keys, 0u);
+}
+
+TEST(Control, AnUnknownKeyGetsNothingAndIsCounted) {
+  const FarmKeys keys;
+  Server server(keys);
+  Client stranger(keys.client(server.control->endpoint(), *make_keys()));
+  const auto link = stranger.links.next();
+  ASSERT_TRUE(link);
+  EXPECT_EQ(link->first, Link::kDenied) << link->second;
+  ASSERT_TRUE(stranger.client->send(hello("worker")));
+  EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(300)));
+  EXPECT_FALSE(stranger.heard.next(std::chrono::milliseconds(100)));
+  EXPECT_GE(server.gate->counters().denied_keys, 1u);
+}
+
+TEST(Control, AWorkerDoesNotTalkToAnImpostor) {
+  const FarmKeys keys, impostor;
+  Server server(impostor);
+  ClientOptions options = keys.client(server.control->endpoint(), impostor.worker);  // expects keys.scheduler
+  Client client(options);
+  ASSERT_TRUE(client.client->send(hello("worker")));
+  EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(500)));
+  EXPECT_GE(server.gate->counters().denied_keys, 1u);
+}
+
+TEST(Control, APlainConnectionGetsNothingAndIsCounted) {
+  const FarmKeys keys;
+  Server server(keys);
+  zmq::context_t context;
+  zmq::socket_t plain(context, ZMQ_DEALER);
+  plain.set(zmq::sockopt::linger, 0);
+  plain.connect(server.control->endpoint());
+  plain.send(zmq::str_buffer("hello"), zmq::send_flags::dontwait);
+  EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(500)));
+  EXPECT_GE(server.gate->counters().denied_keys, 1u);
+}
+
+TEST(Control, AKeyCannotSpeakForAnotherWorker) {
+  FarmKeys keys;
+  const KeyPair other = *make_keys();
+  keys.add("other", other);
+  Server server(keys);
+  Client client(keys.client(server.control->endpoint(), keys.worker));
+  ASSERT_TRUE(client.connected());
+  ASSERT_TRUE(client.client->send(hello("other")));
+  const auto answer = client.heard.next();
+  ASSERT_TRUE(answer);
+  EXPECT_TRUE(std::holds_alternative<Refused>(*answer));
+  EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(100)));
+  EXPECT_EQ(server.gate->counters().refused_messages, 1u);
+}
+
+TEST(Control, OversizedAndMalformedMessagesAreCounted) {
+  const FarmKeys keys;
+  Server server(keys);
+  zmq::context_t context;
+  zmq::socket_t socket(context, ZMQ_DEALER);
+  socket.set(zmq::sockopt::linger, 0);
+  socket.set(zmq::sockopt::curve_serverkey, keys.scheduler.public_key);
+  socket.set(zmq::sockopt::curve_publickey, keys.worker.public_key);
+  socket.set(zmq::sockopt::curve_secretkey, keys.worker.secret_key);
+  socket.connect(server.control->endpoint());
+  socket.set(zmq::sockopt::rcvtimeo, 5000);
+  zmq::message_t answer;
+  for (const std::string& bad : {std::string(kMaxControlBytes + 8, '\0'), std::string("garbage!")}) {
+    socket.send(zmq::buffer(bad), zmq::send_flags::none);
+    ASSERT_TRUE(socket.recv(answer));
+    const auto read = decode_to_worker(answer.to_string_view());
+    ASSERT_TRUE(read);
+    EXPECT_TRUE(std::holds_alternative<Refused>(*read));
+  }
+  EXPECT_EQ(server.gate->counters().refused_messages, 2u);
+  EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(50)));
+}
+
+TEST(Control, AfterARestartOfTheSchedulerTheWorkerIsAskedToGreet) {
+  const FarmKeys keys;
+  auto server = std::make_unique<Server>(keys);
+  const std::string endpoint = server->control->endpoint();
+  Client client(keys.client(endpoint, keys.worker));
+  ASSERT_TRUE(client.connected());
+  ASSERT_TRUE(client.client->send(hello("worker")));
+  ASSERT_TRUE(server->heard.next());
+  server.reset();
+  ASSERT_EQ(client.links.next()->first, Link::kLost);
+  server = std::make_unique<Server>(keys, endpoint);
+  ASSERT_TRUE(client.connected());
+  ASSERT_TRUE(client.client->send(Heartbeat{2, {}, {}}));
+  EXPECT_TRUE(std::holds_alternative<Greet>(client.heard.next().value()));
+  EXPECT_EQ(server->gate->counters().ungreeted, 1u);
+  ASSERT_TRUE(server->control->send("worker", Drain{}));  // not known yet: dropped and counted
+  ASSERT_TRUE(client.client->send(hello("worker", 3)));
+  EXPECT_EQ(server->heard.next().value().first, "worker");
+  EXPECT_EQ(server->gate->counters().undelivered, 1u);
+}
+
+TEST(Control, APortInUseIsOneClearLine) {
+  const FarmKeys keys;
+  Server server(keys);
+  const auto gate = Gate::open(keys.scheduler.secret_key, keys.folder / "workers");
+  ASSERT_TRUE(gate);
+  const auto second =
+      ControlServer::start(**gate, server.control->endpoint(), [](const std::string&, WorkerMessage) {});
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, ErrorKind::kExhausted);
+  EXPECT_NE(second.error().message.find("port is in use"), std::string::npos) << second.error().message;
+  EXPECT_EQ(
+      ControlServer::start(**gate, "tcp://nonsense", [](const std::string&, WorkerMessage) {}).error().kind,
+      ErrorKind::kInvalid);
+}
+
+}  // namespace
+}  // namespace rushes::protocol::test

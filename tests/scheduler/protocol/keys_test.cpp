@@ -1,0 +1,90 @@
+#include "scheduler/protocol/keys.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "tests/scheduler/protocol/folder.h"
+
+namespace rushes::protocol {
+namespace {
+
+namespace fs = std::filesystem;
+
+unsigned mode_of(const fs::path& file) {
+  struct stat info {};
+  EXPECT_EQ(::stat(file.c_str(), &info), 0) << file;
+  return info.st_mode & 0777;
+}
+
+TEST(Keys, FarmKeysAreWrittenSecretAndNeverOverwritten) {
+  const test::Folder folder;
+  const fs::path keys = folder / "keys";
+  ASSERT_TRUE(write_farm_keys(keys));
+  for (const char* name : {"scheduler", "worker"}) {
+    EXPECT_EQ(mode_of(keys / (std::string(name) + ".key")), 0600u);
+    const auto secret = read_secret_key(keys / (std::string(name) + ".key"));
+    const auto open = read_public_key(keys / (std::string(name) + ".pub"));
+    ASSERT_TRUE(secret && open);
+    EXPECT_EQ(public_key_of(*secret).value(), *open);
+  }
+  EXPECT_EQ(read_public_key(keys / "workers" / "worker.pub").value(),
+            read_public_key(keys / "worker.pub").value());
+  const auto before = read_secret_key(keys / "worker.key");
+  const auto again = write_farm_keys(keys);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().kind, ErrorKind::kConflict);
+  EXPECT_EQ(read_secret_key(keys / "worker.key").value(), before.value());
+}
+
+TEST(Keys, ASecretThatOthersMayReadIsRefused) {
+  const test::Folder folder;
+  ASSERT_TRUE(write_keys(folder.path(), "a", *make_keys()));
+  fs::permissions(folder / "a.key", fs::perms::owner_read | fs::perms::group_read);
+  const auto key = read_secret_key(folder / "a.key");
+  ASSERT_FALSE(key);
+  EXPECT_EQ(key.error().kind, ErrorKind::kDenied);
+}
+
+TEST(Keys, FilesThatHoldNoKeyAreNamed) {
+  const test::Folder folder;
+  std::ofstream(folder / "bad.pub") << "not a key\n";
+  const auto bad = read_public_key(folder / "bad.pub");
+  ASSERT_FALSE(bad);
+  EXPECT_NE(bad.error().message.find("bad.pub"), std::string::npos);
+  EXPECT_EQ(read_public_key(folder / "none.pub").error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(AllowList::read(folder / "none").error().kind, ErrorKind::kNotFound);
+}
+
+TEST(Keys, AKeySpeaksForItsNameAndItsPool) {
+  const test::Folder folder;
+  const KeyPair gpu = *make_keys(), seven = *make_keys();
+  ASSERT_TRUE(write_keys(folder.path(), "gpu", gpu));
+  ASSERT_TRUE(write_keys(folder.path(), "gpu-7", seven));
+  auto list = AllowList::read(folder.path());
+  ASSERT_TRUE(list);
+  EXPECT_EQ(list->size(), 2u);
+  EXPECT_EQ(list->name_of(gpu.public_key), "gpu");
+  EXPECT_EQ(list->name_of(make_keys()->public_key), std::nullopt);
+  EXPECT_TRUE(list->may_use("gpu", "gpu"));
+  EXPECT_TRUE(list->may_use("gpu", "gpu-12"));
+  EXPECT_TRUE(list->may_use("gpu-7", "gpu-7"));
+  EXPECT_FALSE(list->may_use("gpu", "gpu-7"));
+  EXPECT_FALSE(list->may_use("gpu", "gpus"));
+  EXPECT_FALSE(list->may_use("gpu-7", "gpu"));
+  EXPECT_FALSE(list->may_use("gpu", ""));
+}
+
+TEST(Keys, ANewKeyNeedsNoRestart) {
+  const test::Folder folder;
+  auto list = AllowList::read(folder.path());
+  ASSERT_TRUE(list);
+  const KeyPair late = *make_keys();
+  EXPECT_FALSE(list->name_of(late.public_key));
+  ASSERT_TRUE(write_keys(folder.path(), "late", late));
+  EXPECT_EQ(list->name_of(late.public_key), "late");
+}
+
+}  // namespace
+}  // namespace rushes::protocol
