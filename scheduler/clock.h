@@ -1,0 +1,15 @@
+// The machine's clocks and randomness, as main() hands them to the core.
+//
+// Thread contract: pure functions of the machine; call from any thread.
+#pragma once
+
+#include <cstdint>
+
+#include "scheduler/core/state.h"
+
+namespace rushes::scheduler {
+
+Now real_now();               // CLOCK_BOOTTIME for durations, CLOCK_REALTIME for people
+std::uint64_t real_random();  // from the operating system
+
+}  // namespace rushes::scheduler

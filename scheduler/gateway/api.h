@@ -1,0 +1,67 @@
+// clang-format off
+// The HTTP API under /v1: paths, roles and the shape of every JSON answer. The one page that clients need.
+//
+// All bodies are JSON (UTF-8) unless said otherwise; times are seconds as numbers; digests are 64 hex digits; a
+// shot is named "SHOW/SHOT". Every request but GET /v1/health carries "Authorization: Bearer TOKEN".
+//
+// Errors: {"error": {"kind": "invalid", "message": "..."}} or, for a refused batch,
+//         {"errors": [{"file", "line", "column", "key", "message"}]} with status 400.
+//   kind -> status: invalid 400 (413 when the body is too large), denied 401 (no or unknown token) and 403 (role),
+//   not_found 404, conflict 409, too_many 429, exhausted 507, unreachable 503, internal 500.
+//
+// path                                          role        answer
+// GET  /v1/health                               -           {"state": "ok|full|stuck", "build", "uptime_seconds", "workers"}
+// POST /v1/batches[?dry_run=1]                  artist      BATCH (201; 200: dry run or repeated idempotency key)
+//      body: the YAML text; headers, all optional: X-Rushes-File: its name; X-Rushes-Folder: the folder on the
+//      scheduler's host that relative picture paths are resolved against; Idempotency-Key: at most 128 characters
+// GET  /v1/shots                                viewer      {"shots": [SHOT...]}, takes without windows and seconds
+// GET  /v1/shots/SHOW/SHOT                      viewer      SHOT
+// POST /v1/shots/SHOW/SHOT/cancel|pause|resume  artist      SHOT
+// POST /v1/shots/SHOW/SHOT/approve {"take"}     supervisor  SHOT
+// POST /v1/shots/SHOW/SHOT/upgrade              supervisor  SHOT
+// POST /v1/shots/SHOW/SHOT/retry                artist      SHOT      body {"windows": [..]?, "take"?, "note"?}
+// GET  /v1/critiques/SHOW/SHOT                  viewer      {"takes": [{"take", "critique": null | CRITIQUE,
+//                                                             "windows": [CRITIQUE + {"window", "revision", "state",
+//                                                             "doing"}], "revisions": [REVISION...]}]}
+// GET  /v1/explain/SHOW/SHOT, /v1/explain/TASK  viewer      {"state", "reason", "tasks": [{"task", "name", "state",
+//                                                             "reason"}]}
+// GET  /v1/tasks/ID                             viewer      TASK
+// GET  /v1/tasks/ID/log                         viewer      text/plain: the attempts' logs
+// POST /v1/tasks/ID/skip                        supervisor  TASK
+// GET  /v1/workers                              viewer      {"workers": [WORKER...]}
+// POST /v1/workers/NAME/drain                   admin       WORKER
+// GET  /v1/events?since=N&wait=SECONDS          viewer      {"events": [EVENT...], "next": N, "first": oldest held}
+//      wait <= 30; at most 1000 events
+// GET  /v1/artifacts/DIGEST                     viewer      application/octet-stream
+// GET  /v1/files/PATH                           viewer      application/octet-stream: a file below the deliveries folder
+//
+// BATCH    {"batch": 3, "show", "dry_run": false, "repeated": false, "shots": [{"shot", "takes", "windows", "tasks",
+//           "frames", "fps", "seeds"}]}
+// SHOT     {"shot", "show", "name", "state", "reason", "paused": "no|requested|reached",
+//           "attention": null | {"reason", "task", "log"}, "prompt", "model", "numeric_class", "frames",
+//           "fps": "24", "priority", "batch", "approved": null | take, "progress": 0..1, "elapsed_seconds",
+//           "estimate_seconds": null | remaining, "compute_seconds", "waiting": null | "why nothing of it runs",
+//           "tasks": {"pending": n, "ready": n, "leased": n, "running": n, "succeeded": n, ...},
+//           "seconds_per_stage": {"encode": s, ...}, "takes": [TAKE...],
+//           "upgrade": null | {"take", "progress", "stage", "windows": [WINDOW...]},
+//           "deliveries": [{"kind": "draft|master", "take", "version", "folder", "files": ["path below the
+//           deliveries folder"]}]}
+// TAKE     {"take", "seed", "state", "reason", "rank": null | 1.., "score": null | 0..1, "verdict": null | "pass"..,
+//           "stage": "what runs now", "progress": 0..1, "activity": "words for people", "windows": [WINDOW...],
+//           "compute_seconds", "seconds_per_stage": {...}, "recipe_hash", "critique": null | CRITIQUE,
+//           "revisions": [REVISION...]}
+// WINDOW   {"window", "progress": 0..1, "revision", "doing": "words for people", "worker"}
+// CRITIQUE {"verdict": "pass|revise|reject|unknown", "score": 0..1, "dimensions": [{"dimension", "score",
+//           "threshold"}], "findings": [FINDING...], "critics", "compute_seconds"}
+// FINDING  {"dimension", "severity": 0..1, "frames": [first, last], "window", "box": [x, y, width, height],
+//           "message", "remedy", "evidence", "threshold"}   frames from 0, both ends included; box 0..1 from the top left
+// REVISION {"revision", "windows": [..], "seed", "reason", "by", "score_before": null | 0..1,
+//           "score_after": null | 0..1, "kept": null | true | false}
+// TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",
+//           "progress", "attempts": [{"attempt", "worker", "state", "seconds": null | s, "message"}],
+//           "compute_seconds", "needs": [task..], "reason": null | "why it waits"}
+// WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost", "build", "slots", "prefetch",
+//           "memory_bytes", "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
+//           "models": [..], "finished", "failed", "compute_seconds"}
+// EVENT    {"seq", "seconds": since the farm began, "type", "shot", "take", "task", "worker", "words"}
+#pragma once

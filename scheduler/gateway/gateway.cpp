@@ -1,0 +1,89 @@
+#include "scheduler/gateway/gateway.h"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "scheduler/gateway/handlers.h"
+
+namespace rushes::scheduler {
+
+struct Gateway::Impl {
+  Impl(GatewayParts given) : handlers(std::move(given)) {}
+  Handlers handlers;
+  httplib::Server server;
+  int port = 0;
+  std::thread listening;
+};
+
+namespace {
+
+// The library's default also sets SO_REUSEPORT, with which a second scheduler would share the port in
+// silence.
+void socket_options(socket_t socket) {
+  const int yes = 1;
+  setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+}
+
+void configure(httplib::Server& server, std::uint64_t request_body) {
+  server.new_task_queue = [] { return new httplib::ThreadPool(Gateway::kThreads); };
+  server.set_socket_options(socket_options);
+  server.set_payload_max_length(request_body);
+  server.set_read_timeout(5);
+  server.set_write_timeout(30);
+  server.set_keep_alive_timeout(2);  // an idle client must not hold a thread
+  server.set_tcp_nodelay(true);
+  server.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+    refuse(response, {ErrorKind::kInternal, "the request could not be served"});
+  });
+  // What the library refuses by itself (unknown path, too large, malformed) gets a body in our form.
+  server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+    if (!response.body.empty()) return;
+    const int status = response.status;
+    if (status == 404)
+      refuse(response, {ErrorKind::kNotFound, "no such path: " + request.method + " " + request.path});
+    else if (status == 413)
+      refuse(response, {ErrorKind::kInvalid, "the request's body is too large"});
+    else
+      refuse(response,
+             {status >= 500 ? ErrorKind::kInternal : ErrorKind::kInvalid, "the request was refused"});
+    response.status = status;
+  });
+}
+
+}  // namespace
+
+Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Gateway::~Gateway() { stop(); }
+
+Result<std::unique_ptr<Gateway>> Gateway::start(GatewayParts parts, const std::string& host, int port) {
+  const std::uint64_t body = parts.request_body;
+  auto impl = std::make_unique<Impl>(std::move(parts));
+  configure(impl->server, body);
+  impl->handlers.install(impl->server);
+  errno = 0;
+  const bool bound = port == 0 ? (impl->port = impl->server.bind_to_any_port(host)) > 0
+                               : impl->server.bind_to_port(host, port);
+  if (!bound)
+    return fail(ErrorKind::kExhausted, "http " + host + ":" + std::to_string(port) + ": cannot listen: " +
+                                           std::strerror(errno == 0 ? EADDRNOTAVAIL : errno) +
+                                           "; choose another listen.http or stop the program that has it");
+  if (port != 0) impl->port = port;
+  auto* server = &impl->server;
+  impl->listening = std::thread([server] { server->listen_after_bind(); });
+  while (!server->is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
+}
+
+int Gateway::port() const { return impl_->port; }
+
+void Gateway::stop() {
+  impl_->handlers.close();
+  impl_->server.stop();
+  if (impl_->listening.joinable()) impl_->listening.join();
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,60 @@
+// The HTTP API: cpp-httplib in front of the loop. gateway/api.h says what it answers.
+//
+// Every request is checked for token, role, rate and size before it is looked at; every answer is JSON unless
+// api.h says otherwise; nothing that a request contains can end the process.
+//
+// Thread contract: start() makes the listening thread and a pool of HTTP threads; handlers run there and
+// speak to the core through the Loop only. stop() (or the destructor) ends them; the parts outlive the
+// gateway.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/farm.h"
+#include "config/result.h"
+#include "scheduler/loop.h"
+#include "storage/ledger.h"
+#include "storage/vault.h"
+
+namespace rushes::scheduler {
+
+struct GatewayParts {
+  Loop* loop = nullptr;
+  storage::Ledger* ledger = nullptr;
+  storage::Vault* vault = nullptr;
+  std::vector<config::Token> tokens;
+  std::vector<std::filesystem::path> model_roots;
+  std::filesystem::path deliveries;
+  std::uint64_t request_body = 1u << 20;  // bytes
+  std::function<Status()> may_submit;     // the disk reserve; an error refuses new work
+  std::string build;
+};
+
+class Gateway {
+ public:
+  static constexpr int kThreads = 24;     // requests that are served at once
+  static constexpr int kMaxWaiting = 12;  // of them, long polls; further ones are answered at once
+  static constexpr int kMaxWaitSeconds = 30;
+
+  // Binds HOST:PORT (0: a free one). Error: kExhausted, the port is in use or the address is not of this
+  // host.
+  static Result<std::unique_ptr<Gateway>> start(GatewayParts parts, const std::string& host, int port);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  int port() const;
+  void stop();
+
+ private:
+  struct Impl;
+  explicit Gateway(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rushes::scheduler

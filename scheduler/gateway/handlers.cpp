@@ -1,0 +1,355 @@
+#include "scheduler/gateway/handlers.h"
+
+#include <charconv>
+#include <fstream>
+
+#include "scheduler/gateway/submit.h"
+
+namespace rushes::scheduler {
+namespace {
+
+using config::Role;
+
+constexpr const char* kJsonType = "application/json";
+constexpr const char* kBytesType = "application/octet-stream";
+constexpr const char* kShot = "([A-Za-z0-9][A-Za-z0-9_-]{0,63})/([A-Za-z0-9][A-Za-z0-9_-]{0,63})";
+constexpr const char* kTask = "([0-9]{1,18})";
+constexpr const char* kWorker = "([A-Za-z0-9][A-Za-z0-9._-]{0,63})";
+constexpr std::size_t kMaxHeader = 128;
+constexpr std::size_t kMaxNote = 1000;
+
+void send(httplib::Response& response, const Json& json, int status = 200) {
+  response.status = status;
+  response.set_content(text_of(json), kJsonType);
+}
+
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// A header of printable ASCII; nothing when it is longer or holds anything else.
+std::optional<std::string> plain_header(const httplib::Request& request, const char* name, std::size_t most) {
+  const std::string value = request.get_header_value(name);
+  if (value.size() > most) return std::nullopt;
+  for (const char c : value)
+    if (c < 0x20 || c > 0x7e) return std::nullopt;
+  return value;
+}
+
+// The body as a JSON object; an empty body is an empty object.
+Result<Json> body_of(const httplib::Request& request) {
+  if (request.body.empty()) return Json::object();
+  Json body = Json::parse(request.body, nullptr, false);
+  if (body.is_discarded() || !body.is_object())
+    return fail(ErrorKind::kInvalid, "the body: expected a JSON object");
+  return body;
+}
+
+// A whole number 0..2^32-1 of a body; `fallback` when the key is absent.
+Result<std::uint32_t> small_number(const Json& value, const std::string& key) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 0xffffffffu)
+    return fail(ErrorKind::kInvalid, key + ": expected a whole number, found " + text_of(value));
+  return value.get<std::uint32_t>();
+}
+
+Result<event::Retry> retry_of(const Json& body) {
+  event::Retry retry;
+  for (const auto& [key, value] : body.items()) {
+    if (key == "take") {
+      const auto take = small_number(value, key);
+      if (!take) return tl::unexpected<Error>(take.error());
+      retry.take = *take;
+    } else if (key == "note") {
+      if (!value.is_string() || value.get_ref<const std::string&>().size() > kMaxNote)
+        return fail(ErrorKind::kInvalid,
+                    "note: expected at most " + std::to_string(kMaxNote) + " bytes of text");
+      retry.note = value.get<std::string>();
+    } else if (key == "windows") {
+      if (!value.is_array() || value.size() > 10'000)
+        return fail(ErrorKind::kInvalid, "windows: expected a list of window numbers");
+      for (const auto& entry : value) {
+        const auto window = small_number(entry, key);
+        if (!window) return tl::unexpected<Error>(window.error());
+        retry.windows.push_back(*window);
+      }
+    } else {
+      return fail(ErrorKind::kInvalid, "unknown key '" + key + "'; known are windows, take and note");
+    }
+  }
+  return retry;
+}
+
+}  // namespace
+
+void refuse(httplib::Response& response, const Error& error) {
+  send(response, error_json(error), http_status(error.kind));
+}
+
+Handlers::Handlers(GatewayParts parts) : parts_(std::move(parts)), access_(parts_.tokens) {}
+
+// Token, role and rate first; then the handler, whose exceptions end here.
+httplib::Server::Handler Handlers::guarded(Role role, Handler handler) {
+  return [this, role, handler = std::move(handler)](const httplib::Request& request,
+                                                    httplib::Response& response) {
+    try {
+      const auto access = access_.check(request.get_header_value("Authorization"), request.remote_addr, role);
+      if (access.refusal != Access::Refusal::kNone) {
+        const bool many = access.refusal == Access::Refusal::kTooMany;
+        const int status = many ? 429 : access.refusal == Access::Refusal::kRole ? 403 : 401;
+        if (status == 401) response.set_header("WWW-Authenticate", "Bearer");
+        if (many) response.set_header("Retry-After", "1");
+        send(response, {{"error", {{"kind", many ? "too_many" : "denied"}, {"message", access.message}}}},
+             status);
+        return;
+      }
+      Call call{request, response, access.name};
+      handler(call);
+    } catch (const std::exception& e) {
+      refuse(response, {ErrorKind::kInternal, std::string("the request could not be served: ") + e.what()});
+    }
+  };
+}
+
+void Handlers::install(httplib::Server& server) {
+  server.Get("/v1/health", [this](const httplib::Request& request, httplib::Response& response) {
+    health(request, response);
+  });
+  install_reads(server);
+  install_wishes(server);
+}
+
+void Handlers::health(const httplib::Request&, httplib::Response& response) {
+  const double uptime = std::chrono::duration<double>(std::chrono::steady_clock::now() - started_).count();
+  // Answered by the core: a farm whose core is stuck is not healthy.
+  const auto farm =
+      parts_.loop->query([](const State& state, Now) { return view::farm(state); }, std::chrono::seconds(5));
+  const Status submit = parts_.may_submit ? parts_.may_submit() : Status{};
+  Json json{{"state", !farm    ? "stuck"
+                      : submit ? "ok"
+                               : "full"},
+            {"build", parts_.build},
+            {"uptime_seconds", uptime}};
+  if (!submit) json["message"] = submit.error().message;
+  if (farm) {
+    json["epoch"] = farm->epoch;
+    json["shots"] = farm->shots;
+    json["open_shots"] = farm->open_shots;
+    json["workers"] = farm->connected;
+    json["slots"] = farm->slots;
+    json["stale_results"] = farm->counters.stale_results;
+  }
+  send(response, json, farm ? 200 : 503);
+}
+
+template <class Read>
+void Handlers::show(Call& call, const std::string& what, Read read) {
+  auto json = parts_.loop->query(std::move(read));
+  if (!json) return refuse(call.response, json.error());
+  if (!*json) return refuse(call.response, {ErrorKind::kNotFound, what + ": there is none"});
+  send(call.response, **json);
+}
+
+void Handlers::show_shot(Call& call) {
+  show(call, "shot " + call.shot(),
+       [key = call.shot()](const State& state, Now now) { return shot_json(state, key, now); });
+}
+
+void Handlers::show_task(Call& call) {
+  const TaskId task = number_of(call.at(1)).value_or(0);
+  show(call, "task " + call.at(1),
+       [task](const State& state, Now now) { return task_json(state, task, now); });
+}
+
+void Handlers::show_worker(Call& call) {
+  show(call, "worker " + call.at(1),
+       [name = call.at(1)](const State& state, Now now) { return worker_json(state, name, now); });
+}
+
+void Handlers::install_reads(httplib::Server& server) {
+  const auto get = [&](const std::string& path, Handler handler) {
+    server.Get(path, guarded(Role::kViewer, std::move(handler)));
+  };
+  get("/v1/shots", [this](Call& call) {
+    show(call, "shots", [](const State& state, Now now) { return std::optional(shots_json(state, now)); });
+  });
+  get(std::string("/v1/shots/") + kShot, [this](Call& call) { show_shot(call); });
+  get(std::string("/v1/critiques/") + kShot, [this](Call& call) {
+    show(call, "shot " + call.shot(),
+         [key = call.shot()](const State& state, Now) { return critiques_json(state, key); });
+  });
+  get(std::string("/v1/explain/") + kShot, [this](Call& call) {
+    show(call, "shot " + call.shot(),
+         [key = call.shot()](const State& state, Now now) { return explain_json(state, key, now); });
+  });
+  get(std::string("/v1/explain/") + kTask, [this](Call& call) {
+    show(call, "task " + call.at(1), [task = number_of(call.at(1)).value_or(0)](const State& state, Now now) {
+      return explain_json(state, TaskId{task}, now);
+    });
+  });
+  get(std::string("/v1/tasks/") + kTask, [this](Call& call) { show_task(call); });
+  get(std::string("/v1/tasks/") + kTask + "/log", [this](Call& call) { log(call); });
+  get("/v1/workers", [this](Call& call) {
+    show(call, "workers",
+         [](const State& state, Now now) { return std::optional(workers_json(state, now)); });
+  });
+  get("/v1/events", [this](Call& call) { events(call); });
+  get("/v1/artifacts/([0-9a-f]{64})", [this](Call& call) { artifact(call); });
+  get("/v1/files/(.+)", [this](Call& call) { file(call); });
+}
+
+void Handlers::install_wishes(httplib::Server& server) {
+  const auto post = [&](const std::string& path, Role role, Handler handler) {
+    server.Post(path, guarded(role, std::move(handler)));
+  };
+  const std::string shot = std::string("/v1/shots/") + kShot;
+  const auto shown = [this](Call& call) { show_shot(call); };
+  post("/v1/batches", Role::kArtist, [this](Call& call) { submit(call); });
+  post(shot + "/cancel", Role::kArtist, [this, shown](Call& call) {
+    wish(call, event::Cancel{0, call.shot(), call.who}, shown);
+  });
+  post(shot + "/pause", Role::kArtist, [this, shown](Call& call) {
+    wish(call, event::Pause{0, call.shot(), call.who}, shown);
+  });
+  post(shot + "/resume", Role::kArtist, [this, shown](Call& call) {
+    wish(call, event::Resume{0, call.shot(), call.who}, shown);
+  });
+  post(shot + "/upgrade", Role::kSupervisor, [this, shown](Call& call) {
+    wish(call, event::Upgrade{0, call.shot(), call.who}, shown);
+  });
+  post(shot + "/approve", Role::kSupervisor, [this, shown](Call& call) {
+    const auto body = body_of(call.request);
+    if (!body) return refuse(call.response, body.error());
+    const auto take = small_number(body->value("take", Json(nullptr)), "take");
+    if (!take) return refuse(call.response, take.error());
+    wish(call, event::Approve{0, call.shot(), *take, call.who}, shown);
+  });
+  post(shot + "/retry", Role::kArtist, [this, shown](Call& call) {
+    const auto body = body_of(call.request);
+    if (!body) return refuse(call.response, body.error());
+    auto retry = retry_of(*body);
+    if (!retry) return refuse(call.response, retry.error());
+    retry->shot = call.shot();
+    retry->by = call.who;
+    wish(call, std::move(*retry), shown);
+  });
+  post(std::string("/v1/tasks/") + kTask + "/skip", Role::kSupervisor, [this](Call& call) {
+    const TaskId task = number_of(call.at(1)).value_or(0);
+    wish(call, event::Skip{0, task, call.who}, [this](Call& done) { show_task(done); });
+  });
+  post(std::string("/v1/workers/") + kWorker + "/drain", Role::kAdmin, [this](Call& call) {
+    wish(call, event::DrainWorker{0, call.at(1), call.who}, [this](Call& done) { show_worker(done); });
+  });
+}
+
+void Handlers::wish(Call& call, Event event, std::function<void(Call&)> then) {
+  const auto done = parts_.loop->request(std::move(event));
+  if (!done) return refuse(call.response, done.error());
+  then(call);
+}
+
+void Handlers::submit(Call& call) {
+  BatchRequest request;
+  request.text = call.request.body;
+  request.by = call.who;
+  const std::string dry = call.request.get_param_value("dry_run");
+  request.dry_run = !dry.empty() && dry != "0";
+  const auto file = plain_header(call.request, "X-Rushes-File", kMaxHeader);
+  const auto folder = plain_header(call.request, "X-Rushes-Folder", 1024);
+  const auto key = plain_header(call.request, "Idempotency-Key", kMaxHeader);
+  if (!file || !folder || !key)
+    return refuse(call.response,
+                  {ErrorKind::kInvalid,
+                   "X-Rushes-File, X-Rushes-Folder and Idempotency-Key: expected printable ASCII, at most "
+                   "128, 1024 and 128 characters"});
+  request.file = file->empty() ? "batch.yaml" : *file;
+  request.folder = folder->starts_with('/') ? *folder : "/";
+  request.idempotency_key = *key;
+  if (!request.dry_run && parts_.may_submit)
+    if (const auto may = parts_.may_submit(); !may) return refuse(call.response, may.error());
+  auto read = read_batch_request(request, parts_.model_roots, *parts_.vault);
+  if (!read) {
+    if (read.error().kind != ErrorKind::kInvalid) return refuse(call.response, read.error());
+    return send(call.response, problems_json(read.error().message), 400);
+  }
+  const auto answer = parts_.loop->request(read->event);
+  if (!answer) return refuse(call.response, answer.error());
+  const auto* submitted = std::get_if<command::Submitted>(&*answer);
+  if (submitted == nullptr)
+    return refuse(call.response, {ErrorKind::kInternal, "the submit got another answer"});
+  const bool created = !request.dry_run && !submitted->repeated;
+  send(call.response, batch_json(*read, *submitted, request.dry_run), created ? 201 : 200);
+}
+
+void Handlers::events(Call& call) {
+  const auto since = number_of(call.request.has_param("since") ? call.request.get_param_value("since") : "0");
+  const auto wait = number_of(call.request.has_param("wait") ? call.request.get_param_value("wait") : "0");
+  if (!since || !wait)
+    return refuse(call.response, {ErrorKind::kInvalid, "since and wait: expected whole numbers"});
+  // Waits in short pieces, so that a stopping farm does not hang on its watchers.
+  const auto end = std::chrono::steady_clock::now() +
+                   std::chrono::seconds(std::min<std::uint64_t>(*wait, Gateway::kMaxWaitSeconds));
+  if (++waiting_ <= Gateway::kMaxWaiting)
+    while (!closing_ && std::chrono::steady_clock::now() < end &&
+           !parts_.loop->wait_events(*since, std::chrono::milliseconds(200))) {
+    }
+  --waiting_;
+  show(call, "events",
+       [number = *since](const State& state, Now) { return std::optional(events_json(state, number)); });
+}
+
+void Handlers::log(Call& call) {
+  const TaskId task = number_of(call.at(1)).value_or(0);
+  const auto known = parts_.loop->query([task](const State& state, Now) { return state.has_task(task); });
+  if (!known) return refuse(call.response, known.error());
+  if (!*known) return refuse(call.response, {ErrorKind::kNotFound, "task " + call.at(1) + ": there is none"});
+  const auto logs = parts_.ledger->logs(task);
+  if (!logs) return refuse(call.response, logs.error());
+  std::string text;
+  for (const auto& [attempt, lines] : *logs)
+    text += "--- attempt " + std::to_string(attempt) + " ---\n" + lines + (lines.ends_with('\n') ? "" : "\n");
+  call.response.set_content(text, "text/plain; charset=utf-8");
+}
+
+void Handlers::artifact(Call& call) {
+  const auto digest = storage::digest_from_hex(call.at(1));
+  if (!digest) return refuse(call.response, digest.error());
+  const auto found = parts_.vault->find(*digest);
+  if (!found) return refuse(call.response, found.error());
+  if (!*found)
+    return refuse(call.response, {ErrorKind::kNotFound, "artifact " + call.at(1) + ": there is none"});
+  call.response.set_content_provider(
+      (*found)->bytes, kBytesType,
+      [vault = parts_.vault, id = *digest](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+        const auto bytes = vault->read(id, offset, std::min<std::size_t>(length, storage::kChunkBytes));
+        return bytes && sink.write(bytes->data(), bytes->size());
+      });
+}
+
+// A delivered file. The resolved path must lie below the deliveries folder, links and dots included.
+void Handlers::file(Call& call) {
+  const Error missing{ErrorKind::kNotFound,
+                      "file " + call.at(1) + ": there is none below the deliveries folder"};
+  std::error_code code;
+  const auto root = std::filesystem::canonical(parts_.deliveries, code);
+  if (code) return refuse(call.response, missing);
+  const auto path =
+      std::filesystem::canonical(root / std::filesystem::path(call.at(1)).relative_path(), code);
+  if (code || !std::filesystem::is_regular_file(path, code) ||
+      std::mismatch(root.begin(), root.end(), path.begin(), path.end()).first != root.end())
+    return refuse(call.response, missing);
+  auto stream = std::make_shared<std::ifstream>(path, std::ios::binary);
+  const auto size = std::filesystem::file_size(path, code);
+  if (code || !*stream) return refuse(call.response, missing);
+  call.response.set_content_provider(
+      size, kBytesType, [stream](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+        std::string bytes(std::min<std::size_t>(length, storage::kChunkBytes), '\0');
+        stream->seekg(static_cast<std::streamoff>(offset));
+        stream->read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+        return stream->gcount() > 0 && sink.write(bytes.data(), static_cast<std::size_t>(stream->gcount()));
+      });
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,438 @@
+#include "scheduler/gateway/json.h"
+
+#include <algorithm>
+#include <map>
+
+#include "config/rate.h"
+
+namespace rushes::scheduler {
+namespace {
+
+Json none_or(bool present, Json value) { return present ? std::move(value) : Json(nullptr); }
+
+Json frames_json(const Range& frames) {
+  return Json::array({frames.begin, frames.end > frames.begin ? frames.end - 1 : frames.begin});
+}
+
+Json finding_json(const Finding& finding) {
+  return {{"dimension", finding.dimension},
+          {"severity", finding.severity},
+          {"frames", frames_json(finding.frames)},
+          {"window", finding.window},
+          {"box", Json::array({finding.box.x, finding.box.y, finding.box.width, finding.box.height})},
+          {"message", finding.message},
+          {"remedy", finding.remedy},
+          {"evidence", finding.evidence},
+          {"threshold", finding.threshold}};
+}
+
+Json critique_json(const Critique& critique) {
+  Json dimensions = Json::array(), findings = Json::array();
+  for (const auto& score : critique.dimensions)
+    dimensions.push_back(
+        {{"dimension", score.dimension}, {"score", score.score}, {"threshold", score.threshold}});
+  for (const auto& finding : critique.findings) findings.push_back(finding_json(finding));
+  return {{"verdict", to_string(critique.verdict)},
+          {"score", critique.score},
+          {"dimensions", std::move(dimensions)},
+          {"findings", std::move(findings)},
+          {"critics", critique.critics},
+          {"compute_seconds", critique.compute_seconds}};
+}
+
+// Revisions of a take with the scores before and after; `kept` says which of the two is shown and delivered.
+Json revisions_json(const Take& take) {
+  Json revisions = Json::array();
+  for (const auto& version : take.versions) {
+    if (version.number == 0) continue;
+    const auto parent = std::find_if(take.versions.begin(), take.versions.end(),
+                                     [&](const Version& other) { return other.number == version.parent; });
+    const bool before = parent != take.versions.end() && parent->judged;
+    revisions.push_back({{"revision", version.number},
+                         {"windows", version.windows},
+                         {"seed", version.seed},
+                         {"reason", version.reason},
+                         {"by", version.by.empty() ? "critics" : version.by},
+                         {"score_before", none_or(before, before ? parent->score : 0)},
+                         {"score_after", none_or(version.judged, version.score)},
+                         {"kept", none_or(version.judged, take.kept == version.number)}});
+  }
+  return revisions;
+}
+
+Json seconds_json(const std::map<Stage, double>& seconds) {
+  Json json = Json::object();
+  for (const auto& [stage, value] : seconds) json[to_string(stage)] = value;
+  return json;
+}
+
+void add_seconds(const std::vector<view::StageSeconds>& rows, std::map<Stage, double>& total) {
+  for (const auto& row : rows)
+    if (row.done > 0) total[row.stage] += row.wall_seconds;
+}
+
+Json windows_json(const std::vector<view::WindowProgress>& windows) {
+  Json json = Json::array();
+  for (const auto& window : windows)
+    json.push_back({{"window", window.window},
+                    {"progress", window.fraction},
+                    {"revision", window.revision},
+                    {"doing", window.doing},
+                    {"worker", window.worker}});
+  return json;
+}
+
+// What a take does now, in words: what the critics look at, else what a window's engine says.
+std::string activity_of(const view::TakeInfo& take, const std::vector<view::CritiqueInfo>& critiques) {
+  for (const auto& critique : critiques)
+    if (critique.take == take.number && critique.state == TaskState::kRunning && !critique.doing.empty())
+      return "critics: " + critique.doing;
+  for (const auto* windows : {&take.windows, &take.master_windows})
+    for (const auto& window : *windows)
+      if (!window.doing.empty()) return "window " + std::to_string(window.window) + ": " + window.doing;
+  return {};
+}
+
+// The whole-take critique of the version that is kept, or the newest one while none is.
+const view::CritiqueInfo* critique_of(const std::vector<view::CritiqueInfo>& critiques, std::uint32_t take,
+                                      std::uint32_t version) {
+  const view::CritiqueInfo* found = nullptr;
+  for (const auto& critique : critiques)
+    if (critique.take == take && critique.whole_take && critique.state == TaskState::kSucceeded &&
+        (found == nullptr || critique.version == version))
+      found = &critique;
+  return found;
+}
+
+Json take_json(const Shot& shot, const view::TakeInfo& info,
+               const std::vector<view::CritiqueInfo>& critiques) {
+  const Take& take = shot.takes[info.number - 1];
+  const auto* critique = critique_of(critiques, info.number, take.kept);
+  std::map<Stage, double> seconds;
+  add_seconds(info.seconds, seconds);
+  return {{"take", info.number},
+          {"seed", info.seed},
+          {"state", to_string(info.state)},
+          {"reason", info.reason},
+          {"rank", none_or(info.rank > 0, info.rank)},
+          {"score", none_or(info.judged, info.score)},
+          {"verdict", none_or(info.judged, to_string(info.verdict))},
+          {"stage", info.stage},
+          {"progress", info.fraction},
+          {"activity", activity_of(info, critiques)},
+          {"windows", windows_json(info.windows)},
+          {"compute_seconds", info.compute_seconds},
+          {"seconds_per_stage", seconds_json(seconds)},
+          {"recipe_hash", info.recipe_hash},
+          {"critique", critique != nullptr ? critique_json(critique->critique) : Json(nullptr)},
+          {"revisions", revisions_json(take)}};
+}
+
+Json upgrade_json(const view::ShotInfo& shot) {
+  for (const auto& take : shot.takes) {
+    if (take.master_windows.empty()) continue;
+    double progress = 0;
+    for (const auto& window : take.master_windows) progress += window.fraction;
+    return {{"take", take.number},
+            {"progress", progress / static_cast<double>(take.master_windows.size())},
+            {"stage", take.stage},
+            {"windows", windows_json(take.master_windows)}};
+  }
+  return nullptr;
+}
+
+Json deliveries_json(const std::vector<DeliveryDone>& deliveries) {
+  Json json = Json::array();
+  for (const auto& delivery : deliveries)
+    json.push_back({{"kind", delivery.master ? "master" : "draft"},
+                    {"take", delivery.take},
+                    {"version", delivery.version},
+                    {"folder", delivery.folder},
+                    {"files", delivery.files}});
+  return json;
+}
+
+Json attention_json(const State& state, const view::ShotInfo& shot) {
+  if (shot.state != ShotState::kAttention) return nullptr;
+  Json json{
+      {"reason", shot.reason}, {"task", none_or(shot.attention_task != 0, shot.attention_task)}, {"log", ""}};
+  if (state.has_task(shot.attention_task) && !state.task(shot.attention_task).bad_attempts.empty())
+    json["log"] = state.task(shot.attention_task).bad_attempts.back().log_tail;
+  return json;
+}
+
+Json counts_json(const TaskCounts& counts) {
+  Json json = Json::object();
+  for (int i = 0; i < kTaskStates; ++i) json[to_string(static_cast<TaskState>(i))] = counts[i];
+  return json;
+}
+
+Json shot_summary(const State& state, const Shot& shot, const view::ShotInfo& info,
+                  const std::vector<view::CritiqueInfo>& critiques) {
+  Json takes = Json::array();
+  std::map<Stage, double> seconds;
+  for (const auto& take : info.takes) {
+    takes.push_back(take_json(shot, take, critiques));
+    add_seconds(take.seconds, seconds);
+  }
+  if (state.has_task(shot.encode) && state.task(shot.encode).state == TaskState::kSucceeded)
+    seconds[Stage::kEncode] = state.task(shot.encode).result.wall_seconds;
+  return {{"shot", info.shot},
+          {"show", info.show},
+          {"name", info.name},
+          {"state", to_string(info.state)},
+          {"reason", info.reason},
+          {"paused", info.paused            ? "reached"
+                     : info.pause_requested ? "requested"
+                                            : "no"},
+          {"attention", attention_json(state, info)},
+          {"prompt", info.prompt},
+          {"model", info.model},
+          {"numeric_class", info.numeric_class},
+          {"frames", info.frames},
+          {"fps", config::to_string(shot.spec.deliver_rate)},
+          {"priority", info.priority},
+          {"batch", info.batch},
+          {"approved", none_or(info.approved > 0, info.approved)},
+          {"progress", info.fraction},
+          {"elapsed_seconds", info.elapsed_seconds},
+          {"estimate_seconds", none_or(info.estimate_seconds.has_value(), info.estimate_seconds.value_or(0))},
+          {"compute_seconds", info.compute_seconds},
+          {"waiting", none_or(!info.waiting.empty(), info.waiting)},
+          {"tasks", counts_json(info.tasks)},
+          {"seconds_per_stage", seconds_json(seconds)},
+          {"takes", std::move(takes)},
+          {"upgrade", upgrade_json(info)},
+          {"deliveries", deliveries_json(info.deliveries)}};
+}
+
+double seconds_between(std::int64_t from_ms, std::int64_t to_ms) {
+  return from_ms > 0 && to_ms > from_ms ? static_cast<double>(to_ms - from_ms) / 1000 : 0;
+}
+
+Json attempts_json(const Task& task, const view::TaskInfo& info, Now now) {
+  Json attempts = Json::array();
+  for (const auto& bad : info.bad_attempts)
+    attempts.push_back(
+        {{"attempt", bad.attempt},
+         {"worker", bad.worker},
+         {"state", to_string(bad.end)},
+         {"seconds", nullptr},
+         {"message", bad.exit_cause.empty() ? bad.message : bad.message + " (" + bad.exit_cause + ")"}});
+  if (task.state == TaskState::kSucceeded)
+    attempts.push_back({{"attempt", task.accepted_attempt},
+                        {"worker", info.worker},
+                        {"state", "succeeded"},
+                        {"seconds", info.wall_seconds},
+                        {"message", ""}});
+  else if (is_held(task.state))
+    attempts.push_back({{"attempt", task.attempt},
+                        {"worker", info.worker},
+                        {"state", to_string(task.state)},
+                        {"seconds", seconds_between(task.lease.started_wall_ms, now.wall_ms)},
+                        {"message", info.doing}});
+  return attempts;
+}
+
+Json worker_row(const State& state, const view::WorkerInfo& worker) {
+  Json running = Json::array();
+  for (const TaskId id : worker.tasks) {
+    const Task& task = state.task(id);
+    const auto info = view::task(state, id, {});
+    running.push_back({{"task", id},
+                       {"name", info ? info->name : ""},
+                       {"fraction", task.progress.fraction},
+                       {"words", task.progress.text}});
+  }
+  const std::string word = worker.state != "connected" ? worker.state : worker.held > 0 ? "busy" : "idle";
+  return {{"worker", worker.name},         {"state", word},
+          {"build", worker.build},         {"slots", worker.slots},
+          {"prefetch", worker.prefetch},   {"memory_bytes", worker.memory_bytes},
+          {"running", std::move(running)}, {"numeric_classes", worker.numeric_classes},
+          {"models", worker.models},       {"finished", worker.accepted},
+          {"failed", worker.failed},       {"compute_seconds", worker.compute_seconds}};
+}
+
+// The wall clock of the first thing that this farm wrote down.
+std::int64_t farm_began_ms(const State& state) {
+  std::int64_t began = 0;
+  const auto consider = [&](std::int64_t wall) {
+    if (wall > 0 && (began == 0 || wall < began)) began = wall;
+  };
+  if (!state.workers.empty()) consider(state.workers.front().joined_wall_ms);
+  if (!state.batches.empty()) consider(state.batches.front().wall_ms);
+  if (!state.shots.empty()) consider(state.shots.front().created_wall_ms);
+  return began;
+}
+
+}  // namespace
+
+Json shots_json(const State& state, Now now) {
+  Json shots = Json::array();
+  for (const auto& info : view::shots(state, now)) {
+    const Shot* shot = state.find_shot(info.shot);
+    if (shot != nullptr) shots.push_back(shot_summary(state, *shot, info, {}));
+  }
+  return {{"shots", std::move(shots)}};
+}
+
+std::optional<Json> shot_json(const State& state, std::string_view key, Now now) {
+  const Shot* shot = state.find_shot(key);
+  const auto info = view::shot(state, key, now);
+  if (shot == nullptr || !info) return std::nullopt;
+  return shot_summary(state, *shot, *info, view::critiques(state, key));
+}
+
+std::optional<Json> critiques_json(const State& state, std::string_view key) {
+  const Shot* shot = state.find_shot(key);
+  if (shot == nullptr) return std::nullopt;
+  const auto critiques = view::critiques(state, key);
+  Json takes = Json::array();
+  for (const auto& take : shot->takes) {
+    const auto* whole = critique_of(critiques, take.number, take.kept);
+    Json windows = Json::array();
+    for (const auto& critique : critiques) {
+      if (critique.take != take.number || critique.whole_take) continue;
+      Json row = critique.state == TaskState::kSucceeded ? critique_json(critique.critique) : Json::object();
+      row["window"] = critique.window;
+      row["revision"] = critique.version;
+      row["state"] = to_string(critique.state);
+      row["doing"] = critique.doing;
+      windows.push_back(std::move(row));
+    }
+    takes.push_back({{"take", take.number},
+                     {"critique", whole != nullptr ? critique_json(whole->critique) : Json(nullptr)},
+                     {"windows", std::move(windows)},
+                     {"revisions", revisions_json(take)}});
+  }
+  return Json{{"takes", std::move(takes)}};
+}
+
+std::optional<Json> explain_json(const State& state, std::string_view key, Now now) {
+  const auto shot = view::shot(state, key, now);
+  if (!shot) return std::nullopt;
+  Json tasks = Json::array();
+  for (const auto& task : view::tasks(state, key, now))
+    if (!is_final(task.state))
+      tasks.push_back({{"task", task.task},
+                       {"name", task.name},
+                       {"state", to_string(task.state)},
+                       {"reason", none_or(!task.reason.empty(), task.reason)}});
+  const std::string& reason = shot->waiting.empty() ? shot->reason : shot->waiting;
+  return Json{{"state", to_string(shot->state)},
+              {"reason", none_or(!reason.empty(), reason)},
+              {"tasks", std::move(tasks)}};
+}
+
+std::optional<Json> explain_json(const State& state, TaskId id, Now now) {
+  const auto task = view::task(state, id, now);
+  if (!task) return std::nullopt;
+  const Json reason = none_or(!task->reason.empty(), task->reason);
+  return Json{
+      {"state", to_string(task->state)},
+      {"reason", reason},
+      {"tasks",
+       Json::array(
+           {{{"task", id}, {"name", task->name}, {"state", to_string(task->state)}, {"reason", reason}}})}};
+}
+
+std::optional<Json> task_json(const State& state, TaskId id, Now now) {
+  const auto info = view::task(state, id, now);
+  if (!info) return std::nullopt;
+  return Json{{"task", id},
+              {"name", info->name},
+              {"shot", info->shot},
+              {"take", info->take},
+              {"stage", to_string(info->stage)},
+              {"level", info->level},
+              {"window", info->window},
+              {"segment", info->segment},
+              {"tile", info->tile},
+              {"revision", info->revision},
+              {"state", to_string(info->state)},
+              {"progress", info->fraction},
+              {"attempts", attempts_json(state.task(id), *info, now)},
+              {"compute_seconds", info->compute_seconds},
+              {"needs", info->needs},
+              {"reason", none_or(!info->reason.empty(), info->reason)}};
+}
+
+Json workers_json(const State& state, Now now) {
+  Json workers = Json::array();
+  for (const auto& worker : view::workers(state, now)) workers.push_back(worker_row(state, worker));
+  return {{"workers", std::move(workers)}};
+}
+
+std::optional<Json> worker_json(const State& state, std::string_view name, Now now) {
+  for (const auto& worker : view::workers(state, now))
+    if (worker.name == name) return worker_row(state, worker);
+  return std::nullopt;
+}
+
+Json events_json(const State& state, std::uint64_t since) {
+  const std::int64_t began = farm_began_ms(state);
+  Json events = Json::array();
+  std::uint64_t next = since;
+  for (const auto& event : state.events.since(since)) {
+    events.push_back({{"seq", event.sequence},
+                      {"seconds", seconds_between(began, event.wall_ms)},
+                      {"type", event.kind},
+                      {"shot", event.shot},
+                      {"take", event.take},
+                      {"task", event.task},
+                      {"worker", event.worker},
+                      {"words", event.text}});
+    next = event.sequence;
+  }
+  return {{"events", std::move(events)}, {"next", next}, {"first", state.events.first()}};
+}
+
+std::string_view kind_word(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kInvalid:
+      return "invalid";
+    case ErrorKind::kNotFound:
+      return "not_found";
+    case ErrorKind::kConflict:
+      return "conflict";
+    case ErrorKind::kDenied:
+      return "denied";
+    case ErrorKind::kUnreachable:
+      return "unreachable";
+    case ErrorKind::kExhausted:
+      return "exhausted";
+    case ErrorKind::kCorrupt:
+    case ErrorKind::kInternal:
+      break;
+  }
+  return "internal";
+}
+
+int http_status(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kInvalid:
+      return 400;
+    case ErrorKind::kNotFound:
+      return 404;
+    case ErrorKind::kConflict:
+      return 409;
+    case ErrorKind::kDenied:
+      return 403;
+    case ErrorKind::kUnreachable:
+      return 503;
+    case ErrorKind::kExhausted:
+      return 507;
+    case ErrorKind::kCorrupt:
+    case ErrorKind::kInternal:
+      break;
+  }
+  return 500;
+}
+
+Json error_json(const Error& error) {
+  return {{"error", {{"kind", kind_word(error.kind)}, {"message", error.message}}}};
+}
+
+std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+}  // namespace rushes::scheduler

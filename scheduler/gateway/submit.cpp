@@ -1,0 +1,125 @@
+#include "scheduler/gateway/submit.h"
+
+#include <fstream>
+#include <map>
+#include <memory>
+
+#include "config/model.h"
+#include "storage/digest.h"
+
+namespace rushes::scheduler {
+namespace {
+
+// Pictures only: a path in a batch must not become a way to read other files of this host.
+bool is_picture(std::string_view bytes) {
+  constexpr std::string_view kPng("\x89PNG\r\n\x1a\n", 8), kExr("\x76\x2f\x31\x01", 4);
+  return bytes.starts_with(kPng) || bytes.starts_with(kExr);
+}
+
+Result<std::string> read_picture(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  std::error_code code;
+  if (!std::filesystem::is_regular_file(path, code))
+    return fail(ErrorKind::kInvalid,
+                "picture " + name + ": expected a PNG or EXR file on the scheduler's host");
+  const auto size = std::filesystem::file_size(path, code);
+  if (code || size > kMaxImageBytes)
+    return fail(ErrorKind::kInvalid,
+                "picture " + name + ": at most " + std::to_string(kMaxImageBytes >> 20) + " MiB are taken");
+  std::ifstream file(path, std::ios::binary);
+  std::string bytes(size, '\0');
+  if (!file.read(bytes.data(), static_cast<std::streamsize>(size)) || !is_picture(bytes))
+    return fail(ErrorKind::kInvalid, "picture " + name + ": expected a PNG or EXR file");
+  return bytes;
+}
+
+// Models of one batch, each read once.
+class Models {
+ public:
+  explicit Models(const std::vector<std::filesystem::path>& roots) : roots_(roots) {}
+  Result<std::shared_ptr<const config::ModelManifest>> get(const std::string& name) {
+    const auto known = found_.find(name);
+    if (known != found_.end()) return known->second;
+    auto model = config::find_model(name, roots_);
+    if (!model) return tl::unexpected<Error>(model.error());
+    return found_[name] = std::make_shared<const config::ModelManifest>(std::move(*model));
+  }
+
+ private:
+  const std::vector<std::filesystem::path>& roots_;
+  std::map<std::string, std::shared_ptr<const config::ModelManifest>> found_;
+};
+
+Result<KeyFrame> take_picture(const config::KeyFrame& key, storage::Vault& vault, bool dry_run) {
+  const auto bytes = read_picture(key.image);
+  if (!bytes) return tl::unexpected<Error>(bytes.error());
+  const auto digest = dry_run ? Result<Digest>(storage::digest_of(*bytes)) : vault.put(*bytes);
+  if (!digest) return tl::unexpected<Error>(digest.error());
+  return KeyFrame{static_cast<std::uint32_t>(key.frame), *digest, bytes->size()};
+}
+
+void add_line(std::string& problems, const std::string& line) {
+  if (!problems.empty()) problems += '\n';
+  problems += line;
+}
+
+}  // namespace
+
+Result<ReadBatch> read_batch_request(const BatchRequest& request,
+                                     const std::vector<std::filesystem::path>& model_roots,
+                                     storage::Vault& vault) {
+  auto batch = config::parse_batch(request.text, request.file, request.folder);
+  if (!batch) return tl::unexpected<Error>(batch.error());
+  ReadBatch read;
+  read.event.name = request.file;
+  read.event.idempotency_key = request.idempotency_key;
+  read.event.text = storage::digest_of(request.text);
+  read.event.by = request.by;
+  read.event.dry_run = request.dry_run;
+  Models models(model_roots);
+  std::string problems;
+  for (const auto& shot : batch->shots) {
+    const std::string place = shot.file + ": shot " + shot.name + ": ";
+    const auto model = models.get(shot.model);
+    if (!model) {
+      add_line(problems, place + model.error().message);
+      continue;
+    }
+    for (const auto& problem : config::validate_shot(shot, **model)) add_line(problems, place + problem);
+    event::ShotRequest wanted{shot, *model, {}};
+    for (const auto& key : shot.key_frames) {
+      const auto image = take_picture(key, vault, request.dry_run || !problems.empty());
+      if (image)
+        wanted.images.push_back(*image);
+      else if (image.error().kind == ErrorKind::kInvalid)
+        add_line(problems, place + image.error().message);
+      else
+        return tl::unexpected<Error>(image.error());
+    }
+    read.event.shots.push_back(std::move(wanted));
+  }
+  if (!problems.empty()) return fail(ErrorKind::kInvalid, std::move(problems));
+  read.batch = std::move(*batch);
+  return read;
+}
+
+Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool dry_run) {
+  Json shots = Json::array();
+  for (const auto& shot : submitted.shots) {
+    Json row{{"shot", shot.shot}, {"takes", shot.takes}, {"windows", shot.windows}, {"tasks", shot.tasks}};
+    for (const auto& wanted : read.event.shots) {
+      if (wanted.shot.show + "/" + wanted.shot.name != shot.shot) continue;
+      row["frames"] = config::shot_frames(wanted.shot, *wanted.model);
+      row["fps"] = config::to_string(config::shot_rate(wanted.shot, *wanted.model));
+      row["seeds"] = wanted.shot.seeds;
+    }
+    shots.push_back(std::move(row));
+  }
+  return {{"batch", submitted.batch},
+          {"show", read.batch.show},
+          {"dry_run", dry_run},
+          {"repeated", submitted.repeated},
+          {"shots", std::move(shots)}};
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,44 @@
+// A batch's text becomes a SubmitBatch event, and its reply becomes the BATCH answer of gateway/api.h.
+//
+// Thread contract: pure functions of their arguments, the model roots and the vault; HTTP threads.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/shot.h"
+#include "scheduler/core/command.h"
+#include "scheduler/core/event.h"
+#include "scheduler/gateway/json.h"
+#include "storage/vault.h"
+
+namespace rushes::scheduler {
+
+// What the HTTP request said, checked for length only.
+struct BatchRequest {
+  std::string text;              // YAML
+  std::string file;              // its name, for messages
+  std::filesystem::path folder;  // where it lies; relative picture paths are resolved against it
+  std::string idempotency_key;   // empty: none
+  std::string by;                // token name
+  bool dry_run = false;
+};
+
+struct ReadBatch {
+  config::Batch batch;
+  event::SubmitBatch event;
+};
+
+constexpr std::uint64_t kMaxImageBytes = 256u << 20;  // of one key frame
+
+// Parses the batch, finds the models, checks that they can make the shots, and stores key frames in the vault
+// (not in a dry run). Error: kInvalid with one line per problem; a batch with any problem is refused whole.
+Result<ReadBatch> read_batch_request(const BatchRequest& request,
+                                     const std::vector<std::filesystem::path>& model_roots,
+                                     storage::Vault& vault);
+
+Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool dry_run);
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,67 @@
+#include "scheduler/keeper.h"
+
+#include <spdlog/spdlog.h>
+
+namespace rushes::scheduler {
+
+Keeper::Keeper(storage::Vault& vault, std::chrono::milliseconds sweep_age,
+               std::chrono::milliseconds sweep_every)
+    : vault_(vault), sweep_age_(sweep_age), sweep_every_(sweep_every), thread_([this] { run(); }) {}
+
+Keeper::~Keeper() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void Keeper::retain(std::string owner, std::vector<storage::Digest> digests) {
+  if (digests.empty()) return;
+  {
+    std::lock_guard lock(mutex_);
+    jobs_.push_back({std::move(owner), std::move(digests)});
+  }
+  wake_.notify_one();
+}
+
+void Keeper::flush() {
+  std::unique_lock lock(mutex_);
+  idle_.wait(lock, [&] { return jobs_.empty() && !busy_; });
+}
+
+void Keeper::run() {
+  // The first sweep waits a little too, so that the references of the recovered state are in before it.
+  auto next_sweep =
+      std::chrono::steady_clock::now() + std::min(sweep_every_, std::chrono::milliseconds(60'000));
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait_until(lock, next_sweep, [&] { return stopping_ || !jobs_.empty(); });
+    if (stopping_ && jobs_.empty()) return;
+    std::deque<Job> jobs;
+    jobs.swap(jobs_);
+    busy_ = true;
+    lock.unlock();
+    for (const auto& job : jobs)
+      if (auto kept = vault_.retain(job.owner, job.digests); !kept)
+        spdlog::error("reference of {}: {}", job.owner, kept.error().message);
+    if (std::chrono::steady_clock::now() >= next_sweep) {
+      sweep();
+      next_sweep = std::chrono::steady_clock::now() + sweep_every_;
+    }
+    lock.lock();
+    busy_ = false;
+    idle_.notify_all();
+  }
+}
+
+void Keeper::sweep() {
+  const auto swept = vault_.sweep(sweep_age_);
+  if (!swept)
+    spdlog::error("sweep: {}", swept.error().message);
+  else if (swept->artifacts > 0)
+    spdlog::info("swept {} uploads without reference, {} MiB", swept->artifacts, swept->bytes >> 20);
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,54 @@
+// The vault's housekeeping: references of takes to what they made, and the sweep of uploads nobody names.
+//
+// It has a thread of its own because a vault write may wait for another artifact's sync, and the core must
+// not. A reference that a crash swallowed is made again from the state at the next start, long before a sweep
+// could matter.
+//
+// Thread contract: retain() may be called from any thread and returns at once; the destructor finishes the
+// queue.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "storage/vault.h"
+
+namespace rushes::scheduler {
+
+class Keeper {
+ public:
+  // Uploads without a reference are removed when they are older than `sweep_age`; the vault is looked through
+  // at the start and then every `sweep_every`. The vault outlives the keeper.
+  Keeper(storage::Vault& vault, std::chrono::milliseconds sweep_age,
+         std::chrono::milliseconds sweep_every = std::chrono::hours(1));
+  ~Keeper();
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+
+  // Owner: "show/shot/take"; take 0 is what belongs to the whole shot.
+  void retain(std::string owner, std::vector<storage::Digest> digests);
+  void flush();  // returns when everything asked for before is done
+
+ private:
+  struct Job {
+    std::string owner;
+    std::vector<storage::Digest> digests;
+  };
+  void run();
+  void sweep();
+
+  storage::Vault& vault_;
+  const std::chrono::milliseconds sweep_age_, sweep_every_;
+  std::mutex mutex_;
+  std::condition_variable wake_, idle_;
+  std::deque<Job> jobs_;  // guarded by mutex_, as all below
+  bool busy_ = false, stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,320 @@
+#include "scheduler/loop.h"
+
+#include <spdlog/spdlog.h>
+
+#include "scheduler/core/record_codec.h"
+#include "scheduler/recovery.h"
+#include "scheduler/translate.h"
+
+namespace rushes::scheduler {
+namespace {
+
+constexpr std::size_t kMaxTurn = 256;  // events of one turn: bounds how long a reply waits for its sync
+
+std::string owner_of(const State& state, const Task& task) {
+  return state.shots[task.shot].key + "/" + std::to_string(task.plan.take);
+}
+
+std::vector<Digest> digests_of(const TaskResult& result) {
+  std::vector<Digest> digests;
+  for (const auto& output : result.outputs) digests.push_back(output.digest);
+  return digests;
+}
+
+std::vector<Digest> images_of(const ShotSpec& spec) {
+  std::vector<Digest> digests;
+  for (const auto& key_frame : spec.recipe.key_frames) digests.push_back(key_frame.image);
+  return digests;
+}
+
+// The person's request inside an event; null for events of workers and the clock.
+RequestId* request_of(Event& event) {
+  return std::visit(
+      [](auto& e) -> RequestId* {
+        if constexpr (requires { e.request; }) return &e.request;
+        return nullptr;
+      },
+      event);
+}
+
+}  // namespace
+
+Loop::Loop(storage::Ledger& ledger, storage::Vault& vault, Keeper& keeper, LoopOptions options)
+    : ledger_(ledger), vault_(vault), keeper_(keeper), options_(std::move(options)) {}
+
+Loop::~Loop() { stop(); }
+
+Error Loop::stopping() {
+  return {ErrorKind::kUnreachable, "the farm did not answer in time or is stopping; ask again"};
+}
+
+Status Loop::recover() {
+  auto recovered = recover_state(ledger_, state_);
+  if (!recovered) return tl::unexpected<Error>(recovered.error());
+  last_sequence_ = recovered->last_sequence;
+  records_since_snapshot_ = recovered->records_since_snapshot;
+  retain_everything();
+  Turn turn;
+  decide_one(event::Recover{}, {}, turn);
+  finish(std::move(turn));
+  if (auto flushed = ledger_.flush(); !flushed) return flushed;
+  spdlog::info("recovered {} shots, {} tasks, {} workers from {} records; epoch {}", state_.shots.size(),
+               state_.tasks.size(), state_.workers.size(), last_sequence_, state_.epoch);
+  return {};
+}
+
+void Loop::start(Send send, OnFailure on_failure) {
+  send_ = std::move(send);
+  on_failure_ = std::move(on_failure);
+  {
+    std::lock_guard lock(mutex_);
+    running_ = true;
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+void Loop::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    running_ = false;
+  }
+  wake_.notify_all();
+  happened_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  (void)ledger_.flush();
+  // The last completion may still be on the writer thread between the sync and its end.
+  while (in_flight_ > 0) std::this_thread::yield();
+  fail_all(stopping());
+}
+
+bool Loop::enqueue(Item item) {
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_ || failure_ || queue_.size() >= kMaxQueued) return false;
+    queue_.push_back(std::move(item));
+  }
+  wake_.notify_one();
+  return true;
+}
+
+void Loop::post(Event event) {
+  // A dropped event of a worker is said again by the worker; request() tells people.
+  if (!enqueue({std::move(event), {}})) spdlog::warn("an event was dropped: the loop is full or stopping");
+}
+
+void Loop::post(const std::string& worker, protocol::WorkerMessage message) {
+  std::optional<protocol::AttemptId> attempt;
+  if (const auto* completed = std::get_if<protocol::Completed>(&message)) attempt = completed->id;
+  auto said = to_event(worker, std::move(message));
+  if (!said) {
+    spdlog::warn("worker {}: {}", worker, said.error().message);
+    if (!attempt) return;
+    event::Failed failed;
+    static_cast<AttemptRef&>(failed) = {attempt->task, attempt->attempt, attempt->lease};
+    failed.worker = worker;
+    failed.kind = "artifact";
+    failed.message = said.error().message;
+    said = FromWorker{std::move(failed), {}};
+  }
+  if (auto* completed = std::get_if<event::Completed>(&said->event))
+    said->event = checked(std::move(*completed));
+  if (!enqueue({std::move(said->event), std::move(said->log)}))
+    spdlog::warn("worker {}: a message was dropped: the loop is full or stopping", worker);
+}
+
+// A result is worth what the vault holds of it: a worker whose upload got lost has to make it again.
+Event Loop::checked(event::Completed completed) const {
+  for (const auto& output : completed.result.outputs) {
+    const auto held = vault_.find(output.digest);
+    std::string missing;
+    if (!held)
+      missing = held.error().message;
+    else if (!*held)
+      missing = "is not in the vault";
+    else if ((*held)->bytes != output.bytes)
+      missing = "has " + std::to_string((*held)->bytes) + " bytes in the vault, the result says " +
+                std::to_string(output.bytes);
+    if (missing.empty()) continue;
+    event::Failed failed;
+    static_cast<AttemptRef&>(failed) = completed;
+    failed.worker = completed.worker;
+    failed.kind = "artifact";
+    failed.message = "output " + output.role + " " + storage::to_hex(output.digest) + " " + missing;
+    return failed;
+  }
+  return completed;
+}
+
+Result<Answer> Loop::request(Event event, std::chrono::milliseconds patience) {
+  auto promise = std::make_shared<std::promise<Result<Answer>>>();
+  auto reply = promise->get_future();
+  RequestId* request = request_of(event);
+  if (request == nullptr) return fail(ErrorKind::kInternal, "this event has no reply");
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return tl::unexpected<Error>(stopping());
+    if (failure_) return tl::unexpected<Error>(*failure_);
+    *request = next_request_++;
+    waiting_[*request] = promise;
+  }
+  const RequestId number = *request;
+  const bool queued = enqueue({std::move(event), {}});
+  if (queued && reply.wait_for(patience) == std::future_status::ready) return reply.get();
+  std::lock_guard lock(mutex_);
+  waiting_.erase(number);
+  return tl::unexpected<Error>(stopping());
+}
+
+bool Loop::wait_events(std::uint64_t since, std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  happened_.wait_for(lock, patience, [&] { return published_event_ > since || stopping_; });
+  return published_event_ > since;
+}
+
+// The core thread.
+void Loop::run() {
+  auto next_tick = std::chrono::steady_clock::now();
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait_until(lock, next_tick, [&] { return stopping_ || !queue_.empty(); });
+    if (failure_ || (stopping_ && queue_.empty())) return;
+    std::deque<Item> items;
+    while (!queue_.empty() && items.size() < kMaxTurn) {
+      items.push_back(std::move(queue_.front()));
+      queue_.pop_front();
+    }
+    lock.unlock();
+    if (std::chrono::steady_clock::now() >= next_tick) {
+      items.push_back({event::Tick{}, {}});
+      next_tick = std::chrono::steady_clock::now() + options_.tick;
+    }
+    take_turn(items);
+    lock.lock();
+  }
+}
+
+void Loop::take_turn(std::deque<Item>& items) {
+  Turn turn;
+  for (auto& item : items) {
+    if (const auto* event = std::get_if<Event>(&item.what))
+      decide_one(*event, item.log, turn);
+    else
+      turn.deliveries.push_back(std::get<Query>(item.what)(state_, options_.clock()));
+  }
+  finish(std::move(turn));
+  snapshot_if_due();
+}
+
+void Loop::decide_one(const Event& event, std::string_view log, Turn& turn) {
+  auto decision = decide(state_, options_.settings, event, options_.clock(), options_.random());
+  for (const auto& record : decision.records) {
+    if (!is_durable(record)) continue;
+    const Bytes bytes = encode_record(record);
+    turn.append.records.emplace_back(bytes.begin(), bytes.end());
+    retain(record);
+    AttemptRef ref;
+    if (const auto* accepted = std::get_if<record::ResultAccepted>(&record)) ref = accepted->ref;
+    if (const auto* ended = std::get_if<record::AttemptEnded>(&record)) ref = ended->ref;
+    if (ref.task != 0 && !log.empty())
+      turn.append.rows.push_back(storage::Ledger::log_row(ref.task, ref.attempt, log));
+  }
+  for (auto& command : decision.commands) turn.commands.push_back(std::move(command));
+}
+
+// Sends what a turn owes after its sync; at once when nothing that it could depend on is still unsynced.
+void Loop::finish(Turn turn) {
+  turn.last_event = state_.events.last();
+  if (turn.append.records.empty() && turn.append.rows.empty() && in_flight_ == 0) {
+    leave(turn, {});
+    return;
+  }
+  records_since_snapshot_ += turn.append.records.size();
+  auto owed = std::make_shared<Turn>(std::move(turn));
+  storage::Append append = std::move(owed->append);
+  append.done = [this, owed](const Status& status) {
+    leave(*owed, status);
+    --in_flight_;
+  };
+  ++in_flight_;
+  const auto appended = ledger_.append(std::move(append));
+  if (appended) {
+    last_sequence_ = *appended;
+    return;
+  }
+  --in_flight_;
+  leave(*owed, tl::unexpected<Error>(appended.error()));
+}
+
+void Loop::leave(const Turn& turn, const Status& status) {
+  if (!status) {
+    fail_all(status.error());
+    return;
+  }
+  for (const auto& command : turn.commands) {
+    if (const auto* reply = std::get_if<command::Reply>(&command))
+      answer(*reply);
+    else if (send_)
+      send_(command);
+  }
+  for (const auto& deliver : turn.deliveries) deliver();
+  {
+    std::lock_guard lock(mutex_);
+    published_event_ = std::max(published_event_, turn.last_event);
+  }
+  happened_.notify_all();
+}
+
+void Loop::answer(const command::Reply& reply) {
+  std::shared_ptr<std::promise<Result<Answer>>> promise;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = waiting_.find(reply.request);
+    if (found == waiting_.end()) return;  // nobody waits any more
+    promise = found->second;
+    waiting_.erase(found);
+  }
+  promise->set_value(reply.result);
+}
+
+// Nobody gets an answer any more: the ledger failed, or the farm stops.
+void Loop::fail_all(const Error& error) {
+  std::map<RequestId, std::shared_ptr<std::promise<Result<Answer>>>> waiting;
+  std::deque<Item> dropped;
+  bool first = false;
+  {
+    std::lock_guard lock(mutex_);
+    waiting.swap(waiting_);
+    dropped.swap(queue_);
+    if (!stopping_ && !failure_) {
+      failure_ = error;
+      first = true;
+    }
+  }
+  wake_.notify_all();
+  happened_.notify_all();
+  for (auto& [request, promise] : waiting) promise->set_value(tl::unexpected<Error>(error));
+  if (first && on_failure_) on_failure_(error);
+}
+
+void Loop::snapshot_if_due() {
+  if (records_since_snapshot_ < options_.snapshot_every) return;
+  records_since_snapshot_ = 0;
+  auto queued = ledger_.append_snapshot(last_sequence_, encode_snapshot(state_));
+  if (!queued) spdlog::error("snapshot: {}", queued.error().message);
+}
+
+void Loop::retain(const Record& record) {
+  if (const auto* accepted = std::get_if<record::ResultAccepted>(&record))
+    keeper_.retain(owner_of(state_, state_.task(accepted->ref.task)), digests_of(accepted->result));
+  if (const auto* planned = std::get_if<record::ShotPlanned>(&record))
+    keeper_.retain(planned->spec.show + "/" + planned->spec.name + "/0", images_of(planned->spec));
+}
+
+void Loop::retain_everything() {
+  for (const auto& task : state_.tasks)
+    if (task.state == TaskState::kSucceeded) keeper_.retain(owner_of(state_, task), digests_of(task.result));
+  for (const auto& shot : state_.shots) keeper_.retain(shot.key + "/0", images_of(shot.spec));
+}
+
+}  // namespace rushes::scheduler

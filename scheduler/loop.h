@@ -1,0 +1,157 @@
+// The scheduler's main loop: the one thread that owns the State.
+//
+// Events come in from sockets, HTTP and the clock; decide() answers them; records go to the ledger; commands,
+// replies and answers to readers leave only after the sync that holds everything decided before them. So
+// nobody is ever told something that a crash could take back.
+//
+// Thread contract: post(), request(), query() and wait_events() may be called from any thread. `send` and
+// `on_failure` run on the ledger's writer thread or on the core thread, one call at a time, and must not
+// block or throw. recover() before start(); stop() (or the destructor) ends the core thread, then the ledger
+// may be closed.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "config/result.h"
+#include "scheduler/core/core.h"
+#include "scheduler/keeper.h"
+#include "scheduler/protocol/messages.h"
+#include "storage/ledger.h"
+#include "storage/vault.h"
+
+namespace rushes::scheduler {
+
+struct LoopOptions {
+  Settings settings;
+  std::function<Now()> clock;
+  std::function<std::uint64_t()> random;
+  std::chrono::milliseconds tick{250};
+  std::uint64_t snapshot_every = 20'000;  // journal records between snapshots; bounds the time of a recovery
+};
+
+using Answer = std::variant<command::Submitted, command::Done>;
+
+class Loop {
+ public:
+  static constexpr std::size_t kMaxQueued = 100'000;  // events that wait; more are refused
+  static constexpr std::chrono::milliseconds kPatience{30'000};
+
+  // The ledger, the vault and the keeper outlive the loop.
+  Loop(storage::Ledger& ledger, storage::Vault& vault, Keeper& keeper, LoopOptions options);
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  // Rebuilds the state from the ledger and renews every lease once. Error: kCorrupt names the record.
+  Status recover();
+
+  using Send = std::function<void(const Command&)>;  // to a worker; never a Reply
+  using OnFailure =
+      std::function<void(const Error& error)>;  // the ledger lost a write: the process has to end
+  void start(Send send, OnFailure on_failure);
+  void stop();
+
+  void post(Event event);
+  // A message of a worker: translated, its outputs looked up in the vault, its log kept. What cannot be read
+  // becomes a failed attempt.
+  void post(const std::string& worker, protocol::WorkerMessage message);
+
+  // An event of a person (its `request` is filled in); returns its reply, after the sync. kUnreachable: no
+  // answer within `patience`, or the farm is stopping.
+  Result<Answer> request(Event event, std::chrono::milliseconds patience = kPatience);
+
+  // Runs `read` on the core thread; returns its value once everything that it saw is synced.
+  template <class Read>
+  auto query(Read read, std::chrono::milliseconds patience = kPatience)
+      -> Result<std::invoke_result_t<Read, const State&, Now>>;
+
+  // Waits until an event after `since` is synced; false when `patience` ran out first.
+  bool wait_events(std::uint64_t since, std::chrono::milliseconds patience);
+
+ private:
+  using Deliver = std::function<void()>;
+  using Query = std::function<Deliver(const State&, Now)>;
+  struct Item {
+    std::variant<Event, Query> what;
+    std::string log;  // of the attempt that the event is about
+  };
+  // What one turn of the loop decided and owes to others.
+  struct Turn {
+    storage::Append append;
+    std::vector<Command> commands;
+    std::vector<Deliver> deliveries;
+    std::uint64_t last_event = 0;
+  };
+
+  bool enqueue(Item item);
+  void run();
+  void take_turn(std::deque<Item>& items);
+  void decide_one(const Event& event, std::string_view log, Turn& turn);
+  void finish(Turn turn);
+  void leave(const Turn& turn, const Status& status);
+  void answer(const command::Reply& reply);
+  void fail_all(const Error& error);
+  void snapshot_if_due();
+  void retain(const Record& record);
+  void retain_everything();
+  Event checked(event::Completed completed) const;
+  static Error stopping();
+
+  storage::Ledger& ledger_;
+  storage::Vault& vault_;
+  Keeper& keeper_;
+  const LoopOptions options_;
+  Send send_;
+  OnFailure on_failure_;
+
+  State state_;  // core thread only, as the two below
+  std::uint64_t records_since_snapshot_ = 0;
+  std::uint64_t last_sequence_ = 0;  // of the last record appended
+  std::atomic<int> in_flight_{0};    // turns that were appended and have not left yet
+
+  std::mutex mutex_;
+  std::condition_variable wake_, happened_;
+  std::deque<Item> queue_;             // guarded by mutex_, as all below
+  std::uint64_t published_event_ = 0;  // newest synced event
+  std::map<RequestId, std::shared_ptr<std::promise<Result<Answer>>>> waiting_;
+  RequestId next_request_ = 1;
+  std::optional<Error> failure_;
+  bool running_ = false, stopping_ = false;
+  std::thread thread_;
+};
+
+template <class Read>
+auto Loop::query(Read read, std::chrono::milliseconds patience)
+    -> Result<std::invoke_result_t<Read, const State&, Now>> {
+  using Value = std::invoke_result_t<Read, const State&, Now>;
+  auto promise = std::make_shared<std::promise<Value>>();
+  auto value = promise->get_future();
+  Query run = [promise, read = std::move(read)](const State& state, Now now) -> Deliver {
+    auto seen = std::make_shared<Value>(read(state, now));
+    return [promise, seen] { promise->set_value(std::move(*seen)); };
+  };
+  promise.reset();  // the query alone holds it now: when the loop drops the query, the future says so
+  if (!enqueue({std::move(run), {}}) || value.wait_for(patience) != std::future_status::ready)
+    return tl::unexpected<Error>(stopping());
+  try {
+    return value.get();
+  } catch (const std::future_error&) {
+    return tl::unexpected<Error>(stopping());
+  }
+}
+
+}  // namespace rushes::scheduler

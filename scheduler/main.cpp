@@ -1,0 +1,171 @@
+// rushes-scheduler --config farm.yaml
+//
+// Opens the ledger and the vault, recovers the farm, and puts sockets, HTTP and clocks around the core.
+// Everything is wired here, in the order in which it may fail; everything ends in the reverse order. SIGTERM
+// and SIGINT end it cleanly; SIGKILL loses nothing that was acknowledged.
+//
+// Exit codes: config/result.h. A wrong file is 2, a host that cannot run it (port, folder, disk, lock) is 4.
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <mutex>
+#include <optional>
+
+#include "config/farm.h"
+#include "scheduler/clock.h"
+#include "scheduler/gateway/gateway.h"
+#include "scheduler/keeper.h"
+#include "scheduler/loop.h"
+#include "scheduler/protocol/endpoint.h"
+#include "scheduler/protocol/keys.h"
+#include "scheduler/protocol/vault_store.h"
+#include "scheduler/translate.h"
+#include "storage/disk.h"
+#include "storage/ledger.h"
+#include "storage/vault.h"
+
+namespace rushes::scheduler {
+namespace {
+
+int stop_with(const Error& error, ExitCode code) {
+  std::fprintf(stderr, "rushes-scheduler: %s\n", error.message.c_str());
+  return static_cast<int>(code);
+}
+
+// The signals that end the scheduler, taken by one thread: main.
+class Signals {
+ public:
+  Signals() {
+    sigemptyset(&set_);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set_, signal);
+    pthread_sigmask(SIG_BLOCK, &set_, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+  }
+  // What ends the process: a signal, or an error reported by fail().
+  std::optional<Error> wait() {
+    int signal = 0;
+    sigwait(&set_, &signal);
+    std::lock_guard lock(mutex_);
+    return error_;
+  }
+  void fail(const Error& error) {
+    {
+      std::lock_guard lock(mutex_);
+      if (!error_) error_ = error;
+    }
+    kill(getpid(), SIGTERM);
+  }
+
+ private:
+  sigset_t set_;
+  std::mutex mutex_;
+  std::optional<Error> error_;
+};
+
+LoopOptions loop_options(const config::Farm& farm) {
+  LoopOptions options;
+  options.settings = settings_of(farm);
+  options.clock = real_now;
+  options.random = real_random;
+  return options;
+}
+
+GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> tokens, Loop& loop,
+                           storage::Ledger& ledger, storage::Vault& vault) {
+  GatewayParts parts;
+  parts.loop = &loop;
+  parts.ledger = &ledger;
+  parts.vault = &vault;
+  parts.tokens = std::move(tokens);
+  parts.model_roots = farm.model_roots;
+  parts.deliveries = farm.deliveries;
+  parts.request_body = farm.limits.request_body;
+  parts.may_submit = [data = farm.data, reserve = farm.limits.disk_reserve] {
+    return storage::check_reserve(data, reserve);
+  };
+  parts.build = RUSHES_VERSION;
+  return parts;
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+int run(const std::string& config_file) {
+  Signals signals;
+  const auto farm = config::read_farm(config_file);
+  if (!farm) return stop_with(farm.error(), ExitCode::kUsage);
+  auto tokens = config::read_tokens(farm->keys.tokens);
+  if (!tokens) return stop_with(tokens.error(), ExitCode::kUsage);
+  const auto secret = protocol::read_secret_key(farm->keys.secret);
+  if (!secret) return stop_with(secret.error(), ExitCode::kUsage);
+  auto gate = protocol::Gate::open(*secret, farm->keys.workers);
+  if (!gate) return stop_with(gate.error(), ExitCode::kUsage);
+
+  storage::LedgerOptions ledger_options;
+  ledger_options.gather_microseconds = static_cast<std::uint32_t>(farm->times.group_commit.count() * 1000);
+  const auto ledger = storage::Ledger::open(farm->data / "ledger", ledger_options);
+  if (!ledger) return stop_with(ledger.error(), ExitCode::kEnvironment);
+  const auto vault =
+      storage::Vault::open(farm->data / "vault", {.max_artifact_bytes = farm->limits.artifact});
+  if (!vault) return stop_with(vault.error(), ExitCode::kEnvironment);
+
+  Keeper keeper(**vault, farm->times.upload_sweep);
+  Loop loop(**ledger, **vault, keeper, loop_options(*farm));
+  if (auto recovered = loop.recover(); !recovered) return stop_with(recovered.error(), ExitCode::kWorkFailed);
+
+  // Half of the reserve is for results of running work; the other half keeps the ledger writing.
+  protocol::VaultStore store(**vault, farm->data, farm->limits.disk_reserve / 2);
+  const auto artifacts = protocol::ArtifactServer::start(**gate, farm->listen.artifacts, store);
+  if (!artifacts) return stop_with(artifacts.error(), ExitCode::kEnvironment);
+  const auto control = protocol::ControlServer::start(
+      **gate, farm->listen.control, [&loop](const std::string& worker, protocol::WorkerMessage message) {
+        loop.post(worker, std::move(message));
+      });
+  if (!control) return stop_with(control.error(), ExitCode::kEnvironment);
+  const auto gateway = Gateway::start(gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault),
+                                      farm->listen.http_host, farm->listen.http_port);
+  if (!gateway) return stop_with(gateway.error(), ExitCode::kEnvironment);
+  if (!is_loopback(farm->listen.http_host))
+    spdlog::warn("HTTP listens on {} without TLS: tokens can be read on the way", farm->listen.http_host);
+
+  const auto send = [&](const Command& command) {
+    const auto message = to_message(command);
+    if (!message) return;
+    if (auto sent = (*control)->send(message->first, message->second); !sent)
+      spdlog::error("to worker {}: {}", message->first, sent.error().message);
+  };
+  loop.start(send, [&signals](const Error& error) { signals.fail(error); });
+  spdlog::info("farm {} listens: control {}, artifacts {}, http {}:{}", farm->name, (*control)->endpoint(),
+               (*artifacts)->endpoint(), farm->listen.http_host, (*gateway)->port());
+
+  const auto failure = signals.wait();
+  spdlog::info("stopping");
+  (*gateway)->stop();
+  loop.stop();
+  if (failure) return stop_with(*failure, exit_code(failure->kind));
+  return static_cast<int>(ExitCode::kOk);
+}
+
+}  // namespace
+}  // namespace rushes::scheduler
+
+int main(int argc, char** argv) {
+  CLI::App app("rushes-scheduler: the farm's state, its workers and its HTTP API");
+  std::string config_file;
+  app.add_option("--config", config_file, "farm.yaml")->required();
+  app.set_version_flag("--version", RUSHES_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : static_cast<int>(rushes::ExitCode::kUsage);
+  }
+  try {
+    return rushes::scheduler::run(config_file);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "rushes-scheduler: %s\n", e.what());
+    return static_cast<int>(rushes::ExitCode::kWorkFailed);
+  }
+}

@@ -1,0 +1,301 @@
+// The HTTP API over loopback, with a real loop, ledger and vault behind it.
+#include "scheduler/gateway/gateway.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+#include <fstream>
+
+#include "config/digest.h"
+#include "scheduler/gateway/json.h"
+#include "tests/scheduler/loop/fake_farm.h"
+
+namespace rushes::scheduler {
+namespace {
+
+using config::Role;
+using testing::HasSubstr;
+
+class GatewayTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    farm_.start();
+    open_gateway();
+  }
+
+  void open_gateway() {
+    GatewayParts parts;
+    parts.loop = &farm_.loop();
+    parts.ledger = &farm_.ledger();
+    parts.vault = &farm_.vault();
+    parts.tokens = {{"vic", Role::kViewer, config::text_digest("v"), ""},
+                    {"ann", Role::kArtist, config::text_digest("a"), ""},
+                    {"sue", Role::kSupervisor, config::text_digest("s"), ""},
+                    {"adm", Role::kAdmin, config::text_digest("root"), ""}};
+    parts.model_roots = {farm_.models()};
+    parts.deliveries = farm_.folder() / "renders";
+    std::filesystem::create_directories(parts.deliveries);
+    parts.request_body = 64 * 1024;
+    parts.may_submit = [this]() -> Status {
+      if (!disk_full_) return {};
+      return fail(ErrorKind::kExhausted, "no space");
+    };
+    parts.build = "test";
+    auto gateway = Gateway::start(std::move(parts), "127.0.0.1", 0);
+    ASSERT_TRUE(gateway) << gateway.error().message;
+    gateway_ = std::move(*gateway);
+  }
+
+  void restart() {
+    gateway_.reset();
+    farm_.stop();
+    farm_.start();
+    open_gateway();
+  }
+
+  struct Reply {
+    int status = 0;
+    Json json;
+    std::string body;
+  };
+
+  static Reply reply_of(const httplib::Result& result) {
+    if (!result) return {-1, Json::object(), httplib::to_string(result.error())};
+    return {result->status, Json::parse(result->body, nullptr, false), result->body};
+  }
+
+  httplib::Client client() {
+    httplib::Client client("127.0.0.1", gateway_->port());
+    client.set_read_timeout(40);
+    return client;
+  }
+  static httplib::Headers token(const std::string& secret, httplib::Headers more = {}) {
+    more.emplace("Authorization", "Bearer " + secret);
+    return more;
+  }
+  Reply get(const std::string& path, const std::string& secret = "v") {
+    return reply_of(client().Get(path, token(secret)));
+  }
+  Reply post(const std::string& path, const std::string& body, const std::string& secret,
+             httplib::Headers headers = {}) {
+    return reply_of(client().Post(path, token(secret, std::move(headers)), body, "application/json"));
+  }
+
+  FakeFarm farm_;
+  std::unique_ptr<Gateway> gateway_;
+  std::atomic<bool> disk_full_{false};
+};
+
+TEST_F(GatewayTest, HealthNeedsNoToken) {
+  const auto reply = reply_of(client().Get("/v1/health"));
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.json["state"], "ok");
+  EXPECT_EQ(reply.json["build"], "test");
+}
+
+TEST_F(GatewayTest, TokensAndRolesAreAskedFor) {
+  EXPECT_EQ(reply_of(client().Get("/v1/shots")).status, 401);
+  EXPECT_EQ(get("/v1/shots", "nobody").status, 401);
+  EXPECT_EQ(get("/v1/shots").status, 200);
+  const auto refused = post("/v1/batches", batch_text({"sh010"}), "v");
+  EXPECT_EQ(refused.status, 403);
+  EXPECT_EQ(refused.json["error"]["kind"], "denied");
+  EXPECT_THAT(refused.body, HasSubstr("artist"));
+  EXPECT_EQ(post("/v1/shots/demo/sh010/approve", "{\"take\":1}", "a").status, 403);
+  EXPECT_EQ(post("/v1/workers/w/drain", "", "s").status, 403);
+}
+
+TEST_F(GatewayTest, ABatchGoesThroughTheWholeFarm) {
+  const auto created = post("/v1/batches", batch_text({"sh010", "sh020"}, 2), "a");
+  ASSERT_EQ(created.status, 201) << created.body;
+  EXPECT_EQ(created.json["show"], "demo");
+  ASSERT_EQ(created.json["shots"].size(), 2u);
+  EXPECT_EQ(created.json["shots"][0]["shot"], "demo/sh010");
+  EXPECT_EQ(created.json["shots"][0]["takes"], 2);
+  EXPECT_EQ(created.json["shots"][0]["frames"], 9);
+  EXPECT_EQ(created.json["shots"][0]["seeds"], Json::array({7, 8}));
+
+  const auto waiting = get("/v1/explain/demo/sh010");
+  EXPECT_EQ(waiting.status, 200);
+  EXPECT_TRUE(waiting.json["reason"].is_string()) << waiting.body;
+
+  farm_.add_worker("w1");
+  ASSERT_TRUE(farm_.wait_done());
+  const auto shot = get("/v1/shots/demo/sh010").json;
+  EXPECT_EQ(shot["state"], "delivered");
+  EXPECT_EQ(shot["fps"], "24");
+  ASSERT_EQ(shot["takes"].size(), 2u);
+  EXPECT_EQ(shot["takes"][0]["critique"]["verdict"], "pass");
+  EXPECT_FALSE(shot["deliveries"].empty());
+  EXPECT_GT(shot["seconds_per_stage"]["denoise"].get<double>(), 0);
+  EXPECT_EQ(get("/v1/shots").json["shots"].size(), 2u);
+
+  const auto critiques = get("/v1/critiques/demo/sh010");
+  EXPECT_EQ(critiques.json["takes"].size(), 2u);
+  const auto task = get("/v1/tasks/1");
+  EXPECT_EQ(task.json["state"], "succeeded");
+  EXPECT_EQ(task.json["attempts"][0]["worker"], "w1");
+  EXPECT_THAT(get("/v1/tasks/1/log").body, HasSubstr("--- attempt 1 ---\nlog of output"));
+  const auto workers = get("/v1/workers").json["workers"];
+  ASSERT_EQ(workers.size(), 1u);
+  EXPECT_EQ(workers[0]["state"], "idle");
+}
+
+TEST_F(GatewayTest, ADryRunPlansAndKeepsNothing) {
+  const auto dry = post("/v1/batches?dry_run=1", batch_text({"sh010"}), "a");
+  EXPECT_EQ(dry.status, 200) << dry.body;
+  EXPECT_EQ(dry.json["dry_run"], true);
+  EXPECT_GT(dry.json["shots"][0]["tasks"].get<int>(), 0);
+  EXPECT_EQ(get("/v1/shots/demo/sh010").status, 404);
+}
+
+TEST_F(GatewayTest, AKeyRepeatsTheAnswerOrConflicts) {
+  const auto first = post("/v1/batches", batch_text({"sh010"}), "a", {{"Idempotency-Key", "k1"}});
+  ASSERT_EQ(first.status, 201);
+  restart();
+  const auto again = post("/v1/batches", batch_text({"sh010"}), "a", {{"Idempotency-Key", "k1"}});
+  EXPECT_EQ(again.status, 200) << again.body;
+  EXPECT_EQ(again.json["batch"], first.json["batch"]);
+  EXPECT_EQ(again.json["shots"], first.json["shots"]);
+  const auto other = post("/v1/batches", batch_text({"sh020"}), "a", {{"Idempotency-Key", "k1"}});
+  EXPECT_EQ(other.status, 409);
+  EXPECT_EQ(get("/v1/shots").json["shots"].size(), 1u);
+  EXPECT_EQ(
+      post("/v1/batches", batch_text({"sh030"}), "a", {{"Idempotency-Key", std::string(200, 'k')}}).status,
+      400);
+}
+
+TEST_F(GatewayTest, AWrongBatchIsRefusedWholeWithPlaces) {
+  std::string text = batch_text({"sh010", "sh020"});
+  text.replace(text.rfind("frames: 9"), 9, "frmes: 9");
+  const auto refused = post("/v1/batches", text, "a", {{"X-Rushes-File", "mine.yaml"}});
+  EXPECT_EQ(refused.status, 400);
+  ASSERT_FALSE(refused.json["errors"].empty()) << refused.body;
+  EXPECT_EQ(refused.json["errors"][0]["file"], "mine.yaml");
+  EXPECT_GT(refused.json["errors"][0]["line"].get<int>(), 0);
+  EXPECT_THAT(refused.body, HasSubstr("frmes"));
+  EXPECT_EQ(get("/v1/shots").json["shots"].size(), 0u);
+
+  std::string rate = batch_text({"sh010"});
+  rate.replace(rate.find("frames: 9"), 9, "frames: 9, fps: 25");
+  const auto wrong_rate = post("/v1/batches", rate, "a");
+  EXPECT_EQ(wrong_rate.status, 400);
+  EXPECT_THAT(wrong_rate.body, HasSubstr("24"));
+
+  std::string model = batch_text({"sh010"});
+  model.replace(model.find("tiny"), 4, "tinny");
+  EXPECT_THAT(post("/v1/batches", model, "a").body, HasSubstr("tiny"));
+}
+
+TEST_F(GatewayTest, KeyFramesArePicturesOnly) {
+  std::ofstream(farm_.folder() / "secret.txt") << "root:x:0:0";
+  std::string text = batch_text({"sh010"});
+  text.replace(text.find("frames: 9"), 9, "frames: 9, key_frames: [{frame: 0, image: secret.txt}]");
+  const auto refused = post("/v1/batches", text, "a", {{"X-Rushes-Folder", farm_.folder().string()}});
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(refused.body.find("root:x"), std::string::npos);
+  std::ofstream(farm_.folder() / "first.png", std::ios::binary) << "\x89PNG\r\n\x1a\n and so on";
+  text.replace(text.find("secret.txt"), 10, "first.png");
+  const auto taken = post("/v1/batches", text, "a", {{"X-Rushes-Folder", farm_.folder().string()}});
+  EXPECT_EQ(taken.status, 201) << taken.body;
+}
+
+TEST_F(GatewayTest, HostileRequestsAreRefusedAndTheFarmGoesOn) {
+  EXPECT_EQ(post("/v1/batches", std::string(65 * 1024, 'x'), "a").status, 413);
+  EXPECT_EQ(post("/v1/batches", std::string("\xff\xfe\0\1", 4), "a").status, 400);
+  EXPECT_EQ(post("/v1/batches", std::string(20'000, '['), "a").status, 400);
+  EXPECT_EQ(get("/v1/nothing").status, 404);
+  EXPECT_EQ(get("/v1/nothing").json["error"]["kind"], "not_found");
+  EXPECT_EQ(get("/v1/tasks/999999999999999999").status, 404);
+  EXPECT_EQ(get("/v1/tasks/0").status, 404);
+  EXPECT_EQ(get("/v1/events?since=-1").status, 400);
+  EXPECT_EQ(get("/v1/shots/demo/sh010").status, 404);
+  EXPECT_EQ(post("/v1/shots/demo/sh010/approve", "{\"take\":1}", "s").status, 404);
+  EXPECT_EQ(post("/v1/shots/demo/sh010/approve", "{\"take\":-1}", "s").status, 400);
+  EXPECT_EQ(post("/v1/shots/demo/sh010/approve", "[1,2", "s").status, 400);
+  EXPECT_EQ(post("/v1/shots/demo/sh010/retry", "{\"windows\":[\"a\"]}", "a").status, 400);
+  EXPECT_EQ(post("/v1/shots/demo/sh010/retry", "{\"wndows\":[1]}", "a").status, 400);
+  EXPECT_EQ(post("/v1/shots/demo/sh010/retry", std::string(5000, '{'), "a").status, 400);
+  EXPECT_EQ(get("/v1/health").json["state"], "ok");
+}
+
+TEST_F(GatewayTest, WishesReachTheShot) {
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 201);
+  const auto paused = post("/v1/shots/demo/sh010/pause", "", "a");
+  EXPECT_EQ(paused.status, 200) << paused.body;
+  EXPECT_NE(paused.json["paused"], "no");
+  EXPECT_EQ(post("/v1/shots/demo/sh010/resume", "", "a").json["paused"], "no");
+  const auto cancelled = post("/v1/shots/demo/sh010/cancel", "", "a");
+  EXPECT_EQ(cancelled.json["state"], "cancelled") << cancelled.body;
+  farm_.add_worker("w1");
+  EXPECT_EQ(post("/v1/workers/w1/drain", "", "root").status, 200);
+  EXPECT_EQ(post("/v1/workers/w2/drain", "", "root").status, 404);
+}
+
+TEST_F(GatewayTest, EventsAreNumberedAndWaitedFor) {
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 201);
+  const auto first = get("/v1/events?since=0").json;
+  ASSERT_FALSE(first["events"].empty());
+  EXPECT_EQ(first["events"][0]["seq"], 1);
+  const auto next = first["next"].get<std::uint64_t>();
+  EXPECT_EQ(next, first["events"].size());
+  EXPECT_TRUE(get("/v1/events?since=" + std::to_string(next)).json["events"].empty());
+  std::thread later([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    post("/v1/shots/demo/sh010/pause", "", "a");
+  });
+  const auto woken = get("/v1/events?wait=20&since=" + std::to_string(next)).json;
+  later.join();
+  ASSERT_FALSE(woken["events"].empty());
+  EXPECT_EQ(woken["events"][0]["seq"].get<std::uint64_t>(), next + 1);
+}
+
+TEST_F(GatewayTest, BelowTheReserveSubmitsAreRefusedAndWorkFinishes) {
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 201);
+  disk_full_ = true;
+  const auto refused = post("/v1/batches", batch_text({"sh020"}), "a");
+  EXPECT_EQ(refused.status, 507);
+  EXPECT_EQ(refused.json["error"]["kind"], "exhausted");
+  EXPECT_EQ(get("/v1/health").json["state"], "full");
+  farm_.add_worker("w1");
+  ASSERT_TRUE(farm_.wait_done());
+  EXPECT_EQ(farm_.shot_state("sh010"), "delivered");
+}
+
+TEST_F(GatewayTest, ArtifactsAndFilesAreServedFromTheirPlacesOnly) {
+  const std::string bytes = std::string(3 << 20, 'x') + "end";
+  const auto digest = farm_.vault().put(bytes).value();
+  EXPECT_EQ(get("/v1/artifacts/" + storage::to_hex(digest)).body, bytes);
+  EXPECT_EQ(get("/v1/artifacts/" + std::string(64, '0')).status, 404);
+
+  const auto renders = farm_.folder() / "renders";
+  std::filesystem::create_directories(renders / "demo");
+  std::ofstream(renders / "demo" / "clip.mov") << "a movie";
+  std::ofstream(farm_.folder() / "outside.txt") << "not yours";
+  std::filesystem::create_symlink(farm_.folder() / "outside.txt", renders / "demo" / "link");
+  EXPECT_EQ(get("/v1/files/demo/clip.mov").body, "a movie");
+  for (const char* path : {"../outside.txt", "demo/../../outside.txt", "%2e%2e/outside.txt", "/etc/passwd",
+                           "demo", "demo/link", "none"}) {
+    const auto reply = get(std::string("/v1/files/") + path);
+    EXPECT_EQ(reply.status, 404) << path;
+    EXPECT_EQ(reply.body.find("not yours"), std::string::npos);
+  }
+}
+
+TEST_F(GatewayTest, APortInUseIsSaid) {
+  const auto second = Gateway::start({}, "127.0.0.1", gateway_->port());
+  ASSERT_FALSE(second) << "two farms on one port";
+  EXPECT_EQ(second.error().kind, ErrorKind::kExhausted);
+  EXPECT_THAT(second.error().message, HasSubstr("in use"));
+}
+
+TEST_F(GatewayTest, AStoppingFarmAnswersInsteadOfHanging) {
+  farm_.loop().stop();
+  const auto reply = get("/v1/shots");
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 503);
+}
+
+}  // namespace
+}  // namespace rushes::scheduler

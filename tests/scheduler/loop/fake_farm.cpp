@@ -1,0 +1,262 @@
+#include "tests/scheduler/loop/fake_farm.h"
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "config/digest.h"
+#include "scheduler/core/core.h"
+#include "scheduler/plan/vocabulary_codec.h"
+
+namespace rushes::scheduler {
+namespace {
+
+constexpr const char* kClass = "cpu-test-fp32";
+
+const char* role_of(Stage stage) {
+  switch (stage) {
+    case Stage::kEncode:
+      return "conditioning";
+    case Stage::kDecode:
+      return "frames";
+    case Stage::kEnlarge:
+      return "guide";
+    case Stage::kCritique:
+      return "critique";
+    case Stage::kFinish:
+    case Stage::kDeliver:
+      return "files";
+    default:
+      return "latent";
+  }
+}
+
+std::string bytes_of(const TaskResult& result) {
+  capnp::MallocMessageBuilder message;
+  codec::write(message.initRoot<records::TaskResult>(), result);
+  const auto words = capnp::messageToFlatArray(message);
+  const auto bytes = words.asBytes();
+  return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
+}
+
+}  // namespace
+
+void write_model(const std::filesystem::path& folder) {
+  std::filesystem::create_directories(folder / "tiny");
+  std::ofstream file(folder / "tiny" / "model.yaml");
+  file << "version: 1\nname: tiny\nfamily: wan\nlicence: Apache-2.0\nfiles:\n";
+  for (const char* part : {"transformer", "text_encoder", "tokenizer", "vae"})
+    file << "  " << part << ": {path: " << part << ".bin, digest: \"" << config::text_digest(part) << "\"}\n";
+  file << R"(fps: 24
+frames: 33
+size: {width: 160, height: 96}
+deliver: {width: 160, height: 90}
+head_dim: 64
+text_len: 64
+text_heads: 4
+conditioning: i2v
+vae: {form: wan2.2, stride: [4, 16, 16], mean: [0.1, 0.2], std: [1, 2.5]}
+working_space: acescct
+sampling:
+  draft:  {sampler: unipc, steps: 4, shift: 6.0, guidance: 4.0}
+  master: {sampler: euler, steps: 2, shift: 3.0, guidance: 1.0, start_sigma: 0.4}
+negative_prompt: ""
+)";
+}
+
+std::string batch_text(const std::vector<std::string>& shots, int takes) {
+  std::string text = "version: 1\nshow: demo\ndefaults: {model: tiny, takes: " + std::to_string(takes) +
+                     ", approve: best}\nshots:\n";
+  for (const auto& shot : shots) text += "- {name: " + shot + ", prompt: a red sphere, frames: 9, seed: 7}\n";
+  return text;
+}
+
+event::SubmitBatch batch_event(const std::string& text, const std::filesystem::path& models, storage::Vault&,
+                               const std::string& key) {
+  const auto batch = config::parse_batch(text, "batch.yaml", "/");
+  EXPECT_TRUE(batch) << batch.error().message;
+  auto model = config::find_model("tiny", {models});
+  EXPECT_TRUE(model) << model.error().message;
+  auto shared = std::make_shared<const config::ModelManifest>(*model);
+  event::SubmitBatch event;
+  event.name = "batch.yaml";
+  event.idempotency_key = key;
+  event.text = storage::digest_of(text);
+  event.by = "ann";
+  for (const auto& shot : batch->shots) event.shots.push_back({shot, shared, {}});
+  return event;
+}
+
+FakeWorker::FakeWorker(Loop& loop, storage::Vault& vault, std::string name,
+                       const std::filesystem::path& models)
+    : loop_(loop), vault_(vault), name_(std::move(name)) {
+  const auto model = config::find_model("tiny", {models});
+  std::string digest = config::model_digest(*model);
+  if (digest.starts_with(config::kDigestPrefix)) digest = digest.substr(config::kDigestPrefix.size());
+  model_ = *storage::digest_from_hex(digest);
+  thread_ = std::thread([this] { run(); });
+}
+
+FakeWorker::~FakeWorker() {
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void FakeWorker::hello() {
+  protocol::Hello hello;
+  hello.name = name_;
+  hello.build = "test";
+  hello.slots = 2;
+  hello.memory_bytes = 8ull << 30;
+  hello.numeric_classes = {kClass};
+  hello.models = {{"tiny", model_}};
+  loop_.post(name_, hello);
+}
+
+void FakeWorker::receive(const Command& command) {
+  if (std::holds_alternative<command::Accepted>(command)) ++accepted;
+  if (std::holds_alternative<command::RefusedResult>(command)) ++refused;
+  const auto* assign = std::get_if<command::Assign>(&command);
+  if (assign == nullptr) return;
+  {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(*assign);
+  }
+  wake_.notify_all();
+}
+
+void FakeWorker::run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait_for(lock, std::chrono::milliseconds(20),
+                   [&] { return stopping_ || (!queue_.empty() && !hold); });
+    if (stopping_) return;
+    if (queue_.empty() || hold) continue;
+    const auto assign = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    run_task(assign);
+    lock.lock();
+  }
+}
+
+void FakeWorker::run_task(const command::Assign& assign) {
+  const protocol::AttemptId id{assign.task, assign.attempt, assign.lease};
+  loop_.post(name_, protocol::Started{id});
+  ++ran;
+  const auto words = codec::aligned_words(assign.spec.data(), assign.spec.size());
+  capnp::FlatArrayMessageReader message(words);
+  const auto spec = message.getRoot<records::TaskSpec>();
+  TaskResult result;
+  result.numeric_class = kClass;
+  result.compute_seconds = result.wall_seconds = 0.01;
+  // The bytes follow from the task alone, as pixels follow from the recipe.
+  const std::string made = "output of " + std::string(spec.getName().cStr());
+  const Digest digest = lose_outputs ? storage::digest_of(made + " lost") : *vault_.put(made);
+  result.outputs.push_back({role_of(static_cast<Stage>(spec.getStage())), digest, made.size()});
+  if (spec.getStage() == records::Stage::CRITIQUE) {
+    result.critique.verdict = Verdict::kPass;
+    result.critique.score = 0.9f;
+    result.critique.critics = "fake 1";
+  }
+  if (spec.hasDelivery())
+    result.files.push_back(std::string(spec.getDelivery().getFolder().cStr()) + "/clip.mov");
+  loop_.post(name_, protocol::Completed{id, bytes_of(result), "log of " + made});
+}
+
+FakeFarm::FakeFarm() { write_model(models()); }
+FakeFarm::~FakeFarm() { stop(); }
+
+void FakeFarm::start(std::uint64_t snapshot_every) {
+  auto ledger = storage::Ledger::open(folder() / "ledger");
+  ASSERT_TRUE(ledger) << ledger.error().message;
+  ledger_ = std::move(*ledger);
+  auto vault = storage::Vault::open(folder() / "vault");
+  ASSERT_TRUE(vault) << vault.error().message;
+  vault_ = std::move(*vault);
+  keeper_ = std::make_unique<Keeper>(*vault_, std::chrono::hours(24));
+  LoopOptions options;
+  options.clock = real_now;
+  options.random = real_random;
+  options.tick = std::chrono::milliseconds(20);
+  options.snapshot_every = snapshot_every;
+  loop_ = std::make_unique<Loop>(*ledger_, *vault_, *keeper_, options);
+  const auto recovered = loop_->recover();
+  ASSERT_TRUE(recovered) << recovered.error().message;
+  const auto send = [this](const Command& command) {
+    std::lock_guard lock(workers_mutex_);
+    std::visit(
+        [&](const auto& c) {
+          if constexpr (requires { c.worker; }) {
+            const auto found = workers_.find(c.worker);
+            if (found != workers_.end()) found->second->receive(command);
+          }
+        },
+        command);
+  };
+  loop_->start(send, [this](const Error& error) { failures.push_back(error); });
+}
+
+void FakeFarm::stop() {
+  std::map<std::string, std::unique_ptr<FakeWorker>> workers;
+  {
+    std::lock_guard lock(workers_mutex_);
+    workers.swap(workers_);
+  }
+  workers.clear();
+  if (loop_) loop_->stop();
+  loop_.reset();
+  keeper_.reset();
+  vault_.reset();
+  ledger_.reset();
+}
+
+FakeWorker& FakeFarm::add_worker(const std::string& name) {
+  FakeWorker* worker = nullptr;
+  {
+    std::lock_guard lock(workers_mutex_);
+    workers_[name] = std::make_unique<FakeWorker>(*loop_, *vault_, name, models());
+    worker = workers_[name].get();
+  }
+  worker->hello();
+  return *worker;
+}
+
+Result<Answer> FakeFarm::submit(const std::string& text, const std::string& key) {
+  return loop_->request(batch_event(text, models(), *vault_, key));
+}
+
+std::string FakeFarm::shot_state(const std::string& name) {
+  const auto state = loop_->query([key = "demo/" + name](const State& s, Now) -> std::string {
+    const Shot* shot = s.find_shot(key);
+    return shot != nullptr ? to_string(shot->state) : "";
+  });
+  return state.value_or("no answer");
+}
+
+bool FakeFarm::wait_done() {
+  const auto all_done = [](const State& state, Now) {
+    for (const auto& shot : state.shots)
+      if (shot.state != ShotState::kDelivered && shot.state != ShotState::kAttention &&
+          !(shot.state == ShotState::kReview && !shot.deliveries.empty()))
+        return false;
+    return !state.shots.empty();
+  };
+  for (int i = 0; i < 500; ++i) {
+    if (loop_->query(all_done).value_or(false)) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
+
+Digest FakeFarm::state_hash_now() {
+  return loop_->query([](const State& state, Now) { return state_hash(state); }).value_or(Digest{});
+}
+
+}  // namespace rushes::scheduler
