@@ -1,0 +1,210 @@
+#include "worker/picture/exr.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <limits>
+#include <random>
+
+#include "tests/worker/picture/synthetic.h"
+#include "worker/picture/atomic_file.h"
+
+namespace rushes::worker {
+namespace {
+
+using testing::ScratchFolder;
+
+TEST(ExrName, CarriesShotVersionColourAndNumber) {
+  EXPECT_EQ(exr_file_name("SH010", "v003", 1001), "SH010_v003_lin_ap0_scene.1001.exr");
+  EXPECT_EQ(exr_file_name("SH010", "v003", 7), "SH010_v003_lin_ap0_scene.0007.exr");
+}
+
+TEST(Exr, PixelsComeBackAsTheirHalves) {
+  const ScratchFolder folder;
+  const Clip clip = testing::rolling_ball(37, 21, 3);
+  const auto paths = write_exr_sequence(folder.path(), clip, testing::example_tags());
+  ASSERT_TRUE(paths) << paths.error().message;
+  ASSERT_EQ(paths->size(), 3U);
+  EXPECT_EQ(folder.count(), 3U);
+  for (int t = 0; t < 3; ++t) {
+    const auto frame = read_exr((*paths)[static_cast<std::size_t>(t)]);
+    ASSERT_TRUE(frame) << frame.error().message;
+    EXPECT_EQ(hash_pixels(frame->clip), hash_pixels(ClipView(clip).one(t)));
+    EXPECT_EQ(frame->clip.at(0, 20, 36)[1], float_from_half(half_from_float(clip.at(t, 20, 36)[1])));
+  }
+}
+
+TEST(Exr, BytesDependOnTheArgumentsOnly) {
+  const Clip clip = testing::rolling_ball(64, 40, 1);
+  const auto tags = testing::example_tags();
+  EXPECT_EQ(*encode_exr(clip, tags, {0, 0}, 0), *encode_exr(clip, tags, {0, 0}, 0));
+  EXPECT_NE(*encode_exr(clip, tags, {0, 0}, 0), *encode_exr(clip, tags, {1, 0}, 0));
+}
+
+TEST(Exr, HeaderSaysWhatItIsAndHowItWasMade) {
+  const ScratchFolder folder;
+  DeliveryTags tags = testing::example_tags();
+  tags.owner = "Studio";
+  tags.first_timecode = config::Timecode{9, 59, 59, 23};
+  Clip clip = testing::rolling_ball(16, 8, 2);
+  clip.fps = FrameRate{24000, 1001};
+  const std::vector<WindowFrame> made{{0, 32}, {1, 8}};
+  const auto paths = write_exr_sequence(folder.path(), clip, tags, made, 1005);
+  ASSERT_TRUE(paths) << paths.error().message;
+  EXPECT_EQ((*paths)[1], folder.file("sh010_v001_lin_ap0_scene.1006.exr"));
+  const auto header = read_exr_header((*paths)[1]);
+  ASSERT_TRUE(header) << header.error().message;
+  EXPECT_EQ(header->width(), 16);
+  EXPECT_EQ(header->height(), 8);
+  EXPECT_EQ(header->data_window, header->display_window);
+  EXPECT_EQ(header->compression, "piz");
+  EXPECT_EQ(header->type, "scanlineimage");
+  ASSERT_EQ(header->channels.size(), 3U);
+  for (std::size_t c = 0; c < 3; ++c) {
+    EXPECT_EQ(header->channels[c].name, std::string(1, "BGR"[c]));
+    EXPECT_EQ(header->channels[c].type, "half");
+  }
+  EXPECT_EQ(header->chromaticities, kAp0);
+  EXPECT_EQ(header->adopted_neutral, kAp0.white);
+  EXPECT_EQ(header->text("colorInteropID"), "lin_ap0_scene");
+  EXPECT_FALSE(header->aces_container_flag);
+  EXPECT_EQ(header->frames_per_second, (FrameRate{24000, 1001}));
+  EXPECT_EQ(header->time_code, (config::Timecode{10, 0, 0, 0}));
+  EXPECT_EQ(header->image_counter, 1006);
+  EXPECT_EQ(header->text("reelName"), "sh010_v001");
+  EXPECT_EQ(header->text("owner"), "Studio");
+  EXPECT_EQ(header->texts.count("capDate"), 0U);
+  EXPECT_EQ(header->text("rushes/shot"), "sh010");
+  EXPECT_EQ(header->text("rushes/take"), "2");
+  EXPECT_EQ(header->text("rushes/window"), "1");
+  EXPECT_EQ(header->text("rushes/frameInWindow"), "8");
+  EXPECT_EQ(header->text("rushes/seed"), "18446744073709551615");
+  EXPECT_EQ(header->text("rushes/modelDigest"), tags.model_digest);
+  EXPECT_EQ(header->text("rushes/recipeHash"), tags.recipe_hash);
+  EXPECT_EQ(header->text("rushes/numericClass"), tags.numeric_class);
+  EXPECT_EQ(header->text("rushes/engineBuild"), tags.engine_build);
+  EXPECT_EQ(header->text("rushes/promptHash"), tags.prompt_hash);
+  EXPECT_EQ(header->text("rushes/parentTake"), "sh010/1");
+  EXPECT_EQ(header->text("rushes/renderResolution"), "160x96");
+  EXPECT_EQ(header->text("rushes/critiqueScore"), "0.750000");
+  EXPECT_EQ(header->text("rushes/critiqueVerdict"), "pass");
+  for (const auto& [name, value] : header->texts) EXPECT_LE(name.size(), 31U) << name;
+}
+
+TEST(Exr, RatesAbove30CarryNoTimecode) {
+  const ScratchFolder folder;
+  Clip clip = testing::rolling_ball(8, 8, 1);
+  clip.fps = FrameRate{60, 1};
+  const auto paths = write_exr_sequence(folder.path(), clip, testing::example_tags());
+  ASSERT_TRUE(paths);
+  const auto header = read_exr_header(paths->front());
+  ASSERT_TRUE(header);
+  EXPECT_FALSE(header->time_code);
+  EXPECT_EQ(header->frames_per_second, (FrameRate{60, 1}));
+}
+
+// The same header through the tool that every studio has.
+TEST(Exr, ExrheaderAgrees) {
+  if (std::system("exrheader >/dev/null 2>&1; test $? -ne 127") != 0)
+    GTEST_SKIP() << "exrheader is not installed";
+  const ScratchFolder folder;
+  const auto paths =
+      write_exr_sequence(folder.path(), testing::rolling_ball(16, 8, 1), testing::example_tags());
+  ASSERT_TRUE(paths);
+  std::string text;
+  FILE* pipe = ::popen(("exrheader '" + paths->front() + "'").c_str(), "r");
+  ASSERT_NE(pipe, nullptr);
+  char buffer[4096];
+  for (std::size_t n = 0; (n = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) text.append(buffer, n);
+  EXPECT_EQ(::pclose(pipe), 0);
+  for (const char* expected :
+       {"16-bit floating-point", "compression (type compression): piz", "red   (0.7347 0.2653)",
+        "white (0.32168 0.33767)", "colorInteropID (type string): \"lin_ap0_scene\"",
+        "framesPerSecond (type rational): 24/1 (24)", "imageCounter (type int): 1001", "time 01:00:00:00",
+        "rushes/seed (type string): \"18446744073709551615\"", "rushes/recipeHash", "adoptedNeutral"}) {
+    EXPECT_NE(text.find(expected), std::string::npos) << expected << "\nin\n" << text;
+  }
+}
+
+TEST(Exr, RefusesWhatAFileCannotHold) {
+  const ScratchFolder folder;
+  Clip clip = testing::rolling_ball(8, 4, 3);
+  clip.at(1, 2, 3)[0] = std::numeric_limits<float>::quiet_NaN();
+  const auto paths = write_exr_sequence(folder.path(), clip, testing::example_tags());
+  ASSERT_FALSE(paths);
+  EXPECT_EQ(paths.error().kind, ErrorKind::kInvalid);
+  EXPECT_NE(paths.error().message.find("frame 1002: pixel (3, 2)"), std::string::npos)
+      << paths.error().message;
+  clip.at(1, 2, 3)[0] = 70000.0F;
+  EXPECT_FALSE(write_exr_sequence(folder.path(), clip, testing::example_tags()));
+  EXPECT_EQ(limit_to_half(clip), 1);
+  EXPECT_TRUE(write_exr_sequence(folder.path(), clip, testing::example_tags()));
+}
+
+TEST(Exr, RefusesNamesThatLeaveTheFolder) {
+  DeliveryTags tags = testing::example_tags();
+  for (const char* name : {"", "../x", "a b", "a/b", "sh\n010"}) {
+    tags.shot = name;
+    EXPECT_FALSE(encode_exr(Clip(4, 4, 1), tags, {}, 0)) << name;
+  }
+}
+
+TEST(Exr, FailedWriteLeavesNoFile) {
+  const ScratchFolder folder;
+  const auto paths =
+      write_exr_sequence(folder.file("missing"), testing::rolling_ball(8, 4, 1), testing::example_tags());
+  ASSERT_FALSE(paths);
+  EXPECT_EQ(paths.error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(folder.count(), 0U);
+}
+
+TEST(ExrRead, TruncatedFilesAreErrors) {
+  const std::string bytes = *encode_exr(testing::rolling_ball(40, 40, 1), testing::example_tags(), {}, 0);
+  ASSERT_TRUE(decode_exr(bytes, "whole"));
+  for (std::size_t size = 0; size < bytes.size(); size += 97) {
+    EXPECT_FALSE(decode_exr(bytes.substr(0, size), "cut")) << size;
+  }
+}
+
+TEST(ExrRead, DamagedFilesNeverCrash) {
+  const std::string bytes = *encode_exr(testing::rolling_ball(24, 24, 1), testing::example_tags(), {}, 0);
+  std::mt19937 random(11);
+  int refused = 0;
+  for (int i = 0; i < 400; ++i) {
+    std::string damaged = bytes;
+    for (int k = 0; k < 4; ++k) damaged[random() % damaged.size()] = static_cast<char>(random());
+    if (!decode_exr(damaged, "damaged")) ++refused;
+  }
+  EXPECT_GT(refused, 0);
+}
+
+TEST(ExrRead, HostileSizesAreRefusedBeforeMemoryIsTaken) {
+  std::string bytes = *encode_exr(testing::rolling_ball(24, 24, 1), testing::example_tags(), {}, 0);
+  const std::size_t at = bytes.find("dataWindow");
+  ASSERT_NE(at, std::string::npos);
+  // After "dataWindow\0box2i\0" and a 4-byte size: xMin yMin xMax yMax.
+  const std::size_t max_x = at + sizeof("dataWindow") + sizeof("box2i") + 4 + 8;
+  for (std::size_t i = 0; i < 8; ++i) bytes[max_x + i] = static_cast<char>(i % 4 == 3 ? 0x7F : 0xFF);
+  const auto frame = decode_exr(bytes, "hostile");
+  ASSERT_FALSE(frame);
+  EXPECT_EQ(frame.error().kind, ErrorKind::kCorrupt);
+}
+
+TEST(ExrRead, ColoursAreConvertedByTheInteropId) {
+  // An AP0 file relabelled as AP1 must come back multiplied by AP1 -> AP0: the label has priority over
+  // chromaticities.
+  const Clip clip = testing::rolling_ball(8, 8, 1);
+  std::string bytes = *encode_exr(clip, testing::example_tags(), {}, 0);
+  const std::size_t at = bytes.find("lin_ap0_scene");
+  ASSERT_NE(at, std::string::npos);
+  bytes.replace(at, 13, "lin_ap1_scene");
+  const auto frame = decode_exr(bytes, "ap1");
+  ASSERT_TRUE(frame) << frame.error().message;
+  const float* p = clip.at(0, 1, 1);
+  const double expected = 0.6954522414 * p[0] + 0.1406786965 * p[1] + 0.1638690622 * p[2];
+  EXPECT_NEAR(frame->clip.at(0, 1, 1)[0], expected, 1e-3);
+  bytes.replace(at, 13, "pq_rec2020_xx");
+  EXPECT_EQ(decode_exr(bytes, "pq").error().kind, ErrorKind::kInvalid);
+}
+
+}  // namespace
+}  // namespace rushes::worker

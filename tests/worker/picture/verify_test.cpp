@@ -1,0 +1,163 @@
+#include "worker/picture/verify.h"
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "tests/worker/picture/synthetic.h"
+#include "worker/picture/atomic_file.h"
+#include "worker/picture/movie.h"
+
+namespace rushes::worker {
+namespace {
+
+using testing::ScratchFolder;
+
+bool has(const DeliveryReport& report, const std::string& check, const std::string& part = "",
+         Severity severity = Severity::kError) {
+  for (const DeliveryFinding& finding : report.findings) {
+    if (finding.check == check && finding.severity == severity &&
+        (finding.message + finding.file).find(part) != std::string::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// A delivery that conforms: 5 frames and their movie.
+class Delivery : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::filesystem::create_directories(folder_.file("sh010/exr"));
+    auto paths = write_exr_sequence(folder_.file("sh010/exr"), clip_, tags_);
+    ASSERT_TRUE(paths) << paths.error().message;
+    paths_ = *paths;
+    write_movie_of(clip_);
+  }
+  void write_movie_of(ClipView clip) {
+    const auto view = DisplayView::sdr(testing::ocio_config());
+    MovieOptions options;
+    options.first_timecode = tags_.first_timecode;
+    ASSERT_TRUE(write_movie(folder_.file("sh010/sh010_v001_sdr.mp4"), clip, *view, options));
+  }
+  DeliveryReport verify() {
+    auto report = verify_delivery(folder_.path());
+    EXPECT_TRUE(report);
+    return *report;
+  }
+  void replace(int index, const std::string& bytes) {
+    ASSERT_TRUE(write_file(paths_[static_cast<std::size_t>(index)], bytes));
+  }
+
+  ScratchFolder folder_;
+  Clip clip_ = testing::rolling_ball(48, 27, 5);
+  DeliveryTags tags_ = testing::example_tags();
+  std::vector<std::string> paths_;
+};
+
+TEST_F(Delivery, ConformsAsWritten) {
+  const DeliveryReport report = verify();
+  EXPECT_TRUE(report.passed()) << report_text(report);
+  EXPECT_TRUE(report.findings.empty()) << report_text(report);
+  ASSERT_EQ(report.sequences.size(), 1U);
+  const DeliverySequence& sequence = report.sequences[0];
+  EXPECT_EQ(sequence.name, "sh010_v001");
+  EXPECT_EQ(sequence.first, 1001);
+  EXPECT_EQ(sequence.last, 1005);
+  EXPECT_EQ(sequence.width, 48);
+  EXPECT_EQ(sequence.movies.size(), 1U);
+  EXPECT_EQ(sequence.range.max, 8.0F);
+  const auto json = nlohmann::json::parse(report_json(report));
+  EXPECT_EQ(json["passed"], true);
+  EXPECT_EQ(json["sequences"][0]["timecode"], "01:00:00:00");
+}
+
+TEST_F(Delivery, FindsAMissingFrame) {
+  std::filesystem::remove(paths_[2]);
+  const DeliveryReport report = verify();
+  EXPECT_FALSE(report.passed());
+  EXPECT_TRUE(has(report, "numbering", "expected frame 1003"));
+  EXPECT_TRUE(has(report, "movie", "expected 4 frames"));
+}
+
+TEST_F(Delivery, FindsAFreeze) {
+  replace(3, *encode_exr(ClipView(clip_).one(2), tags_, {0, 3}, 3));
+  const DeliveryReport report = verify();
+  EXPECT_TRUE(has(report, "freeze", "1004"));
+  EXPECT_EQ(report.findings.size(), 1U) << report_text(report);
+}
+
+TEST_F(Delivery, FindsBrokenAndCutFiles) {
+  replace(1, "not an EXR file");
+  EXPECT_TRUE(has(verify(), "decode", "1002"));
+  const std::string whole = *encode_exr(ClipView(clip_).one(1), tags_, {0, 1}, 1);
+  replace(1, whole.substr(0, whole.size() - 40));
+  EXPECT_TRUE(has(verify(), "decode", "1002"));
+}
+
+TEST_F(Delivery, FindsAWrongTimecodeCounterAndRate) {
+  replace(3, *encode_exr(ClipView(clip_).one(3), tags_, {0, 3}, 7));
+  DeliveryReport report = verify();
+  EXPECT_TRUE(has(report, "timecode", "expected 01:00:00:03, found 01:00:00:07")) << report_text(report);
+  EXPECT_TRUE(has(report, "numbering", "expected imageCounter 1004, found 1008"));
+  Clip fast = clip_;
+  fast.fps = FrameRate{25, 1};
+  replace(3, *encode_exr(ClipView(fast).one(3), tags_, {0, 3}, 3));
+  EXPECT_TRUE(has(verify(), "rate", "1004"));
+}
+
+TEST_F(Delivery, FindsAnotherSizeAndAnotherTake) {
+  DeliveryTags other = tags_;
+  other.recipe_hash = std::string(64, 'd');
+  replace(2, *encode_exr(testing::rolling_ball(50, 27, 1), other, {0, 2}, 2));
+  const DeliveryReport report = verify();
+  EXPECT_TRUE(has(report, "window", "1003"));
+  EXPECT_TRUE(has(report, "provenance", "rushes/recipeHash"));
+}
+
+TEST_F(Delivery, FindsLightThatIsNone) {
+  Clip dark = clip_;
+  dark.at(2, 3, 4)[1] = -0.5F;
+  replace(2, *encode_exr(ClipView(dark).one(2), tags_, {0, 2}, 2));
+  EXPECT_TRUE(has(verify(), "range", "1003"));
+}
+
+TEST_F(Delivery, FindsWrongColourTags) {
+  std::string bytes = *encode_exr(ClipView(clip_).one(2), tags_, {0, 2}, 2);
+  bytes.replace(bytes.find("lin_ap0_scene"), 13, "lin_ap1_scene");
+  replace(2, bytes);
+  EXPECT_TRUE(has(verify(), "colour", "lin_ap1_scene"));
+  bytes = *encode_exr(ClipView(clip_).one(2), tags_, {0, 2}, 2);
+  bytes.replace(bytes.find("adoptedNeutral"), 14, "adoptedNeutraX");
+  replace(2, bytes);
+  EXPECT_TRUE(has(verify(), "colour", "adoptedNeutral"));
+}
+
+TEST_F(Delivery, FindsAWrongMovie) {
+  write_movie_of(ClipView(clip_).range(0, 4));
+  EXPECT_TRUE(has(verify(), "movie", "expected 5 frames like the EXR sequence, found 4"));
+  tags_.first_timecode = config::Timecode{2, 0, 0, 0};
+  write_movie_of(clip_);
+  EXPECT_TRUE(has(verify(), "movie", "expected first timecode 01:00:00:00, found \"02:00:00:00\""));
+  ASSERT_TRUE(write_file(folder_.file("sh010/sh010_v001_sdr.mp4"), "broken"));
+  EXPECT_TRUE(has(verify(), "movie", "not a readable movie"));
+}
+
+TEST_F(Delivery, WarnsOfLeftoversAndStrangers) {
+  ASSERT_TRUE(write_file(folder_.file("sh010/exr/.sh010.exr.part-12-0"), "half"));
+  ASSERT_TRUE(write_file(folder_.file("other.mov"), "x"));
+  const DeliveryReport report = verify();
+  EXPECT_TRUE(report.passed());
+  EXPECT_TRUE(has(report, "leftover", "", Severity::kWarning));
+  EXPECT_TRUE(has(report, "movie", "other.mov", Severity::kWarning));
+}
+
+TEST(Verify, EmptyAndMissingFolders) {
+  const ScratchFolder folder;
+  const auto empty = verify_delivery(folder.path() + "/");
+  ASSERT_TRUE(empty);
+  EXPECT_FALSE(empty->passed());
+  EXPECT_EQ(verify_delivery(folder.file("none")).error().kind, ErrorKind::kNotFound);
+}
+
+}  // namespace
+}  // namespace rushes::worker

@@ -1,0 +1,52 @@
+// Contact sheets: the takes of a shot on one page, for a supervisor's eye.
+//
+// One row per take, evenly spaced frames (the first and the last among them) from left to right through the
+// SDR view, each with its frame number; above the row its name, what is known of it, and the verdict as a
+// coloured tag.
+//
+// Thread contract: functions of their arguments.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/result.h"
+#include "worker/picture/colour.h"
+#include "worker/picture/frames.h"
+#include "worker/picture/png_image.h"
+
+namespace rushes::worker {
+
+struct ContactRow {
+  std::string title;  // "take 2"
+  std::string
+      detail;  // "seed 1002 | score 0.91 | 1 finding: flicker, frames 12-18"; cut with "..." when too long
+  std::string verdict;  // "pass", "revise", "reject", "unknown" and anything else; empty: no tag
+  ClipView clip;        // at least one frame
+};
+
+struct ContactSheet {
+  std::string title;     // "sh010"
+  std::string subtitle;  // the prompt, one or two lines
+  std::vector<ContactRow> rows;
+};
+
+struct ContactOptions {
+  int columns = 6;          // 1..16; a clip with fewer frames shows all it has
+  int first_number = 1001;  // number of a clip's first frame
+  int thumbnail_width =
+      320;  // pixels, 64..1024; small clips are enlarged (bicubic), large ones reduced (area)
+};
+
+Result<Image8> draw_contact_sheet(const ContactSheet& sheet, const DisplayView& view,
+                                  const ContactOptions& options = {});
+
+// Which frames of a clip of `frames` frames a row of `columns` shows: evenly spaced, ends included.
+std::vector<int> contact_frames(int frames, int columns);
+
+// Frame t at the given width (height follows), through the view: enlarged bicubically in code values or
+// reduced by area in light.
+Result<Image8> thumbnail(ClipView clip, int t, const DisplayView& view, int width);
+
+}  // namespace rushes::worker

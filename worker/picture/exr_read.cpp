@@ -1,0 +1,265 @@
+// The reading half of exr.h.
+#include <ImfChannelList.h>
+#include <ImfChromaticitiesAttribute.h>
+#include <ImfFloatAttribute.h>
+#include <ImfFrameBuffer.h>
+#include <ImfHeader.h>
+#include <ImfIO.h>
+#include <ImfInputFile.h>
+#include <ImfIntAttribute.h>
+#include <ImfMultiPartInputFile.h>
+#include <ImfPartType.h>
+#include <ImfRationalAttribute.h>
+#include <ImfStandardAttributes.h>
+#include <ImfStringAttribute.h>
+#include <ImfTimeCodeAttribute.h>
+#include <ImfVecAttribute.h>
+
+#include <cmath>
+#include <cstring>
+#include <mutex>
+#include <new>
+
+#include "worker/picture/atomic_file.h"
+#include "worker/picture/exr.h"
+
+namespace rushes::worker {
+namespace {
+
+class MemoryInput : public Imf::IStream {
+ public:
+  MemoryInput(const std::string& bytes, const std::string& name)
+      : Imf::IStream(name.c_str()), bytes_(bytes) {}
+  bool read(char target[], int count) override {
+    const auto size = static_cast<std::size_t>(count);
+    if (count < 0 || position_ > bytes_.size() || size > bytes_.size() - position_) {
+      throw Iex::InputExc("the file ends too early");
+    }
+    std::memcpy(target, bytes_.data() + position_, size);
+    position_ += size;
+    return position_ < bytes_.size();
+  }
+  std::uint64_t tellg() override { return position_; }
+  void seekg(std::uint64_t position) override { position_ = position; }
+  void clear() override {}
+
+ private:
+  const std::string& bytes_;
+  std::uint64_t position_ = 0;
+};
+
+// The library's own bound, checked before it takes memory for line offsets.
+void bound_library() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    Imf::Header::setMaxImageSize(kMaxPictureSide, kMaxPictureSide);
+    Imf::Header::setMaxTileSize(kMaxPictureSide, kMaxPictureSide);
+  });
+}
+
+const char* compression_name(Imf::Compression compression) {
+  switch (compression) {
+    case Imf::NO_COMPRESSION:
+      return "none";
+    case Imf::RLE_COMPRESSION:
+      return "rle";
+    case Imf::ZIPS_COMPRESSION:
+      return "zips";
+    case Imf::ZIP_COMPRESSION:
+      return "zip";
+    case Imf::PIZ_COMPRESSION:
+      return "piz";
+    case Imf::PXR24_COMPRESSION:
+      return "pxr24";
+    case Imf::B44_COMPRESSION:
+      return "b44";
+    case Imf::B44A_COMPRESSION:
+      return "b44a";
+    case Imf::DWAA_COMPRESSION:
+      return "dwaa";
+    case Imf::DWAB_COMPRESSION:
+      return "dwab";
+    default:
+      return "unknown";
+  }
+}
+
+ExrHeader::Box box(const Imath::Box2i& b) { return {b.min.x, b.min.y, b.max.x, b.max.y}; }
+
+// Coordinates as they were written: float in the file, so compare and compute on 1e-6 steps.
+Chromaticity chromaticity(const Imath::V2f& v) {
+  const auto clean = [](float f) { return std::round(static_cast<double>(f) * 1e6) / 1e6; };
+  return {clean(v.x), clean(v.y)};
+}
+
+void read_attributes(const Imf::Header& header, ExrHeader& out) {
+  for (auto it = header.begin(); it != header.end(); ++it) {
+    const std::string name = it.name();
+    const Imf::Attribute& attribute = it.attribute();
+    if (const auto* text = dynamic_cast<const Imf::StringAttribute*>(&attribute)) {
+      out.texts[name] = text->value();
+    } else if (const auto* whole = dynamic_cast<const Imf::IntAttribute*>(&attribute)) {
+      out.texts[name] = std::to_string(whole->value());
+      if (name == "imageCounter") out.image_counter = whole->value();
+      if (name == "acesImageContainerFlag") out.aces_container_flag = whole->value();
+    } else if (const auto* real = dynamic_cast<const Imf::FloatAttribute*>(&attribute)) {
+      out.texts[name] = std::to_string(real->value());
+    } else if (const auto* pair = dynamic_cast<const Imf::V2iAttribute*>(&attribute)) {
+      out.texts[name] = std::to_string(pair->value().x) + "x" + std::to_string(pair->value().y);
+    }
+  }
+}
+
+ExrHeader describe(const Imf::Header& header, int parts) {
+  ExrHeader out;
+  out.data_window = box(header.dataWindow());
+  out.display_window = box(header.displayWindow());
+  out.compression = compression_name(header.compression());
+  out.type =
+      header.hasType() ? header.type() : (header.hasTileDescription() ? Imf::TILEDIMAGE : Imf::SCANLINEIMAGE);
+  out.parts = parts;
+  for (auto it = header.channels().begin(); it != header.channels().end(); ++it) {
+    const Imf::PixelType type = it.channel().type;
+    out.channels.push_back({it.name(), type == Imf::HALF ? "half" : type == Imf::FLOAT ? "float" : "uint"});
+  }
+  if (Imf::hasChromaticities(header)) {
+    const Imf::Chromaticities& c = Imf::chromaticities(header);
+    out.chromaticities =
+        Primaries{chromaticity(c.red), chromaticity(c.green), chromaticity(c.blue), chromaticity(c.white)};
+  }
+  if (Imf::hasAdoptedNeutral(header)) out.adopted_neutral = chromaticity(Imf::adoptedNeutral(header));
+  if (Imf::hasFramesPerSecond(header)) {
+    const Imf::Rational rate = Imf::framesPerSecond(header);
+    if (rate.n > 0 && rate.d > 0 && rate.d <= 0x7FFFFFFFU) {
+      out.frames_per_second = FrameRate{rate.n, static_cast<std::int32_t>(rate.d)};
+    }
+  }
+  if (Imf::hasTimeCode(header)) {
+    const Imf::TimeCode& code = Imf::timeCode(header);
+    out.time_code =
+        config::Timecode{code.hours(), code.minutes(), code.seconds(), code.frame(), code.dropFrame()};
+  }
+  read_attributes(header, out);
+  return out;
+}
+
+// What the file's RGB has to be multiplied with to be AP0; nothing when it is AP0 already.
+Result<std::optional<Matrix3>> conversion(const ExrHeader& header) {
+  Primaries from = header.chromaticities.value_or(kRec709);
+  const std::string id = header.text("colorInteropID");
+  if (id == "lin_ap0_scene")
+    from = kAp0;
+  else if (id == "lin_ap1_scene")
+    from = kAp1;
+  else if (id == "lin_rec709_scene")
+    from = kRec709;
+  else if (!id.empty() && id != "unknown") {
+    return fail(ErrorKind::kInvalid,
+                "colorInteropID: expected scene-linear light (lin_ap0_scene, lin_ap1_scene, "
+                "lin_rec709_scene), found \"" +
+                    id + "\"");
+  }
+  if (from == kAp0) return std::optional<Matrix3>{};
+  auto matrix = primaries_matrix(from, kAp0);
+  if (!matrix) return tl::unexpected<Error>(matrix.error());
+  return std::optional<Matrix3>{*matrix};
+}
+
+Status check_picture(const Imf::Header& header, const ExrHeader& described) {
+  if (described.type != Imf::SCANLINEIMAGE && described.type != Imf::TILEDIMAGE) {
+    return fail(ErrorKind::kInvalid, "expected a flat picture, found type " + described.type);
+  }
+  const std::int64_t pixels = std::int64_t{described.width()} * described.height();
+  if (described.width() < 1 || described.height() < 1 || pixels > kMaxPicturePixels) {
+    return fail(ErrorKind::kInvalid, "expected at most " + std::to_string(kMaxPicturePixels) +
+                                         " pixels, found " + std::to_string(described.width()) + "x" +
+                                         std::to_string(described.height()));
+  }
+  for (const char* name : {"R", "G", "B"}) {
+    const Imf::Channel* channel = header.channels().findChannel(name);
+    if (channel == nullptr || channel->type == Imf::UINT || channel->xSampling != 1 ||
+        channel->ySampling != 1) {
+      return fail(ErrorKind::kInvalid,
+                  std::string("expected channels R, G and B as half or float at full size, ") +
+                      "found no such channel " + name);
+    }
+  }
+  return {};
+}
+
+void convert(Clip& clip, const Matrix3& m) {
+  for (std::size_t i = 0; i + 2 < clip.pixels.size(); i += kChannels) {
+    const double r = clip.pixels[i], g = clip.pixels[i + 1], b = clip.pixels[i + 2];
+    clip.pixels[i] = static_cast<float>(m[0] * r + m[1] * g + m[2] * b);
+    clip.pixels[i + 1] = static_cast<float>(m[3] * r + m[4] * g + m[5] * b);
+    clip.pixels[i + 2] = static_cast<float>(m[6] * r + m[7] * g + m[8] * b);
+  }
+}
+
+Result<ExrFrame> read_frame(const std::string& bytes, const std::string& name) {
+  MemoryInput stream(bytes, name);
+  Imf::InputFile file(stream, 0);
+  ExrFrame out;
+  out.header = describe(file.header(), 1);
+  if (auto status = check_picture(file.header(), out.header); !status)
+    return tl::unexpected<Error>(status.error());
+  auto to_ap0 = conversion(out.header);
+  if (!to_ap0) return tl::unexpected<Error>(to_ap0.error());
+  auto clip = make_clip(out.header.width(), out.header.height(), 1,
+                        out.header.frames_per_second.value_or(FrameRate{}));
+  if (!clip) return tl::unexpected<Error>(clip.error());
+  out.clip = std::move(*clip);
+  const Imath::Box2i window = file.header().dataWindow();
+  Imf::FrameBuffer buffer;
+  const std::size_t pixel_bytes = sizeof(float) * kChannels;
+  for (std::size_t c = 0; c < kChannels; ++c) {
+    buffer.insert(std::string(1, "RGB"[c]),
+                  Imf::Slice::Make(Imf::FLOAT, out.clip.pixels.data() + c, window, pixel_bytes,
+                                   pixel_bytes * static_cast<std::size_t>(out.clip.width)));
+  }
+  file.setFrameBuffer(buffer);
+  file.readPixels(window.min.y, window.max.y);
+  if (*to_ap0) convert(out.clip, **to_ap0);
+  return out;
+}
+
+}  // namespace
+
+std::string ExrHeader::text(const std::string& name) const {
+  const auto it = texts.find(name);
+  return it == texts.end() ? std::string() : it->second;
+}
+
+Result<ExrHeader> read_exr_header(const std::string& path) {
+  bound_library();
+  auto bytes = read_file(path, kMaxPictureFileBytes);
+  if (!bytes) return tl::unexpected<Error>(bytes.error());
+  try {
+    MemoryInput stream(*bytes, path);
+    Imf::MultiPartInputFile file(stream, 0);
+    return describe(file.header(0), file.parts());
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::kCorrupt, path + ": not a readable EXR file: " + error.what());
+  }
+}
+
+Result<ExrFrame> decode_exr(const std::string& bytes, const std::string& name) {
+  bound_library();
+  try {
+    auto frame = read_frame(bytes, name);
+    if (!frame) return with_context(frame.error(), name);
+    return frame;
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorKind::kExhausted, name + ": not enough memory to read it");
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::kCorrupt, name + ": not a readable EXR file: " + error.what());
+  }
+}
+
+Result<ExrFrame> read_exr(const std::string& path) {
+  auto bytes = read_file(path, kMaxPictureFileBytes);
+  if (!bytes) return tl::unexpected<Error>(bytes.error());
+  return decode_exr(*bytes, path);
+}
+
+}  // namespace rushes::worker

@@ -1,0 +1,90 @@
+#include "worker/picture/png_image.h"
+
+#include <png.h>
+
+#include <array>
+#include <new>
+
+#include "worker/picture/atomic_file.h"
+
+namespace rushes::worker {
+
+Result<Image8> display_image(ClipView clip, int t, const DisplayView& view) {
+  auto pixels = view.apply_8bit(clip, t);
+  if (!pixels) return tl::unexpected<Error>(pixels.error());
+  Image8 image;
+  image.width = clip.width();
+  image.height = clip.height();
+  image.pixels = std::move(*pixels);
+  return image;
+}
+
+Result<std::string> encode_png(const Image8& image) {
+  if (image.width < 1 || image.height < 1 || image.width > kMaxPictureSide ||
+      image.height > kMaxPictureSide) {
+    return fail(ErrorKind::kInvalid, "PNG: expected sides of 1 to " + std::to_string(kMaxPictureSide) +
+                                         ", found " + std::to_string(image.width) + "x" +
+                                         std::to_string(image.height));
+  }
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  png.width = static_cast<png_uint_32>(image.width);
+  png.height = static_cast<png_uint_32>(image.height);
+  png.format = PNG_FORMAT_RGB;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
+  std::string bytes(size, '\0');
+  const int done = png_image_write_to_memory(&png, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr);
+  if (done == 0) return fail(ErrorKind::kInternal, std::string("PNG: ") + png.message);
+  bytes.resize(size);
+  return bytes;
+}
+
+Status write_png(const std::string& path, const Image8& image) {
+  auto bytes = encode_png(image);
+  if (!bytes) return with_context(bytes.error(), path);
+  return write_file(path, *bytes);
+}
+
+Result<Image8> read_png(const std::string& path) {
+  auto bytes = read_file(path, std::size_t{512} << 20);
+  if (!bytes) return tl::unexpected<Error>(bytes.error());
+  return decode_png(*bytes, path);
+}
+
+Result<Image8> decode_png(const std::string& bytes, const std::string& path) {
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  if (png_image_begin_read_from_memory(&png, bytes.data(), bytes.size()) == 0) {
+    return fail(ErrorKind::kCorrupt, path + ": not a readable PNG file: " + png.message);
+  }
+  const std::int64_t pixels = std::int64_t{png.width} * png.height;
+  if (png.width > kMaxPictureSide || png.height > kMaxPictureSide || pixels > kMaxPicturePixels) {
+    const std::string found = std::to_string(png.width) + "x" + std::to_string(png.height);
+    png_image_free(&png);
+    return fail(ErrorKind::kInvalid,
+                path + ": expected at most " + std::to_string(kMaxPicturePixels) + " pixels, found " + found);
+  }
+  png.format = PNG_FORMAT_RGB;
+  try {
+    Image8 image(static_cast<int>(png.width), static_cast<int>(png.height));
+    const png_color black{0, 0, 0};
+    if (png_image_finish_read(&png, &black, image.pixels.data(), 0, nullptr) == 0) {
+      return fail(ErrorKind::kCorrupt, path + ": not a readable PNG file: " + png.message);
+    }
+    return image;
+  } catch (const std::bad_alloc&) {
+    png_image_free(&png);
+    return fail(ErrorKind::kExhausted, path + ": not enough memory to read it");
+  }
+}
+
+Clip clip_from_display(const Image8& image, FrameRate fps) {
+  Clip clip(image.width, image.height, 1, fps);
+  for (std::size_t i = 0; i < clip.pixels.size(); ++i) {
+    clip.pixels[i] = static_cast<float>(image.pixels[i]) / 255.0F;
+  }
+  decode_pixels(WorkingSpace::kSrgb, clip.pixels.data(), clip.pixels.data(), clip.pixels.size() / kChannels);
+  return clip;
+}
+
+}  // namespace rushes::worker

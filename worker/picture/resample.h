@@ -1,0 +1,38 @@
+// Sizes: bicubic enlargement and area reduction, with the same bits on every host (fixed order of sums,
+// fp32).
+//
+// Pixel centres are at half-integer positions and the picture's corners stay where they are: output pixel i
+// of a factor f looks at input position (i + 0.5) / f - 0.5. Beyond the border the edge pixel is repeated.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include "worker/picture/colour.h"
+#include "worker/picture/frames.h"
+#include "worker/picture/png_image.h"
+
+namespace rushes::worker {
+
+// Cubics of Mitchell and Netravali, "Reconstruction Filters in Computer Graphics" (1988), as (B, C).
+enum class Cubic {
+  kCatmullRom,  // (0, 1/2): passes through the samples, crisp, may overshoot by a few percent
+  kMitchell,    // (1/3, 1/3): softer, less ringing
+};
+
+// Any size not smaller than the input's (asserted), on the values as they are.
+Clip resize_bicubic(ClipView clip, int width, int height, Cubic cubic);
+
+// Scene light, enlarged by a whole factor in the code values of `space`, where a highlight next to a shadow
+// does not ring as it would in linear light. This is the guide that `enlarge` makes for `refine` (factor 4,
+// ACEScct).
+Clip enlarge_light(ClipView light, int factor, Cubic cubic = Cubic::kCatmullRom,
+                   WorkingSpace space = WorkingSpace::kAcescct);
+
+// Mean over the area that each output pixel covers, any size not larger than the input's (asserted). On scene
+// light this is what a larger sensor pixel would have seen.
+Clip shrink_area(ClipView clip, int width, int height);
+
+// Whole-factor enlargement of a display picture: every pixel a block.
+Image8 enlarge_blocks(const Image8& image, int factor);
+
+}  // namespace rushes::worker
