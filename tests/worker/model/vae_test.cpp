@@ -1,0 +1,131 @@
+// The VAE: chunks and tiles change no bit. The numbers themselves are checked by rushes-parity on the
+// goldens.
+#include "worker/model/vae.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/worker/model/tiny_model.h"
+
+namespace rushes::worker {
+namespace {
+
+Volume pattern(std::int64_t c, std::int64_t t, std::int64_t h, std::int64_t w) {
+  Volume volume = Volume::zeros(c, t, h, w);
+  for (std::size_t i = 0; i < volume.values.size(); ++i)
+    volume.values[i] = std::sin(static_cast<float>(i) * 0.37f) * 0.9f;
+  return volume;
+}
+
+class EveryForm : public ::testing::TestWithParam<std::tuple<bool, kernels::Precision>> {
+ protected:
+  void SetUp() override {
+    backend_ = kernels::make_cpu_backend({2, std::get<1>(GetParam())});
+    const std::vector<float> mean = {0.1f, -0.2f, 0.3f, 0.0f}, std = {1.1f, 0.9f, 1.0f, 1.2f};
+    // 6 and 5: no multiples of a vector.
+    auto vae = Vae::load(*backend_, random_vae({std::get<0>(GetParam()), 6, 5, 4, 2}).file(), mean, std);
+    ASSERT_TRUE(vae) << vae.error().message;
+    vae_ = std::make_unique<Vae>(std::move(*vae));
+  }
+  std::unique_ptr<kernels::Backend> backend_;
+  std::unique_ptr<Vae> vae_;
+};
+
+TEST_P(EveryForm, StridesComeFromTheWeights) {
+  EXPECT_EQ(vae_->time_stride(), 4);
+  EXPECT_EQ(vae_->space_stride(), std::get<0>(GetParam()) ? 16 : 8);
+  EXPECT_EQ(vae_->halo(), 13);  // wan.md 4.7
+}
+
+TEST_P(EveryForm, ChunkLengthChangesNoBit) {
+  const std::int64_t s = vae_->space_stride();
+  const Volume video = pattern(3, 13, 2 * s, 3 * s), latent = pattern(4, 4, 2, 3);
+  vae_->set_memory_limit(1);  // one latent frame at a time
+  const auto encoded = vae_->encode(video), decoded = vae_->decode(latent);
+  vae_->set_memory_limit(std::size_t{1} << 40);  // the whole clip at once
+  const auto encoded_whole = vae_->encode(video), decoded_whole = vae_->decode(latent);
+  ASSERT_TRUE(encoded && decoded && encoded_whole && decoded_whole);
+  EXPECT_EQ(encoded->shape(), (std::vector<std::int64_t>{4, 4, 2, 3}));
+  EXPECT_EQ(decoded->shape(), (std::vector<std::int64_t>{3, 13, 2 * s, 3 * s}));
+  EXPECT_EQ(encoded->values, encoded_whole->values);
+  EXPECT_EQ(decoded->values, decoded_whole->values);
+}
+
+TEST_P(EveryForm, TilesAreTheWholeDecodeBitForBit) {
+  const std::int64_t s = vae_->space_stride(), rows = 3, columns = 34;
+  const Volume latent = pattern(4, 2, rows, columns);
+  const auto whole = vae_->decode(latent);
+  const auto middle = vae_->decode_middle(latent);
+  ASSERT_TRUE(whole && middle);
+  for (const LatentBox& box : {LatentBox{0, 0, 3, 4}, LatentBox{1, 15, 1, 2}, LatentBox{0, 29, 3, 5}}) {
+    const auto tile = vae_->decode_tile(*middle, box);
+    ASSERT_TRUE(tile) << tile.error().message;
+    ASSERT_EQ(tile->shape(), (std::vector<std::int64_t>{3, 5, box.rows * s, box.columns * s}));
+    std::size_t wrong = 0;
+    for (std::int64_t c = 0; c < 3; ++c)
+      for (std::int64_t t = 0; t < 5; ++t)
+        for (std::int64_t y = 0; y < tile->rows; ++y)
+          for (std::int64_t x = 0; x < tile->columns; ++x)
+            wrong += tile->values[tile->offset(c, t, y, x)] !=
+                     whole->values[whole->offset(c, t, box.row * s + y, box.column * s + x)];
+    EXPECT_EQ(wrong, 0u) << "box at " << box.row << ", " << box.column;
+  }
+}
+
+// A latent frame never looks ahead.
+TEST_P(EveryForm, EncoderIsCausal) {
+  const std::int64_t s = vae_->space_stride();
+  Volume video = pattern(3, 9, s, s);
+  const auto before = vae_->encode(video);
+  for (std::int64_t c = 0; c < 3; ++c)
+    for (std::int64_t i = 0; i < s * s; ++i)
+      video.values[video.offset(c, 8, 0, 0) + static_cast<std::size_t>(i)] = 0.5f;
+  const auto after = vae_->encode(video);
+  for (std::int64_t c = 0; c < 4; ++c)
+    for (std::int64_t t = 0; t < 2; ++t)
+      EXPECT_EQ(before->values[before->offset(c, t, 0, 0)], after->values[after->offset(c, t, 0, 0)]);
+  EXPECT_NE(before->values, after->values);
+}
+
+TEST_P(EveryForm, RefusesWhatDoesNotFit) {
+  const std::int64_t s = vae_->space_stride();
+  EXPECT_FALSE(vae_->encode(pattern(3, 8, s, s)));      // 4n+1 frames
+  EXPECT_FALSE(vae_->encode(pattern(3, 5, s + 2, s)));  // rows
+  EXPECT_FALSE(vae_->encode(pattern(4, 5, s, s)));      // channels
+  EXPECT_FALSE(vae_->decode(pattern(3, 2, 2, 2)));
+  const auto middle = vae_->decode_middle(pattern(4, 1, 2, 2));
+  ASSERT_TRUE(middle);
+  EXPECT_FALSE(vae_->decode_tile(*middle, LatentBox{1, 0, 2, 2}));
+  EXPECT_FALSE(vae_->decode_tile(*middle, LatentBox{0, 0, 0, 2}));
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EveryForm,
+                         ::testing::Combine(::testing::Bool(), ::testing::Values(kernels::Precision::kF32,
+                                                                                 kernels::Precision::kBf16)));
+
+TEST(VaeLoad, NamesWhatIsWrong) {
+  auto backend = kernels::make_cpu_backend({1, kernels::Precision::kF32});
+  const std::vector<float> mean(4, 0.0f), std(4, 1.0f);
+  const auto error = [&](const RandomTensors& weights, std::span<const float> deviations) {
+    auto vae = Vae::load(*backend, weights.file("broken.safetensors"),
+                         std::span(mean).first(deviations.size()), deviations);
+    return vae ? std::string() : vae.error().message;
+  };
+  RandomTensors missing = random_vae({});
+  missing.drop("decoder.upsamples.1.upsamples.0.residual.6.bias");
+  EXPECT_NE(error(missing, std).find("'decoder.upsamples.1.upsamples.0.residual.6.bias' is missing"),
+            std::string::npos);
+  RandomTensors extra = random_vae({});
+  extra.layer("decoder.surprise", {4, 4});
+  EXPECT_NE(error(extra, std).find("decoder.surprise"), std::string::npos);
+  RandomTensors narrow = random_vae({});
+  narrow.layer("decoder.conv1", {12, 4, 3, 3, 3});
+  EXPECT_NE(error(narrow, std).find("decoder middle takes 16 channels, the layer before gives 12"),
+            std::string::npos);
+  EXPECT_NE(error(random_vae({}), std::span(std).first(3)).find("conv2.weight"), std::string::npos);
+  EXPECT_NE(error(random_vae({}), std::vector<float>{1, 1, 0, 1}).find("above 0"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace rushes::worker

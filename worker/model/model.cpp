@@ -1,0 +1,153 @@
+#include "worker/model/model.h"
+
+#include "worker/model/guidance.h"
+
+namespace rushes::worker {
+namespace {
+
+constexpr std::int64_t kMaskChannels = 4;  // I2V's mask: one channel per frame of a latent frame (wan.md 4.4)
+
+Result<TensorFile> open_weights(const config::ModelManifest& manifest, const std::string& role) {
+  const auto found = manifest.files.find(role);
+  if (found == manifest.files.end())
+    return fail(ErrorKind::kInvalid, "model " + manifest.name + ": the manifest names no " + role);
+  return TensorFile::open(found->second.path.string());
+}
+
+std::vector<float> as_floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
+
+}  // namespace
+
+Model::Model(config::ModelManifest manifest, kernels::Backend& compute, Tokenizer tokenizer, TextEncoder text,
+             Transformer transformer, Vae vae)
+    : manifest_(std::move(manifest)),
+      compute_(compute),
+      tokenizer_(std::move(tokenizer)),
+      text_(std::move(text)),
+      transformer_(std::move(transformer)),
+      vae_(std::move(vae)) {}
+
+Result<std::unique_ptr<Model>> Model::open(const config::ModelManifest& manifest, kernels::Backend& compute,
+                                           kernels::Backend& pixels) {
+  auto tokens = manifest.files.find("tokenizer");
+  if (tokens == manifest.files.end())
+    return fail(ErrorKind::kInvalid, "model " + manifest.name + ": the manifest names no tokenizer");
+  auto tokenizer = Tokenizer::load(tokens->second.path.string());
+  if (!tokenizer) return tl::unexpected(tokenizer.error());
+  auto text_file = open_weights(manifest, "text_encoder");
+  if (!text_file) return tl::unexpected(text_file.error());
+  auto text = TextEncoder::load(compute, *text_file);
+  if (!text) return tl::unexpected(text.error());
+  auto transformer_file = open_weights(manifest, "transformer");
+  if (!transformer_file) return tl::unexpected(transformer_file.error());
+  auto transformer = Transformer::load(compute, *transformer_file, manifest.head_dim, manifest.text_len);
+  if (!transformer) return tl::unexpected(transformer.error());
+  auto vae_file = open_weights(manifest, "vae");
+  if (!vae_file) return tl::unexpected(vae_file.error());
+  auto vae = Vae::load(pixels, *vae_file, as_floats(manifest.vae.mean), as_floats(manifest.vae.std));
+  if (!vae) return tl::unexpected(vae.error());
+  std::unique_ptr<Model> model(new Model(manifest, compute, std::move(*tokenizer), std::move(*text),
+                                         std::move(*transformer), std::move(*vae)));
+  if (auto ok = model->check(); !ok) return with_context(ok.error(), "model " + manifest.name);
+  return model;
+}
+
+// Manifest and weights must tell the same story; the first contradiction is named.
+Status Model::check() const {
+  const TransformerSizes& t = transformer_.sizes();
+  const auto differ = [](const std::string& what, std::int64_t manifest, std::int64_t weights) {
+    return fail(ErrorKind::kCorrupt, what + ": expected " + std::to_string(manifest) + ", the weights have " +
+                                         std::to_string(weights));
+  };
+  const std::int64_t z = vae_.latent_channels();
+  if (t.out_dim != z) return differ("latent channels of the transformer (the VAE's)", z, t.out_dim);
+  const bool condition = manifest_.conditioning == config::Conditioning::kI2v;
+  const std::int64_t in_dim = condition ? 2 * z + kMaskChannels : z;
+  if (t.in_dim != in_dim)
+    return differ("input channels of the transformer with conditioning " +
+                      std::string(config::to_string(manifest_.conditioning)),
+                  in_dim, t.in_dim);
+  if (t.image_dim)
+    return fail(ErrorKind::kInvalid,
+                "the transformer needs CLIP image tokens, which are not computed here; use "
+                "weights without img_emb (Wan2.2 I2V, T2V)");
+  if (t.text_dim != text_.sizes().dim)
+    return differ("width of the text states", t.text_dim, text_.sizes().dim);
+  if (manifest_.text_heads != text_.sizes().heads)
+    return differ("text_heads", manifest_.text_heads, text_.sizes().heads);
+  if (tokenizer_.vocabulary() > text_.sizes().vocabulary)
+    return differ("vocabulary of the text encoder (the tokenizer's)", tokenizer_.vocabulary(),
+                  text_.sizes().vocabulary);
+  if (manifest_.vae.stride[0] != vae_.time_stride())
+    return differ("vae.stride in time", manifest_.vae.stride[0], vae_.time_stride());
+  if (manifest_.vae.stride[1] != vae_.space_stride() || manifest_.vae.stride[2] != vae_.space_stride())
+    return differ("vae.stride in space", manifest_.vae.stride[1], vae_.space_stride());
+  if ((manifest_.vae.form == config::VaeForm::kWan22) != vae_.patchified())
+    return fail(ErrorKind::kCorrupt, "vae.form: expected " +
+                                         std::string(config::to_string(manifest_.vae.form)) +
+                                         ", the weights have the other form");
+  return {};
+}
+
+Result<TextStates> Model::encode_text(const std::string& prompt) {
+  auto tokens = tokenizer_.encode(prompt, manifest_.text_len);
+  if (!tokens) return tl::unexpected(tokens.error());
+  auto states = text_.encode(tokens->ids);
+  if (!states) return tl::unexpected(states.error());
+  return TextStates{static_cast<std::int64_t>(tokens->ids.size()), text_.sizes().dim, std::move(*states)};
+}
+
+Result<PromptContext> Model::prompt_context(const TextStates& states) {
+  if (states.dim != transformer_.sizes().text_dim)
+    return fail(ErrorKind::kInvalid, "prompt: expected text states of width " +
+                                         std::to_string(transformer_.sizes().text_dim) + ", found " +
+                                         std::to_string(states.dim));
+  return transformer_.prompt(states.values, states.rows);
+}
+
+Result<kernels::Tensor> Model::upload(const Volume& latent, const Volume& condition) const {
+  const std::int64_t extra = takes_condition() ? transformer_.sizes().in_dim - latent_channels() : 0;
+  if (!latent.valid() || latent.channels != latent_channels())
+    return fail(ErrorKind::kInvalid, "velocity: expected a latent of " + std::to_string(latent_channels()) +
+                                         " channels, found " + shape_text(latent.shape()));
+  const bool fits = condition.valid() && condition.channels == extra && condition.frames == latent.frames &&
+                    condition.rows == latent.rows && condition.columns == latent.columns;
+  if (extra ? !fits : !condition.values.empty())
+    return fail(ErrorKind::kInvalid, "velocity: expected " + std::to_string(extra) +
+                                         " condition channels over the latent's grid, found " +
+                                         shape_text(condition.shape()));
+  return guarded("velocity", [&]() -> Result<kernels::Tensor> {
+    std::vector<float> joined = latent.values;
+    joined.insert(joined.end(), condition.values.begin(), condition.values.end());
+    return compute_.upload(
+        kernels::host_tensor(joined, {latent.channels + extra, latent.frames, latent.rows, latent.columns}));
+  });
+}
+
+Result<std::vector<float>> Model::velocity(const Volume& latent, const Volume& condition, float timestep,
+                                           const PromptContext& context, const TokenOrigin& origin) {
+  return guided_velocity(latent, condition, timestep, context, nullptr, 1.0f, origin);
+}
+
+Result<std::vector<float>> Model::guided_velocity(const Volume& latent, const Volume& condition,
+                                                  float timestep, const PromptContext& context,
+                                                  const PromptContext* null, float guidance,
+                                                  const TokenOrigin& origin) {
+  auto x = upload(latent, condition);
+  if (!x) return tl::unexpected(x.error());
+  return worker::guided_velocity(compute_, transformer_, *x, {{timestep}, {}}, context, null, guidance,
+                                 origin);
+}
+
+// Per token: the residual stream, its update, the normed input, q, k, v, the raw and the attended rows, the
+// hidden rows of the feed-forward and the rotation table; once more for what the pool rounds up.
+std::size_t Model::velocity_bytes(std::int64_t frames, std::int64_t rows, std::int64_t columns) const {
+  const TransformerSizes& t = transformer_.sizes();
+  const std::int64_t tokens = (frames / t.patch.t) * (rows / t.patch.h) * (columns / t.patch.w);
+  const std::int64_t latent = (t.in_dim + t.out_dim) * frames * rows * columns;
+  return static_cast<std::size_t>(
+      (tokens * (8 * t.block.dim + 2 * t.block.ffn_dim + t.block.head_dim) + 3 * latent) *
+      static_cast<std::int64_t>(sizeof(float)) * 2);
+}
+
+}  // namespace rushes::worker

@@ -1,0 +1,77 @@
+// A whole model, opened from its manifest: tokenizer, text encoder, transformer and VAE, ready to run.
+//
+// `compute` runs transformer and text encoder (fp32 or bf16), `pixels` runs the VAE and is fp32: one bf16
+// step near code 0.75 is 3.6 % of the light, which shows as bands in HDR (wan.md, section 9). They may be the
+// same backend.
+//
+// Errors: open() gives kNotFound or kCorrupt with file and tensor, also when manifest and weights disagree
+// (channels, strides, head width, condition channels). Digests are the caller's to verify
+// (config::verify_digests). Thread contract: as the backends, one thread at a time.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/model.h"
+#include "kernels/backend.h"
+#include "worker/model/text_encoder.h"
+#include "worker/model/tokenizer.h"
+#include "worker/model/transformer.h"
+#include "worker/model/vae.h"
+#include "worker/model/volume.h"
+
+namespace rushes::worker {
+
+// The text encoder's states of a prompt's valid tokens.
+struct TextStates {
+  std::int64_t rows = 0, dim = 0;
+  std::vector<float> values;  // [rows, dim]
+};
+
+class Model {
+ public:
+  // Both backends must outlive the model.
+  static Result<std::unique_ptr<Model>> open(const config::ModelManifest& manifest, kernels::Backend& compute,
+                                             kernels::Backend& pixels);
+
+  const config::ModelManifest& manifest() const { return manifest_; }
+  std::int64_t latent_channels() const { return vae_.latent_channels(); }
+  // Whether the transformer reads [noise, mask 4, condition] rather than noise alone.
+  bool takes_condition() const { return transformer_.sizes().in_dim > transformer_.sizes().out_dim; }
+
+  // Longer prompts than the model's text length are cut there. An empty prompt is the state of </s> alone.
+  Result<TextStates> encode_text(const std::string& prompt);
+  Result<PromptContext> prompt_context(const TextStates& states);
+  // latent [C, T, h, w]; condition [4 + C, T, h, w], or empty where the model takes none. Result: values of
+  // [C, T, h, w].
+  Result<std::vector<float>> velocity(const Volume& latent, const Volume& condition, float timestep,
+                                      const PromptContext& context, const TokenOrigin& origin = {});
+  // Classifier-free guidance: v_null + guidance (v - v_null); one pass where `null` is absent or guidance
+  // is 1.
+  Result<std::vector<float>> guided_velocity(const Volume& latent, const Volume& condition, float timestep,
+                                             const PromptContext& context, const PromptContext* null,
+                                             float guidance, const TokenOrigin& origin = {});
+  Vae& vae() { return vae_; }
+  Transformer& transformer() { return transformer_; }
+
+  // Bytes of working memory of one velocity() over such a latent, weights and prompts aside; an upper
+  // estimate.
+  std::size_t velocity_bytes(std::int64_t frames, std::int64_t rows, std::int64_t columns) const;
+
+ private:
+  Model(config::ModelManifest manifest, kernels::Backend& compute, Tokenizer tokenizer, TextEncoder text,
+        Transformer transformer, Vae vae);
+  Status check() const;
+  Result<kernels::Tensor> upload(const Volume& latent, const Volume& condition) const;
+
+  config::ModelManifest manifest_;
+  kernels::Backend& compute_;
+  Tokenizer tokenizer_;
+  TextEncoder text_;
+  Transformer transformer_;
+  Vae vae_;
+};
+
+}  // namespace rushes::worker

@@ -1,0 +1,106 @@
+// The Wan video diffusion transformer: a noisy latent, a timestep and a prompt in, a velocity out.
+//
+// Sizes are read from the weights; only the head width and the text length come from the manifest. The
+// tensors that a file has decide what the model can do: `img_emb` and k_img/v_img (Wan2.1 I2V: image tokens),
+// more input than output channels (condition channels, [noise, mask, condition]), `vace_*` (control blocks).
+// Every token may have a timestep of its own (Wan2.2 TI2V). Sources: Wan2.1 wan/modules/model.py,
+// vace_model.py; Wan2.2 wan/modules/model.py; facts in wan.md 4.3 to 4.5.
+//
+// Errors: load() gives kCorrupt with the tensor, file, expected and found. Calls that do not fit the model
+// are kInvalid. Thread contract: as the backend, one thread at a time.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "worker/model/rope.h"
+#include "worker/model/transformer_block.h"
+
+namespace rushes::worker {
+
+struct TransformerSizes {
+  BlockSizes block;
+  std::int64_t layers = 0, in_dim = 0, out_dim = 0;
+  std::int64_t text_dim = 0, text_len = 0, time_dim = 0;
+  kernels::Strides patch;
+  std::int64_t image_dim = 0;     // width of image tokens; 0: no img_emb
+  std::int64_t image_tokens = 0;  // fixed count where the weights have emb_pos; 0: any
+  std::int64_t vace_dim = 0;      // channels of the control latent; 0: no VACE
+  std::vector<std::int64_t> vace_layers;
+};
+
+// One prompt, ready for any number of steps: keys and values of every block's cross attention.
+struct PromptContext {
+  std::vector<CrossKeys> blocks, vace_blocks;
+};
+
+// Timesteps of one pass: `values` (0...1000), and which of them each token takes (empty: all take values[0]).
+struct Timesteps {
+  std::vector<float> values;
+  std::vector<std::int32_t> group;
+};
+
+struct VaceControl {
+  kernels::Tensor latent;  // kF32 [vace_dim, F, H, W], same grid as the noise latent
+  float scale = 1.0f;
+};
+
+class Transformer {
+ public:
+  // Reads and prepares the weights on `backend`, which must outlive the result. `vace_layers` may be empty:
+  // then the control blocks are spread evenly, as in the published configurations.
+  static Result<Transformer> load(kernels::Backend& backend, const TensorFile& file, std::int64_t head_dim,
+                                  std::int64_t text_len, std::vector<std::int64_t> vace_layers = {});
+
+  const TransformerSizes& sizes() const { return sizes_; }
+
+  // text: [rows, text_dim], rows <= text_len, the encoder's states of the valid tokens; padded with zeros to
+  // text_len before the text MLP, and the padding is attended, as in training. image: [tokens, image_dim] or
+  // empty.
+  Result<PromptContext> prompt(std::span<const float> text, std::int64_t rows,
+                               std::span<const float> image = {}, std::int64_t image_rows = 0);
+
+  // The token grid of a latent [.., frames, rows, columns]; kInvalid when it is no multiple of the patch.
+  Result<TokenGrid> grid(std::int64_t frames, std::int64_t rows, std::int64_t columns) const;
+
+  // x kF32 [in_dim, F, H, W] -> velocity kF32 [out_dim, F, H, W]. `origin` shifts the positions.
+  Result<kernels::Tensor> velocity(const kernels::Tensor& x, const Timesteps& timesteps,
+                                   const PromptContext& context, const TokenOrigin& origin = {},
+                                   const VaceControl& vace = {});
+
+ private:
+  Transformer() = default;
+  void read_sizes(Weights& weights, std::int64_t head_dim, std::int64_t text_len,
+                  std::vector<std::int64_t> vace_layers);
+  void read_weights(Weights& weights);
+  kernels::Tensor embed_text(std::span<const float> text, std::int64_t rows);
+  kernels::Tensor embed_image(std::span<const float> image, std::int64_t rows);
+  const kernels::Tensor& rope(const TokenGrid& grid, const TokenOrigin& origin);
+  std::vector<kernels::Tensor> vace_hints(const VaceControl& vace, const kernels::Tensor& x,
+                                          const BlockInputs& inputs, const PromptContext& context);
+  kernels::Tensor head(const kernels::Tensor& x, const kernels::Tensor& e, const kernels::Tensor& group);
+  Status check(const kernels::Tensor& x, const Timesteps& timesteps, const PromptContext& context,
+               const VaceControl& vace) const;
+
+  struct Control {
+    Block block;
+    kernels::LinearPtr before, after;
+  };
+
+  kernels::Backend* backend_ = nullptr;
+  TransformerSizes sizes_;
+  kernels::LinearPtr patch_, text0_, text2_, time0_, time2_, time_projection_, head_;
+  kernels::Tensor head_modulation_;  // [2, dim]
+  kernels::LinearPtr image1_, image3_;
+  kernels::Tensor image_norm0_[2], image_norm4_[2], image_position_;
+  std::vector<Block> blocks_;
+  kernels::LinearPtr vace_patch_;
+  std::vector<Control> vace_;
+
+  TokenGrid rope_grid_;
+  TokenOrigin rope_origin_;
+  kernels::Tensor rope_;
+};
+
+}  // namespace rushes::worker

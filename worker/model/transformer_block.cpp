@@ -1,0 +1,151 @@
+#include "worker/model/transformer_block.h"
+
+#include <array>
+#include <cmath>
+
+namespace rushes::worker {
+
+using kernels::Activation;
+using kernels::Backend;
+using kernels::DType;
+using kernels::Tensor;
+
+namespace {
+
+Tensor heads_view(const Tensor& x, const BlockSizes& sizes) {
+  return x.reshape({1, x.dim(0), sizes.heads, sizes.head_dim});
+}
+
+kernels::AttentionOptions scaled(const BlockSizes& sizes) {
+  kernels::AttentionOptions options;
+  options.scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(sizes.head_dim)));
+  return options;
+}
+
+// norm(W x) as keys, W x as values.
+void keys_and_values(Backend& backend, const kernels::Linear& k, const Tensor& norm, const kernels::Linear& v,
+                     const BlockSizes& sizes, const Tensor& x, Tensor& keys, Tensor& values) {
+  const Tensor raw = backend.empty(DType::kF32, {x.dim(0), sizes.dim});
+  keys = backend.empty(backend.operand_dtype(), {x.dim(0), sizes.dim});
+  values = backend.empty(backend.operand_dtype(), {x.dim(0), sizes.dim});
+  backend.linear(x, k, raw);
+  backend.rms_norm(raw, norm, kNormEps, keys);
+  backend.linear(x, v, values);
+  keys = heads_view(keys, sizes);
+  values = heads_view(values, sizes);
+}
+
+}  // namespace
+
+CrossAttention load_cross_attention(Weights& weights, const std::string& prefix, const BlockSizes& sizes) {
+  const std::int64_t dim = sizes.dim;
+  CrossAttention layer;
+  layer.q = weights.linear(prefix + "q", dim, dim);
+  layer.k = weights.linear(prefix + "k", dim, dim);
+  layer.v = weights.linear(prefix + "v", dim, dim);
+  layer.o = weights.linear(prefix + "o", dim, dim);
+  layer.norm_q = weights.tensor(prefix + "norm_q.weight", {dim});
+  layer.norm_k = weights.tensor(prefix + "norm_k.weight", {dim});
+  if (weights.has(prefix + "k_img.weight")) {
+    layer.k_img = weights.linear(prefix + "k_img", dim, dim);
+    layer.v_img = weights.linear(prefix + "v_img", dim, dim);
+    layer.norm_k_img = weights.tensor(prefix + "norm_k_img.weight", {dim});
+  }
+  return layer;
+}
+
+CrossKeys cross_keys(Backend& backend, const CrossAttention& layer, const BlockSizes& sizes,
+                     const Tensor& text, const Tensor& image) {
+  CrossKeys keys;
+  keys_and_values(backend, *layer.k, layer.norm_k, *layer.v, sizes, text, keys.k, keys.v);
+  if (layer.k_img && !image.empty())
+    keys_and_values(backend, *layer.k_img, layer.norm_k_img, *layer.v_img, sizes, image, keys.k_img,
+                    keys.v_img);
+  return keys;
+}
+
+void cross_attention(Backend& backend, const CrossAttention& layer, const BlockSizes& sizes, const Tensor& x,
+                     const CrossKeys& keys, const Tensor& y) {
+  const DType operand = backend.operand_dtype();
+  const Tensor raw = backend.empty(DType::kF32, x.shape()), q = backend.empty(operand, x.shape());
+  backend.linear(x, *layer.q, raw);
+  backend.rms_norm(raw, layer.norm_q, kNormEps, q);
+  // With an image the two results are summed before they are rounded to the operand dtype.
+  const bool image = !keys.k_img.empty();
+  const Tensor attended = image ? raw : backend.empty(operand, x.shape());
+  backend.attention(heads_view(q, sizes), keys.k, keys.v, heads_view(attended, sizes), scaled(sizes));
+  if (image) {
+    const Tensor second = backend.empty(DType::kF32, x.shape());
+    backend.attention(heads_view(q, sizes), keys.k_img, keys.v_img, heads_view(second, sizes), scaled(sizes));
+    backend.axpby(1.0f, attended, 1.0f, second, attended);
+  }
+  backend.linear(attended, *layer.o, y);
+}
+
+Block load_block(Weights& weights, const std::string& prefix, const BlockSizes& sizes) {
+  const std::int64_t dim = sizes.dim;
+  Block block;
+  block.modulation = weights.tensor(prefix + "modulation", {1, 6, dim}, {6, dim});
+  block.q = weights.linear(prefix + "self_attn.q", dim, dim);
+  block.k = weights.linear(prefix + "self_attn.k", dim, dim);
+  block.v = weights.linear(prefix + "self_attn.v", dim, dim);
+  block.o = weights.linear(prefix + "self_attn.o", dim, dim);
+  block.norm_q = weights.tensor(prefix + "self_attn.norm_q.weight", {dim});
+  block.norm_k = weights.tensor(prefix + "self_attn.norm_k.weight", {dim});
+  block.norm3_weight = weights.tensor(prefix + "norm3.weight", {dim});
+  block.norm3_bias = weights.tensor(prefix + "norm3.bias", {dim});
+  block.cross = load_cross_attention(weights, prefix + "cross_attn.", sizes);
+  block.ffn_in = weights.linear(prefix + "ffn.0", sizes.ffn_dim, dim);
+  block.ffn_out = weights.linear(prefix + "ffn.2", dim, sizes.ffn_dim);
+  return block;
+}
+
+namespace {
+
+// y = W_o softmax(q k^T / sqrt(D)) v with q, k normed and rotated; `normed` [tokens, dim].
+void self_attention(Backend& backend, const Block& block, const BlockSizes& sizes, const Tensor& rope,
+                    const Tensor& normed, const Tensor& y) {
+  const DType operand = backend.operand_dtype();
+  const kernels::Shape& shape = normed.shape();
+  const Tensor raw = backend.empty(DType::kF32, shape);
+  const Tensor q = heads_view(backend.empty(operand, shape), sizes);
+  const Tensor k = heads_view(backend.empty(operand, shape), sizes);
+  const Tensor v = backend.empty(operand, shape), attended = backend.empty(operand, shape);
+  backend.linear(normed, *block.q, raw);
+  backend.rms_norm_rope(heads_view(raw, sizes), block.norm_q, kNormEps, rope, q);
+  backend.linear(normed, *block.k, raw);
+  backend.rms_norm_rope(heads_view(raw, sizes), block.norm_k, kNormEps, rope, k);
+  backend.linear(normed, *block.v, v);
+  backend.attention(q, k, heads_view(v, sizes), heads_view(attended, sizes), scaled(sizes));
+  backend.linear(attended, *block.o, y);
+}
+
+}  // namespace
+
+void run_block(Backend& backend, const Block& block, const BlockSizes& sizes, const BlockInputs& inputs,
+               const CrossKeys& keys, const Tensor& x) {
+  const DType operand = backend.operand_dtype();
+  std::array<Tensor, 6> m;  // [G, dim] each
+  for (std::int64_t i = 0; i < 6; ++i) {
+    Tensor& row = m[static_cast<std::size_t>(i)];
+    row = backend.empty(DType::kF32, inputs.e0.at(i).shape());
+    backend.channel_affine(inputs.e0.at(i), {}, block.modulation.at(i), row);
+  }
+  const Tensor normed = backend.empty(operand, x.shape()), update = backend.empty(DType::kF32, x.shape());
+
+  backend.layer_norm(x, {}, {}, {m[0], m[1], inputs.group}, kNormEps, normed);
+  self_attention(backend, block, sizes, inputs.rope, normed, update);
+  backend.add_gated(x, update, m[2], inputs.group);
+
+  backend.layer_norm(x, block.norm3_weight, block.norm3_bias, {}, kNormEps, normed);
+  cross_attention(backend, block.cross, sizes, normed, keys, update);
+  backend.add_gated(x, update, {});
+
+  backend.layer_norm(x, {}, {}, {m[3], m[4], inputs.group}, kNormEps, normed);
+  const Tensor hidden = backend.empty(operand, {x.dim(0), sizes.ffn_dim});
+  backend.linear(normed, *block.ffn_in, hidden, Activation::kGeluTanh);
+  backend.linear(hidden, *block.ffn_out, update);
+  backend.add_gated(x, update, m[5], inputs.group);
+}
+
+}  // namespace rushes::worker

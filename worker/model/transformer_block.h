@@ -1,0 +1,71 @@
+// One block of the Wan diffusion transformer: self attention, cross attention, feed-forward, each with its
+// norm.
+//
+// m = modulation + e0 = (shift1, scale1, gate1, shift2, scale2, gate2);
+// x += gate1 · SA(LN(x)(1 + scale1) + shift1); x += CA(LN3(x)); x += gate2 · FFN(LN(x)(1 + scale2) + shift2).
+// Source: Wan2.1 wan/modules/model.py, WanAttentionBlock and WanI2VCrossAttention (wan.md 4.3). The residual
+// stream is fp32 throughout, as in the official code after its first gated add.
+//
+// Thread contract: as the backend, one thread at a time.
+#pragma once
+
+#include <string>
+
+#include "kernels/backend.h"
+#include "worker/model/weights.h"
+
+namespace rushes::worker {
+
+inline constexpr float kNormEps = 1e-6f;  // every norm of the transformer but those of img_emb
+
+// Sizes that all blocks share.
+struct BlockSizes {
+  std::int64_t dim = 0, ffn_dim = 0, heads = 0, head_dim = 0;
+};
+
+// Queries come from the video tokens, keys and values from the text and, with I2V weights, from the image:
+// two attentions with one q, summed before the one output projection.
+struct CrossAttention {
+  kernels::LinearPtr q, k, v, o, k_img, v_img;
+  kernels::Tensor norm_q, norm_k, norm_k_img;  // kF32 [dim], over all heads together
+};
+
+// Keys and values of one block, [1, tokens, heads, head_dim]: they depend on the prompt only and are computed
+// once for all steps of all takes.
+struct CrossKeys {
+  kernels::Tensor k, v, k_img, v_img;
+};
+
+CrossAttention load_cross_attention(Weights& weights, const std::string& prefix, const BlockSizes& sizes);
+
+// text [text_len, dim]; image [tokens, dim] or empty (then an I2V layer attends to the text only).
+CrossKeys cross_keys(kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes,
+                     const kernels::Tensor& text, const kernels::Tensor& image);
+
+// y [tokens, dim] = o(attention(q(x), text) + attention(q(x), image)).
+void cross_attention(kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes,
+                     const kernels::Tensor& x, const CrossKeys& keys, const kernels::Tensor& y);
+
+struct Block {
+  kernels::Tensor modulation;  // kF32 [6, dim]
+  kernels::LinearPtr q, k, v, o;
+  kernels::Tensor norm_q, norm_k;
+  kernels::Tensor norm3_weight, norm3_bias;
+  CrossAttention cross;
+  kernels::LinearPtr ffn_in, ffn_out;
+};
+
+Block load_block(Weights& weights, const std::string& prefix, const BlockSizes& sizes);
+
+// What all blocks of one forward pass share.
+struct BlockInputs {
+  kernels::Tensor e0;     // kF32 [6, G, dim], one row per distinct timestep
+  kernels::Tensor group;  // kI32 [tokens] or empty when G = 1: which timestep a token has
+  kernels::Tensor rope;   // kF32 [tokens, head_dim / 2, 2]
+};
+
+// x [tokens, dim] kF32, in place.
+void run_block(kernels::Backend& backend, const Block& block, const BlockSizes& sizes,
+               const BlockInputs& inputs, const CrossKeys& keys, const kernels::Tensor& x);
+
+}  // namespace rushes::worker
