@@ -1,0 +1,146 @@
+#include "worker/critic/critique.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstdio>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "tests/worker/critic/scene.h"
+
+namespace rushes::worker {
+namespace {
+
+using testing::Action;
+
+CriticContext two_windows() {
+  CriticContext context;
+  context.windows = {{0, 33}, {24, 49}};
+  context.space = WorkingSpace::kAcescct;
+  return context;
+}
+
+// A jump in the part that only the second window covers.
+Clip broken_second_window() {
+  Clip clip = testing::render(Action::kMove, 1);
+  testing::scale_light(clip, 40, 40, 0, 0, clip.width, clip.height, 2.0);
+  return clip;
+}
+
+TEST(Critique, BlamesTheWindowThatHoldsTheFault) {
+  const Critique result = critique(broken_second_window(), two_windows());
+  ASSERT_EQ(result.windows.size(), 2u);
+  EXPECT_EQ(result.windows[0].verdict, Verdict::kPass);
+  EXPECT_NE(result.windows[1].verdict, Verdict::kPass);
+  EXPECT_LT(result.windows[1].score, result.windows[0].score);
+  ASSERT_FALSE(result.findings.empty());
+  for (const Finding& finding : result.findings) EXPECT_EQ(finding.window, 1);
+  EXPECT_EQ(result.score, result.windows[1].score);
+}
+
+TEST(Critique, FramesAreThoseOfTheTake) {
+  const Clip clip = broken_second_window();
+  CriticContext context = two_windows();
+  context.first_frame = 24;
+  context.windows = {{24, 49}};
+  const Critique result = critique(ClipView(clip).range(24, 25), context);
+  ASSERT_FALSE(result.findings.empty());
+  EXPECT_LE(result.findings[0].frames.begin, 41);
+  EXPECT_GT(result.findings[0].frames.end, 40);
+}
+
+TEST(Critique, VerdictsFollowTheThresholds) {
+  const Clip clip = broken_second_window();
+  CriticContext context = two_windows();
+  CriticSetting& exposure = context.settings[static_cast<std::size_t>(CriticName::kExposure)];
+  context.settings[static_cast<std::size_t>(CriticName::kSeam)].enabled = false;
+  context.settings[static_cast<std::size_t>(CriticName::kFlicker)].enabled = false;
+  EXPECT_EQ(critique(clip, context).verdict, Verdict::kReject);  // one stop is far beyond three limits
+  exposure.reject = 0;
+  EXPECT_EQ(critique(clip, context).verdict, Verdict::kRevise);
+  exposure.revise = 0;
+  EXPECT_EQ(critique(clip, context).verdict, Verdict::kPass);
+  EXPECT_TRUE(critique(clip, context).findings.empty());
+  exposure = {};
+  exposure.enabled = false;
+  for (const DimensionScore& one : critique(clip, context).dimensions)
+    EXPECT_NE(one.dimension, CriticName::kExposure);
+}
+
+TEST(Critique, AShotSetsItsOwnThresholds) {
+  config::Shot shot;
+  shot.critics[CriticName::kSeam] = {true, 0.3, {}};
+  shot.critics[CriticName::kFreeze] = {false, {}, {}};
+  const CriticSettings settings = settings_of(shot);
+  EXPECT_EQ(settings[static_cast<std::size_t>(CriticName::kSeam)].revise, 0.3);
+  EXPECT_EQ(settings[static_cast<std::size_t>(CriticName::kSeam)].reject, kRejectBelow);
+  EXPECT_FALSE(settings[static_cast<std::size_t>(CriticName::kFreeze)].enabled);
+  EXPECT_EQ(settings[static_cast<std::size_t>(CriticName::kLight)].revise, kReviseBelow);
+}
+
+TEST(Critique, AStillClipIsAFaultOnlyWhereMovementWasAsked) {
+  const Clip clip = testing::render(Action::kStill, 2, {160, 90, 33, false});
+  CriticContext context;
+  EXPECT_EQ(critique(clip, context).verdict, Verdict::kPass);
+  context.expects_motion = asks_for_motion("a red metal sphere moves right across a table at dusk");
+  const Critique result = critique(clip, context);
+  EXPECT_EQ(result.verdict, Verdict::kRevise);
+  EXPECT_EQ(result.findings.at(0).message, "nothing moves, though the prompt asks for movement");
+  EXPECT_FALSE(asks_for_motion("a blue cube on a table, still life with removes"));
+  EXPECT_TRUE(asks_for_motion("The camera PANS left."));
+}
+
+TEST(Critique, NothingToJudgeIsUnknown) {
+  EXPECT_EQ(critique(ClipView{}, {}).verdict, Verdict::kUnknown);
+  const Clip one = testing::render(Action::kStill, 2, {16, 9, 1, false});
+  const Critique result = critique(one, {});  // a single frame: only its light can be judged
+  ASSERT_EQ(result.dimensions.size(), 1u);
+  EXPECT_EQ(result.dimensions[0].dimension, CriticName::kLight);
+  EXPECT_EQ(result.verdict, Verdict::kPass);
+}
+
+TEST(Critique, JsonIsThatOfTheApi) {
+  Clip clip = testing::render(Action::kMove, 1);
+  clip.at(7, 10, 10)[0] = NAN;
+  const auto json = nlohmann::json::parse(to_json(critique(clip, two_windows())));
+  EXPECT_EQ(json["verdict"], "reject");
+  EXPECT_EQ(json["score"], 0.0);
+  EXPECT_EQ(json["dimensions"].size(), kCritics.size());
+  EXPECT_EQ(json["windows"][1]["frames"], (std::vector<int>{24, 48}));
+  const auto& finding = json["findings"][0];
+  EXPECT_EQ(finding["dimension"], "light");
+  EXPECT_EQ(finding["frames"], (std::vector<int>{7, 7}));
+  EXPECT_EQ(finding["window"], 0);
+  for (const char* key : {"severity", "box", "message", "remedy", "evidence", "threshold"})
+    EXPECT_TRUE(finding.contains(key)) << key;
+}
+
+TEST(Critique, TheSameClipGivesTheSameText) {
+  const Clip clip = broken_second_window();
+  EXPECT_EQ(to_json(critique(clip, two_windows())), to_json(critique(clip, two_windows())));
+}
+
+TEST(Critique, ScoreAndEvidenceAreInverse) {
+  EXPECT_EQ(score_of(0, 2), 1.0);
+  EXPECT_EQ(score_of(2, 2), 0.5);
+  EXPECT_NEAR(score_of(6, 2), 0.1, 1e-12);
+  EXPECT_EQ(score_of(NAN, 2), 0.0);
+  EXPECT_EQ(score_of(INFINITY, 2), 0.0);
+  for (const double score : {0.05, 0.3, 0.9}) EXPECT_NEAR(score_of(evidence_of(score, 3), 3), score, 1e-12);
+}
+
+// Five critics on a take of the demo, in processor time, so that a busy machine does not matter.
+TEST(Critique, IsQuick) {
+  const Clip clip = testing::render(Action::kPan, 1);
+  const std::clock_t start = std::clock();
+  EXPECT_NE(critique(clip, two_windows()).verdict, Verdict::kUnknown);
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  std::printf("[ measured ] critique of 49 frames 160x90: %.0f ms of processor time\n", 1e3 * seconds);
+#ifdef __OPTIMIZE__
+  EXPECT_LT(seconds, 1.5);
+#endif
+}
+
+}  // namespace
+}  // namespace rushes::worker

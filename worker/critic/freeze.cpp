@@ -1,0 +1,103 @@
+// Freeze: frames that repeat while the shot moves, and a still clip where the prompt asks for movement.
+//
+// The change of a step (t-1 to t) is the mean of the upper 5 % of differences, as VBench's dynamic degree
+// takes the upper 5 % of flow. A step is frozen when it changes less than kFrozen of what the clip's livelier
+// steps (75th percentile) do. Three things look frozen and are not: a clip that is still throughout; a
+// movement that turns round (the frame after then resembles the frame before); a movement that comes to rest
+// at the end, or has not begun at the start. The last counts only where the frames are identical (kIdentical,
+// far below what two decoded frames of a generative model differ by) for kHold steps next to full movement.
+//
+// Evidence: kOne for a single repeated frame plus kSpan times the share of the clip that the run covers, so
+// that one repeat is revised and half a frozen clip is rejected. Limit 1.
+#include <algorithm>
+#include <cmath>
+
+#include "worker/critic/critics.h"
+
+namespace rushes::worker {
+namespace {
+
+constexpr double kLimit = 1.0;
+constexpr double kOne = 1.2, kSpan = 4.0;
+constexpr double kStill = 0.02;       // stops: below it the livelier steps of a clip do not move
+constexpr double kFrozen = 0.1;       // of the livelier steps
+constexpr double kIdentical = 0.004;  // stops
+constexpr double kAbrupt = 0.5;       // of the livelier steps: full movement
+constexpr int kHold = 3;              // steps
+
+double upper_quartile(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() * 3 / 4];
+}
+
+// Whether the frozen steps [run) are a turning point: the frame after the run looks like the one before it.
+bool turns_round(const Measures& measures, FrameSpan run, double lively) {
+  if (run.count() > 1 || run.begin < 2 || run.end >= measures.frames) return false;
+  const Plane& before = measures.light[static_cast<std::size_t>(run.begin - 2)];
+  const Plane& after = measures.light[static_cast<std::size_t>(run.end)];
+  return upper_difference(before, after) < kAbrupt * lively;
+}
+
+// A run of frozen steps is a fault when movement stands on both sides of it, or when frames are identical at
+// an end.
+bool is_fault(const Measures& measures, FrameSpan run, double lively) {
+  const auto moves = [&](int t) { return measures.change[static_cast<std::size_t>(t)] >= kAbrupt * lively; };
+  const bool first = run.begin == 1, last = run.end == measures.frames;
+  if (!first && !last) return moves(run.begin - 1) && moves(run.end) && !turns_round(measures, run, lively);
+  if (first && last) return false;
+  if (run.count() < kHold || !moves(first ? run.end : run.begin - 1)) return false;
+  for (int t = run.begin; t < run.end; ++t)
+    if (measures.change[static_cast<std::size_t>(t)] > kIdentical) return false;
+  return true;
+}
+
+Finding describe(const CriticContext& context, FrameSpan run, double evidence) {
+  Finding finding = make_finding(CriticName::kFreeze, context, run, score_of(evidence, kLimit));
+  finding.evidence = evidence;
+  finding.threshold = kLimit;
+  finding.remedy = "render the window again with another seed";
+  return finding;
+}
+
+void judge_still(const Measures& measures, const CriticContext& context, Assessment& result) {
+  if (!context.expects_motion) return;
+  constexpr double kStillClip = 2.0;  // scores 0.2
+  std::fill(result.evidence.begin(), result.evidence.end(), kStillClip);
+  if (score_of(kStillClip, kLimit) >= context.settings[static_cast<std::size_t>(CriticName::kFreeze)].revise)
+    return;
+  Finding finding = describe(context, {0, measures.frames}, kStillClip);
+  finding.message = "nothing moves, though the prompt asks for movement";
+  result.findings.push_back(finding);
+}
+
+}  // namespace
+
+Assessment judge_freeze(const Measures& measures, const CriticContext& context) {
+  Assessment result{CriticName::kFreeze, measures.frames >= 4, kLimit, {}, {}};
+  result.evidence.assign(static_cast<std::size_t>(measures.frames), 0.0);
+  if (!result.known) return result;
+  const double lively = upper_quartile({measures.change.begin() + 1, measures.change.end()});
+  if (lively < kStill) {
+    judge_still(measures, context, result);
+    return result;
+  }
+  std::vector<double> frozen(result.evidence.size());
+  for (std::size_t t = 1; t < frozen.size(); ++t)
+    frozen[t] = measures.change[t] < kFrozen * lively ? 1.0 : 0.0;
+  for (const EvidenceRun& run : runs_above(frozen, 0.5)) {
+    if (!is_fault(measures, run.frames, lively)) continue;
+    const double share = static_cast<double>(run.frames.count()) / (measures.frames - 1);
+    const double evidence = kOne + kSpan * share;
+    for (int t = run.frames.begin; t < run.frames.end; ++t)
+      result.evidence[static_cast<std::size_t>(t)] = evidence;
+    if (score_of(evidence, kLimit) >= context.settings[static_cast<std::size_t>(CriticName::kFreeze)].revise)
+      continue;
+    Finding finding = describe(context, run.frames, evidence);
+    finding.message = words_of(finding.frames) + (run.frames.count() == 1 ? " repeats" : " repeat") +
+                      " the frame before while the shot moves";
+    result.findings.push_back(finding);
+  }
+  return result;
+}
+
+}  // namespace rushes::worker

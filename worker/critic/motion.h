@@ -1,0 +1,33 @@
+// Block motion between two planes of light; see measure.h for the method.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include "worker/critic/measure.h"
+
+namespace rushes::worker {
+
+// Half the width and height (rounded up), each value the mean of the pixels it covers.
+Plane half_size(const Plane& plane, int width, int height);
+
+// Where each block of `from` lies in `to`, whose light is `gain` stops above that of `from`. The `_half`
+// planes are half_size() of both.
+Motion find_motion(const Plane& from, const Plane& to, const Plane& from_half, const Plane& to_half,
+                   int width, int height, float gain);
+
+// Smallest and largest value of each pixel's 3x3 neighbourhood.
+struct Range3x3 {
+  Plane low, high;
+};
+Range3x3 neighbourhood(const Plane& plane, int width, int height);
+
+// The motion with every block given whichever of its own shift, its eight neighbours' and none leaves the
+// least of it unexplained: sums of differences mislead where a block holds the rim of a much brighter thing.
+Motion settled(const Motion& motion, const Plane& plane, const Range3x3& other, int width, int height,
+               float gain);
+
+// Signed excess of `plane` (moved by `gain`) over the range of the matched pixels in `other`.
+Plane unexplained(const Plane& plane, const Motion& motion, const Range3x3& other, int width, int height,
+                  float gain);
+
+}  // namespace rushes::worker

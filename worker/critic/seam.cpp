@@ -1,0 +1,156 @@
+// Seam: a step between two windows that stands out from the steps around it.
+//
+// Windows overlap; inside the overlap, and one step to either side of it, one window hands over to the next.
+// Four quantities of each step are compared with the same quantities of the steps that lie inside one window
+// only:
+//   appearance   mean of the upper quarter of what motion does not explain, both ways, in stops
+//   gain         change of brightness of matched pixels, in stops
+//   tint         change of the picture's mean log2(R/G) and log2(B/G), in stops
+//   motion       change of the mean displacement of the blocks that move, in pixels
+// Evidence of a step: for the worst quantity, how far it lies above the median of the other steps, in units
+// of their spread (90th percentile less median, and at least the floor of that quantity). Limit kLimit: steps
+// of clean clips reach 1 by definition of the spread and seldom 2.
+//
+// With no second window, or fewer than kOthers steps to compare with, there is nothing to judge.
+#include <algorithm>
+#include <cmath>
+
+#include "worker/critic/critics.h"
+
+namespace rushes::worker {
+namespace {
+
+constexpr double kLimit = 4.0;
+constexpr int kOthers = 6;  // steps
+constexpr int kBorder = 1;  // steps beside the overlap that still belong to it
+
+struct Quantity {
+  const char* words;
+  double floor;               // least spread
+  std::vector<double> steps;  // [t] of the step t-1 to t
+};
+
+double upper_quarter(const Plane& first, const Plane& second) {
+  std::vector<float> values(first.size());
+  for (std::size_t i = 0; i < first.size(); ++i)
+    values[i] = std::max(std::fabs(first[i]), std::fabs(second[i]));
+  std::sort(values.begin(), values.end(), std::greater<>());
+  const std::size_t count = std::max<std::size_t>(1, values.size() / 4);
+  double sum = 0;
+  for (std::size_t i = 0; i < count; ++i) sum += values[i];
+  return sum / static_cast<double>(count);
+}
+
+// Mean displacement of the blocks that move, in pixels; none moves: zero.
+std::array<double, 2> drift(const Motion& motion) {
+  std::array<double, 2> sum{};
+  double count = 0;
+  for (const Shift& shift : motion.blocks) {
+    if (shift.x == 0 && shift.y == 0) continue;
+    sum[0] += shift.x;
+    sum[1] += shift.y;
+    count += 1;
+  }
+  return count > 0 ? std::array{sum[0] / count, sum[1] / count} : sum;
+}
+
+std::vector<Quantity> quantities(const Measures& measures) {
+  const std::size_t frames = static_cast<std::size_t>(measures.frames);
+  std::vector<Quantity> all{{"the picture", 0.02, std::vector<double>(frames)},
+                            {"brightness", 0.03, std::vector<double>(frames)},
+                            {"colour", 0.02, std::vector<double>(frames)},
+                            {"motion", 1.0, std::vector<double>(frames)}};
+  for (std::size_t t = 1; t < frames; ++t) {
+    all[0].steps[t] = upper_quarter(measures.from_before[t], measures.from_after[t - 1]);
+    all[1].steps[t] = std::fabs(measures.gain[t]);
+    all[2].steps[t] = std::hypot(measures.tint[t][0] - measures.tint[t - 1][0],
+                                 measures.tint[t][1] - measures.tint[t - 1][1]);
+    if (t >= 2) {
+      const auto now = drift(measures.back[t]), before = drift(measures.back[t - 1]);
+      all[3].steps[t] = std::hypot(now[0] - before[0], now[1] - before[1]);
+    }
+  }
+  return all;
+}
+
+// The steps at which window i hands over to the next, in frames of the clip.
+FrameSpan border(const CriticContext& context, std::size_t i, int frames) {
+  const int begin = context.windows[i + 1].begin - context.first_frame;
+  const int end = std::max(begin, context.windows[i].end - context.first_frame);
+  return {std::clamp(begin - kBorder, 1, frames), std::clamp(end + kBorder + 1, 1, frames)};
+}
+
+std::vector<FrameSpan> borders(const CriticContext& context, int frames) {
+  std::vector<FrameSpan> spans;
+  for (std::size_t i = 0; i + 1 < context.windows.size(); ++i) spans.push_back(border(context, i, frames));
+  return spans;
+}
+
+struct Step {
+  double evidence = 0;
+  std::size_t quantity = 0;
+};
+
+// How far each step inside the borders stands out.
+std::vector<Step> compare(const std::vector<Quantity>& all, const std::vector<bool>& inside,
+                          std::size_t frames) {
+  std::vector<Step> steps(frames);
+  for (std::size_t q = 0; q < all.size(); ++q) {
+    std::vector<double> others;
+    for (std::size_t t = 1; t < frames; ++t)
+      if (!inside[t]) others.push_back(all[q].steps[t]);
+    std::sort(others.begin(), others.end());
+    const double middle = median_of(others);
+    const double spread = std::max(all[q].floor, others[others.size() * 9 / 10] - middle);
+    for (std::size_t t = 1; t < frames; ++t) {
+      const double evidence = inside[t] ? std::max(0.0, (all[q].steps[t] - middle) / spread) : 0.0;
+      if (evidence > steps[t].evidence) steps[t] = {evidence, q};
+    }
+  }
+  return steps;
+}
+
+Finding describe(const CriticContext& context, const Quantity& quantity, int t, double evidence) {
+  Finding finding = make_finding(CriticName::kSeam, context, {t - 1, t + 1}, score_of(evidence, kLimit));
+  finding.evidence = evidence;
+  finding.threshold = kLimit;
+  finding.message = std::string(quantity.words) + " jumps between " + words_of(finding.frames) +
+                    ", where two windows meet: " + decimal(evidence, 1) +
+                    " times the shot's own variation (limit " + decimal(kLimit, 0) + ")";
+  finding.remedy = "render the later window again with the earlier one frozen";
+  return finding;
+}
+
+}  // namespace
+
+Assessment judge_seam(const Measures& measures, const CriticContext& context) {
+  Assessment result{CriticName::kSeam, false, kLimit, {}, {}};
+  const std::size_t frames = static_cast<std::size_t>(measures.frames);
+  result.evidence.assign(frames, 0.0);
+  const std::vector<FrameSpan> spans = borders(context, measures.frames);
+  std::vector<bool> inside(frames);
+  for (const FrameSpan& span : spans)
+    for (int t = span.begin; t < span.end; ++t) inside[static_cast<std::size_t>(t)] = true;
+  const auto within = static_cast<int>(std::count(inside.begin(), inside.end(), true));
+  result.known = within > 0 && measures.frames - 1 - within >= kOthers;
+  if (!result.known) return result;
+
+  const std::vector<Quantity> all = quantities(measures);
+  const std::vector<Step> steps = compare(all, inside, frames);
+  for (std::size_t t = 1; t < frames; ++t) result.evidence[t] = steps[t].evidence;
+  const double bound =
+      evidence_of(context.settings[static_cast<std::size_t>(CriticName::kSeam)].revise, kLimit);
+  for (std::size_t i = 0; i < spans.size(); ++i) {
+    int worst = spans[i].begin;
+    for (int t = spans[i].begin; t < spans[i].end; ++t)
+      if (steps[static_cast<std::size_t>(t)].evidence > steps[static_cast<std::size_t>(worst)].evidence)
+        worst = t;
+    if (spans[i].count() <= 0 || steps[static_cast<std::size_t>(worst)].evidence <= bound) continue;
+    const Step& step = steps[static_cast<std::size_t>(worst)];
+    result.findings.push_back(describe(context, all[step.quantity], worst, step.evidence));
+    result.findings.back().window = static_cast<int>(i) + 1;
+  }
+  return result;
+}
+
+}  // namespace rushes::worker
