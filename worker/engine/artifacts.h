@@ -1,0 +1,131 @@
+// The worker's local artifacts: files named by the BLAKE2b-256 of their bytes, in one folder per worker.
+//
+// Layout: FOLDER/ab/abcdef... (64 hex digits), FOLDER/incoming/* while being written. A file appears under
+// its name only complete: written under a temporary name, synced, renamed. So agent and engine processes
+// share the folder without locks, and a crash leaves nothing but files in incoming/, which
+// open_folder(kAgent) removes.
+//
+// Who does what: engines open() inputs and put() outputs. The agent receive()s inputs (their digest is
+// checked before the rename), pins what assigned and unacknowledged attempts need, and alone evicts.
+//
+// Thread contract: all functions may be called from any thread; Mapped and Incoming belong to one thread at a
+// time.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/result.h"
+
+namespace rushes::storage {
+class DigestStream;
+}
+
+namespace rushes::worker {
+
+using Digest = std::array<std::uint8_t, 32>;
+
+// What put() stored; becomes records.Output.
+struct StoredArtifact {
+  std::string role;  // "latent", "frames", ... as in records.capnp
+  Digest digest{};
+  std::uint64_t bytes = 0;
+};
+
+// Read-only bytes of one artifact, memory-mapped: page aligned, valid as long as this object lives, even when
+// the file is evicted meanwhile.
+class Mapped {
+ public:
+  Mapped() = default;
+  Mapped(Mapped&& other) noexcept;
+  Mapped& operator=(Mapped&& other) noexcept;
+  ~Mapped();
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  friend class LocalArtifacts;
+  Mapped(const std::byte* data, std::size_t size) : data_(data), size_(size) {}
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// An artifact on its way in, piece by piece. Dropped without finish(): nothing is kept.
+class Incoming {
+ public:
+  Incoming(Incoming&& other) noexcept;
+  Incoming& operator=(Incoming&&) = delete;
+  ~Incoming();
+  std::uint64_t received() const { return received_; }
+  // Error: kExhausted (disk full, more bytes than announced).
+  Status append(std::span<const std::byte> bytes);
+  // Checks length and digest, syncs and renames. Error: kCorrupt names both digests; nothing is kept then.
+  Status finish();
+
+ private:
+  friend class LocalArtifacts;
+  Incoming(std::filesystem::path temporary, std::filesystem::path target, int file, Digest digest,
+           std::uint64_t size);
+  std::filesystem::path temporary_, target_;
+  int file_ = -1;
+  Digest digest_{};
+  std::uint64_t size_ = 0, received_ = 0;
+  std::unique_ptr<storage::DigestStream> stream_;
+};
+
+class LocalArtifacts {
+ public:
+  enum class Owner { kAgent, kEngine };  // the agent cleans incoming/ at its start; an engine never does
+
+  // Creates the folder if missing. `max_bytes` bounds what evict() leaves, pinned files excepted.
+  // Error: kExhausted when the folder cannot be created or written.
+  static Result<LocalArtifacts> open_folder(std::filesystem::path folder, std::uint64_t max_bytes,
+                                            Owner owner = Owner::kEngine);
+
+  // Error: kNotFound names the digest.
+  Result<Mapped> open(const Digest& digest) const;
+  bool have(const Digest& digest) const;
+  Result<std::uint64_t> size(const Digest& digest) const;
+
+  // Stores bytes under their digest; at once when they are already there. On return they are on the disk.
+  // Error: kExhausted (disk full, folder not writable).
+  Result<StoredArtifact> put(std::string role, std::span<const std::byte> bytes);
+
+  // Begins an artifact of known digest and length (at most 4 GiB) that arrives from elsewhere.
+  Result<Incoming> receive(const Digest& digest, std::uint64_t bytes);
+
+  // Pins are counted; a pinned artifact is never evicted.
+  void pin(const Digest& digest);
+  void unpin(const Digest& digest);
+
+  // Removes least recently used, unpinned artifacts until `max_bytes` hold. Files used within `keep` are
+  // spared: a running engine may have put or opened them. Returns the bytes that remain.
+  std::uint64_t evict(std::chrono::seconds keep = std::chrono::seconds(0));
+
+  // Digests held, most recently used first.
+  std::vector<Digest> recent(std::size_t at_most) const;
+
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  LocalArtifacts(std::filesystem::path folder, std::uint64_t max_bytes);
+  std::filesystem::path path_of(const Digest& digest) const;
+
+  std::filesystem::path folder_;
+  std::uint64_t max_bytes_ = 0;
+  struct Pins {
+    std::mutex mutex;
+    std::map<Digest, int> counts;
+  };
+  std::unique_ptr<Pins> pins_;
+};
+
+}  // namespace rushes::worker

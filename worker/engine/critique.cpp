@@ -1,0 +1,110 @@
+// critique: the measured critics on a whole take's decoded frames, or on one window's preview at a
+// checkpoint.
+//
+// A window at an inner checkpoint is judged on the clean latent that the network predicts there ("preview");
+// at its last checkpoint on its latents. Both are decoded alone, so the first latent of a later window shows
+// as one frame.
+#include <algorithm>
+
+#include "worker/critic/critique.h"
+#include "worker/engine/stages.h"
+#include "worker/picture/colour.h"
+
+namespace rushes::worker {
+namespace {
+
+int frame_of_latent(int latent, int stride) { return latent == 0 ? 0 : (latent - 1) * stride + 1; }
+
+// The frames that a window decodes to, clipped to what is delivered.
+FrameSpan window_frames(const TaskRecipe& recipe, Run window, int stride) {
+  return {std::min(frame_of_latent(window.begin, stride), recipe.frames),
+          std::min(frame_of_latent(window.end, stride), recipe.frames)};
+}
+
+Result<CriticContext> critic_context(const Task& task, const TakeVolume& volume, const Model& model) {
+  CriticContext context;
+  for (Run window : task.recipe.windows)
+    context.windows.push_back(window_frames(task.recipe, window, volume.stride_t));
+  context.expects_motion = asks_for_motion(task.recipe.prompt);
+  auto space = parse_working_space(config::to_string(model.manifest().working_space));
+  if (!space) return tl::unexpected(space.error());
+  context.space = *space;
+  for (const TaskCritic& change : task.critics) {
+    const auto critic = config::parse_critic(change.dimension);
+    if (!critic)
+      return fail(ErrorKind::kInvalid, "critic \"" + change.dimension + "\": unknown to this engine");
+    const auto at =
+        static_cast<std::size_t>(std::find(kCritics.begin(), kCritics.end(), *critic) - kCritics.begin());
+    CriticSetting& setting = context.settings[at];
+    setting.enabled = change.enabled;
+    if (change.revise >= 0.0) setting.revise = change.revise;
+    if (change.reject >= 0.0) setting.reject = change.reject;
+  }
+  return context;
+}
+
+// One window decoded alone: its preview, or its latents where the segment was the last.
+Result<Clip> window_clip(const Task& task, StageContext& context, Model& model, const TakeVolume& volume,
+                         FrameSpan frames) {
+  auto inputs = load_latents(task, context);
+  if (!inputs) return tl::unexpected(inputs.error());
+  const Region region = region_of(task, volume);
+  std::vector<Part> parts;
+  for (const Latents& latents : *inputs)
+    if (latents.channels == volume.channels)
+      parts.push_back({latents.region, latents.preview.empty() ? latents.values : latents.preview});
+  auto values = blend(region, volume.whole, volume.channels, parts);
+  if (!values) return tl::unexpected(values.error());
+  auto video = model.vae().decode(
+      Volume{volume.channels, region.t.length(), region.rect.height, region.rect.width, std::move(*values)});
+  if (!video) return tl::unexpected(video.error());
+  auto space = parse_working_space(config::to_string(model.manifest().working_space));
+  if (!space) return tl::unexpected(space.error());
+  Clip clip =
+      from_model_output(*space, video->values.data(), static_cast<int>(video->columns),
+                        static_cast<int>(video->rows), static_cast<int>(video->frames), task.recipe.fps);
+  const int x = (task.recipe.width - task.recipe.deliver_width) / 2,
+            y = (task.recipe.height - task.recipe.deliver_height) / 2;
+  const ClipView delivered = ClipView(clip).crop(x, y, task.recipe.deliver_width, task.recipe.deliver_height);
+  return delivered.range(std::max(0, clip.frames - frames.count()), std::min(clip.frames, frames.count()))
+      .copy();
+}
+
+}  // namespace
+
+Result<TaskOutcome> run_critique(const Task& task, StageContext& context) {
+  auto model = context.models.get(task.recipe);
+  auto volume = volume_of(task, context);
+  if (!model) return tl::unexpected(model.error());
+  if (!volume) return tl::unexpected(volume.error());
+  auto critic = critic_context(task, *volume, **model);
+  if (!critic) return tl::unexpected(critic.error());
+  FrameSpan frames{0, task.recipe.frames};
+  if (!task.whole_take) frames = critic->windows[static_cast<std::size_t>(task.window)];
+  const std::string looked_at =
+      "frames " + std::to_string(frames.begin + 1) + "-" + std::to_string(frames.end);
+  if (Status status = step_done(context, 0.1, "looks at " + looked_at); !status)
+    return tl::unexpected(status.error());
+  auto clip = task.whole_take ? load_frames(task, context, task.take, {0, task.recipe.frames})
+                              : window_clip(task, context, **model, *volume, frames);
+  if (!clip) return tl::unexpected(clip.error());
+  if (!task.whole_take) {
+    critic->windows = {frames};
+    critic->first_frame = frames.end - clip->frames;
+  }
+  if (Status status =
+          step_done(context, 0.5, "judges flicker, freeze, exposure, light and seams of " + looked_at);
+      !status)
+    return tl::unexpected(status.error());
+
+  TaskOutcome outcome;
+  outcome.critique = critique(ClipView(*clip), *critic);
+  if (!task.whole_take)
+    for (Finding& finding : outcome.critique->findings) finding.window = task.window;
+  const std::string text = to_json(*outcome.critique);
+  if (Status status = put_output(context, "critique", std::as_bytes(std::span(text)), outcome); !status)
+    return tl::unexpected(status.error());
+  return outcome;
+}
+
+}  // namespace rushes::worker

@@ -1,0 +1,154 @@
+#include "worker/engine/delivery.h"
+
+#include "config/rate.h"
+#include "worker/picture/atomic_file.h"
+
+namespace rushes::worker {
+namespace {
+
+using Json = nlohmann::json;
+
+std::string text_hash(const std::string& text) { return to_hex(hash_bytes(text.data(), text.size())); }
+
+Json sampling_json(const SamplingPlan& plan) {
+  return {{"sampler", config::to_string(plan.sampler)},
+          {"sigmas", plan.schedule.sigmas},
+          {"guidance", plan.guidance},
+          {"segments", plan.segments.size()}};
+}
+
+Json recipe_json(const Task& task) {
+  const TaskRecipe& recipe = task.recipe;
+  Json json{{"hash", to_hex(recipe.hash)},
+            {"engine_build", recipe.engine_build},
+            {"numeric_class", recipe.numeric_class},
+            {"model", recipe.model},
+            {"model_digest", to_hex(recipe.model_digest)},
+            {"prompt", recipe.prompt},
+            {"negative_prompt", recipe.negative_prompt},
+            {"seed", recipe.seed},
+            {"frames", recipe.frames},
+            {"windows", recipe.windows.size()},
+            {"draft", sampling_json(recipe.draft)}};
+  Json revisions = Json::array();
+  for (const TaskRevision& revision : recipe.revisions)
+    revisions.push_back(
+        {{"revision", revision.number}, {"windows", revision.windows}, {"seed", revision.seed}});
+  json["revisions"] = revisions;
+  if (recipe.master) {
+    json["master"] = sampling_json(recipe.master->sampling);
+    json["master"]["scale"] = recipe.master->scale;
+    json["master"]["tiles"] = recipe.master->tiles.size();
+  }
+  return json;
+}
+
+}  // namespace
+
+Result<CritiqueSummary> critique_of(const Task& task, StageContext& context, int take) {
+  CritiqueSummary summary;
+  for (const TaskInput* input : inputs_of(task, "critique")) {
+    if (input->take != take) continue;
+    auto mapped = context.artifacts.open(input->digest);
+    if (!mapped) return tl::unexpected(mapped.error());
+    const auto bytes = mapped->bytes();
+    summary.json = Json::parse(reinterpret_cast<const char*>(bytes.data()),
+                               reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
+    if (!summary.json.is_object() || !summary.json.contains("verdict") ||
+        !summary.json["verdict"].is_string() || !summary.json.contains("score") ||
+        !summary.json["score"].is_number())
+      return fail(ErrorKind::kCorrupt,
+                  task.name + ": the critique of take " + std::to_string(take) + " is not readable");
+    summary.known = true;
+    summary.verdict = summary.json["verdict"].get<std::string>();
+    summary.score = summary.json["score"].get<double>();
+  }
+  return summary;
+}
+
+Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& critique) {
+  const TaskRecipe& recipe = task.recipe;
+  const config::Rate rate{recipe.fps.numerator, recipe.fps.denominator};
+  DeliveryTags tags;
+  tags.shot = task.shot;
+  tags.version = task.delivery.version;
+  tags.reel_name = task.delivery.reel;
+  if (!task.delivery.timecode.empty() && has_timecode(recipe.fps)) {
+    auto timecode = config::parse_timecode(task.delivery.timecode, rate);
+    if (!timecode) return tl::unexpected(timecode.error());
+    tags.first_timecode = *timecode;
+  }
+  tags.take = task.take;
+  tags.seed = recipe.seed;
+  tags.model_digest = to_hex(recipe.model_digest);
+  tags.recipe_hash = to_hex(recipe.hash);
+  tags.numeric_class = recipe.numeric_class;
+  tags.engine_build = recipe.engine_build;
+  tags.prompt_hash = text_hash(recipe.prompt);
+  if (task.delivery.master)
+    tags.parent_take = task.show + "/" + task.shot + " take " + std::to_string(task.take) + " draft";
+  const int scale = task.delivery.master && recipe.master ? recipe.master->scale : 1;
+  tags.render_width = recipe.width * scale;
+  tags.render_height = recipe.height * scale;
+  if (critique.known) tags.critique_score = critique.score;
+  tags.critique_verdict = critique.verdict;
+  return tags;
+}
+
+std::vector<WindowFrame> windows_of_frames(const Task& task, int stride_t) {
+  const std::vector<Run>& windows =
+      task.delivery.master && task.recipe.master ? task.recipe.master->windows : task.recipe.windows;
+  std::vector<WindowFrame> made;
+  for (int frame = 0; frame < task.recipe.frames; ++frame) {
+    const int latent = (frame + stride_t - 1) / stride_t;
+    int window = 0;
+    while (window + 1 < static_cast<int>(windows.size()) &&
+           !windows[static_cast<std::size_t>(window)].contains(latent))
+      ++window;
+    const int first = windows[static_cast<std::size_t>(window)].begin;
+    const int first_frame = first == 0 ? 0 : (first - 1) * stride_t + 1;
+    made.push_back({window, frame - first_frame});
+  }
+  return made;
+}
+
+Result<std::filesystem::path> delivery_folder(const Task& task, StageContext& context) {
+  const std::filesystem::path folder = context.deliveries / task.delivery.folder;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error)
+    return fail(ErrorKind::kExhausted, folder.string() + ": cannot be created (" + error.message() +
+                                           "); is the deliveries folder writable and the disk not full?");
+  return folder;
+}
+
+Result<std::string> sidecar_text(const Task& task, StageContext& context, const CritiqueSummary& critique,
+                                 const std::vector<std::string>& files) {
+  Json list = Json::array();
+  for (const std::string& file : files) {
+    auto bytes = read_file((context.deliveries / file).string(), kMaxPictureFileBytes);
+    if (!bytes) return tl::unexpected(bytes.error());
+    list.push_back({{"file", std::filesystem::path(file).filename().string()},
+                    {"blake2b_256", text_hash(*bytes)},
+                    {"bytes", bytes->size()}});
+  }
+  const Json sidecar{
+      {"version", 1},
+      {"show", task.show},
+      {"shot", task.shot},
+      {"take", task.take},
+      {"kind", task.delivery.master ? "master" : "draft"},
+      {"delivery", task.delivery.version},
+      {"fps", std::to_string(task.recipe.fps.numerator) + "/" + std::to_string(task.recipe.fps.denominator)},
+      {"start_frame", task.delivery.start_frame},
+      {"timecode", task.delivery.timecode},
+      {"reel", task.delivery.reel},
+      {"colour", "ACES2065-1 scene-linear half, PIZ; views through farm.ocio"},
+      {"digital_source_type", "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"},
+      {"recipe", recipe_json(task)},
+      {"critique", critique.json},
+      {"files", list}};
+  return sidecar.dump(2) + "\n";
+}
+
+}  // namespace rushes::worker

@@ -1,0 +1,145 @@
+// encode: what all takes of a shot share. Prompts through the text encoder, key frames through the VAE.
+#include <algorithm>
+
+#include "worker/engine/stages.h"
+#include "worker/picture/colour.h"
+#include "worker/picture/exr.h"
+#include "worker/picture/png_image.h"
+#include "worker/picture/resample.h"
+
+namespace rushes::worker {
+namespace {
+
+constexpr int kMaskChannels = 4;
+
+Result<WorkingSpace> space_of(const Model& model) {
+  return parse_working_space(config::to_string(model.manifest().working_space));
+}
+
+// An EXR frame by its magic number (OpenEXR file layout), everything else as PNG.
+Result<Clip> decode_picture(const std::string& bytes, const std::string& name) {
+  if (bytes.rfind("\x76\x2f\x31\x01", 0) == 0) {
+    auto frame = decode_exr(bytes, name);
+    if (!frame) return tl::unexpected(frame.error());
+    return std::move(frame->clip);
+  }
+  auto image = decode_png(bytes, name);
+  if (!image) return tl::unexpected(image.error());
+  return clip_from_display(*image);
+}
+
+// The picture scaled until it covers width x height, its centre taken.
+Clip cover(const Clip& picture, int width, int height) {
+  const double scale =
+      std::max(static_cast<double>(width) / picture.width, static_cast<double>(height) / picture.height);
+  const int w = std::max(width, static_cast<int>(picture.width * scale + 0.5));
+  const int h = std::max(height, static_cast<int>(picture.height * scale + 0.5));
+  const Clip scaled =
+      scale < 1.0 ? shrink_area(picture, w, h) : resize_bicubic(picture, w, h, Cubic::kCatmullRom);
+  return ClipView(scaled).crop((w - width) / 2, (h - height) / 2, width, height).copy();
+}
+
+Result<Clip> key_picture(const Task& task, StageContext& context, const TaskKeyFrame& key) {
+  auto mapped = context.artifacts.open(key.image);
+  if (!mapped) return tl::unexpected(mapped.error());
+  const auto bytes = mapped->bytes();
+  auto picture = decode_picture(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
+                                task.name + ": key frame " + std::to_string(key.frame));
+  if (!picture) return tl::unexpected(picture.error());
+  return cover(*picture, task.recipe.width, task.recipe.height);
+}
+
+// As Wan's image to video (wan.md 4.4): the video holds the key frames and mid code elsewhere; the mask's
+// four channels are the four frames of a latent, the first frame standing for all four of the first.
+Status add_key_frames(const Task& task, StageContext& context, Model& model, Conditioning& conditioning) {
+  const TaskRecipe& recipe = task.recipe;
+  auto space = space_of(model);
+  if (!space) return tl::unexpected(space.error());
+  Volume video = Volume::zeros(kChannels, recipe.rendered_frames, recipe.height, recipe.width);
+  auto volume = volume_of(task, context);
+  if (!volume) return tl::unexpected(volume.error());
+  const Region& whole = volume->whole;
+  conditioning.mask.assign(static_cast<std::size_t>(kMaskChannels) * whole.volume(), 0.0F);
+  const std::size_t plane =
+      static_cast<std::size_t>(whole.rect.height) * static_cast<std::size_t>(whole.rect.width);
+  for (const TaskKeyFrame& key : recipe.key_frames) {
+    auto picture = key_picture(task, context, key);
+    if (!picture) return tl::unexpected(picture.error());
+    const std::vector<float> codes = to_model_input(*space, *picture);
+    const std::size_t pixels = codes.size() / kChannels;
+    for (int c = 0; c < kChannels; ++c)
+      std::copy_n(codes.begin() + static_cast<std::ptrdiff_t>(pixels) * c, pixels,
+                  video.values.begin() + static_cast<std::ptrdiff_t>(video.offset(c, key.frame, 0, 0)));
+    const int latent = (key.frame + volume->stride_t - 1) / volume->stride_t;
+    for (int channel = 0; channel < kMaskChannels; ++channel) {
+      const bool given = key.frame == 0 || (key.frame - 1) % volume->stride_t == channel;
+      if (!given) continue;
+      const std::size_t at = (static_cast<std::size_t>(channel) * static_cast<std::size_t>(whole.t.length()) +
+                              static_cast<std::size_t>(latent)) *
+                             plane;
+      std::fill_n(conditioning.mask.begin() + static_cast<std::ptrdiff_t>(at), plane, 1.0F);
+    }
+  }
+  auto latent = model.vae().encode(video);
+  if (!latent) return tl::unexpected(latent.error());
+  conditioning.condition = std::move(latent->values);
+  return {};
+}
+
+}  // namespace
+
+Result<TakeVolume> volume_of(const Task& task, StageContext& context) {
+  auto model = context.models.get(task.recipe);
+  if (!model) return tl::unexpected(model.error());
+  const auto& stride = (*model)->manifest().vae.stride;
+  TakeVolume volume;
+  volume.channels = static_cast<int>((*model)->latent_channels());
+  volume.stride_t = stride[0];
+  volume.stride_y = stride[1];
+  volume.stride_x = stride[2];
+  const TaskRecipe& recipe = task.recipe;
+  const int scale = task.scale();
+  if ((recipe.rendered_frames - 1) % stride[0] != 0 || recipe.height % stride[1] != 0 ||
+      recipe.width % stride[2] != 0)
+    return fail(ErrorKind::kInvalid,
+                "recipe: " + std::to_string(recipe.width) + "x" + std::to_string(recipe.height) + ", " +
+                    std::to_string(recipe.rendered_frames) + " frames do not fit the model's strides");
+  volume.whole = {{0, (recipe.rendered_frames - 1) / stride[0] + 1},
+                  {0, 0, recipe.height * scale / stride[1], recipe.width * scale / stride[2]}};
+  if (task.windows().back().end != volume.whole.t.end)
+    return fail(ErrorKind::kInvalid, "recipe: the windows end at latent " +
+                                         std::to_string(task.windows().back().end) + ", the take at " +
+                                         std::to_string(volume.whole.t.end));
+  return volume;
+}
+
+Result<TaskOutcome> run_encode(const Task& task, StageContext& context) {
+  auto model = context.models.get(task.recipe);
+  if (!model) return tl::unexpected(model.error());
+  Conditioning conditioning;
+  for (auto [text, states] :
+       {std::pair<const std::string*, std::vector<float>*>{&task.recipe.prompt, &conditioning.context},
+        {&task.recipe.negative_prompt, &conditioning.context_null}}) {
+    auto encoded = (*model)->encode_text(*text);
+    if (!encoded) return tl::unexpected(encoded.error());
+    conditioning.text_dim = static_cast<int>(encoded->dim);
+    *states = std::move(encoded->values);
+  }
+  if (!task.recipe.key_frames.empty()) {
+    if (!(*model)->takes_condition())
+      return fail(ErrorKind::kInvalid,
+                  "model " + task.recipe.model +
+                      " cannot take key frames; remove key_frames or choose a model with conditioning: i2v");
+    if (Status status = add_key_frames(task, context, **model, conditioning); !status)
+      return tl::unexpected(status.error());
+  }
+  auto bytes = write_conditioning(conditioning);
+  if (!bytes) return tl::unexpected(bytes.error());
+  TaskOutcome outcome;
+  outcome.numeric_class = context.models.numeric_class();
+  if (Status status = put_output(context, "conditioning", *bytes, outcome); !status)
+    return tl::unexpected(status.error());
+  return outcome;
+}
+
+}  // namespace rushes::worker

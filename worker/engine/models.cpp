@@ -1,0 +1,35 @@
+#include "worker/engine/models.h"
+
+#include "config/digest.h"
+
+namespace rushes::worker {
+
+Models::Models(const EngineOptions& options)
+    : roots_(options.model_roots),
+      compute_(kernels::make_cpu_backend({options.threads, options.precision})),
+      pixels_(kernels::make_cpu_backend({options.threads, kernels::Precision::kF32})),
+      numeric_class_(compute_->numeric_class() + "+" + pixels_->numeric_class()) {}
+
+Result<Model*> Models::get(const TaskRecipe& recipe) {
+  if (!recipe.numeric_class.empty() && recipe.numeric_class != numeric_class_)
+    return fail(ErrorKind::kInvalid, "the take belongs to numeric class " + recipe.numeric_class +
+                                         ", this engine is " + numeric_class_);
+  if (model_ && loaded_ == recipe.model_digest) return model_.get();
+  auto manifest = config::find_model(recipe.model, roots_);
+  if (!manifest) return tl::unexpected(manifest.error());
+  const std::string expected = to_hex(recipe.model_digest),
+                    found = config::model_digest(*manifest).substr(config::kDigestPrefix.size());
+  if (found != expected)
+    return fail(ErrorKind::kCorrupt, "model " + recipe.model + ": the take was planned with digest " +
+                                         expected.substr(0, 12) + ", this host has " + found.substr(0, 12) +
+                                         "; install the same files on every host");
+  if (Status status = config::verify_digests(*manifest); !status) return tl::unexpected(status.error());
+  model_.reset();
+  auto model = Model::open(*manifest, *compute_, *pixels_);
+  if (!model) return tl::unexpected(model.error());
+  model_ = std::move(*model);
+  loaded_ = recipe.model_digest;
+  return model_.get();
+}
+
+}  // namespace rushes::worker

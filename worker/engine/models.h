@@ -1,0 +1,47 @@
+// The models that an engine process has loaded.
+//
+// One model stays loaded between tasks (that is why an engine process lives longer than a task); another one
+// replaces it. Before a model is used for a take, its manifest must be the very one that the take's recipe
+// names.
+//
+// Thread contract: one thread.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/backend.h"
+#include "worker/engine/task.h"
+#include "worker/model/model.h"
+
+namespace rushes::worker {
+
+struct EngineOptions {
+  std::vector<std::filesystem::path> model_roots;
+  int threads = 1;  // of the CPU backend; does not change pixels
+  kernels::Precision precision =
+      kernels::Precision::kBf16;  // of transformer and text encoder; the VAE is fp32
+};
+
+class Models {
+ public:
+  explicit Models(const EngineOptions& options);
+
+  // The class that takes made here belong to, for example "cpu-avx512bf16-bf16+cpu-avx512-f32": transformer +
+  // VAE.
+  const std::string& numeric_class() const { return numeric_class_; }
+  // Error: kNotFound (no such model here), kCorrupt (digest differs, weights unreadable), kInvalid (the
+  // recipe was made for another numeric class).
+  Result<Model*> get(const TaskRecipe& recipe);
+
+ private:
+  std::vector<std::filesystem::path> roots_;
+  std::unique_ptr<kernels::Backend> compute_, pixels_;
+  std::string numeric_class_;
+  Digest loaded_{};
+  std::unique_ptr<Model> model_;
+};
+
+}  // namespace rushes::worker

@@ -1,0 +1,37 @@
+// The engine child: the other end of the pipes that worker/agent/engine.h holds.
+//
+// It takes one task after another and keeps what it has loaded between them. A reader thread listens for
+// Cancel and for the end of the pipe: when the agent is gone the engine ends at once, whatever it is doing.
+//
+// Thread contract: serve() runs tasks on the calling thread.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/result.h"
+#include "scheduler/protocol/messages.h"
+
+namespace rushes::worker {
+
+constexpr int kFromAgent = 3;  // file descriptors of the engine child
+constexpr int kToAgent = 4;
+
+struct EngineHooks {
+  std::function<void(double fraction, const std::string& words)> progress;
+  std::function<bool()> cancelled;
+};
+
+// `spec` is a flat records.TaskSpec; returns a flat records.TaskResult. Exceptions become Failed{engine},
+// lack of memory Failed{memory}.
+using TaskFunction =
+    std::function<Result<std::vector<std::byte>>(std::span<const std::byte> spec, const EngineHooks&)>;
+
+// Announces `ready`, then runs tasks until the agent closes the pipe. Returns the exit code of the process.
+int serve(const protocol::EngineReady& ready, const TaskFunction& run, int from_agent = kFromAgent,
+          int to_agent = kToAgent);
+
+}  // namespace rushes::worker

@@ -1,0 +1,61 @@
+#include "worker/engine/stage.h"
+
+#include <sys/resource.h>
+
+#include <chrono>
+
+#include "worker/engine/stages.h"
+
+namespace rushes::worker {
+namespace {
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+std::uint64_t peak_memory() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+Result<TaskOutcome> run_stage(const Task& task, StageContext& context) {
+  switch (task.stage) {
+    case Stage::kEncode:
+      return run_encode(task, context);
+    case Stage::kDenoise:
+    case Stage::kRefine:
+      return run_denoise(task, context);
+    case Stage::kCritique:
+      return run_critique(task, context);
+    case Stage::kDecode:
+      return run_decode(task, context);
+    case Stage::kEnlarge:
+      return run_enlarge(task, context);
+    case Stage::kFinish:
+      return run_finish(task, context);
+    case Stage::kDeliver:
+      return run_deliver(task, context);
+  }
+  return fail(ErrorKind::kInvalid, "stage: unknown");
+}
+
+}  // namespace
+
+Result<TaskOutcome> run_task(const Task& task, StageContext& context) {
+  const double cpu_before = cpu_seconds();
+  const auto begin = std::chrono::steady_clock::now();
+  auto outcome = run_stage(task, context);
+  if (!outcome) return with_context(outcome.error(), task.name);
+  outcome->compute_seconds = cpu_seconds() - cpu_before;
+  outcome->wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  outcome->peak_memory_bytes = peak_memory();
+  return outcome;
+}
+
+}  // namespace rushes::worker

@@ -1,0 +1,58 @@
+// The stages of a take, one function each; run_task() (stage.h) picks one.
+//
+// Each reads its inputs through the helpers below, which say in the error which input of which task is
+// missing.
+//
+// Thread contract: as StageContext, one task at a time.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "worker/engine/payload.h"
+#include "worker/engine/stage.h"
+
+namespace rushes::worker {
+
+Result<TaskOutcome> run_encode(const Task& task, StageContext& context);
+Result<TaskOutcome> run_denoise(const Task& task, StageContext& context);  // denoise and refine
+Result<TaskOutcome> run_critique(const Task& task, StageContext& context);
+Result<TaskOutcome> run_decode(const Task& task, StageContext& context);
+Result<TaskOutcome> run_enlarge(const Task& task, StageContext& context);
+Result<TaskOutcome> run_finish(const Task& task, StageContext& context);
+Result<TaskOutcome> run_deliver(const Task& task, StageContext& context);
+
+// ---- inputs
+// ----------------------------------------------------------------------------------------------------- The
+// inputs of a role, in the order of the task.
+std::vector<const TaskInput*> inputs_of(const Task& task, std::string_view role);
+// The only input of a role. Error: kInvalid when there is none or more than one.
+Result<const TaskInput*> input_of(const Task& task, std::string_view role);
+Result<Conditioning> load_conditioning(const Task& task, StageContext& context);
+Result<std::vector<Latents>> load_latents(const Task& task, StageContext& context,
+                                          std::string_view role = "latent");
+
+// The frames [run) of `take` from its decoded tiles, cropped to the delivered rectangle. All values are
+// within half.
+Result<Clip> load_frames(const Task& task, StageContext& context, int take, Run run);
+
+// ---- outputs
+// ----------------------------------------------------------------------------------------------------
+Status put_output(StageContext& context, const std::string& role, std::span<const std::byte> bytes,
+                  TaskOutcome& outcome);
+// Reports progress; kConflict ("stopped") when the attempt should end.
+Status step_done(StageContext& context, double fraction, const std::string& words);
+
+// ---- geometry
+// ---------------------------------------------------------------------------------------------------
+struct TakeVolume {
+  int channels = 0;
+  Region whole;                                  // latents of the take at the task's level
+  int stride_t = 4, stride_y = 8, stride_x = 8;  // pixels per latent
+};
+Result<TakeVolume> volume_of(const Task& task, StageContext& context);
+// Latent region of the task: its window at full frame (denoise), its window and tile (refine).
+Region region_of(const Task& task, const TakeVolume& volume);
+
+}  // namespace rushes::worker
