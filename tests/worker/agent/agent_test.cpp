@@ -1,0 +1,379 @@
+#include "worker/agent/agent.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/scheduler/protocol/records.h"
+
+namespace rushes::worker {
+namespace {
+
+using namespace protocol;
+using protocol::test::test_result;
+using protocol::test::test_spec;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+constexpr std::uint32_t kLease = 15'000;
+
+AttemptId id(std::uint64_t task, std::uint32_t attempt = 1) { return {task, attempt, 100 * task + attempt}; }
+
+// The agent between a scheduler and engines that the test plays.
+struct AgentTest : ::testing::Test {
+  AgentTest() { start({}); }
+
+  void start(std::vector<Completed> outbox) {
+    AgentOptions options;
+    options.name = "worker";
+    options.build = "test";
+    options.slots = 2;
+    options.prefetch = 1;
+    agent.emplace(options, std::move(outbox), now);
+  }
+  void join() {
+    agent->on_connected(now);
+    agent->on_ready(0, "test-class", now);
+    agent->on_ready(1, "test-class", now);
+    const auto hello = sent<Hello>();
+    ASSERT_EQ(hello.size(), 1u);
+    Welcome welcome;
+    welcome.sequence = hello[0].sequence;
+    agent->on_message(welcome, now);
+    take();
+  }
+  void pass(Time time) {
+    for (const Time end = now + time; now < end;) {
+      now += Time(500);
+      agent->on_tick(now);
+    }
+  }
+  // Time passes and every heartbeat is acknowledged at once.
+  void pass_acknowledged(Time time) {
+    for (const Time end = now + time; now < end;) {
+      pass(Time(500));
+      for (const auto& beat : sent<Heartbeat>()) agent->on_message(HeartbeatAck{beat.sequence}, now);
+    }
+  }
+  void assign(const AttemptId& attempt) {
+    agent->on_message(Assign{attempt, kLease, 0, test_spec({{storage::digest_of("in"), 2}})}, now);
+  }
+  void assign_and_run(const AttemptId& attempt) {
+    assign(attempt);
+    agent->on_fetched(attempt, {}, now);
+  }
+  std::string outputs() { return test_result({{storage::digest_of("out"), 3}}); }
+
+  void take() {
+    for (Action& action : agent->take_actions()) actions.push_back(std::move(action));
+  }
+  // All actions of one kind since they were last asked for; the others stay.
+  template <typename T>
+  std::vector<T> all() {
+    take();
+    std::vector<T> found;
+    std::erase_if(actions, [&](Action& action) {
+      if (auto* body = std::get_if<T>(&action)) found.push_back(std::move(*body));
+      return std::holds_alternative<T>(action);
+    });
+    return found;
+  }
+  template <typename T>
+  std::vector<T> sent() {
+    take();
+    std::vector<T> found;
+    std::erase_if(actions, [&](Action& action) {
+      auto* send = std::get_if<action::Send>(&action);
+      if (!send || !std::holds_alternative<T>(send->message)) return false;
+      found.push_back(std::get<T>(send->message));
+      return true;
+    });
+    return found;
+  }
+
+  Time now{1'000'000};
+  std::optional<Agent> agent;
+  std::vector<Action> actions;
+};
+
+TEST_F(AgentTest, ATaskIsFetchedRunKeptUploadedAndOfferedUntilAccepted) {
+  join();
+  assign(id(1));
+  const auto fetch = all<action::Fetch>();
+  ASSERT_EQ(fetch.size(), 1u);
+  EXPECT_EQ(fetch[0].inputs, (std::vector<ArtifactRef>{{storage::digest_of("in"), 2}}));
+  EXPECT_THAT(all<action::Run>(), IsEmpty());
+  agent->on_fetched(id(1), {}, now);
+  EXPECT_THAT(sent<Started>(), ElementsAre(Started{id(1)}));
+  ASSERT_EQ(all<action::Run>().size(), 1u);
+  agent->on_done(0, EngineDone{id(1), outputs()}, "log", now);
+  ASSERT_EQ(all<action::Keep>().size(), 1u);
+  ASSERT_EQ(all<action::Upload>().size(), 1u);
+  EXPECT_THAT(sent<Completed>(), IsEmpty());  // not before the receipts
+  agent->on_uploaded(id(1), {}, now);
+  EXPECT_THAT(sent<Completed>(), ElementsAre(Completed{id(1), outputs(), "log"}));
+  pass_acknowledged(Time(4'000));
+  EXPECT_EQ(sent<Completed>().size(), 1u);  // repeated: the first may be lost
+  agent->on_message(Accepted{{1, 1, 0}}, now);
+  EXPECT_EQ(all<action::Forget>().size(), 1u);
+  EXPECT_EQ(all<action::Release>().size(), 1u);
+  pass_acknowledged(Time(10'000));
+  EXPECT_THAT(sent<Completed>(), IsEmpty());
+}
+
+TEST_F(AgentTest, ThePrefetchedTaskStartsTheMomentASlotIsFree) {
+  join();
+  for (std::uint64_t task : {1, 2, 3}) assign_and_run(id(task));
+  EXPECT_EQ(all<action::Run>().size(), 2u);
+  agent->on_done(1, EngineDone{id(2), outputs()}, "", now);
+  const auto run = all<action::Run>();
+  ASSERT_EQ(run.size(), 1u);
+  EXPECT_EQ(run[0].id, id(3));
+  EXPECT_EQ(run[0].slot, 1u);
+}
+
+TEST_F(AgentTest, ALeaseCountsFromTheDepartureOfTheAcknowledgedHeartbeat) {
+  join();
+  assign_and_run(id(1));
+  pass_acknowledged(Time(30'000));
+  std::vector<Heartbeat> beats;
+  while (beats.empty()) {
+    pass(Time(500));
+    beats = sent<Heartbeat>();
+  }
+  const Time departed = now;
+  pass(Time(10'000));
+  agent->on_message(HeartbeatAck{beats[0].sequence}, now);  // ten seconds late
+  pass(departed + Time(kLease) - now - Time(500));
+  EXPECT_THAT(all<action::Stop>(), IsEmpty());
+  pass(Time(500));
+  EXPECT_EQ(all<action::Stop>().size(), 1u);
+}
+
+TEST_F(AgentTest, AHeartbeatThatDoesNotNameAnAttemptDoesNotRenewIt) {
+  join();
+  pass(Time(2'000));
+  const auto before = sent<Heartbeat>();
+  ASSERT_EQ(before.size(), 1u);
+  pass(Time(1'000));
+  assign_and_run(id(1));
+  const Time assigned = now;
+  agent->on_message(HeartbeatAck{before[0].sequence}, now);
+  pass(Time(kLease) - Time(3'000));
+  EXPECT_EQ(all<action::Stop>().size(), 1u) << "its lease began with the Hello at the latest";
+  EXPECT_LE(now - assigned, Time(kLease));
+}
+
+TEST_F(AgentTest, AWorkerThatIsCutOffStopsWhenTheLeaseHasRunOut) {
+  join();
+  assign_and_run(id(1));
+  assign(id(2));
+  agent->on_lost(now);
+  pass(Time(14'000));
+  EXPECT_THAT(all<action::Stop>(), IsEmpty());
+  pass(Time(2'000));
+  ASSERT_EQ(all<action::Stop>().size(), 1u);
+  EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(2)}));  // never ran
+  agent->on_exit(0, "signal 15 (Terminated)", "", now);
+  EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(1)}));
+  EXPECT_EQ(agent->attempts(), 0u);
+}
+
+TEST_F(AgentTest, ARestartOfTheSchedulerKeepsWhatRuns) {
+  join();
+  assign_and_run(id(1));
+  agent->on_done(0, EngineDone{id(1), outputs()}, "", now);
+  agent->on_uploaded(id(1), {}, now);
+  assign_and_run(id(2));
+  take();
+  sent<Completed>();
+  agent->on_lost(now);
+  pass(Time(5'000));
+  agent->on_connected(now);
+  const auto hello = sent<Hello>();
+  ASSERT_EQ(hello.size(), 1u);
+  EXPECT_THAT(hello[0].running, ElementsAre(id(2), id(1)));
+  EXPECT_EQ(hello[0].outbox, 1u);
+  Welcome welcome;
+  welcome.sequence = hello[0].sequence;
+  agent->on_message(welcome, now);
+  EXPECT_EQ(sent<Completed>().size(), 1u);  // offered again at once
+  pass_acknowledged(Time(30'000));
+  EXPECT_THAT(all<action::Stop>(), IsEmpty());
+}
+
+TEST_F(AgentTest, GreetIsAnsweredWithHelloUntilWelcomed) {
+  join();
+  agent->on_message(Greet{}, now);
+  EXPECT_EQ(sent<Hello>().size(), 1u);
+  pass(Time(7'000));
+  EXPECT_EQ(sent<Hello>().size(), 2u);
+  EXPECT_THAT(sent<Heartbeat>(), IsEmpty());
+}
+
+TEST_F(AgentTest, WelcomeNamesWhatIsNoLongerWanted) {
+  join();
+  assign_and_run(id(1));
+  assign_and_run(id(2));
+  agent->on_message(Greet{}, now);
+  Welcome welcome;
+  welcome.sequence = sent<Hello>().at(0).sequence;
+  welcome.stop = {id(1)};
+  agent->on_message(welcome, now);
+  const auto stops = all<action::Stop>();
+  ASSERT_EQ(stops.size(), 1u);
+  EXPECT_EQ(stops[0].id, id(1));
+}
+
+TEST_F(AgentTest, StoppedIsSaidOnlyWhenTheEngineIsDone) {
+  join();
+  assign_and_run(id(1));
+  agent->on_message(Revoke{id(1), "cancelled"}, now);
+  agent->on_message(Revoke{id(1), "cancelled"}, now);
+  EXPECT_EQ(all<action::Stop>().size(), 1u);
+  EXPECT_THAT(sent<Stopped>(), IsEmpty());
+  agent->on_failed(0, EngineFailed{id(1), FailKind::kEngine, "cancelled"}, "", now);
+  EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(1)}));
+  EXPECT_THAT(sent<Failed>(), IsEmpty());
+  agent->on_message(Revoke{id(9), "cancelled"}, now);  // long gone
+  EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(9)}));
+}
+
+TEST_F(AgentTest, AResultThatIsRevokedIsDropped) {
+  join();
+  assign_and_run(id(1));
+  agent->on_message(Revoke{id(1), "rejected"}, now);
+  agent->on_done(0, EngineDone{id(1), outputs()}, "", now);  // it was quicker
+  EXPECT_THAT(all<action::Keep>(), IsEmpty());
+  EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(1)}));
+}
+
+TEST_F(AgentTest, ADeadEngineIsAFailureWithItsLastWordsAndTheNextAttemptRuns) {
+  join();
+  assign_and_run(id(1));
+  agent->on_exit(0, "signal 9 (Killed)", "last words", now);
+  const auto failed = sent<Failed>();
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(failed[0].kind, FailKind::kCrash);
+  EXPECT_EQ(failed[0].exit_cause, "signal 9 (Killed)");
+  EXPECT_EQ(failed[0].log_tail, "last words");
+  pass_acknowledged(Time(3'500));
+  EXPECT_EQ(sent<Failed>().size(), 1u);  // until acknowledged
+  agent->on_message(FailedAck{{1, 1, 0}}, now);
+  pass_acknowledged(Time(7'000));
+  EXPECT_THAT(sent<Failed>(), IsEmpty());
+  all<action::Run>();
+  agent->on_exit(1, "exit code 1", "", now);
+  assign_and_run(id(1, 2));
+  EXPECT_THAT(all<action::Run>(), IsEmpty());
+  agent->on_ready(0, "test-class", now);
+  EXPECT_EQ(all<action::Run>().at(0).id, id(1, 2));
+}
+
+TEST_F(AgentTest, NoProgressIsATimeout) {
+  join();
+  assign_and_run(id(1));
+  for (int step = 0; step < 5; ++step) {
+    pass_acknowledged(Time(100'000));
+    agent->on_progress(0, Progress{id(1), 0.1f * static_cast<float>(step), "step", 1}, now);
+  }
+  EXPECT_THAT(all<action::Stop>(), IsEmpty());
+  for (int i = 0; i < 13; ++i) {
+    pass_acknowledged(Time(10'000));
+    agent->on_progress(0, Progress{id(1), 0.4f, "step", 1.0 + i}, now);  // busy, but no further
+  }
+  EXPECT_EQ(all<action::Stop>().size(), 1u);
+  agent->on_exit(0, "signal 15 (Terminated)", "log", now);
+  EXPECT_EQ(sent<Failed>().at(0).kind, FailKind::kTimeout);
+}
+
+TEST_F(AgentTest, InputsThatCannotBeHadAreAFailureAndALostConnectionIsNot) {
+  join();
+  assign(id(1));
+  assign(id(2));
+  all<action::Fetch>();
+  agent->on_fetched(id(1), fail(ErrorKind::kNotFound, "no such artifact"), now);
+  EXPECT_EQ(sent<Failed>().at(0).kind, FailKind::kInput);
+  agent->on_fetched(id(2), fail(ErrorKind::kUnreachable, "away"), now);
+  EXPECT_THAT(sent<Failed>(), IsEmpty());
+  pass_acknowledged(Time(2'000));
+  EXPECT_EQ(all<action::Fetch>().at(0).id, id(2));
+}
+
+TEST_F(AgentTest, UploadsAreTriedAgainUntilTheFarmHasRoom) {
+  join();
+  assign_and_run(id(1));
+  agent->on_done(0, EngineDone{id(1), outputs()}, "", now);
+  all<action::Upload>();
+  agent->on_uploaded(id(1), fail(ErrorKind::kExhausted, "disk full"), now);
+  pass_acknowledged(Time(2'000));
+  EXPECT_EQ(all<action::Upload>().size(), 1u);
+  agent->on_uploaded(id(1), fail(ErrorKind::kCorrupt, "the file is damaged"), now);
+  EXPECT_EQ(sent<Failed>().at(0).kind, FailKind::kArtifact);
+  EXPECT_EQ(all<action::Forget>().size(), 1u);
+}
+
+TEST_F(AgentTest, TheOutboxOfAnEarlierRunIsOffered) {
+  start({{id(5), outputs(), ""}});
+  join();
+  pass_acknowledged(Time(1'000));
+  ASSERT_EQ(all<action::Upload>().size(), 1u);  // have its artifacts arrived? The farm knows.
+  agent->on_uploaded(id(5), {}, now);
+  EXPECT_EQ(sent<Completed>().at(0).id, id(5));
+  agent->on_message(RefusedResult{id(5), "a newer attempt was accepted"}, now);
+  EXPECT_EQ(all<action::Forget>().size(), 1u);
+}
+
+TEST_F(AgentTest, MoreThanItCanHoldIsRefused) {
+  join();
+  for (std::uint64_t task = 1; task <= 7; ++task) assign(id(task));
+  EXPECT_EQ(agent->attempts(), 6u);
+  EXPECT_EQ(sent<Failed>().at(0).id, id(7));
+}
+
+TEST_F(AgentTest, AnAssignmentSaidTwiceIsTakenOnce) {
+  join();
+  assign(id(1));
+  assign(id(1));
+  EXPECT_EQ(all<action::Fetch>().size(), 1u);
+}
+
+TEST_F(AgentTest, DrainingFinishesWhatIsHeldAndThenLeaves) {
+  join();
+  assign_and_run(id(1));
+  agent->on_message(Drain{}, now);
+  assign(id(2));
+  EXPECT_EQ(sent<Failed>().at(0).id, id(2));
+  agent->on_message(FailedAck{id(2)}, now);
+  EXPECT_THAT(all<action::Exit>(), IsEmpty());
+  agent->on_done(0, EngineDone{id(1), outputs()}, "", now);
+  agent->on_uploaded(id(1), {}, now);
+  EXPECT_THAT(all<action::Exit>(), IsEmpty());
+  agent->on_message(Accepted{id(1)}, now);
+  EXPECT_EQ(sent<Bye>().size(), 1u);
+  EXPECT_EQ(all<action::Exit>().at(0).code, ExitCode::kOk);
+}
+
+TEST_F(AgentTest, AShutdownStopsEnginesThenSaysBye) {
+  join();
+  assign_and_run(id(1));
+  assign(id(2));
+  agent->on_shutdown(now);
+  EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(2)}));
+  EXPECT_EQ(all<action::Stop>().size(), 1u);
+  EXPECT_THAT(all<action::Exit>(), IsEmpty());
+  agent->on_exit(0, "signal 15 (Terminated)", "", now);
+  EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(1)}));
+  EXPECT_EQ(sent<Bye>().size(), 1u);
+  EXPECT_EQ(all<action::Exit>().size(), 1u);
+}
+
+TEST_F(AgentTest, ARefusalEndsTheWorkerWithItsReason) {
+  agent->on_denied("the scheduler does not know this worker's key", now);
+  const auto exit = all<action::Exit>();
+  ASSERT_EQ(exit.size(), 1u);
+  EXPECT_EQ(exit[0].code, ExitCode::kWorkFailed);
+  EXPECT_THAT(exit[0].message, testing::HasSubstr("key"));
+}
+
+}  // namespace
+}  // namespace rushes::worker

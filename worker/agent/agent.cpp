@@ -1,0 +1,472 @@
+#include "worker/agent/agent.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace rushes::worker {
+namespace {
+
+using protocol::AttemptId;
+
+constexpr std::size_t kMaxUnanswered = 64;  // heartbeats remembered while the scheduler is silent
+constexpr std::size_t kMaxFailures = 256;
+
+bool same(const AttemptId& a, const AttemptId& b) { return a.task == b.task && a.attempt == b.attempt; }
+
+// A transfer that may work later; anything else will fail again in the same way.
+bool passing(ErrorKind kind) { return kind == ErrorKind::kUnreachable || kind == ErrorKind::kExhausted; }
+
+}  // namespace
+
+Agent::Agent(AgentOptions options, std::vector<protocol::Completed> outbox, Time now)
+    : options_(std::move(options)), slots_(options_.slots) {
+  for (protocol::Completed& result : outbox) results_.push_back({std::move(result), false, now, Time(0)});
+}
+
+std::vector<Action> Agent::take_actions() { return std::exchange(actions_, {}); }
+
+std::optional<std::size_t> Agent::find(const AttemptId& id) const {
+  const auto found =
+      std::find_if(attempts_.begin(), attempts_.end(), [&](const Attempt& a) { return same(a.id, id); });
+  if (found == attempts_.end()) return std::nullopt;
+  return found - attempts_.begin();
+}
+
+std::optional<std::size_t> Agent::find_result(const AttemptId& id) const {
+  const auto found = std::find_if(results_.begin(), results_.end(),
+                                  [&](const Finished& f) { return same(f.result.id, id); });
+  if (found == results_.end()) return std::nullopt;
+  return found - results_.begin();
+}
+
+std::optional<std::size_t> Agent::in_slot(std::uint32_t slot, const AttemptId& id) const {
+  if (slot >= slots_.size() || !slots_[slot].running || !same(*slots_[slot].running, id)) return std::nullopt;
+  return find(id);
+}
+
+std::optional<Time> Agent::oldest_start() const {
+  std::optional<Time> oldest;
+  for (const Attempt& attempt : attempts_)
+    if (attempt.state == State::kRunning || attempt.state == State::kStopping)
+      oldest = oldest ? std::min(*oldest, attempt.started) : attempt.started;
+  return oldest;
+}
+
+// ---- connection
+// -----------------------------------------------------------------------------------------------
+
+void Agent::on_connected(Time now) {
+  connected_ = true;
+  say_hello(now);
+}
+
+void Agent::on_lost(Time) {
+  if (connected_) log("the scheduler is away; running attempts go on until their leases end");
+  connected_ = welcomed_ = false;
+}
+
+void Agent::on_denied(const std::string& why, Time now) {
+  exit_ = {exit_code(ErrorKind::kDenied), why};
+  on_shutdown(now);
+}
+
+void Agent::say_hello(Time now) {
+  // Without an engine the numeric class is not known, and without it there is nothing to offer.
+  if (!connected_ || numeric_classes_.empty() || leaving_) return;
+  protocol::Hello hello;
+  hello.name = options_.name;
+  hello.build = options_.build;
+  hello.slots = options_.slots;
+  hello.memory_bytes = options_.memory_bytes;
+  hello.numeric_classes = numeric_classes_;
+  hello.models = options_.models;
+  hello.prefetch = options_.prefetch;
+  hello.outbox = static_cast<std::uint32_t>(results_.size());
+  hello.sequence = ++sequence_;
+  for (Attempt& attempt : attempts_) {
+    hello.running.push_back(attempt.id);
+    if (attempt.first_sequence == 0) attempt.first_sequence = sequence_;
+  }
+  for (Finished& finished : results_)
+    if (hello.running.size() < protocol::kMaxAttempts) hello.running.push_back(finished.result.id);
+  sent_.emplace_back(sequence_, now);
+  hello_said_ = heartbeat_said_ = now;
+  welcomed_ = false;
+  send(std::move(hello));
+}
+
+void Agent::say_heartbeat(Time now) {
+  protocol::Heartbeat beat;
+  beat.sequence = ++sequence_;
+  for (Attempt& attempt : attempts_) {
+    beat.attempts.push_back(attempt.progress);
+    if (attempt.first_sequence == 0) attempt.first_sequence = sequence_;
+  }
+  for (const Finished& finished : results_)
+    if (beat.attempts.size() < protocol::kMaxAttempts)
+      beat.attempts.push_back({finished.result.id, 1, finished.uploaded ? "sent" : "sending results", 0});
+  beat.cached.assign(
+      cached_.begin(),
+      cached_.begin() + std::min<std::ptrdiff_t>(std::ssize(cached_), protocol::kMaxCachedDigests));
+  sent_.emplace_back(sequence_, now);
+  if (sent_.size() > kMaxUnanswered) sent_.pop_front();
+  heartbeat_said_ = now;
+  send(std::move(beat));
+}
+
+void Agent::renew(std::uint64_t sequence) {
+  std::optional<Time> when;
+  while (!sent_.empty() && sent_.front().first <= sequence) {
+    if (sent_.front().first == sequence) when = sent_.front().second;
+    sent_.pop_front();
+  }
+  if (!when) return;  // of a sequence that was never ours, or answered before
+  acknowledged_ = std::max(acknowledged_.value_or(*when), *when);
+  for (Attempt& attempt : attempts_)
+    if (attempt.first_sequence != 0 && attempt.first_sequence <= sequence)
+      attempt.lease_end = std::max(attempt.lease_end, *when + attempt.lease);
+}
+
+// ---- the scheduler's messages
+// ---------------------------------------------------------------------------------
+
+void Agent::on_message(const protocol::SchedulerMessage& message, Time now) {
+  std::visit([&](const auto& body) { handle(body, now); }, message);
+}
+
+void Agent::handle(const protocol::Welcome& welcome, Time now) {
+  welcomed_ = true;
+  heartbeat_ = Time(welcome.heartbeat_ms);
+  log("joined the farm as worker " + std::to_string(welcome.worker_id));
+  for (Attempt& attempt : attempts_) attempt.lease = Time(welcome.lease_ms);
+  renew(welcome.sequence);
+  for (const AttemptId& id : welcome.stop) handle(protocol::Revoke{id, "no longer wanted"}, now);
+  for (Finished& finished : results_) finished.said = Time(0);
+  for (Failure& failure : failures_) failure.said = Time(0);
+  repeat(now);
+}
+
+void Agent::handle(const protocol::Refused& refused, Time now) {
+  exit_ = {ExitCode::kWorkFailed, "the scheduler refused this worker: " + refused.reason};
+  on_shutdown(now);
+}
+
+void Agent::handle(const protocol::HeartbeatAck& ack, Time) { renew(ack.sequence); }
+
+void Agent::handle(const protocol::Greet&, Time now) {
+  connected_ = true;
+  say_hello(now);
+}
+
+void Agent::handle(const protocol::Assign& assign, Time now) {
+  if (find(assign.id) || find_result(assign.id)) return;  // said twice
+  const auto refuse = [&](protocol::FailKind kind, const std::string& why) {
+    report({assign.id, kind, why, "", ""}, now);
+  };
+  if (leaving_ || draining_) return refuse(protocol::FailKind::kEngine, "this worker is leaving");
+  // Room for a second assignment where one is still being stopped.
+  if (attempts_.size() >= 2u * (options_.slots + options_.prefetch))
+    return refuse(protocol::FailKind::kEngine,
+                  "this worker holds " + std::to_string(attempts_.size()) + " attempts already");
+  auto inputs = protocol::inputs_of(assign.spec);
+  if (!inputs) return refuse(protocol::FailKind::kInput, inputs.error().message);
+  Attempt attempt;
+  attempt.id = assign.id;
+  attempt.spec = assign.spec;
+  attempt.inputs = std::move(*inputs);
+  attempt.lease = Time(assign.lease_ms);
+  // The scheduler decided this after it had heard the last acknowledged message, so counting from that
+  // message's departure is safe.
+  attempt.lease_end = acknowledged_.value_or(now) + attempt.lease;
+  attempt.no_progress = assign.no_progress_ms > 0 ? Time(assign.no_progress_ms) : options_.no_progress;
+  attempt.progress = {assign.id, 0, "fetching inputs", 0};
+  actions_.emplace_back(action::Fetch{attempt.id, attempt.inputs});
+  attempts_.push_back(std::move(attempt));
+}
+
+void Agent::handle(const protocol::Accepted& accepted, Time) {
+  if (const auto index = find_result(accepted.id)) drop_result(*index);
+  leave_if_empty();
+}
+
+void Agent::handle(const protocol::RefusedResult& refused, Time) {
+  if (const auto index = find_result(refused.id)) {
+    log(to_string(refused.id) + ": the result was refused: " + refused.reason);
+    drop_result(*index);
+  }
+  leave_if_empty();
+}
+
+void Agent::handle(const protocol::FailedAck& ack, Time) {
+  std::erase_if(failures_, [&](const Failure& failure) { return same(failure.message.id, ack.id); });
+  leave_if_empty();
+}
+
+void Agent::handle(const protocol::Revoke& revoke, Time now) {
+  if (const auto index = find(revoke.id)) {
+    log(to_string(revoke.id) + " is revoked: " + revoke.reason);
+    attempts_[*index].revoked = true;
+    attempts_[*index].failure.reset();
+    return stop(attempts_[*index], std::nullopt, now);
+  }
+  if (const auto index = find_result(revoke.id)) drop_result(*index);
+  send(protocol::Stopped{revoke.id});
+}
+
+void Agent::handle(const protocol::Drain&, Time) {
+  if (!draining_) log("draining: finishing what is held, taking nothing new");
+  draining_ = true;
+  leave_if_empty();
+}
+
+void Agent::drop_result(std::size_t index) {
+  const AttemptId id = results_[index].result.id;
+  actions_.emplace_back(action::Forget{id});
+  actions_.emplace_back(action::Release{id});
+  results_.erase(results_.begin() + static_cast<std::ptrdiff_t>(index));
+}
+
+// ---- transfers
+// ------------------------------------------------------------------------------------------------
+
+void Agent::on_fetched(const AttemptId& id, const Status& status, Time now) {
+  const auto index = find(id);
+  if (!index || attempts_[*index].state != State::kFetching) return;
+  Attempt& attempt = attempts_[*index];
+  if (status) {
+    attempt.state = State::kWaiting;
+    attempt.progress.text = "waiting for a slot";
+    return fill_slots(now);
+  }
+  if (passing(status.error().kind)) {
+    attempt.fetch_again = now + options_.retry;
+    attempt.progress.text = protocol::one_line("cannot fetch inputs yet: " + status.error().message, 200);
+    return;
+  }
+  stop(attempt, protocol::Failed{id, protocol::FailKind::kInput, status.error().message, "", ""}, now);
+}
+
+void Agent::on_uploaded(const AttemptId& id, const Status& status, Time now) {
+  const auto index = find_result(id);
+  if (!index) return;
+  Finished& finished = results_[*index];
+  if (status) {
+    finished.uploaded = true;
+    return repeat(now);
+  }
+  if (passing(status.error().kind)) {
+    log(to_string(id) + ": results cannot be stored yet: " + status.error().message);
+    finished.upload_again = now + options_.retry;
+    return;
+  }
+  const protocol::Failed failure{id, protocol::FailKind::kArtifact, status.error().message, "",
+                                 finished.result.log_tail};
+  drop_result(*index);
+  report(failure, now);
+}
+
+void Agent::upload(Finished& finished) {
+  finished.upload_again = Time(0);
+  // A result that was readable when it came is readable now; an unreadable one has no outputs to send.
+  auto outputs = protocol::outputs_of(finished.result.result);
+  actions_.emplace_back(action::Upload{finished.result.id,
+                                       outputs ? std::move(*outputs) : std::vector<protocol::ArtifactRef>{}});
+}
+
+// ---- engines
+// --------------------------------------------------------------------------------------------------
+
+void Agent::on_ready(std::uint32_t slot, const std::string& numeric_class, Time now) {
+  if (slot >= slots_.size()) return;
+  slots_[slot].ready = true;
+  const bool first = numeric_classes_.empty();
+  if (std::find(numeric_classes_.begin(), numeric_classes_.end(), numeric_class) == numeric_classes_.end())
+    numeric_classes_.push_back(numeric_class);
+  if (first) say_hello(now);
+  fill_slots(now);
+}
+
+void Agent::fill_slots(Time now) {
+  if (leaving_) return;
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (!slots_[slot].ready || slots_[slot].running) continue;
+    const auto next = std::find_if(attempts_.begin(), attempts_.end(),
+                                   [](const Attempt& attempt) { return attempt.state == State::kWaiting; });
+    if (next == attempts_.end()) return;
+    next->state = State::kRunning;
+    next->slot = slot;
+    next->started = next->progressed = now;
+    next->progress.text = "starting";
+    slots_[slot].running = next->id;
+    actions_.emplace_back(action::Run{slot, next->id, next->spec});
+    send(protocol::Started{next->id});
+  }
+}
+
+void Agent::on_progress(std::uint32_t slot, const protocol::Progress& progress, Time now) {
+  const auto index = in_slot(slot, progress.id);
+  if (!index) return;
+  Attempt& attempt = attempts_[*index];
+  if (progress.fraction != attempt.progress.fraction || progress.text != attempt.progress.text)
+    attempt.progressed = now;
+  const AttemptId id = attempt.id;
+  attempt.progress = progress;
+  attempt.progress.id = id;
+}
+
+void Agent::on_done(std::uint32_t slot, const protocol::EngineDone& done, const std::string& log_tail,
+                    Time now) {
+  const auto index = in_slot(slot, done.id);
+  if (!index) return;
+  slots_[slot].running.reset();
+  if (attempts_[*index].revoked)
+    ended(*index, now);
+  else
+    complete(attempts_[*index].id, done.result, log_tail, now);
+  fill_slots(now);
+  leave_if_empty();
+}
+
+void Agent::complete(const AttemptId& id, const std::string& result, const std::string& log_tail, Time) {
+  attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(*find(id)));
+  results_.push_back({{id, result, log_tail}, false, Time(0), Time(0)});
+  actions_.emplace_back(action::Keep{results_.back().result});
+  upload(results_.back());
+}
+
+void Agent::on_failed(std::uint32_t slot, const protocol::EngineFailed& failed, const std::string& log_tail,
+                      Time now) {
+  const auto index = in_slot(slot, failed.id);
+  if (!index) return;
+  slots_[slot].running.reset();
+  Attempt& attempt = attempts_[*index];
+  if (attempt.state == State::kRunning)
+    attempt.failure = protocol::Failed{attempt.id, failed.kind, failed.message, "", log_tail};
+  else if (attempt.failure)
+    attempt.failure->log_tail = log_tail;
+  ended(*index, now);
+  fill_slots(now);
+  leave_if_empty();
+}
+
+void Agent::on_exit(std::uint32_t slot, const std::string& cause, const std::string& log_tail, Time now) {
+  if (slot >= slots_.size()) return;
+  slots_[slot].ready = false;
+  if (const auto id = std::exchange(slots_[slot].running, std::nullopt)) {
+    const std::size_t index = *find(*id);
+    Attempt& attempt = attempts_[index];
+    if (attempt.state == State::kRunning)
+      attempt.failure = protocol::Failed{*id, protocol::FailKind::kCrash,
+                                         "the engine process ended: " + cause, cause, log_tail};
+    else if (attempt.failure)
+      attempt.failure->exit_cause = cause, attempt.failure->log_tail = log_tail;
+    ended(index, now);
+  }
+  leave_if_empty();
+}
+
+void Agent::stop(Attempt& attempt, std::optional<protocol::Failed> failure, Time now) {
+  if (attempt.state == State::kStopping) return;
+  attempt.failure = std::move(failure);
+  const bool in_engine = attempt.state == State::kRunning;
+  attempt.state = State::kStopping;
+  attempt.progress.text = "stopping";
+  if (in_engine)
+    actions_.emplace_back(action::Stop{attempt.slot, attempt.id});
+  else
+    ended(*find(attempt.id), now);
+}
+
+void Agent::ended(std::size_t index, Time now) {
+  Attempt attempt = std::move(attempts_[index]);
+  attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(index));
+  actions_.emplace_back(action::Release{attempt.id});
+  if (attempt.failure)
+    report(std::move(*attempt.failure), now);
+  else
+    send(protocol::Stopped{attempt.id});
+}
+
+void Agent::report(protocol::Failed failure, Time now) {
+  log(to_string(failure.id) + " failed (" + to_string(failure.kind) + "): " + failure.message);
+  send(failure);
+  failures_.push_back({std::move(failure), now});
+  if (failures_.size() > kMaxFailures) failures_.erase(failures_.begin());
+}
+
+// ---- time
+// -----------------------------------------------------------------------------------------------------
+
+void Agent::on_tick(Time now) {
+  std::vector<AttemptId> expired, stuck;
+  for (Attempt& attempt : attempts_) {
+    if (attempt.state == State::kStopping) continue;
+    if (now >= attempt.lease_end)
+      expired.push_back(attempt.id);
+    else if (attempt.state == State::kRunning && now - attempt.progressed >= attempt.no_progress)
+      stuck.push_back(attempt.id);
+    else if (attempt.fetch_again != Time(0) && now >= attempt.fetch_again) {
+      attempt.fetch_again = Time(0);
+      actions_.emplace_back(action::Fetch{attempt.id, attempt.inputs});
+    }
+  }
+  for (const AttemptId& id : expired) {
+    log(to_string(id) + ": the lease ran out, stopping");
+    stop(attempts_[*find(id)], std::nullopt, now);
+  }
+  for (const AttemptId& id : stuck) {
+    Attempt& attempt = attempts_[*find(id)];
+    const std::string limit = std::to_string(attempt.no_progress.count() / 1000);
+    stop(attempt,
+         protocol::Failed{id, protocol::FailKind::kTimeout,
+                          "no progress for " + limit + " s at \"" + attempt.progress.text + "\"", "", ""},
+         now);
+  }
+  for (Finished& finished : results_)
+    if (finished.upload_again != Time(0) && now >= finished.upload_again) upload(finished);
+  if (connected_ && !welcomed_ && now - hello_said_ >= options_.repeat) say_hello(now);
+  if (welcomed_ && !leaving_ && now - heartbeat_said_ >= heartbeat_) say_heartbeat(now);
+  repeat(now);
+  fill_slots(now);
+  leave_if_empty();
+}
+
+void Agent::repeat(Time now) {
+  if (!welcomed_) return;
+  const auto due = [&](Time said) { return said == Time(0) || now - said >= options_.repeat; };
+  for (Finished& finished : results_) {
+    if (!finished.uploaded || !due(finished.said)) continue;
+    finished.said = now;
+    send(finished.result);
+  }
+  for (Failure& failure : failures_) {
+    if (!due(failure.said)) continue;
+    failure.said = now;
+    send(failure.message);
+  }
+}
+
+// ---- leaving
+// --------------------------------------------------------------------------------------------------
+
+void Agent::on_shutdown(Time now) {
+  if (std::exchange(leaving_, true)) return;
+  std::vector<AttemptId> all;
+  for (const Attempt& attempt : attempts_) all.push_back(attempt.id);
+  for (const AttemptId& id : all) stop(attempts_[*find(id)], std::nullopt, now);
+  leave_if_empty();
+}
+
+void Agent::leave_if_empty() {
+  if (exited_ || !attempts_.empty()) return;
+  // Whoever shuts down leaves unacknowledged results in the outbox for the next start; whoever drains waits
+  // for them.
+  const bool drained = draining_ && results_.empty() && failures_.empty();
+  if (!leaving_ && !drained) return;
+  leaving_ = exited_ = true;
+  send(protocol::Bye{});
+  const auto [code, message] = exit_.value_or(std::pair(ExitCode::kOk, std::string("done")));
+  actions_.emplace_back(action::Exit{code, message});
+}
+
+}  // namespace rushes::worker

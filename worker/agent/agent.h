@@ -1,0 +1,198 @@
+// What a worker does next: leases, heartbeats, results, which attempt runs where and which has to stop.
+//
+// The agent decides and touches nothing: it is told what happened and when, and its actions are carried out
+// by whoever drives it (runner.h with real sockets and processes, the simulator with none).
+//
+// Leases. The worker counts a lease from the moment the heartbeat that renewed it was *sent*, the scheduler
+// from its receipt, so here it always ends first: a worker that is cut off stops on its own before the task
+// is given away. A finished result is not bound by the lease: it is offered until the scheduler accepts or
+// refuses it, which alone knows whether it still wants it. A lost message is repeated; nothing waits for one
+// message to arrive.
+//
+// Thread contract: one thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "config/result.h"
+#include "scheduler/protocol/codec.h"
+
+namespace rushes::worker {
+
+using Time = std::chrono::milliseconds;  // of CLOCK_BOOTTIME
+
+struct AgentOptions {
+  std::string name, build;
+  std::uint32_t slots = 1, prefetch = 1;
+  std::uint64_t memory_bytes = 0;
+  std::vector<protocol::Model> models;
+  Time no_progress{120'000};  // where the assignment names no limit
+  Time repeat{3'000};         // Hello, Completed and Failed are said again after this long without an answer
+  Time retry{1'000};          // a transfer that failed for lack of a connection is tried again after
+};
+
+namespace action {
+struct Send {
+  protocol::WorkerMessage message;
+};
+// Bring the inputs here and keep them; answered by on_fetched().
+struct Fetch {
+  protocol::AttemptId id;
+  std::vector<protocol::ArtifactRef> inputs;
+};
+struct Run {
+  std::uint32_t slot;
+  protocol::AttemptId id;
+  std::string spec;
+};
+// Cancel, then SIGTERM, then SIGKILL; ends with on_done(), on_failed() or on_exit().
+struct Stop {
+  std::uint32_t slot;
+  protocol::AttemptId id;
+};
+struct Keep {
+  protocol::Completed result;
+};  // into the outbox, synced, before anything that follows
+struct Upload {
+  protocol::AttemptId id;
+  std::vector<protocol::ArtifactRef> outputs;
+};  // answered by on_uploaded()
+struct Forget {
+  protocol::AttemptId id;
+};  // its outbox entry
+struct Release {
+  protocol::AttemptId id;
+};  // its artifacts may be evicted
+struct Log {
+  std::string line;
+};
+struct Exit {
+  ExitCode code;
+  std::string message;
+};  // engines are stopped, the last words are sent
+}  // namespace action
+
+using Action = std::variant<action::Send, action::Fetch, action::Run, action::Stop, action::Keep,
+                            action::Upload, action::Forget, action::Release, action::Log, action::Exit>;
+
+class Agent {
+ public:
+  // `outbox`: results that an earlier run of this worker kept and that were never acknowledged.
+  Agent(AgentOptions options, std::vector<protocol::Completed> outbox, Time now);
+
+  // ---- what happened ----
+  void on_connected(Time now);
+  void on_lost(Time now);
+  void on_denied(const std::string& why, Time now);
+  void on_message(const protocol::SchedulerMessage& message, Time now);
+  void on_fetched(const protocol::AttemptId& id, const Status& status, Time now);
+  void on_uploaded(const protocol::AttemptId& id, const Status& status, Time now);
+  void on_ready(std::uint32_t slot, const std::string& numeric_class, Time now);
+  void on_progress(std::uint32_t slot, const protocol::Progress& progress, Time now);
+  void on_done(std::uint32_t slot, const protocol::EngineDone& done, const std::string& log_tail, Time now);
+  void on_failed(std::uint32_t slot, const protocol::EngineFailed& failed, const std::string& log_tail,
+                 Time now);
+  void on_exit(std::uint32_t slot, const std::string& cause, const std::string& log_tail, Time now);
+  void on_cached(std::vector<protocol::Digest> recent) { cached_ = std::move(recent); }
+  void on_tick(Time now);      // at least every next_tick()
+  void on_shutdown(Time now);  // SIGTERM: stop everything, say Bye, exit
+
+  // ---- what to do about it, in this order ----
+  std::vector<Action> take_actions();
+  Time next_tick() const { return std::min(heartbeat_, Time(1000)) / 2; }
+
+  // ---- for tests and the status line ----
+  bool welcomed() const { return welcomed_; }
+  std::size_t attempts() const { return attempts_.size(); }
+  std::size_t results() const { return results_.size(); }
+  // Start of the oldest attempt that an engine works on: what was used since must not be evicted.
+  std::optional<Time> oldest_start() const;
+
+ private:
+  enum class State { kFetching, kWaiting, kRunning, kStopping };
+  struct Attempt {
+    protocol::AttemptId id;
+    std::string spec;
+    std::vector<protocol::ArtifactRef> inputs;
+    State state = State::kFetching;
+    Time lease{0}, lease_end{0};       // its length; by this worker's clock
+    std::uint64_t first_sequence = 0;  // of the first Hello or Heartbeat that named it; 0: none yet
+    Time no_progress{0}, progressed{0}, started{0};
+    Time fetch_again{0};  // 0: the transfer is under way
+    std::uint32_t slot = 0;
+    protocol::Progress progress;
+    bool revoked = false;                     // the scheduler does not want its result
+    std::optional<protocol::Failed> failure;  // what to report once the engine has stopped; else Stopped
+  };
+  struct Finished {
+    protocol::Completed result;
+    bool uploaded = false;
+    Time upload_again{0};  // 0: under way or done
+    Time said{0};          // when Completed was last sent; 0: never
+  };
+  struct Failure {
+    protocol::Failed message;
+    Time said{0};
+  };
+  struct Slot {
+    bool ready = false;
+    std::optional<protocol::AttemptId> running;
+  };
+
+  void handle(const protocol::Welcome& welcome, Time now);
+  void handle(const protocol::Refused& refused, Time now);
+  void handle(const protocol::HeartbeatAck& ack, Time now);
+  void handle(const protocol::Assign& assign, Time now);
+  void handle(const protocol::Accepted& accepted, Time now);
+  void handle(const protocol::RefusedResult& refused, Time now);
+  void handle(const protocol::FailedAck& ack, Time now);
+  void handle(const protocol::Revoke& revoke, Time now);
+  void handle(const protocol::Drain& drain, Time now);
+  void handle(const protocol::Greet& greet, Time now);
+
+  void say_hello(Time now);
+  void say_heartbeat(Time now);
+  void renew(std::uint64_t sequence);
+  void fill_slots(Time now);
+  void upload(Finished& finished);
+  void complete(const protocol::AttemptId& id, const std::string& result, const std::string& log_tail,
+                Time now);
+  void report(protocol::Failed failure, Time now);
+  // Ends an attempt wherever it is; `failure` empty: Stopped.
+  void stop(Attempt& attempt, std::optional<protocol::Failed> failure, Time now);
+  void ended(std::size_t index, Time now);  // its engine is done with it, nothing to deliver
+  void repeat(Time now);
+  void leave_if_empty();
+  void log(std::string line) { actions_.emplace_back(action::Log{std::move(line)}); }
+  void send(protocol::WorkerMessage message) { actions_.emplace_back(action::Send{std::move(message)}); }
+  std::optional<std::size_t> find(const protocol::AttemptId& id) const;
+  std::optional<std::size_t> find_result(const protocol::AttemptId& id) const;
+  std::optional<std::size_t> in_slot(std::uint32_t slot, const protocol::AttemptId& id) const;
+  void drop_result(std::size_t index);
+
+  AgentOptions options_;
+  std::vector<Attempt> attempts_;  // in order of assignment
+  std::vector<Finished> results_;
+  std::vector<Failure> failures_;
+  std::vector<Slot> slots_;
+  std::vector<protocol::Digest> cached_;
+  std::vector<Action> actions_;
+  std::vector<std::string> numeric_classes_;
+
+  bool connected_ = false, welcomed_ = false, draining_ = false, leaving_ = false, exited_ = false;
+  std::optional<std::pair<ExitCode, std::string>> exit_;  // with what, once everything has stopped
+  Time heartbeat_{2'000};
+  Time hello_said_{0}, heartbeat_said_{0};
+  std::uint64_t sequence_ = 0;
+  std::deque<std::pair<std::uint64_t, Time>>
+      sent_;                          // sequence and moment of unanswered Hellos and Heartbeats
+  std::optional<Time> acknowledged_;  // when the last answered one was sent
+};
+
+}  // namespace rushes::worker

@@ -1,0 +1,328 @@
+#include "worker/agent/runner.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "storage/digest.h"
+
+namespace rushes::worker {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr Time kTidyEvery{5'000};
+constexpr Time kAlone{5'000}, kAloneAgain{60'000};       // without a scheduler, until a line says so
+constexpr Time kFirstDelay{500}, kLongestDelay{30'000};  // of starting an engine that dies before it is ready
+
+Time boot_time() {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return std::chrono::duration_cast<Time>(std::chrono::seconds(now.tv_sec) +
+                                          std::chrono::nanoseconds(now.tv_nsec));
+}
+
+sigset_t our_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&set, signal);
+  return set;
+}
+
+}  // namespace
+
+void block_signals() {
+  const sigset_t set = our_signals();
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);  // an engine that died is found by its exit, not by our end
+}
+
+Result<std::unique_ptr<Runner>> Runner::open(RunnerOptions options) {
+  std::unique_ptr<Runner> runner(new Runner(std::move(options)));
+  if (auto prepared = runner->prepare(); !prepared) return tl::unexpected(prepared.error());
+  return runner;
+}
+
+Status Runner::prepare() {
+  std::error_code error;
+  fs::create_directories(options_.folder, error);
+  lock_ = ::open((options_.folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (error || lock_ < 0)
+    return fail(ErrorKind::kExhausted, options_.folder.string() + ": cannot write in this worker's folder: " +
+                                           (error ? error.message() : std::strerror(errno)));
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0)
+    return fail(ErrorKind::kExhausted,
+                options_.folder.string() + ": another worker runs in this folder; give each worker its own");
+  auto artifacts = LocalArtifacts::open_folder(options_.folder / "cache", options_.cache_bytes,
+                                               LocalArtifacts::Owner::kAgent);
+  if (!artifacts) return tl::unexpected(artifacts.error());
+  artifacts_ = std::move(*artifacts);
+  auto outbox = Outbox::open(options_.folder / "outbox");
+  if (!outbox) return tl::unexpected(outbox.error());
+  outbox_ = std::move(*outbox);
+  auto left = outbox_->load();
+  for (const auto& result : left)
+    if (const auto outputs = protocol::outputs_of(result.result)) pin(result.id, *outputs);
+  if (!left.empty()) spdlog::info("{} finished results wait in the outbox", left.size());
+  agent_.emplace(options_.agent, std::move(left), boot_time());
+
+  const sigset_t set = our_signals();
+  signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+  for (std::uint32_t slot = 0; slot < options_.agent.slots; ++slot)
+    seats_.push_back({std::make_unique<Engine>(EngineCommand{options_.engine, options_.folder / "logs",
+                                                             options_.cancel_grace, options_.grace}),
+                      Time(0), Time(0)});
+
+  auto transfer =
+      Transfer::start(options_.artifacts, *artifacts_,
+                      [this](Transfer::Kind kind, const protocol::AttemptId& id, const Status& status) {
+                        mail_.put(Transferred{kind, id, status});
+                      });
+  if (!transfer) return tl::unexpected(transfer.error());
+  transfer_ = std::move(*transfer);
+  auto control = protocol::ControlClient::start(
+      options_.control, [this](protocol::SchedulerMessage message) { mail_.put(std::move(message)); },
+      [this](protocol::ControlClient::Link link, const std::string& text) {
+        mail_.put(Connection{link, text});
+      });
+  if (!control) return tl::unexpected(control.error());
+  control_ = std::move(*control);
+  return {};
+}
+
+Runner::~Runner() {
+  control_.reset();
+  transfer_.reset();
+  if (signals_ >= 0) ::close(signals_);
+  if (lock_ >= 0) ::close(lock_);
+}
+
+ExitCode Runner::run() {
+  spdlog::info("worker {}: looking for the scheduler at {}", options_.agent.name, options_.control.endpoint);
+  alone_since_ = boot_time();
+  while (!exit_) {
+    start_engines();
+    wait();
+    read_mail();
+    read_signals();
+    for (std::uint32_t slot = 0; slot < seats_.size(); ++slot) tend(slot);
+    agent_->on_tick(boot_time());
+    tidy_cache();
+    complain_when_alone();
+    act();
+  }
+  control_.reset();  // sends what is left
+  transfer_.reset();
+  stop_engines();
+  return *exit_;
+}
+
+void Runner::wait() {
+  std::vector<pollfd> files{{mail_.descriptor(), POLLIN, 0}, {signals_, POLLIN, 0}};
+  for (const Seat& seat : seats_)
+    for (const int file : {seat.engine->messages(), seat.engine->output()})
+      if (file >= 0) files.push_back({file, POLLIN, 0});
+  ::poll(files.data(), files.size(), static_cast<int>(agent_->next_tick().count()));
+}
+
+void Runner::read_mail() {
+  using Link = protocol::ControlClient::Link;
+  for (Mail& mail : mail_.take()) {
+    const Time now = boot_time();
+    if (auto* message = std::get_if<protocol::SchedulerMessage>(&mail)) {
+      agent_->on_message(*message, now);
+    } else if (auto* connection = std::get_if<Connection>(&mail)) {
+      hear(*connection, now);
+      if (connection->link == Link::kConnected) agent_->on_connected(now);
+      if (connection->link == Link::kLost) agent_->on_lost(now);
+      if (connection->link == Link::kDenied) agent_->on_denied(connection->text, now);
+    } else if (auto* done = std::get_if<Transferred>(&mail)) {
+      if (done->kind == Transfer::Kind::kFetch) agent_->on_fetched(done->id, done->status, now);
+      if (done->kind == Transfer::Kind::kUpload) agent_->on_uploaded(done->id, done->status, now);
+    }
+    act();
+  }
+}
+
+void Runner::hear(const Connection& connection, Time now) {
+  using Link = protocol::ControlClient::Link;
+  alone_since_ =
+      connection.link == Link::kConnected ? std::nullopt : std::optional(alone_since_.value_or(now));
+  // ZeroMQ tries again several times a second; one line says it.
+  if (connection.link == Link::kLost && connection.text != last_trouble_) spdlog::warn("{}", connection.text);
+  last_trouble_ = connection.link == Link::kLost ? connection.text : std::string();
+}
+
+void Runner::complain_when_alone() {
+  const Time now = boot_time();
+  if (!alone_since_ || now - *alone_since_ < kAlone) return;
+  spdlog::warn("{}: the scheduler cannot be reached; this worker goes on trying", options_.control.endpoint);
+  alone_since_ = now + kAloneAgain - kAlone;
+}
+
+void Runner::read_signals() {
+  signalfd_siginfo info{};
+  while (::read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+    if (info.ssi_signo == SIGCHLD) continue;  // tend() looks at every engine
+    spdlog::info("stopping ({})", ::strsignal(static_cast<int>(info.ssi_signo)));
+    agent_->on_shutdown(boot_time());
+    act();
+    for (Seat& seat : seats_) seat.engine->terminate(boot_time());
+  }
+}
+
+void Runner::tend(std::uint32_t slot) {
+  Seat& seat = seats_[slot];
+  if (!seat.engine->running()) return;
+  const auto ended = seat.engine->reap();  // before reading: what it said last is still in the pipes
+  seat.engine->read_output();
+  auto messages = seat.engine->read_messages();
+  if (!messages) {
+    spdlog::error("engine {}: {}; stopping it", slot, messages.error().message);
+    seat.engine->terminate(boot_time());
+  } else {
+    for (const auto& message : *messages) tell(slot, message);
+  }
+  if (ended) {
+    const Time now = boot_time();
+    spdlog::warn("engine {} ended: {}", slot, *ended);
+    agent_->on_exit(slot, *ended, seat.engine->log_tail(), now);
+    seat.engine->end_attempt();
+    seat.start_at = now + seat.delay;
+    seat.delay = std::clamp(2 * seat.delay, kFirstDelay, kLongestDelay);
+  }
+  seat.engine->tick(boot_time());
+  act();
+}
+
+void Runner::tell(std::uint32_t slot, const protocol::FromEngine& message) {
+  const Time now = boot_time();
+  Engine& engine = *seats_[slot].engine;
+  if (const auto* ready = std::get_if<protocol::EngineReady>(&message)) {
+    seats_[slot].delay = Time(0);
+    agent_->on_ready(slot, ready->numeric_class, now);
+  } else if (const auto* progress = std::get_if<protocol::Progress>(&message)) {
+    agent_->on_progress(slot, *progress, now);
+  } else {
+    // Cancelled in time or not: this attempt is over.
+    engine.cancel_done();
+    if (const auto* done = std::get_if<protocol::EngineDone>(&message))
+      agent_->on_done(slot, *done, engine.log_tail(), now);
+    else if (const auto* failed = std::get_if<protocol::EngineFailed>(&message))
+      agent_->on_failed(slot, *failed, engine.log_tail(), now);
+    engine.end_attempt();
+  }
+  act();
+}
+
+void Runner::start_engines() {
+  for (std::uint32_t slot = 0; slot < seats_.size(); ++slot) {
+    Seat& seat = seats_[slot];
+    if (seat.engine->running() || boot_time() < seat.start_at) continue;
+    if (auto started = seat.engine->start(); !started) {
+      spdlog::error("{}", started.error().message);
+      seat.start_at = boot_time() + kLongestDelay;
+    }
+  }
+}
+
+void Runner::act() {
+  for (auto actions = agent_->take_actions(); !actions.empty(); actions = agent_->take_actions())
+    for (Action& action : actions) std::visit([this](auto& body) { carry_out(body); }, action);
+}
+
+void Runner::carry_out(action::Send& action) {
+  auto sent = control_->send(action.message);
+  if (sent) return;
+  spdlog::error("{}", sent.error().message);
+  // A result that no message can hold would be offered for ever.
+  if (const auto* completed = std::get_if<protocol::Completed>(&action.message))
+    agent_->on_uploaded(completed->id, fail(ErrorKind::kInvalid, sent.error().message), boot_time());
+}
+
+void Runner::carry_out(action::Fetch& action) {
+  pin(action.id, action.inputs);
+  transfer_->fetch(action.id, std::move(action.inputs));
+}
+
+void Runner::carry_out(action::Run& action) {
+  if (auto begun = seats_[action.slot].engine->run(action.id, action.spec); !begun) {
+    spdlog::error("{}: {}", to_string(action.id), begun.error().message);
+    seats_[action.slot].engine->terminate(boot_time());
+  }
+}
+
+void Runner::carry_out(action::Stop& action) { seats_[action.slot].engine->cancel(action.id, boot_time()); }
+
+void Runner::carry_out(action::Keep& action) {
+  if (const auto outputs = protocol::outputs_of(action.result.result)) pin(action.result.id, *outputs);
+  // The result goes out all the same; only a crash before its acknowledgement would cost it.
+  if (auto kept = outbox_->keep(action.result); !kept) spdlog::error("outbox: {}", kept.error().message);
+}
+
+void Runner::carry_out(action::Upload& action) { transfer_->upload(action.id, std::move(action.outputs)); }
+void Runner::carry_out(action::Forget& action) { outbox_->forget(action.id); }
+void Runner::carry_out(action::Log& action) { spdlog::info("{}", action.line); }
+
+void Runner::carry_out(action::Release& action) {
+  const auto found = pinned_.find(action.id);
+  if (found == pinned_.end()) return;
+  for (const Digest& digest : found->second) artifacts_->unpin(digest);
+  pinned_.erase(found);
+}
+
+void Runner::carry_out(action::Exit& action) {
+  if (action.code == ExitCode::kOk)
+    spdlog::info("worker {}: {}", options_.agent.name, action.message);
+  else
+    spdlog::error("{}", action.message);
+  exit_ = action.code;
+}
+
+void Runner::pin(const protocol::AttemptId& id, const std::vector<protocol::ArtifactRef>& artifacts) {
+  std::vector<Digest>& held = pinned_[id];
+  for (const protocol::ArtifactRef& artifact : artifacts) {
+    artifacts_->pin(artifact.digest);
+    held.push_back(artifact.digest);
+  }
+}
+
+void Runner::tidy_cache() {
+  const Time now = boot_time();
+  if (now - tidied_ < kTidyEvery) return;
+  tidied_ = now;
+  // What a running attempt has put is not pinned before it is done, so nothing younger than the attempt
+  // leaves.
+  const auto oldest = agent_->oldest_start();
+  artifacts_->evict(oldest ? std::chrono::duration_cast<std::chrono::seconds>(now - *oldest) +
+                                 std::chrono::seconds(1)
+                           : std::chrono::seconds(0));
+  agent_->on_cached(artifacts_->recent(protocol::kMaxCachedDigests));
+}
+
+void Runner::stop_engines() {
+  for (Seat& seat : seats_) seat.engine->terminate(boot_time());
+  const auto running = [](const Seat& seat) { return seat.engine->running(); };
+  while (std::any_of(seats_.begin(), seats_.end(), running)) {
+    for (Seat& seat : seats_) {
+      seat.engine->tick(boot_time());
+      seat.engine->read_output();  // a full pipe would keep it from ending
+      seat.engine->reap();
+    }
+    pollfd child{signals_, POLLIN, 0};
+    ::poll(&child, 1, 100);
+    signalfd_siginfo info{};
+    while (::read(signals_, &info, sizeof info) > 0) continue;
+  }
+}
+
+}  // namespace rushes::worker

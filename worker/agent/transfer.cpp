@@ -1,0 +1,96 @@
+#include "worker/agent/transfer.h"
+
+#include <algorithm>
+
+#include "storage/digest.h"
+
+namespace rushes::worker {
+
+Result<std::unique_ptr<Transfer>> Transfer::start(protocol::ClientOptions options, LocalArtifacts& artifacts,
+                                                  Report report) {
+  auto client = protocol::ArtifactClient::open(std::move(options));
+  if (!client) return tl::unexpected(client.error());
+  std::unique_ptr<Transfer> transfer(new Transfer(artifacts, std::move(report)));
+  transfer->client_ = std::move(*client);
+  transfer->thread_ = std::jthread([raw = transfer.get()](std::stop_token stop) { raw->run(stop); });
+  return transfer;
+}
+
+Transfer::~Transfer() {
+  thread_.request_stop();
+  thread_.join();
+}
+
+void Transfer::put(Job job) {
+  {
+    const std::lock_guard lock(mutex_);
+    jobs_.push_back(std::move(job));
+  }
+  arrived_.notify_one();
+}
+
+void Transfer::fetch(const protocol::AttemptId& id, std::vector<protocol::ArtifactRef> inputs) {
+  put({Kind::kFetch, id, std::move(inputs)});
+}
+
+void Transfer::upload(const protocol::AttemptId& id, std::vector<protocol::ArtifactRef> outputs) {
+  put({Kind::kUpload, id, std::move(outputs)});
+}
+
+void Transfer::run(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    std::unique_lock lock(mutex_);
+    if (!arrived_.wait(lock, stop, [this] { return !jobs_.empty(); })) return;
+    const Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    report_(job.kind, job.id, job.kind == Kind::kFetch ? do_fetch(job, stop) : do_upload(job, stop));
+  }
+}
+
+Status Transfer::do_fetch(const Job& job, std::stop_token stop) {
+  for (const protocol::ArtifactRef& input : job.artifacts) {
+    auto fetched = fetch_one(input, stop);
+    // Once more: the connection is authenticated, so wrong bytes were most likely torn here.
+    if (!fetched && fetched.error().kind == ErrorKind::kCorrupt) fetched = fetch_one(input, stop);
+    if (!fetched) return fetched;
+  }
+  return {};
+}
+
+Status Transfer::fetch_one(const protocol::ArtifactRef& input, std::stop_token stop) {
+  if (artifacts_.have(input.digest)) return {};
+  std::optional<Incoming> incoming;
+  const auto got = client_->get(
+      input.digest,
+      [&](std::uint64_t total, std::span<const std::byte> piece) -> Status {
+        if (!incoming) {
+          auto begun = artifacts_.receive(input.digest, total);
+          if (!begun) return tl::unexpected(begun.error());
+          incoming.emplace(std::move(*begun));
+        }
+        return incoming->append(piece);
+      },
+      stop);
+  if (!got) return got;
+  return incoming->finish();
+}
+
+Status Transfer::do_upload(const Job& job, std::stop_token stop) {
+  for (std::size_t begin = 0; begin < job.artifacts.size(); begin += protocol::kMaxHaveDigests) {
+    const std::size_t end = std::min<std::size_t>(job.artifacts.size(), begin + protocol::kMaxHaveDigests);
+    std::vector<protocol::Digest> digests;
+    for (std::size_t i = begin; i < end; ++i) digests.push_back(job.artifacts[i].digest);
+    const auto held = client_->have(digests);
+    if (!held) return tl::unexpected(held.error());
+    for (std::size_t i = begin; i < end; ++i) {
+      if ((*held)[i - begin]) continue;
+      const auto local = artifacts_.open(job.artifacts[i].digest);
+      if (!local) return tl::unexpected(local.error());
+      if (auto sent = client_->put(job.artifacts[i].digest, local->bytes(), stop); !sent) return sent;
+    }
+  }
+  return {};
+}
+
+}  // namespace rushes::worker

@@ -1,0 +1,57 @@
+// Artifact transfer beside the agent's loop: a thread with its own socket, so that frames never delay
+// heartbeats.
+//
+// Thread contract: fetch() and upload() from any thread; `report` is called on the transfer thread.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "scheduler/protocol/endpoint.h"
+#include "worker/engine/artifacts.h"
+
+namespace rushes::worker {
+
+class Transfer {
+ public:
+  enum class Kind { kFetch, kUpload };
+  using Report = std::function<void(Kind kind, const protocol::AttemptId& id, const Status& status)>;
+
+  // `artifacts` outlives this object. Error: kInvalid (endpoint, keys).
+  static Result<std::unique_ptr<Transfer>> start(protocol::ClientOptions options, LocalArtifacts& artifacts,
+                                                 Report report);
+  ~Transfer();  // gives up what is under way
+
+  // Brings every input that is not here; its digest is checked on arrival. kNotFound: the farm has no such
+  // artifact.
+  void fetch(const protocol::AttemptId& id, std::vector<protocol::ArtifactRef> inputs);
+  // Sends every output that the farm does not hold; done when all have receipts.
+  void upload(const protocol::AttemptId& id, std::vector<protocol::ArtifactRef> outputs);
+
+ private:
+  struct Job {
+    Kind kind;
+    protocol::AttemptId id;
+    std::vector<protocol::ArtifactRef> artifacts;
+  };
+  Transfer(LocalArtifacts& artifacts, Report report) : artifacts_(artifacts), report_(std::move(report)) {}
+  void put(Job job);
+  void run(std::stop_token stop);
+  Status do_fetch(const Job& job, std::stop_token stop);
+  Status fetch_one(const protocol::ArtifactRef& input, std::stop_token stop);
+  Status do_upload(const Job& job, std::stop_token stop);
+
+  LocalArtifacts& artifacts_;
+  Report report_;
+  std::unique_ptr<protocol::ArtifactClient> client_;  // transfer thread
+  std::mutex mutex_;
+  std::condition_variable_any arrived_;
+  std::deque<Job> jobs_;
+  std::jthread thread_;
+};
+
+}  // namespace rushes::worker

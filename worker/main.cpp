@@ -1,0 +1,142 @@
+// rushes-worker --config worker.yaml [--backend cpu|cuda] [--slots N]
+//
+// One agent process, and one engine child (this program with --engine) per slot. Everything is wired here.
+// Exit codes: config/result.h. A wrong file is 2, a refusal by the scheduler 1, a host that cannot run it 4.
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdio>
+#include <filesystem>
+
+#include "config/worker.h"
+#include "worker/agent/offered_models.h"
+#include "worker/agent/runner.h"
+#include "worker/engine/process.h"
+#include "worker/engine/result.h"
+#include "worker/engine/stage.h"
+
+namespace rushes::worker {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  fs::path config;
+  std::string backend;
+  int slots = 0;
+  bool engine = false;
+};
+
+int stop_with(const Error& error, ExitCode code) {
+  std::fprintf(stderr, "rushes-worker: %s\n", error.message.c_str());
+  return static_cast<int>(code);
+}
+
+Result<config::Worker> read_settings(const Arguments& arguments) {
+  auto settings = config::read_worker(arguments.config);
+  if (!settings) return settings;
+  if (arguments.backend == "cpu") settings->backend = config::Backend::kCpu;
+  if (arguments.backend == "cuda") settings->backend = config::Backend::kCuda;
+  if (arguments.slots > 0) settings->slots = arguments.slots;
+  if (settings->backend == config::Backend::kCuda)
+    return fail(ErrorKind::kExhausted, "backend cuda: this build has no CUDA engine; use --backend cpu");
+  return settings;
+}
+
+int run_engine(const config::Worker& settings) {
+  // The agent alone cleans and evicts; engines only read and add.
+  auto artifacts = LocalArtifacts::open_folder(settings.folder / "cache", settings.cache);
+  if (!artifacts) return stop_with(artifacts.error(), exit_code(artifacts.error().kind));
+  EngineOptions options;
+  options.model_roots = settings.model_roots;
+  options.threads = settings.threads_per_slot;
+  Models models(options);
+  const TaskFunction run = [&](std::span<const std::byte> spec,
+                               const EngineHooks& hooks) -> Result<std::vector<std::byte>> {
+    const auto task = read_task(spec);
+    if (!task) return tl::unexpected(task.error());
+    StageContext context{*artifacts,      models,         settings.deliveries,
+                         settings.colour, hooks.progress, hooks.cancelled};
+    const auto outcome = run_task(*task, context);
+    if (!outcome) return tl::unexpected(outcome.error());
+    return write_result(*outcome);
+  };
+  return serve({models.numeric_class(), RUSHES_VERSION}, run);
+}
+
+Result<protocol::ClientOptions> client_options(const config::Worker& settings, const std::string& endpoint) {
+  auto scheduler = protocol::read_public_key(settings.scheduler_public_key);
+  if (!scheduler) return tl::unexpected(scheduler.error());
+  auto open = protocol::read_public_key(settings.public_key);
+  if (!open) return tl::unexpected(open.error());
+  auto secret = protocol::read_secret_key(settings.secret_key);
+  if (!secret) return tl::unexpected(secret.error());
+  if (protocol::public_key_of(*secret) != *open)
+    return fail(ErrorKind::kInvalid,
+                settings.public_key.string() + ": is not the public key of " + settings.secret_key.string());
+  return protocol::ClientOptions{endpoint, *scheduler, {*open, *secret}};
+}
+
+std::vector<std::string> engine_command(const Arguments& arguments) {
+  std::vector<std::string> words{fs::read_symlink("/proc/self/exe").string(), "--engine", "--config",
+                                 fs::absolute(arguments.config).string()};
+  if (!arguments.backend.empty()) words.insert(words.end(), {"--backend", arguments.backend});
+  return words;
+}
+
+int run_agent(const Arguments& arguments, const config::Worker& settings) {
+  block_signals();
+  RunnerOptions options;
+  auto control = client_options(settings, settings.control);
+  auto artifacts = client_options(settings, settings.artifacts);
+  if (!control) return stop_with(control.error(), ExitCode::kUsage);
+  if (!artifacts) return stop_with(artifacts.error(), ExitCode::kUsage);
+  std::error_code ignored;  // Runner::open() says what is wrong with the folder
+  fs::create_directories(settings.folder, ignored);
+  auto models = offered_models(settings.model_roots, settings.folder / "model-digests");
+  if (!models) return stop_with(models.error(), exit_code(models.error().kind));
+
+  options.agent.name = settings.name;
+  options.agent.build = RUSHES_VERSION;
+  options.agent.slots = static_cast<std::uint32_t>(settings.slots);
+  options.agent.prefetch = static_cast<std::uint32_t>(settings.prefetch);
+  options.agent.memory_bytes = settings.memory;
+  options.agent.models = std::move(*models);
+  options.control = std::move(*control);
+  options.artifacts = std::move(*artifacts);
+  options.folder = settings.folder;
+  options.cache_bytes = settings.cache;
+  options.engine = engine_command(arguments);
+  auto runner = Runner::open(std::move(options));
+  if (!runner) return stop_with(runner.error(), exit_code(runner.error().kind));
+  return static_cast<int>((*runner)->run());
+}
+
+}  // namespace
+}  // namespace rushes::worker
+
+int main(int count, char** words) {
+  using namespace rushes;
+  worker::Arguments arguments;
+  CLI::App app("One host of a Rushes farm: renders what the scheduler assigns.", "rushes-worker");
+  app.add_option("--config", arguments.config, "worker.yaml")->required();
+  app.add_option("--backend", arguments.backend, "cpu or cuda; overrides worker.yaml")
+      ->check(CLI::IsMember({"cpu", "cuda"}));
+  app.add_option("--slots", arguments.slots, "attempts that run at once, 1..64; overrides worker.yaml")
+      ->check(CLI::Range(1, 64));
+  app.add_flag("--engine", arguments.engine, "the child process of one slot; started by the agent")
+      ->group("");
+  app.set_version_flag("--version", RUSHES_VERSION);
+  try {
+    app.parse(count, words);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+  }
+  spdlog::set_default_logger(spdlog::stderr_color_mt(arguments.engine ? "engine" : "worker"));
+  const auto settings = worker::read_settings(arguments);
+  if (!settings) return worker::stop_with(settings.error(), exit_code(settings.error().kind));
+  return arguments.engine ? worker::run_engine(*settings) : worker::run_agent(arguments, *settings);
+}
