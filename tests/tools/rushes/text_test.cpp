@@ -1,0 +1,76 @@
+#include "tools/rushes/text.h"
+
+#include <gtest/gtest.h>
+
+#include "tools/rushes/live_table.h"
+
+namespace rushes::tools {
+namespace {
+
+Json sample_shots() {
+  return Json::parse(
+      R"([{"shot": "show/sh010", "name": "sh010", "state": "drafting", "progress": 0.5, "elapsed_seconds": 65,
+    "compute_seconds": 12.5, "estimate_seconds": 30, "prompt": "a red sphere", "frames": 33, "fps": "24", "model": "tabletop",
+    "seconds_per_stage": {"denoise": 10.0, "encode": 0.5}, "tasks": {"succeeded": 3},
+    "takes": [{"take": 1, "seed": 7, "state": "judged", "windows": [{"window": 0, "progress": 1.0, "revision": 0}],
+      "critique": {"verdict": "revise", "score": 0.41,
+        "dimensions": [{"dimension": "flicker", "score": 0.41, "threshold": 0.5}],
+        "findings": [{"dimension": "flicker", "frames": [11, 13], "message": "brightness jumps", "remedy": "render again"}]},
+      "revisions": [{"revision": 1, "windows": [0], "reason": "flicker", "score_before": 0.41, "score_after": 0.9, "kept": true}]},
+     {"take": 2, "seed": 8, "state": "rendering", "activity": "looks at frames 1-33",
+      "windows": [{"window": 0, "progress": 0.25, "revision": 0}]}],
+    "deliveries": [{"kind": "draft", "take": 1, "folder": "show/sh010", "files": ["a", "b"]}]}])");
+}
+
+TEST(Bar, HasItsWidthAtEveryFraction) {
+  for (int i = -5; i <= 105; ++i) EXPECT_EQ(text_width(bar(i / 100.0, 10)), 10u) << i;
+  EXPECT_EQ(bar(0.0, 4), "····");
+  EXPECT_EQ(bar(1.0, 4), "████");
+}
+
+TEST(Padded, CountsCharactersAndCuts) {
+  EXPECT_EQ(padded("ab", 4), "ab  ");
+  EXPECT_EQ(text_width(padded("é long word", 6)), 6u);
+  EXPECT_EQ(text_width(padded(Style{true}.state("drafting"), 12)), 12u);
+}
+
+TEST(Duration, ReadsAsAClock) {
+  EXPECT_EQ(duration(65), "1:05");
+  EXPECT_EQ(duration(3661), "1:01:01");
+  EXPECT_EQ(duration(-1), "-");
+}
+
+TEST(LiveTable, ShowsEveryTakeWithABarPerWindowAndWhatCriticsSay) {
+  const std::string text = LiveTable::render(sample_shots(), Style{}, 200);
+  for (const char* part :
+       {"show/sh010", "50 %", "1:05", "about 0:30 left", "██████████", "revise 0.41", "looks at frames 1-33"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+}
+
+TEST(LiveTable, NoLineIsWiderThanTheTerminal) {
+  const std::string text = LiveTable::render(sample_shots(), Style{true}, 40);
+  std::size_t begin = 0;
+  for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
+    EXPECT_LE(text_width(text.substr(begin, end - begin)), 40u);
+}
+
+TEST(ClosingReport, SaysVerdictFindingRevisionSecondsAndPlace) {
+  const std::string text = closing_report(sample_shots(), Style{});
+  for (const char* part :
+       {"revise 0.41", "flicker, frames 12-14: brightness jumps (render again)",
+        "0.41 -> 0.90, the new one is kept", "denoise 10.0 s", "draft of take 1 in show/sh010"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+}
+
+TEST(Text, AnswersOfAnyShapeDoNotThrow) {
+  for (const char* text : {"null", "[]", "[1]", "[{}]", R"([{"takes": 5, "progress": "x", "tasks": []}])",
+                           R"([{"takes": [{"critique": {"findings": [{"frames": ["a", 1]}]}}]}])"}) {
+    const Json json = Json::parse(text);
+    EXPECT_NO_THROW(closing_report(json, Style{}));
+    EXPECT_NO_THROW(LiveTable::render(json, Style{}, 80));
+    EXPECT_NO_THROW(workers_text(json, Style{}));
+  }
+}
+
+}  // namespace
+}  // namespace rushes::tools

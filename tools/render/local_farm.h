@@ -1,0 +1,59 @@
+// The farm in one process: the same core, planner and stages as on a farm, with one worker and no wire,
+// journal or vault. Takes made here have the pixels that a farm of the same numeric class makes.
+//
+// Thread contract: one thread.
+#pragma once
+
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/result.h"
+#include "config/shot.h"
+#include "scheduler/core/core.h"
+#include "worker/engine/stage.h"
+
+namespace rushes::tools {
+
+struct LocalFarmOptions {
+  std::vector<std::filesystem::path> model_roots;
+  std::filesystem::path deliveries;  // created; results appear below it
+  std::filesystem::path colour;      // OCIO configuration
+  std::filesystem::path artifacts;   // working folder for intermediate results, the caller's to remove
+  int threads = 2;
+};
+
+class LocalFarm {
+ public:
+  // What runs now, and how far it is (0..1).
+  using Progress = std::function<void(const std::string& task, double fraction, const std::string& words)>;
+
+  static Result<std::unique_ptr<LocalFarm>> open(const LocalFarmOptions& options);
+
+  // Checks the batch against its models and plans it. Error: one line per problem; nothing is planned then.
+  Status submit(const config::Batch& batch);
+  // Runs the next task. False when no task is left that could run.
+  Result<bool> step(const Progress& progress);
+  const scheduler::State& state() const { return state_; }
+  scheduler::Now now() const;
+
+ private:
+  LocalFarm(const LocalFarmOptions& options, worker::LocalArtifacts artifacts);
+  void say_hello();
+  void feed(const scheduler::Event& event);
+  Result<scheduler::event::ShotRequest> request_for(const config::Shot& shot);
+  scheduler::Event run(const scheduler::command::Assign& assign, const Progress& progress);
+
+  LocalFarmOptions options_;
+  worker::LocalArtifacts artifacts_;
+  worker::Models models_;
+  scheduler::State state_;
+  scheduler::Settings settings_;
+  std::deque<scheduler::command::Assign> assigned_;
+  std::string refused_;  // why the last request was refused
+};
+
+}  // namespace rushes::tools

@@ -1,0 +1,134 @@
+// rushes-render: the whole pipeline in one process for one batch, no farm.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "scheduler/core/view.h"
+#include "scheduler/gateway/json.h"
+#include "tools/render/local_farm.h"
+#include "tools/rushes/live_table.h"
+#include "tools/rushes/text.h"
+
+namespace {
+
+namespace sched = rushes::scheduler;
+using rushes::tools::Json;
+using rushes::tools::LocalFarm;
+
+struct Arguments {
+  std::string shots, out = "renders", colour;
+  std::vector<std::string> models{"config/models"};
+  int threads = 2;
+  bool json = false;
+};
+
+constexpr std::chrono::milliseconds kIdle{100};
+constexpr std::chrono::milliseconds kMaxIdle{3000};  // more than the longest back-off
+
+bool at_rest(const sched::State& state, sched::Now now) {
+  for (const auto& shot : sched::view::shots(state, now))
+    if (shot.state == sched::ShotState::kQueued || shot.state == sched::ShotState::kDrafting ||
+        shot.state == sched::ShotState::kUpgrading)
+      return false;
+  return true;
+}
+
+Json shots_json(const LocalFarm& farm) {
+  Json shots = Json::array();
+  for (const auto& shot : sched::view::shots(farm.state(), farm.now()))
+    if (const auto whole = sched::shot_json(farm.state(), shot.shot, farm.now()))
+      shots.push_back(Json(*whole));
+  return shots;
+}
+
+std::string waiting(const LocalFarm& farm) {
+  for (const auto& shot : sched::view::shots(farm.state(), farm.now()))
+    if (!shot.waiting.empty()) return shot.shot + ": " + shot.waiting;
+  return "no shot says why";
+}
+
+rushes::Result<int> render(const Arguments& arguments) {
+  namespace fs = std::filesystem;
+  auto batch = rushes::config::read_batch(arguments.shots);
+  if (!batch) return tl::unexpected(batch.error());
+  rushes::tools::LocalFarmOptions options;
+  options.model_roots.assign(arguments.models.begin(), arguments.models.end());
+  options.deliveries = arguments.out;
+  options.colour = arguments.colour.empty()
+                       ? options.model_roots.front().parent_path() / "colour" / "farm.ocio"
+                       : fs::path(arguments.colour);
+  options.artifacts = options.deliveries / (".artifacts-" + std::to_string(getpid()));
+  options.threads = arguments.threads;
+  struct Cleaner {
+    fs::path folder;
+    ~Cleaner() {
+      std::error_code ignored;
+      fs::remove_all(folder, ignored);
+    }
+  } cleaner{options.artifacts};
+  auto farm = LocalFarm::open(options);
+  if (!farm) return tl::unexpected(farm.error());
+  if (rushes::Status submitted = (*farm)->submit(*batch); !submitted)
+    return tl::unexpected(submitted.error());
+
+  rushes::tools::LiveTable table(stderr, isatty(STDERR_FILENO) != 0);
+  auto drawn = std::chrono::steady_clock::time_point{};
+  const auto draw = [&](const std::string&, double, const std::string&) {
+    const auto now = std::chrono::steady_clock::now();
+    if (arguments.json || now - drawn < std::chrono::milliseconds(300)) return;
+    drawn = now;
+    table.draw(shots_json(**farm));
+  };
+  std::chrono::milliseconds idle{0};
+  while (!at_rest((*farm)->state(), (*farm)->now())) {
+    auto ran = (*farm)->step(draw);
+    if (!ran) return tl::unexpected(ran.error());
+    if (*ran) {
+      idle = std::chrono::milliseconds(0);
+      continue;
+    }
+    // A retry waits for its back-off; anything longer is a shot that this host cannot run.
+    draw("", 0, "");
+    std::this_thread::sleep_for(kIdle);
+    idle += kIdle;
+    if (idle > kMaxIdle) return rushes::fail(rushes::ErrorKind::kInternal, "nothing can run: " + waiting(**farm));
+  }
+  const Json shots = shots_json(**farm);
+  if (arguments.json)
+    std::cout << Json{{"shots", shots}}.dump(2) << "\n";
+  else
+    std::cout << rushes::tools::closing_report(shots, {isatty(STDOUT_FILENO) != 0});
+  for (const auto& shot : sched::view::shots((*farm)->state(), (*farm)->now()))
+    if (shot.state == sched::ShotState::kAttention || shot.state == sched::ShotState::kCancelled)
+      return rushes::fail(rushes::ErrorKind::kInternal, shot.shot + ": " + shot.reason);
+  return 0;
+}
+
+}  // namespace
+
+int main(int count, char** values) {
+  Arguments arguments;
+  CLI::App app("rushes-render: render a batch of shots on this machine, without a farm.");
+  app.add_option("SHOTS", arguments.shots, "shots in YAML")->required();
+  app.add_option("--out", arguments.out, "where deliveries go")->capture_default_str();
+  app.add_option("--models", arguments.models, "folders that hold NAME/model.yaml")->capture_default_str();
+  app.add_option("--colour", arguments.colour, "OCIO configuration; default: beside the first model folder");
+  app.add_option("--threads", arguments.threads, "CPU threads; does not change pixels")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_flag("--json", arguments.json, "print JSON");
+  try {
+    app.parse(count, values);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(rushes::ExitCode::kUsage);
+  }
+  auto code = render(arguments);
+  if (code) return *code;
+  std::cerr << "rushes-render: " << code.error().message << "\n";
+  return static_cast<int>(rushes::exit_code(code.error().kind));
+}

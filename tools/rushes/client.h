@@ -1,0 +1,41 @@
+// The farm's HTTP API for command line programs (scheduler/gateway/api.h says what is asked and answered).
+//
+// Thread contract: one thread at a time.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "config/result.h"
+
+namespace rushes::tools {
+
+using Json = nlohmann::json;
+
+// How the farm refused: its message for people, and the exit code that scripts see.
+class Client {
+ public:
+  // url: "http://host:port". Error: kInvalid.
+  static Result<Client> connect(const std::string& url, const std::string& token);
+  ~Client();
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+
+  // Errors: kUnreachable when nobody answers, else the kind of the farm's own error with its message.
+  Result<Json> get(const std::string& path, int wait_seconds = 0);
+  Result<Json> post(const std::string& path, const std::string& body,
+                    const std::map<std::string, std::string>& headers = {});
+  Result<std::string> get_bytes(const std::string& path);
+
+  const std::string& url() const { return url_; }
+
+ private:
+  struct Impl;
+  Client(std::string url, std::unique_ptr<Impl> impl);
+  std::string url_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace rushes::tools

@@ -1,0 +1,248 @@
+// rushes: what people and scripts type. Every verb takes --json; see `rushes --help` and README.md.
+#include <sodium.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iostream>
+
+#include "config/digest.h"
+#include "scheduler/protocol/keys.h"
+#include "tools/rushes/text.h"
+#include "tools/rushes/verbs.h"
+#include "worker/picture/verify.h"
+
+namespace {
+
+using rushes::Error;
+using rushes::ErrorKind;
+using rushes::Result;
+using rushes::tools::Client;
+using rushes::tools::Json;
+using rushes::tools::Printer;
+
+std::string environment(const char* name, const std::string& fallback) {
+  const char* value = std::getenv(name);
+  return value && *value ? value : fallback;
+}
+
+struct Arguments {
+  std::string url = environment("RUSHES_URL", "http://127.0.0.1:7400");
+  std::string token = environment("RUSHES_TOKEN", "");
+  bool json = false;
+  rushes::tools::SubmitOptions submit;
+  std::string shot, task, worker, folder, windows, note, what;
+  std::vector<std::string> shots;
+  int take = 0;
+  long since = 0;
+  bool follow = false;
+};
+
+// The fixed exit codes: a farm that refuses is failed work, a wrong word of the user's is usage.
+int report(const Error& error) {
+  std::cerr << "rushes: " << error.message << "\n";
+  if (error.kind == ErrorKind::kDenied || error.kind == ErrorKind::kConflict) return 1;
+  return static_cast<int>(rushes::exit_code(error.kind));
+}
+
+// A fresh random token and the line for the scheduler's token file that lets it in as admin.
+Result<std::string> write_token(const std::filesystem::path& folder) {
+  if (sodium_init() < 0) return rushes::fail(ErrorKind::kInternal, "libsodium: no randomness");
+  unsigned char bytes[24];
+  randombytes_buf(bytes, sizeof bytes);
+  std::string token(sodium_base64_ENCODED_LEN(sizeof bytes, sodium_base64_VARIANT_URLSAFE_NO_PADDING), '\0');
+  sodium_bin2base64(token.data(), token.size(), bytes, sizeof bytes,
+                    sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  token.resize(token.find('\0'));
+  const auto tokens = folder / "tokens.yaml";
+  const auto secret = folder / "admin.token";
+  if (std::filesystem::exists(tokens) || std::filesystem::exists(secret))
+    return rushes::fail(ErrorKind::kConflict,
+                        tokens.string() + " or " + secret.string() + " exists; move it away first");
+  const auto old_mask = umask(0077);
+  std::ofstream(secret) << token << "\n";
+  umask(old_mask);
+  std::ofstream out(tokens);
+  out << "# Who may use the HTTP API. Digests only: reading this file gives no access.\n"
+      << "version: 1\ntokens:\n  - {name: admin, role: admin, digest: \""
+      << rushes::config::text_digest(token) << "\"}\n";
+  out.close();
+  if (!out) return rushes::fail(ErrorKind::kExhausted, tokens.string() + ": cannot be written");
+  return secret.string();
+}
+
+Result<int> keygen(const Arguments& arguments) {
+  auto files = rushes::protocol::write_farm_keys(arguments.folder);
+  if (!files) return tl::unexpected(files.error());
+  auto secret = write_token(arguments.folder);
+  if (!secret) return tl::unexpected(secret.error());
+  files->push_back(std::filesystem::path(arguments.folder) / "tokens.yaml");
+  files->push_back(*secret);
+  Json names = Json::array();
+  for (const auto& file : *files) names.push_back(file.string());
+  if (arguments.json)
+    std::cout << Json{{"files", names}}.dump(2) << "\n";
+  else
+    for (const auto& file : *files) std::cout << file.string() << "\n";
+  return 0;
+}
+
+Result<int> verify(const Arguments& arguments) {
+  auto report = rushes::worker::verify_delivery(arguments.folder);
+  if (!report) return tl::unexpected(report.error());
+  std::cout << (arguments.json ? report_json(*report) + "\n" : report_text(*report));
+  return report->passed() ? 0 : 1;
+}
+
+// "0-2,4" as a list; window numbers are small.
+Result<Json> window_list(const std::string& text) {
+  Json windows = Json::array();
+  std::size_t at = 0;
+  while (at < text.size()) {
+    int first = 0, last = 0, used = 0;
+    if (std::sscanf(text.c_str() + at, "%5d-%5d%n", &first, &last, &used) != 2) {
+      used = 0;
+      if (std::sscanf(text.c_str() + at, "%5d%n", &first, &used) != 1)
+        return rushes::fail(ErrorKind::kInvalid,
+                            "--windows: expected numbers such as 0-2,4, found \"" + text + "\"");
+      last = first;
+    }
+    if (first < 0 || last < first || last > 4096)
+      return rushes::fail(ErrorKind::kInvalid,
+                          "--windows: expected ascending numbers, found \"" + text + "\"");
+    for (int i = first; i <= last; ++i) windows.push_back(i);
+    at += static_cast<std::size_t>(used);
+    if (at < text.size() && text[at++] != ',')
+      return rushes::fail(ErrorKind::kInvalid,
+                          "--windows: expected numbers such as 0-2,4, found \"" + text + "\"");
+  }
+  return windows;
+}
+
+Result<int> retry(Client& farm, const Arguments& arguments, const Printer& print) {
+  Json body = Json::object();
+  if (!arguments.windows.empty()) {
+    auto windows = window_list(arguments.windows);
+    if (!windows) return tl::unexpected(windows.error());
+    body["windows"] = *windows;
+  }
+  if (!arguments.note.empty()) body["note"] = arguments.note;
+  return rushes::tools::change_shot(farm, arguments.shot, "retry", body, print);
+}
+
+using Verb = std::function<Result<int>(Client&, const Printer&)>;
+
+}  // namespace
+
+int main(int count, char** values) {
+  namespace tools = rushes::tools;
+  Arguments a;
+  Verb farm_verb;
+  std::function<Result<int>()> local_verb;
+
+  CLI::App app("rushes: submit shots to a Rushes farm, look at takes and verdicts, deliver.");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--url", a.url, "the farm's HTTP address (RUSHES_URL)")->capture_default_str();
+  app.add_option("--token", a.token, "access token (RUSHES_TOKEN)");
+  app.add_flag("--json", a.json, "print JSON");
+
+  const auto on_farm = [&](CLI::App* verb, Verb work) {
+    verb->callback([&farm_verb, work] { farm_verb = work; });
+  };
+  const auto local = [&](CLI::App* verb, std::function<Result<int>()> work) {
+    verb->callback([&local_verb, work] { local_verb = work; });
+  };
+  const auto shot_verb = [&](const char* name, const char* help) {
+    CLI::App* verb = app.add_subcommand(name, help);
+    verb->add_option("SHOT", a.shot, "SHOW/SHOT, or the shot's name where only one show has it")->required();
+    return verb;
+  };
+
+  auto* verb = app.add_subcommand("keygen", "write fresh keys and an admin token for a farm into DIR");
+  verb->add_option("DIR", a.folder)->required();
+  local(verb, [&] { return keygen(a); });
+  verb = app.add_subcommand("verify", "check a delivery folder: EXR headers, numbering, colour, movie");
+  verb->add_option("DIR", a.folder)->required();
+  local(verb, [&] { return verify(a); });
+
+  verb = app.add_subcommand("submit", "submit a batch of shots");
+  verb->add_option("FILE", a.submit.file, "shots in YAML")->required();
+  verb->add_flag("--wait", a.submit.wait, "watch until every shot rests; exit 1 if one failed");
+  verb->add_flag("--dry-run", a.submit.dry_run, "check and plan only");
+  verb->add_option("--idempotency-key", a.submit.idempotency_key,
+                   "a repeated submit with this key is the same submit");
+  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::submit(farm, a.submit, print); });
+
+  on_farm(app.add_subcommand("list", "all shots"),
+          [](Client& farm, const Printer& print) { return tools::list_shots(farm, print); });
+  on_farm(shot_verb("show", "one shot: takes, scores, findings, deliveries"),
+          [&](Client& farm, const Printer& print) { return tools::show_shot(farm, a.shot, print); });
+  verb = app.add_subcommand("watch", "live table until the shots rest");
+  verb->add_option("SHOTS", a.shots, "default: all");
+  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::watch(farm, a.shots, print); });
+  on_farm(shot_verb("wait", "wait until the shot is delivered or needs a person"),
+          [&](Client& farm, const Printer& print) { return tools::wait_shot(farm, a.shot, print); });
+  on_farm(shot_verb("critiques", "what the critics said of every take"),
+          [&](Client& farm, const Printer& print) { return tools::critiques(farm, a.shot, print); });
+  verb = app.add_subcommand("explain", "why a shot or task waits");
+  verb->add_option("WHAT", a.what, "SHOT or task number")->required();
+  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::explain(farm, a.what, print); });
+  verb = app.add_subcommand("logs", "the log of a task's attempts");
+  verb->add_option("TASK", a.task)->required();
+  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::logs(farm, a.task, print); });
+
+  for (const char* name : {"cancel", "pause", "resume", "upgrade"}) {
+    const std::string word = name;
+    on_farm(shot_verb(name, word == "upgrade" ? "upgrade the approved take" : (word + " a shot").c_str()),
+            [&a, word](Client& farm, const Printer& print) {
+              return tools::change_shot(farm, a.shot, word, Json::object(), print);
+            });
+  }
+  verb = shot_verb("approve", "choose the take that is delivered or upgraded");
+  verb->add_option("--take", a.take, "take number")->required();
+  on_farm(verb, [&](Client& farm, const Printer& print) {
+    return tools::change_shot(farm, a.shot, "approve", Json{{"take", a.take}}, print);
+  });
+  verb = shot_verb("retry", "render again what failed, or windows of the shot with a new seed");
+  verb->add_option("--windows", a.windows, "for example 0-2,4");
+  verb->add_option("--note", a.note, "why, for the record");
+  on_farm(verb, [&](Client& farm, const Printer& print) { return retry(farm, a, print); });
+  verb = app.add_subcommand("skip", "count a task as done without its result");
+  verb->add_option("TASK", a.task)->required();
+  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::skip_task(farm, a.task, print); });
+
+  verb = shot_verb("export", "download a shot's newest delivery into DIR");
+  verb->add_option("DIR", a.folder)->required();
+  on_farm(verb, [&](Client& farm, const Printer& print) {
+    return tools::export_shot(farm, a.shot, a.folder, print);
+  });
+  verb = app.add_subcommand("events", "what happened, oldest first");
+  verb->add_option("--since", a.since, "sequence number to start from");
+  verb->add_flag("--follow", a.follow, "go on as things happen");
+  on_farm(verb,
+          [&](Client& farm, const Printer& print) { return tools::events(farm, a.since, a.follow, print); });
+  on_farm(app.add_subcommand("workers", "workers and what they run"),
+          [](Client& farm, const Printer& print) { return tools::workers(farm, print); });
+  verb = app.add_subcommand("drain", "let a worker finish and give it nothing new");
+  verb->add_option("WORKER", a.worker)->required();
+  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::drain(farm, a.worker, print); });
+
+  try {
+    app.parse(count, values);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(rushes::ExitCode::kUsage);
+  }
+  if (local_verb) {
+    auto code = local_verb();
+    return code ? *code : report(code.error());
+  }
+  auto farm = Client::connect(a.url, a.token);
+  if (!farm) return report(farm.error());
+  auto code = farm_verb(*farm, Printer{a.json, !a.json && isatty(STDOUT_FILENO) != 0});
+  return code ? *code : report(code.error());
+}

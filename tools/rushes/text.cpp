@@ -1,0 +1,243 @@
+#include "tools/rushes/text.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+
+namespace rushes::tools {
+namespace {
+
+std::string format(const char* pattern, double value) {
+  char text[64];
+  std::snprintf(text, sizeof text, pattern, value);
+  return text;
+}
+
+std::string paint(bool on, const char* code, const std::string& text) {
+  return on ? std::string("\x1b[") + code + "m" + text + "\x1b[0m" : text;
+}
+
+// Stages in the order they run, for tables of seconds.
+constexpr const char* kStages[] = {"encode",  "denoise", "decode", "critique",
+                                   "enlarge", "refine",  "finish", "deliver"};
+
+std::string stage_seconds(const Json& seconds) {
+  std::string text;
+  for (const char* stage : kStages) {
+    if (!seconds.is_object() || !seconds.contains(stage)) continue;
+    if (!text.empty()) text += ", ";
+    text += std::string(stage) + " " + format("%.1f", number(seconds, stage)) + " s";
+  }
+  return text;
+}
+
+// Seeds use all 64 bits: they are not read as doubles.
+std::string seed_text(const Json& take) {
+  const Json& seed = member(take, "seed");
+  return seed.is_number_integer() ? seed.dump() : "-";
+}
+
+std::string take_text(const Json& take, const Style& style) {
+  const Json& critique = member(take, "critique");
+  std::string text =
+      "  take " + format("%.0f", number(take, "take")) + "  " + style.state(word(take, "state"));
+  const std::string activity = word(take, "activity");
+  if (!activity.empty()) text += "  " + activity;
+  text += style.dim("  seed " + seed_text(take)) + "\n";
+  if (critique.is_object()) {
+    text += "    " + critique_line(critique) + "\n";
+    for (const Json& finding : list(critique, "findings")) text += "      - " + finding_line(finding) + "\n";
+  }
+  for (const Json& revision : list(take, "revisions")) text += "    " + revision_line(revision) + "\n";
+  return text;
+}
+
+}  // namespace
+
+std::string Style::state(const std::string& state) const {
+  static const std::map<std::string, const char*> kColours{
+      {"drafting", "33"},  {"rendering", "33"}, {"running", "33"},  {"leased", "33"},    {"upgrading", "33"},
+      {"delivered", "32"}, {"succeeded", "32"}, {"approved", "32"}, {"master", "32"},    {"pass", "32"},
+      {"judged", "36"},    {"queued", "36"},    {"ready", "36"},    {"planned", "36"},   {"idle", "36"},
+      {"pending", "35"},   {"review", "34"},    {"revise", "33"},   {"attention", "31"}, {"failed", "31"},
+      {"reject", "31"},    {"dropped", "31"},   {"lost", "31"},     {"cancelled", "90"}, {"aborted", "90"},
+      {"skipped", "90"},   {"busy", "33"}};
+  const auto colour = kColours.find(state);
+  return colour == kColours.end() ? state : paint(on, colour->second, state);
+}
+std::string Style::dim(const std::string& text) const { return paint(on, "2", text); }
+std::string Style::bold(const std::string& text) const { return paint(on, "1", text); }
+
+std::string duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "-";
+  const long whole = std::lround(seconds);
+  char text[32];
+  if (whole >= 3600)
+    std::snprintf(text, sizeof text, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+  else
+    std::snprintf(text, sizeof text, "%ld:%02ld", whole / 60, whole % 60);
+  return text;
+}
+
+std::string bar(double fraction, int width) {
+  static const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const double clamped = std::clamp(std::isfinite(fraction) ? fraction : 0.0, 0.0, 1.0);
+  const int eighths = static_cast<int>(std::floor(clamped * width * 8));
+  std::string text;
+  for (int i = 0; i < eighths / 8; ++i) text += "█";
+  text += kEighths[eighths % 8];
+  for (int i = (eighths + 7) / 8; i < width; ++i) text += "·";
+  return text;
+}
+
+std::size_t text_width(const std::string& text) {
+  std::size_t width = 0;
+  bool escape = false;
+  for (unsigned char c : text) {
+    if (c == 0x1b) escape = true;
+    if (!escape && (c & 0xC0) != 0x80) ++width;
+    if (escape && c == 'm') escape = false;
+  }
+  return width;
+}
+
+std::string padded(const std::string& text, std::size_t width) {
+  const std::size_t length = text_width(text);
+  if (length <= width) return text + std::string(width - length, ' ');
+  std::string cut;
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < text.size() && count + 1 < width; ++count) {
+    std::size_t next = i + 1;
+    while (next < text.size() && (static_cast<unsigned char>(text[next]) & 0xC0) == 0x80) ++next;
+    cut += text.substr(i, next - i);
+    i = next;
+  }
+  return cut + "…";
+}
+
+double number(const Json& object, const char* key, double fallback) {
+  const Json& value = member(object, key);
+  return value.is_number() ? value.get<double>() : fallback;
+}
+std::string word(const Json& object, const char* key, const std::string& fallback) {
+  const Json& value = member(object, key);
+  return value.is_string() ? value.get<std::string>() : fallback;
+}
+const Json& member(const Json& object, const char* key) {
+  static const Json kNull;
+  if (!object.is_object()) return kNull;
+  const auto found = object.find(key);
+  return found == object.end() ? kNull : *found;
+}
+const Json& list(const Json& object, const char* key) {
+  static const Json kEmpty = Json::array();
+  const Json& value = member(object, key);
+  return value.is_array() ? value : kEmpty;
+}
+
+std::string finding_line(const Json& finding) {
+  const Json& frames = list(finding, "frames");
+  std::string text = word(finding, "dimension");
+  if (frames.size() == 2 && frames[0].is_number() && frames[1].is_number())
+    text += ", frames " + std::to_string(frames[0].get<int>() + 1) + "-" +
+            std::to_string(frames[1].get<int>() + 1);
+  text += ": " + word(finding, "message");
+  const std::string remedy = word(finding, "remedy");
+  if (!remedy.empty()) text += " (" + remedy + ")";
+  return text;
+}
+
+std::string critique_line(const Json& critique) {
+  std::string text = word(critique, "verdict", "unknown") + format(" %.2f", number(critique, "score"));
+  std::string parts;
+  for (const Json& dimension : list(critique, "dimensions")) {
+    if (!parts.empty()) parts += ", ";
+    parts += word(dimension, "dimension") + format(" %.2f", number(dimension, "score"));
+  }
+  return parts.empty() ? text : text + " (" + parts + ")";
+}
+
+std::string revision_line(const Json& revision) {
+  std::string windows;
+  for (const Json& window : list(revision, "windows"))
+    if (window.is_number()) windows += (windows.empty() ? "" : ", ") + std::to_string(window.get<int>());
+  std::string text = "revision " + format("%.0f", number(revision, "revision")) + " rendered window " +
+                     windows + " again: " + word(revision, "reason") + "; score " +
+                     format("%.2f", number(revision, "score_before"));
+  if (member(revision, "score_after").is_number()) {
+    text += " -> " + format("%.2f", number(revision, "score_after"));
+    const Json& kept = member(revision, "kept");
+    if (kept.is_boolean()) text += kept.get<bool>() ? ", the new one is kept" : ", the old one is kept";
+  }
+  return text;
+}
+
+std::string shot_text(const Json& shot, const Style& style) {
+  std::string text = style.bold(word(shot, "shot")) + "  " + style.state(word(shot, "state"));
+  if (word(shot, "paused", "no") != "no") text += " (pause " + word(shot, "paused") + ")";
+  text += "  " + format("%.0f %%", 100 * number(shot, "progress")) + "  elapsed " +
+          duration(number(shot, "elapsed_seconds")) + "  compute " +
+          format("%.1f s", number(shot, "compute_seconds")) + "\n";
+  text += style.dim("  \"" + word(shot, "prompt") + "\", " + format("%.0f", number(shot, "frames")) +
+                    " frames at " + word(shot, "fps") + " fps, model " + word(shot, "model")) +
+          "\n";
+  const Json& attention = member(shot, "attention");
+  if (attention.is_object()) text += "  needs a person: " + word(attention, "reason") + "\n";
+  if (!word(shot, "waiting").empty()) text += "  waits: " + word(shot, "waiting") + "\n";
+  for (const Json& take : list(shot, "takes")) text += take_text(take, style);
+  const std::string seconds = stage_seconds(member(shot, "seconds_per_stage"));
+  if (!seconds.empty()) text += "  " + seconds + "\n";
+  for (const Json& delivery : list(shot, "deliveries"))
+    text += "  " + word(delivery, "kind") + " of take " + format("%.0f", number(delivery, "take")) + " in " +
+            word(delivery, "folder") + " (" + std::to_string(list(delivery, "files").size()) + " files)\n";
+  return text;
+}
+
+std::string shot_list(const Json& shots, const Style& style) {
+  std::string text =
+      padded("shot", 28) + padded("state", 12) + padded("takes", 7) + padded("progress", 10) + "compute\n";
+  for (const Json& shot : shots)
+    text += padded(word(shot, "shot"), 28) + padded(style.state(word(shot, "state")), 12) +
+            padded(std::to_string(list(shot, "takes").size()), 7) +
+            padded(format("%.0f %%", 100 * number(shot, "progress")), 10) +
+            format("%.1f s", number(shot, "compute_seconds")) + "\n";
+  return text;
+}
+
+std::string critiques_text(const Json& answer, const Style& style) {
+  std::string text;
+  for (const Json& take : list(answer, "takes")) text += take_text(take, style);
+  return text.empty() ? "no critique yet\n" : text;
+}
+
+std::string workers_text(const Json& workers, const Style& style) {
+  std::string text;
+  for (const Json& worker : workers) {
+    text += padded(word(worker, "worker"), 20) + padded(style.state(word(worker, "state")), 10) +
+            format("%.0f slots  ", number(worker, "slots")) +
+            format("%.0f done  ", number(worker, "finished")) +
+            format("%.0f failed  ", number(worker, "failed")) +
+            format("%.1f compute s\n", number(worker, "compute_seconds"));
+    for (const Json& task : list(worker, "running"))
+      text += "  " + bar(number(task, "fraction"), 12) + " " + word(task, "name") + "  " +
+              word(task, "words") + "\n";
+  }
+  return text.empty() ? "no worker has said hello yet\n" : text;
+}
+
+std::string closing_report(const Json& shots, const Style& style) {
+  std::string text;
+  std::map<std::string, double> total;
+  for (const Json& shot : shots) {
+    text += shot_text(shot, style) + "\n";
+    const Json& seconds = member(shot, "seconds_per_stage");
+    if (!seconds.is_object()) continue;
+    for (const auto& [stage, value] : seconds.items())
+      if (value.is_number()) total[stage] += value.get<double>();
+  }
+  text += "compute seconds per stage, all shots: " + stage_seconds(Json(total)) + "\n";
+  return text;
+}
+
+}  // namespace rushes::tools

@@ -1,0 +1,47 @@
+// How the farm's answers read in a terminal.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace rushes::tools {
+
+using Json = nlohmann::json;
+
+// Colours of states (reference: OpenCue and Flamenco users know these). Plain when `on` is false.
+struct Style {
+  bool on = false;
+  std::string state(const std::string& state) const;  // the word in its state's colour
+  std::string dim(const std::string& text) const;
+  std::string bold(const std::string& text) const;
+};
+
+std::string duration(double seconds);  // "3:05", "1:02:03"
+// "████▌     " of `width` cells.
+std::string bar(double fraction, int width);
+std::string padded(const std::string& text, std::size_t width);  // by characters, not bytes; cut with "…"
+std::size_t text_width(const std::string& text);                 // characters without escape sequences
+
+// Missing, null or of another type: the fallback. Answers come over a socket.
+double number(const Json& object, const char* key, double fallback = 0.0);
+std::string word(const Json& object, const char* key, const std::string& fallback = "");
+const Json& list(const Json& object, const char* key);
+const Json& member(const Json& object, const char* key);
+
+std::string finding_line(const Json& finding);    // "flicker, frames 12-14: brightness ..."
+std::string critique_line(const Json& critique);  // "pass 0.93 (flicker 0.97, freeze 1.00, ...)"
+std::string revision_line(const Json& revision);  // "revision 1 of window 1: 0.61 -> 0.88, kept"
+
+// Several lines each, for `show`, `critiques`, `workers`, `list`.
+std::string shot_text(const Json& shot, const Style& style);
+std::string shot_list(const Json& shots, const Style& style);
+std::string critiques_text(const Json& answer, const Style& style);
+std::string workers_text(const Json& workers, const Style& style);
+// What came of a batch: verdicts, scores and findings per take, what was rendered again and why, seconds per
+// stage, where the results lie.
+std::string closing_report(const Json& shots, const Style& style);
+
+}  // namespace rushes::tools

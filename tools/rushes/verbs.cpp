@@ -1,0 +1,285 @@
+#include "tools/rushes/verbs.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+#include "tools/rushes/live_table.h"
+#include "tools/rushes/text.h"
+
+namespace rushes::tools {
+namespace {
+
+constexpr auto kPoll = std::chrono::milliseconds(500);
+constexpr std::size_t kMaxBatchBytes = 1 << 20;
+
+int print_json(const Json& json) {
+  std::cout << json.dump(2) << "\n";
+  return 0;
+}
+
+int say(const Printer& print, const Json& json, const std::string& text) {
+  if (print.json) return print_json(json);
+  std::cout << text;
+  return 0;
+}
+
+// Nothing more happens to it without a person.
+bool at_rest(const Json& shot) {
+  const std::string state = word(shot, "state");
+  return state == "delivered" || state == "review" || state == "cancelled" || state == "attention";
+}
+
+int exit_code_of(const Json& shot) {
+  const std::string state = word(shot, "state");
+  return state == "delivered" || state == "review" ? 0 : 1;
+}
+
+constexpr std::size_t kDetailed = 16;  // shots that are asked for one by one, with their windows
+
+// The shots of these names, in the farm's order; all of them when `names` is empty. Few of them come with
+// windows.
+Result<Json> shots_of(Client& farm, const std::vector<std::string>& names) {
+  auto answer = farm.get("/v1/shots");
+  if (!answer) return tl::unexpected(answer.error());
+  Json chosen = Json::array();
+  for (const Json& shot : list(*answer, "shots"))
+    if (names.empty() || std::find(names.begin(), names.end(), word(shot, "shot")) != names.end())
+      chosen.push_back(shot);
+  if (chosen.size() > kDetailed) return chosen;
+  for (Json& shot : chosen) {
+    auto whole = farm.get("/v1/shots/" + word(shot, "shot"));
+    if (!whole) return tl::unexpected(whole.error());
+    shot = std::move(*whole);
+  }
+  return chosen;
+}
+
+// Draws until all are at rest. A farm that restarts in between is waited for, up to a minute.
+Result<Json> follow(Client& farm, const std::vector<std::string>& names, LiveTable* table) {
+  int silent = 0;
+  while (true) {
+    auto shots = shots_of(farm, names);
+    if (!shots && (shots.error().kind != ErrorKind::kUnreachable || ++silent > 120)) return shots;
+    if (shots) {
+      silent = 0;
+      if (table) table->draw(*shots);
+      if (std::all_of(shots->begin(), shots->end(), at_rest)) return shots;
+    }
+    std::this_thread::sleep_for(kPoll);
+  }
+}
+
+Result<int> follow_and_report(Client& farm, const std::vector<std::string>& names, const Printer& print) {
+  LiveTable table(stderr, isatty(STDERR_FILENO) != 0);
+  auto shots = follow(farm, names, print.json ? nullptr : &table);
+  if (!shots) return tl::unexpected(shots.error());
+  int code = 0;
+  for (const Json& shot : *shots) code = std::max(code, exit_code_of(shot));
+  say(print, Json{{"shots", *shots}}, "\n" + closing_report(*shots, Style{print.colour}));
+  return code;
+}
+
+Result<std::string> read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return fail(ErrorKind::kNotFound, path + ": cannot be read; give the path of a shot batch");
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  if (text.size() > kMaxBatchBytes)
+    return fail(ErrorKind::kInvalid, path + ": larger than 1 MiB; split the batch");
+  return text;
+}
+
+std::string batch_text(const Json& batch) {
+  std::ostringstream text;
+  text << ((member(batch, "dry_run") == true) ? "would submit" : "submitted") << " " << list(batch, "shots").size()
+       << " shots\n";
+  for (const Json& shot : list(batch, "shots"))
+    text << "  " << padded(word(shot, "shot"), 28) << number(shot, "takes") << " takes, "
+         << number(shot, "windows") << " windows, " << number(shot, "tasks") << " tasks, "
+         << number(shot, "frames") << " frames at " << word(shot, "fps") << " fps\n";
+  return text.str();
+}
+
+}  // namespace
+
+Result<std::string> full_name(Client& farm, const std::string& shot) {
+  if (shot.find('/') != std::string::npos) return shot;
+  auto answer = farm.get("/v1/shots");
+  if (!answer) return tl::unexpected(answer.error());
+  std::vector<std::string> found;
+  for (const Json& candidate : list(*answer, "shots"))
+    if (word(candidate, "name") == shot) found.push_back(word(candidate, "shot"));
+  if (found.size() == 1) return found.front();
+  if (found.empty())
+    return fail(ErrorKind::kNotFound, "shot " + shot + ": no such shot; `rushes list` shows all");
+  std::string names;
+  for (const std::string& name : found) names += (names.empty() ? "" : ", ") + name;
+  return fail(ErrorKind::kInvalid, "shot " + shot + ": several shows have it; say which: " + names);
+}
+
+Result<int> submit(Client& farm, const SubmitOptions& options, const Printer& print) {
+  auto text = read_text(options.file);
+  if (!text) return tl::unexpected(text.error());
+  std::map<std::string, std::string> headers{
+      {"Content-Type", "application/yaml"},
+      {"X-Rushes-File", std::filesystem::absolute(options.file).string()}};
+  if (!options.idempotency_key.empty()) headers["Idempotency-Key"] = options.idempotency_key;
+  auto batch = farm.post(options.dry_run ? "/v1/batches?dry_run=1" : "/v1/batches", *text, headers);
+  if (!batch) return tl::unexpected(batch.error());
+  if (options.dry_run || !options.wait) return say(print, *batch, batch_text(*batch));
+  if (!print.json) std::cout << batch_text(*batch) << std::flush;
+  std::vector<std::string> names;
+  for (const Json& shot : list(*batch, "shots")) names.push_back(word(shot, "shot"));
+  return follow_and_report(farm, names, print);
+}
+
+Result<int> list_shots(Client& farm, const Printer& print) {
+  auto answer = farm.get("/v1/shots");
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer, shot_list(list(*answer, "shots"), Style{print.colour}));
+}
+
+Result<int> show_shot(Client& farm, const std::string& shot, const Printer& print) {
+  auto name = full_name(farm, shot);
+  if (!name) return tl::unexpected(name.error());
+  auto answer = farm.get("/v1/shots/" + *name);
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer, shot_text(*answer, Style{print.colour}));
+}
+
+Result<int> watch(Client& farm, const std::vector<std::string>& shots, const Printer& print) {
+  std::vector<std::string> names;
+  for (const std::string& shot : shots) {
+    auto name = full_name(farm, shot);
+    if (!name) return tl::unexpected(name.error());
+    names.push_back(*name);
+  }
+  return follow_and_report(farm, names, print);
+}
+
+Result<int> wait_shot(Client& farm, const std::string& shot, const Printer& print) {
+  auto name = full_name(farm, shot);
+  if (!name) return tl::unexpected(name.error());
+  auto first = farm.get("/v1/shots/" + *name);
+  if (!first) return tl::unexpected(first.error());
+  auto shots = follow(farm, {*name}, nullptr);
+  if (!shots) return tl::unexpected(shots.error());
+  const Json& last = shots->at(0);
+  say(print, last, *name + " " + word(last, "state") + "\n");
+  return exit_code_of(last);
+}
+
+Result<int> critiques(Client& farm, const std::string& shot, const Printer& print) {
+  auto name = full_name(farm, shot);
+  if (!name) return tl::unexpected(name.error());
+  auto answer = farm.get("/v1/critiques/" + *name);
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer, critiques_text(*answer, Style{print.colour}));
+}
+
+Result<int> explain(Client& farm, const std::string& what, const Printer& print) {
+  std::string path = what;
+  if (what.find_first_not_of("0123456789") != std::string::npos) {
+    auto name = full_name(farm, what);
+    if (!name) return tl::unexpected(name.error());
+    path = *name;
+  }
+  auto answer = farm.get("/v1/explain/" + path);
+  if (!answer) return tl::unexpected(answer.error());
+  std::string text = word(*answer, "state") + ": " + word(*answer, "reason", "nothing holds it back") + "\n";
+  for (const Json& task : list(*answer, "tasks"))
+    text += "  " + padded(word(task, "state"), 10) + word(task, "name") + ": " + word(task, "reason") + "\n";
+  return say(print, *answer, text);
+}
+
+Result<int> logs(Client& farm, const std::string& task, const Printer& print) {
+  auto text = farm.get_bytes("/v1/tasks/" + task + "/log");
+  if (!text) return tl::unexpected(text.error());
+  return say(print, Json{{"task", task}, {"log", *text}}, *text);
+}
+
+Result<int> workers(Client& farm, const Printer& print) {
+  auto answer = farm.get("/v1/workers");
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer, workers_text(list(*answer, "workers"), Style{print.colour}));
+}
+
+Result<int> events(Client& farm, long since, bool follow_on, const Printer& print) {
+  do {
+    auto answer = farm.get("/v1/events?since=" + std::to_string(since) + (follow_on ? "&wait=20" : ""), 20);
+    if (!answer) return tl::unexpected(answer.error());
+    for (const Json& event : list(*answer, "events")) {
+      if (print.json)
+        std::cout << event.dump() << "\n";
+      else
+        std::cout << padded(std::to_string(static_cast<long>(number(event, "seq"))), 8)
+                  << padded(duration(number(event, "seconds")), 10) << padded(word(event, "type"), 18)
+                  << padded(word(event, "shot"), 24) << word(event, "words") << "\n";
+    }
+    std::cout << std::flush;
+    since = static_cast<long>(number(*answer, "next", static_cast<double>(since)));
+  } while (follow_on);
+  return 0;
+}
+
+Result<int> export_shot(Client& farm, const std::string& shot, const std::string& folder,
+                        const Printer& print) {
+  auto name = full_name(farm, shot);
+  if (!name) return tl::unexpected(name.error());
+  auto answer = farm.get("/v1/shots/" + *name);
+  if (!answer) return tl::unexpected(answer.error());
+  const Json& deliveries = list(*answer, "deliveries");
+  if (deliveries.empty())
+    return fail(ErrorKind::kNotFound,
+                "shot " + *name + ": nothing is delivered yet (state " + word(*answer, "state") + ")");
+  Json written = Json::array();
+  for (const Json& file : list(deliveries.back(), "files")) {
+    if (!file.is_string()) continue;
+    auto bytes = farm.get_bytes("/v1/files/" + file.get<std::string>());
+    if (!bytes) return tl::unexpected(bytes.error());
+    const std::filesystem::path target =
+        std::filesystem::path(folder) / std::filesystem::path(file.get<std::string>()).filename();
+    std::error_code error;
+    std::filesystem::create_directories(target.parent_path(), error);
+    const std::string part = target.string() + ".part";
+    std::ofstream out(part, std::ios::binary);
+    out.write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
+    out.close();
+    if (!out)
+      return fail(ErrorKind::kExhausted,
+                  part + ": cannot be written; is the folder writable and the disk not full?");
+    std::filesystem::rename(part, target, error);
+    if (error) return fail(ErrorKind::kExhausted, target.string() + ": " + error.message());
+    written.push_back(target.string());
+  }
+  return say(print, Json{{"files", written}}, std::to_string(written.size()) + " files in " + folder + "\n");
+}
+
+Result<int> change_shot(Client& farm, const std::string& shot, const std::string& verb, const Json& body,
+                        const Printer& print) {
+  auto name = full_name(farm, shot);
+  if (!name) return tl::unexpected(name.error());
+  auto answer = farm.post("/v1/shots/" + *name + "/" + verb, body.dump());
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer, *name + " " + word(*answer, "state") + "\n");
+}
+
+Result<int> skip_task(Client& farm, const std::string& task, const Printer& print) {
+  auto answer = farm.post("/v1/tasks/" + task + "/skip", "{}");
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer, "task " + task + " " + word(*answer, "state") + "\n");
+}
+
+Result<int> drain(Client& farm, const std::string& worker, const Printer& print) {
+  auto answer = farm.post("/v1/workers/" + worker + "/drain", "{}");
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer, "worker " + worker + " " + word(*answer, "state") + "\n");
+}
+
+}  // namespace rushes::tools

@@ -1,0 +1,52 @@
+// The verbs of `rushes` that talk to a farm. Each prints for people, or the farm's JSON with --json, and
+// returns the process' exit code: 0 done, 1 the work failed, 2 usage, 3 cannot reach the farm
+// (config/result.h).
+//
+// Thread contract: one thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/result.h"
+#include "tools/rushes/client.h"
+
+namespace rushes::tools {
+
+struct Printer {
+  bool json = false;
+  bool colour = false;
+};
+
+struct SubmitOptions {
+  std::string file;
+  std::string idempotency_key;
+  bool dry_run = false;
+  bool wait = false;
+};
+
+Result<int> submit(Client& farm, const SubmitOptions& options, const Printer& print);
+Result<int> list_shots(Client& farm, const Printer& print);
+Result<int> show_shot(Client& farm, const std::string& shot, const Printer& print);
+// Redraws until every shot named (or every shot of the farm) has come to rest.
+Result<int> watch(Client& farm, const std::vector<std::string>& shots, const Printer& print);
+// Silent; 0 when the shot is delivered or waits for a person's review, 1 when it was cancelled or needs
+// attention.
+Result<int> wait_shot(Client& farm, const std::string& shot, const Printer& print);
+Result<int> critiques(Client& farm, const std::string& shot, const Printer& print);
+Result<int> explain(Client& farm, const std::string& what, const Printer& print);
+Result<int> logs(Client& farm, const std::string& task, const Printer& print);
+Result<int> workers(Client& farm, const Printer& print);
+Result<int> events(Client& farm, long since, bool follow, const Printer& print);
+Result<int> export_shot(Client& farm, const std::string& shot, const std::string& folder,
+                        const Printer& print);
+// POST /v1/shots/SHOT/VERB: cancel, pause, resume, approve, upgrade, retry.
+Result<int> change_shot(Client& farm, const std::string& shot, const std::string& verb, const Json& body,
+                        const Printer& print);
+Result<int> skip_task(Client& farm, const std::string& task, const Printer& print);
+Result<int> drain(Client& farm, const std::string& worker, const Printer& print);
+
+// "SHOW/SHOT" from what a person typed: the full name, or a shot name that only one show has.
+Result<std::string> full_name(Client& farm, const std::string& shot);
+
+}  // namespace rushes::tools
