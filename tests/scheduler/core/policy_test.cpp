@@ -1,0 +1,189 @@
+// One test per policy of core/policy/.
+#include <gtest/gtest.h>
+
+#include "scheduler/core/explain.h"
+#include "scheduler/core/policy/fair_share.h"
+#include "scheduler/core/policy/fit.h"
+#include "scheduler/core/policy/locality.h"
+#include "scheduler/core/policy/numeric_class.h"
+#include "scheduler/core/policy/prefetch.h"
+#include "scheduler/core/policy/ranking.h"
+#include "scheduler/core/policy/retry.h"
+#include "scheduler/core/view.h"
+#include "tests/scheduler/core/sim_farm.h"
+
+namespace rushes::scheduler {
+namespace {
+
+using policy::Fit;
+
+Worker worker_with(std::vector<std::string> classes, std::uint64_t memory = 8ull << 30,
+                   std::uint32_t slots = 2) {
+  Worker worker;
+  worker.connected = true;
+  worker.numeric_classes = std::move(classes);
+  worker.memory_bytes = memory;
+  worker.slots = slots;
+  worker.models = {{"tabletop", digest_named("m")}};
+  return worker;
+}
+
+TEST(Policy, FairShareServesFloorsFirstThenWeights) {
+  using policy::ShowLoad;
+  EXPECT_EQ(policy::fair_order(std::vector<ShowLoad>{{4, true, 1, 0}, {1, true, 1, 0}}, 10),
+            (std::vector<std::uint32_t>{1, 0}));
+  EXPECT_EQ(policy::fair_order(std::vector<ShowLoad>{{4, true, 8, 0}, {1, true, 1, 0}}, 10),
+            (std::vector<std::uint32_t>{0, 1}));
+  EXPECT_EQ(policy::fair_order(std::vector<ShowLoad>{{0, true, 9, 0}, {1, true, 1, 0.3}}, 10),
+            (std::vector<std::uint32_t>{1, 0}));
+  EXPECT_EQ(policy::fair_order(std::vector<ShowLoad>{{0, false, 1, 0}, {5, true, 1, 0}}, 10),
+            (std::vector<std::uint32_t>{1}));
+}
+
+TEST(Policy, SlotsGoToShowsByWeight) {
+  Settings settings = test_settings();
+  settings.shows = {{"big", 3, 0}, {"small", 1, 0}};
+  TestFarm farm(settings);
+  for (int i = 0; i < 2; ++i) {
+    const char* show = i == 0 ? "big" : "small";
+    std::vector<config::Shot> shots;
+    for (int n = 0; n < 16; ++n) shots.push_back(test_shot("sh" + std::to_string(n), 33, 1, show));
+    farm.submit(std::move(shots));
+  }
+  SimWorker a(farm, "a", 16, 0);
+  a.hello();
+  std::map<std::string, int> held;
+  for (const TaskId id : farm.state().workers[0].leases)
+    ++held[farm.state().shots[farm.state().task(id).shot].spec.show];
+  EXPECT_EQ(held["big"], 12);
+  EXPECT_EQ(held["small"], 4);
+}
+
+TEST(Policy, FitAsksModelThenClassThenMemoryOfOneSlot) {
+  const Worker worker = worker_with({"cpu-a"});
+  EXPECT_EQ(policy::fit(worker, {digest_named("m"), "cpu-a", 4ull << 30}), Fit::kFits);
+  EXPECT_EQ(policy::fit(worker, {digest_named("x"), "cpu-a", 1}), Fit::kNoModel);
+  EXPECT_EQ(policy::fit(worker, {digest_named("m"), "cpu-b", 1}), Fit::kNoClass);
+  EXPECT_EQ(policy::fit(worker, {digest_named("m"), "", (4ull << 30) + 1}), Fit::kNoMemory);
+  EXPECT_EQ(policy::fit(worker, {{}, "", 1}), Fit::kFits);
+}
+
+TEST(Policy, ACpuLeavesTheChoiceOfTheClassToAGpu) {
+  std::vector<Worker> workers{worker_with({"cpu-a"}), worker_with({"cuda-sm90-bf16", "cpu-a"})};
+  const Needs needs{digest_named("m"), "", 1};
+  EXPECT_EQ(policy::choose_class(workers[0], workers, needs), "");
+  EXPECT_EQ(policy::choose_class(workers[1], workers, needs), "cuda-sm90-bf16");
+  workers[1].connected = false;
+  EXPECT_EQ(policy::choose_class(workers[0], workers, needs), "cpu-a");
+}
+
+TEST(Policy, TheNearestCandidateHasTheFewestBytesToFetch) {
+  using policy::Candidate;
+  EXPECT_EQ(policy::nearest(std::vector<Candidate>{{0, 100}, {80, 100}, {90, 200}}), 1u);
+  EXPECT_EQ(policy::nearest(std::vector<Candidate>{{0, 100}, {0, 100}}), 0u);
+}
+
+TEST(Policy, BackoffDoublesUpToAMinuteAndGivesUp) {
+  config::Retries retries;
+  EXPECT_EQ(policy::backoff_ms(retries, 1, 0), 1000);
+  EXPECT_EQ(policy::backoff_ms(retries, 3, 0), 4000);
+  EXPECT_EQ(policy::backoff_ms(retries, 30, 0), 60'000);
+  for (std::uint64_t r = 0; r < 1000; ++r) EXPECT_LE(policy::backoff_ms(retries, 1, r * 7919), 1250);
+  EXPECT_FALSE(policy::give_up(retries, 3, 0));
+  EXPECT_TRUE(policy::give_up(retries, 4, 0));
+  EXPECT_TRUE(policy::give_up(retries, 0, 16));
+  EXPECT_TRUE(policy::should_quarantine(retries, 3));
+  EXPECT_FALSE(policy::may_prefetch(2, 2));
+  EXPECT_TRUE(policy::may_prefetch(3, 2));
+}
+
+TEST(Policy, RankingPutsPassedTakesFirst) {
+  EXPECT_EQ(policy::rank(std::vector<policy::Judged>{
+                {1, Verdict::kRevise, 0.9f}, {2, Verdict::kPass, 0.5f}, {3, Verdict::kPass, 0.7f}}),
+            (std::vector<std::uint32_t>{3, 2, 1}));
+  EXPECT_TRUE(policy::is_better({1, Verdict::kPass, 0.6f}, {0, Verdict::kRevise, 0.5f}));
+  EXPECT_FALSE(policy::is_better({1, Verdict::kPass, 0.5f}, {0, Verdict::kRevise, 0.5f}));
+  EXPECT_FALSE(policy::is_better({1, Verdict::kReject, 0.9f}, {0, Verdict::kRevise, 0.5f}));
+  EXPECT_EQ(policy::worst(std::vector{Verdict::kPass, Verdict::kUnknown, Verdict::kRevise}),
+            Verdict::kRevise);
+}
+
+TEST(Explain, EveryWaitingTaskHasAReason) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 53, 2)});
+  const auto reason = [&](TaskId id) {
+    return explain(farm.state(), farm.state().task(id), farm.now).waiting;
+  };
+  EXPECT_EQ(reason(1), Waiting::kNoWorker);
+  EXPECT_EQ(reason(2), Waiting::kInputs);
+  SimWorker a(farm, "a", 1, 0);
+  a.offer.models.clear();
+  a.hello();
+  EXPECT_EQ(reason(1), Waiting::kNoModel);
+  SimWorker b(farm, "b", 1, 0);
+  b.offer.memory_bytes = 1 << 20;
+  b.hello();
+  EXPECT_EQ(reason(1), Waiting::kNoMemory);
+  farm.step(event::Pause{1, "demo/sh010", "ann"});
+  EXPECT_EQ(reason(1), Waiting::kPaused);
+  farm.step(event::Resume{1, "demo/sh010", "ann"});
+  SimWorker c(farm, "c", 1, 0);
+  c.hello();
+  c.work();
+  EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
+  farm.submit({test_shot("sh020", 53, 2)});
+  c.receive();
+  ASSERT_FALSE(c.held.empty());
+  c.start(c.held.front());
+  c.complete(c.held.front());  // the encode: both takes are ready, one slot
+  std::size_t capacity = 0;
+  for (const Task& task : farm.state().tasks) {
+    const Explanation why = explain(farm.state(), task, farm.now);
+    const bool waits = task.state == TaskState::kPending || task.state == TaskState::kReady;
+    EXPECT_EQ(waits, why.waiting != Waiting::kNot) << task.plan.id;
+    EXPECT_EQ(waits, !why.text.empty());
+    capacity += why.waiting == Waiting::kCapacity ? 1 : 0;
+  }
+  EXPECT_GT(capacity, 0u);
+}
+
+TEST(View, ShowsWindowsVersionsAndCritiques) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 53, 1)});
+  SimWorker a(farm, "a");
+  a.critic = [](const Task& task) {
+    Critique critique;
+    critique.verdict = task.plan.revision == 0 && task.plan.whole_take ? Verdict::kRevise : Verdict::kPass;
+    critique.score = task.plan.revision == 0 ? 0.4f : 0.8f;
+    critique.findings = {{"flicker", 0.7f, {3, 8}, 1, {}, "it flickers", "", 2, 1}};
+    return critique;
+  };
+  a.hello();
+  run_to_end(farm, {&a});
+  const auto shot = view::shot(farm.state(), "demo/sh010", farm.now);
+  ASSERT_TRUE(shot.has_value());
+  EXPECT_EQ(shot->state, ShotState::kDelivered);
+  EXPECT_FLOAT_EQ(shot->fraction, 1);
+  ASSERT_EQ(shot->takes.size(), 1u);
+  const view::TakeInfo& take = shot->takes[0];
+  ASSERT_EQ(take.windows.size(), 2u);
+  EXPECT_FLOAT_EQ(take.windows[1].fraction, 1);
+  EXPECT_EQ(take.windows[1].revision, 1u);
+  EXPECT_EQ(take.windows[0].revision, 0u);
+  ASSERT_EQ(take.versions.size(), 2u);
+  EXPECT_FLOAT_EQ(take.versions[0].score, 0.4f);
+  EXPECT_FLOAT_EQ(take.versions[1].score, 0.8f);
+  EXPECT_TRUE(take.versions[1].kept);
+  EXPECT_GT(take.versions[1].compute_seconds, 0);
+  EXPECT_EQ(take.rank, 1u);
+  EXPECT_FALSE(take.seconds.empty());
+  EXPECT_EQ(view::critiques(farm.state(), "demo/sh010").size(), 2u + 1u + 1u + 1u);
+  EXPECT_EQ(view::workers(farm.state(), farm.now).at(0).accepted, a.accepted);
+  EXPECT_FALSE(view::shot(farm.state(), "demo/nope", farm.now).has_value());
+  const auto events = farm.state().events.since(0);
+  for (std::size_t i = 1; i < events.size(); ++i) EXPECT_EQ(events[i].sequence, events[i - 1].sequence + 1);
+  EXPECT_EQ(farm.state().events.since(events.back().sequence).size(), 0u);
+}
+
+}  // namespace
+}  // namespace rushes::scheduler

@@ -1,0 +1,269 @@
+#include "scheduler/plan/plan.h"
+
+#include <capnp/serialize.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "scheduler/plan/compose.h"
+#include "scheduler/plan/recipe.h"
+#include "scheduler/plan/vocabulary_codec.h"
+#include "scheduler/plan/windows.h"
+
+namespace rushes::scheduler {
+namespace {
+
+config::ModelManifest model() {
+  config::ModelManifest m;
+  m.name = "tabletop";
+  m.family = "wan";
+  for (const char* file : {"transformer", "text_encoder", "tokenizer", "vae"})
+    m.files[file] = {file, std::string(64, 'a')};
+  m.fps = {24, 1};
+  m.frames = 33;
+  m.size = {160, 96};
+  m.deliver = {160, 90};
+  m.head_dim = 64;
+  m.text_len = 64;
+  m.text_heads = 4;
+  m.conditioning = config::Conditioning::kI2v;
+  m.vae.mean.assign(16, 0.0);
+  m.vae.std.assign(16, 1.0);
+  m.draft = {config::Sampler::kUniPc, 12, 6.0, 4.0, 1.0};
+  m.master = {config::Sampler::kEuler, 4, 3.0, 1.0, 0.4};
+  return m;
+}
+
+ShotSpec spec_of(int frames, bool gate = false) {
+  config::Shot shot;
+  shot.show = "demo";
+  shot.name = "sh010";
+  shot.prompt = "a red ball";
+  shot.model = "tabletop";
+  shot.frames = frames;
+  shot.seeds = {7, 8};
+  shot.gate = gate;
+  auto spec = resolve_shot(shot, model(), {});
+  EXPECT_TRUE(spec.has_value()) << (spec ? "" : spec.error().message);
+  return *spec;
+}
+
+std::set<TaskId> needs_of(const PlannedTask& task, bool data_only = false) {
+  std::set<TaskId> needs;
+  for (const Dependency& need : task.needs) {
+    if (need.data || !data_only) needs.insert(need.task);
+  }
+  return needs;
+}
+
+TEST(Plan, FramesAreRoundedUpToWhatTheModelMakes) {
+  const std::map<int, std::uint32_t> expected{{1, 1}, {2, 5}, {5, 5}, {6, 9}, {33, 33}, {34, 37}, {100, 101}};
+  for (const auto& [frames, rendered] : expected) {
+    const ShotSpec spec = spec_of(frames);
+    EXPECT_EQ(spec.recipe.frames, static_cast<std::uint32_t>(frames));
+    EXPECT_EQ(spec.recipe.rendered_frames, rendered);
+    EXPECT_EQ(spec.recipe.rendered_frames % 4, 1u);
+    EXPECT_EQ(spec.recipe.windows.back().end, (rendered - 1) / 4 + 1);
+  }
+}
+
+TEST(Plan, DenoiseIsAnExactStencil) {
+  for (const int frames : {9, 33, 53, 200}) {
+    const ShotSpec spec = spec_of(frames);
+    const TaskId encode = 5, first = 6;
+    const VersionPlan plan = plan_take(spec, 1, encode, first);
+    const auto windows = static_cast<int>(spec.recipe.windows.size());
+    const auto segments = static_cast<int>(spec.recipe.draft.segments.size());
+    const auto id = [&](int w, int s) {
+      return plan.graph.denoise[static_cast<std::size_t>(w * segments + s)];
+    };
+    for (int w = 0; w < windows; ++w) {
+      for (int s = 0; s < segments; ++s) {
+        const PlannedTask& task = plan.tasks[id(w, s) - first];
+        EXPECT_EQ(task.stage, Stage::kDenoise);
+        EXPECT_EQ(task.window, static_cast<std::uint32_t>(w));
+        EXPECT_EQ(task.segment, static_cast<std::uint32_t>(s));
+        std::set<TaskId> expected{encode};
+        for (int n = std::max(0, w - 1); s > 0 && n <= std::min(windows - 1, w + 1); ++n)
+          expected.insert(id(n, s - 1));
+        EXPECT_EQ(needs_of(task), expected);
+      }
+    }
+    EXPECT_EQ(plan.tasks.size(), count_take_tasks(spec));
+    for (std::size_t i = 0; i < plan.tasks.size(); ++i) {
+      EXPECT_EQ(plan.tasks[i].id, first + i) << "ids run on";
+      for (const Dependency& need : plan.tasks[i].needs) EXPECT_LT(need.task, plan.tasks[i].id);
+    }
+  }
+}
+
+TEST(Plan, OneWindowShotsHaveFewTasksAndLongShotsOneStepWhileNoisy) {
+  const ShotSpec one = spec_of(33);
+  EXPECT_EQ(one.recipe.windows.size(), 1u);
+  EXPECT_LE(one.recipe.draft.segments.size(), 3u);
+  EXPECT_TRUE(plan_take(one, 1, 1, 2).graph.window_critiques.empty())
+      << "the take's critique looks at the same frames";
+  const ShotSpec two = spec_of(53);
+  EXPECT_EQ(two.recipe.windows.size(), 2u);
+  EXPECT_GT(two.recipe.draft.segments.size(), 6u);
+  EXPECT_EQ(plan_take(two, 1, 1, 2).graph.window_critiques.size(), 2u);
+}
+
+TEST(Plan, AGateHoldsLaterSegmentsUntilTheCriticsSpoke) {
+  const ShotSpec spec = spec_of(53, true);
+  const VersionPlan plan = plan_take(spec, 1, 1, 2);
+  const std::uint32_t gate = inner_checkpoint(spec.recipe.draft);
+  const auto segments = spec.recipe.draft.segments.size();
+  ASSERT_LT(gate, segments);
+  for (std::uint32_t w = 0; w < 2; ++w) {
+    for (std::uint32_t s = 0; s < segments; ++s) {
+      const PlannedTask& task = plan.tasks[plan.graph.denoise[w * segments + s] - 2];
+      EXPECT_EQ(needs_of(task).contains(plan.graph.checkpoints[w]), s > gate);
+      EXPECT_FALSE(needs_of(task, true).contains(plan.graph.checkpoints[w])) << "it waits, it does not read";
+    }
+  }
+}
+
+TEST(Plan, ARevisionRendersItsWindowsOnlyAndReadsFrozenNeighbours) {
+  const ShotSpec spec = spec_of(120);
+  const auto windows = spec.recipe.windows.size(), segments = spec.recipe.draft.segments.size();
+  ASSERT_GE(windows, 4u);
+  const VersionPlan base = plan_take(spec, 1, 1, 2);
+  const TaskId first = 2 + base.tasks.size();
+  const std::vector<std::uint32_t> again{1};
+  const VersionPlan revision = plan_revision(spec, 1, 1, again, base.graph, 1, first);
+  EXPECT_EQ(revision.tasks.size(), segments + 1 + base.graph.decode.size() + 1);
+  for (std::uint32_t w = 0; w < windows; ++w) {
+    for (std::size_t s = 0; s < segments; ++s) {
+      const std::size_t at = w * segments + s;
+      if (w != 1) {
+        EXPECT_EQ(revision.graph.denoise[at], base.graph.denoise[at]);
+        continue;
+      }
+      const PlannedTask& task = revision.tasks[revision.graph.denoise[at] - first];
+      EXPECT_EQ(task.revision, 1u);
+      if (s == 0) continue;
+      const std::set<TaskId> expected{1, base.graph.denoise[s - 1], revision.graph.denoise[segments + s - 1],
+                                      base.graph.denoise[2 * segments + s - 1]};
+      EXPECT_EQ(needs_of(task), expected);
+    }
+  }
+  EXPECT_NE(revision_seed(7, 1), revision_seed(7, 2));
+  EXPECT_NE(revision_seed(7, 1), 7u);
+}
+
+TEST(Plan, TheUpgradeIsAStencilOverTilesAndWindows) {
+  const ShotSpec spec = spec_of(53);
+  const VersionPlan draft = plan_take(spec, 1, 1, 2);
+  const TaskId first = 2 + draft.tasks.size();
+  const auto plan = plan_upgrade(spec, 1, draft.graph, 1, first);
+  ASSERT_TRUE(plan.has_value());
+  const Master& master = plan->master;
+  EXPECT_EQ(master.tiles.size(), 30u);
+  EXPECT_EQ(master.decode_tiles.size(), 2u);
+  const std::size_t tiles = master.tiles.size(), segments = master.sampling.segments.size();
+  for (const PlannedTask& task : plan->tasks) {
+    if (task.stage != Stage::kRefine) continue;
+    std::set<TaskId> expected{1, plan->graph.enlarge};
+    for (std::size_t w = 0; task.segment > 0 && w < master.windows.size(); ++w) {
+      for (std::size_t n = 0; n < tiles; ++n) {
+        if (overlap(master.tiles[n], master.tiles[task.tile])) {
+          expected.insert(plan->graph.refine[(w * tiles + n) * segments + task.segment - 1]);
+        }
+      }
+    }
+    EXPECT_EQ(needs_of(task), expected);
+    EXPECT_LE(expected.size(), 2u + 27u);
+  }
+  std::uint32_t frames = 0;
+  for (const TaskId id : plan->graph.finish) {
+    EXPECT_EQ(plan->tasks[id - first].frames.begin, frames);
+    frames = plan->tasks[id - first].frames.end;
+  }
+  EXPECT_EQ(frames, 53u);
+  EXPECT_EQ(plan->graph.deliver, plan->tasks.back().id);
+}
+
+TEST(Plan, IsDeterministicAndTooLargeGraphsAreRefused) {
+  EXPECT_EQ(plan_take(spec_of(200), 2, 1, 2).tasks, plan_take(spec_of(200), 2, 1, 2).tasks);
+  config::Shot shot;
+  shot.show = "demo";
+  shot.name = "long";
+  shot.prompt = "x";
+  shot.model = "tabletop";
+  shot.frames = 20000;
+  shot.seeds = {1};
+  const auto spec = resolve_shot(shot, model(), {});
+  ASSERT_FALSE(spec.has_value());
+  EXPECT_EQ(spec.error().kind, ErrorKind::kInvalid);
+}
+
+TEST(Recipe, TheHashNamesEverythingThatDecidesPixels) {
+  const ShotSpec spec = spec_of(53);
+  Recipe recipe = take_recipe(spec, 1);
+  recipe.key_frames = {{3, {}, 12}};
+  recipe.revisions = {{1, {0, 1}, 99, "flicker"}};
+  const Bytes bytes = encode_recipe(recipe);
+  EXPECT_EQ(encode_recipe(recipe), bytes);
+  auto back = decode_recipe(bytes);
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(*back, recipe);
+  const Digest hash = recipe_hash(bytes);
+  Recipe other = recipe;
+  other.seed += 1;
+  EXPECT_NE(recipe_hash(encode_recipe(other)), hash);
+  other = recipe;
+  other.numeric_class = "cpu-amx-bf16";
+  EXPECT_NE(recipe_hash(encode_recipe(other)), hash);
+  other = recipe;
+  other.draft.sigmas[3] += 0.001f;
+  EXPECT_NE(recipe_hash(encode_recipe(other)), hash);
+  Bytes damaged = bytes;
+  damaged.resize(8);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {  // hostile bytes: an error or a recipe, never a crash
+    damaged = bytes;
+    damaged[i] ^= 0xff;
+    (void)decode_recipe(damaged);
+  }
+  EXPECT_FALSE(decode_recipe({}).has_value());
+}
+
+TEST(Compose, InputsAreListedInTheOrderOfTheDependencies) {
+  const ShotSpec spec = spec_of(53);
+  const VersionPlan plan = plan_take(spec, 1, 1, 2);
+  const auto segments = spec.recipe.draft.segments.size();
+  const PlannedTask& task = plan.tasks[plan.graph.denoise[segments + 1] - 2];  // window 1, segment 1
+  PlannedTask encode = plan_encode(spec, 1);
+  const std::vector<Output> conditioning{{"conditioning", storage::digest_of("c"), 10}};
+  std::map<TaskId, std::vector<Output>> outputs;
+  std::vector<Made> made;
+  for (const Dependency& need : task.needs) {
+    if (need.task == 1) {
+      made.push_back({&encode, &conditioning});
+      continue;
+    }
+    outputs[need.task] = {{"latent", storage::digest_of(std::to_string(need.task)), 20},
+                          {"history", storage::digest_of("h" + std::to_string(need.task)), 5}};
+    made.push_back({&plan.tasks[need.task - 2], &outputs[need.task]});
+  }
+  const Bytes recipe = encode_recipe(take_recipe(spec, 1));
+  const Bytes bytes = compose({&spec, &task, &recipe, made, ""});
+  const auto words = codec::aligned_words(bytes.data(), bytes.size());
+  capnp::FlatArrayMessageReader message(words);
+  const auto root = message.getRoot<records::TaskSpec>();
+  EXPECT_STREQ(root.getName().cStr(), "sh010 take 1 denoise window 1 steps 1");
+  const auto inputs = root.getInputs();
+  ASSERT_EQ(inputs.size(), 4u);  // conditioning, latents of windows 0 and 1, the own history
+  EXPECT_STREQ(inputs[0].getRole().cStr(), "conditioning");
+  EXPECT_EQ(inputs[1].getWindow(), 0u);
+  EXPECT_EQ(inputs[2].getWindow(), 1u);
+  EXPECT_STREQ(inputs[3].getRole().cStr(), "history");
+  EXPECT_EQ(inputs[3].getWindow(), 1u);
+  EXPECT_EQ(root.getRecipe().size(), recipe.size());
+  EXPECT_EQ(compose({&spec, &task, &recipe, made, ""}), bytes);
+}
+
+}  // namespace
+}  // namespace rushes::scheduler
