@@ -68,10 +68,7 @@ void read_times(Fields& root, Times& times) {
     fields.duration("lease", times.lease, 300ms, 10min);
     fields.duration("no_progress_min", times.no_progress_min, 1s, 24h);
     fields.number("no_progress_factor", times.no_progress_factor, 1, 100);
-    fields.duration("stop_grace", times.stop_grace, 0ms, 10min);
-    fields.duration("critic", times.critic, 1s, 1h);
     fields.duration("upload_sweep", times.upload_sweep, 1min, kLongest);
-    fields.duration("idempotency", times.idempotency, 1min, kLongest);
     fields.duration("group_commit", times.group_commit, 0ms, 1s);
     if (times.lease < 3 * times.heartbeat)
       fields.problem("lease", "expected at least three heartbeats: one lost message must not cost a lease");
@@ -80,12 +77,9 @@ void read_times(Fields& root, Times& times) {
 
 void read_limits(Fields& root, Limits& limits) {
   root.map("limits", [&](Fields& fields) {
-    fields.size("control_message", limits.control_message, 4096, 16 << 20);
-    fields.size("artifact_chunk", limits.artifact_chunk, 4096, 64 << 20);
     fields.size("artifact", limits.artifact, 1 << 20, 1ull << 42);
     fields.size("request_body", limits.request_body, 4096, 64 << 20);
     fields.size("disk_reserve", limits.disk_reserve, 0, 1ull << 44);
-    fields.integer("workers", limits.workers, 1, 100'000);
     fields.integer("open_shots", limits.open_shots, 1, 10'000'000);
   });
 }

@@ -47,20 +47,14 @@ struct Times {
   Milliseconds lease{15'000};             // >= 3 heartbeats
   Milliseconds no_progress_min{120'000};  // an attempt without progress is stopped after
   double no_progress_factor = 4.0;        //   max(no_progress_min, factor * estimate)
-  Milliseconds stop_grace{10'000};        // between asking an engine to stop and SIGKILL
-  Milliseconds critic{60'000};            // a critic that takes longer counts as `unknown`
   Milliseconds upload_sweep{86'400'000};  // uploads that no accepted result names
-  Milliseconds idempotency{604'800'000};  // how long a submit's idempotency key is remembered
   Milliseconds group_commit{2};           // how long the journal gathers records before one sync
 };
 
 struct Limits {
-  std::uint64_t control_message = 64 * 1024;   // bytes; larger ones are refused and counted
-  std::uint64_t artifact_chunk = 1024 * 1024;  // bytes
   std::uint64_t artifact = 4ull << 30;         // bytes of one artifact
   std::uint64_t request_body = 1024 * 1024;    // bytes of one HTTP request
   std::uint64_t disk_reserve = 1ull << 30;     // bytes left free on the data folder's disk
-  int workers = 1000;
   int open_shots = 10'000;
 };
 

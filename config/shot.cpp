@@ -26,7 +26,7 @@ struct Draft {
 
 struct Context {
   std::filesystem::path folder;
-  bool check_files = false;  // whether images and annotations must exist here
+  bool check_files = false;  // whether images must exist here
 };
 
 void require_file(Fields& fields, const char* key, const std::filesystem::path& file,
@@ -208,10 +208,6 @@ void read_common(Fields& fields, Draft& draft, const Context& context) {
   read_upgrade(fields, shot.upgrade);
   read_budget(fields, shot.budget);
   read_key_frames(fields, shot, context);
-  if (std::filesystem::path file; fields.path("annotations", file, context.folder)) {
-    require_file(fields, "annotations", file, context);
-    shot.annotations = file;
-  }
   read_critics(fields, shot);
   read_editorial(fields, shot);
 }

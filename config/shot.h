@@ -87,7 +87,6 @@ struct Shot {
   Upgrade upgrade;
   Budget budget;
   std::vector<KeyFrame> key_frames;  // ascending frames
-  std::optional<std::filesystem::path> annotations;
   std::map<CriticName, CriticChange> critics;
   int start_frame = 1001;               // number of the first file of the EXR sequence
   std::optional<std::string> timecode;  // of the first frame, checked against the rate; see shot_timecode()
@@ -102,7 +101,7 @@ struct Batch {
   std::vector<Shot> shots;
 };
 
-// Reads a batch. Image and annotation paths are resolved against the file's folder. Error: kInvalid,
+// Reads a batch. Image paths are resolved against the file's folder. Error: kInvalid,
 // kNotFound.
 Result<Batch> read_batch(const std::filesystem::path& file);
 // The same from text that came over a socket; `name` stands for the file in messages, `folder` resolves

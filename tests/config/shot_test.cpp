@@ -67,7 +67,6 @@ TEST(Shot, EveryKeyIsRead) {
   upgrade: {scale: 2, steps: 3, start_sigma: 0.3}
   budget: {windows: 4, compute_seconds: 90.5}
   key_frames: [{frame: 0, image: first.exr}]
-  annotations: notes.json
   critics: {freeze: off, flicker: {revise: 0.6, reject: 0.2}}
   start_frame: 101
   timecode: "10:00:00:24"
@@ -87,7 +86,6 @@ TEST(Shot, EveryKeyIsRead) {
   EXPECT_EQ(shot.upgrade.scale, 2);
   EXPECT_EQ(shot.budget, (Budget{4, 90.5}));
   EXPECT_EQ(shot.key_frames.at(0), (KeyFrame{"/plates/first.exr", 0}));
-  EXPECT_EQ(shot.annotations, "/plates/notes.json");
   EXPECT_FALSE(shot.critics.at(CriticName::kFreeze).enabled);
   EXPECT_EQ(shot.critics.at(CriticName::kFlicker), (CriticChange{true, 0.6, 0.2}));
   EXPECT_EQ(shot.start_frame, 101);
@@ -199,10 +197,10 @@ TEST(Shot, ABatchIsRefusedWhole) {
 TEST(Shot, FilesMustExistWhereTheBatchIsRead) {
   const auto folder = std::filesystem::path(testing::TempDir()) / "shot_test";
   std::filesystem::create_directories(folder);
-  std::ofstream(folder / "b.yaml") << batch("  frames: 9\n  annotations: gone.json\n");
+  std::ofstream(folder / "b.yaml") << batch("  frames: 9\n  key_frames: [{image: gone.png, frame: 0}]\n");
   EXPECT_EQ(read_batch(folder / "b.yaml").error().message,
-            (folder / "b.yaml").string() + ":8:16: shots[0].annotations: expected a file, found no '" +
-                (folder / "gone.json").string() + "'");
+            (folder / "b.yaml").string() + ":8:24: shots[0].key_frames[0].image: expected a file, found no '" +
+                (folder / "gone.png").string() + "'");
   std::filesystem::remove_all(folder);
 }
 

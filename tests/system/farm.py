@@ -63,7 +63,7 @@ class Farm:
             f"  http: {{host: 127.0.0.1, port: {self.http}}}\n"
             "keys: {secret: keys/scheduler.key, workers: keys/workers, tokens: keys/tokens.yaml}\n"
             f"data: data\ndeliveries: {self.deliveries}\nmodel_roots: [{self.models}]\n"
-            "times: {lease: 6 s, stop_grace: 1 s}\nlimits: {disk_reserve: 64 MiB}\n"
+            "times: {lease: 6 s}\nlimits: {disk_reserve: 64 MiB}\n"
         )
 
     def worker_yaml(self, name, slots, keys="keys", secret="worker"):
