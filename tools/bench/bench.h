@@ -1,0 +1,12 @@
+// The subcommands of rushes-bench. Each takes the arguments after its name (argv[0] is the name) and returns
+// an exit code of config/result.h.
+#pragma once
+
+namespace rushes::bench {
+
+int bench_attention(int argc, char** argv);  // the CPU backend's attention
+int bench_gemm(int argc, char** argv);       // its linear layers against oneDNN
+int bench_conv3d(int argc, char** argv);     // its convolutions against oneDNN
+int bench_tabletop(int argc, char** argv);   // what the shipped model obeys of 200 held-out prompts
+
+}  // namespace rushes::bench

@@ -1,0 +1,47 @@
+// rushes-bench: measures rooms of the house. `rushes-bench NAME --help` says what NAME measures.
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <iterator>
+
+#include "tools/bench/bench.h"
+
+namespace {
+
+struct Command {
+  const char* name;
+  const char* summary;
+  int (*run)(int argc, char** argv);
+};
+
+// One line per subcommand; its code is in tools/bench/NAME.cpp.
+constexpr Command kCommands[] = {
+    {"attention", "the CPU backend's attention", rushes::bench::bench_attention},
+    {"gemm", "its linear layers against oneDNN", rushes::bench::bench_gemm},
+    {"conv3d", "its convolutions against oneDNN", rushes::bench::bench_conv3d},
+    {"tabletop", "how well the shipped model obeys captions", rushes::bench::bench_tabletop},
+};
+
+int usage(FILE* out) {
+  std::fprintf(out, "usage: rushes-bench COMMAND [options]\n\n");
+  for (const Command& command : kCommands) std::fprintf(out, "  %-12s %s\n", command.name, command.summary);
+  return out == stdout ? 0 : 2;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) return usage(stderr);
+  if (std::strcmp(argv[1], "--help") == 0) return usage(stdout);
+  for (const Command& command : kCommands) {
+    if (std::strcmp(argv[1], command.name) != 0) continue;
+    try {
+      return command.run(argc - 1, argv + 1);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "rushes-bench %s: %s\n", command.name, error.what());
+      return 1;
+    }
+  }
+  std::fprintf(stderr, "rushes-bench: no command \"%s\"\n", argv[1]);
+  return usage(stderr);
+}

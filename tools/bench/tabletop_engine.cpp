@@ -1,0 +1,79 @@
+#include "tools/bench/tabletop_engine.h"
+
+#include <utility>
+
+#include "config/schedule.h"
+#include "kernels/philox.h"
+#include "worker/model/sampler.h"
+
+namespace rushes::bench {
+
+Result<std::unique_ptr<TabletopEngine>> TabletopEngine::open(const std::filesystem::path& manifest,
+                                                             int threads) {
+  auto read = config::read_model(manifest);
+  if (!read) return tl::unexpected(read.error());
+  if (const auto intact = config::verify_digests(*read); !intact) return tl::unexpected(intact.error());
+  if (read->working_space != config::WorkingSpace::kAcesCct) {
+    return fail(ErrorKind::kInvalid,
+                manifest.string() + ": working_space: expected acescct, which Tabletop is trained in");
+  }
+  std::unique_ptr<TabletopEngine> engine(new TabletopEngine(std::move(*read)));
+  engine->sampling_ = engine->manifest_.draft;
+  engine->compute_ = kernels::make_cpu_backend({threads, kernels::Precision::kBf16});
+  engine->pixels_ = kernels::make_cpu_backend({threads, kernels::Precision::kF32});
+  auto model = worker::Model::open(engine->manifest_, *engine->compute_, *engine->pixels_);
+  if (!model) return tl::unexpected(model.error());
+  engine->model_ = std::move(*model);
+  return engine;
+}
+
+Result<scene::Clip> TabletopEngine::make(const std::string& caption, std::uint64_t seed) {
+  const auto& stride = manifest_.vae.stride;
+  const std::int64_t channels = model_->latent_channels(), frames = manifest_.latent_frames(manifest_.frames);
+  const std::int64_t rows = manifest_.size.height / stride[1], columns = manifest_.size.width / stride[2];
+  auto latent = worker::Volume::zeros(channels, frames, rows, columns);
+  kernels::fill_noise({seed, 0, 0},
+                      {{0, 0, 0, 0},
+                       {static_cast<std::uint32_t>(channels), static_cast<std::uint32_t>(frames),
+                        static_cast<std::uint32_t>(rows), static_cast<std::uint32_t>(columns)}},
+                      latent.values.data());
+  worker::Volume condition;
+  if (model_->takes_condition()) condition = worker::Volume::zeros(4 + channels, frames, rows, columns);
+
+  auto prompt =
+      model_->encode_text(caption).and_then([&](const auto& s) { return model_->prompt_context(s); });
+  auto null = model_->encode_text(manifest_.negative_prompt).and_then([&](const auto& s) {
+    return model_->prompt_context(s);
+  });
+  auto schedule = config::make_schedule(sampling_);
+  if (!prompt) return tl::unexpected(prompt.error());
+  if (!null) return tl::unexpected(null.error());
+  if (!schedule) return tl::unexpected(schedule.error());
+  worker::Sampler sampler(sampling_.sampler, *schedule, latent.values.size());
+  while (!sampler.done()) {
+    auto velocity = model_->guided_velocity(latent, condition, sampler.timestep(), *prompt, &*null,
+                                            static_cast<float>(sampling_.guidance));
+    if (!velocity) return tl::unexpected(velocity.error());
+    if (const auto stepped = sampler.step(latent.values, *velocity); !stepped)
+      return tl::unexpected(stepped.error());
+  }
+  auto video = model_->vae().decode(latent);
+  if (!video) return tl::unexpected(video.error());
+
+  scene::Clip clip{
+      static_cast<int>(video->frames), static_cast<int>(video->rows), static_cast<int>(video->columns), {}};
+  clip.light.resize(3 * static_cast<std::size_t>(video->frames * video->rows * video->columns));
+  for (int f = 0; f < clip.frames; ++f) {
+    for (int y = 0; y < clip.height; ++y) {
+      for (int x = 0; x < clip.width; ++x) {
+        for (int c = 0; c < 3; ++c) {
+          clip.pixel(f, y, x)[c] =
+              scene::acescct_decode(0.5f * (video->values[video->offset(c, f, y, x)] + 1.0f));
+        }
+      }
+    }
+  }
+  return clip;
+}
+
+}  // namespace rushes::bench
