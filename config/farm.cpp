@@ -80,6 +80,7 @@ void read_limits(Fields& root, Limits& limits) {
     fields.size("artifact", limits.artifact, 1 << 20, 1ull << 42);
     fields.size("request_body", limits.request_body, 4096, 64 << 20);
     fields.size("disk_reserve", limits.disk_reserve, 0, 1ull << 44);
+    fields.integer("workers", limits.workers, 1, 100'000);
     fields.integer("open_shots", limits.open_shots, 1, 10'000'000);
   });
 }

@@ -37,6 +37,7 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
   EXPECT_EQ(shipped->limits.artifact, plain.limits.artifact);
   EXPECT_EQ(shipped->limits.request_body, plain.limits.request_body);
   EXPECT_EQ(shipped->limits.disk_reserve, plain.limits.disk_reserve);
+  EXPECT_EQ(shipped->limits.workers, plain.limits.workers);
   EXPECT_EQ(shipped->limits.open_shots, plain.limits.open_shots);
   EXPECT_EQ(shipped->retries.attempts, plain.retries.attempts);
   EXPECT_EQ(shipped->retries.worker_failures, plain.retries.worker_failures);
@@ -51,9 +52,8 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
 TEST(Farm, TheShippedExampleSaysWhatEachSettingPrevents) {
   const std::string text = *read_text(kFolder / "farm.yaml");
   for (const char* key :
-       {"heartbeat", "lease", "no_progress_min", "upload_sweep",
-        "group_commit", "artifact", "request_body", "disk_reserve",
-        "attempts", "worker_failures", "quarantine", "backoff"}) {
+       {"heartbeat", "lease", "no_progress_min", "upload_sweep", "group_commit", "artifact", "request_body",
+        "disk_reserve", "attempts", "worker_failures", "quarantine", "backoff"}) {
     const std::size_t at = text.find("\n  " + std::string(key) + ": ");
     ASSERT_NE(at, std::string::npos) << key;
     EXPECT_NE(text.substr(at, text.find('\n', at + 1) - at).find("# prevents"), std::string::npos) << key;
