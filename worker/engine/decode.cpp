@@ -75,18 +75,11 @@ Result<TaskOutcome> run_enlarge(const Task& task, StageContext& context) {
   if (!model) return tl::unexpected(model.error());
   if (!volume) return tl::unexpected(volume.error());
   auto space = space_of(**model);
-  auto input = input_of(task, "frames");
   if (!space) return tl::unexpected(space.error());
-  if (!input) return tl::unexpected(input.error());
-  auto mapped = context.artifacts.open((*input)->digest);
-  if (!mapped) return tl::unexpected(mapped.error());
-  auto draft = read_pixels(mapped->bytes(), task.name);
+  auto draft = load_rendered(task, context);
   if (!draft) return tl::unexpected(draft.error());
-  if (draft->clip.width != task.recipe.width || draft->clip.height != task.recipe.height ||
-      draft->clip.frames != task.recipe.rendered_frames)
-    return fail(ErrorKind::kInvalid, "enlarge: expected the draft's whole frames");
   const int scale = task.recipe.master->scale;
-  const Clip large = enlarge_light(draft->clip, scale, Cubic::kCatmullRom, *space);
+  const Clip large = enlarge_light(*draft, scale, Cubic::kCatmullRom, *space);
   if (Status status = step_done(context, 0.2, "enlarged"); !status) return tl::unexpected(status.error());
   const Volume video{kChannels, large.frames, large.height, large.width, to_model_input(*space, large)};
   auto guide = (*model)->vae().encode(video);

@@ -89,9 +89,9 @@ Status write_frames(const Task& task, StageContext& context, const std::filesyst
 
 Status write_film(const Task& task, const std::string& path, ClipView clip, const DisplayView& view) {
   MovieOptions options;
-  if (!task.delivery.timecode.empty() && has_timecode(task.recipe.fps)) {
+  if (!task.delivery.timecode.empty() && has_timecode(task.delivery.fps)) {
     auto timecode = config::parse_timecode(task.delivery.timecode,
-                                           {task.recipe.fps.numerator, task.recipe.fps.denominator});
+                                           {task.delivery.fps.numerator, task.delivery.fps.denominator});
     if (!timecode) return tl::unexpected(timecode.error());
     options.first_timecode = *timecode;
   }
@@ -109,6 +109,7 @@ Result<TaskOutcome> run_deliver(const Task& task, StageContext& context) {
   auto view = DisplayView::sdr(context.colour.string());
   if (!volume) return tl::unexpected(volume.error());
   if (!clip) return tl::unexpected(clip.error());
+  clip->fps = task.delivery.fps;
   if (!critique) return tl::unexpected(critique.error());
   if (!folder) return tl::unexpected(folder.error());
   if (!files) return tl::unexpected(files.error());

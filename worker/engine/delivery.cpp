@@ -68,12 +68,12 @@ Result<CritiqueSummary> critique_of(const Task& task, StageContext& context, int
 
 Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& critique) {
   const TaskRecipe& recipe = task.recipe;
-  const config::Rate rate{recipe.fps.numerator, recipe.fps.denominator};
+  const config::Rate rate{task.delivery.fps.numerator, task.delivery.fps.denominator};
   DeliveryTags tags;
   tags.shot = task.shot;
   tags.version = task.delivery.version;
   tags.reel_name = task.delivery.reel;
-  if (!task.delivery.timecode.empty() && has_timecode(recipe.fps)) {
+  if (!task.delivery.timecode.empty() && has_timecode(task.delivery.fps)) {
     auto timecode = config::parse_timecode(task.delivery.timecode, rate);
     if (!timecode) return tl::unexpected(timecode.error());
     tags.first_timecode = *timecode;
@@ -139,7 +139,8 @@ Result<std::string> sidecar_text(const Task& task, StageContext& context, const 
       {"take", task.take},
       {"kind", task.delivery.master ? "master" : "draft"},
       {"delivery", task.delivery.version},
-      {"fps", std::to_string(task.recipe.fps.numerator) + "/" + std::to_string(task.recipe.fps.denominator)},
+      {"fps",
+       std::to_string(task.delivery.fps.numerator) + "/" + std::to_string(task.delivery.fps.denominator)},
       {"start_frame", task.delivery.start_frame},
       {"timecode", task.delivery.timecode},
       {"reel", task.delivery.reel},

@@ -13,6 +13,7 @@ Result<TaskOutcome> run_finish(const Task& task, StageContext& context) {
                 "frames: expected a run inside 0.." + std::to_string(task.recipe.frames));
   auto clip = load_frames(task, context, task.take, task.frames);
   if (!clip) return tl::unexpected(clip.error());
+  clip->fps = task.delivery.fps;
   auto critique = critique_of(task, context, task.take);
   if (!critique) return tl::unexpected(critique.error());
   auto tags = delivery_tags(task, *critique);

@@ -69,11 +69,11 @@ Result<std::vector<Latents>> load_latents(const Task& task, StageContext& contex
   return all;
 }
 
-Result<Clip> load_frames(const Task& task, StageContext& context, int take, Run run) {
-  int level = 0;
-  for (const TaskInput* input : inputs_of(task, "frames"))
-    if (input->take == take) level = std::max(level, input->level);
-  const Rect rect = delivered_rect(task, level);
+namespace {
+
+// The pixels of a rectangle from the tiles of one take and level, which together cover it exactly.
+Result<Clip> assemble(const Task& task, StageContext& context, int take, int level, const Rect& rect,
+                      Run run) {
   auto target = make_clip(rect.width, rect.height, run.length(), task.recipe.fps);
   if (!target) return target;
   std::int64_t covered = 0;
@@ -93,6 +93,20 @@ Result<Clip> load_frames(const Task& task, StageContext& context, int take, Run 
     return fail(ErrorKind::kInvalid,
                 "the decoded tiles of take " + std::to_string(take) + " do not cover the frame exactly");
   return target;
+}
+
+}  // namespace
+
+Result<Clip> load_frames(const Task& task, StageContext& context, int take, Run run) {
+  int level = 0;
+  for (const TaskInput* input : inputs_of(task, "frames"))
+    if (input->take == take) level = std::max(level, input->level);
+  return assemble(task, context, take, level, delivered_rect(task, level), run);
+}
+
+Result<Clip> load_rendered(const Task& task, StageContext& context) {
+  return assemble(task, context, task.take, 0, {0, 0, task.recipe.height, task.recipe.width},
+                  {0, task.recipe.rendered_frames});
 }
 
 Status put_output(StageContext& context, const std::string& role, std::span<const std::byte> bytes,

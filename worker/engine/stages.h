@@ -37,6 +37,9 @@ Result<std::vector<Latents>> load_latents(const Task& task, StageContext& contex
 // within half.
 Result<Clip> load_frames(const Task& task, StageContext& context, int take, Run run);
 
+// All rendered frames of the task's take at the draft level, not cropped.
+Result<Clip> load_rendered(const Task& task, StageContext& context);
+
 // ---- outputs
 // ----------------------------------------------------------------------------------------------------
 Status put_output(StageContext& context, const std::string& role, std::span<const std::byte> bytes,

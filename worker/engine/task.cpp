@@ -231,7 +231,14 @@ TaskDelivery read_delivery(records::Delivery::Reader in, Checker& check) {
                         check.text(in.getTimecode(), "delivery timecode"),
                         check.text(in.getReel(), "delivery reel"),
                         check.number(in.getStartFrame(), 0, 10000000, "start frame"),
-                        in.getMaster()};
+                        in.getMaster(),
+                        {}};
+  // Zero in both: the take's own rate.
+  if (in.getFpsNumerator() != 0 || in.getFpsDenominator() != 0)
+    delivery.fps = {check.number(in.getFpsNumerator(), 1, 1000000, "delivery fps"),
+                    check.number(in.getFpsDenominator(), 1, 1001, "delivery fps")};
+  else
+    delivery.fps = {0, 1};
   check.require(stays_below(delivery.folder), "delivery folder: expected a path below the deliveries folder");
   return delivery;
 }
@@ -281,6 +288,7 @@ Task read_root(records::TaskSpec::Reader in, Checker& check) {
   task.critics = read_critics(in.getCritics(), check);
   if (task.stage == Stage::kFinish || task.stage == Stage::kDeliver)
     task.delivery = read_delivery(in.getDelivery(), check);
+  if (task.delivery.fps.numerator == 0) task.delivery.fps = task.recipe.fps;
   check_indices(task, check);
   return task;
 }

@@ -105,6 +105,7 @@ struct TaskDelivery {
   std::string folder, version, timecode, reel;
   int start_frame = 1001;
   bool master = false;
+  FrameRate fps;  // of the delivered frames: the model's, or the shot's where it conforms
 };
 
 struct Task {
