@@ -4,8 +4,8 @@
 // workers and people). It applies its own records, in order: the caller must not apply them again, only write
 // the durable ones to the journal and, after the sync, send the commands.
 //
-// apply() (core/apply.h) is the only function that changes a State. Recovery is a snapshot's records and every
-// journal record after it, each through scheduler::apply(), then decide(Recover).
+// apply() (core/apply.h) is the only function that changes a State. Recovery is a snapshot's records and
+// every journal record after it, each through scheduler::apply(), then decide(Recover).
 //
 // Thread contract: pure functions of their arguments; one thread at a time per State. No clock, no socket, no
 // disk.
@@ -34,7 +34,8 @@ struct Settings {
 };
 Settings settings_of(const config::Farm& farm);
 
-// All durable records of a decision go to the ledger in one append, so that a crash keeps all of them or none.
+// All durable records of a decision go to the ledger in one append, so that a crash keeps all of them or
+// none.
 struct Decision {
   std::vector<Record> records;    // already applied; journal those with is_durable()
   std::vector<Command> commands;  // send after the sync

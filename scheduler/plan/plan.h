@@ -26,7 +26,8 @@ namespace rushes::scheduler {
 Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManifest& model,
                               std::span<const KeyFrame> images);
 
-// config::model_digest() as bytes, with or without its "blake2b-256:" in front. It identifies a model on the farm.
+// config::model_digest() as bytes, with or without its "blake2b-256:" in front. It identifies a model on the
+// farm.
 Result<Digest> digest_of_model(const config::ModelManifest& model);
 
 // The recipe of a take (from 1) before any revision or upgrade.
