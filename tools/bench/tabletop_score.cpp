@@ -1,5 +1,6 @@
 #include "tools/bench/tabletop_score.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 
@@ -17,7 +18,7 @@ Interval wilson(int right, int total) {
   const double n = total, p = right / n, z = 1.959964, z2 = z * z;
   const double centre = (p + z2 / (2 * n)) / (1 + z2 / n);
   const double half = z / (1 + z2 / n) * std::sqrt(p * (1 - p) / n + z2 / (4 * n * n));
-  return {centre - half, centre + half};
+  return {std::max(0.0, centre - half), std::min(1.0, centre + half)};
 }
 
 std::string Score::add(const scene::Stated& truth, const scene::Seen& seen) {
