@@ -180,7 +180,7 @@ shots:
     prompt: a red matte sphere moves right across a table by day
     model: tabletop
     frames: 9
-    seeds: [11, 12]
+    seeds: [11, 12, 13]
     sampling: {steps: 4}
     approve: best
 """

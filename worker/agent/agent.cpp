@@ -322,13 +322,14 @@ void Agent::on_done(std::uint32_t slot, const protocol::EngineDone& done, const 
   if (attempts_[*index].revoked)
     ended(*index, now);
   else
-    complete(attempts_[*index].id, done.result, log_tail, now);
+    complete(*index, done.result, log_tail);
   fill_slots(now);
   leave_if_empty();
 }
 
-void Agent::complete(const AttemptId& id, const std::string& result, const std::string& log_tail, Time) {
-  attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(*find(id)));
+void Agent::complete(std::size_t index, const std::string& result, const std::string& log_tail) {
+  const AttemptId id = attempts_[index].id;  // a copy: erasing moves the next attempt into its place
+  attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(index));
   results_.push_back({{id, result, log_tail}, false, Time(0), Time(0)});
   actions_.emplace_back(action::Keep{results_.back().result});
   upload(results_.back());

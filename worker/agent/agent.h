@@ -161,8 +161,7 @@ class Agent {
   void renew(std::uint64_t sequence);
   void fill_slots(Time now);
   void upload(Finished& finished);
-  void complete(const protocol::AttemptId& id, const std::string& result, const std::string& log_tail,
-                Time now);
+  void complete(std::size_t index, const std::string& result, const std::string& log_tail);
   void report(protocol::Failed failure, Time now);
   // Ends an attempt wherever it is; `failure` empty: Stopped.
   void stop(Attempt& attempt, std::optional<protocol::Failed> failure, Time now);

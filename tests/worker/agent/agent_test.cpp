@@ -131,6 +131,20 @@ TEST_F(AgentTest, ThePrefetchedTaskStartsTheMomentASlotIsFree) {
   EXPECT_EQ(run[0].slot, 1u);
 }
 
+TEST_F(AgentTest, AResultBelongsToItsOwnTaskWhileOthersWait) {
+  join();
+  for (std::uint64_t task : {1, 2, 3}) assign_and_run(id(task));
+  agent->on_done(0, EngineDone{id(1), outputs()}, "", now);
+  const auto kept = all<action::Keep>();
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].result.id, id(1));
+  const auto uploads = all<action::Upload>();
+  ASSERT_EQ(uploads.size(), 1u);
+  EXPECT_EQ(uploads[0].id, id(1));
+  agent->on_uploaded(id(1), {}, now);
+  EXPECT_THAT(sent<Completed>(), ElementsAre(Completed{id(1), outputs(), ""}));
+}
+
 TEST_F(AgentTest, ALeaseCountsFromTheDepartureOfTheAcknowledgedHeartbeat) {
   join();
   assign_and_run(id(1));
