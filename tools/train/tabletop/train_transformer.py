@@ -142,7 +142,7 @@ def main():
         optimiser.step(rate)
         step, counted = step + 1, counted + 1
         with torch.no_grad():
-            keep = min(0.99, (1 + step) / (20 + step))
+            keep = min(0.997, (1 + step) / (20 + step))
             for average, parameter in zip(smooth.parameters(), parameters):
                 average.lerp_(parameter, 1 - keep)
         if step % 50 == 0:

@@ -6,6 +6,8 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from tabletop import fused
+
 
 def sinusoid(t, dim=256):
     """[B] timesteps 0..1000 -> [B, dim]: cosines, then sines, of t * 10000^(-i/half); fp64 as in the original."""
@@ -28,45 +30,17 @@ def rope_table(grid, head_dim):
     return angle.cos().float(), angle.sin().float()
 
 
-def rotate(x, rope):
-    """x [B, heads, L, D]: pairs (2i, 2i+1) turn by the table's angles."""
-    cos, sin = rope
-    even, odd = x[..., 0::2], x[..., 1::2]
-    return torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).flatten(-2)
-
-
 class RmsNorm(nn.Module):
+    """Holds the gain; `fused.heads` applies it."""
+
     def __init__(self, dim):
         super().__init__()
         self.weight = nn.Parameter(torch.ones(dim))
 
-    def forward(self, x):
-        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.weight
-
-
-def gelu(x):
-    return GeluTanh.apply(x)
-
-
-class GeluTanh(torch.autograd.Function):
-    """tanh GELU that keeps two tensors for the backward pass instead of six."""
-
-    @staticmethod
-    def forward(ctx, x):
-        tanh = torch.tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))
-        ctx.save_for_backward(x, tanh)
-        return 0.5 * x * (1 + tanh)
-
-    @staticmethod
-    def backward(ctx, grad):
-        x, tanh = ctx.saved_tensors
-        inner = 0.7978845608028654 * (1 + 0.134145 * x * x)
-        return grad * (0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * inner)
-
 
 class Gelu(nn.Module):
     def forward(self, x):
-        return gelu(x)
+        return fused.gelu(x)
 
 
 class Attention(nn.Module):
@@ -78,14 +52,13 @@ class Attention(nn.Module):
         self.q, self.k, self.v, self.o = (nn.Linear(dim, dim) for _ in range(4))
         self.norm_q, self.norm_k = RmsNorm(dim), RmsNorm(dim)
 
-    def forward(self, x, context=None, rope=None):
+    def forward(self, x, context=None, rope=(None, None)):
         source = x if context is None else context
-        q, k, v = self.norm_q(self.q(x)), self.norm_k(self.k(source)), self.v(source)
-        q, k, v = (y.unflatten(-1, (self.heads, -1)).transpose(1, 2) for y in (q, k, v))
-        if rope is not None:
-            q, k = rotate(q, rope), rotate(k, rope)
+        q = fused.heads(self.q(x), self.norm_q.weight, *rope, self.heads)
+        k = fused.heads(self.k(source), self.norm_k.weight, *rope, self.heads)
+        v = self.v(source).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         weights = torch.softmax(q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5, dim=-1)
-        return self.o((weights @ v).transpose(1, 2).flatten(2))
+        return self.o((weights.to(v.dtype) @ v).transpose(1, 2).flatten(2))
 
 
 class Block(nn.Module):
@@ -98,12 +71,11 @@ class Block(nn.Module):
 
     def forward(self, x, e0, context, rope):
         """x [B, L, dim], e0 [B, 6, dim], context [B, text_len, dim]"""
-        shift1, scale1, gate1, shift2, scale2, gate2 = (self.modulation + e0).chunk(6, dim=1)
-        y = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale1) + shift1
-        x = x + self.self_attn(y, rope=rope) * gate1
-        x = x + self.cross_attn(self.norm3(x), context)
-        y = F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale2) + shift2
-        return x + self.ffn(y) * gate2
+        shift1, scale1, gate1, shift2, scale2, gate2 = (self.modulation + e0).unbind(1)
+        x = fused.gate_add(x, self.self_attn(fused.norm_modulate(x, scale1, shift1), rope=rope), gate1)
+        y = fused.norm_modulate(x, (self.norm3.weight - 1)[None], self.norm3.bias[None])
+        x = x + self.cross_attn(y, context)
+        return fused.gate_add(x, self.ffn(fused.norm_modulate(x, scale2, shift2)), gate2)
 
 
 class Head(nn.Module):
@@ -113,8 +85,8 @@ class Head(nn.Module):
         self.modulation = nn.Parameter(torch.randn(1, 2, dim) / dim**0.5)
 
     def forward(self, x, e):
-        shift, scale = (self.modulation + e[:, None]).chunk(2, dim=1)
-        return self.head(F.layer_norm(x, x.shape[-1:], eps=1e-6) * (1 + scale) + shift)
+        shift, scale = (self.modulation + e[:, None]).unbind(1)
+        return self.head(fused.norm_modulate(x, scale, shift))
 
 
 class Transformer(nn.Module):
@@ -147,9 +119,9 @@ class Transformer(nn.Module):
         # The patch convolution as one matrix product per token: (c, 2, 2) values each.
         tokens = x.reshape(batch, -1, frames, grid[1], 2, grid[2], 2).permute(0, 2, 3, 5, 1, 4, 6)
         tokens = tokens.reshape(batch, frames * grid[1] * grid[2], -1)
-        y = F.linear(tokens, self.patch_embedding.weight.flatten(1), self.patch_embedding.bias)
+        y = F.linear(tokens, self.patch_embedding.weight.flatten(1), self.patch_embedding.bias).float()
         e = self.time_embedding(sinusoid(t))
-        e0 = self.time_projection(e).unflatten(1, (6, -1))
+        e0 = self.time_projection(e).float().unflatten(1, (6, -1))
         context = self.text_embedding(context)
         rope = rope_table(grid, self.head_dim)
         for block in self.blocks:
