@@ -18,7 +18,7 @@ def render_on(workers, batch):
         shots = farm.until_at_rest()
         assert [shot["state"] for shot in shots] == ["delivered"], shots
         # Nobody disturbed this farm, so every attempt must have ended with a result, and every result was welcome.
-        ended = [event for event in farm.get("/v1/events?since=0")["events"] if event["kind"] == "task.attempt_ended"]
+        ended = [event for event in farm.get("/v1/events?since=0")["events"] if event["type"] == "task.attempt_ended"]
         assert not ended, ended
         for i in range(workers):
             log = farm.log(f"bay{i}")
