@@ -1,11 +1,12 @@
-"""Compares our modules with golden files of the official code: one line per output, exit 1 on a miss."""
+"""Compares our modules with golden files of the official code, and the fused row operations and their gradients with
+PyTorch's own: one line per output, exit 1 on a miss."""
 
 import json
 import sys
 
 import torch
 
-from tabletop import safetensors_io
+from tabletop import fused, safetensors_io
 from tabletop.text import TextEncoder
 from tabletop.transformer import Transformer
 from tabletop.vae import Vae
@@ -57,11 +58,42 @@ def check_vae22(tensors, config, misses):
     report("vae22 single", single, tensors["out.video_single_raw"], 1e-4, misses)
 
 
+def plain_heads(x, gain, cosine, sine, count):
+    y = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * gain
+    y = y.unflatten(-1, (count, -1)).transpose(1, 2)
+    even, odd = y[..., 0::2], y[..., 1::2]
+    return torch.stack([even * cosine - odd * sine, even * sine + odd * cosine], dim=-1).flatten(-2)
+
+
+def check_fused(misses):
+    torch.manual_seed(3)
+    x, y = torch.randn(2, 5, 32), torch.randn(2, 5, 32)
+    scale, shift, gain, angle = torch.randn(2, 32), torch.randn(2, 32), torch.randn(32), torch.randn(5, 8)
+    cases = {
+        "norm_modulate": (fused.norm_modulate, lambda a, s, b: torch.nn.functional.layer_norm(
+            a, a.shape[-1:], eps=1e-6) * (1 + s[:, None]) + b[:, None], (x, scale, shift)),
+        "gate_add": (fused.gate_add, lambda a, b, g: a + b * g[:, None], (x, y, scale)),
+        "heads": (lambda a, g: fused.heads(a, g, angle.cos(), angle.sin(), 2),
+                  lambda a, g: plain_heads(a, g, angle.cos(), angle.sin(), 2), (x, gain)),
+        "gelu": (fused.gelu, lambda a: 0.5 * a * (1 + torch.tanh(0.7978845608028654 * (a + 0.044715 * a**3))), (x,)),
+    }
+    for name, (ours, plain, inputs) in cases.items():
+        sides = []
+        for function in (ours, plain):
+            leaves = [i.clone().requires_grad_() for i in inputs]
+            out = function(*leaves)
+            (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
+            sides.append([out.detach()] + [leaf.grad for leaf in leaves])
+        for what, (a, b) in zip(("value", "gradient 0", "gradient 1", "gradient 2"), zip(*sides)):
+            report(f"fused {name} {what}", a, b, 1e-5, misses)
+
+
 CHECKS = {"vae22": check_vae22, "dit_t2v": check_dit, "umt5": check_umt5}
 
 
 def main(paths):
     misses = []
+    check_fused(misses)
     with torch.no_grad():
         for path in paths:
             tensors, metadata = safetensors_io.load(path)

@@ -1,7 +1,7 @@
 """Trains the VAE on crops of rendered clips for a given time; restarts from its own checkpoint.
 
 The loss is L1 + L2 in code space, L1 of the differences between neighbours in space and time (edges), the error
-of hues over larger blocks, and a small KL term. The learning rate follows the share of the time that has passed,
+of hues over larger blocks, how much the decoder's own grids show, and a small KL term. The learning rate follows the share of the time that has passed,
 so that the run ends annealed.
 """
 
@@ -29,6 +29,11 @@ def reconstruct(model, video):
         return model.decode(model.encode(video)).float()
 
 
+def report(model, truth):
+    made = reconstruct(model, truth)
+    print(f"held-out psnr {psnr(made, truth):.2f} grid {grid_excess(made, truth):.3f}", flush=True)
+
+
 def edges(x, y):
     """Mean absolute error of neighbour differences along columns, rows and frames."""
     return sum((x.diff(dim=d) - y.diff(dim=d)).abs().mean() for d in (2, 3, 4) if x.shape[d] > 1) / 3
@@ -40,6 +45,19 @@ def hue_error(error):
     return (low[:, 0] - low[:, 1]).abs().mean() + (low[:, 2] - low[:, 1]).abs().mean()
 
 
+def grid_excess(made, truth):
+    """How much the lines of the latent grid and of the decoder's levels show: the step across them, relative to the
+    steps one pixel beside (worker/picture/seam.h measures the same), against what the truth has there."""
+
+    def relation(video, dim, period):
+        step = video.diff(dim=dim).abs().mean(dim=[d for d in range(5) if d != dim])
+        at = torch.arange(period - 1, len(step) - 1, period)
+        return torch.log(2 * step[at].mean() + 1e-4) - torch.log(step[at - 1].mean() + step[at + 1].mean() + 1e-4)
+
+    pairs = [(dim, period) for dim in (3, 4) for period in (2, 4, 8, 16)]
+    return sum((relation(made, *pair) - relation(truth, *pair)).abs() for pair in pairs) / len(pairs)
+
+
 def losses(model, video, kl_weight, frozen_encoder=False):
     with torch.autocast("cpu", dtype=torch.bfloat16):
         with torch.set_grad_enabled(not frozen_encoder):
@@ -49,7 +67,8 @@ def losses(model, video, kl_weight, frozen_encoder=False):
         made = model.decode(latent).float()
     error = made - video
     kl = 0.5 * (mean.pow(2) + log_variance.exp() - 1 - log_variance).mean()
-    loss = error.abs().mean() + 2 * error.pow(2).mean() + edges(made, video) + 0.5 * hue_error(error) + kl_weight * kl
+    loss = (error.abs().mean() + 2 * error.pow(2).mean() + edges(made, video) + 0.5 * hue_error(error)
+            + 0.02 * grid_excess(made, video) + kl_weight * kl)
     return loss, error.pow(2).mean().item(), kl.item()
 
 
@@ -123,10 +142,10 @@ def main():
                   f"psnr {-10 * math.log10(mean[1] / 4):.2f} kl {mean[2]:.2f} rate {rate:.1e} batches {batches}",
                   flush=True)
         if step % args.report == 0:
-            print(f"held-out psnr {psnr(reconstruct(model, truth), truth):.2f}", flush=True)
+            report(model, truth)
             torch.save({"model": model.state_dict(), "step": step}, args.out)
     helpers.stop()
-    print(f"held-out psnr {psnr(reconstruct(model, truth), truth):.2f} after {step} steps", flush=True)
+    report(model, truth)
     torch.save({"model": model.state_dict(), "step": step}, args.out)
 
 
