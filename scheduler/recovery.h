@@ -1,13 +1,12 @@
-// The ledger's content becomes a State again, and a State becomes a snapshot.
+// The ledger's content becomes a State again (core/replay.h does it record by record).
 //
 // Thread contract: pure functions of their arguments; the thread that owns the State.
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "config/result.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/replay.h"
 #include "storage/ledger.h"
 
 namespace rushes::scheduler {
@@ -20,8 +19,5 @@ struct Recovered {
 // Newest snapshot, then every record after it. Each record is checked against the state before it is applied.
 // Error: kCorrupt, names the record.
 Result<Recovered> recover_state(const storage::Ledger& ledger, State& state);
-
-// All records of snapshot(state), each preceded by its length (4 bytes, big endian).
-std::string encode_snapshot(const State& state);
 
 }  // namespace rushes::scheduler

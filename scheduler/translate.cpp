@@ -129,6 +129,7 @@ std::optional<std::pair<std::string, protocol::SchedulerMessage>> to_message(con
             protocol::Assign m;
             m.id = id_of(c);
             m.lease_ms = c.lease_ms;
+            m.no_progress_ms = c.no_progress_ms;
             m.spec.assign(c.spec.begin(), c.spec.end());
             return std::pair{c.worker, protocol::SchedulerMessage(std::move(m))};
           },

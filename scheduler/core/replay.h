@@ -1,0 +1,26 @@
+// A State as bytes and back: what recovery does with what it reads, wherever that was kept.
+//
+// Bytes from a disk are hostile: every record is bounded, decoded and checked against the state before it is
+// applied.
+//
+// Thread contract: pure functions of their arguments; the thread that owns the State.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/result.h"
+#include "scheduler/core/state.h"
+
+namespace rushes::scheduler {
+
+// Applies one record that encode_record() made. Error: kCorrupt; the state is unchanged.
+Status replay_record(State& state, std::string_view bytes);
+
+// All records of snapshot(state), each preceded by its length (4 bytes, big endian).
+std::string encode_snapshot(const State& state);
+
+// Applies what encode_snapshot() made to an empty State. Error: kCorrupt, names the row.
+Status replay_snapshot(State& state, std::string_view rows);
+
+}  // namespace rushes::scheduler
