@@ -112,6 +112,10 @@ class Ledger::Impl {
   tl::unexpected<Error> with_name(const Error& inner) const { return with_context(inner, what_); }
   std::uint64_t first_sequence() const { return locked(first_); }
   std::uint64_t synced_sequence() const { return locked(synced_); }
+  Written written() const {
+    std::lock_guard lock(mutex_);
+    return written_totals_;
+  }
 
  private:
   std::uint64_t locked(const std::uint64_t& value) const {
@@ -136,6 +140,7 @@ class Ledger::Impl {
   std::uint64_t synced_ = 0;                  // last sequence on disk
   std::uint64_t first_ = 1;                   // oldest record kept
   std::uint64_t appended_ = 0, written_ = 0;  // counts of Pending, for flush()
+  Written written_totals_;
   std::optional<Error> failure_;
   bool stopping_ = false;
   std::thread writer_;
@@ -273,6 +278,9 @@ Status Ledger::Impl::write(const std::deque<Pending>& batch) {
   synced.sync = true;
   const auto written = db().Write(synced, &writes);
   if (!written.ok()) return tl::unexpected<Error>(error(written));
+  std::lock_guard lock(mutex_);
+  ++written_totals_.syncs;
+  written_totals_.bytes += writes.GetDataSize();
   return {};
 }
 
@@ -327,6 +335,7 @@ Status Ledger::append_snapshot(std::uint64_t through, std::string state,
 Status Ledger::flush() { return impl_->flush(); }
 std::uint64_t Ledger::first_sequence() const { return impl_->first_sequence(); }
 std::uint64_t Ledger::synced_sequence() const { return impl_->synced_sequence(); }
+Written Ledger::written() const { return impl_->written(); }
 
 Result<std::optional<Record>> Ledger::latest_snapshot() const {
   auto it = impl_->iterate(impl_->family(kSnapshots));

@@ -62,6 +62,12 @@ struct LedgerOptions {
   rocksdb::Env* env = nullptr;           // null: the machine's own; tests plant faults here
 };
 
+// What the writer has put on disk since the ledger was opened.
+struct Written {
+  std::uint64_t syncs = 0;
+  std::uint64_t bytes = 0;  // of the write-ahead log: records, rows and their keys
+};
+
 class Ledger {
  public:
   // Opens or creates the ledger in a folder of its own. Errors: kConflict (locked by another process),
@@ -96,6 +102,7 @@ class Ledger {
   Result<std::vector<Record>> records(std::uint64_t after, std::size_t limit) const;
   std::uint64_t first_sequence() const;   // oldest record kept; last + 1 when none is
   std::uint64_t synced_sequence() const;  // the last record that is safely on disk; 0: none
+  Written written() const;
 
   Result<std::optional<std::string>> get(Family family, std::string_view key) const;
   // Rows whose key starts with `prefix`, in key order, until `visit` returns false.

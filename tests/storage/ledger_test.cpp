@@ -100,6 +100,8 @@ TEST(Ledger, OneSyncCarriesManyAppends) {
   ASSERT_TRUE(ledger->flush());
   EXPECT_EQ(acknowledged, 1000);
   EXPECT_LE(disk.syncs() - before, 3) << "the appends that queued up were not gathered";
+  EXPECT_LE(ledger->written().syncs, 3u);
+  EXPECT_GE(ledger->written().bytes, 1000u * (8 + 24 + 1)) << "key, header and payload of every record";
 }
 
 TEST(Ledger, KeepsTheOrderOfManyThreads) {

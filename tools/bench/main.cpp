@@ -19,6 +19,11 @@ constexpr Command kCommands[] = {
     {"attention", "the CPU backend's attention", rushes::bench::bench_attention},
     {"gemm", "its linear layers against oneDNN", rushes::bench::bench_gemm},
     {"conv3d", "its convolutions against oneDNN", rushes::bench::bench_conv3d},
+    {"scheduler", "a whole farm with no-op tasks: lifecycles, latencies, recovery",
+     rushes::bench::bench_scheduler},
+    {"wire", "control messages over CURVE", rushes::bench::bench_wire},
+    {"storage", "the ledger: synced appends and replay", rushes::bench::bench_storage},
+    {"agents", "simulated workers (started by scheduler)", rushes::bench::bench_agents},
     {"tabletop", "how well the shipped model obeys captions", rushes::bench::bench_tabletop},
 };
 

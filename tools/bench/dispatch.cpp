@@ -1,0 +1,110 @@
+#include "tools/bench/dispatch.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "scheduler/core/core.h"
+#include "tools/bench/agents.h"
+#include "tools/bench/farm.h"
+#include "tools/bench/figures.h"
+
+namespace rushes::bench {
+namespace {
+
+using namespace scheduler;
+
+constexpr int kTakes = 64;  // one shot makes so many ready tasks when its encode is done
+constexpr const char* kWorker = "worker";
+
+// A State driven by events, as the loop drives it.
+class CoreFarm {
+ public:
+  explicit CoreFarm(const std::filesystem::path& models) : models_(models) {
+    settings_.limits.open_shots = 1'000'000;
+  }
+
+  Status submit(const std::string& prefix, int shots) {
+    const auto batch = config::parse_batch(batch_text(prefix, shots, kTakes), "batch.yaml", "/");
+    if (!batch) return tl::unexpected(batch.error());
+    auto model = config::find_model(kModel, {models_});
+    if (!model) return tl::unexpected(model.error());
+    const auto shared = std::make_shared<const config::ModelManifest>(std::move(*model));
+    event::SubmitBatch submit;
+    submit.name = prefix;
+    for (const auto& shot : batch->shots) submit.shots.push_back({shot, shared, {}});
+    decide(submit);
+    return {};
+  }
+
+  Status hello() {
+    const auto model = model_digest(models_);
+    if (!model) return tl::unexpected(model.error());
+    decide(event::Hello{kWorker, 1, "bench", 1, 0, 1ull << 44, {kNumericClass}, {{kModel, *model}}, {}});
+    return {};
+  }
+
+  // Every shot's encode is done, all that follows is ready. A shot is paused meanwhile, because an older
+  // shot's tasks would go before the encode of the next one.
+  void encode_all() {
+    for (const Shot& shot : state_.shots) {
+      while (state_.task(shot.encode).state != TaskState::kSucceeded) complete_one();
+      decide(event::Pause{0, shot.key, "bench"});
+    }
+    for (const Shot& shot : state_.shots) decide(event::Resume{0, shot.key, "bench"});
+  }
+
+  // The oldest task that the worker holds is done; whatever comes next is leased in the same decision.
+  void complete_one() {
+    const TaskId id = state_.workers[0].leases.front();
+    const Task& task = state_.task(id);
+    event::Completed done;
+    static_cast<AttemptRef&>(done) = {id, task.attempt, task.lease.id};
+    done.worker = kWorker;
+    done.result.numeric_class = kNumericClass;
+    const char* role = task.plan.stage == Stage::kEncode   ? "conditioning"
+                       : task.plan.stage == Stage::kDecode ? "frames"
+                                                           : "latent";
+    done.result.outputs.push_back({role, storage::digest_of(kArtifact), kArtifact.size()});
+    decide(done);
+  }
+
+  Decision decide(const Event& event) { return scheduler::decide(state_, settings_, event, {1, 1}, 1); }
+  const State& state() const { return state_; }
+
+ private:
+  const std::filesystem::path models_;
+  Settings settings_;
+  State state_;
+};
+
+}  // namespace
+
+Result<DispatchCost> measure_dispatch(const std::filesystem::path& models, std::uint64_t ready,
+                                      int decisions) {
+  constexpr int kBatch = 500;
+  const auto before = heap_bytes();
+  auto farm = std::make_unique<CoreFarm>(models);
+  const auto shots = static_cast<int>((ready + kTakes - 1) / kTakes);
+  for (int first = 0; first < shots; first += kBatch) {
+    const auto submitted = farm->submit("b" + std::to_string(first) + "-", std::min(kBatch, shots - first));
+    if (!submitted) return tl::unexpected(submitted.error());
+  }
+  DispatchCost cost;
+  cost.planned = farm->state().tasks.size();
+  cost.bytes_per_planned_task =
+      static_cast<double>(heap_bytes() - before) / static_cast<double>(cost.planned);
+  if (const auto greeted = farm->hello(); !greeted) return tl::unexpected(greeted.error());
+  farm->encode_all();
+  cost.ready = farm->state().ready;
+  std::vector<double> times;
+  for (int i = 0; i < decisions; ++i) {
+    const std::int64_t begin = monotonic_ns();
+    farm->complete_one();
+    times.push_back(static_cast<double>(monotonic_ns() - begin));
+  }
+  cost.ns = quantile(times, 0.5);
+  return cost;
+}
+
+}  // namespace rushes::bench
