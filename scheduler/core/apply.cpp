@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "config/mutation.h"
 #include "scheduler/core/index.h"
 
 namespace rushes::scheduler {
@@ -310,7 +311,7 @@ void copy_offer(Worker& worker, const Worker& row) {
   worker.name = row.name;
   worker.build = row.build;
   worker.protocol_version = row.protocol_version;
-  worker.slots = row.slots;
+  worker.slots = row.slots * (mutated(Mutation::kCountSlotTwice) ? 2 : 1);
   worker.prefetch = row.prefetch;
   worker.memory_bytes = row.memory_bytes;
   worker.numeric_classes = row.numeric_classes;
@@ -354,7 +355,8 @@ void apply_one(State& state, const record::Recovered& r) {
     Worker& worker = state.workers[id];
     worker.connected = false;
     worker.quarantined_until_ms = 0;
-    for (const TaskId task : worker.leases) index::renew_lease(state, state.tasks[task - 1], r.expires_ms);
+    for (const TaskId task : worker.leases)
+      if (!mutated(Mutation::kForgetRenewal)) index::renew_lease(state, state.tasks[task - 1], r.expires_ms);
     index::refresh_hungry(state, id);
   }
   while (!state.retries.empty()) {
@@ -407,8 +409,10 @@ void apply_one(State& state, const record::TaskRow& r) {
   task.result = r.row.result;
   task.started_wall_ms = r.row.started_wall_ms;
   task.finished_wall_ms = r.row.finished_wall_ms;
-  if (r.row.state != TaskState::kPending) index::set_state(state, task, r.row.state);
-  if (is_held(r.row.state)) index::take_lease(state, task, r.row.lease);
+  const bool held = is_held(r.row.state) && !mutated(Mutation::kLoseLeaseOnRestart);
+  const TaskState as = is_held(r.row.state) && !held ? TaskState::kReady : r.row.state;
+  if (as != TaskState::kPending) index::set_state(state, task, as);
+  if (held) index::take_lease(state, task, r.row.lease);
   if (r.row.state == TaskState::kSucceeded) learn_rate(state, task);
 }
 

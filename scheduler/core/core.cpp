@@ -1,5 +1,6 @@
 #include "scheduler/core/core.h"
 
+#include "config/mutation.h"
 #include "scheduler/core/decider.h"
 
 namespace rushes::scheduler {
@@ -30,9 +31,9 @@ const Shot* Decider::shot_or_refuse(RequestId request, const std::string& key) {
 const Task* Decider::current(const AttemptRef& ref, const Worker& worker) const {
   if (!state_.has_task(ref.task)) return nullptr;
   const Task& task = state_.task(ref.task);
-  const bool same = is_held(task.state) && task.attempt == ref.attempt && task.lease.id == ref.lease &&
-                    task.lease.worker == id_of(worker);
-  return same ? &task : nullptr;
+  const bool same =
+      task.attempt == ref.attempt && task.lease.id == ref.lease && task.lease.worker == id_of(worker);
+  return is_held(task.state) && (same || mutated(Mutation::kAcceptStaleAttempt)) ? &task : nullptr;
 }
 
 const Task* Decider::accepted(const AttemptRef& ref) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "config/mutation.h"
 #include "scheduler/core/decider.h"
 #include "scheduler/core/policy/ranking.h"
 #include "scheduler/plan/compose.h"
@@ -49,7 +50,7 @@ void Decider::follow_up(TaskId id) {
   if (task.plan.stage == Stage::kCritique) {
     const std::uint32_t take = task.plan.take, version = task.plan.revision;
     if (task.state == TaskState::kSucceeded && !task.plan.whole_take && version == 0 &&
-        task.result.critique.verdict == Verdict::kReject) {
+        task.result.critique.verdict == Verdict::kReject && !mutated(Mutation::kSkipCheckpointVerdict)) {
       return drop_take(shot, take,
                        "window " + std::to_string(task.plan.window) + " was rejected by the critics");
     }

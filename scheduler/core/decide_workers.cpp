@@ -1,6 +1,7 @@
 // decide(): what workers say, and what the clock makes of their silence.
 #include <algorithm>
 
+#include "config/mutation.h"
 #include "scheduler/core/decider.h"
 #include "scheduler/core/policy/retry.h"
 
@@ -60,6 +61,8 @@ std::string problem_of(const TaskResult& result, const Task& task, const Shot& s
 
 bool ends_the_task(const Task& task) { return task.lease.revoking && task.lease.then != TaskState::kReady; }
 
+constexpr const char* kNotNamed = "the worker does not name it";
+
 }  // namespace
 
 void Decider::on(const event::Hello& e) {
@@ -104,16 +107,22 @@ void Decider::welcome(const event::Hello& e, WorkerId id) {
       answer.stop.push_back(ref);
     }
   }
-  // What the worker does not name any more died with its engines.
-  const std::vector<TaskId> held = state_.workers[id].leases;
-  for (const TaskId task : held) {
-    const Lease& lease = state_.task(task).lease;
-    const bool named = std::any_of(e.running.begin(), e.running.end(), [&](const AttemptRef& ref) {
-      return ref.task == task && ref.lease == lease.id;
-    });
-    if (!named) attempt_over(state_.task(task), AttemptEnd::kWorkerRestarted, "the worker no longer has it");
-  }
   send(std::move(answer));
+  // What the worker does not name died with its engines, or its Assign crossed this Hello on the way. Only
+  // the worker knows which: the task is free again when it says Stopped.
+  const std::vector<TaskId> held = state_.workers[id].leases;
+  for (const TaskId task_id : held) {
+    const Task& task = state_.task(task_id);
+    const bool named = std::any_of(e.running.begin(), e.running.end(), [&](const AttemptRef& ref) {
+      return ref.task == task_id && ref.lease == task.lease.id;
+    });
+    if (named) continue;
+    const AttemptRef ref{task_id, task.attempt, task.lease.id};
+    if (task.lease.revoking)
+      send(command::Revoke{ref, e.worker, task.lease.revoke_reason});  // said again
+    else
+      revoke(task, TaskState::kReady, kNotNamed);
+  }
   if (state_.workers[id].draining) send(command::Drain{e.worker});
 }
 
@@ -232,7 +241,8 @@ void Decider::attempt_failed(const Task& task, WorkerId worker, const event::Fai
 void Decider::attempt_over(const Task& task, AttemptEnd end, const std::string& message) {
   const ShotId shot = task.shot;
   const TaskId id = task.plan.id;
-  TaskState then = task.lease.revoking ? task.lease.then : TaskState::kReady;
+  const bool called_off = task.lease.revoking && !mutated(Mutation::kResurrectCancelled);
+  TaskState then = called_off ? task.lease.then : TaskState::kReady;
   const bool lost = end != AttemptEnd::kStopped;
   if (then == TaskState::kReady && lost &&
       policy::give_up(settings_.retries, task.failures, task.losses + 1)) {
@@ -263,7 +273,9 @@ void Decider::on(const event::Stopped& e) {
   const Worker* worker = state_.find_worker(e.worker);
   const Task* task = worker != nullptr ? current(e, *worker) : nullptr;
   if (task == nullptr) return;  // the answer to Welcome.stop, or a repetition
-  attempt_over(*task, AttemptEnd::kStopped,
+  // What had begun and was not named went down with the worker; that counts against the task.
+  const bool died = task->state == TaskState::kRunning && task->lease.revoke_reason == kNotNamed;
+  attempt_over(*task, died ? AttemptEnd::kWorkerRestarted : AttemptEnd::kStopped,
                task->lease.revoking ? task->lease.revoke_reason : "the worker gave it back");
 }
 
@@ -294,13 +306,15 @@ void Decider::on(const event::Tick&) {
       emit(record::WorkerSeen{id, false, worker.seen_ms, worker.seen_wall_ms});
     }
   }
-  while (!state_.expiries.empty() && state_.expiries.begin()->first <= now_.boot_ms) {
+  while (!state_.expiries.empty() && state_.expiries.begin()->first <= now_.boot_ms &&
+         !mutated(Mutation::kLeaseNeverExpires)) {
     const Task& task = state_.task(state_.expiries.begin()->second);
     const Worker& worker = state_.workers[task.lease.worker];
     const std::string name = worker.name;
     attempt_over(task, AttemptEnd::kExpired, "worker " + name + " was silent");
   }
-  while (!state_.retries.empty() && state_.retries.begin()->first <= now_.boot_ms) {
+  while (!state_.retries.empty() && state_.retries.begin()->first <= now_.boot_ms &&
+         !mutated(Mutation::kBackOffForever)) {
     emit(record::RetryDue{state_.retries.begin()->second});
   }
   for (WorkerId id = 0; id < state_.workers.size(); ++id) {
@@ -314,6 +328,7 @@ void Decider::revoke(const Task& task, TaskState then, const std::string& reason
   const std::string worker = state_.workers[task.lease.worker].name;
   emit(record::RevokeAsked{ref, then, reason});
   send(command::Revoke{ref, worker, reason});
+  if (mutated(Mutation::kReleaseBeforeStop)) attempt_over(task, AttemptEnd::kStopped, reason);
 }
 
 void Decider::note_pause(ShotId id) {

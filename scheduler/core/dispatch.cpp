@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "config/mutation.h"
 #include "scheduler/core/decider.h"
 #include "scheduler/core/index.h"
 #include "scheduler/core/policy/fit.h"
@@ -73,6 +74,7 @@ std::vector<policy::ShowLoad> Decider::show_loads() const {
       load.weight = listed->weight;
       load.floor = listed->floor;
     }
+    if (mutated(Mutation::kStarveShow)) load = {load.leased, load.runnable, loads.size() == 1 ? 1e-6 : 1, 0};
     loads.push_back(load);
   }
   return loads;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cassert>
 
+#include "config/mutation.h"
+
 namespace rushes::scheduler {
 
 bool needs_model(const PlannedTask& plan) {
@@ -72,6 +74,7 @@ void add_task(State& state, ShotId shot, const PlannedTask& plan, std::int64_t w
   for (const Dependency& need : plan.needs) {
     Task& maker = state.tasks[need.task - 1];
     if (is_done(maker.state)) continue;
+    if (mutated(Mutation::kForgetDependency) && &need == &plan.needs.back()) continue;
     maker.dependents.push_back(plan.id);
     ++task.missing;
   }

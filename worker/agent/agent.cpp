@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/mutation.h"
+
 namespace rushes::worker {
 namespace {
 
@@ -10,6 +12,7 @@ using protocol::AttemptId;
 
 constexpr std::size_t kMaxUnanswered = 64;  // heartbeats remembered while the scheduler is silent
 constexpr std::size_t kMaxFailures = 256;
+constexpr std::size_t kMaxBuried = 1024;
 
 bool same(const AttemptId& a, const AttemptId& b) { return a.task == b.task && a.attempt == b.attempt; }
 
@@ -20,7 +23,10 @@ bool passing(ErrorKind kind) { return kind == ErrorKind::kUnreachable || kind ==
 
 Agent::Agent(AgentOptions options, std::vector<protocol::Completed> outbox, Time now)
     : options_(std::move(options)), slots_(options_.slots) {
-  for (protocol::Completed& result : outbox) results_.push_back({std::move(result), false, now, Time(0)});
+  for (protocol::Completed& result : outbox) {
+    if (mutated(Mutation::kDropOutboxEntry) && &result == &outbox.front()) continue;
+    results_.push_back({std::move(result), false, now, Time(0)});
+  }
 }
 
 std::vector<Action> Agent::take_actions() { return std::exchange(actions_, {}); }
@@ -160,6 +166,8 @@ void Agent::handle(const protocol::Greet&, Time now) {
 
 void Agent::handle(const protocol::Assign& assign, Time now) {
   if (find(assign.id) || find_result(assign.id)) return;  // said twice
+  if (std::any_of(buried_.begin(), buried_.end(), [&](const AttemptId& id) { return same(id, assign.id); }))
+    return;
   const auto refuse = [&](protocol::FailKind kind, const std::string& why) {
     report({assign.id, kind, why, "", ""}, now);
   };
@@ -210,6 +218,7 @@ void Agent::handle(const protocol::Revoke& revoke, Time now) {
     return stop(attempts_[*index], std::nullopt, now);
   }
   if (const auto index = find_result(revoke.id)) drop_result(*index);
+  bury(revoke.id);
   send(protocol::Stopped{revoke.id});
 }
 
@@ -224,6 +233,12 @@ void Agent::drop_result(std::size_t index) {
   actions_.emplace_back(action::Forget{id});
   actions_.emplace_back(action::Release{id});
   results_.erase(results_.begin() + static_cast<std::ptrdiff_t>(index));
+  bury(id);
+}
+
+void Agent::bury(const AttemptId& id) {
+  buried_.push_back(id);
+  if (buried_.size() > kMaxBuried) buried_.pop_front();
 }
 
 // ---- transfers
@@ -328,7 +343,8 @@ void Agent::on_done(std::uint32_t slot, const protocol::EngineDone& done, const 
 }
 
 void Agent::complete(std::size_t index, const std::string& result, const std::string& log_tail) {
-  const AttemptId id = attempts_[index].id;  // a copy: erasing moves the next attempt into its place
+  const bool slip = mutated(Mutation::kResultOfAnotherAttempt) && index + 1 < attempts_.size();
+  const AttemptId id = attempts_[index + (slip ? 1 : 0)].id;  // a copy: erasing moves the next one here
   attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(index));
   results_.push_back({{id, result, log_tail}, false, Time(0), Time(0)});
   actions_.emplace_back(action::Keep{results_.back().result});
@@ -382,6 +398,7 @@ void Agent::ended(std::size_t index, Time now) {
   Attempt attempt = std::move(attempts_[index]);
   attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(index));
   actions_.emplace_back(action::Release{attempt.id});
+  bury(attempt.id);
   if (attempt.failure)
     report(std::move(*attempt.failure), now);
   else

@@ -174,11 +174,14 @@ class Agent {
   std::optional<std::size_t> find_result(const protocol::AttemptId& id) const;
   std::optional<std::size_t> in_slot(std::uint32_t slot, const protocol::AttemptId& id) const;
   void drop_result(std::size_t index);
+  // This attempt never runs here again: an Assign that was said twice, or that its Revoke overtook, is void.
+  void bury(const protocol::AttemptId& id);
 
   AgentOptions options_;
   std::vector<Attempt> attempts_;  // in order of assignment
   std::vector<Finished> results_;
   std::vector<Failure> failures_;
+  std::deque<protocol::AttemptId> buried_;  // the last ones that are over, oldest first
   std::vector<Slot> slots_;
   std::vector<protocol::Digest> cached_;
   std::vector<Action> actions_;

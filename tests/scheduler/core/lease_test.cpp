@@ -80,12 +80,32 @@ TEST(Lease, AWorkerThatStartedAgainLosesWhatItDoesNotNameAtOnce) {
   a.hello();
   a.receive();
   const AttemptRef old = a.held.front();
+  a.start(old);
   a.lose_everything();
   a.hello();
+  a.receive();  // asked whether it has stopped
   a.receive();
   ASSERT_EQ(a.held.size(), 1u) << "leased again without waiting for the lease to run out";
   EXPECT_EQ(a.held.front().task, old.task);
   EXPECT_EQ(a.held.front().attempt, 2u);
+  EXPECT_EQ(farm.state().task(old.task).losses, 1u) << "it may have taken the worker with it";
+}
+
+TEST(Lease, AnAssignmentThatCrossesAHelloIsNotGivenToAnother) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0), b(farm, "b", 1, 0);
+  a.hello();
+  b.hello();
+  a.hello();  // said again before the answer came: it cannot name what is on its way
+  const TaskId task = 1;
+  ASSERT_TRUE(is_held(farm.state().task(task).state));
+  EXPECT_EQ(farm.state().task(task).attempt, 1u);
+  EXPECT_TRUE(farm.state().task(task).lease.revoking);
+  a.receive();  // the Assign, then the Revoke: it stops and says so
+  b.receive();
+  EXPECT_EQ(farm.state().task(task).attempt, 2u);
+  EXPECT_EQ(farm.state().task(task).losses, 0u) << "nothing was lost with a worker";
 }
 
 TEST(Lease, ASchedulerRestartKeepsRunningAttempts) {
@@ -124,6 +144,7 @@ TEST(Lease, ALeaseThatWasWrittenButNeverSentIsGivenAgain) {
   a.hello();
   farm.restart();  // the Assign was lost with the process
   a.hello();
+  a.receive();
   a.receive();
   ASSERT_EQ(a.held.size(), 1u);
   EXPECT_EQ(a.held.front().attempt, 2u);

@@ -145,6 +145,23 @@ TEST_F(AgentTest, AResultBelongsToItsOwnTaskWhileOthersWait) {
   EXPECT_THAT(sent<Completed>(), ElementsAre(Completed{id(1), outputs(), ""}));
 }
 
+TEST_F(AgentTest, AnAttemptThatIsOverNeverRunsAgain) {
+  join();
+  agent->on_message(Revoke{id(1), "no longer wanted"}, now);  // overtakes its Assign
+  EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(1)}));
+  assign_and_run(id(1));
+  assign_and_run(id(2));
+  agent->on_done(0, EngineDone{id(2), outputs()}, "", now);
+  agent->on_uploaded(id(2), {}, now);
+  agent->on_message(Accepted{{2, 1, 0}}, now);
+  assign_and_run(id(2));  // arrives twice
+  const auto run = all<action::Run>();
+  ASSERT_EQ(run.size(), 1u);
+  EXPECT_EQ(run[0].id, id(2));
+  assign_and_run(id(2, 2));  // the task's next attempt is another matter
+  EXPECT_EQ(all<action::Run>().size(), 1u);
+}
+
 TEST_F(AgentTest, ALeaseCountsFromTheDepartureOfTheAcknowledgedHeartbeat) {
   join();
   assign_and_run(id(1));
