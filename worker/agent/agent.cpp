@@ -165,6 +165,9 @@ void Agent::handle(const protocol::Greet&, Time now) {
 }
 
 void Agent::handle(const protocol::Assign& assign, Time now) {
+  // What comes before the answer to our Hello was decided before that Hello, perhaps for an earlier process
+  // of this name; the Hello did not name it, so it is called off already.
+  if (!welcomed_) return;
   if (find(assign.id) || find_result(assign.id)) return;  // said twice
   if (std::any_of(buried_.begin(), buried_.end(), [&](const AttemptId& id) { return same(id, assign.id); }))
     return;

@@ -162,6 +162,18 @@ TEST_F(AgentTest, AnAttemptThatIsOverNeverRunsAgain) {
   EXPECT_EQ(all<action::Run>().size(), 1u);
 }
 
+TEST_F(AgentTest, AnAssignmentFromBeforeItsHelloIsNotTaken) {
+  agent->on_connected(now);
+  agent->on_ready(0, "test-class", now);
+  assign(id(1));  // decided for the process before, held up by a slow disk
+  EXPECT_THAT(all<action::Fetch>(), IsEmpty());
+  EXPECT_EQ(sent<Hello>().size(), 1u);
+  join();
+  assign(id(2));
+  EXPECT_EQ(all<action::Fetch>().size(), 1u);
+  EXPECT_EQ(agent->attempts(), 1u);
+}
+
 TEST_F(AgentTest, ALeaseCountsFromTheDepartureOfTheAcknowledgedHeartbeat) {
   join();
   assign_and_run(id(1));
