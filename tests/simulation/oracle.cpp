@@ -1,0 +1,228 @@
+#include "tests/simulation/oracle.h"
+
+#include <algorithm>
+#include <ranges>
+#include <utility>
+
+#include "scheduler/core/invariants.h"
+#include "scheduler/core/policy/fit.h"
+#include "scheduler/core/policy/numeric_class.h"
+#include "tests/simulation/studio.h"
+
+namespace rushes::simulation {
+
+using scheduler::Record;
+using scheduler::State;
+using scheduler::TaskId;
+using scheduler::TaskState;
+namespace record = scheduler::record;
+namespace policy = scheduler::policy;
+
+namespace {
+
+constexpr std::uint64_t kRecountEvery = 2'000;  // decisions
+
+std::string name_of(const protocol::AttemptId& id) {
+  return protocol::to_string(id) + " under lease " + std::to_string(id.lease);
+}
+
+bool is_over(const ShadowTask& task) {
+  return task.ending || (task.state != TaskState::kPending && task.state != TaskState::kReady &&
+                         !scheduler::is_held(task.state) && task.state != TaskState::kFailed);
+}
+
+}  // namespace
+
+void Oracle::complain(int invariant, std::string what) {
+  violations_.push_back({invariant, timeline_.now(), std::move(what)});
+}
+
+void Oracle::decided(const State& state, const scheduler::Event& event, std::vector<Record> records,
+                     scheduler::Now now) {
+  touched_ = {};
+  const auto complain_here = [this](int invariant, std::string what) {
+    complain(invariant, std::move(what));
+  };
+  for (Record& record : records) {
+    check_record(record);
+    shadow_.learn(record, now, settings_.times.lease.count(), touched_, complain_here);
+    if (scheduler::is_durable(record)) history_.push_back(std::move(record));
+  }
+  if (!violations_.empty()) return;  // what follows would only repeat it
+  check_touched(state);
+  check_closed(event);
+  check_floors(state);
+  check_idle(state);
+  if (std::holds_alternative<scheduler::event::Tick>(event)) check_clock(state, now);
+  if (++decisions_ % kRecountEvery == 0) recount(state);
+}
+
+// What a record says about the world outside of the scheduler.
+void Oracle::check_record(const Record& record) {
+  if (const auto* r = std::get_if<record::ResultAccepted>(&record)) {
+    ++accepted_;
+    const bool own =
+        !r->result.outputs.empty() && r->result.outputs.front().digest == output_of(seed_, r->ref.task);
+    require(own, 2, "task " + std::to_string(r->ref.task) + " was given the result of another task");
+  }
+  if (const auto* r = std::get_if<record::AttemptEnded>(&record)) {
+    if (r->end == scheduler::AttemptEnd::kExpired) ++expired_;
+    const bool confirmed = r->end != scheduler::AttemptEnd::kExpired;
+    require(!confirmed || !engines_.contains(r->ref.lease), 3,
+            "task " + std::to_string(r->ref.task) + " is free again (" + scheduler::to_string(r->end) +
+                ") while an engine still works on lease " + std::to_string(r->ref.lease));
+  }
+}
+
+void Oracle::check_touched(const State& state) {
+  std::string difference = shadow_.difference_of_farm(state);
+  for (const TaskId id : touched_.tasks)
+    if (difference.empty()) difference = shadow_.difference(state, id);
+  for (const scheduler::ShotId id : touched_.shots)
+    if (difference.empty()) difference = shadow_.difference_of_shot(state, id);
+  require(difference.empty(), 6, difference);
+  for (const TaskId id : touched_.tasks)
+    if (const ShadowTask& task = shadow_.task(id); scheduler::is_held(task.state))
+      require(state.task(id).lease.expires_ms == task.expires_ms, 3,
+              "the lease of task " + std::to_string(id) + " ends at another time than was decided");
+  for (const scheduler::WorkerId id : touched_.workers)
+    require(state.workers[id].leases.size() == shadow_.workers()[id].held.size(), 4,
+            state.workers[id].name + ": leases differ from a recount");
+}
+
+// A rejection or a person's no reaches all that it concerns and nothing else, in the same decision.
+void Oracle::check_closed(const scheduler::Event& event) {
+  for (const TaskId id : touched_.accepted) {
+    const ShadowTask& task = shadow_.task(id);
+    if (task.stage != scheduler::Stage::kCritique || task.whole_take || task.revision != 0) continue;
+    const auto* completed = std::get_if<scheduler::event::Completed>(&event);
+    if (completed == nullptr || completed->result.critique.verdict != scheduler::Verdict::kReject) continue;
+    const auto& shot = shadow_.shots()[task.shot];
+    require(shot.takes[task.take - 1] == scheduler::TakeState::kDropped, 5,
+            shot.key + " take " + std::to_string(task.take) + " goes on behind a rejected checkpoint");
+    for (const TaskId closed : touched_.closed)
+      require(shadow_.task(closed).shot == task.shot, 5,
+              "the rejection of task " + std::to_string(id) + " closed task " + std::to_string(closed) +
+                  " of another shot");
+  }
+  for (const auto& [shot, take] : touched_.dropped_takes)
+    for (const TaskId id : shadow_.shots()[shot].tasks)
+      if (const ShadowTask& task = shadow_.task(id); task.take == take)
+        require(is_over(task) || shadow_.shots()[shot].takes[take - 1] != scheduler::TakeState::kDropped, 5,
+                "task " + std::to_string(id) + " goes on in a dropped take");
+  for (const scheduler::ShotId shot : touched_.cancelled_shots)
+    for (const TaskId id : shadow_.shots()[shot].tasks)
+      require(is_over(shadow_.task(id)) || shadow_.task(id).state == TaskState::kFailed, 5,
+              "task " + std::to_string(id) + " goes on in a cancelled shot");
+}
+
+// A lease goes to nobody while a show that is further below its floor has work for the same worker. What is
+// still ready behind a decision was ready while it dispatched.
+void Oracle::check_floors(const State& state) {
+  if (touched_.leases.empty()) return;
+  std::uint32_t slots = 0;
+  for (const scheduler::Worker& worker : state.workers) slots += worker.connected ? worker.slots : 0;
+  for (const config::Show& starved : settings_.shows) {
+    const double missing = starved.floor * slots - shadow_.held_by_show(starved.name);
+    if (missing <= 0) continue;
+    for (const Shadow::Touched::Given& lease : touched_.leases) {
+      const std::string& show = shadow_.shots()[shadow_.task(lease.task).shot].show;
+      if (show == starved.name) continue;
+      double floor = 0;
+      for (const config::Show& other : settings_.shows) floor = other.name == show ? other.floor : floor;
+      const double its_missing = std::max(0.0, floor * slots - lease.held_before);
+      require(its_missing >= missing || !could_take(state, state.workers[lease.worker], starved.name), 8,
+              "show " + starved.name + " is under its floor and " + state.workers[lease.worker].name +
+                  " gets task " + std::to_string(lease.task) + " of " + show);
+    }
+  }
+}
+
+// Whether a task of the show (empty: of any) waits that this worker could run. A task that failed may be kept
+// for others.
+bool Oracle::could_take(const State& state, const scheduler::Worker& worker, const std::string& show) const {
+  for (const scheduler::Bucket& bucket : state.buckets) {
+    if (bucket.ready.empty() || (!show.empty() && state.shows[bucket.show].name != show)) continue;
+    if (policy::fit(worker, bucket.needs) != policy::Fit::kFits) continue;
+    if (bucket.needs.numeric_class.empty() &&
+        policy::choose_class(worker, state.workers, bucket.needs).empty())
+      continue;
+    for (const scheduler::ReadyKey& key : bucket.ready)
+      if (state.task(key.task).failures == 0) return true;
+  }
+  return false;
+}
+
+// No slot stays free behind a decision while a task waits that fits it.
+void Oracle::check_idle(const State& state) {
+  if (state.ready == 0) return;
+  for (const scheduler::WorkerId id : state.hungry) {
+    const scheduler::Worker& worker = state.workers[id];
+    if (worker.leases.size() >= worker.slots || !policy::takes_work(worker)) continue;
+    require(!could_take(state, worker, ""), 7, worker.name + " has a free slot and a task that fits waits");
+  }
+}
+
+// What is due is done: leases that ran out, tasks that were held back.
+void Oracle::check_clock(const State& state, scheduler::Now now) {
+  for (const scheduler::WorkerId worker :
+       std::views::iota(0u, static_cast<unsigned>(shadow_.workers().size())))
+    for (const TaskId id : shadow_.workers()[worker].held)
+      require(shadow_.task(id).expires_ms > now.boot_ms, 7,
+              "task " + std::to_string(id) + " keeps a lease that ran out");
+  require(state.retries.empty() || state.retries.begin()->first > now.boot_ms, 7,
+          "a task is held back too long");
+}
+
+void Oracle::acknowledged_submit(const std::vector<std::string>& shots) {
+  acknowledged_.insert(shots.begin(), shots.end());
+}
+
+void Oracle::crashed(std::uint64_t survivors) {
+  require(survivors >= exposed_, 1,
+          "records " + std::to_string(survivors + 1) + " to " + std::to_string(exposed_) +
+              " are lost, and somebody was told of them");
+  history_.resize(std::min<std::size_t>(history_.size(), survivors));
+  shadow_ = {};
+  Shadow::Touched ignored;
+  for (const Record& record : history_) shadow_.learn(record, {}, 0, ignored, [](int, const std::string&) {});
+}
+
+void Oracle::recovered(const State& state) {
+  std::string difference = shadow_.difference_of_farm(state);
+  for (TaskId id = 1; id <= shadow_.tasks().size(); ++id)
+    if (difference.empty()) difference = shadow_.difference(state, id);
+  for (scheduler::ShotId id = 0; id < shadow_.shots().size(); ++id)
+    if (difference.empty()) difference = shadow_.difference_of_shot(state, id);
+  require(difference.empty(), 1, "after the restart " + difference);
+  for (const std::string& shot : acknowledged_)
+    require(state.find_shot(shot) != nullptr, 1, "shot " + shot + " was acknowledged and is lost");
+  recount(state);
+}
+
+void Oracle::recount(const State& state) {
+  for (const std::string& problem : scheduler::check_invariants(state)) {
+    int invariant = 0;
+    const std::string word = "invariant ";
+    if (problem.starts_with(word)) invariant = problem[word.size()] - '0';
+    complain(invariant, "recount: " + problem);
+  }
+}
+
+void Oracle::engine_started(int worker, const protocol::AttemptId& id, bool inputs_there) {
+  const std::string what = "w" + std::to_string(worker) + " starts " + name_of(id);
+  require(inputs_there, 5, what + " without its inputs");
+  require(!engines_.contains(id.lease), 3, what + " while another engine works on it");
+  engines_[id.lease] = worker;
+  const auto release = shadow_.release_of(id.lease);
+  require(release != Release::kAccepted, 3, what + ", whose result was accepted");
+  require(release != Release::kConfirmed, 3, what + ", which was confirmed to have stopped");
+  if (!shadow_.has_task(id.task)) return complain(1, what + ", which nobody planned");
+  for (const TaskId need : shadow_.task(id.task).needs) {
+    const TaskState state = shadow_.task(need).state;
+    require(state == TaskState::kSucceeded || state == TaskState::kSkipped, 5,
+            what + " before task " + std::to_string(need) + " is done");
+  }
+}
+
+}  // namespace rushes::simulation

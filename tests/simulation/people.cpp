@@ -1,0 +1,126 @@
+#include "tests/simulation/people.h"
+
+#include <utility>
+
+namespace rushes::simulation {
+
+using scheduler::ShotState;
+namespace event = scheduler::event;
+
+namespace {
+
+constexpr std::int64_t kPatience = 30'000;  // as Loop::kPatience
+constexpr std::int64_t kAgain = 1'000;
+
+}  // namespace
+
+People::People(World& world, std::uint32_t tasks)
+    : world_(world), dice_(world.seed, 5), tasks_(tasks), model_(studio_model()) {}
+
+void People::begin() {
+  submitting_ = true;
+  submit();
+}
+
+void People::submit() {
+  if (world_.oracle.shadow().tasks().size() >= tasks_) {
+    submitting_ = false;
+    return;
+  }
+  event::SubmitBatch batch;
+  batch.idempotency_key = batch.name = "batch" + std::to_string(next_batch_++);
+  batch.text = storage::digest_of(batch.name);
+  batch.by = "ann";
+  for (auto shots = dice_.between(1, 4); shots > 0; --shots)
+    batch.shots.push_back({studio_shot(dice_, next_shot_++), model_, {}});
+  ask(std::move(batch));
+}
+
+void People::ask(event::SubmitBatch batch) {
+  const auto answered = std::make_shared<bool>(false);
+  const auto again = [this, batch, answered] {
+    if (!std::exchange(*answered, true)) ask(batch);
+  };
+  const bool heard = world_.scheduler->request(batch, [this, batch, answered](const auto& answer) {
+    if (std::exchange(*answered, true)) return;
+    if (answer) {
+      std::vector<std::string> shots;
+      for (const auto& shot : batch.shots) shots.push_back(shot.shot.show + "/" + shot.shot.name);
+      world_.oracle.acknowledged_submit(shots);
+    } else {
+      world_.oracle.complain(1, "a batch is refused: " + answer.error().message);
+    }
+    world_.timeline.in(dice_.between(0, 2'000), [this] { submit(); });
+  });
+  world_.timeline.in(heard ? kPatience : kAgain, again);
+}
+
+void People::insist(scheduler::Event wanted) {
+  ++open_;
+  const auto answered = std::make_shared<bool>(false);
+  const auto again = [this, wanted, answered] {
+    if (std::exchange(*answered, true)) return;
+    --open_;
+    insist(wanted);
+  };
+  const bool heard = world_.scheduler->request(wanted, [this, answered](const auto&) {
+    if (!std::exchange(*answered, true)) --open_;
+  });
+  world_.timeline.in(heard ? kPatience : kAgain, again);
+}
+
+std::string People::any_shot(Dice& dice) const {
+  const auto& shots = world_.oracle.shadow().shots();
+  return shots.empty() ? "nobody/nothing" : shots[dice.below(shots.size())].key;
+}
+
+void People::wish(std::int64_t what) {
+  Dice dice(static_cast<std::uint64_t>(what), 6);
+  const std::string shot = any_shot(dice);
+  const auto take = static_cast<std::uint32_t>(dice.between(1, 3));
+  const auto tasks = world_.oracle.shadow().tasks().size();
+  switch (dice.below(12)) {
+    case 0:
+    case 1:
+      return insist(event::Pause{0, shot, "ann"});
+    case 2:
+    case 3:
+      return insist(event::Resume{0, shot, "ann"});
+    case 4:
+      return insist(event::Cancel{0, shot, "ann"});
+    case 5:
+      return insist(event::Retry{0, shot, 0, {}, "", "ann"});
+    case 6:
+      return insist(event::Retry{0, shot, take, {0}, "again", "ann"});
+    case 7:
+      return insist(event::Skip{0, 1 + dice.below(tasks + 1), "ann"});
+    case 8:
+      return insist(event::Approve{0, shot, take, "ann"});
+    case 9:
+      return insist(event::Upgrade{0, shot, "ann"});
+    case 10:
+      return insist(event::DrainWorker{0, "w" + std::to_string(dice.below(world_.workers.size())), "ann"});
+    default:
+      return insist(event::Retry{0, shot, 0, {1}, "brighter", "ann"});
+  }
+}
+
+std::size_t People::tend() {
+  std::size_t count = 0;
+  for (const scheduler::Shot& shot : world_.scheduler->state().shots) {
+    if (shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled) continue;
+    ++count;
+    if (shot.pause_requested) {
+      insist(event::Resume{0, shot.key, "ann"});
+    } else if (shot.state == ShotState::kReview) {
+      insist(event::Approve{0, shot.key, shot.ranking.front(), "ann"});
+    } else if (shot.state == ShotState::kAttention && shot.attention_task != 0) {
+      insist(event::Retry{0, shot.key, 0, {}, "", "ann"});
+    } else if (shot.state == ShotState::kAttention) {  // every take was dropped
+      insist(event::Cancel{0, shot.key, "ann"});
+    }
+  }
+  return count;
+}
+
+}  // namespace rushes::simulation

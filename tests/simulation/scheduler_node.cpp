@@ -1,0 +1,295 @@
+#include "tests/simulation/scheduler_node.h"
+
+#include <utility>
+
+#include "config/mutation.h"
+#include "scheduler/core/record_codec.h"
+#include "scheduler/core/replay.h"
+#include "scheduler/translate.h"
+#include "tests/simulation/worker_node.h"
+
+namespace rushes::simulation {
+namespace {
+
+constexpr std::int64_t kTick = 250;     // as LoopOptions::tick
+constexpr std::size_t kMaxTurn = 256;   // as scheduler/loop.cpp
+constexpr std::int64_t kAgain = 2'000;  // a supervisor starts a process that failed again after
+
+// By Event::index().
+constexpr const char* kDecides[] = {
+    "decides submit",       "decides cancel",  "decides pause",    "decides resume", "decides approve",
+    "decides upgrade",      "decides retry",   "decides skip",     "decides drain",  "decides hello",
+    "decides heartbeat",    "decides started", "decides result",   "decides failed", "decides stopped",
+    "decides disconnected", "decides bye",     "decides recovery", "decides tick"};
+static_assert(std::size(kDecides) == std::variant_size_v<scheduler::Event>);
+
+int number_of(const std::string& worker) { return std::stoi(worker.substr(1)); }
+
+std::optional<std::int64_t> sync_time(const World& world) {
+  if (world.weather.rages(FaultKind::kFullDisk)) return std::nullopt;
+  return world.weather.amount(FaultKind::kSlowDisk).value_or(2);
+}
+
+}  // namespace
+
+SchedulerNode::SchedulerNode(World& world)
+    : world_(world),
+      dice_(world.seed, 4),
+      clock_(1'000'000),
+      disk_(
+          world.timeline, [&world] { return sync_time(world); }, world.seed) {
+  snapshot_every_ = static_cast<std::uint64_t>(dice_.between(200, 3000));
+}
+
+// ---- the process
+
+void SchedulerNode::start() {
+  world_.note("scheduler starts", -1, life_);
+  auto state = disk_.read();
+  if (!state) return world_.oracle.complain(1, "recovery: " + state.error().message);
+  state_ = std::move(*state);
+  world_.oracle.recovered(state_);
+  up_ = true;
+  records_since_snapshot_ = 0;
+  Turn turn;
+  decide_one(scheduler::event::Recover{}, turn);
+  finish(std::move(turn));
+  if (!up_) return;
+  world_.timeline.in(kTick, [this, life = life_] {
+    if (life == life_) tick();
+  });
+  for (WorkerNode* worker : world_.workers) worker->hear_scheduler_up();
+}
+
+void SchedulerNode::kill(std::int64_t down_ms) {
+  if (!up_) return;
+  world_.note("scheduler dies", -1, life_);
+  ++life_;
+  ++kills_;
+  up_ = turn_planned_ = false;
+  doom_.reset();
+  queue_.clear();
+  waiting_.clear();
+  routes_.clear();
+  in_flight_ = 0;
+  world_.oracle.crashed(disk_.crash());
+  if (dice_.chance(25)) clock_.restart(world_.now());  // the machine went down with it
+  for (WorkerNode* worker : world_.workers) worker->hear_scheduler_down();
+  world_.timeline.in(std::max<std::int64_t>(1, down_ms), [this] { start(); });
+}
+
+void SchedulerNode::kill_after(std::int64_t events, std::int64_t down_ms) {
+  if (up_) doom_ = {events, down_ms};
+}
+
+void SchedulerNode::stall(std::int64_t ms) { stalled_until_ = std::max(stalled_until_, world_.now() + ms); }
+
+void SchedulerNode::tick() {
+  if (world_.now() < stalled_until_) {
+    // A process that was stopped runs on with what its sockets hold, the tick before or behind it.
+    world_.timeline.at(stalled_until_ + dice_.between(0, 3), [this, life = life_] {
+      if (life == life_) tick();
+    });
+    return;
+  }
+  enqueue(scheduler::event::Tick{});
+  world_.timeline.in(kTick, [this, life = life_] {
+    if (life == life_) tick();
+  });
+}
+
+// ---- the loop
+
+void SchedulerNode::enqueue(scheduler::Event event) {
+  queue_.push_back(std::move(event));
+  plan_turn();
+}
+
+void SchedulerNode::plan_turn() {
+  if (std::exchange(turn_planned_, true)) return;
+  world_.timeline.at(std::max(world_.now(), stalled_until_), [this, life = life_] {
+    if (life == life_) take_turn();
+  });
+}
+
+void SchedulerNode::take_turn() {
+  turn_planned_ = false;
+  if (world_.now() < stalled_until_) return plan_turn();
+  Turn turn;
+  for (std::size_t i = 0; i < kMaxTurn && !queue_.empty(); ++i) {
+    if (doom_ && doom_->first-- <= 0) return kill(doom_->second);
+    const scheduler::Event event = std::move(queue_.front());
+    queue_.pop_front();
+    decide_one(event, turn);
+    if (!world_.oracle.violations().empty()) return;
+  }
+  finish(std::move(turn));
+  if (!up_) return;
+  snapshot_if_due();
+  if (!queue_.empty()) plan_turn();
+}
+
+void SchedulerNode::decide_one(const scheduler::Event& event, Turn& turn) {
+  const scheduler::Now now = clock();
+  scheduler::Decision decision = scheduler::decide(state_, world_.settings, event, now, dice_.roll());
+  note(event, decision);
+  for (const scheduler::Record& record : decision.records) {
+    if (!scheduler::is_durable(record)) continue;
+    const scheduler::Bytes bytes = scheduler::encode_record(record);
+    turn.records.emplace_back(bytes.begin(), bytes.end());
+  }
+  for (scheduler::Command& command : decision.commands) turn.commands.push_back(std::move(command));
+  world_.oracle.decided(state_, event, std::move(decision.records), now);
+  turn.history = world_.oracle.history();
+}
+
+void SchedulerNode::note(const scheduler::Event& event, const scheduler::Decision& decision) {
+  if (decision.records.empty() && decision.commands.empty()) return;
+  std::visit(
+      [&](const auto& e) {
+        std::int64_t worker = -1;
+        std::uint64_t task = 0;
+        if constexpr (requires { e.attempt; }) task = e.task;
+        if constexpr (requires { e.worker; }) worker = number_of(e.worker);
+        world_.note(kDecides[event.index()], worker, task);
+      },
+      event);
+  for (const scheduler::Command& command : decision.commands) {
+    if (const auto* assign = std::get_if<scheduler::command::Assign>(&command))
+      world_.note("assigns", number_of(assign->worker), assign->task);
+    if (const auto* revoke = std::get_if<scheduler::command::Revoke>(&command))
+      world_.note("revokes", number_of(revoke->worker), revoke->task);
+  }
+}
+
+void SchedulerNode::finish(Turn turn) {
+  if ((turn.records.empty() && in_flight_ == 0) || mutated(Mutation::kAckBeforeSync)) {
+    leave(turn);
+    if (turn.records.empty() && in_flight_ == 0) return;
+    turn.commands.clear();
+  }
+  records_since_snapshot_ += turn.records.size();
+  ++in_flight_;
+  Disk::Append append;
+  append.records = std::move(turn.records);
+  append.done = [this, life = life_, turn = std::move(turn)](const Status& status) {
+    if (life != life_) return;
+    --in_flight_;
+    if (!status) return kill(kAgain);  // a ledger that lost a write: the process has to end
+    leave(turn);
+  };
+  disk_.append(std::move(append));
+}
+
+void SchedulerNode::leave(const Turn& turn) {
+  if (turn.commands.empty()) return;
+  world_.oracle.exposed(turn.history);
+  for (const scheduler::Command& command : turn.commands) {
+    if (const auto* reply = std::get_if<scheduler::command::Reply>(&command)) {
+      const auto found = waiting_.find(reply->request);
+      if (found == waiting_.end()) continue;
+      const auto on_reply = std::move(found->second);
+      waiting_.erase(found);
+      on_reply(reply->result);
+    } else {
+      deliver(command);
+    }
+  }
+}
+
+void SchedulerNode::snapshot_if_due() {
+  if (records_since_snapshot_ < snapshot_every_) return;
+  records_since_snapshot_ = 0;
+  disk_.append({{}, scheduler::encode_snapshot(state_), {}});
+}
+
+bool SchedulerNode::request(scheduler::Event event, std::function<void(const Answer&)> on_reply) {
+  if (!up_) return false;
+  const scheduler::RequestId request = next_request_++;
+  std::visit(
+      [request](auto& e) {
+        if constexpr (requires { e.request; }) e.request = request;
+      },
+      event);
+  waiting_[request] = std::move(on_reply);
+  enqueue(std::move(event));
+  return true;
+}
+
+// ---- the control socket
+
+void SchedulerNode::receive(int worker, std::uint64_t connection, protocol::WorkerMessage message) {
+  if (!up_) return;
+  if (world_.now() < stalled_until_) {  // it waits in the socket
+    world_.timeline.at(stalled_until_ + dice_.between(0, 3),
+                       [this, life = life_, worker, connection, held = std::move(message)] {
+                         if (life == life_) receive(worker, connection, held);
+                       });
+    return;
+  }
+  Route& route = routes_[worker];
+  if (const auto* hello = std::get_if<protocol::Hello>(&message)) {
+    route = {connection, hello->sequence, 0};
+  } else if (route.connection != connection) {
+    if (route.connection == 0) routes_.erase(worker);
+    return send(worker, connection, protocol::Greet{});
+  } else if (const auto* beat = std::get_if<protocol::Heartbeat>(&message)) {
+    route.heartbeat = beat->sequence;
+  } else if (std::holds_alternative<protocol::Bye>(message)) {
+    routes_.erase(worker);
+  }
+  hear(worker, std::move(message));
+}
+
+void SchedulerNode::hear(int worker, protocol::WorkerMessage message) {
+  auto said = scheduler::to_event("w" + std::to_string(worker), std::move(message));
+  if (!said) return world_.oracle.complain(0, "a worker's message cannot be read: " + said.error().message);
+  if (auto* completed = std::get_if<scheduler::event::Completed>(&said->event))
+    said->event = checked(std::move(*completed));
+  enqueue(std::move(said->event));
+}
+
+// As Loop::checked: a result is worth what the vault holds of it.
+scheduler::Event SchedulerNode::checked(scheduler::event::Completed completed) const {
+  for (const scheduler::Output& output : completed.result.outputs) {
+    if (world_.vault.contains(output.digest)) continue;
+    scheduler::event::Failed failed;
+    static_cast<scheduler::AttemptRef&>(failed) = completed;
+    failed.worker = completed.worker;
+    failed.kind = "artifact";
+    failed.message = "output " + output.role + " is not in the vault";
+    return failed;
+  }
+  return completed;
+}
+
+void SchedulerNode::deliver(const scheduler::Command& command) {
+  auto addressed = scheduler::to_message(command);
+  if (!addressed) return;
+  const int worker = number_of(addressed->first);
+  const auto route = routes_.find(worker);
+  if (route == routes_.end()) return;
+  protocol::SchedulerMessage& message = addressed->second;
+  if (auto* ack = std::get_if<protocol::HeartbeatAck>(&message); ack && ack->sequence == 0)
+    ack->sequence = route->second.heartbeat;
+  if (auto* welcome = std::get_if<protocol::Welcome>(&message); welcome && welcome->sequence == 0)
+    welcome->sequence = route->second.hello;
+  send(worker, route->second.connection, message);
+  if (std::holds_alternative<protocol::Refused>(message)) routes_.erase(worker);
+}
+
+void SchedulerNode::send(int worker, std::uint64_t connection, const protocol::SchedulerMessage& message) {
+  WorkerNode* node = world_.workers[static_cast<std::size_t>(worker)];
+  world_.network.send(Way::kDown, worker,
+                      [node, connection, message] { node->receive(connection, message); });
+}
+
+std::string SchedulerNode::settle_and_compare() {
+  if (disk_.synced() != world_.oracle.history()) return "the journal is not written";
+  const auto again = disk_.read();
+  if (!again) return "recovery: " + again.error().message;
+  return scheduler::state_hash(*again) == scheduler::state_hash(state_) ? ""
+                                                                        : "a recovery gives another state";
+}
+
+}  // namespace rushes::simulation

@@ -1,0 +1,296 @@
+#include "tests/simulation/shadow.h"
+
+#include <algorithm>
+
+namespace rushes::simulation {
+
+using scheduler::AttemptEnd;
+using scheduler::AttemptRef;
+using scheduler::kNoIndex;
+using scheduler::ShotId;
+using scheduler::ShotState;
+using scheduler::TakeState;
+using scheduler::TaskId;
+using scheduler::TaskState;
+using scheduler::WorkerId;
+namespace record = scheduler::record;
+
+namespace {
+
+bool done(TaskState state) { return state == TaskState::kSucceeded || state == TaskState::kSkipped; }
+bool held(TaskState state) { return state == TaskState::kLeased || state == TaskState::kRunning; }
+bool final(TaskState state) {
+  return done(state) || state == TaskState::kCancelled || state == TaskState::kAborted;
+}
+std::string name(TaskId id, TaskState state) {
+  return "task " + std::to_string(id) + " (" + scheduler::to_string(state) + ")";
+}
+
+}  // namespace
+
+// One record; one overload per kind. Kinds without a rule of their own change nothing here.
+struct Shadow::Lesson {
+  Shadow& shadow;
+  scheduler::Now now;
+  std::int64_t lease_ms;
+  Touched& touched;
+  const Complain& complain;
+
+  ShadowTask& task(TaskId id) { return shadow.tasks_[id - 1]; }
+  void require(bool holds, int invariant, const std::string& what) {
+    if (!holds) complain(invariant, what);
+  }
+  void require_current(const AttemptRef& ref, WorkerId worker, int invariant, const char* what) {
+    const ShadowTask& t = task(ref.task);
+    require(held(t.state) && t.lease == ref.lease && t.attempt == ref.attempt && t.worker == worker,
+            invariant,
+            std::string(what) + " of attempt " + std::to_string(ref.attempt) + ", lease " +
+                std::to_string(ref.lease) + ", but " + name(ref.task, t.state) + " is at attempt " +
+                std::to_string(t.attempt) + ", lease " + std::to_string(t.lease));
+  }
+  void touch_shot(ShotId shot) { touched.shots.push_back(shot); }
+
+  void operator()(const record::ShotPlanned& r) {
+    ShadowShot shot;
+    shot.show = r.spec.show;
+    shot.key = r.spec.show + "/" + r.spec.name;
+    shot.takes.resize(r.spec.seeds.size(), TakeState::kPlanned);
+    shadow.shots_.push_back(std::move(shot));
+    shadow.add_tasks(r.shot, r.tasks, touched);
+  }
+  void operator()(const record::VersionPlanned& r) { shadow.add_tasks(r.shot, r.tasks, touched); }
+  void operator()(const record::UpgradePlanned& r) { shadow.add_tasks(r.shot, r.tasks, touched); }
+  void operator()(const record::DeliveryPlanned& r) { shadow.add_tasks(r.shot, r.tasks, touched); }
+
+  void operator()(const record::Leased& r) {
+    ShadowTask& t = task(r.ref.task);
+    const ShadowShot& shot = shadow.shots_[t.shot];
+    const std::string what = name(r.ref.task, t.state);
+    require(!held(t.state), 3, what + " is leased while lease " + std::to_string(t.lease) + " is alive");
+    require(t.state != TaskState::kSucceeded, 2, what + " is leased again");
+    require(t.state == TaskState::kReady || held(t.state), 5, what + " is leased");
+    require(t.missing == 0, 5, what + " is leased and misses " + std::to_string(t.missing) + " inputs");
+    require(r.ref.attempt == t.attempt + 1, 2, what + " skips from attempt " + std::to_string(t.attempt));
+    require(r.ref.lease > shadow.last_lease_, 3, "lease " + std::to_string(r.ref.lease) + " is used again");
+    require(r.expires_ms >= now.boot_ms + lease_ms, 3, what + " has a short lease");
+    require(shot.state != ShotState::kCancelled && !shot.pause_requested, 5,
+            what + " of a stopped shot is leased");
+    require(t.take == 0 || shot.takes[t.take - 1] != TakeState::kDropped, 5,
+            what + " of a dropped take is leased");
+    require_room(shadow.workers_[r.worker], t, what);
+    shadow.last_lease_ = std::max(shadow.last_lease_, r.ref.lease);
+    touched.leases.push_back({r.ref.task, r.worker, shadow.held_[shot.show]});
+    touched.workers.push_back(r.worker);
+    shadow.set_state(r.ref.task, TaskState::kLeased, touched);
+    t.attempt = r.ref.attempt;
+    t.lease = r.ref.lease;
+    t.worker = r.worker;
+    t.expires_ms = r.expires_ms;
+    t.ending = false;
+    shadow.workers_[r.worker].held.push_back(r.ref.task);
+    ++shadow.held_[shot.show];
+  }
+  void require_room(const ShadowWorker& worker, const ShadowTask& t, const std::string& what) {
+    const scheduler::Worker& offer = worker.offer;
+    require(worker.held.size() < offer.slots + offer.prefetch, 4,
+            offer.name + " holds " + std::to_string(worker.held.size()) + " and gets " + what);
+    require(t.memory_bytes <= offer.memory_bytes / std::max(1u, offer.slots), 4,
+            offer.name + " has not the memory for " + what);
+    require(!t.needs_model || !offer.models.empty(), 4, offer.name + " has not the model for " + what);
+    require(!offer.draining, 4, offer.name + " drains and gets " + what);
+  }
+  void operator()(const record::Started& r) {
+    require_current(r.ref, task(r.ref.task).worker, 2, "a start");
+    shadow.set_state(r.ref.task, TaskState::kRunning, touched);
+  }
+  void operator()(const record::ResultAccepted& r) {
+    require_current(r.ref, r.worker, 2, "a result");
+    const ShadowTask& t = task(r.ref.task);
+    require(!t.ending || t.then == TaskState::kReady, 5,
+            name(r.ref.task, t.state) + " was called off and succeeds");
+    shadow.drop_lease(r.ref.task, Release::kAccepted);
+    shadow.set_state(r.ref.task, TaskState::kSucceeded, touched);
+    shadow.release_dependents(r.ref.task, touched);
+    touched.accepted.push_back(r.ref.task);
+    touched.workers.push_back(r.worker);
+  }
+  void operator()(const record::AttemptEnded& r) {
+    require_current(r.ref, r.worker, 2, "an end");
+    const ShadowTask& t = task(r.ref.task);
+    const std::string what = name(r.ref.task, t.state);
+    const bool expired = r.end == AttemptEnd::kExpired;
+    require(!expired || now.boot_ms >= t.expires_ms, 3, what + " lost its lease early");
+    require(
+        !t.ending || t.then == r.then || r.end == AttemptEnd::kFailed, 5,
+        what + " was to become " + scheduler::to_string(t.then) + " and is " + scheduler::to_string(r.then));
+    shadow.drop_lease(r.ref.task, expired ? Release::kExpired : Release::kConfirmed);
+    shadow.set_state(r.ref.task, r.then, touched);
+    if (r.then == TaskState::kSkipped) shadow.release_dependents(r.ref.task, touched);
+    touched.workers.push_back(r.worker);
+  }
+  void operator()(const record::RevokeAsked& r) {
+    ShadowTask& t = task(r.ref.task);
+    require_current(r.ref, t.worker, 3, "a revoke");
+    t.ending = true;
+    t.then = r.then;
+    if (final(r.then)) touched.closed.push_back(r.ref.task);
+  }
+  void operator()(const record::TaskClosed& r) {
+    const ShadowTask& t = task(r.task);
+    require(!held(t.state), 3, name(r.task, t.state) + " is closed while it is held");
+    require(!final(t.state), 5, name(r.task, t.state) + " is closed again");
+    shadow.set_state(r.task, r.state, touched);
+    if (r.state == TaskState::kSkipped) shadow.release_dependents(r.task, touched);
+    touched.closed.push_back(r.task);
+  }
+  void operator()(const record::TaskReopened& r) {
+    const ShadowTask& t = task(r.task);
+    require(t.state == TaskState::kFailed, 5, name(r.task, t.state) + " is opened again");
+    shadow.set_state(r.task, t.missing == 0 ? TaskState::kReady : TaskState::kPending, touched);
+  }
+  void operator()(const record::TakeMoved& r) {
+    shadow.shots_[r.shot].takes[r.take - 1] = r.state;
+    if (r.state == TakeState::kDropped) touched.dropped_takes.emplace_back(r.shot, r.take);
+    touch_shot(r.shot);
+  }
+  void operator()(const record::ShotMoved& r) {
+    shadow.shots_[r.shot].state = r.state;
+    if (r.state == ShotState::kCancelled) touched.cancelled_shots.push_back(r.shot);
+    touch_shot(r.shot);
+  }
+  void operator()(const record::TakeApproved& r) {
+    shadow.shots_[r.shot].approved = r.take;
+    touch_shot(r.shot);
+  }
+  void operator()(const record::HoldChanged& r) {
+    shadow.shots_[r.shot].pause_requested = r.requested;
+    touch_shot(r.shot);
+  }
+  void operator()(const record::WorkerJoined& r) {
+    if (r.worker == shadow.workers_.size()) shadow.workers_.emplace_back();
+    shadow.workers_[r.worker].offer = r.row;
+  }
+  void operator()(const record::WorkerDraining& r) { shadow.workers_[r.worker].offer.draining = r.draining; }
+  void operator()(const record::Recovered& r) {
+    for (TaskId id = 1; id <= shadow.tasks_.size(); ++id)
+      if (held(task(id).state)) task(id).expires_ms = r.expires_ms;
+  }
+  void operator()(const record::LeaseRenewed& r) {
+    require(held(task(r.task).state), 3, name(r.task, task(r.task).state) + " is renewed");
+    require(r.expires_ms >= now.boot_ms + lease_ms, 3,
+            name(r.task, task(r.task).state) + " is renewed too briefly");
+    task(r.task).expires_ms = r.expires_ms;
+  }
+  template <typename Other>
+  void operator()(const Other&) {}
+};
+
+void Shadow::learn(const scheduler::Record& record, scheduler::Now now, std::int64_t lease_ms,
+                   Touched& touched, const Complain& complain) {
+  std::visit(Lesson{*this, now, lease_ms, touched, complain}, record);
+}
+
+void Shadow::add_tasks(ShotId shot, const std::vector<scheduler::PlannedTask>& plans, Touched& touched) {
+  for (const scheduler::PlannedTask& plan : plans) {
+    ShadowTask task;
+    task.stage = plan.stage;
+    task.shot = shot;
+    task.take = plan.take;
+    task.revision = plan.revision;
+    task.whole_take = plan.whole_take;
+    task.needs_model = plan.stage == scheduler::Stage::kDenoise || plan.stage == scheduler::Stage::kRefine;
+    task.memory_bytes = plan.memory_bytes;
+    for (const scheduler::Dependency& need : plan.needs) {
+      task.needs.push_back(need.task);
+      if (done(tasks_[need.task - 1].state)) continue;
+      tasks_[need.task - 1].dependents.push_back(plan.id);
+      ++task.missing;
+    }
+    tasks_.push_back(std::move(task));
+    shots_[shot].tasks.push_back(plan.id);
+    ++counts_[static_cast<int>(TaskState::kPending)];
+    ++shots_[shot].counts[static_cast<int>(TaskState::kPending)];
+    if (tasks_.back().missing == 0) set_state(plan.id, TaskState::kReady, touched);
+  }
+  touched.shots.push_back(shot);
+}
+
+void Shadow::set_state(TaskId id, TaskState to, Touched& touched) {
+  ShadowTask& task = tasks_[id - 1];
+  ShadowShot& shot = shots_[task.shot];
+  --counts_[static_cast<int>(task.state)];
+  --shot.counts[static_cast<int>(task.state)];
+  ++counts_[static_cast<int>(to)];
+  ++shot.counts[static_cast<int>(to)];
+  task.state = to;
+  touched.tasks.push_back(id);
+  touched.shots.push_back(task.shot);
+}
+
+void Shadow::release_dependents(TaskId id, Touched& touched) {
+  for (const TaskId dependent : tasks_[id - 1].dependents) {
+    ShadowTask& task = tasks_[dependent - 1];
+    if (--task.missing == 0 && task.state == TaskState::kPending)
+      set_state(dependent, TaskState::kReady, touched);
+  }
+}
+
+void Shadow::drop_lease(TaskId id, Release release) {
+  ShadowTask& task = tasks_[id - 1];
+  if (!held(task.state)) return;  // already complained about
+  released_[task.lease] = release;
+  std::erase(workers_[task.worker].held, id);
+  --held_[shots_[task.shot].show];
+  task.worker = kNoIndex;
+  task.ending = false;
+}
+
+std::uint32_t Shadow::held_by_show(const std::string& show) const {
+  const auto found = held_.find(show);
+  return found == held_.end() ? 0 : found->second;
+}
+
+std::optional<Release> Shadow::release_of(std::uint64_t lease) const {
+  const auto found = released_.find(lease);
+  return found == released_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::string Shadow::difference(const scheduler::State& state, TaskId id) const {
+  const ShadowTask& mine = tasks_[id - 1];
+  if (!state.has_task(id)) return name(id, mine.state) + " is gone";
+  const scheduler::Task& task = state.task(id);
+  const auto differs = [&](const std::string& what) { return name(id, task.state) + ": " + what; };
+  if (task.state != mine.state) return differs("should be " + std::string(scheduler::to_string(mine.state)));
+  if (task.attempt != mine.attempt) return differs("should be at attempt " + std::to_string(mine.attempt));
+  if (task.missing != mine.missing) return differs("should miss " + std::to_string(mine.missing) + " inputs");
+  if (held(mine.state) && (task.lease.id != mine.lease || task.lease.worker != mine.worker))
+    return differs("should be held under lease " + std::to_string(mine.lease));
+  return {};
+}
+
+std::string Shadow::difference_of_shot(const scheduler::State& state, ShotId id) const {
+  const ShadowShot& mine = shots_[id];
+  if (id >= state.shots.size()) return mine.key + " is gone";
+  const scheduler::Shot& shot = state.shots[id];
+  if (shot.state != mine.state)
+    return mine.key + " is " + scheduler::to_string(shot.state) + ", should be " +
+           scheduler::to_string(mine.state);
+  if (shot.approved != mine.approved)
+    return mine.key + ": should have take " + std::to_string(mine.approved) + " approved";
+  if (shot.pause_requested != mine.pause_requested) return mine.key + ": pause";
+  if (shot.counts != mine.counts) return mine.key + ": its counters differ from a recount";
+  for (std::size_t i = 0; i < mine.takes.size(); ++i)
+    if (shot.takes[i].state != mine.takes[i]) return mine.key + " take " + std::to_string(i + 1) + ": state";
+  return {};
+}
+
+std::string Shadow::difference_of_farm(const scheduler::State& state) const {
+  if (state.tasks.size() != tasks_.size())
+    return "tasks: " + std::to_string(state.tasks.size()) + ", planned " + std::to_string(tasks_.size());
+  if (state.shots.size() != shots_.size())
+    return "shots: " + std::to_string(state.shots.size()) + ", planned " + std::to_string(shots_.size());
+  if (state.counts != counts_) return "tasks by state do not sum to what was planned";
+  return {};
+}
+
+}  // namespace rushes::simulation

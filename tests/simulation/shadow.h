@@ -1,0 +1,106 @@
+// A second account of the farm, kept by the simulator from the journal's records alone.
+//
+// It knows the rules of DESIGN section 4 in its own words and shares no code with apply() or the indexes:
+// what a record claims is checked against it before it is learned, and the core's state is compared with it
+// afterwards, both only for what the record touched.
+//
+// Thread contract: one thread.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "scheduler/core/core.h"
+
+namespace rushes::simulation {
+
+struct ShadowTask {
+  scheduler::Stage stage = scheduler::Stage::kEncode;
+  scheduler::ShotId shot = 0;
+  std::uint32_t take = 0, revision = 0, missing = 0, attempt = 0;
+  bool whole_take = false, needs_model = false;
+  std::uint64_t memory_bytes = 0;
+  std::vector<scheduler::TaskId> needs, dependents;
+  scheduler::TaskState state = scheduler::TaskState::kPending;
+  std::uint64_t lease = 0;
+  scheduler::WorkerId worker = scheduler::kNoIndex;
+  std::int64_t expires_ms = 0;
+  bool ending = false;  // a revoke was asked
+  scheduler::TaskState then = scheduler::TaskState::kReady;
+};
+
+struct ShadowShot {
+  std::string key, show;
+  scheduler::ShotState state = scheduler::ShotState::kQueued;
+  std::uint32_t approved = 0;
+  bool pause_requested = false;
+  std::vector<scheduler::TakeState> takes;
+  std::vector<scheduler::TaskId> tasks;
+  scheduler::TaskCounts counts{};
+};
+
+struct ShadowWorker {
+  scheduler::Worker offer;
+  std::vector<scheduler::TaskId> held;
+};
+
+// How a lease ended; a lease that is not there is alive or was never given.
+enum class Release : std::uint8_t { kAccepted, kConfirmed, kExpired };
+
+class Shadow {
+ public:
+  using Complain = std::function<void(int invariant, std::string what)>;
+
+  // What the decision of one event touched, for the comparison behind it.
+  struct Touched {
+    std::vector<scheduler::TaskId> tasks;
+    std::vector<scheduler::ShotId> shots;
+    std::vector<scheduler::WorkerId> workers;
+    std::vector<scheduler::TaskId> accepted, closed;
+    std::vector<std::pair<scheduler::ShotId, std::uint32_t>> dropped_takes;
+    std::vector<scheduler::ShotId> cancelled_shots;
+    struct Given {  // a lease, with what its show held before
+      scheduler::TaskId task;
+      scheduler::WorkerId worker;
+      std::uint32_t held_before;
+    };
+    std::vector<Given> leases;
+  };
+
+  // Checks the record against what is known, then learns it. `now` is the scheduler's clock.
+  void learn(const scheduler::Record& record, scheduler::Now now, std::int64_t lease_ms, Touched& touched,
+             const Complain& complain);
+
+  const std::vector<ShadowTask>& tasks() const { return tasks_; }
+  const ShadowTask& task(scheduler::TaskId id) const { return tasks_[id - 1]; }
+  const std::vector<ShadowShot>& shots() const { return shots_; }
+  const std::vector<ShadowWorker>& workers() const { return workers_; }
+  const scheduler::TaskCounts& counts() const { return counts_; }
+  std::uint32_t held_by_show(const std::string& show) const;
+  std::optional<Release> release_of(std::uint64_t lease) const;
+  bool has_task(scheduler::TaskId id) const { return id >= 1 && id <= tasks_.size(); }
+
+  // The first difference between a task or shot of the core and this account; empty: none.
+  std::string difference(const scheduler::State& state, scheduler::TaskId id) const;
+  std::string difference_of_shot(const scheduler::State& state, scheduler::ShotId id) const;
+  std::string difference_of_farm(const scheduler::State& state) const;  // sizes and counters
+
+ private:
+  struct Lesson;
+  void add_tasks(scheduler::ShotId shot, const std::vector<scheduler::PlannedTask>& plans, Touched& touched);
+  void set_state(scheduler::TaskId id, scheduler::TaskState to, Touched& touched);
+  void release_dependents(scheduler::TaskId id, Touched& touched);
+  void drop_lease(scheduler::TaskId id, Release release);
+
+  std::vector<ShadowTask> tasks_;
+  std::vector<ShadowShot> shots_;
+  std::vector<ShadowWorker> workers_;
+  std::unordered_map<std::string, std::uint32_t> held_;  // by show
+  std::unordered_map<std::uint64_t, Release> released_;  // by lease
+  std::uint64_t last_lease_ = 0;
+  scheduler::TaskCounts counts_{};
+};
+
+}  // namespace rushes::simulation

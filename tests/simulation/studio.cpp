@@ -1,0 +1,136 @@
+#include "tests/simulation/studio.h"
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+
+#include "scheduler/plan/plan.h"
+#include "scheduler/plan/vocabulary_codec.h"
+#include "storage/records.capnp.h"
+
+namespace rushes::simulation {
+namespace {
+
+using scheduler::Stage;
+
+const char* role_of(Stage stage) {
+  switch (stage) {
+    case Stage::kEncode:
+      return "conditioning";
+    case Stage::kDenoise:
+    case Stage::kRefine:
+      return "latent";
+    case Stage::kDecode:
+      return "frames";
+    case Stage::kEnlarge:
+      return "guide";
+    case Stage::kCritique:
+      return "critique";
+    case Stage::kFinish:
+    case Stage::kDeliver:
+      break;
+  }
+  return "files";
+}
+
+scheduler::Critique critique_of(std::uint64_t seed, scheduler::TaskId task) {
+  Dice dice(seed, task);
+  scheduler::Critique critique;
+  const auto roll = dice.below(100);
+  critique.verdict = roll < 6    ? scheduler::Verdict::kReject
+                     : roll < 30 ? scheduler::Verdict::kRevise
+                     : roll < 96 ? scheduler::Verdict::kPass
+                                 : scheduler::Verdict::kUnknown;
+  critique.score = static_cast<float>(dice.below(1000)) / 1000;
+  critique.critics = "simulated 1";
+  scheduler::Finding finding;
+  finding.dimension = dice.chance(50) ? "seam" : "flicker";
+  finding.severity = 0.5f;
+  finding.window = static_cast<std::uint32_t>(dice.below(3));
+  critique.findings.push_back(finding);
+  return critique;
+}
+
+}  // namespace
+
+std::shared_ptr<const config::ModelManifest> studio_model() {
+  auto model = std::make_shared<config::ModelManifest>();
+  model->name = "tabletop";
+  model->family = "wan";
+  model->licence = "Apache-2.0";
+  for (const char* file : {"transformer", "text_encoder", "tokenizer", "vae"})
+    model->files[file] = {file, std::string(64, 'a')};
+  model->fps = {24, 1};
+  model->frames = 33;
+  model->size = {160, 96};
+  model->deliver = {160, 90};
+  model->head_dim = 64;
+  model->text_len = 64;
+  model->text_heads = 4;
+  model->conditioning = config::Conditioning::kI2v;
+  model->vae.mean.assign(16, 0.0);
+  model->vae.std.assign(16, 1.0);
+  model->draft = {config::Sampler::kUniPc, 12, 6.0, 4.0, 1.0};
+  model->master = {config::Sampler::kEuler, 4, 3.0, 1.0, 0.4};
+  return model;
+}
+
+scheduler::Digest studio_model_digest() {
+  static const scheduler::Digest digest = *scheduler::digest_of_model(*studio_model());
+  return digest;
+}
+
+scheduler::Settings studio_settings() {
+  config::Farm farm;
+  farm.shows = {{"feature", 2.0, 0.3}, {"series", 1.0, 0.2}};  // the third show, "tests", has no floor
+  farm.times.no_progress_min = config::Milliseconds(20'000);
+  farm.retries.quarantine = config::Milliseconds(30'000);
+  return scheduler::settings_of(farm);
+}
+
+config::Shot studio_shot(Dice& dice, int number) {
+  static constexpr const char* kShows[] = {"feature", "series", "tests"};
+  config::Shot shot;
+  shot.show = kShows[number % 3];
+  shot.name = "sh" + std::to_string(number);
+  shot.prompt = "a red ball rolls over a table at dusk";
+  shot.model = "tabletop";
+  shot.frames = static_cast<int>(dice.between(9, 97));
+  const auto takes = dice.between(1, 3);
+  for (std::int64_t i = 0; i < takes; ++i) shot.seeds.push_back(dice.below(1000));
+  shot.gate = dice.chance(40);
+  shot.upgrade.enabled = dice.chance(25);
+  shot.upgrade.scale = 2;
+  shot.priority = static_cast<int>(dice.below(3)) * 40;
+  shot.approve = dice.chance(75) ? config::Approve::kBest : config::Approve::kPerson;
+  return shot;
+}
+
+scheduler::Digest output_of(std::uint64_t seed, scheduler::TaskId task) {
+  scheduler::Digest digest{};
+  for (std::size_t i = 0; i < digest.size(); i += 8) {
+    const std::uint64_t word = mix(mix(seed) ^ mix(task) ^ i);
+    for (std::size_t byte = 0; byte < 8; ++byte)
+      digest[i + byte] = static_cast<scheduler::Digest::value_type>(word >> (8 * byte));
+  }
+  return digest;
+}
+
+std::string result_of(std::uint64_t seed, scheduler::TaskId task, std::string_view bytes) {
+  const auto words =
+      scheduler::codec::aligned_words(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  capnp::FlatArrayMessageReader message(words);
+  const auto spec = message.getRoot<records::TaskSpec>();
+  const auto stage = static_cast<Stage>(spec.getStage());
+  scheduler::TaskResult result;
+  result.outputs.push_back({role_of(stage), output_of(seed, task), 1000});
+  result.compute_seconds = result.wall_seconds = 1;
+  if (stage == Stage::kCritique) result.critique = critique_of(seed, task);
+  if (stage == Stage::kDeliver) result.files = {"movie.mov"};
+  capnp::MallocMessageBuilder builder;
+  scheduler::codec::write(builder.initRoot<records::TaskResult>(), result);
+  const auto flat = capnp::messageToFlatArray(builder);
+  const auto chars = flat.asChars();
+  return {chars.begin(), chars.end()};
+}
+
+}  // namespace rushes::simulation
