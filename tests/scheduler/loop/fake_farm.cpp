@@ -122,6 +122,13 @@ void FakeWorker::hello() {
 void FakeWorker::receive(const Command& command) {
   if (std::holds_alternative<command::Accepted>(command)) ++accepted;
   if (std::holds_alternative<command::RefusedResult>(command)) ++refused;
+  if (const auto* revoke = std::get_if<command::Revoke>(&command)) {
+    {
+      std::lock_guard lock(mutex_);
+      std::erase_if(queue_, [&](const command::Assign& held) { return held.lease == revoke->lease; });
+    }
+    loop_.post(name_, protocol::Stopped{{revoke->task, revoke->attempt, revoke->lease}});
+  }
   const auto* assign = std::get_if<command::Assign>(&command);
   if (assign == nullptr) return;
   {
