@@ -3,6 +3,8 @@
 #include <sodium.h>
 #include <time.h>
 
+#include <random>
+
 namespace rushes::scheduler {
 namespace {
 
@@ -16,10 +18,15 @@ std::int64_t milliseconds(clockid_t clock) {
 
 Now real_now() { return {milliseconds(CLOCK_BOOTTIME), milliseconds(CLOCK_REALTIME)}; }
 
+// Seeded by the operating system once a thread: the core asks for a number with every event, and it needs
+// spread, not secrecy.
 std::uint64_t real_random() {
-  std::uint64_t value = 0;
-  randombytes_buf(&value, sizeof value);
-  return value;
+  thread_local std::mt19937_64 numbers = [] {
+    std::uint64_t seed = 0;
+    randombytes_buf(&seed, sizeof seed);
+    return std::mt19937_64(seed);
+  }();
+  return numbers();
 }
 
 }  // namespace rushes::scheduler

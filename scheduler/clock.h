@@ -10,6 +10,6 @@
 namespace rushes::scheduler {
 
 Now real_now();               // CLOCK_BOOTTIME for durations, CLOCK_REALTIME for people
-std::uint64_t real_random();  // from the operating system
+std::uint64_t real_random();  // for jitter: seeded by the operating system, no secret
 
 }  // namespace rushes::scheduler

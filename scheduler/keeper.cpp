@@ -2,7 +2,15 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace rushes::scheduler {
+namespace {
+
+// Nobody waits for a reference, so many of them share a write.
+constexpr std::chrono::milliseconds kGather{50};
+
+}  // namespace
 
 Keeper::Keeper(storage::Vault& vault, std::chrono::milliseconds sweep_age,
                std::chrono::milliseconds sweep_every)
@@ -19,16 +27,21 @@ Keeper::~Keeper() {
 
 void Keeper::retain(std::string owner, std::vector<storage::Digest> digests) {
   if (digests.empty()) return;
+  bool first = false;
   {
     std::lock_guard lock(mutex_);
+    first = jobs_.empty();
     jobs_.push_back({std::move(owner), std::move(digests)});
   }
-  wake_.notify_one();
+  if (first) wake_.notify_one();
 }
 
 void Keeper::flush() {
   std::unique_lock lock(mutex_);
+  ++flushing_;
+  wake_.notify_all();
   idle_.wait(lock, [&] { return jobs_.empty() && !busy_; });
+  --flushing_;
 }
 
 void Keeper::run() {
@@ -39,13 +52,12 @@ void Keeper::run() {
   for (;;) {
     wake_.wait_until(lock, next_sweep, [&] { return stopping_ || !jobs_.empty(); });
     if (stopping_ && jobs_.empty()) return;
-    std::deque<Job> jobs;
+    if (!jobs_.empty()) wake_.wait_for(lock, kGather, [&] { return stopping_ || flushing_ > 0; });
+    std::vector<storage::Reference> jobs;
     jobs.swap(jobs_);
     busy_ = true;
     lock.unlock();
-    for (const auto& job : jobs)
-      if (auto kept = vault_.retain(job.owner, job.digests); !kept)
-        spdlog::error("reference of {}: {}", job.owner, kept.error().message);
+    write(jobs);
     if (std::chrono::steady_clock::now() >= next_sweep) {
       sweep();
       next_sweep = std::chrono::steady_clock::now() + sweep_every_;
@@ -53,6 +65,16 @@ void Keeper::run() {
     lock.lock();
     busy_ = false;
     idle_.notify_all();
+  }
+}
+
+void Keeper::write(std::span<const storage::Reference> references) {
+  constexpr std::size_t kOneWrite = 1024;
+  while (!references.empty()) {
+    const auto some = references.first(std::min(kOneWrite, references.size()));
+    if (auto kept = vault_.retain(some); !kept)
+      spdlog::error("references of {} and others: {}", some.front().owner, kept.error().message);
+    references = references.subspan(some.size());
   }
 }
 

@@ -10,8 +10,8 @@
 
 #include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -35,18 +35,16 @@ class Keeper {
   void flush();  // returns when everything asked for before is done
 
  private:
-  struct Job {
-    std::string owner;
-    std::vector<storage::Digest> digests;
-  };
   void run();
+  void write(std::span<const storage::Reference> references);
   void sweep();
 
   storage::Vault& vault_;
   const std::chrono::milliseconds sweep_age_, sweep_every_;
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
-  std::deque<Job> jobs_;  // guarded by mutex_, as all below
+  std::vector<storage::Reference> jobs_;  // guarded by mutex_, as all below
+  int flushing_ = 0;                      // callers of flush()
   bool busy_ = false, stopping_ = false;
   std::thread thread_;
 };

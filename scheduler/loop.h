@@ -40,7 +40,8 @@ struct LoopOptions {
   std::function<Now()> clock;
   std::function<std::uint64_t()> random;
   std::chrono::milliseconds tick{250};
-  std::uint64_t snapshot_every = 20'000;  // journal records between snapshots; bounds the time of a recovery
+  std::uint64_t snapshot_every =
+      20'000;  // journal records between snapshots, at least; see snapshot_if_due()
 };
 
 using Answer = std::variant<command::Submitted, command::Done>;

@@ -212,7 +212,8 @@ Status Ledger::Impl::enqueue(std::unique_lock<std::mutex>&, Pending pending) {
   queued_bytes_ += pending.bytes;
   ++appended_;
   queue_.push_back(std::move(pending));
-  wake_.notify_one();
+  // The writer waits for a first append; while it gathers, only a full batch is worth waking it for.
+  if (queue_.size() == 1 || queued_bytes_ >= kMaxBatchBytes) wake_.notify_one();
   return {};
 }
 

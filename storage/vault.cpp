@@ -112,7 +112,7 @@ class Vault::Impl {
   std::size_t open_uploads() const;
   Result<std::optional<StoredArtifact>> find(const Digest& digest) const;
   Result<std::string> read(const Digest& digest, std::uint64_t offset, std::uint64_t length) const;
-  Status retain(std::string_view owner, const std::vector<Digest>& digests);
+  Status retain(std::span<const Reference> references);
   Status release(std::string_view owner);
   Result<std::uint64_t> references(const Digest& digest) const;
   Result<Swept> sweep(std::chrono::milliseconds age);
@@ -352,16 +352,19 @@ Result<std::string> Vault::Impl::read(const Digest& digest, std::uint64_t offset
   return bytes;
 }
 
-Status Vault::Impl::retain(std::string_view owner, const std::vector<Digest>& digests) {
-  if (owner.empty() || owner.size() > kMaxOwnerBytes || owner.find('\0') != owner.npos)
-    return fail(ErrorKind::kInvalid, what_ + ": an owner of artifacts has 1.." +
-                                         std::to_string(kMaxOwnerBytes) + " bytes, none of them zero");
-  std::lock_guard lock(commit_mutex_);
+Status Vault::Impl::retain(std::span<const Reference> references) {
   rocksdb::WriteBatch writes;
-  for (const auto& digest : digests) {
-    writes.Put(family(kReferences), owner_prefix(owner) + std::string(bytes_of(digest)), "");
-    writes.Put(family(kReferences), digest_prefix(digest) + std::string(owner), "");
+  for (const auto& [owner, digests] : references) {
+    if (owner.empty() || owner.size() > kMaxOwnerBytes || owner.find('\0') != owner.npos)
+      return fail(ErrorKind::kInvalid, what_ + ": an owner of artifacts has 1.." +
+                                           std::to_string(kMaxOwnerBytes) + " bytes, none of them zero");
+    const std::string prefix = owner_prefix(owner);
+    for (const auto& digest : digests) {
+      writes.Put(family(kReferences), prefix + std::string(bytes_of(digest)), "");
+      writes.Put(family(kReferences), digest_prefix(digest) + owner, "");
+    }
   }
+  std::lock_guard lock(commit_mutex_);
   const auto written = db().Write(rocksdb::WriteOptions(), &writes);
   if (!written.ok()) return error(written);
   return {};
@@ -492,8 +495,10 @@ Result<std::string> Vault::read_all(const Digest& digest, std::uint64_t limit) c
 }
 
 Status Vault::retain(std::string_view owner, const std::vector<Digest>& digests) {
-  return impl_->retain(owner, digests);
+  const Reference reference{std::string(owner), digests};
+  return impl_->retain({&reference, 1});
 }
+Status Vault::retain(std::span<const Reference> references) { return impl_->retain(references); }
 Status Vault::release(std::string_view owner) { return impl_->release(owner); }
 Result<std::uint64_t> Vault::references(const Digest& digest) const { return impl_->references(digest); }
 Result<Swept> Vault::sweep(std::chrono::milliseconds age) { return impl_->sweep(age); }

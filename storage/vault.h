@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,12 @@ struct Artifact {
 struct Swept {
   std::uint64_t artifacts = 0;
   std::uint64_t bytes = 0;
+};
+
+// What an owner holds on to.
+struct Reference {
+  std::string owner;
+  std::vector<Digest> digests;
 };
 
 class Vault {
@@ -86,7 +93,8 @@ class Vault {
 
   // References keep artifacts from sweep(). An owner is a take, "show/shot/take". Both calls may be repeated.
   Status retain(std::string_view owner, const std::vector<Digest>& digests);
-  Status release(std::string_view owner);  // everything that the owner holds
+  Status retain(std::span<const Reference> references);  // all of them in one write, or none
+  Status release(std::string_view owner);                // everything that the owner holds
   Result<std::uint64_t> references(const Digest& digest) const;
 
   // Removes artifacts without a reference that are older than `age`.

@@ -104,14 +104,16 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request,
 }
 
 Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool dry_run) {
+  std::map<std::string, const event::ShotRequest*> asked;
+  for (const auto& wanted : read.event.shots) asked[wanted.shot.show + "/" + wanted.shot.name] = &wanted;
   Json shots = Json::array();
   for (const auto& shot : submitted.shots) {
     Json row{{"shot", shot.shot}, {"takes", shot.takes}, {"windows", shot.windows}, {"tasks", shot.tasks}};
-    for (const auto& wanted : read.event.shots) {
-      if (wanted.shot.show + "/" + wanted.shot.name != shot.shot) continue;
-      row["frames"] = config::shot_frames(wanted.shot, *wanted.model);
-      row["fps"] = config::to_string(config::shot_rate(wanted.shot, *wanted.model));
-      row["seeds"] = wanted.shot.seeds;
+    if (const auto found = asked.find(shot.shot); found != asked.end()) {
+      const auto& [wanted, model, images] = *found->second;
+      row["frames"] = config::shot_frames(wanted, *model);
+      row["fps"] = config::to_string(config::shot_rate(wanted, *model));
+      row["seeds"] = wanted.seeds;
     }
     shots.push_back(std::move(row));
   }

@@ -7,10 +7,16 @@
 namespace rushes::protocol {
 namespace {
 
-constexpr std::size_t kMaxWorkers = 4096;
+constexpr std::size_t kMaxWorkers = 16'384;  // connections; limits.workers is the farm's own bound
 constexpr std::size_t kMaxFrame =
     1u << 20;                       // ZeroMQ drops a connection above this; up to it we say what was wrong
 constexpr int kQueueLength = 4096;  // messages to and from one worker
+
+bool is_unnumbered(const SchedulerMessage& message) {
+  const auto* ack = std::get_if<HeartbeatAck>(&message);
+  const auto* welcome = std::get_if<Welcome>(&message);
+  return (ack != nullptr && ack->sequence == 0) || (welcome != nullptr && welcome->sequence == 0);
+}
 
 }  // namespace
 
@@ -22,7 +28,9 @@ struct ControlServer::Impl {
   };
   struct Outgoing {
     std::string worker;
-    SchedulerMessage message;
+    std::string bytes;
+    std::optional<SchedulerMessage> unnumbered;  // encoded when its sequence is known: see send()
+    bool last = false;                           // Refused: the connection is forgotten after it
   };
 
   Impl(Gate::Impl& gate_, zmq::socket_t socket_, Handler handler_)
@@ -42,6 +50,7 @@ struct ControlServer::Impl {
   void refuse(const std::string& key, const std::string& why);
   void deliver(Outgoing outgoing);
   bool send_to(const std::string& routing_id, const SchedulerMessage& message);
+  bool send_bytes(const std::string& routing_id, std::string_view bytes);
   void forget(const std::string& worker);
 
   Gate::Impl& gate;
@@ -143,10 +152,14 @@ bool ControlServer::Impl::send_to(const std::string& routing_id, const Scheduler
     spdlog::error("{}", bytes.error().message);
     return false;
   }
+  return send_bytes(routing_id, *bytes);
+}
+
+bool ControlServer::Impl::send_bytes(const std::string& routing_id, std::string_view bytes) {
   try {
     const auto flags = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
     if (socket.send(zmq::buffer(routing_id), flags) &&
-        socket.send(zmq::buffer(*bytes), zmq::send_flags::dontwait))
+        socket.send(zmq::buffer(bytes), zmq::send_flags::dontwait))
       return true;
   } catch (const zmq::error_t& error) {
     if (error.num() != EHOSTUNREACH) spdlog::error("control socket: {}", error.what());
@@ -161,12 +174,15 @@ void ControlServer::Impl::deliver(Outgoing outgoing) {
     ++gate.counters.undelivered;
     return;
   }
-  if (auto* ack = std::get_if<HeartbeatAck>(&outgoing.message); ack && ack->sequence == 0)
-    ack->sequence = found->second.heartbeat;
-  if (auto* welcome = std::get_if<Welcome>(&outgoing.message); welcome && welcome->sequence == 0)
-    welcome->sequence = found->second.hello;
-  send_to(found->second.routing_id, outgoing.message);
-  if (std::holds_alternative<Refused>(outgoing.message)) forget(outgoing.worker);
+  const Route& route = found->second;
+  if (outgoing.unnumbered) {
+    if (auto* ack = std::get_if<HeartbeatAck>(&*outgoing.unnumbered)) ack->sequence = route.heartbeat;
+    if (auto* welcome = std::get_if<Welcome>(&*outgoing.unnumbered)) welcome->sequence = route.hello;
+    send_to(route.routing_id, *outgoing.unnumbered);
+  } else {
+    send_bytes(route.routing_id, outgoing.bytes);
+  }
+  if (outgoing.last) forget(outgoing.worker);
 }
 
 ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -183,8 +199,14 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(Gate& gate, const st
 }
 
 Status ControlServer::send(const std::string& worker, const SchedulerMessage& message) {
-  if (const auto fits = encode(message); !fits) return tl::unexpected(fits.error());
-  impl_->outbox.put({worker, message});
+  auto bytes = encode(message);  // here, so that who sends learns what does not fit
+  if (!bytes) return tl::unexpected(bytes.error());
+  Impl::Outgoing outgoing{worker, {}, {}, std::holds_alternative<Refused>(message)};
+  if (is_unnumbered(message))
+    outgoing.unnumbered = message;
+  else
+    outgoing.bytes = std::move(*bytes);
+  impl_->outbox.put(std::move(outgoing));
   return {};
 }
 

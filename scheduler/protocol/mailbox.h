@@ -22,12 +22,16 @@ class Mailbox {
   Mailbox& operator=(const Mailbox&) = delete;
   ~Mailbox() { ::close(event_); }
 
+  // Only the first item of a queue wakes the owner: take() empties the descriptor before it takes the items,
+  // so a later one is either taken with the first or is again the first.
   void put(T item) {
+    bool first = false;
     {
       const std::lock_guard lock(mutex_);
+      first = items_.empty();
       items_.push_back(std::move(item));
     }
-    wake();
+    if (first) wake();
   }
   // Wakes the owner without an item: it has a flag to look at.
   void wake() {

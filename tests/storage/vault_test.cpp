@@ -147,6 +147,17 @@ TEST_F(VaultTest, SweepTakesOnlyOldUploadsWithoutReference) {
   EXPECT_FALSE(vault_->retain("", {shared}));
 }
 
+TEST_F(VaultTest, ManyReferencesAreKeptTogetherOrNotAtAll) {
+  const Digest first = vault_->put("first").value(), second = vault_->put("second").value();
+  const std::vector<Reference> wrong{{"show/sh010/1", {first}}, {"", {second}}};
+  EXPECT_FALSE(vault_->retain(wrong));
+  EXPECT_EQ(vault_->references(first).value(), 0u);
+  const std::vector<Reference> right{{"show/sh010/1", {first}}, {"show/sh010/2", {first, second}}};
+  ASSERT_TRUE(vault_->retain(right));
+  EXPECT_EQ(vault_->references(first).value(), 2u);
+  EXPECT_EQ(vault_->references(second).value(), 1u);
+}
+
 TEST_F(VaultTest, CommitIsSynced) {
   reopen({.env = disk_.env()});
   const std::string bytes = pattern(4 * kChunkBytes);
