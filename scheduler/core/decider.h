@@ -104,7 +104,7 @@ class Decider {
   ShotState state_of_work(const Shot& shot) const;
 
   // dispatch.cpp
-  bool give_one(WorkerId worker);
+  bool give_one(WorkerId worker, std::uint32_t farm_slots);
   TaskId choose(const Worker& worker, const std::vector<std::uint32_t>& shows);
   std::optional<std::pair<ReadyKey, TaskId>> best_of_bucket(const Worker& worker, const Bucket& bucket);
   bool avoids(const Task& task, const Worker& worker) const;

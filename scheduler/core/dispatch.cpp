@@ -56,8 +56,8 @@ void Decider::dispatch() {
         const Worker& worker = state_.workers[id];
         const bool room = ahead ? worker.leases.size() < worker.slots + worker.prefetch
                                 : worker.leases.size() < worker.slots;
-        if (!room || (ahead && !policy::may_prefetch(state_.ready, slots))) continue;
-        if (give_one(id)) given = true;
+        if (ahead && !policy::may_prefetch(state_.ready, slots)) break;
+        if (room && give_one(id, slots)) given = true;
       }
     }
   }
@@ -80,8 +80,8 @@ std::vector<policy::ShowLoad> Decider::show_loads() const {
   return loads;
 }
 
-bool Decider::give_one(WorkerId id) {
-  const TaskId task = choose(state_.workers[id], policy::fair_order(show_loads(), farm_slots(state_)));
+bool Decider::give_one(WorkerId id, std::uint32_t slots) {
+  const TaskId task = choose(state_.workers[id], policy::fair_order(show_loads(), slots));
   if (task == 0) return false;
   lease(id, task);
   return true;

@@ -16,16 +16,6 @@ Status replay_record(State& state, std::string_view bytes) {
   return {};
 }
 
-std::string encode_snapshot(const State& state) {
-  std::string bytes;
-  for (const auto& record : snapshot(state)) {
-    const Bytes row = encode_record(record);
-    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(row.size() >> shift);
-    bytes.append(row.begin(), row.end());
-  }
-  return bytes;
-}
-
 Status replay_snapshot(State& state, std::string_view rest) {
   for (std::uint64_t row = 1; !rest.empty(); ++row) {
     const std::string name = "row " + std::to_string(row);

@@ -1,6 +1,8 @@
-// snapshot(), state_hash() and check(): the kept part of a State as records, and records that fit a State.
+// snapshot(), encode_snapshot(), state_hash() and check(): the kept part of a State as records, and records
+// that fit a State.
 #include "scheduler/core/core.h"
 #include "scheduler/core/record_codec.h"
+#include "scheduler/core/replay.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -126,6 +128,16 @@ std::vector<Record> snapshot(const State& state) {
   std::vector<Record> rows;
   for_each_row(state, [&rows](auto row) { rows.emplace_back(std::move(row)); });
   return rows;
+}
+
+std::string encode_snapshot(const State& state) {
+  std::string bytes;
+  for_each_row(state, [&bytes](auto row) {
+    const Bytes record = encode_record(Record(std::move(row)));
+    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(record.size() >> shift);
+    bytes.append(record.begin(), record.end());
+  });
+  return bytes;
 }
 
 Digest state_hash(const State& state) {
