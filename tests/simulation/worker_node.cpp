@@ -292,9 +292,8 @@ void WorkerNode::finish(std::uint32_t slot, std::uint64_t run) {
 void WorkerNode::carry_out(action::Stop& action) {
   const std::uint32_t slot = action.slot;
   if (engines_[slot].running != action.id) return;  // it has just ended
-  if (engines_[slot].hung || dice_.chance(15))
-    return in_run(kGrace, slot, [this, slot] { end_engine(slot, "signal 9 (Killed)"); });
-  if (dice_.chance(15)) return;
+  in_run(kGrace, slot, [this, slot] { end_engine(slot, "signal 9 (Killed)"); });
+  if (engines_[slot].hung || dice_.chance(30)) return;
   in_run(dice_.between(5, 900), slot, [this, slot] {
     const AttemptId id = *engines_[slot].running;
     free_engine(slot);
