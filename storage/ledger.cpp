@@ -18,6 +18,7 @@ namespace {
 const Format kFormat{"rushes-ledger", 1};
 constexpr std::size_t kChecksumBytes = 16;
 constexpr std::size_t kHeaderBytes = 8 + kChecksumBytes;
+constexpr std::size_t kBatchOverhead = 24;  // of one record in a write: key, tag, family, lengths
 
 // Column families in the order of Database::families; [0] is the default one with the format key.
 constexpr std::size_t kRecords = 1, kSnapshots = 2, kFirstView = 3;
@@ -40,13 +41,14 @@ std::string checksum_of(std::string_view key, std::string_view time, std::string
   return sum;
 }
 
-std::string encode(std::string_view key, std::int64_t wall, std::string_view payload) {
-  std::string value;
-  value.reserve(kHeaderBytes + payload.size());
-  put_be64(value, static_cast<std::uint64_t>(wall));
-  value += checksum_of(key, value, payload);
-  value += payload;
-  return value;
+// Puts a payload behind its header; the batch copies both, so nothing is copied before.
+void put(rocksdb::WriteBatch& writes, rocksdb::ColumnFamilyHandle* family, const std::string& key,
+         std::int64_t wall, std::string_view payload) {
+  std::string header;
+  put_be64(header, static_cast<std::uint64_t>(wall));
+  header += checksum_of(key, header, payload);
+  const rocksdb::Slice name(key), value[] = {header, {payload.data(), payload.size()}};
+  writes.Put(family, rocksdb::SliceParts(&name, 1), rocksdb::SliceParts(value, 2));
 }
 
 Result<Record> decode(std::string_view key, std::string_view value, const char* kind) {
@@ -272,7 +274,9 @@ std::deque<Pending> Ledger::Impl::take_batch(std::unique_lock<std::mutex>&) {
 }
 
 Status Ledger::Impl::write(const std::deque<Pending>& batch) {
-  rocksdb::WriteBatch writes;
+  std::size_t bytes = 0;
+  for (const auto& pending : batch) bytes += pending.bytes + kBatchOverhead * pending.append.records.size();
+  rocksdb::WriteBatch writes(bytes);  // in one piece: a snapshot is large
   for (const auto& pending : batch) fill(writes, pending);
   if (writes.Count() == 0) return {};  // someone only wants to know that all before it is synced
   rocksdb::WriteOptions synced;
@@ -290,7 +294,7 @@ void Ledger::Impl::fill(rocksdb::WriteBatch& writes, const Pending& pending) {
   std::uint64_t sequence = pending.first_sequence;
   for (const auto& record : pending.append.records) {
     const std::string key = key_of(sequence++);
-    writes.Put(family(kRecords), key, encode(key, now, record));
+    put(writes, family(kRecords), key, now, record);
   }
   for (const auto& row : pending.append.rows) {
     if (row.value)
@@ -302,7 +306,7 @@ void Ledger::Impl::fill(rocksdb::WriteBatch& writes, const Pending& pending) {
   const std::uint64_t through = *pending.snapshot_through;
   const std::string key = key_of(through);
   writes.DeleteRange(family(kSnapshots), key_of(0), key);
-  writes.Put(family(kSnapshots), key, encode(key, now, pending.snapshot));
+  put(writes, family(kSnapshots), key, now, pending.snapshot);
   const std::uint64_t keep_from = through > options_.keep_records ? through - options_.keep_records + 1 : 1;
   std::lock_guard lock(mutex_);
   if (keep_from <= first_) return;
