@@ -48,7 +48,7 @@ def main():
     parser.add_argument("--count", type=int, default=24)
     parser.add_argument("--out", required=True, help="raw codes; FILE.jsonl gets the captions")
     parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--guidance", type=float, default=4.0)
+    parser.add_argument("--guidance", type=float, default=2.5)
     parser.add_argument("--raw-weights", action="store_true", help="the last weights instead of their running average")
     args = parser.parse_args()
     torch.set_num_threads(1)
