@@ -143,6 +143,7 @@ class Ledger::Impl {
   std::uint64_t first_ = 1;                   // oldest record kept
   std::uint64_t appended_ = 0, written_ = 0;  // counts of Pending, for flush()
   Written written_totals_;
+  std::chrono::steady_clock::time_point written_at_;  // when the last write ended
   std::optional<Error> failure_;
   bool stopping_ = false;
   std::thread writer_;
@@ -233,9 +234,10 @@ void Ledger::Impl::run() {
   for (;;) {
     wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
-    if (options_.gather_microseconds > 0 && !stopping_)
-      wake_.wait_for(lock, std::chrono::microseconds(options_.gather_microseconds),
-                     [&] { return stopping_ || queued_bytes_ >= kMaxBatchBytes; });
+    // Gathering pays while writes follow each other; after a pause nobody else would come.
+    const auto gather = std::chrono::microseconds(options_.gather_microseconds);
+    if (std::chrono::steady_clock::now() < written_at_ + gather && !stopping_)
+      wake_.wait_for(lock, gather, [&] { return stopping_ || queued_bytes_ >= kMaxBatchBytes; });
     auto batch = take_batch(lock);
     std::optional<Error> failed = failure_;
     lock.unlock();
@@ -245,6 +247,7 @@ void Ledger::Impl::run() {
     else
       result = write(batch);
     lock.lock();
+    written_at_ = std::chrono::steady_clock::now();
     std::size_t bytes = 0;
     for (const auto& pending : batch) {
       bytes += pending.bytes;

@@ -56,7 +56,8 @@ struct Append {
 };
 
 struct LedgerOptions {
-  // How long the writer gathers appends before one sync; 0: it takes what queued up during the sync before.
+  // How long the writer gathers appends before one sync while writes follow each other; 0: it takes what
+  // queued up during the sync before.
   std::uint32_t gather_microseconds = 0;
   std::uint64_t keep_records = 100'000;  // kept behind a snapshot, for readers of events
   rocksdb::Env* env = nullptr;           // null: the machine's own; tests plant faults here

@@ -196,24 +196,28 @@ Result<json> measure_latency(Farm& farm, const Options& options) {
               {"submit_ms", quantiles(acknowledged)}};
 }
 
+constexpr int kWorkersOfWave = 250;
+
 Result<json> measure_connections(Farm& farm, const Options& options) {
   const auto heap = heap_bytes();
   const std::int64_t begin = monotonic_ns();
   std::vector<AgentProcess> processes;
-  for (int i = 0; i < options.processes; ++i) {
+  // Host after host, as a farm starts: handshakes that all begin at once would time out together.
+  for (int first = 0; first < options.connections; first += kWorkersOfWave) {
     AgentOptions agents = agents_of(farm, options);
-    agents.workers = options.connections / options.processes;
-    agents.first = i * agents.workers;
+    agents.workers = std::min(kWorkersOfWave, options.connections - first);
+    agents.first = first;
     agents.slots = 1;
     agents.prefetch = 1;
     auto process = AgentProcess::start(agents);
     if (!process) return tl::unexpected(process.error());
     processes.push_back(std::move(*process));
+    const auto there = wait_until(farm, std::chrono::minutes(1), [&](auto& work) {
+      return work.connected == static_cast<std::size_t>(first + agents.workers);
+    });
+    if (!there) return with_context(there.error(), "worker " + std::to_string(first));
   }
-  const auto all = static_cast<std::size_t>(options.connections / options.processes * options.processes);
-  const auto there =
-      wait_until(farm, std::chrono::minutes(2), [&](auto& work) { return work.connected == all; });
-  if (!there) return tl::unexpected(there.error());
+  const int all = options.connections;
   const double connected = ms_since(begin);
   const double bytes = static_cast<double>(heap_bytes() - heap) / static_cast<double>(all);
   // They are all idle: the whole batch goes out at once, and every result comes back.
