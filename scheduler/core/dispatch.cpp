@@ -56,7 +56,7 @@ void Decider::dispatch() {
         const Worker& worker = state_.workers[id];
         const bool room = ahead ? worker.leases.size() < worker.slots + worker.prefetch
                                 : worker.leases.size() < worker.slots;
-        if (ahead && !policy::may_prefetch(state_.ready, slots)) break;
+        if (state_.ready == 0 || (ahead && !policy::may_prefetch(state_.ready, slots))) break;
         if (room && give_one(id, slots)) given = true;
       }
     }
