@@ -44,6 +44,10 @@ policy::Candidate candidate_of(const State& state, const Worker& worker, const T
 
 void Decider::dispatch() {
   if (!state_.dispatch_due) return;
+  if (state_.ready == 0) {  // as after most heartbeats: the workers need not be counted
+    emit(record::Dispatched{});
+    return;
+  }
   const std::uint32_t slots = farm_slots(state_);
   // Every free slot first, one task per worker and turn, so that work spreads; then what may be fetched
   // ahead.
