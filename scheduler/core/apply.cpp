@@ -151,6 +151,11 @@ void learn_rate(State& state, const Task& task) {
   rate.seconds_per_work += (measured - rate.seconds_per_work) / rate.samples;
 }
 
+void charge_show(State& state, const Task& task) {
+  Show& show = state.shows[state.shots[task.shot].show];
+  show.compute_seconds[static_cast<std::size_t>(task.plan.stage)] += task.result.compute_seconds;
+}
+
 void apply_one(State& state, const record::ResultAccepted& r) {
   Task& task = state.tasks[r.ref.task - 1];
   Worker& worker = state.workers[r.worker];
@@ -168,6 +173,7 @@ void apply_one(State& state, const record::ResultAccepted& r) {
   for (const Output& output : r.result.outputs) worker.cached.emplace(storage::bytes_of(output.digest));
   index::set_state(state, task, TaskState::kSucceeded);
   learn_rate(state, task);
+  charge_show(state, task);
   note_task(state, r.wall_ms, "task.succeeded", task, worker.name, "");
   index::release_dependents(state, task);
 }
@@ -413,7 +419,10 @@ void apply_one(State& state, const record::TaskRow& r) {
   const TaskState as = is_held(r.row.state) && !held ? TaskState::kReady : r.row.state;
   if (as != TaskState::kPending) index::set_state(state, task, as);
   if (held) index::take_lease(state, task, r.row.lease);
-  if (r.row.state == TaskState::kSucceeded) learn_rate(state, task);
+  if (r.row.state == TaskState::kSucceeded) {
+    learn_rate(state, task);
+    charge_show(state, task);
+  }
 }
 
 void apply_one(State& state, const record::SnapshotEnd&) {

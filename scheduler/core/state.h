@@ -245,9 +245,10 @@ struct Bucket {
 
 struct Show {
   std::string name;
-  std::uint32_t leased = 0;            // soft: attempts held now
-  std::uint32_t ready = 0;             // soft: tasks in its buckets
-  std::vector<std::uint32_t> buckets;  // soft
+  std::uint32_t leased = 0;                       // soft: attempts held now
+  std::uint32_t ready = 0;                        // soft: tasks in its buckets
+  std::vector<std::uint32_t> buckets;             // soft
+  std::array<double, kStages> compute_seconds{};  // soft: of accepted results, by Stage
 };
 
 // Measured seconds of one unit of work (PlannedTask::work); a moving average of accepted results.
@@ -265,7 +266,7 @@ struct WorkKey {
 // Things that went wrong but were handled; soft, for metrics.
 struct Counters {
   std::uint64_t stale_results = 0, stale_failures = 0, stale_beats = 0, refused_hellos = 0,
-                repeated_results = 0;
+                repeated_results = 0, lease_expiries = 0;
 };
 
 struct State {

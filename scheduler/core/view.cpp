@@ -258,6 +258,17 @@ FarmInfo farm(const State& state) {
   return info;
 }
 
+FarmFigures figures(const State& state) {
+  FarmFigures all;
+  all.farm = farm(state);
+  for (const Show& show : state.shows) all.shows.push_back({show.name, {}, show.compute_seconds});
+  for (const Shot& shot : state.shots)
+    for (std::size_t i = 0; i < shot.counts.size(); ++i) all.shows[shot.show].tasks[i] += shot.counts[i];
+  for (const char* name : {"connected", "lost", "draining", "drained", "quarantined"}) all.workers[name] = 0;
+  for (const Worker& worker : state.workers) ++all.workers[state_of(worker)];
+  return all;
+}
+
 std::vector<ShotInfo> shots(const State& state, Now now) {
   std::vector<ShotInfo> result;
   for (const Shot& shot : state.shots) result.push_back(shot_info(state, shot, now, false));
