@@ -61,6 +61,7 @@ void apply_one(State& state, const record::ShotPlanned& r) {
   }
   shot.encode = r.tasks.front().id;
   state.shot_index[shot.key] = r.shot;
+  index::recount_unplanned(state, state.shots[r.shot]);
   add_tasks(state, r.shot, r.tasks, r.wall_ms);
   note(state, r.wall_ms, "shot.planned", state.shots[r.shot].key, 0, 0, "",
        std::to_string(r.spec.seeds.size()) + " takes of " + std::to_string(r.spec.recipe.frames) +
@@ -72,6 +73,7 @@ void apply_one(State& state, const record::VersionPlanned& r) {
   Take& take = shot.takes[r.take - 1];
   assert(r.version.number == take.versions.size());
   take.versions.push_back(r.version);
+  if (r.version.number == 0) index::recount_unplanned(state, shot);
   add_tasks(state, r.shot, r.tasks, r.version.planned_wall_ms);
   if (r.version.number > 0) {
     note(state, r.version.planned_wall_ms, "take.revision", shot.key, r.take, 0, "",
@@ -270,6 +272,7 @@ void apply_one(State& state, const record::ShotMoved& r) {
   shot.attention_task = r.task;
   const bool ended = r.state == ShotState::kDelivered || r.state == ShotState::kCancelled;
   shot.finished_wall_ms = ended ? r.wall_ms : 0;
+  index::recount_unplanned(state, shot);
   note(state, r.wall_ms, "shot.state", shot.key, 0, r.task, "",
        std::string(to_string(r.state)) + (r.reason.empty() ? "" : ": " + r.reason));
 }
@@ -398,6 +401,8 @@ void apply_one(State& state, const record::ShotRow& r) {
   shot.show = index::show_of(state, shot.spec.show);
   shot.tasks.clear();  // every task row adds itself
   state.shot_index[shot.key] = r.shot;
+  shot.unplanned = 0;
+  index::recount_unplanned(state, shot);
 }
 
 // A task row brings the task as it was; its dependents' rows come later and count what they miss.

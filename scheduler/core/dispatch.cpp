@@ -154,6 +154,7 @@ bool Decider::avoids(const Task& task, const Worker& worker) const {
 
 void Decider::lease(WorkerId id, TaskId task_id) {
   const ShotId shot = state_.task(task_id).shot;
+  if (state_.shots[shot].unplanned > 0) plan_takes(shot);
   if (state_.shots[shot].numeric_class.empty()) {
     pin_class(shot, state_.workers[id], needs_of(state_, state_.task(task_id)));
   }

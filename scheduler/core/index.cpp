@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "config/mutation.h"
+#include "scheduler/plan/plan.h"
 
 namespace rushes::scheduler {
 
@@ -26,6 +27,13 @@ Needs needs_of(const State& state, const Task& task) {
   needs.numeric_class = shot.numeric_class;
   needs.memory_bytes = task.plan.memory_bytes;
   return needs;
+}
+
+std::uint64_t unplanned_tasks(const Shot& shot) {
+  if (shot.state == ShotState::kCancelled) return 0;
+  const auto takes = std::count_if(shot.takes.begin(), shot.takes.end(),
+                                   [](const Take& take) { return take.versions.empty(); });
+  return takes == 0 ? 0 : static_cast<std::uint64_t>(takes) * count_take_tasks(shot.spec);
 }
 
 namespace index {
@@ -132,6 +140,12 @@ void refresh_ready(State& state, Task& task) {
 
 void refresh_ready(State& state, Shot& shot) {
   for (const TaskId id : shot.tasks) refresh_ready(state, state.tasks[id - 1]);
+}
+
+void recount_unplanned(State& state, Shot& shot) {
+  state.unplanned -= shot.unplanned;
+  shot.unplanned = unplanned_tasks(shot);
+  state.unplanned += shot.unplanned;
 }
 
 void take_lease(State& state, Task& task, const Lease& lease) {

@@ -183,7 +183,8 @@ struct Shot {
   std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries planned so far
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
-  TaskCounts counts{};  // soft; tasks by state
+  TaskCounts counts{};          // soft; tasks by state
+  std::uint64_t unplanned = 0;  // soft; tasks of takes that are not planned yet, see Decider::plan_takes()
 };
 
 struct Worker {
@@ -281,6 +282,7 @@ struct State {
   // soft
   Counters counters;
   TaskCounts counts{};
+  std::uint64_t unplanned = 0;  // of all shots
   std::unordered_map<std::string, ShotId> shot_index;
   std::unordered_map<std::string, WorkerId> worker_index;
   std::unordered_map<std::string, std::uint64_t> key_index;  // idempotency key -> batch

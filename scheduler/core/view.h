@@ -68,7 +68,7 @@ struct TakeInfo {
   std::vector<WindowProgress> windows, master_windows;
   std::vector<VersionInfo> versions;
   std::vector<StageSeconds> seconds;
-  std::string recipe_hash;  // hex
+  std::string recipe_hash;  // hex; empty until the take is planned
   double compute_seconds = 0;
 };
 
