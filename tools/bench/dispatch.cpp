@@ -80,23 +80,24 @@ class CoreFarm {
 
 }  // namespace
 
-Result<DispatchCost> measure_dispatch(const std::filesystem::path& models, std::uint64_t ready,
+Result<DispatchCost> measure_dispatch(const std::filesystem::path& models, Queue queue, std::uint64_t queued,
                                       int decisions) {
   constexpr int kBatch = 500;
+  constexpr std::uint64_t kTasksOfShot = 1 + kTakes * kTasksPerTake;
+  const std::uint64_t each = queue == Queue::kReady ? kTakes : kTasksOfShot;
   const auto before = heap_bytes();
   auto farm = std::make_unique<CoreFarm>(models);
-  const auto shots = static_cast<int>((ready + kTakes - 1) / kTakes);
+  const auto shots = static_cast<int>((queued + each - 1) / each);
   for (int first = 0; first < shots; first += kBatch) {
     const auto submitted = farm->submit("b" + std::to_string(first) + "-", std::min(kBatch, shots - first));
     if (!submitted) return tl::unexpected(submitted.error());
   }
   DispatchCost cost;
-  cost.planned = farm->state().tasks.size() + farm->state().unplanned;
-  cost.bytes_per_planned_task =
-      static_cast<double>(heap_bytes() - before) / static_cast<double>(cost.planned);
+  const auto planned = farm->state().tasks.size() + farm->state().unplanned;
+  cost.bytes_per_planned_task = static_cast<double>(heap_bytes() - before) / static_cast<double>(planned);
   if (const auto greeted = farm->hello(); !greeted) return tl::unexpected(greeted.error());
-  farm->encode_all();
-  cost.ready = farm->state().ready;
+  if (queue == Queue::kReady) farm->encode_all();
+  cost.queued = queue == Queue::kReady ? farm->state().ready : planned;
   std::vector<double> times;
   for (int i = 0; i < decisions; ++i) {
     const std::int64_t begin = monotonic_ns();

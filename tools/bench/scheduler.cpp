@@ -235,20 +235,29 @@ Result<json> measure_connections(Farm& farm, const Options& options) {
               {"lifecycles_per_s_at_all_workers", kBatchTasks / (ms_since(work_begin) * 1e-3)}};
 }
 
-Result<json> measure_dispatches(Farm& farm, const Options& options) {
+// The median cost at every length of the queue, and the longest over the shortest.
+Result<json> measure_queue(Farm& farm, const Options& options, Queue queue, json& report) {
   json ns = json::object();
-  double least = 0, most = 0, bytes = 0;
-  for (std::uint64_t ready = 1'000; ready <= static_cast<std::uint64_t>(options.ready); ready *= 10) {
-    const auto cost = measure_dispatch(farm.models(), ready, options.decisions);
+  double least = 0, most = 0;
+  for (std::uint64_t queued = 1'000; queued <= static_cast<std::uint64_t>(options.ready); queued *= 10) {
+    const auto cost = measure_dispatch(farm.models(), queue, queued, options.decisions);
     if (!cost) return tl::unexpected(cost.error());
-    ns[std::to_string(ready)] = cost->ns;
+    ns[std::to_string(queued)] = cost->ns;
     least = least == 0 ? cost->ns : std::min(least, cost->ns);
     most = std::max(most, cost->ns);
-    bytes = cost->bytes_per_planned_task;
+    report["bytes_per_planned_task"] = cost->bytes_per_planned_task;
   }
-  return json{{"dispatch_ns", std::move(ns)},
-              {"dispatch_spread", least > 0 ? most / least : 0},
-              {"bytes_per_planned_task", bytes}};
+  const std::string name = queue == Queue::kReady ? "dispatch_ready" : "dispatch";
+  report[name + "_ns"] = std::move(ns);
+  report[name + "_spread"] = least > 0 ? most / least : 0;
+  return report;
+}
+
+Result<json> measure_dispatches(Farm& farm, const Options& options) {
+  json report = json::object();
+  for (const Queue queue : {Queue::kShots, Queue::kReady})
+    if (const auto done = measure_queue(farm, options, queue, report); !done) return done;
+  return report;
 }
 
 struct Phase {
