@@ -106,7 +106,7 @@ class TreeBuilder : public YAML::EventHandler {
         node.line = parent.key.line;
         node.column = parent.key.column;
       }
-      parent.node.entries.emplace_back(std::move(parent.key), std::move(node));
+      parent.node.entries.push_back({std::move(parent.key), std::move(node)});
       parent.has_key = false;
     }
   }

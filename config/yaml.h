@@ -28,14 +28,20 @@ inline constexpr int kMaxYamlDepth = 16;
 inline constexpr std::size_t kMaxYamlNodes = 200'000;
 inline constexpr std::size_t kMaxProblems = 50;  // further ones are counted, not listed
 
+struct YamlEntry;  // of a map
+
 struct YamlNode {
   enum class Kind { kNull, kScalar, kList, kMap };
   Kind kind = Kind::kNull;
-  bool quoted = false;                                 // a quoted scalar is text, never a number
-  int line = 0, column = 0;                            // 1-based
-  std::string text;                                    // of a scalar
-  std::vector<YamlNode> items;                         // of a list
-  std::vector<std::pair<YamlNode, YamlNode>> entries;  // of a map: key, value, in the file's order
+  bool quoted = false;             // a quoted scalar is text, never a number
+  int line = 0, column = 0;        // 1-based
+  std::string text;                // of a scalar
+  std::vector<YamlNode> items;     // of a list
+  std::vector<YamlEntry> entries;  // of a map, in the file's order
+};
+
+struct YamlEntry {
+  YamlNode key, value;
 };
 
 class Problems {

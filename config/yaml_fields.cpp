@@ -131,7 +131,7 @@ const YamlNode* Fields::require(std::string_view key, std::string_view expected)
 
 bool Fields::has(std::string_view key) const {
   return std::any_of(node_.entries.begin(), node_.entries.end(),
-                     [&](const auto& entry) { return entry.first.text == key; });
+                     [&](const auto& entry) { return entry.key.text == key; });
 }
 
 void Fields::problem(std::string_view key, std::string_view message) {

@@ -83,6 +83,7 @@ GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> 
   parts.vault = &vault;
   parts.metrics = &metrics;
   parts.tokens = std::move(tokens);
+  parts.token_file = farm.keys.tokens;
   parts.model_roots = farm.model_roots;
   parts.deliveries = farm.deliveries;
   parts.request_body = farm.limits.request_body;
@@ -126,8 +127,12 @@ int run(const std::string& config_file) {
   const auto artifacts = protocol::ArtifactServer::start(**gate, farm->listen.artifacts, store);
   if (!artifacts) return stop_with(artifacts.error(), ExitCode::kEnvironment);
   const auto control = protocol::ControlServer::start(
-      **gate, farm->listen.control, [&loop](const std::string& worker, protocol::WorkerMessage message) {
+      **gate, farm->listen.control,
+      [&loop](const std::string& worker, protocol::WorkerMessage message) {
         loop.post(worker, std::move(message));
+      },
+      [&loop](const std::string& worker) {
+        loop.post(event::Disconnected{worker, "its key was taken out of the allow-list"});
       });
   if (!control) return stop_with(control.error(), ExitCode::kEnvironment);
   const auto gateway =

@@ -56,9 +56,7 @@ Result<TaskResult> read_task_result(std::string_view bytes) {
   return codec::guarded<TaskResult>("task result", [&]() -> Result<TaskResult> {
     const auto words =
         codec::aligned_words(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-    capnp::ReaderOptions options;
-    options.nestingLimit = codec::kMaxNesting;
-    capnp::FlatArrayMessageReader message(words, options);
+    capnp::FlatArrayMessageReader message(words, {2 * words.size() + 1024, codec::kMaxNesting});
     return codec::read(message.getRoot<records::TaskResult>());
   });
 }

@@ -68,7 +68,7 @@ int run_engine(const config::Worker& settings) {
 }
 
 Result<protocol::ClientOptions> client_options(const config::Worker& settings, const std::string& endpoint) {
-  auto scheduler = protocol::read_public_key(settings.scheduler_public_key);
+  auto scheduler = protocol::read_public_keys(settings.scheduler_public_key, 4);
   if (!scheduler) return tl::unexpected(scheduler.error());
   auto open = protocol::read_public_key(settings.public_key);
   if (!open) return tl::unexpected(open.error());

@@ -281,7 +281,11 @@ void Decider::on(const event::Stopped& e) {
 
 void Decider::on(const event::Disconnected& e) {
   const Worker* worker = state_.find_worker(e.worker);
-  if (worker != nullptr) emit(record::WorkerSeen{id_of(*worker), false, now_.boot_ms, now_.wall_ms});
+  if (worker == nullptr) return;
+  const WorkerId id = id_of(*worker);
+  emit(record::WorkerSeen{id, false, now_.boot_ms, now_.wall_ms});
+  // Over at once: it says that and why nothing is sent there, and does not outlive the cause.
+  if (!e.why.empty()) emit(record::WorkerQuarantined{id, now_.boot_ms, now_.wall_ms, e.why});
 }
 
 void Decider::on(const event::Bye& e) {

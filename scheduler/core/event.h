@@ -139,7 +139,8 @@ struct Stopped : AttemptRef {
 };
 struct Disconnected {
   std::string worker;
-};  // leases go on until they run out
+  std::string why = {};  // for people, as an event; empty: nothing that they need to know
+};                       // leases go on until they run out
 struct Bye {
   std::string worker;
 };  // leaves in order: it holds nothing any more

@@ -1,35 +1,71 @@
 #include "scheduler/gateway/access.h"
 
-#include <algorithm>
+#include <spdlog/spdlog.h>
 
 #include "config/digest.h"
+#include "config/yaml.h"
 
 namespace rushes::scheduler {
 namespace {
 
-constexpr std::size_t kMaxBuckets = 4096;  // addresses remembered; then a quarter is forgotten
-constexpr std::size_t kMaxToken = 512;     // bytes
+constexpr std::size_t kMaxBuckets = 4096;         // addresses remembered; then a quarter is forgotten
+constexpr std::size_t kMaxToken = 512;            // bytes
+constexpr std::chrono::milliseconds kLook{1000};  // at the token file
 
 }  // namespace
 
 Access::Access(std::vector<config::Token> tokens, RateLimit requests, RateLimit refusals)
-    : tokens_(std::move(tokens)), requests_(requests), refusals_(refusals) {}
+    : requests_(requests), refusals_(refusals), tokens_(std::move(tokens)) {}
+
+void Access::watch(std::filesystem::path file) {
+  file_ = std::move(file);
+  if (auto text = config::read_text(file_)) text_ = std::move(*text);
+}
+
+// With the lock. The file is small: its text says best whether it changed.
+void Access::refresh() {
+  const auto now = TokenBucket::Clock::now();
+  if (file_.empty() || now - looked_ < kLook) return;
+  looked_ = now;
+  auto text = config::read_text(file_);
+  const std::string content = text ? *text : text.error().message;
+  if (content == text_) return;
+  text_ = content;
+  auto tokens = text ? config::parse_tokens(*text, file_) : tl::unexpected<Error>(text.error());
+  if (!tokens) {
+    const std::string& why = tokens.error().message;
+    spdlog::warn("tokens: {}; the tokens stay as they were", why.substr(0, why.find('\n')));
+    return;
+  }
+  tokens_ = std::move(*tokens);
+  spdlog::info("tokens: {} of {} are in force", tokens_.size(), file_.string());
+}
 
 // Every token is compared, so that the time says nothing about which one nearly matched.
-const config::Token* Access::find(std::string_view secret) const {
+std::optional<config::Token> Access::find(std::string_view secret) {
   const std::string digest = config::text_digest(secret);
+  const std::lock_guard lock(mutex_);
+  refresh();
   const config::Token* found = nullptr;
   for (const auto& token : tokens_)
     if (config::same_digest(token.digest, digest)) found = &token;
-  return found;
+  return found != nullptr ? std::optional(*found) : std::nullopt;
 }
 
 Access::Decision Access::check(std::string_view authorization, std::string_view peer, config::Role needed) {
+  auto decision = decide(authorization, peer, needed);
+  if (decision.refusal == Refusal::kUnknown) ++counters_.unknown_tokens;
+  if (decision.refusal == Refusal::kRole) ++counters_.roles;
+  if (decision.refusal == Refusal::kTooMany) ++counters_.rate_limited;
+  return decision;
+}
+
+Access::Decision Access::decide(std::string_view authorization, std::string_view peer, config::Role needed) {
   constexpr std::string_view kScheme = "Bearer ";
-  const config::Token* token = nullptr;
+  std::optional<config::Token> token;
   if (authorization.starts_with(kScheme) && authorization.size() <= kScheme.size() + kMaxToken)
     token = find(authorization.substr(kScheme.size()));
-  if (token == nullptr) {
+  if (!token) {
     if (!take(by_peer_, peer, refusals_))
       return {Refusal::kTooMany, {}, "too many requests without a known token; wait a minute"};
     return {Refusal::kUnknown,
@@ -47,23 +83,18 @@ Access::Decision Access::check(std::string_view authorization, std::string_view 
   return {Refusal::kNone, token->name, {}};
 }
 
-bool Access::take(std::map<std::string, Bucket, std::less<>>& buckets, std::string_view key,
-                  RateLimit limit) {
-  const auto now = std::chrono::steady_clock::now();
-  std::lock_guard lock(mutex_);
+bool Access::take(Buckets& buckets, std::string_view key, RateLimit limit) {
+  const auto now = TokenBucket::Clock::now();
+  const std::lock_guard lock(mutex_);
   auto found = buckets.find(key);
   if (found == buckets.end()) {
     if (buckets.size() >= kMaxBuckets)
+      std::erase_if(buckets, [&](const auto& entry) { return entry.second.full(limit, now); });
+    if (buckets.size() >= kMaxBuckets)
       buckets.erase(buckets.begin(), std::next(buckets.begin(), kMaxBuckets / 4));
-    found = buckets.emplace(std::string(key), Bucket{limit.burst, now}).first;
+    found = buckets.emplace(std::string(key), TokenBucket(limit, now)).first;
   }
-  Bucket& bucket = found->second;
-  const double seconds = std::chrono::duration<double>(now - bucket.filled).count();
-  bucket.tokens = std::min(limit.burst, bucket.tokens + seconds * limit.per_second);
-  bucket.filled = now;
-  if (bucket.tokens < 1) return false;
-  bucket.tokens -= 1;
-  return true;
+  return found->second.take(limit, now);
 }
 
 }  // namespace rushes::scheduler

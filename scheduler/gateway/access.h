@@ -1,25 +1,34 @@
 // Who may do what: bearer tokens with roles, and how often.
 //
+// The token file is looked at again while requests come in, at most once a second: a new token is let in and
+// one that was taken out is refused without a restart. A file that cannot be read leaves the tokens as they
+// were and is named in one line.
+//
 // Thread contract: one Access serves all HTTP threads; every call locks for a moment.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "config/farm.h"
 #include "config/result.h"
+#include "scheduler/rate_limit.h"
 
 namespace rushes::scheduler {
 
-// Requests a second that one token may keep up, and how many it may save for a burst.
-struct RateLimit {
-  double per_second = 50;
-  double burst = 200;
+// What was refused, since the start: plain numbers that metrics read.
+struct AccessCounters {
+  std::atomic<std::uint64_t> unknown_tokens{0};  // none, or one that is not known
+  std::atomic<std::uint64_t> roles{0};           // a token whose role does not suffice
+  std::atomic<std::uint64_t> rate_limited{0};    // of a token, or of an address without one
 };
 
 class Access {
@@ -37,22 +46,28 @@ class Access {
 
   explicit Access(std::vector<config::Token> tokens, RateLimit requests = kRequests,
                   RateLimit refusals = kRefusals);
+  // Watches the file that the tokens came from. Before the first check().
+  void watch(std::filesystem::path file);
 
   // `authorization` is the header's value, "Bearer TOKEN"; `peer` the client's address.
   Decision check(std::string_view authorization, std::string_view peer, config::Role needed);
+  const AccessCounters& counters() const { return counters_; }
 
  private:
-  struct Bucket {
-    double tokens = 0;
-    std::chrono::steady_clock::time_point filled;
-  };
-  bool take(std::map<std::string, Bucket, std::less<>>& buckets, std::string_view key, RateLimit limit);
-  const config::Token* find(std::string_view secret) const;
+  using Buckets = std::map<std::string, TokenBucket, std::less<>>;
+  Decision decide(std::string_view authorization, std::string_view peer, config::Role needed);
+  bool take(Buckets& buckets, std::string_view key, RateLimit limit);
+  std::optional<config::Token> find(std::string_view secret);
+  void refresh();
 
-  const std::vector<config::Token> tokens_;
   const RateLimit requests_, refusals_;
+  AccessCounters counters_;
+  std::filesystem::path file_;  // empty: not watched
   std::mutex mutex_;
-  std::map<std::string, Bucket, std::less<>> by_token_, by_peer_;  // guarded by mutex_
+  std::vector<config::Token> tokens_;  // guarded by mutex_, as all below
+  std::string text_;                   // of the file, as last read
+  TokenBucket::Clock::time_point looked_{};
+  Buckets by_token_, by_peer_;
 };
 
 }  // namespace rushes::scheduler

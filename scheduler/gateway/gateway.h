@@ -30,6 +30,7 @@ struct GatewayParts {
   storage::Vault* vault = nullptr;
   const Metrics* metrics = nullptr;
   std::vector<config::Token> tokens;
+  std::filesystem::path token_file;  // that they came from, and that is watched; empty: not watched
   std::vector<std::filesystem::path> model_roots;
   std::filesystem::path deliveries;
   std::uint64_t request_body = 1u << 20;  // bytes

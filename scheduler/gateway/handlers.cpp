@@ -1,8 +1,8 @@
 #include "scheduler/gateway/handlers.h"
 
-#include <charconv>
 #include <fstream>
 
+#include "scheduler/gateway/body.h"
 #include "scheduler/gateway/submit.h"
 
 namespace rushes::scheduler {
@@ -15,71 +15,14 @@ constexpr const char* kBytesType = "application/octet-stream";
 constexpr const char* kShot = "([A-Za-z0-9][A-Za-z0-9_-]{0,63})/([A-Za-z0-9][A-Za-z0-9_-]{0,63})";
 constexpr const char* kTask = "([0-9]{1,18})";
 constexpr const char* kWorker = "([A-Za-z0-9][A-Za-z0-9._-]{0,63})";
-constexpr std::size_t kMaxHeader = 128;
-constexpr std::size_t kMaxNote = 1000;
 
 void send(httplib::Response& response, const Json& json, int status = 200) {
   response.status = status;
   response.set_content(text_of(json), kJsonType);
 }
 
-std::optional<std::uint64_t> number_of(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-// A header of printable ASCII; nothing when it is longer or holds anything else.
 std::optional<std::string> plain_header(const httplib::Request& request, const char* name, std::size_t most) {
-  const std::string value = request.get_header_value(name);
-  if (value.size() > most) return std::nullopt;
-  for (const char c : value)
-    if (c < 0x20 || c > 0x7e) return std::nullopt;
-  return value;
-}
-
-// The body as a JSON object; an empty body is an empty object.
-Result<Json> body_of(const httplib::Request& request) {
-  if (request.body.empty()) return Json::object();
-  Json body = Json::parse(request.body, nullptr, false);
-  if (body.is_discarded() || !body.is_object())
-    return fail(ErrorKind::kInvalid, "the body: expected a JSON object");
-  return body;
-}
-
-// A whole number 0..2^32-1 of a body; `fallback` when the key is absent.
-Result<std::uint32_t> small_number(const Json& value, const std::string& key) {
-  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 0xffffffffu)
-    return fail(ErrorKind::kInvalid, key + ": expected a whole number, found " + text_of(value));
-  return value.get<std::uint32_t>();
-}
-
-Result<event::Retry> retry_of(const Json& body) {
-  event::Retry retry;
-  for (const auto& [key, value] : body.items()) {
-    if (key == "take") {
-      const auto take = small_number(value, key);
-      if (!take) return tl::unexpected<Error>(take.error());
-      retry.take = *take;
-    } else if (key == "note") {
-      if (!value.is_string() || value.get_ref<const std::string&>().size() > kMaxNote)
-        return fail(ErrorKind::kInvalid,
-                    "note: expected at most " + std::to_string(kMaxNote) + " bytes of text");
-      retry.note = value.get<std::string>();
-    } else if (key == "windows") {
-      if (!value.is_array() || value.size() > 10'000)
-        return fail(ErrorKind::kInvalid, "windows: expected a list of window numbers");
-      for (const auto& entry : value) {
-        const auto window = small_number(entry, key);
-        if (!window) return tl::unexpected<Error>(window.error());
-        retry.windows.push_back(*window);
-      }
-    } else {
-      return fail(ErrorKind::kInvalid, "unknown key '" + key + "'; known are windows, take and note");
-    }
-  }
-  return retry;
+  return plain_text(request.get_header_value(name), most);
 }
 
 }  // namespace
@@ -88,7 +31,9 @@ void refuse(httplib::Response& response, const Error& error) {
   send(response, error_json(error), http_status(error.kind));
 }
 
-Handlers::Handlers(GatewayParts parts) : parts_(std::move(parts)), access_(parts_.tokens) {}
+Handlers::Handlers(GatewayParts parts) : parts_(std::move(parts)), access_(parts_.tokens) {
+  if (!parts_.token_file.empty()) access_.watch(parts_.token_file);
+}
 
 // Token, role and rate first; then the handler, whose exceptions end here.
 httplib::Server::Handler Handlers::guarded(Role role, Handler handler) {
@@ -227,16 +172,12 @@ void Handlers::install_wishes(httplib::Server& server) {
     wish(call, event::Upgrade{0, call.shot(), call.who}, shown);
   });
   post(shot + "/approve", Role::kSupervisor, [this, shown](Call& call) {
-    const auto body = body_of(call.request);
-    if (!body) return refuse(call.response, body.error());
-    const auto take = small_number(body->value("take", Json(nullptr)), "take");
+    const auto take = read_approve(call.request.body);
     if (!take) return refuse(call.response, take.error());
     wish(call, event::Approve{0, call.shot(), *take, call.who}, shown);
   });
   post(shot + "/retry", Role::kArtist, [this, shown](Call& call) {
-    const auto body = body_of(call.request);
-    if (!body) return refuse(call.response, body.error());
-    auto retry = retry_of(*body);
+    auto retry = read_retry(call.request.body);
     if (!retry) return refuse(call.response, retry.error());
     retry->shot = call.shot();
     retry->by = call.who;

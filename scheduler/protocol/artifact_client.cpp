@@ -5,7 +5,8 @@ namespace rushes::protocol {
 namespace {
 
 constexpr std::size_t kMaxFrame = kMaxChunkBytes + kMaxControlBytes;
-constexpr int kQueueLength = 64;
+constexpr Queue kQueue{64, 64};
+constexpr std::chrono::seconds kOneKey{2};  // without a connection, until the scheduler's next key is tried
 constexpr std::chrono::milliseconds kSlice{100};  // how soon a stop is noticed
 
 std::string_view chars(std::span<const std::byte> bytes) {
@@ -22,7 +23,7 @@ struct ArtifactClient::Impl {
 
   Status open() {
     socket.reset();
-    auto fresh = make_dealer(context, options, kMaxFrame, kQueueLength);
+    auto fresh = make_dealer(context, options, server_key, kMaxFrame, kQueue);
     if (!fresh) return tl::unexpected(fresh.error());
     socket = std::move(*fresh);
     return connect(*socket, options.endpoint);
@@ -36,12 +37,20 @@ struct ArtifactClient::Impl {
 
   Status wait_for(short events, std::stop_token stop) {
     const auto until = std::chrono::steady_clock::now() + patience;
+    auto next_key = std::chrono::steady_clock::now() + kOneKey;
     std::vector<zmq::pollitem_t> items{{socket->handle(), 0, events, 0}};
     while ((items[0].revents & events) == 0) {
       if (stop.stop_requested()) return give_up(ErrorKind::kUnreachable, "artifact transfer: stopped");
       if (std::chrono::steady_clock::now() >= until)
         return give_up(ErrorKind::kUnreachable,
                        options.endpoint + ": the scheduler's artifact endpoint does not answer");
+      if (events == ZMQ_POLLOUT && options.server_public_keys.size() > 1 &&
+          std::chrono::steady_clock::now() >= next_key) {
+        ++server_key;
+        if (auto opened = open(); !opened) return opened;
+        items[0].socket = socket->handle();
+        next_key += kOneKey;
+      }
       wait(items, std::min(kSlice, patience));
     }
     return {};
@@ -97,6 +106,7 @@ struct ArtifactClient::Impl {
   std::chrono::milliseconds patience{0};
   zmq::context_t context{1};
   std::optional<zmq::socket_t> socket;
+  std::size_t server_key = 0;  // see make_dealer()
   std::uint64_t last_request = 0, last_upload = 0;
 };
 

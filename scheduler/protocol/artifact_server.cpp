@@ -2,14 +2,14 @@
 #include <spdlog/spdlog.h>
 
 #include "scheduler/protocol/codec_parts.h"
+#include "scheduler/protocol/doorkeeper.h"
 #include "scheduler/protocol/sockets.h"
 
 namespace rushes::protocol {
 namespace {
 
 constexpr std::size_t kMaxFrame = kMaxChunkBytes + kMaxControlBytes;
-constexpr int kQueueLength =
-    64;  // replies to one worker: kChunksInFlight of data, and room for other requests
+constexpr Queue kQueue{64, 64};  // kChunksInFlight of data, and room for other requests
 constexpr std::size_t kMaxUploads = 128;
 constexpr std::size_t kMaxUploadsOfOne = 8;
 constexpr std::chrono::seconds kIdleUpload{120};  // an upload whose worker vanished
@@ -31,8 +31,12 @@ struct ArtifactServer::Impl {
     std::string payload = {};
   };
 
-  Impl(Gate::Impl& gate_, zmq::socket_t socket_, ArtifactStore& store_)
-      : gate(gate_), socket(std::move(socket_)), store(store_), endpoint(bound_endpoint(socket)) {}
+  Impl(Gate::Impl& gate_, zmq::socket_t socket_, ArtifactStore& store_, scheduler::RateLimit rate)
+      : gate(gate_),
+        socket(std::move(socket_)),
+        store(store_),
+        endpoint(bound_endpoint(socket)),
+        door(gate_, rate, "artifact") {}
   ~Impl() {
     stopping = true;
     stop.wake();
@@ -41,6 +45,7 @@ struct ArtifactServer::Impl {
 
   void run();
   void receive();
+  Result<Answer> hear(const std::string& id, const ArtifactRequest& request, std::string_view payload);
   void drop_idle();
   Result<Answer> answer(const std::string& id, const HaveRequest& have);
   Result<Answer> answer(const std::string& id, const PutRequest& put);
@@ -53,6 +58,7 @@ struct ArtifactServer::Impl {
   zmq::socket_t socket;
   ArtifactStore& store;
   std::string endpoint;
+  Doorkeeper door;
   std::map<UploadId, Upload> uploads;
   Mailbox<int> stop;
   std::atomic<bool> stopping{false};
@@ -69,6 +75,7 @@ void ArtifactServer::Impl::run() {
     if (items[0].revents != 0) receive();
     if (items[2].revents != 0) watch_handshakes(monitor, gate);
     drop_idle();
+    door.tidy();
   }
   uploads.clear();
   socket.close();
@@ -84,7 +91,7 @@ void ArtifactServer::Impl::receive() {
   for (int i = 0; i < 64; ++i) {
     if (!socket.recv(routing, zmq::recv_flags::dontwait)) return;
     if (!routing.more() || !socket.recv(header)) continue;
-    const std::string key = key_name(header);
+    const Identity identity = identity_of(header);
     payload.rebuild();
     bool too_many = false;
     if (header.more()) {
@@ -95,24 +102,43 @@ void ArtifactServer::Impl::receive() {
       }
     }
     const std::string id = routing.to_string();
+    const auto verdict = door.admit(id, identity);
+    if (verdict == Doorkeeper::Verdict::kWithdrawn) {
+      const auto first = uploads.lower_bound({id, 0});
+      auto last = first;
+      while (last != uploads.end() && last->first.first == id) ++last;
+      uploads.erase(first, last);
+      continue;
+    }
     auto request = decode_artifact_request(view(header));
+    if (verdict == Doorkeeper::Verdict::kFloods) {
+      reply(id, request ? request->request : 0,
+            {RefusedReply{ErrorKind::kExhausted, "too many requests; ask again in a while"}});
+      continue;
+    }
     if (request && (too_many || payload.size() > kMaxChunkBytes))
       request = fail(ErrorKind::kExhausted, "artifact request: expected at most one payload of 1 MiB");
     if (!request) {
-      ++gate.counters.refused_messages;
-      gate.log.warn("artifacts of " + key, "worker key " + key + ": " + request.error().message);
-      reply(id, 0, {RefusedReply{request.error().kind, request.error().message}});
+      const Error& error = request.error();
+      ++(error.kind == ErrorKind::kExhausted ? gate.counters.oversized : gate.counters.malformed);
+      gate.log.warn("artifacts of " + identity.name, "worker key " + identity.name + ": " + error.message);
+      reply(id, 0, {RefusedReply{error.kind, error.message}});
       continue;
     }
-    auto answered =
-        std::visit(parts::Overload{
-                       [&](const ChunkRequest& chunk) { return answer(id, chunk, view(payload)); },
-                       [&](const auto& other) { return answer(id, other); },
-                   },
-                   request->body);
+    auto answered = hear(id, *request, view(payload));
     if (!answered) answered = Answer{RefusedReply{answered.error().kind, answered.error().message}};
     reply(id, request->request, std::move(*answered));
   }
+}
+
+Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::hear(const std::string& id,
+                                                                const ArtifactRequest& request,
+                                                                std::string_view payload) {
+  return std::visit(parts::Overload{
+                        [&](const ChunkRequest& chunk) { return answer(id, chunk, payload); },
+                        [&](const auto& other) { return answer(id, other); },
+                    },
+                    request.body);
 }
 
 Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::answer(const std::string&,
@@ -212,10 +238,11 @@ ArtifactServer::~ArtifactServer() = default;
 const std::string& ArtifactServer::endpoint() const { return impl_->endpoint; }
 
 Result<std::unique_ptr<ArtifactServer>> ArtifactServer::start(Gate& gate, const std::string& endpoint,
-                                                              ArtifactStore& store) {
-  auto socket = bind_router(gate.impl(), endpoint, kMaxFrame, kQueueLength);
+                                                              ArtifactStore& store,
+                                                              scheduler::RateLimit rate) {
+  auto socket = bind_router(gate.impl(), endpoint, kMaxFrame, kQueue);
   if (!socket) return tl::unexpected(socket.error());
-  auto impl = std::make_unique<Impl>(gate.impl(), std::move(*socket), store);
+  auto impl = std::make_unique<Impl>(gate.impl(), std::move(*socket), store, rate);
   impl->thread = std::thread([raw = impl.get()] { raw->run(); });
   return std::unique_ptr<ArtifactServer>(new ArtifactServer(std::move(impl)));
 }

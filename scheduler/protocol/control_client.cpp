@@ -1,13 +1,15 @@
 // Worker side of the control socket.
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "scheduler/protocol/sockets.h"
 
 namespace rushes::protocol {
 namespace {
 
 constexpr std::size_t kMaxFrame = 1u << 20;
-constexpr int kQueueLength = 1024;
+constexpr Queue kQueue{1024, 1024};
 constexpr int kWatched = kFailedHandshakes | ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_DISCONNECTED;
 
 }  // namespace
@@ -20,6 +22,7 @@ struct ControlClient::Impl {
     outbox.wake();
     if (thread.joinable()) thread.join();
   }
+  Status open();
   void run();
   void receive();
   void watch();
@@ -31,10 +34,22 @@ struct ControlClient::Impl {
   zmq::context_t context{1};
   std::optional<zmq::socket_t> socket;
   std::optional<Monitor> monitor;
+  std::size_t server_key = 0;  // see make_dealer()
+  bool try_next_key = false;
   Mailbox<std::string> outbox;
   std::atomic<bool> stopping{false};
   std::thread thread;
 };
+
+Status ControlClient::Impl::open() {
+  monitor.reset();
+  socket.reset();
+  auto fresh = make_dealer(context, options, server_key, kMaxFrame, kQueue);
+  if (!fresh) return tl::unexpected(fresh.error());
+  socket = std::move(*fresh);
+  monitor.emplace(context, *socket, kWatched);
+  return connect(*socket, options.endpoint);
+}
 
 void ControlClient::Impl::run() {
   std::vector<zmq::pollitem_t> items{{socket->handle(), 0, ZMQ_POLLIN, 0},
@@ -43,6 +58,16 @@ void ControlClient::Impl::run() {
   while (!stopping) {
     wait(items, std::chrono::seconds(60));
     if (items[2].revents != 0) watch();
+    if (std::exchange(try_next_key, false)) {
+      ++server_key;
+      if (auto opened = open(); !opened) {  // the same options opened once before
+        spdlog::error("control socket: {}", opened.error().message);
+        return;
+      }
+      items[0].socket = socket->handle();
+      items[2].socket = monitor->socket().handle();
+      items[0].revents = 0;
+    }
     if (items[1].revents != 0)
       for (const std::string& bytes : outbox.take()) send(bytes);
     if (items[0].revents != 0) receive();
@@ -87,6 +112,7 @@ void ControlClient::Impl::watch() {
                                    options.keys.public_key + " into the scheduler's keys folder as NAME.pub");
         break;
       default:
+        try_next_key = options.server_public_keys.size() > 1;
         on_link(Link::kLost,
                 options.endpoint + ": no CURVE handshake; is scheduler_public_key this scheduler's key?");
     }
@@ -99,12 +125,7 @@ ControlClient::~ControlClient() = default;
 Result<std::unique_ptr<ControlClient>> ControlClient::start(ClientOptions options, Handler handler,
                                                             LinkHandler on_link) {
   auto impl = std::make_unique<Impl>(std::move(options), std::move(handler), std::move(on_link));
-  auto socket = make_dealer(impl->context, impl->options, kMaxFrame, kQueueLength);
-  if (!socket) return tl::unexpected(socket.error());
-  impl->socket = std::move(*socket);
-  impl->monitor.emplace(impl->context, *impl->socket, kWatched);
-  if (auto connecting = connect(*impl->socket, impl->options.endpoint); !connecting)
-    return tl::unexpected(connecting.error());
+  if (auto opened = impl->open(); !opened) return tl::unexpected(opened.error());
   impl->thread = std::thread([raw = impl.get()] { raw->run(); });
   return std::unique_ptr<ControlClient>(new ControlClient(std::move(impl)));
 }

@@ -2,15 +2,17 @@
 #include <spdlog/spdlog.h>
 
 #include "scheduler/protocol/codec_parts.h"
+#include "scheduler/protocol/doorkeeper.h"
 #include "scheduler/protocol/sockets.h"
 
 namespace rushes::protocol {
 namespace {
 
 constexpr std::size_t kMaxWorkers = 16'384;  // connections; limits.workers is the farm's own bound
-constexpr std::size_t kMaxFrame =
-    1u << 20;                       // ZeroMQ drops a connection above this; up to it we say what was wrong
-constexpr int kQueueLength = 4096;  // messages to and from one worker
+// ZeroMQ drops a connection above this; up to it we say what was wrong.
+constexpr std::size_t kMaxFrame = 4 * kMaxControlBytes;
+constexpr Queue kQueue{256, 4096};
+constexpr std::chrono::milliseconds kLook{1000};  // how soon a withdrawn key is noticed
 
 bool is_unnumbered(const SchedulerMessage& message) {
   const auto* ack = std::get_if<HeartbeatAck>(&message);
@@ -23,7 +25,7 @@ bool is_unnumbered(const SchedulerMessage& message) {
 struct ControlServer::Impl {
   struct Route {
     std::string routing_id;  // ZeroMQ's name of the connection
-    std::string key;
+    Identity identity;
     std::uint64_t hello = 0, heartbeat = 0;  // last sequence received
   };
   struct Outgoing {
@@ -33,11 +35,14 @@ struct ControlServer::Impl {
     bool last = false;                           // Refused: the connection is forgotten after it
   };
 
-  Impl(Gate::Impl& gate_, zmq::socket_t socket_, Handler handler_)
+  Impl(Gate::Impl& gate_, zmq::socket_t socket_, Handler handler_, OnWithdrawn on_withdrawn_,
+       scheduler::RateLimit rate)
       : gate(gate_),
         socket(std::move(socket_)),
         handler(std::move(handler_)),
-        endpoint(bound_endpoint(socket)) {}
+        on_withdrawn(std::move(on_withdrawn_)),
+        endpoint(bound_endpoint(socket)),
+        door(gate_, rate, "control") {}
   ~Impl() {
     stopping = true;
     outbox.wake();
@@ -46,8 +51,10 @@ struct ControlServer::Impl {
 
   void run();
   void receive();
-  void on_hello(const std::string& routing_id, const std::string& key, Hello hello);
-  void refuse(const std::string& key, const std::string& why);
+  void hear(const std::string& id, const Identity& identity, std::string_view bytes);
+  void on_hello(const std::string& routing_id, const Identity& identity, Hello hello);
+  void refuse(const std::string& key, const std::string& why, std::atomic<std::uint64_t>& counter);
+  void withdraw();
   void deliver(Outgoing outgoing);
   bool send_to(const std::string& routing_id, const SchedulerMessage& message);
   bool send_bytes(const std::string& routing_id, std::string_view bytes);
@@ -56,7 +63,10 @@ struct ControlServer::Impl {
   Gate::Impl& gate;
   zmq::socket_t socket;
   Handler handler;
+  OnWithdrawn on_withdrawn;
   std::string endpoint;
+  Doorkeeper door;
+  std::uint64_t generation = 0;                // of the allow-list that `routes` were compared with
   std::map<std::string, Route> routes;         // by worker
   std::map<std::string, std::string> workers;  // by routing id
   Mailbox<Outgoing> outbox;
@@ -70,19 +80,39 @@ void ControlServer::Impl::run() {
                                      {nullptr, outbox.descriptor(), ZMQ_POLLIN, 0},
                                      {monitor.socket().handle(), 0, ZMQ_POLLIN, 0}};
   while (!stopping) {
-    wait(items, std::chrono::seconds(60));
+    wait(items, kLook);
+    withdraw();
     if (items[1].revents != 0)
       for (Outgoing& outgoing : outbox.take()) deliver(std::move(outgoing));
     if (items[0].revents != 0) receive();
     if (items[2].revents != 0) watch_handshakes(monitor, gate);
+    door.tidy();
   }
   for (Outgoing& outgoing : outbox.take()) deliver(std::move(outgoing));
   socket.close();
 }
 
-void ControlServer::Impl::refuse(const std::string& key, const std::string& why) {
-  ++gate.counters.refused_messages;
+void ControlServer::Impl::refuse(const std::string& key, const std::string& why,
+                                 std::atomic<std::uint64_t>& counter) {
+  ++counter;
   gate.log.warn("message of " + key, "worker key " + key + ": message refused: " + why);
+}
+
+// Workers whose key left the allow-list are told, and then forgotten.
+void ControlServer::Impl::withdraw() {
+  const std::uint64_t now = gate.generation;
+  if (now == generation) return;
+  generation = now;
+  std::vector<std::string> out;
+  for (const auto& [worker, route] : routes)
+    if (!gate.admits(route.identity)) out.push_back(worker);
+  for (const std::string& worker : out) {
+    ++gate.counters.withdrawn;
+    spdlog::warn("worker {}: its key is no longer in the allow-list; it is not served any more", worker);
+    send_to(routes[worker].routing_id, Refused{"its key is no longer in the scheduler's allow-list"});
+    forget(worker);
+    if (on_withdrawn) on_withdrawn(worker);
+  }
 }
 
 void ControlServer::Impl::receive() {
@@ -91,34 +121,42 @@ void ControlServer::Impl::receive() {
   for (int i = 0; i < 256; ++i) {
     if (!socket.recv(routing, zmq::recv_flags::dontwait)) return;
     if (!routing.more() || !socket.recv(payload)) continue;
-    const std::string id = routing.to_string(), key = key_name(payload);
-    if (payload.more()) {
-      zmq::message_t rest;
-      while (socket.recv(rest) && rest.more()) continue;
-      refuse(key, "expected one frame, found more");
-      continue;
-    }
-    auto message = decode_from_worker(view(payload));
-    const auto known = workers.find(id);
-    if (!message) {
-      refuse(key, message.error().message);
-      // It may be a worker of another version: without an answer its owner would never know.
-      if (known == workers.end()) send_to(id, Refused{message.error().message});
-    } else if (auto* hello = std::get_if<Hello>(&*message)) {
-      on_hello(id, key, std::move(*hello));
-    } else if (known == workers.end()) {
-      ++gate.counters.ungreeted;
-      send_to(id, Greet{});
-    } else {
-      const std::string worker = known->second;
-      if (const auto* beat = std::get_if<Heartbeat>(&*message)) routes[worker].heartbeat = beat->sequence;
-      if (std::holds_alternative<Bye>(*message)) forget(worker);
-      handler(worker, std::move(*message));
-    }
+    const std::string id = routing.to_string();
+    const Identity identity = identity_of(payload);
+    const bool more = payload.more();
+    for (zmq::message_t rest; more && socket.recv(rest) && rest.more();) continue;
+    if (door.admit(id, identity) != Doorkeeper::Verdict::kHeard) continue;
+    if (more)
+      refuse(identity.name, "expected one frame, found more", gate.counters.malformed);
+    else
+      hear(id, identity, view(payload));
   }
 }
 
-void ControlServer::Impl::on_hello(const std::string& routing_id, const std::string& key, Hello hello) {
+void ControlServer::Impl::hear(const std::string& id, const Identity& identity, std::string_view bytes) {
+  auto message = decode_from_worker(bytes);
+  const auto known = workers.find(id);
+  if (!message) {
+    const Error& error = message.error();
+    refuse(identity.name, error.message,
+           error.kind == ErrorKind::kExhausted ? gate.counters.oversized : gate.counters.malformed);
+    // It may be a worker of another version: without an answer its owner would never know.
+    if (known == workers.end()) send_to(id, Refused{error.message});
+  } else if (auto* hello = std::get_if<Hello>(&*message)) {
+    on_hello(id, identity, std::move(*hello));
+  } else if (known == workers.end()) {
+    ++gate.counters.ungreeted;
+    send_to(id, Greet{});
+  } else {
+    const std::string worker = known->second;
+    if (const auto* beat = std::get_if<Heartbeat>(&*message)) routes[worker].heartbeat = beat->sequence;
+    if (std::holds_alternative<Bye>(*message)) forget(worker);
+    handler(worker, std::move(*message));
+  }
+}
+
+void ControlServer::Impl::on_hello(const std::string& routing_id, const Identity& identity, Hello hello) {
+  const std::string& key = identity.name;
   std::string why;
   if (!gate.may_use(key, hello.name))
     why = "key " + key + " does not speak for a worker named " + hello.name + "; name it " + key + " or " +
@@ -126,15 +164,19 @@ void ControlServer::Impl::on_hello(const std::string& routing_id, const std::str
   else if (!routes.contains(hello.name) && routes.size() >= kMaxWorkers)
     why = "this scheduler serves at most " + std::to_string(kMaxWorkers) + " workers";
   if (!why.empty()) {
-    refuse(key, why);
+    refuse(key, why, gate.counters.misnamed);
     send_to(routing_id, Refused{why});
     return;
   }
   if (const auto named = workers.find(routing_id); named != workers.end() && named->second != hello.name)
     forget(named->second);  // one connection, one worker
-  forget(hello.name);       // a new connection replaces the old one
+  if (const auto before = routes.find(hello.name);
+      before != routes.end() && before->second.routing_id != routing_id) {
+    ++gate.counters.replaced;
+    forget(hello.name);  // a new connection replaces the old one
+  }
   workers[routing_id] = hello.name;
-  routes[hello.name] = {routing_id, key, hello.sequence, 0};
+  routes[hello.name] = {routing_id, identity, hello.sequence, 0};
   const std::string worker = hello.name;
   handler(worker, std::move(hello));
 }
@@ -190,10 +232,12 @@ ControlServer::~ControlServer() = default;
 const std::string& ControlServer::endpoint() const { return impl_->endpoint; }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::start(Gate& gate, const std::string& endpoint,
-                                                            Handler handler) {
-  auto socket = bind_router(gate.impl(), endpoint, kMaxFrame, kQueueLength);
+                                                            Handler handler, OnWithdrawn on_withdrawn,
+                                                            scheduler::RateLimit rate) {
+  auto socket = bind_router(gate.impl(), endpoint, kMaxFrame, kQueue);
   if (!socket) return tl::unexpected(socket.error());
-  auto impl = std::make_unique<Impl>(gate.impl(), std::move(*socket), std::move(handler));
+  auto impl = std::make_unique<Impl>(gate.impl(), std::move(*socket), std::move(handler),
+                                     std::move(on_withdrawn), rate);
   impl->thread = std::thread([raw = impl.get()] { raw->run(); });
   return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));
 }

@@ -3,7 +3,7 @@
 // A server side (scheduler) shares one Gate: the ZAP handler (ZeroMQ RFC 27) that admits only keys of the
 // allow-list and names each connection after its key. Whoever is not admitted gets nothing: the handshake
 // ends there, counted and logged. A worker is known to the rest of the program only by a name its key may
-// use.
+// use. A key that leaves the allow-list ends the service of its open connections too.
 //
 // Thread contract: every endpoint owns one thread and one socket; only that thread touches the socket. Public
 // functions may be called from any thread unless said otherwise; handlers are called on the endpoint's thread
@@ -23,24 +23,39 @@
 #include "config/result.h"
 #include "scheduler/protocol/codec.h"
 #include "scheduler/protocol/keys.h"
+#include "scheduler/rate_limit.h"
 
 namespace rushes::protocol {
 
-// What was refused, since the start. Shown by /v1/health.
+// What was refused, since the start: plain numbers that metrics and /v1/health read.
 struct Counters {
-  std::atomic<std::uint64_t> denied_keys{0};       // handshakes with an unknown key or none
-  std::atomic<std::uint64_t> refused_messages{0};  // malformed, unknown, oversized, under a name not its own
+  std::atomic<std::uint64_t> refused_keys{0};      // handshakes with a key that is not in the allow-list
+  std::atomic<std::uint64_t> refused_peers{0};     // no CURVE, another scheduler's key, or forged bytes
+  std::atomic<std::uint64_t> replayed{0};          // encrypted messages that came a second time
+  std::atomic<std::uint64_t> withdrawn{0};         // workers whose key left the allow-list while connected
+  std::atomic<std::uint64_t> after_withdrawal{0};  // what such connections said afterwards
+  std::atomic<std::uint64_t> oversized{0};         // messages over a bound
+  std::atomic<std::uint64_t> malformed{0};         // not readable, of an unknown kind or version
+  std::atomic<std::uint64_t> misnamed{0};          // a Hello under a name that its key may not use
+  std::atomic<std::uint64_t> rate_limited{0};      // messages of a connection that floods
+  std::atomic<std::uint64_t> replaced{0};          // connections whose name another one took over
   std::atomic<std::uint64_t> ungreeted{0};         // messages before Hello (after a restart of the scheduler)
   std::atomic<std::uint64_t> undelivered{0};  // to a worker that is not connected, or whose queue is full
 };
+struct Count {
+  const char* name;  // as above
+  std::uint64_t value;
+};
 
-// The server's ZeroMQ context, keys and ZAP handler. Outlives its endpoints.
+// The server's ZeroMQ context, keys and ZAP handler. Outlives its endpoints. Its thread looks at the
+// allow-list once a second, and before it refuses a key that it does not know.
 class Gate {
  public:
   // Error: kNotFound (allow-list), kInvalid (key).
   static Result<std::unique_ptr<Gate>> open(std::string secret_key, std::filesystem::path allow_list);
   ~Gate();
-  Counters& counters();
+  const Counters& counters() const;
+  std::vector<Count> counts() const;  // all of them, by name
   struct Impl;
   Impl& impl() { return *impl_; }
 
@@ -52,13 +67,20 @@ class Gate {
 // Scheduler side of the control socket.
 class ControlServer {
  public:
+  // Messages of one connection: a worker with 64 slots of one-second tasks says less than 300 a second. What
+  // is beyond is dropped unread and counted; whoever means it says it again.
+  static constexpr scheduler::RateLimit kRate{2'000, 8'000};
+
   // `worker` is the name in its Hello. Called on the endpoint's thread.
   using Handler = std::function<void(const std::string& worker, WorkerMessage message)>;
+  // The key of this connected worker left the allow-list: it was told so and is not heard any more.
+  using OnWithdrawn = std::function<void(const std::string& worker)>;
 
   // Binds `endpoint` ("tcp://127.0.0.1:7401"; port 0 takes a free one). Error: kExhausted (port in use),
   // kInvalid.
   static Result<std::unique_ptr<ControlServer>> start(Gate& gate, const std::string& endpoint,
-                                                      Handler handler);
+                                                      Handler handler, OnWithdrawn on_withdrawn = {},
+                                                      scheduler::RateLimit rate = kRate);
   ~ControlServer();
   // Queues a message. A Welcome or HeartbeatAck with sequence 0 gets that of the worker's last Hello or
   // Heartbeat. A message to a worker that is not connected is dropped and counted (the worker asks again with
@@ -74,7 +96,9 @@ class ControlServer {
 
 struct ClientOptions {
   std::string endpoint;
-  std::string server_public_key;
+  // The scheduler's public key; several while it is exchanged for another (keys.h). When a handshake fails,
+  // the next one is tried.
+  std::vector<std::string> server_public_keys;
   KeyPair keys;
 };
 
@@ -126,8 +150,12 @@ class ArtifactStore {
 // Scheduler side of artifact transfer.
 class ArtifactServer {
  public:
+  // Requests of one connection, at most a chunk each. What is beyond is refused and counted.
+  static constexpr scheduler::RateLimit kRate{2'000, 4'000};
+
   static Result<std::unique_ptr<ArtifactServer>> start(Gate& gate, const std::string& endpoint,
-                                                       ArtifactStore& store);
+                                                       ArtifactStore& store,
+                                                       scheduler::RateLimit rate = kRate);
   ~ArtifactServer();
   const std::string& endpoint() const;
 

@@ -1,17 +1,16 @@
 #include "scheduler/protocol/keys.h"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zmq.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-
-#include "scheduler/protocol/codec.h"
+#include <sstream>
 
 namespace rushes::protocol {
 namespace {
@@ -24,18 +23,32 @@ bool is_key(const std::string& text) {
   return text.size() == kZ85Bytes && zmq_z85_decode(raw.data(), text.c_str()) != nullptr;
 }
 
-Result<std::string> read_key(const fs::path& file) {
+Result<std::vector<std::string>> read_keys(const fs::path& file, std::size_t at_most) {
   std::ifstream stream(file);
   if (!stream)
     return fail(ErrorKind::kNotFound, file.string() + ": cannot read the key: " + std::strerror(errno));
-  std::string line(kZ85Bytes + 2, '\0');  // a key and at most a line end: never more of an unknown file
-  stream.read(line.data(), static_cast<std::streamsize>(line.size()));
-  line.resize(static_cast<std::size_t>(stream.gcount()));
-  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
-  if (!is_key(line))
+  // Keys and their line ends, and one byte more: never more of an unknown file.
+  std::string text(at_most * (kZ85Bytes + 2) + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  std::vector<std::string> keys;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (!line.empty()) keys.push_back(std::move(line));
+  }
+  if (keys.empty() || keys.size() > at_most || !std::all_of(keys.begin(), keys.end(), is_key))
     return fail(ErrorKind::kInvalid,
-                file.string() + ": expected one line of 40 Z85 characters; write keys with `rushes keygen`");
-  return line;
+                file.string() + ": expected " +
+                    (at_most == 1 ? std::string("one line") : "1 to " + std::to_string(at_most) + " lines") +
+                    " of 40 Z85 characters; write keys with `rushes keygen`");
+  return keys;
+}
+
+Result<std::string> read_key(const fs::path& file) {
+  auto keys = read_keys(file, 1);
+  if (!keys) return tl::unexpected(keys.error());
+  return std::move(keys->front());
 }
 
 Status write_file(const fs::path& file, const std::string& key, mode_t mode) {
@@ -98,7 +111,35 @@ Result<std::vector<fs::path>> write_farm_keys(const fs::path& folder) {
   return files;
 }
 
+Result<std::vector<fs::path>> rotate_keys(const fs::path& folder, const std::string& name) {
+  const fs::path secret = folder / (name + ".key"), open = folder / (name + ".pub");
+  const fs::path old_secret = folder / (name + ".old.key"), old_open = folder / (name + ".old.pub");
+  if (const auto now = read_secret_key(secret); !now) return tl::unexpected(now.error());
+  for (const fs::path& file : {old_secret, old_open})
+    if (auto free = absent(file); !free) return tl::unexpected(free.error());
+  const auto fresh = make_keys();
+  if (!fresh) return tl::unexpected(fresh.error());
+  // The new pair is complete under another name before the old one moves.
+  const std::string next = name + ".next";
+  if (auto written = write_keys(folder, next, *fresh); !written) return tl::unexpected(written.error());
+  std::error_code error;
+  const auto move = [&error](const fs::path& from, const fs::path& to) {
+    if (!error) fs::rename(from, to, error);
+  };
+  move(secret, old_secret);
+  move(open, old_open);
+  move(folder / (next + ".key"), secret);
+  move(folder / (next + ".pub"), open);
+  if (error)
+    return fail(ErrorKind::kExhausted, folder.string() + ": cannot rename the keys: " + error.message());
+  return std::vector{secret, open, old_secret, old_open};
+}
+
 Result<std::string> read_public_key(const fs::path& file) { return read_key(file); }
+
+Result<std::vector<std::string>> read_public_keys(const fs::path& file, std::size_t at_most) {
+  return read_keys(file, at_most);
+}
 
 Result<std::string> read_secret_key(const fs::path& file) {
   struct stat info {};
@@ -114,54 +155,6 @@ Result<std::string> public_key_of(std::string_view secret_key) {
   if (!is_key(secret) || zmq_curve_public(public_key.data(), secret.c_str()) != 0)
     return fail(ErrorKind::kInvalid, "expected a secret key of 40 Z85 characters");
   return std::string(public_key.data());
-}
-
-Result<AllowList> AllowList::read(fs::path folder) {
-  std::error_code error;
-  if (!fs::is_directory(folder, error))
-    return fail(ErrorKind::kNotFound,
-                folder.string() + ": expected the folder of the workers' public keys (*.pub)");
-  AllowList list(std::move(folder));
-  list.reload();
-  return list;
-}
-
-void AllowList::reload() {
-  std::error_code error;
-  const auto changed = fs::last_write_time(folder_, error);
-  if (error || changed == read_at_) return;
-  read_at_ = changed;
-  names_.clear();
-  for (const auto& entry : fs::directory_iterator(folder_, error)) {
-    if (entry.path().extension() != ".pub") continue;
-    const std::string name = entry.path().stem().string();
-    const auto key = read_key(entry.path());
-    if (!key)
-      spdlog::warn("allow-list: {}", key.error().message);
-    else if (!is_name(name))
-      spdlog::warn("allow-list: {}: the file's name is no worker name", entry.path().string());
-    else if (const auto [found, added] = names_.emplace(*key, name); !added)
-      spdlog::warn("allow-list: {} holds the same key as {}.pub and is ignored", entry.path().string(),
-                   found->second);
-  }
-}
-
-std::optional<std::string> AllowList::name_of(std::string_view public_key) {
-  reload();
-  const auto found = names_.find(public_key);
-  if (found == names_.end()) return std::nullopt;
-  return found->second;
-}
-
-bool AllowList::may_use(std::string_view key_name, std::string_view worker) const {
-  const auto matches = [&](std::string_view name) {
-    return worker == name ||
-           (worker.size() > name.size() && worker.starts_with(name) && worker[name.size()] == '-');
-  };
-  if (!is_name(worker) || !matches(key_name)) return false;
-  for (const auto& [key, name] : names_)
-    if (name.size() > key_name.size() && matches(name)) return false;
-  return true;
 }
 
 }  // namespace rushes::protocol

@@ -1,18 +1,25 @@
-// CURVE keys: who may speak with whom.
+// CURVE keys: pairs of files, and how one pair takes the place of another.
 //
 // A key pair is two files: NAME.key (secret, mode 0600) and NAME.pub. Each holds one line: 40 characters of
-// Z85 (ZeroMQ RFC 32), the form that ZeroMQ's own tools write. The scheduler has an allow-list: a folder of
-// worker
-// *.pub files; a worker has the scheduler's .pub. The stem of an allowed file is the name of its key, and a
-// worker may call itself NAME or NAME-anything (one key for a pool of hosts), but never what another, better
-// matching key is named for: with keys "gpu" and "gpu-7", only the second may speak for "gpu-7".
+// Z85 (ZeroMQ RFC 32), the form that ZeroMQ's own tools write. The scheduler has a folder of workers' *.pub
+// files (allow_list.h); a worker has the scheduler's .pub.
 //
-// Thread contract: pure functions and values; AllowList may be used from one thread at a time.
+// Rotation needs no moment at which nothing works, because a .pub file that others read may hold the old and
+// the new key, a line each:
+//   a worker's key     `rushes keygen --rotate keys/worker` on its host; add the line of the new worker.pub
+//   to
+//                      the scheduler's workers/NAME.pub (it is let in at once); start the worker again; take
+//                      the old line out (who still holds the old key is refused at once).
+//   the scheduler's    `rushes keygen --rotate keys/scheduler` beside a running scheduler; add the line of
+//   the
+//                      new scheduler.pub to the scheduler.pub of every worker and start them again, one after
+//                      another; start the scheduler again; take the old line out whenever a worker is started
+//                      next.
+//
+// Thread contract: pure functions and values.
 #pragma once
 
 #include <filesystem>
-#include <map>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,29 +43,18 @@ Status write_keys(const std::filesystem::path& folder, std::string_view name, co
 // DIR (0700). Returns the files written. Nothing is written when any of them exists (kConflict).
 Result<std::vector<std::filesystem::path>> write_farm_keys(const std::filesystem::path& folder);
 
+// `rushes keygen --rotate DIR/NAME`: a fresh pair in the place of NAME.key and NAME.pub, which stay as
+// NAME.old.key and NAME.old.pub. Returns the files written. Error: kNotFound; kConflict while an older pair
+// lies there.
+Result<std::vector<std::filesystem::path>> rotate_keys(const std::filesystem::path& folder,
+                                                       const std::string& name);
+
 // Error: kNotFound, kDenied (a secret that others may read: says the chmod to run), kInvalid.
 Result<std::string> read_public_key(const std::filesystem::path& file);
+// The same of a file that may hold several keys, a line each; at least one.
+Result<std::vector<std::string>> read_public_keys(const std::filesystem::path& file, std::size_t at_most);
 Result<std::string> read_secret_key(const std::filesystem::path& file);
 // The public key that belongs to a secret one.
 Result<std::string> public_key_of(std::string_view secret_key);
-
-// A folder of *.pub files, read again when the folder has changed: a new worker needs no restart.
-class AllowList {
- public:
-  // Error: kNotFound when the folder is missing. Files that hold no key are skipped with a logged line.
-  static Result<AllowList> read(std::filesystem::path folder);
-  // Name of the key (the file's stem), if it is known.
-  std::optional<std::string> name_of(std::string_view public_key);
-  // May the holder of key `key_name` call itself `worker`?
-  bool may_use(std::string_view key_name, std::string_view worker) const;
-  std::size_t size() const { return names_.size(); }
-
- private:
-  explicit AllowList(std::filesystem::path folder) : folder_(std::move(folder)) {}
-  void reload();
-  std::filesystem::path folder_;
-  std::filesystem::file_time_type read_at_{};
-  std::map<std::string, std::string, std::less<>> names_;  // public key -> name
-};
 
 }  // namespace rushes::protocol

@@ -7,11 +7,11 @@ namespace {
 
 constexpr std::size_t kMaxSubjects = 1024;
 
-void common_options(zmq::socket_t& socket, std::size_t max_message, int queue_length) {
+void common_options(zmq::socket_t& socket, std::size_t max_message, Queue queue) {
   socket.set(zmq::sockopt::linger, 0);
   socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(max_message));
-  socket.set(zmq::sockopt::sndhwm, queue_length);
-  socket.set(zmq::sockopt::rcvhwm, queue_length);
+  socket.set(zmq::sockopt::sndhwm, queue.out);
+  socket.set(zmq::sockopt::rcvhwm, queue.in);
   socket.set(zmq::sockopt::heartbeat_ivl, 2000);  // ZMTP pings find a peer that vanished without a word
   socket.set(zmq::sockopt::heartbeat_timeout, 8000);
   socket.set(zmq::sockopt::heartbeat_ttl, 10000);
@@ -53,10 +53,10 @@ std::optional<Monitor::Event> Monitor::next() {
 }
 
 Result<zmq::socket_t> bind_router(Gate::Impl& gate, const std::string& endpoint, std::size_t max_message,
-                                  int queue_length) {
+                                  Queue queue) {
   try {
     zmq::socket_t socket(gate.context, ZMQ_ROUTER);
-    common_options(socket, max_message, queue_length);
+    common_options(socket, max_message, queue);
     socket.set(zmq::sockopt::router_mandatory, true);  // a message to nobody is an error that we count
     socket.set(zmq::sockopt::curve_server, true);
     socket.set(zmq::sockopt::curve_secretkey, gate.secret);
@@ -82,15 +82,18 @@ Result<zmq::socket_t> bind_router(Gate::Impl& gate, const std::string& endpoint,
 }
 
 Result<zmq::socket_t> make_dealer(zmq::context_t& context, const ClientOptions& options,
-                                  std::size_t max_message, int queue_length) {
+                                  std::size_t server_key, std::size_t max_message, Queue queue) {
+  if (options.server_public_keys.empty())
+    return fail(ErrorKind::kInvalid, options.endpoint + ": expected the scheduler's public key");
   try {
     zmq::socket_t socket(context, ZMQ_DEALER);
-    common_options(socket, max_message, queue_length);
+    common_options(socket, max_message, queue);
     socket.set(zmq::sockopt::immediate, true);  // nothing is queued for a scheduler that is away
     socket.set(zmq::sockopt::reconnect_ivl, 100);
     socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
     socket.set(zmq::sockopt::connect_timeout, 3000);
-    socket.set(zmq::sockopt::curve_serverkey, options.server_public_key);
+    socket.set(zmq::sockopt::curve_serverkey,
+               options.server_public_keys[server_key % options.server_public_keys.size()]);
     socket.set(zmq::sockopt::curve_publickey, options.keys.public_key);
     socket.set(zmq::sockopt::curve_secretkey, options.keys.secret_key);
     return socket;
@@ -115,15 +118,27 @@ std::string bound_endpoint(zmq::socket_t& socket) { return socket.get(zmq::socko
 void watch_handshakes(Monitor& monitor, Gate::Impl& gate) {
   while (const auto event = monitor.next()) {
     if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) continue;  // counted by the ZAP handler, with the key
-    ++gate.counters.denied_keys;
-    gate.log.warn("handshake", "a connection was refused: no CURVE handshake with this scheduler's key (" +
-                                   event->address + ")");
+    if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
+        event->value == ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_SEQUENCE) {
+      ++gate.counters.replayed;
+      gate.log.warn("replay", "a connection was ended: an encrypted message came a second time (" +
+                                  event->address + ")");
+      continue;
+    }
+    ++gate.counters.refused_peers;
+    gate.log.warn("handshake",
+                  "a connection was refused: no CURVE handshake with this scheduler's key, or "
+                  "bytes that its peer did not write (" +
+                      event->address + ")");
   }
 }
 
-std::string key_name(zmq::message_t& message) {
+Identity identity_of(zmq::message_t& message) {
   try {
-    return message.gets("User-Id");
+    const std::string_view user = message.gets("User-Id");
+    const std::size_t space = user.find(' ');  // in no name and no key
+    if (space == user.npos) return {};
+    return {std::string(user.substr(0, space)), std::string(user.substr(space + 1))};
   } catch (const zmq::error_t&) {  // the property is missing
     return {};
   }

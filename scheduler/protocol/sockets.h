@@ -11,6 +11,7 @@
 #include <thread>
 #include <zmq.hpp>
 
+#include "scheduler/protocol/allow_list.h"
 #include "scheduler/protocol/endpoint.h"
 #include "scheduler/protocol/mailbox.h"
 
@@ -27,16 +28,23 @@ class QuietLog {
 };
 
 struct Gate::Impl {
-  explicit Impl(std::string secret_key, AllowList list)
-      : secret(std::move(secret_key)), allowed(std::move(list)) {}
+  explicit Impl(std::string secret_key, const AllowList& list)
+      : secret(std::move(secret_key)), watched(list), allowed(list) {}
   ~Impl();
-  void handle_zap();  // thread
+  void run();  // thread
+  void answer_zap();
+  void refresh();
   bool may_use(std::string_view key_name, std::string_view worker);
+  bool admits(const struct Identity& identity);
 
   zmq::context_t context{1};
   std::string secret;
+  AllowList watched;  // the thread's: read from the disk without the lock
+  std::chrono::steady_clock::time_point looked{};
+  std::chrono::steady_clock::duration look_took{};
   std::mutex mutex;  // of `allowed`
   AllowList allowed;
+  std::atomic<std::uint64_t> generation{0};  // of `allowed`: grows with every change
   Counters counters;
   QuietLog log;
   std::optional<zmq::socket_t> zap;
@@ -61,12 +69,19 @@ class Monitor {
   zmq::socket_t pair_;
 };
 
+// Messages of one connection that may wait. `in` times the largest message is the memory that one peer can
+// take.
+struct Queue {
+  int in, out;
+};
+
 // The ROUTER of a server: CURVE server, bound. Error: kExhausted (port in use), kInvalid (endpoint).
 Result<zmq::socket_t> bind_router(Gate::Impl& gate, const std::string& endpoint, std::size_t max_message,
-                                  int queue_length);
-// The DEALER of a worker: CURVE client, not yet connected (a monitor comes first). Error: kInvalid.
+                                  Queue queue);
+// The DEALER of a worker: CURVE client, not yet connected (a monitor comes first). `server_key` counts
+// through the keys that the scheduler may have. Error: kInvalid.
 Result<zmq::socket_t> make_dealer(zmq::context_t& context, const ClientOptions& options,
-                                  std::size_t max_message, int queue_length);
+                                  std::size_t server_key, std::size_t max_message, Queue queue);
 Status connect(zmq::socket_t& socket, const std::string& endpoint);
 std::string bound_endpoint(zmq::socket_t& socket);
 
@@ -75,8 +90,13 @@ void watch_handshakes(Monitor& monitor, Gate::Impl& gate);
 constexpr int kFailedHandshakes = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                                   ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
-// The name of the key that a message came with (ZAP's User-Id); empty without one.
-std::string key_name(zmq::message_t& message);
+// Whose message it is: the key that the connection was made with, and the name that it had in the allow-list
+// then. ZAP's User-Id says both; empty without one.
+struct Identity {
+  std::string name, key;
+};
+Identity identity_of(zmq::message_t& message);
+
 inline std::string_view view(const zmq::message_t& message) {
   return {static_cast<const char*>(message.data()), message.size()};
 }

@@ -62,11 +62,12 @@ Result<std::unique_ptr<Pair>> Pair::make(const std::filesystem::path& folder) {
       *pair->gate_, "tcp://127.0.0.1:*",
       [raw](const std::string& worker, const protocol::WorkerMessage& message) {
         raw->on_worker(worker, message);
-      });
+      },
+      {}, {1e9, 1e9});  // the rate is what is measured
   if (!server) return tl::unexpected(server.error());
   pair->server_ = std::move(*server);
   auto client = protocol::ControlClient::start(
-      {pair->server_->endpoint(), *server_key, {*public_key, *worker_key}},
+      {pair->server_->endpoint(), {*server_key}, {*public_key, *worker_key}},
       [raw](const protocol::SchedulerMessage& message) { raw->on_scheduler(message); },
       [](protocol::ControlClient::Link, const std::string&) {});
   if (!client) return tl::unexpected(client.error());

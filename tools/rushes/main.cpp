@@ -40,6 +40,7 @@ struct Arguments {
   int take = 0;
   long since = 0;
   bool follow = false;
+  bool rotate = false;
 };
 
 // The fixed exit codes: a farm that refuses is failed work, a wrong word of the user's is usage.
@@ -76,12 +77,17 @@ Result<std::string> write_token(const std::filesystem::path& folder) {
 }
 
 Result<int> keygen(const Arguments& arguments) {
-  auto files = rushes::protocol::write_farm_keys(arguments.folder);
+  const std::filesystem::path target = arguments.folder;
+  auto files = arguments.rotate
+                   ? rushes::protocol::rotate_keys(target.parent_path(), target.filename().string())
+                   : rushes::protocol::write_farm_keys(target);
   if (!files) return tl::unexpected(files.error());
-  auto secret = write_token(arguments.folder);
-  if (!secret) return tl::unexpected(secret.error());
-  files->push_back(std::filesystem::path(arguments.folder) / "tokens.yaml");
-  files->push_back(*secret);
+  if (!arguments.rotate) {
+    auto secret = write_token(arguments.folder);
+    if (!secret) return tl::unexpected(secret.error());
+    files->push_back(target / "tokens.yaml");
+    files->push_back(*secret);
+  }
   Json names = Json::array();
   for (const auto& file : *files) names.push_back(file.string());
   if (arguments.json)
@@ -165,6 +171,8 @@ int main(int count, char** values) {
 
   auto* verb = app.add_subcommand("keygen", "write fresh keys and an admin token for a farm into DIR");
   verb->add_option("DIR", a.folder)->required();
+  verb->add_flag("--rotate", a.rotate,
+                 "DIR is DIR/NAME: a fresh pair for NAME.key, which stays as NAME.old.key");
   local(verb, [&] { return keygen(a); });
   verb = app.add_subcommand("verify", "check a delivery folder: EXR headers, numbering, colour, movie");
   verb->add_option("DIR", a.folder)->required();

@@ -3,55 +3,10 @@
 #include <thread>
 #include <zmq.hpp>
 
-#include "tests/scheduler/protocol/farm_keys.h"
+#include "tests/scheduler/protocol/control_fixture.h"
 
 namespace rushes::protocol::test {
 namespace {
-
-using Link = ControlClient::Link;
-using Heard = std::pair<std::string, WorkerMessage>;
-constexpr const char* kAnyPort = "tcp://127.0.0.1:*";
-
-struct Server {
-  explicit Server(const FarmKeys& keys, const std::string& endpoint = kAnyPort)
-      : gate(*Gate::open(keys.scheduler.secret_key, keys.folder / "workers")) {
-    auto started =
-        ControlServer::start(*gate, endpoint, [this](const std::string& worker, WorkerMessage message) {
-          heard.put({worker, std::move(message)});
-        });
-    if (!started) throw std::runtime_error(started.error().message);
-    control = std::move(*started);
-  }
-  Inbox<Heard> heard;
-  std::unique_ptr<Gate> gate;
-  std::unique_ptr<ControlServer> control;
-};
-
-struct Client {
-  explicit Client(const ClientOptions& options) {
-    client = *ControlClient::start(
-        options, [this](SchedulerMessage message) { heard.put(std::move(message)); },
-        [this](Link link, const std::string& text) {
-          links.put({link, text});
-        });
-  }
-  bool connected() {
-    while (const auto link = links.next())
-      if (link->first == Link::kConnected) return true;
-    return false;
-  }
-  Inbox<SchedulerMessage> heard;
-  Inbox<std::pair<Link, std::string>> links;
-  std::unique_ptr<ControlClient> client;
-};
-
-Hello hello(const std::string& name, std::uint64_t sequence = 1) {
-  Hello message;
-  message.name = name;
-  message.build = "test";
-  message.sequence = sequence;
-  return message;
-}
 
 TEST(Control, AKnownKeyIsHeardAndAnswered) {
   const FarmKeys keys;
@@ -70,7 +25,7 @@ TEST(Control, AKnownKeyIsHeardAndAnswered) {
   ASSERT_TRUE(server.heard.next());
   ASSERT_TRUE(server.control->send("worker", HeartbeatAck{}));
   EXPECT_EQ(std::get<HeartbeatAck>(client.heard.next().value()).sequence, 42u);
-  EXPECT_EQ(server.gate->counters().denied_keys, 0u);
+  EXPECT_EQ(server.gate->counters().refused_keys, 0u);
 }
 
 TEST(Control, AnUnknownKeyGetsNothingAndIsCounted) {
@@ -83,7 +38,7 @@ TEST(Control, AnUnknownKeyGetsNothingAndIsCounted) {
   ASSERT_TRUE(stranger.client->send(hello("worker")));
   EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(300)));
   EXPECT_FALSE(stranger.heard.next(std::chrono::milliseconds(100)));
-  EXPECT_GE(server.gate->counters().denied_keys, 1u);
+  EXPECT_GE(server.gate->counters().refused_keys, 1u);
 }
 
 TEST(Control, AWorkerDoesNotTalkToAnImpostor) {
@@ -93,7 +48,7 @@ TEST(Control, AWorkerDoesNotTalkToAnImpostor) {
   Client client(options);
   ASSERT_TRUE(client.client->send(hello("worker")));
   EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(500)));
-  EXPECT_GE(server.gate->counters().denied_keys, 1u);
+  EXPECT_GE(server.gate->counters().refused_peers, 1u);
 }
 
 TEST(Control, APlainConnectionGetsNothingAndIsCounted) {
@@ -105,7 +60,7 @@ TEST(Control, APlainConnectionGetsNothingAndIsCounted) {
   plain.connect(server.control->endpoint());
   plain.send(zmq::str_buffer("hello"), zmq::send_flags::dontwait);
   EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(500)));
-  EXPECT_GE(server.gate->counters().denied_keys, 1u);
+  EXPECT_GE(server.gate->counters().refused_peers, 1u);
 }
 
 TEST(Control, AKeyCannotSpeakForAnotherWorker) {
@@ -120,7 +75,7 @@ TEST(Control, AKeyCannotSpeakForAnotherWorker) {
   ASSERT_TRUE(answer);
   EXPECT_TRUE(std::holds_alternative<Refused>(*answer));
   EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(100)));
-  EXPECT_EQ(server.gate->counters().refused_messages, 1u);
+  EXPECT_EQ(server.gate->counters().misnamed, 1u);
 }
 
 TEST(Control, OversizedAndMalformedMessagesAreCounted) {
@@ -142,7 +97,8 @@ TEST(Control, OversizedAndMalformedMessagesAreCounted) {
     ASSERT_TRUE(read);
     EXPECT_TRUE(std::holds_alternative<Refused>(*read));
   }
-  EXPECT_EQ(server.gate->counters().refused_messages, 2u);
+  EXPECT_EQ(server.gate->counters().oversized, 1u);
+  EXPECT_EQ(server.gate->counters().malformed, 1u);
   EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(50)));
 }
 

@@ -22,7 +22,7 @@ struct FarmKeys {
     if (!write_keys(folder / "workers", name, shown)) std::abort();
   }
   ClientOptions client(const std::string& endpoint, const KeyPair& keys) const {
-    return {endpoint, scheduler.public_key, keys};
+    return {endpoint, {scheduler.public_key}, keys};
   }
   rushes::test::Folder folder;
   KeyPair scheduler = *make_keys(), worker = *make_keys();

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "scheduler/protocol/allow_list.h"
 #include "tests/scheduler/protocol/folder.h"
 
 namespace rushes::protocol {
@@ -76,14 +77,80 @@ TEST(Keys, AKeySpeaksForItsNameAndItsPool) {
   EXPECT_FALSE(list->may_use("gpu", ""));
 }
 
-TEST(Keys, ANewKeyNeedsNoRestart) {
+TEST(Keys, AnAllowListFollowsItsFolder) {
   const test::Folder folder;
   auto list = AllowList::read(folder.path());
   ASSERT_TRUE(list);
   const KeyPair late = *make_keys();
-  EXPECT_FALSE(list->name_of(late.public_key));
+  EXPECT_FALSE(list->refresh());
   ASSERT_TRUE(write_keys(folder.path(), "late", late));
+  EXPECT_TRUE(list->refresh());
   EXPECT_EQ(list->name_of(late.public_key), "late");
+  EXPECT_FALSE(list->refresh());
+
+  // Another key of the same length in the same file, within the same step of the file system's clock.
+  const KeyPair other = *make_keys();
+  std::ofstream(folder / "late.pub") << other.public_key << "\n";
+  EXPECT_TRUE(list->refresh());
+  EXPECT_EQ(list->name_of(late.public_key), std::nullopt);
+  EXPECT_EQ(list->name_of(other.public_key), "late");
+
+  fs::remove(folder / "late.pub");
+  EXPECT_TRUE(list->refresh());
+  EXPECT_EQ(list->size(), 0u);
+}
+
+TEST(Keys, ABrokenFileKeepsWhatItSaid) {
+  const test::Folder folder;
+  const KeyPair good = *make_keys(), more = *make_keys();
+  ASSERT_TRUE(write_keys(folder.path(), "a", good));
+  auto list = AllowList::read(folder.path());
+  ASSERT_TRUE(list);
+  std::ofstream(folder / "a.pub") << good.public_key.substr(0, 17);  // half written
+  std::ofstream(folder / "b.pub") << "";
+  EXPECT_FALSE(list->refresh());
+  EXPECT_EQ(list->name_of(good.public_key), "a");
+  EXPECT_EQ(list->size(), 1u);
+  std::ofstream(folder / "b.pub") << more.public_key;  // written to its end
+  EXPECT_TRUE(list->refresh());
+  EXPECT_EQ(list->name_of(more.public_key), "b");
+
+  fs::rename(folder.path(), folder.path().string() + "-away");
+  EXPECT_FALSE(list->refresh());
+  EXPECT_EQ(list->size(), 2u);
+  fs::rename(folder.path().string() + "-away", folder.path());
+}
+
+TEST(Keys, AFileMayHoldTheOldAndTheNewKey) {
+  const test::Folder folder;
+  const KeyPair before = *make_keys(), after = *make_keys();
+  std::ofstream(folder / "gpu.pub") << before.public_key << "\n" << after.public_key << "\n";
+  auto list = AllowList::read(folder.path());
+  ASSERT_TRUE(list);
+  EXPECT_EQ(list->name_of(before.public_key), "gpu");
+  EXPECT_EQ(list->name_of(after.public_key), "gpu");
+  EXPECT_EQ(read_public_keys(folder / "gpu.pub", 4).value(),
+            (std::vector<std::string>{before.public_key, after.public_key}));
+  EXPECT_FALSE(read_public_key(folder / "gpu.pub"));
+  EXPECT_FALSE(read_public_keys(folder / "gpu.pub", 1));
+}
+
+TEST(Keys, RotationKeepsTheOldPair) {
+  const test::Folder folder;
+  ASSERT_TRUE(write_keys(folder.path(), "scheduler", *make_keys()));
+  const std::string before = read_secret_key(folder / "scheduler.key").value();
+  ASSERT_TRUE(rotate_keys(folder.path(), "scheduler"));
+  const std::string after = read_secret_key(folder / "scheduler.key").value();
+  EXPECT_NE(after, before);
+  EXPECT_EQ(read_secret_key(folder / "scheduler.old.key").value(), before);
+  EXPECT_EQ(mode_of(folder / "scheduler.key"), 0600u);
+  EXPECT_EQ(public_key_of(after).value(), read_public_key(folder / "scheduler.pub").value());
+  EXPECT_EQ(public_key_of(before).value(), read_public_key(folder / "scheduler.old.pub").value());
+  const auto again = rotate_keys(folder.path(), "scheduler");
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().kind, ErrorKind::kConflict);
+  EXPECT_EQ(read_secret_key(folder / "scheduler.key").value(), after);
+  EXPECT_EQ(rotate_keys(folder.path(), "nobody").error().kind, ErrorKind::kNotFound);
 }
 
 }  // namespace

@@ -213,7 +213,7 @@ TEST_F(RunnerTest, AnUnknownKeyEndsTheWorker) {
   start(options(*make_keys()));
   worker.join();
   EXPECT_EQ(exit, ExitCode::kWorkFailed);
-  EXPECT_GE(scheduler->gate->counters().denied_keys, 1u);
+  EXPECT_GE(scheduler->gate->counters().refused_keys, 1u);
 }
 
 TEST_F(RunnerTest, TwoWorkersDoNotShareAFolder) {

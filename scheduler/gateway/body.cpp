@@ -1,0 +1,94 @@
+#include "scheduler/gateway/body.h"
+
+#include <charconv>
+
+namespace rushes::scheduler {
+namespace {
+
+using Json = nlohmann::json;
+constexpr std::size_t kMaxShown = 64;  // bytes of a wrong value in a message
+
+std::string shown(const Json& value) {
+  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (text.size() <= kMaxShown) return text;
+  std::size_t end = kMaxShown;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // never half a character
+  return text.substr(0, end) + "...";
+}
+
+// A whole number 0..2^32-1.
+Result<std::uint32_t> small_number(const Json& value, const std::string& key) {
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 0xffffffffu)
+    return fail(ErrorKind::kInvalid, key + ": expected a whole number, found " + shown(value));
+  return value.get<std::uint32_t>();
+}
+
+}  // namespace
+
+Result<Json> read_body(std::string_view body) {
+  if (body.empty()) return Json::object();
+  bool deep = false;
+  const auto shallow = [&deep](int depth, Json::parse_event_t, const Json&) {
+    deep = deep || depth > kMaxBodyDepth;
+    return !deep;  // what lies deeper is dropped while it is read
+  };
+  Json json = Json::parse(body, shallow, false);
+  if (deep)
+    return fail(ErrorKind::kInvalid, "the body: expected at most " + std::to_string(kMaxBodyDepth) +
+                                         " levels of lists and objects");
+  if (json.is_discarded() || !json.is_object())
+    return fail(ErrorKind::kInvalid, "the body: expected a JSON object");
+  return json;
+}
+
+Result<std::uint32_t> read_approve(std::string_view body) {
+  const auto json = read_body(body);
+  if (!json) return tl::unexpected<Error>(json.error());
+  return small_number(json->value("take", Json(nullptr)), "take");
+}
+
+Result<event::Retry> read_retry(std::string_view body) {
+  const auto json = read_body(body);
+  if (!json) return tl::unexpected<Error>(json.error());
+  event::Retry retry;
+  for (const auto& [key, value] : json->items()) {
+    if (key == "take") {
+      const auto take = small_number(value, key);
+      if (!take) return tl::unexpected<Error>(take.error());
+      retry.take = *take;
+    } else if (key == "note") {
+      if (!value.is_string() || value.get_ref<const std::string&>().size() > kMaxNote)
+        return fail(ErrorKind::kInvalid,
+                    "note: expected at most " + std::to_string(kMaxNote) + " bytes of text");
+      retry.note = value.get<std::string>();
+    } else if (key == "windows") {
+      if (!value.is_array() || value.size() > 10'000)
+        return fail(ErrorKind::kInvalid, "windows: expected a list of window numbers");
+      for (const auto& entry : value) {
+        const auto window = small_number(entry, key);
+        if (!window) return tl::unexpected<Error>(window.error());
+        retry.windows.push_back(*window);
+      }
+    } else {
+      return fail(ErrorKind::kInvalid,
+                  "unknown key " + shown(Json(key)) + "; known are windows, take and note");
+    }
+  }
+  return retry;
+}
+
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+std::optional<std::string> plain_text(std::string value, std::size_t most) {
+  if (value.size() > most) return std::nullopt;
+  for (const char c : value)
+    if (c < 0x20 || c > 0x7e) return std::nullopt;
+  return value;
+}
+
+}  // namespace rushes::scheduler

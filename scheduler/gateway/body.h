@@ -1,0 +1,35 @@
+// What people send over HTTP, checked and turned into plain values: bodies, headers, numbers in paths.
+//
+// Everything here is hostile until read: size is bounded by the server, depth and types here. Errors are
+// kInvalid, one short line.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/result.h"
+#include "scheduler/core/event.h"
+
+namespace rushes::scheduler {
+
+constexpr int kMaxBodyDepth =
+    8;  // of nested lists and objects: what prints a value calls itself once a level
+constexpr std::size_t kMaxHeader = 128;
+constexpr std::size_t kMaxNote = 1000;
+
+// A body that is a JSON object; an empty body is an empty object. Its keys are sorted: a list of keys in
+// their own order takes a time that grows with the square of their number.
+Result<nlohmann::json> read_body(std::string_view body);
+Result<std::uint32_t> read_approve(std::string_view body);  // {"take": N}
+Result<event::Retry> read_retry(std::string_view body);     // {"windows": [..]?, "take"?, "note"?}
+
+std::optional<std::uint64_t> number_of(std::string_view text);  // digits only
+// Printable ASCII of at most `most` bytes; nothing when it is longer or holds anything else.
+std::optional<std::string> plain_text(std::string value, std::size_t most);
+
+}  // namespace rushes::scheduler

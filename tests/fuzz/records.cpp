@@ -1,0 +1,40 @@
+#include "scheduler/core/core.h"
+#include "scheduler/core/invariants.h"
+#include "scheduler/core/record_codec.h"
+#include "scheduler/core/replay.h"
+#include "scheduler/plan/recipe.h"
+#include "tests/fuzz/targets.h"
+
+namespace rushes::fuzz {
+
+using namespace rushes::scheduler;
+
+void record(std::string_view bytes) {
+  const auto read = decode_record(octets(bytes));
+  if (!read) return require(!read.error().message.empty(), "a refusal says why");
+  const Bytes written = encode_record(*read);
+  const auto again = decode_record(written);
+  require(again.has_value() && again->index() == read->index(), "what was read can be written");
+  require(encode_record(*again) == written, "what was written reads the same");
+}
+
+// Rows and records that fit one after another; what is left of a refused snapshot is a state all the same.
+void snapshot(std::string_view bytes) {
+  State state;
+  const bool whole = replay_snapshot(state, bytes).has_value();
+  const std::string rows = encode_snapshot(state);
+  State again;
+  const auto replayed = replay_snapshot(again, rows);
+  require(replayed.has_value() || !whole, "a snapshot's own rows fit");
+}
+
+void recipe(std::string_view bytes) {
+  const auto read = decode_recipe(octets(bytes));
+  if (!read) return require(!read.error().message.empty(), "a refusal says why");
+  const Bytes canonical = encode_recipe(*read);
+  const auto again = decode_recipe(canonical);
+  require(again.has_value(), "what was read can be written");
+  require(encode_recipe(*again) == canonical, "the canonical form is its own");
+}
+
+}  // namespace rushes::fuzz
