@@ -21,28 +21,47 @@ struct ArtifactClient::Impl {
   };
 
   Status open() {
-    socket.reset();
+    hang_up();
     auto fresh = make_dealer(context, options, kMaxFrame, kQueueLength);
     if (!fresh) return tl::unexpected(fresh.error());
     socket = std::move(*fresh);
+    monitor.emplace(context, *socket, ZMQ_EVENT_DISCONNECTED);
     return connect(*socket, options.endpoint);
+  }
+
+  void hang_up() {
+    monitor.reset();
+    socket.reset();
+    unanswered = 0;
   }
 
   // Forgets whatever is in flight: the next call starts on a fresh connection.
   tl::unexpected<Error> give_up(ErrorKind kind, const std::string& message) {
-    socket.reset();
+    hang_up();
     return fail(kind, message);
   }
 
+  // Whether a connection was lost since the last question.
+  bool lost_connection() {
+    bool lost = false;
+    while (monitor->next()) lost = true;
+    return lost;
+  }
+
+  // What was asked on a connection that is gone is never answered: a scheduler that was started again does
+  // not know it, and ZeroMQ connects to it without a word.
   Status wait_for(short events, std::stop_token stop) {
     const auto until = std::chrono::steady_clock::now() + patience;
-    std::vector<zmq::pollitem_t> items{{socket->handle(), 0, events, 0}};
-    while ((items[0].revents & events) == 0) {
+    std::vector<zmq::pollitem_t> items{{socket->handle(), 0, events, 0},
+                                       {monitor->socket().handle(), 0, ZMQ_POLLIN, 0}};
+    for (wait(items, std::chrono::milliseconds(0)); (items[0].revents & events) == 0;
+         wait(items, std::min(kSlice, patience))) {
+      if (lost_connection() && unanswered > 0)
+        return give_up(ErrorKind::kUnreachable, options.endpoint + ": the connection is lost");
       if (stop.stop_requested()) return give_up(ErrorKind::kUnreachable, "artifact transfer: stopped");
       if (std::chrono::steady_clock::now() >= until)
         return give_up(ErrorKind::kUnreachable,
                        options.endpoint + ": the scheduler's artifact endpoint does not answer");
-      wait(items, std::min(kSlice, patience));
     }
     return {};
   }
@@ -55,6 +74,7 @@ struct ArtifactClient::Impl {
     auto header = encode(ArtifactRequest{number, std::move(body)});
     if (!header) return tl::unexpected(header.error());
     if (auto ready = wait_for(ZMQ_POLLOUT, stop); !ready) return tl::unexpected(ready.error());
+    if (unanswered++ == 0) lost_connection();  // one that was lost while nothing was asked does not matter
     try {
       const auto last = zmq::send_flags::dontwait;
       const bool sent =
@@ -71,6 +91,7 @@ struct ArtifactClient::Impl {
     zmq::message_t header, payload;
     if (!socket->recv(header, zmq::recv_flags::dontwait))
       return give_up(ErrorKind::kUnreachable, options.endpoint + ": the connection is lost");
+    --unanswered;
     if (header.more()) [[maybe_unused]]
       const auto got = socket->recv(payload);
     auto reply = decode_artifact_reply(view(header));
@@ -97,6 +118,8 @@ struct ArtifactClient::Impl {
   std::chrono::milliseconds patience{0};
   zmq::context_t context{1};
   std::optional<zmq::socket_t> socket;
+  std::optional<Monitor> monitor;  // of the socket's connection
+  int unanswered = 0;              // requests on it
   std::uint64_t last_request = 0, last_upload = 0;
 };
 
@@ -192,7 +215,7 @@ Status ArtifactClient::get(const Digest& digest, const Sink& sink, std::stop_tok
       next += kMaxChunkBytes;
     }
     if (auto taken = sink(*total, std::as_bytes(std::span(payload.data<char>(), payload.size()))); !taken) {
-      impl_->socket.reset();
+      impl_->hang_up();
       return taken;
     }
   }
