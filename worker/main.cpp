@@ -1,6 +1,7 @@
 // rushes-worker --config worker.yaml [--backend cpu|cuda] [--slots N]
 //
 // One agent process, and one engine child (this program with --engine) per slot. Everything is wired here.
+// --engine-program FILE runs another program as the engine: tests have one that renders nothing.
 // Exit codes: config/result.h. A wrong file is 2, a refusal by the scheduler 1, a host that cannot run it 4.
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
@@ -24,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments {
-  fs::path config;
+  fs::path config, engine_program;
   std::string backend;
   int slots = 0;
   bool engine = false;
@@ -81,7 +82,9 @@ Result<protocol::ClientOptions> client_options(const config::Worker& settings, c
 }
 
 std::vector<std::string> engine_command(const Arguments& arguments) {
-  std::vector<std::string> words{fs::read_symlink("/proc/self/exe").string(), "--engine", "--config",
+  const fs::path program =
+      arguments.engine_program.empty() ? fs::read_symlink("/proc/self/exe") : arguments.engine_program;
+  std::vector<std::string> words{program.string(), "--engine", "--config",
                                  fs::absolute(arguments.config).string()};
   if (!arguments.backend.empty()) words.insert(words.end(), {"--backend", arguments.backend});
   return words;
@@ -127,6 +130,9 @@ int main(int count, char** words) {
       ->check(CLI::IsMember({"cpu", "cuda"}));
   app.add_option("--slots", arguments.slots, "attempts that run at once, 1..64; overrides worker.yaml")
       ->check(CLI::Range(1, 64));
+  app.add_option("--engine-program", arguments.engine_program,
+                 "program of the engine child, instead of this one")
+      ->group("");
   app.add_flag("--engine", arguments.engine, "the child process of one slot; started by the agent")
       ->group("");
   app.set_version_flag("--version", RUSHES_VERSION);

@@ -22,24 +22,44 @@ struct ArtifactClient::Impl {
   };
 
   Status open() {
-    socket.reset();
+    hang_up();
     auto fresh = make_dealer(context, options, server_key, kMaxFrame, kQueue);
     if (!fresh) return tl::unexpected(fresh.error());
     socket = std::move(*fresh);
+    monitor.emplace(context, *socket, ZMQ_EVENT_DISCONNECTED);
     return connect(*socket, options.endpoint);
+  }
+
+  void hang_up() {
+    monitor.reset();
+    socket.reset();
+    unanswered = 0;
   }
 
   // Forgets whatever is in flight: the next call starts on a fresh connection.
   tl::unexpected<Error> give_up(ErrorKind kind, const std::string& message) {
-    socket.reset();
+    hang_up();
     return fail(kind, message);
   }
 
+  // Whether a connection was lost since the last question.
+  bool lost_connection() {
+    bool lost = false;
+    while (monitor->next()) lost = true;
+    return lost;
+  }
+
+  // What was asked on a connection that is gone is never answered: a scheduler that was started again does
+  // not know it, and ZeroMQ connects to it without a word.
   Status wait_for(short events, std::stop_token stop) {
     const auto until = std::chrono::steady_clock::now() + patience;
     auto next_key = std::chrono::steady_clock::now() + kOneKey;
-    std::vector<zmq::pollitem_t> items{{socket->handle(), 0, events, 0}};
-    while ((items[0].revents & events) == 0) {
+    std::vector<zmq::pollitem_t> items{{socket->handle(), 0, events, 0},
+                                       {monitor->socket().handle(), 0, ZMQ_POLLIN, 0}};
+    for (wait(items, std::chrono::milliseconds(0)); (items[0].revents & events) == 0;
+         wait(items, std::min(kSlice, patience))) {
+      if (lost_connection() && unanswered > 0)
+        return give_up(ErrorKind::kUnreachable, options.endpoint + ": the connection is lost");
       if (stop.stop_requested()) return give_up(ErrorKind::kUnreachable, "artifact transfer: stopped");
       if (std::chrono::steady_clock::now() >= until)
         return give_up(ErrorKind::kUnreachable,
@@ -49,9 +69,9 @@ struct ArtifactClient::Impl {
         ++server_key;
         if (auto opened = open(); !opened) return opened;
         items[0].socket = socket->handle();
+        items[1].socket = monitor->socket().handle();
         next_key += kOneKey;
       }
-      wait(items, std::min(kSlice, patience));
     }
     return {};
   }
@@ -64,6 +84,7 @@ struct ArtifactClient::Impl {
     auto header = encode(ArtifactRequest{number, std::move(body)});
     if (!header) return tl::unexpected(header.error());
     if (auto ready = wait_for(ZMQ_POLLOUT, stop); !ready) return tl::unexpected(ready.error());
+    if (unanswered++ == 0) lost_connection();  // one that was lost while nothing was asked does not matter
     try {
       const auto last = zmq::send_flags::dontwait;
       const bool sent =
@@ -80,6 +101,7 @@ struct ArtifactClient::Impl {
     zmq::message_t header, payload;
     if (!socket->recv(header, zmq::recv_flags::dontwait))
       return give_up(ErrorKind::kUnreachable, options.endpoint + ": the connection is lost");
+    --unanswered;
     if (header.more()) [[maybe_unused]]
       const auto got = socket->recv(payload);
     auto reply = decode_artifact_reply(view(header));
@@ -107,6 +129,8 @@ struct ArtifactClient::Impl {
   zmq::context_t context{1};
   std::optional<zmq::socket_t> socket;
   std::size_t server_key = 0;  // see make_dealer()
+  std::optional<Monitor> monitor;  // of the socket's connection
+  int unanswered = 0;              // requests on it
   std::uint64_t last_request = 0, last_upload = 0;
 };
 
@@ -202,7 +226,7 @@ Status ArtifactClient::get(const Digest& digest, const Sink& sink, std::stop_tok
       next += kMaxChunkBytes;
     }
     if (auto taken = sink(*total, std::as_bytes(std::span(payload.data<char>(), payload.size()))); !taken) {
-      impl_->socket.reset();
+      impl_->hang_up();
       return taken;
     }
   }

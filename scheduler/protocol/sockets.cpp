@@ -90,7 +90,7 @@ Result<zmq::socket_t> make_dealer(zmq::context_t& context, const ClientOptions& 
     common_options(socket, max_message, queue);
     socket.set(zmq::sockopt::immediate, true);  // nothing is queued for a scheduler that is away
     socket.set(zmq::sockopt::reconnect_ivl, 100);
-    socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
+    socket.set(zmq::sockopt::reconnect_ivl_max, 500);  // a scheduler that is back gets its workers at once
     socket.set(zmq::sockopt::connect_timeout, 3000);
     socket.set(zmq::sockopt::curve_serverkey,
                options.server_public_keys[server_key % options.server_public_keys.size()]);

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -37,8 +38,8 @@ class Farm:
 
     def __init__(self, models=MODELS):
         self.models = models
-        self.folder = tempfile.TemporaryDirectory(prefix="rushes-system-")
-        self.root = pathlib.Path(self.folder.name)
+        self.keep = False  # leave the folder behind, for a look at what happened
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="rushes-system-"))
         self.deliveries = self.root / "renders"
         self.deliveries.mkdir()
         self.control, self.artifacts, self.http = free_ports(3)
@@ -53,7 +54,8 @@ class Farm:
     def __exit__(self, *_):
         for name in reversed(list(self.processes)):
             self.kill(name, signal.SIGTERM)
-        self.folder.cleanup()
+        if not self.keep:
+            shutil.rmtree(self.root)
 
     # ---- configuration --------------------------------------------------------------------------------------------
     def farm_yaml(self):

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <thread>
 #include <zmq.hpp>
 
 #include "tests/scheduler/protocol/farm_keys.h"
@@ -108,6 +109,28 @@ TEST_F(Transfer, ASilentSchedulerIsUnreachable) {
   auto again = (*patient)->have({storage::digest_of("a")});
   for (int i = 0; i < 10 && !again; ++i) again = (*patient)->have({storage::digest_of("a")});
   EXPECT_TRUE(again);  // the same client reaches it again
+}
+
+// A scheduler that is killed and started again knows nothing of what it was asked before.
+TEST_F(Transfer, AQuestionDiesWithItsConnection) {
+  zmq::context_t context;
+  std::optional<zmq::socket_t> killed(std::in_place, context, ZMQ_ROUTER);
+  killed->set(zmq::sockopt::linger, 0);
+  killed->set(zmq::sockopt::curve_server, true);
+  killed->set(zmq::sockopt::curve_secretkey, keys.scheduler.secret_key);
+  killed->bind("tcp://127.0.0.1:*");
+  client = *ArtifactClient::open(keys.client(killed->get(zmq::sockopt::last_endpoint), keys.worker),
+                                 std::chrono::minutes(1));
+  std::thread kill([&] {
+    zmq::message_t question;
+    [[maybe_unused]] const auto asked = killed->recv(question);
+    killed.reset();
+  });
+  const auto held = client->have({storage::digest_of("a")});
+  kill.join();
+  ASSERT_FALSE(held);
+  EXPECT_EQ(held.error().kind, ErrorKind::kUnreachable);
+  EXPECT_NE(held.error().message.find("the connection is lost"), std::string::npos) << held.error().message;
 }
 
 // Speaks the protocol by hand, to do what our client never does.
