@@ -76,12 +76,18 @@ LoopOptions loop_options(const config::Farm& farm, Metrics& metrics) {
 }
 
 GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> tokens, Loop& loop,
-                           storage::Ledger& ledger, storage::Vault& vault, const Metrics& metrics) {
+                           storage::Ledger& ledger, storage::Vault& vault, const Metrics& metrics,
+                           const protocol::Gate& gate) {
   GatewayParts parts;
   parts.loop = &loop;
   parts.ledger = &ledger;
   parts.vault = &vault;
   parts.metrics = &metrics;
+  parts.wire_counts = [&gate] {
+    Metrics::Counts counts;
+    for (const auto& [name, value] : gate.counts()) counts.emplace_back(name, value);
+    return counts;
+  };
   parts.tokens = std::move(tokens);
   parts.token_file = farm.keys.tokens;
   parts.model_roots = farm.model_roots;
@@ -136,7 +142,7 @@ int run(const std::string& config_file) {
       });
   if (!control) return stop_with(control.error(), ExitCode::kEnvironment);
   const auto gateway =
-      Gateway::start(gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault, metrics),
+      Gateway::start(gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault, metrics, **gate),
                      farm->listen.http_host, farm->listen.http_port);
   if (!gateway) return stop_with(gateway.error(), ExitCode::kEnvironment);
   if (!is_loopback(farm->listen.http_host))

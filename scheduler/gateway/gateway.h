@@ -29,6 +29,7 @@ struct GatewayParts {
   storage::Ledger* ledger = nullptr;
   storage::Vault* vault = nullptr;
   const Metrics* metrics = nullptr;
+  std::function<Metrics::Counts()> wire_counts;  // of what the sockets refused; may be empty
   std::vector<config::Token> tokens;
   std::filesystem::path token_file;  // that they came from, and that is watched; empty: not watched
   std::vector<std::filesystem::path> model_roots;

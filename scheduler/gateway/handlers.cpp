@@ -92,7 +92,13 @@ void Handlers::health(const httplib::Request&, httplib::Response& response) {
 void Handlers::metrics(Call& call) {
   const auto figures = parts_.loop->query([](const State& state, Now) { return view::figures(state); });
   if (!figures) return refuse(call.response, figures.error());
-  call.response.set_content(parts_.metrics->text(*figures), Metrics::kContentType);
+  const auto& http = access_.counters();
+  call.response.set_content(
+      parts_.metrics->text(*figures, parts_.wire_counts ? parts_.wire_counts() : Metrics::Counts{},
+                           {{"unknown_token", http.unknown_tokens},
+                            {"role", http.roles},
+                            {"rate_limited", http.rate_limited}}),
+      Metrics::kContentType);
 }
 
 template <class Read>

@@ -63,6 +63,12 @@ MetricFamily compute_of(const view::FarmFigures& figures) {
   return compute;
 }
 
+MetricFamily refusals_of(std::string name, std::string help, const Metrics::Counts& counts) {
+  MetricFamily refused = family(std::move(name), std::move(help), MetricType::Counter);
+  for (const auto& [kind, count] : counts) add(refused, static_cast<double>(count), {{"kind", kind}});
+  return refused;
+}
+
 }  // namespace
 
 struct Metrics::Histograms {
@@ -79,16 +85,14 @@ void Metrics::observe_dispatch(std::chrono::nanoseconds duration) {
   histograms_->dispatch.Observe(seconds(duration));
 }
 
-std::string Metrics::text(const view::FarmFigures& figures) const {
+std::string Metrics::text(const view::FarmFigures& figures, const Counts& wire, const Counts& http) const {
   const Counters& counters = figures.farm.counters;
   MetricFamily workers = family("rushes_workers", "Workers by state.", MetricType::Gauge);
   for (const auto& [state, count] : figures.workers) add(workers, count, {{"state", state}});
-  MetricFamily refused =
-      family("rushes_refused_total", "What workers said too late, by kind.", MetricType::Counter);
-  add(refused, static_cast<double>(counters.stale_results), {{"kind", "result"}});
-  add(refused, static_cast<double>(counters.stale_failures), {{"kind", "failure"}});
-  add(refused, static_cast<double>(counters.stale_beats), {{"kind", "heartbeat"}});
-  add(refused, static_cast<double>(counters.refused_hellos), {{"kind", "hello"}});
+  const Counts late{{"result", counters.stale_results},
+                    {"failure", counters.stale_failures},
+                    {"heartbeat", counters.stale_beats},
+                    {"hello", counters.refused_hellos}};
   const std::vector<MetricFamily> families{
       tasks_of(figures),
       compute_of(figures),
@@ -100,7 +104,9 @@ std::string Metrics::text(const view::FarmFigures& figures) const {
              MetricType::Counter, static_cast<double>(counters.lease_expiries)),
       single("rushes_repeated_results_total", "Results that had been accepted before.", MetricType::Counter,
              static_cast<double>(counters.repeated_results)),
-      std::move(refused),
+      refusals_of("rushes_refused_total", "What workers said too late, by kind.", late),
+      refusals_of("rushes_wire_refused_total", "What came over ZeroMQ and was not heard, by kind.", wire),
+      refusals_of("rushes_http_refused_total", "HTTP requests that were not admitted, by kind.", http),
       histogram("rushes_sync_seconds", "From the append of a group of records until they are on the disk.",
                 histograms_->sync),
       histogram("rushes_dispatch_seconds",

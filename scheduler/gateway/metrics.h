@@ -9,6 +9,8 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "scheduler/core/view.h"
 
@@ -26,7 +28,10 @@ class Metrics {
   // From the arrival of the oldest event of a turn until the assignments that it led to leave, sync included.
   void observe_dispatch(std::chrono::nanoseconds duration);
 
-  std::string text(const view::FarmFigures& figures) const;
+  // What was refused since the start, by kind.
+  using Counts = std::vector<std::pair<std::string, std::uint64_t>>;
+  // `wire`: what workers and strangers sent; `http`: what clients did.
+  std::string text(const view::FarmFigures& figures, const Counts& wire, const Counts& http) const;
 
  private:
   struct Histograms;

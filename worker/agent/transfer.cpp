@@ -1,6 +1,7 @@
 #include "worker/agent/transfer.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "storage/digest.h"
 

@@ -33,6 +33,7 @@ class GatewayTest : public testing::Test {
     parts.ledger = &farm_.ledger();
     parts.vault = &farm_.vault();
     parts.metrics = &metrics_;
+    parts.wire_counts = [] { return Metrics::Counts{{"replayed", 3}}; };
     parts.tokens = {{"vic", Role::kViewer, config::text_digest("v"), ""},
                     {"ann", Role::kArtist, config::text_digest("a"), ""},
                     {"sue", Role::kSupervisor, config::text_digest("s"), ""},
@@ -158,6 +159,8 @@ TEST_F(GatewayTest, MetricsCountWhatTheFarmDid) {
   ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}, 2), "a").status, 201);
   const auto before = get("/metrics");
   EXPECT_EQ(before.status, 200);
+  EXPECT_EQ(metric(before.body, "rushes_http_refused_total{kind=\"unknown_token\"}"), 1) << before.body;
+  EXPECT_EQ(metric(before.body, "rushes_wire_refused_total{kind=\"replayed\"}"), 3);
   EXPECT_EQ(metric(before.body, "rushes_tasks{show=\"demo\",state=\"succeeded\"}"), 0) << before.body;
   EXPECT_GE(metric(before.body, "rushes_tasks{show=\"demo\",state=\"ready\"}"), 1);
   EXPECT_EQ(metric(before.body, "rushes_workers{state=\"connected\"}"), 0);
