@@ -18,6 +18,7 @@
 #include "config/farm.h"
 #include "config/result.h"
 #include "scheduler/loop.h"
+#include "scheduler/protocol/endpoint.h"
 #include "storage/ledger.h"
 #include "storage/vault.h"
 
@@ -49,6 +50,8 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
+  // What was refused, since the start.
+  std::vector<protocol::Count> counts() const;
   int port() const;
   void stop();
 

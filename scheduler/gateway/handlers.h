@@ -23,6 +23,7 @@ class Handlers {
   explicit Handlers(GatewayParts parts);
   void install(httplib::Server& server);
   void close() { closing_ = true; }  // long polls end soon
+  const AccessCounters& access_counters() const { return access_.counters(); }
 
  private:
   // An admitted request; `who` is the token's name.
