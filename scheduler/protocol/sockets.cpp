@@ -92,10 +92,10 @@ Result<zmq::socket_t> make_dealer(zmq::context_t& context, const ClientOptions& 
   try {
     zmq::socket_t socket(context, ZMQ_DEALER);
     common_options(socket, max_message, queue);
-    socket.set(zmq::sockopt::heartbeat_ivl,
-               2000);  // ZMTP pings find a scheduler that vanished without a word;
-    socket.set(zmq::sockopt::heartbeat_timeout, 8000);  // without a TTL they cost the scheduler no timer
-    socket.set(zmq::sockopt::immediate, true);          // nothing is queued for a scheduler that is away
+    // ZMTP's pings find a scheduler that vanished without a word; without a TTL they cost it no timer.
+    socket.set(zmq::sockopt::heartbeat_ivl, 2000);
+    socket.set(zmq::sockopt::heartbeat_timeout, 8000);
+    socket.set(zmq::sockopt::immediate, true);  // nothing is queued for a scheduler that is away
     socket.set(zmq::sockopt::reconnect_ivl, 100);
     socket.set(zmq::sockopt::reconnect_ivl_max, 2000);
     socket.set(zmq::sockopt::connect_timeout, 3000);
