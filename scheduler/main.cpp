@@ -83,11 +83,7 @@ GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> 
   parts.ledger = &ledger;
   parts.vault = &vault;
   parts.metrics = &metrics;
-  parts.wire_counts = [&gate] {
-    Metrics::Counts counts;
-    for (const auto& [name, value] : gate.counts()) counts.emplace_back(name, value);
-    return counts;
-  };
+  parts.gate = &gate;
   parts.tokens = std::move(tokens);
   parts.token_file = farm.keys.tokens;
   parts.model_roots = farm.model_roots;

@@ -7,13 +7,21 @@
 #include <cstring>
 
 #include "scheduler/gateway/handlers.h"
+#include "scheduler/gateway/server.h"
 
 namespace rushes::scheduler {
 
 struct Gateway::Impl {
-  Impl(GatewayParts given) : handlers(std::move(given)) {}
+  explicit Impl(GatewayParts given) : handlers(std::move(given), [this] { return counts(); }) {}
+  std::vector<protocol::Count> counts() const {
+    const AccessCounters& access = handlers.access_counters();
+    return {{"unknown_tokens", access.unknown_tokens},       {"refused_roles", access.roles},
+            {"rate_limited", access.rate_limited},           {"oversized_bodies", oversized_bodies},
+            {"oversized_headers", server.oversized_headers}, {"slow_requests", server.slow}};
+  }
   Handlers handlers;
-  httplib::Server server;
+  BoundedServer server;
+  std::atomic<std::uint64_t> oversized_bodies{0};
   int port = 0;
   std::thread listening;
 };
@@ -27,19 +35,18 @@ void socket_options(socket_t socket) {
   setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 }
 
-void configure(httplib::Server& server, std::uint64_t request_body) {
+void configure(BoundedServer& server, std::uint64_t request_body,
+               std::atomic<std::uint64_t>& oversized_bodies) {
   server.new_task_queue = [] { return new httplib::ThreadPool(Gateway::kThreads); };
   server.set_socket_options(socket_options);
   server.set_payload_max_length(request_body);
-  server.set_read_timeout(5);
-  server.set_write_timeout(30);
-  server.set_keep_alive_timeout(2);  // an idle client must not hold a thread
   server.set_tcp_nodelay(true);
   server.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
     refuse(response, {ErrorKind::kInternal, "the request could not be served"});
   });
   // What the library refuses by itself (unknown path, too large, malformed) gets a body in our form.
-  server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+  server.set_error_handler([&oversized_bodies](const httplib::Request& request, httplib::Response& response) {
+    if (response.status == 413) ++oversized_bodies;
     if (!response.body.empty()) return;
     const int status = response.status;
     if (status == 404)
@@ -62,7 +69,7 @@ Gateway::~Gateway() { stop(); }
 Result<std::unique_ptr<Gateway>> Gateway::start(GatewayParts parts, const std::string& host, int port) {
   const std::uint64_t body = parts.request_body;
   auto impl = std::make_unique<Impl>(std::move(parts));
-  configure(impl->server, body);
+  configure(impl->server, body, impl->oversized_bodies);
   impl->handlers.install(impl->server);
   errno = 0;
   const bool bound = port == 0 ? (impl->port = impl->server.bind_to_any_port(host)) > 0
@@ -77,6 +84,8 @@ Result<std::unique_ptr<Gateway>> Gateway::start(GatewayParts parts, const std::s
   while (!server->is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
 }
+
+std::vector<protocol::Count> Gateway::counts() const { return impl_->counts(); }
 
 int Gateway::port() const { return impl_->port; }
 

@@ -19,6 +19,7 @@
 #include "config/result.h"
 #include "scheduler/gateway/metrics.h"
 #include "scheduler/loop.h"
+#include "scheduler/protocol/endpoint.h"
 #include "storage/ledger.h"
 #include "storage/vault.h"
 
@@ -29,7 +30,7 @@ struct GatewayParts {
   storage::Ledger* ledger = nullptr;
   storage::Vault* vault = nullptr;
   const Metrics* metrics = nullptr;
-  std::function<Metrics::Counts()> wire_counts;  // of what the sockets refused; may be empty
+  const protocol::Gate* gate = nullptr;  // for the metrics; may be null
   std::vector<config::Token> tokens;
   std::filesystem::path token_file;  // that they came from, and that is watched; empty: not watched
   std::vector<std::filesystem::path> model_roots;
@@ -52,6 +53,8 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
+  // What was refused, since the start.
+  std::vector<protocol::Count> counts() const;
   int port() const;
   void stop();
 

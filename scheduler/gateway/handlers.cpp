@@ -31,7 +31,8 @@ void refuse(httplib::Response& response, const Error& error) {
   send(response, error_json(error), http_status(error.kind));
 }
 
-Handlers::Handlers(GatewayParts parts) : parts_(std::move(parts)), access_(parts_.tokens) {
+Handlers::Handlers(GatewayParts parts, std::function<Counts()> refused)
+    : parts_(std::move(parts)), refused_(std::move(refused)), access_(parts_.tokens) {
   if (!parts_.token_file.empty()) access_.watch(parts_.token_file);
 }
 
@@ -92,13 +93,8 @@ void Handlers::health(const httplib::Request&, httplib::Response& response) {
 void Handlers::metrics(Call& call) {
   const auto figures = parts_.loop->query([](const State& state, Now) { return view::figures(state); });
   if (!figures) return refuse(call.response, figures.error());
-  const auto& http = access_.counters();
-  call.response.set_content(
-      parts_.metrics->text(*figures, parts_.wire_counts ? parts_.wire_counts() : Metrics::Counts{},
-                           {{"unknown_token", http.unknown_tokens},
-                            {"role", http.roles},
-                            {"rate_limited", http.rate_limited}}),
-      Metrics::kContentType);
+  const auto wire = parts_.gate != nullptr ? parts_.gate->counts() : Counts{};
+  call.response.set_content(parts_.metrics->text(*figures, wire, refused_()), Metrics::kContentType);
 }
 
 template <class Read>

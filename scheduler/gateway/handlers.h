@@ -20,9 +20,12 @@ void refuse(httplib::Response& response, const Error& error);
 
 class Handlers {
  public:
-  explicit Handlers(GatewayParts parts);
+  using Counts = std::vector<protocol::Count>;
+  // `refused`: what the server refused, for the metrics.
+  Handlers(GatewayParts parts, std::function<Counts()> refused);
   void install(httplib::Server& server);
   void close() { closing_ = true; }  // long polls end soon
+  const AccessCounters& access_counters() const { return access_.counters(); }
 
  private:
   // An admitted request; `who` is the token's name.
@@ -57,6 +60,7 @@ class Handlers {
   void show_worker(Call& call);
 
   GatewayParts parts_;
+  std::function<Counts()> refused_;
   Access access_;
   std::atomic<int> waiting_{0};
   std::atomic<bool> closing_{false};

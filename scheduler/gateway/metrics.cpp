@@ -63,7 +63,7 @@ MetricFamily compute_of(const view::FarmFigures& figures) {
   return compute;
 }
 
-MetricFamily refusals_of(std::string name, std::string help, const Metrics::Counts& counts) {
+MetricFamily refusals_of(std::string name, std::string help, const std::vector<protocol::Count>& counts) {
   MetricFamily refused = family(std::move(name), std::move(help), MetricType::Counter);
   for (const auto& [kind, count] : counts) add(refused, static_cast<double>(count), {{"kind", kind}});
   return refused;
@@ -85,14 +85,15 @@ void Metrics::observe_dispatch(std::chrono::nanoseconds duration) {
   histograms_->dispatch.Observe(seconds(duration));
 }
 
-std::string Metrics::text(const view::FarmFigures& figures, const Counts& wire, const Counts& http) const {
+std::string Metrics::text(const view::FarmFigures& figures, const std::vector<protocol::Count>& wire,
+                          const std::vector<protocol::Count>& http) const {
   const Counters& counters = figures.farm.counters;
   MetricFamily workers = family("rushes_workers", "Workers by state.", MetricType::Gauge);
   for (const auto& [state, count] : figures.workers) add(workers, count, {{"state", state}});
-  const Counts late{{"result", counters.stale_results},
-                    {"failure", counters.stale_failures},
-                    {"heartbeat", counters.stale_beats},
-                    {"hello", counters.refused_hellos}};
+  const std::vector<protocol::Count> late{{"result", counters.stale_results},
+                                          {"failure", counters.stale_failures},
+                                          {"heartbeat", counters.stale_beats},
+                                          {"hello", counters.refused_hellos}};
   const std::vector<MetricFamily> families{
       tasks_of(figures),
       compute_of(figures),

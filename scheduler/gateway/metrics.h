@@ -9,10 +9,10 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "scheduler/core/view.h"
+#include "scheduler/protocol/endpoint.h"
 
 namespace rushes::scheduler {
 
@@ -28,10 +28,9 @@ class Metrics {
   // From the arrival of the oldest event of a turn until the assignments that it led to leave, sync included.
   void observe_dispatch(std::chrono::nanoseconds duration);
 
-  // What was refused since the start, by kind.
-  using Counts = std::vector<std::pair<std::string, std::uint64_t>>;
   // `wire`: what workers and strangers sent; `http`: what clients did.
-  std::string text(const view::FarmFigures& figures, const Counts& wire, const Counts& http) const;
+  std::string text(const view::FarmFigures& figures, const std::vector<protocol::Count>& wire,
+                   const std::vector<protocol::Count>& http) const;
 
  private:
   struct Histograms;

@@ -12,9 +12,6 @@ void common_options(zmq::socket_t& socket, std::size_t max_message, Queue queue)
   socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(max_message));
   socket.set(zmq::sockopt::sndhwm, queue.out);
   socket.set(zmq::sockopt::rcvhwm, queue.in);
-  socket.set(zmq::sockopt::heartbeat_ivl, 2000);  // ZMTP pings find a peer that vanished without a word
-  socket.set(zmq::sockopt::heartbeat_timeout, 8000);
-  socket.set(zmq::sockopt::heartbeat_ttl, 10000);
   socket.set(zmq::sockopt::handshake_ivl, 5000);
 }
 
@@ -57,6 +54,13 @@ Result<zmq::socket_t> bind_router(Gate::Impl& gate, const std::string& endpoint,
   try {
     zmq::socket_t socket(gate.context, ZMQ_ROUTER);
     common_options(socket, max_message, queue);
+    // The kernel finds peers that vanished without a word. Not ZMTP's heartbeats: libzmq looks through the
+    // timers of all connections whenever one of them speaks, which takes all of an I/O thread at some
+    // thousands.
+    socket.set(zmq::sockopt::tcp_keepalive, 1);
+    socket.set(zmq::sockopt::tcp_keepalive_idle, 20);
+    socket.set(zmq::sockopt::tcp_keepalive_intvl, 5);
+    socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
     socket.set(zmq::sockopt::router_mandatory, true);  // a message to nobody is an error that we count
     socket.set(zmq::sockopt::curve_server, true);
     socket.set(zmq::sockopt::curve_secretkey, gate.secret);
@@ -88,6 +92,9 @@ Result<zmq::socket_t> make_dealer(zmq::context_t& context, const ClientOptions& 
   try {
     zmq::socket_t socket(context, ZMQ_DEALER);
     common_options(socket, max_message, queue);
+    // ZMTP's pings find a scheduler that vanished without a word; without a TTL they cost it no timer.
+    socket.set(zmq::sockopt::heartbeat_ivl, 2000);
+    socket.set(zmq::sockopt::heartbeat_timeout, 8000);
     socket.set(zmq::sockopt::immediate, true);  // nothing is queued for a scheduler that is away
     socket.set(zmq::sockopt::reconnect_ivl, 100);
     socket.set(zmq::sockopt::reconnect_ivl_max, 500);  // a scheduler that is back gets its workers at once

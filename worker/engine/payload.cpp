@@ -1,5 +1,6 @@
 #include "worker/engine/payload.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "worker/model/safetensors.h"
@@ -23,6 +24,12 @@ Result<int> number(const TensorFile& file, const char* key) {
       text->find_first_not_of("0123456789") != std::string::npos)
     return fail(ErrorKind::kCorrupt, file.path() + ": metadata " + key + ": expected a number");
   return std::stoi(*text);
+}
+
+// Sizes that an int holds with room to spare, none of them zero: an empty tensor may claim any other size.
+bool is_box(const std::vector<std::int64_t>& shape, std::size_t rank) {
+  return shape.size() == rank && std::all_of(shape.begin(), shape.end(),
+                                             [](std::int64_t size) { return size >= 1 && size <= 1 << 24; });
 }
 
 // A tensor of the given name as floats, of exactly `count` values.
@@ -71,7 +78,7 @@ Result<Latents> read_latents(std::span<const std::byte> bytes, const std::string
   auto tensor = file->get("latent");
   if (!tensor) return tl::unexpected(tensor.error());
   const auto& shape = (*tensor)->shape;
-  if (shape.size() != 4) return fail(ErrorKind::kCorrupt, label + ": latent: expected 4 dimensions");
+  if (!is_box(shape, 4)) return fail(ErrorKind::kCorrupt, label + ": latent: expected 4 dimensions");
   auto t = number(*file, "t");
   auto y = number(*file, "y");
   auto x = number(*file, "x");
@@ -119,9 +126,10 @@ Result<Conditioning> read_conditioning(std::span<const std::byte> bytes, const s
                               {"context_null", &conditioning.context_null}}) {
     auto tensor = file->get(name);
     if (!tensor) return tl::unexpected(tensor.error());
-    if ((*tensor)->shape.size() != 2 || (*tensor)->shape[1] <= 0)
-      return fail(ErrorKind::kCorrupt, label + ": " + name + ": expected [len, dim]");
-    conditioning.text_dim = static_cast<int>((*tensor)->shape[1]);
+    const auto& shape = (*tensor)->shape;
+    if (!is_box(shape, 2) || (conditioning.text_dim != 0 && conditioning.text_dim != shape[1]))
+      return fail(ErrorKind::kCorrupt, label + ": " + name + ": expected [len, dim], both of one dim");
+    conditioning.text_dim = static_cast<int>(shape[1]);
     auto values = file->floats(name);
     if (!values) return tl::unexpected(values.error());
     *target = std::move(*values);
@@ -160,7 +168,7 @@ Result<PixelTile> read_pixels(std::span<const std::byte> bytes, const std::strin
   auto x = number(*file, "x");
   auto numerator = number(*file, "fps_numerator");
   auto denominator = number(*file, "fps_denominator");
-  if (shape.size() != 4 || shape[3] != kChannels || !y || !x || !numerator || !denominator)
+  if (!is_box(shape, 4) || shape[3] != kChannels || !y || !x || !numerator || !denominator)
     return fail(ErrorKind::kCorrupt, label + ": pixels: expected [T, H, W, 3] with position and rate");
   auto clip = make_clip(static_cast<int>(shape[2]), static_cast<int>(shape[1]), static_cast<int>(shape[0]),
                         {*numerator, *denominator});

@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <thread>
+
 #include "config/digest.h"
+#include "tests/storage/temporary_folder.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -51,6 +55,44 @@ TEST(Access, OneTokenCannotFloodTheFarm) {
     EXPECT_EQ(access.check("Bearer v-secret", "::1", Role::kViewer).refusal, Access::Refusal::kNone);
   EXPECT_EQ(access.check("Bearer v-secret", "::1", Role::kViewer).refusal, Access::Refusal::kTooMany);
   EXPECT_EQ(access.check("Bearer a-secret", "::1", Role::kViewer).refusal, Access::Refusal::kNone);
+}
+
+TEST(Access, RefusalsAreCounted) {
+  Access access(tokens(), {0.001, 2}, {1, 10});
+  access.check("", "::1", Role::kViewer);
+  access.check("Bearer v-secret", "::1", Role::kArtist);
+  access.check("Bearer v-secret", "::1", Role::kViewer);
+  access.check("Bearer v-secret", "::1", Role::kViewer);
+  EXPECT_EQ(access.counters().unknown_tokens, 1u);
+  EXPECT_EQ(access.counters().roles, 1u);
+  EXPECT_EQ(access.counters().rate_limited, 1u);
+}
+
+TEST(Access, TokensFollowTheirFile) {
+  const storage::TemporaryFolder folder;
+  const auto file = folder.path() / "tokens.yaml";
+  const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
+  const auto entry = [](const std::string& name, const std::string& secret) {
+    return "  - {name: " + name + ", role: viewer, digest: \"" + config::text_digest(secret) + "\"}\n";
+  };
+  write("version: 1\ntokens:\n" + entry("vic", "v"));
+  Access access(*config::read_tokens(file));
+  access.watch(file);
+  const auto knows = [&](const std::string& secret) {
+    return access.check("Bearer " + secret, "::1", Role::kViewer).refusal == Access::Refusal::kNone;
+  };
+  const auto later = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1100)); };
+  EXPECT_TRUE(knows("v"));
+  write("version: 1\ntokens:\n" + entry("new", "n"));
+  later();
+  EXPECT_TRUE(knows("n"));
+  EXPECT_FALSE(knows("v"));
+  write("version: 1\ntokens:\n  - {name: ha");  // half written
+  later();
+  EXPECT_TRUE(knows("n"));
+  std::filesystem::remove(file);
+  later();
+  EXPECT_TRUE(knows("n"));
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 // The HTTP API over loopback, with a real loop, ledger and vault behind it.
 #include "scheduler/gateway/gateway.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <fstream>
@@ -23,6 +26,10 @@ class GatewayTest : public testing::Test {
   void SetUp() override {
     farm_.on_sync = [this](auto duration) { metrics_.observe_sync(duration); };
     farm_.on_dispatch = [this](auto duration) { metrics_.observe_dispatch(duration); };
+    std::filesystem::create_directories(farm_.folder() / "workers");
+    auto gate = protocol::Gate::open(protocol::make_keys()->secret_key, farm_.folder() / "workers");
+    ASSERT_TRUE(gate) << gate.error().message;
+    gate_ = std::move(*gate);
     farm_.start();
     open_gateway();
   }
@@ -33,7 +40,7 @@ class GatewayTest : public testing::Test {
     parts.ledger = &farm_.ledger();
     parts.vault = &farm_.vault();
     parts.metrics = &metrics_;
-    parts.wire_counts = [] { return Metrics::Counts{{"replayed", 3}}; };
+    parts.gate = gate_.get();
     parts.tokens = {{"vic", Role::kViewer, config::text_digest("v"), ""},
                     {"ann", Role::kArtist, config::text_digest("a"), ""},
                     {"sue", Role::kSupervisor, config::text_digest("s"), ""},
@@ -87,7 +94,29 @@ class GatewayTest : public testing::Test {
     return reply_of(client().Post(path, token(secret, std::move(headers)), body, "application/json"));
   }
 
+  std::uint64_t count(const std::string& name) {
+    for (const auto& [known, value] : gateway_->counts())
+      if (known == name) return value;
+    ADD_FAILURE() << "no counter " << name;
+    return 0;
+  }
+  // Sends the bytes as they are and reads until the server hangs up.
+  std::string raw(const std::string& bytes) {
+    const int file = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(gateway_->port()));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(file, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    [[maybe_unused]] const auto sent = ::send(file, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    std::string answer(4096, '\0');
+    const auto got = ::recv(file, answer.data(), answer.size(), 0);
+    ::close(file);
+    return answer.substr(0, got > 0 ? static_cast<std::size_t>(got) : 0);
+  }
+
   Metrics metrics_;
+  std::unique_ptr<protocol::Gate> gate_;
   FakeFarm farm_;
   std::unique_ptr<Gateway> gateway_;
   std::atomic<bool> disk_full_{false};
@@ -159,8 +188,8 @@ TEST_F(GatewayTest, MetricsCountWhatTheFarmDid) {
   ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}, 2), "a").status, 201);
   const auto before = get("/metrics");
   EXPECT_EQ(before.status, 200);
-  EXPECT_EQ(metric(before.body, "rushes_http_refused_total{kind=\"unknown_token\"}"), 1) << before.body;
-  EXPECT_EQ(metric(before.body, "rushes_wire_refused_total{kind=\"replayed\"}"), 3);
+  EXPECT_EQ(metric(before.body, "rushes_http_refused_total{kind=\"unknown_tokens\"}"), 1) << before.body;
+  EXPECT_EQ(metric(before.body, "rushes_wire_refused_total{kind=\"replayed\"}"), 0);
   EXPECT_EQ(metric(before.body, "rushes_tasks{show=\"demo\",state=\"succeeded\"}"), 0) << before.body;
   EXPECT_GE(metric(before.body, "rushes_tasks{show=\"demo\",state=\"ready\"}"), 1);
   EXPECT_EQ(metric(before.body, "rushes_workers{state=\"connected\"}"), 0);
@@ -262,7 +291,51 @@ TEST_F(GatewayTest, HostileRequestsAreRefusedAndTheFarmGoesOn) {
   EXPECT_EQ(post("/v1/shots/demo/sh010/retry", "{\"windows\":[\"a\"]}", "a").status, 400);
   EXPECT_EQ(post("/v1/shots/demo/sh010/retry", "{\"wndows\":[1]}", "a").status, 400);
   EXPECT_EQ(post("/v1/shots/demo/sh010/retry", std::string(5000, '{'), "a").status, 400);
+  // What is printed back of a wrong value is short, and its nesting costs no stack.
+  const std::string nested = "{\"take\":" + std::string(30'000, '[') + std::string(30'000, ']') + "}";
+  const auto deep = post("/v1/shots/demo/sh010/approve", nested, "s");
+  EXPECT_EQ(deep.status, 400);
+  EXPECT_LT(deep.body.size(), 300u);
+  const auto longer =
+      post("/v1/shots/demo/sh010/approve", "{\"take\":\"" + std::string(50'000, 'x') + "\"}", "s");
+  EXPECT_EQ(longer.status, 400);
+  EXPECT_LT(longer.body.size(), 300u);
+  EXPECT_EQ(get("/v1/files/" + std::string(8'000, 'x')).status, 404);
   EXPECT_EQ(get("/v1/health").json["state"], "ok");
+  EXPECT_EQ(count("oversized_bodies"), 1u);
+}
+
+TEST_F(GatewayTest, WithoutATokenNothingChangesAndItIsCounted) {
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 201);
+  const Digest before = farm_.state_hash_now();
+  const auto bare = [this](const std::string& path, const std::string& body) {
+    return reply_of(client().Post(path, body, "application/json")).status;
+  };
+  EXPECT_EQ(bare("/v1/batches", batch_text({"sh020"})), 401);
+  EXPECT_EQ(bare("/v1/shots/demo/sh010/cancel", ""), 401);
+  EXPECT_EQ(bare("/v1/shots/demo/sh010/approve", "{\"take\": 1}"), 401);
+  EXPECT_EQ(bare("/v1/shots/demo/sh010/retry", "{}"), 401);
+  EXPECT_EQ(bare("/v1/tasks/1/skip", ""), 401);
+  EXPECT_EQ(bare("/v1/workers/w/drain", ""), 401);
+  EXPECT_EQ(post("/v1/shots/demo/sh010/cancel", "", "v").status, 403);
+  EXPECT_EQ(farm_.state_hash_now(), before);
+  EXPECT_EQ(count("unknown_tokens"), 6u);
+  EXPECT_EQ(count("refused_roles"), 1u);
+}
+
+TEST_F(GatewayTest, ARequestThatNeverEndsHoldsNothing) {
+  const auto refused = [this](const std::string& bytes) {
+    const std::string answer = raw(bytes);
+    return answer.empty() || answer.find(" 400 ") != answer.npos;
+  };
+  EXPECT_TRUE(refused("GET /v1/health HTTP/1.1\r\nHost: x\r\n"));
+  EXPECT_EQ(count("slow_requests"), 1u);
+  std::string many = "GET /v1/health HTTP/1.1\r\n";
+  for (int i = 0; i < 100; ++i) many += "X-" + std::to_string(i) + ": x\r\n";
+  EXPECT_TRUE(refused(many + "\r\n"));
+  EXPECT_TRUE(refused("GET /v1/health HTTP/1.1\r\nX: " + std::string(40'000, 'x') + "\r\n\r\n"));
+  EXPECT_EQ(count("oversized_headers"), 2u);
+  EXPECT_THAT(raw("GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\n"), HasSubstr("200 OK"));
 }
 
 TEST_F(GatewayTest, WishesReachTheShot) {

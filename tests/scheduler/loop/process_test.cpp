@@ -16,6 +16,7 @@
 #include "config/digest.h"
 #include "scheduler/protocol/keys.h"
 #include "tests/scheduler/loop/fake_farm.h"
+#include "tests/scheduler/protocol/control_fixture.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -167,6 +168,44 @@ TEST_F(Process, SigkillLosesNothingAcknowledged) {
   start();
   ASSERT_TRUE(wait_ready()) << log();
   for (int i = 0; i < acknowledged; ++i) EXPECT_EQ(shot_status("sh" + std::to_string(i)), 200);
+}
+
+// No restart: a worker whose key is taken out is told, people read it among the events; so with a token.
+TEST_F(Process, KeysAndTokensAreTakenOutOfARunningFarm) {
+  start();
+  ASSERT_TRUE(wait_ready()) << log();
+  const fs::path keys = folder_.path() / "keys";
+  protocol::test::Client worker({"tcp://127.0.0.1:" + std::to_string(control_),
+                                 {protocol::read_public_key(keys / "scheduler.pub").value()},
+                                 {protocol::read_public_key(keys / "worker.pub").value(),
+                                  protocol::read_secret_key(keys / "worker.key").value()}});
+  ASSERT_TRUE(worker.connected());
+  protocol::Hello hello = protocol::test::hello("worker");
+  hello.numeric_classes = {"none"};
+  ASSERT_TRUE(worker.client->send(hello));
+  ASSERT_TRUE(std::holds_alternative<protocol::Welcome>(worker.heard.next().value()));
+  fs::remove(keys / "workers" / "worker.pub");
+  EXPECT_TRUE(std::holds_alternative<protocol::Refused>(worker.heard.next().value()));
+  httplib::Client client("127.0.0.1", http_);
+  const httplib::Headers token{{"Authorization", "Bearer secret"}};
+  std::string events;
+  for (int i = 0; i < 200 && events.find("allow-list") == events.npos; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const auto answer = client.Get("/v1/events", token);
+    if (answer) events = answer->body;
+  }
+  EXPECT_THAT(events, HasSubstr("its key was taken out of the allow-list"));
+  EXPECT_THAT(log(), HasSubstr("its key is no longer in the allow-list"));
+
+  std::ofstream(keys / "tokens.yaml") << "version: 1\ntokens: []\n";
+  int status = 200;
+  for (int i = 0; i < 100 && status == 200; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    const auto answer = client.Get("/v1/shots", token);
+    status = answer ? answer->status : -1;
+  }
+  EXPECT_EQ(status, 401);
+  EXPECT_EQ(end(SIGTERM), 0) << log();
 }
 
 TEST_F(Process, PortsInUseAreSaid) {
