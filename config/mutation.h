@@ -25,6 +25,7 @@ enum class Mutation {
   kLeaseNeverExpires,       // silence of a worker has no consequence
   kBackOffForever,          // a failed task is held back and never let go
   kForgetRenewal,           // recovery does not renew the leases
+  kCountPauses,             // leases run out while the scheduler does not run
 };
 
 #ifdef RUSHES_MUTATIONS

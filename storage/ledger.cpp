@@ -323,7 +323,7 @@ Ledger::~Ledger() = default;
 Result<std::unique_ptr<Ledger>> Ledger::open(const std::filesystem::path& folder, LedgerOptions options) {
   if (sodium_init() < 0) return fail(ErrorKind::kInternal, "libsodium cannot be initialised");
   rocksdb::DBOptions database_options = common_options(options.env);
-  database_options.max_total_wal_size = 256u << 20;
+  database_options.max_total_wal_size = 64u << 20;  // all of it is read at the next start
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (const char* name : kFamilyNames) families.emplace_back(name, family_options());
   auto database = open_database(folder, kFormat, database_options, std::move(families));

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <system_error>
 
+#include "storage/log_check.h"
+
 namespace rushes::storage {
 namespace {
 
@@ -106,6 +108,9 @@ Result<Database> open_database(const std::filesystem::path& folder, const Format
                                              "'; it was written by another program or a newer build");
     }
   }
+  if (auto checked = check_logs(folder); !checked)
+    return fail(ErrorKind::kCorrupt,
+                what + ": damaged: restore the folder from a backup (" + checked.error().message + ")");
   Database database;
   rocksdb::DB* db = nullptr;
   const auto opened = rocksdb::DB::Open(options, folder.string(), families, &database.families, &db);

@@ -488,6 +488,18 @@ void apply_one(State& state, const record::QuarantineOver& r) {
 void apply_one(State& state, const record::Counted& r) { ++(state.counters.*r.counter); }
 void apply_one(State& state, const record::Dispatched&) { state.dispatch_due = false; }
 
+void apply_one(State& state, const record::Ticked& r) {
+  state.ticked_ms = r.now_ms;
+  if (r.pause_ms == 0) return;
+  for (Worker& worker : state.workers) {
+    worker.seen_ms = std::min(worker.seen_ms + r.pause_ms, r.now_ms);
+    for (const TaskId id : worker.leases) {
+      Task& task = state.tasks[id - 1];
+      index::renew_lease(state, task, std::min(task.lease.expires_ms + r.pause_ms, r.latest_ms));
+    }
+  }
+}
+
 }  // namespace
 
 void apply(State& state, const Record& record) {
@@ -495,7 +507,7 @@ void apply(State& state, const Record& record) {
 }
 
 bool is_durable(const Record& record) {
-  static_assert(std::variant_size_v<Record> == kDurableRecords + 8, "volatile records are the last ones");
+  static_assert(std::variant_size_v<Record> == kDurableRecords + 9, "volatile records are the last ones");
   return record.index() < kDurableRecords;
 }
 

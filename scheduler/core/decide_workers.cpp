@@ -301,9 +301,23 @@ void Decider::on(const event::Bye& e) {
 
 void Decider::on(const event::Recover&) {
   emit(record::Recovered{state_.epoch + 1, lease_end(), now_.wall_ms});
+  look_at_clock();
+}
+
+// While the scheduler did not run (stopped, suspended, starved of CPU) the workers' heartbeats waited in its
+// sockets: what it did not hear was not silence. So between two looks at the clock no more than a heartbeat
+// is counted. Who beats in time keeps its leases through any pause; who is dead loses them even on a farm
+// that is always late.
+void Decider::look_at_clock() {
+  constexpr std::int64_t kLate = 500;  // twice the loop's tick
+  const std::int64_t counted = std::max(settings_.times.heartbeat.count(), kLate);
+  const std::int64_t gap = state_.ticked_ms == 0 ? 0 : now_.boot_ms - state_.ticked_ms;
+  const bool forgiven = !mutated(Mutation::kCountPauses);
+  emit(record::Ticked{now_.boot_ms, forgiven ? std::max<std::int64_t>(0, gap - counted) : 0, lease_end()});
 }
 
 void Decider::on(const event::Tick&) {
+  look_at_clock();
   for (WorkerId id = 0; id < state_.workers.size(); ++id) {  // who is silent for a lease gets nothing new
     const Worker& worker = state_.workers[id];
     if (worker.connected && now_.boot_ms - worker.seen_ms >= settings_.times.lease.count()) {

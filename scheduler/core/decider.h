@@ -81,6 +81,7 @@ class Decider {
   void give_to_person(TaskId task, const std::string& message);
   void revoke(const Task& task, TaskState then, const std::string& reason);
   void note_pause(ShotId shot);
+  void look_at_clock();
 
   // decide_takes.cpp: what follows from finished tasks
   void follow_up(TaskId task);

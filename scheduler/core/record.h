@@ -234,6 +234,11 @@ struct Counted {
   std::uint64_t Counters::*counter = nullptr;
 };
 struct Dispatched {};  // clears dispatch_due
+// The clock was looked at. After a pause leases and workers' last words move on by it, no lease beyond
+// `latest_ms`.
+struct Ticked {
+  std::int64_t now_ms = 0, pause_ms = 0, latest_ms = 0;
+};
 
 }  // namespace record
 
@@ -247,7 +252,7 @@ using Record =
                  record::Recovered, record::FarmRow, record::BatchRow, record::WorkerRow, record::ShotRow,
                  record::TaskRow, record::SnapshotEnd, record::LeaseRenewed, record::Progressed,
                  record::WorkerSeen, record::WorkerCaches, record::RetryDue, record::QuarantineOver,
-                 record::Counted, record::Dispatched>;
+                 record::Counted, record::Dispatched, record::Ticked>;
 
 inline constexpr std::size_t kDurableRecords = 31;  // the first ones of Record; the rest is volatile
 bool is_durable(const Record& record);

@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -273,7 +274,7 @@ struct Counters {
 struct State {
   std::vector<Batch> batches;  // batch n is batches[n-1]
   std::vector<Shot> shots;
-  std::vector<Task> tasks;  // task id is index + 1
+  std::deque<Task> tasks;  // task id is index + 1; a deque: a long list never moves
   std::vector<Worker> workers;
   std::vector<Show> shows;
   std::uint64_t next_lease = 1;
@@ -294,7 +295,8 @@ struct State {
   std::set<std::pair<std::int64_t, TaskId>> retries;   // tasks held back
   std::set<WorkerId> hungry;                           // could hold more than they do
   std::map<WorkKey, WorkRate> rates;
-  bool dispatch_due = false;  // something became ready or free since the last dispatch
+  std::int64_t ticked_ms = 0;  // when the clock was last looked at; 0: not yet
+  bool dispatch_due = false;   // something became ready or free since the last dispatch
 
   const Task& task(TaskId id) const { return tasks[id - 1]; }
   bool has_task(TaskId id) const { return id >= 1 && id <= tasks.size(); }

@@ -53,7 +53,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"ResultOfAnotherAttempt", Mutation::kResultOfAnotherAttempt, {2}},
                     Case{"LeaseNeverExpires", Mutation::kLeaseNeverExpires, {7}},
                     Case{"BackOffForever", Mutation::kBackOffForever, {7}},
-                    Case{"ForgetRenewal", Mutation::kForgetRenewal, {3}}),
+                    Case{"ForgetRenewal", Mutation::kForgetRenewal, {3}},
+                    Case{"CountPauses", Mutation::kCountPauses, {3}}),
     [](const auto& one) { return std::string(one.param.name); });
 
 TEST(Mutations, TheUnchangedFarmIsNotBlamed) {

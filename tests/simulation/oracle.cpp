@@ -38,13 +38,13 @@ void Oracle::complain(int invariant, std::string what) {
 }
 
 void Oracle::decided(const State& state, const scheduler::Event& event, std::vector<Record> records,
-                     scheduler::Now now) {
+                     scheduler::Now now, std::int64_t awake_ms) {
   touched_ = {};
   const auto complain_here = [this](int invariant, std::string what) {
     complain(invariant, std::move(what));
   };
   for (Record& record : records) {
-    check_record(record);
+    check_record(record, awake_ms);
     shadow_.learn(record, now, settings_.times.lease.count(), touched_, complain_here);
     if (scheduler::is_durable(record)) history_.push_back(std::move(record));
   }
@@ -58,15 +58,24 @@ void Oracle::decided(const State& state, const scheduler::Event& event, std::vec
 }
 
 // What a record says about the world outside of the scheduler.
-void Oracle::check_record(const Record& record) {
+void Oracle::check_record(const Record& record, std::int64_t awake_ms) {
   if (const auto* r = std::get_if<record::ResultAccepted>(&record)) {
     ++accepted_;
     const bool own =
         !r->result.outputs.empty() && r->result.outputs.front().digest == output_of(seed_, r->ref.task);
     require(own, 2, "task " + std::to_string(r->ref.task) + " was given the result of another task");
   }
+  if (const auto* r = std::get_if<record::Leased>(&record)) heard_[r->ref.task] = awake_ms;
+  if (const auto* r = std::get_if<record::LeaseRenewed>(&record)) heard_[r->task] = awake_ms;
+  if (std::holds_alternative<record::Recovered>(record)) all_heard_ = awake_ms;
   if (const auto* r = std::get_if<record::AttemptEnded>(&record)) {
-    if (r->end == scheduler::AttemptEnd::kExpired) ++expired_;
+    if (r->end == scheduler::AttemptEnd::kExpired) {
+      ++expired_;
+      const std::int64_t listened = awake_ms - std::max(heard_[r->ref.task], all_heard_);
+      require(listened >= settings_.times.lease.count() / 4, 3,
+              "task " + std::to_string(r->ref.task) +
+                  " lost its lease after the scheduler had listened for " + std::to_string(listened) + " ms");
+    }
     const bool confirmed = r->end != scheduler::AttemptEnd::kExpired;
     require(!confirmed || !engines_.contains(r->ref.lease), 3,
             "task " + std::to_string(r->ref.task) + " is free again (" + scheduler::to_string(r->end) +

@@ -38,9 +38,10 @@ class Oracle {
   }
 
   // ---- the scheduler
-  // Behind every decide(). Takes the records; the state is the one behind the decision.
+  // Behind every decide(). Takes the records; the state is the one behind the decision. `awake_ms`: for how
+  // long the process has run, stops left out.
   void decided(const scheduler::State& state, const scheduler::Event& event,
-               std::vector<scheduler::Record> records, scheduler::Now now);
+               std::vector<scheduler::Record> records, scheduler::Now now, std::int64_t awake_ms);
   std::uint64_t history() const { return history_.size(); }  // durable records of all times
   // Something that follows from the first n records left the process.
   void exposed(std::uint64_t n) { exposed_ = std::max(exposed_, n); }
@@ -58,7 +59,7 @@ class Oracle {
   std::uint64_t expired() const { return expired_; }
 
  private:
-  void check_record(const scheduler::Record& record);
+  void check_record(const scheduler::Record& record, std::int64_t awake_ms);
   void check_touched(const scheduler::State& state);
   void check_closed(const scheduler::Event& event);
   void check_floors(const scheduler::State& state);
@@ -75,8 +76,10 @@ class Oracle {
   Shadow::Touched touched_;
   std::vector<scheduler::Record> history_;
   std::uint64_t exposed_ = 0, accepted_ = 0, expired_ = 0, decisions_ = 0;
-  std::set<std::string> acknowledged_;              // shots
-  std::unordered_map<std::uint64_t, int> engines_;  // running now: lease -> worker
+  std::set<std::string> acknowledged_;                         // shots
+  std::unordered_map<std::uint64_t, int> engines_;             // running now: lease -> worker
+  std::unordered_map<scheduler::TaskId, std::int64_t> heard_;  // awake_ms when its lease was last renewed
+  std::int64_t all_heard_ = 0;                                 // and when all were
 };
 
 }  // namespace rushes::simulation

@@ -82,7 +82,11 @@ void SchedulerNode::kill_after(std::int64_t events, std::int64_t down_ms) {
   if (up_) doom_ = {events, down_ms};
 }
 
-void SchedulerNode::stall(std::int64_t ms) { stalled_until_ = std::max(stalled_until_, world_.now() + ms); }
+void SchedulerNode::stall(std::int64_t ms) {
+  const std::int64_t from = std::max(world_.now(), stalled_until_), until = std::max(from, world_.now() + ms);
+  stalled_ms_ += until - from;
+  stalled_until_ = until;
+}
 
 void SchedulerNode::tick() {
   if (world_.now() < stalled_until_) {
@@ -139,7 +143,7 @@ void SchedulerNode::decide_one(const scheduler::Event& event, Turn& turn) {
     turn.records.emplace_back(bytes.begin(), bytes.end());
   }
   for (scheduler::Command& command : decision.commands) turn.commands.push_back(std::move(command));
-  world_.oracle.decided(state_, event, std::move(decision.records), now);
+  world_.oracle.decided(state_, event, std::move(decision.records), now, awake_ms());
   turn.history = world_.oracle.history();
 }
 

@@ -58,6 +58,9 @@ class SchedulerNode {
     std::uint64_t history = 0;  // records of all times at its end
   };
 
+  std::int64_t awake_ms() const {  // stops left out
+    return world_.now() - stalled_ms_ + std::max<std::int64_t>(0, stalled_until_ - world_.now());
+  }
   scheduler::Now clock() const { return {clock_.boot_ms(world_.now()), clock_.wall_ms(world_.now())}; }
   void hear(int worker, protocol::WorkerMessage message);
   scheduler::Event checked(scheduler::event::Completed completed) const;
@@ -80,7 +83,7 @@ class SchedulerNode {
   scheduler::State state_;
   bool up_ = false, turn_planned_ = false;
   std::uint64_t life_ = 0, kills_ = 0;
-  std::int64_t stalled_until_ = 0;
+  std::int64_t stalled_until_ = 0, stalled_ms_ = 0;            // the last stop's end; of all together
   std::optional<std::pair<std::int64_t, std::int64_t>> doom_;  // events left to live, time down
   std::deque<scheduler::Event> queue_;
   std::uint64_t in_flight_ = 0, records_since_snapshot_ = 0, snapshot_every_;

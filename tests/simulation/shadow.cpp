@@ -181,6 +181,12 @@ struct Shadow::Lesson {
             name(r.task, task(r.task).state) + " is renewed too briefly");
     task(r.task).expires_ms = r.expires_ms;
   }
+  void operator()(const record::Ticked& r) {
+    require(r.pause_ms == 0 || r.latest_ms == now.boot_ms + lease_ms, 3, "a pause makes leases too long");
+    for (const ShadowWorker& worker : shadow.workers_)
+      for (const TaskId id : worker.held)
+        if (r.pause_ms > 0) task(id).expires_ms = std::min(task(id).expires_ms + r.pause_ms, r.latest_ms);
+  }
   template <typename Other>
   void operator()(const Other&) {}
 };

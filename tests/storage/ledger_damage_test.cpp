@@ -155,6 +155,45 @@ TEST_F(LedgerDamage, DamageInTheMiddleOfTheLogStopsTheStart) {
   EXPECT_THAT(opened.error().message, HasSubstr("damaged"));
 }
 
+// Wherever one bit of the log flips: the start is refused, or every record is there. Never fewer in silence.
+TEST_F(LedgerDamage, NoFlippedBitOfTheLogLosesARecord) {
+  write_records(3);
+  const auto sound = folder_.path() / "sound";
+  fs::rename(path(), sound);
+  const fs::path name = [&] {
+    for (const auto& entry : fs::directory_iterator(sound))
+      if (entry.path().extension() == ".log") return entry.path().filename();
+    return fs::path();
+  }();
+  int refused = 0;
+  // Every bit of the first record's header, then one bit of every byte.
+  std::vector<std::pair<std::uintmax_t, int>> flips;
+  for (std::uintmax_t at = 0; at < fs::file_size(sound / name); ++at)
+    for (int bit = 0; bit < (at < 7 ? 8 : 1); ++bit) flips.emplace_back(at, bit + static_cast<int>(at % 8));
+  for (const auto& [at, bit] : flips) {
+    fs::remove_all(path());
+    fs::copy(sound, path());
+    {
+      std::fstream file(path() / name, std::ios::in | std::ios::out | std::ios::binary);
+      file.seekg(static_cast<std::streamoff>(at));
+      const auto flipped = static_cast<char>(file.get() ^ 1 << bit % 8);
+      file.seekp(static_cast<std::streamoff>(at));
+      file.put(flipped);
+    }
+    const auto opened = Ledger::open(path());
+    if (!opened) {
+      EXPECT_EQ(opened.error().kind, ErrorKind::kCorrupt) << at << ": " << opened.error().message;
+      EXPECT_THAT(opened.error().message, HasSubstr("restore")) << at;
+      ++refused;
+      continue;
+    }
+    int count = 0;
+    EXPECT_TRUE(replay_all(**opened, &count)) << at;
+    EXPECT_EQ(count, 3) << "bit " << bit % 8 << " of byte " << at << " was flipped";
+  }
+  EXPECT_GT(refused, 200);
+}
+
 TEST_F(LedgerDamage, OtherFormatsAreRefusedByName) {
   write_records(1);
   tamper("default", [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle*) {

@@ -72,7 +72,7 @@ class Account:
     # ---- records, by kind; the others say nothing about these promises -----------------------------------------------
     def on_batchSubmitted(self, r, place):
         row = r["row"]
-        key = row.get("idempotencyKey", "")
+        key = row.get("idempotencyKey") or f"none, batch {r['batch']}"
         self.require(key not in self.batches, f"{place}the submit with key {key} was accepted twice")
         self.batches[key] = {"batch": int(r["batch"]), "shots": set()}
 

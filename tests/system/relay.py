@@ -46,6 +46,8 @@ class Relay:
     def close(self):
         self.turn("closed")
         self.thread.join(5)
+        for one in (self.wake, self.woken, self.selector):
+            one.close()
 
     def turn(self, state):
         with self.lock:

@@ -1,9 +1,6 @@
 """What `crash` would say if a promise were broken: the check is shown ledgers that break one."""
 
-import importlib.machinery
-import importlib.util
 import json
-import pathlib
 import random
 import shutil
 import subprocess
@@ -11,22 +8,18 @@ import time
 import unittest
 
 from account import Account
+from crash_farm import WORKERS, Crash, CrashFarm
 from farm import BIN
-
-path = str(pathlib.Path(__file__).with_name("crash"))
-spec = importlib.util.spec_from_loader("crash", importlib.machinery.SourceFileLoader("crash", path))
-crash = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(crash)
 
 
 class Check(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         """A farm at work, killed twice: ledgers `early` and `late`, and what was acknowledged before each."""
-        cls.farm = crash.CrashFarm()
-        run = crash.Crash(cls.farm, random.Random(1), lambda line: None)
+        cls.farm = CrashFarm()
+        run = Crash(cls.farm, random.Random(1), lambda line: None)
         cls.farm.start_scheduler()
-        for name in crash.WORKERS:
+        for name in WORKERS:
             cls.farm.start_worker(name)
         run.submitter.start()
         for name in ("early", "late"):

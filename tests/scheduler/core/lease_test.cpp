@@ -27,6 +27,61 @@ TEST(Lease, AHeartbeatRenewsAndSilenceEndsIt) {
   EXPECT_FALSE(farm.state().find_worker("a")->connected) << "silent for a lease: gets nothing new";
 }
 
+// A scheduler that was stopped, or a machine that slept: nobody was silent, nobody was listened to.
+void sleep_ms(TestFarm& farm, std::int64_t ms) {
+  farm.now.boot_ms += ms;
+  farm.now.wall_ms += ms;
+}
+
+TEST(Lease, APauseOfTheSchedulerIsNotTheSilenceOfAWorker) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  a.receive();
+  const AttemptRef ref = a.held.front();
+  farm.pass_ms(1000);
+  sleep_ms(farm, 8 * 3600 * 1000);
+  farm.step(event::Tick{});  // before the heartbeats that wait in the socket
+  EXPECT_TRUE(is_held(farm.state().task(ref.task).state));
+  EXPECT_TRUE(farm.state().find_worker("a")->connected);
+  a.beat();
+  a.complete(ref);
+  a.receive();
+  EXPECT_EQ(a.accepted, 1u);
+}
+
+TEST(Lease, APauseDoesNotKeepADeadWorkerAlive) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  a.receive();
+  const TaskId task = a.held.front().task;
+  farm.pass_ms(1000);
+  for (int i = 0; i < 6; ++i) {  // it is always late, and counts two seconds of five
+    sleep_ms(farm, 5000);
+    farm.step(event::Tick{});
+    EXPECT_TRUE(is_held(farm.state().task(task).state)) << i;
+  }
+  farm.pass_ms(2000);
+  EXPECT_EQ(farm.state().task(task).state, TaskState::kReady);
+  EXPECT_FALSE(farm.state().find_worker("a")->connected);
+}
+
+TEST(Lease, ALeaseThatWasGivenBehindAPauseIsNotLonger) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  farm.pass_ms(1000);
+  sleep_ms(farm, 8 * 3600 * 1000);
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();  // heard before the clock is looked at
+  a.receive();
+  farm.step(event::Tick{});
+  farm.pass_ms(16'000);
+  EXPECT_EQ(farm.state().task(a.held.front().task).state, TaskState::kReady);
+}
+
 TEST(Lease, AnotherWorkerGoesOnAndTheOldResultIsRefused) {
   TestFarm farm;
   farm.submit({test_shot("sh010", 33, 1)});
