@@ -28,7 +28,7 @@ class Table {
   std::vector<Figure> figures;
 };
 
-void add_size(const Run& run, Table& table) {
+void add_size(const FarmRun& run, Table& table) {
   const auto& counts = run.state().counts;
   table.add("size.hosts", static_cast<double>(run.hosts().size()), "");
   table.add("size.shots", static_cast<double>(run.state().shots.size()), "submitted");
@@ -48,7 +48,7 @@ void add_size(const Run& run, Table& table) {
   table.add("size.mean_run_s", run.meter().mean_run(), "seconds of an accepted attempt");
 }
 
-void add_use(const Run& run, Table& table) {
+void add_use(const FarmRun& run, Table& table) {
   double offered = 0, busy = 0, backlogged_offered = 0, backlogged_busy = 0;
   for (const Window& window : run.meter().windows()) {
     offered += window.offered;
@@ -78,7 +78,7 @@ void add_use(const Run& run, Table& table) {
   }
 }
 
-void add_waits(const Run& run, Table& table) {
+void add_waits(const FarmRun& run, Table& table) {
   std::map<int, std::vector<float>> by_priority;
   for (const Wait& wait : run.meter().waits()) by_priority[wait.priority].push_back(wait.seconds);
   for (auto& [priority, waits] : by_priority) {
@@ -91,7 +91,7 @@ void add_waits(const Run& run, Table& table) {
 
 // Jain, Chiu, Hawe: A Quantitative Measure of Fairness (1984), over slot time by weight of the shows that had
 // work waiting all the window.
-void add_fairness(const Run& run, Table& table) {
+void add_fairness(const FarmRun& run, Table& table) {
   const Meter& meter = run.meter();
   double sum = 0, worst = 1;
   int windows = 0;
@@ -124,7 +124,7 @@ void add_fairness(const Run& run, Table& table) {
             "the same in mean task lengths");
 }
 
-void add_batches(const Run& run, Table& table) {
+void add_batches(const FarmRun& run, Table& table) {
   std::vector<float> turnaround;
   double late = 0, with_deadline = 0;
   for (const Submission& submission : run.submissions()) {
@@ -146,7 +146,7 @@ void add_batches(const Run& run, Table& table) {
   table.add("deadline.missed", ratio(late, with_deadline), "share of them that came late");
 }
 
-void add_offline(const Run& run, Table& table) {
+void add_offline(const FarmRun& run, Table& table) {
   const Description& farm = run.description();
   const std::vector<OfflineTask> tasks = offline_tasks(run);
   double first = 0;
@@ -175,7 +175,7 @@ void add_offline(const Run& run, Table& table) {
 
 }  // namespace
 
-std::vector<Figure> figures_of(const Run& run) {
+std::vector<Figure> figures_of(const FarmRun& run) {
   Table table;
   add_size(run, table);
   add_use(run, table);

@@ -18,7 +18,7 @@ struct Figure {
 };
 
 // The same for the same description, bit for bit.
-std::vector<Figure> figures_of(const Run& run);
+std::vector<Figure> figures_of(const FarmRun& run);
 
 struct Outcome {
   Goal goal;

@@ -1,4 +1,4 @@
-// Run: what hosts do. They come and go, fetch, load, run and report.
+// FarmRun: what hosts do. They come and go, fetch, load, run and report.
 #include <algorithm>
 #include <cassert>
 #include <cmath>
@@ -28,7 +28,7 @@ Message message(const AttemptRef& ref, const std::string& worker) {
 
 }  // namespace
 
-void Run::plan_hosts() {
+void FarmRun::plan_hosts() {
   for (std::size_t g = 0; g < farm_.hosts.size(); ++g) {
     for (int i = 0; i < farm_.hosts[g].count; ++i) {
       const std::size_t index = hosts_.size();
@@ -45,7 +45,7 @@ void Run::plan_hosts() {
 }
 
 // The host's next time on the farm, and its end; a shift that is nearly over is left out.
-void Run::next_shift(std::size_t index) {
+void FarmRun::next_shift(std::size_t index) {
   const HostGroup& group = group_of(hosts_[index]);
   const std::int64_t length = (group.until_hour - group.from_hour + 24) % 24 * kHourMs;
   const std::int64_t now = timeline_.now();
@@ -59,7 +59,7 @@ void Run::next_shift(std::size_t index) {
   });
 }
 
-void Run::join(std::size_t index) {
+void FarmRun::join(std::size_t index) {
   Host& host = hosts_[index];
   const HostGroup& group = group_of(host);
   if (host.up) return;
@@ -83,7 +83,7 @@ void Run::join(std::size_t index) {
 }
 
 // Power, network or kernel: the host is silent, and what it did is gone.
-void Run::vanish(std::size_t index) {
+void FarmRun::vanish(std::size_t index) {
   Host& host = hosts_[index];
   meter_.advance(timeline_.now());
   meter_.slots_changed(-group_of(host).slots);
@@ -97,7 +97,7 @@ void Run::vanish(std::size_t index) {
   });
 }
 
-void Run::leave(std::size_t index, const char* cause) {
+void FarmRun::leave(std::size_t index, const char* cause) {
   Host& host = hosts_[index];
   meter_.advance(timeline_.now());
   meter_.slots_changed(-group_of(host).slots);
@@ -105,7 +105,7 @@ void Run::leave(std::size_t index, const char* cause) {
   step(event::Bye{host.name});
 }
 
-void Run::drop_attempts(Host& host, const char* cause) {
+void FarmRun::drop_attempts(Host& host, const char* cause) {
   ++host.life;
   host.up = false;
   for (const Attempt& attempt : host.attempts) {
@@ -118,7 +118,7 @@ void Run::drop_attempts(Host& host, const char* cause) {
   for (Slot& slot : host.slots) slot = {};
 }
 
-void Run::assign(std::size_t index, const AttemptRef& ref) {
+void FarmRun::assign(std::size_t index, const AttemptRef& ref) {
   Host& host = hosts_[index];
   host.attempts.push_back({ref, Attempt::State::kFetching, 0, 0});
   std::uint64_t bytes = 0;
@@ -134,14 +134,14 @@ void Run::assign(std::size_t index, const AttemptRef& ref) {
      [this, index, lease = ref.lease] { fetched(index, lease); });
 }
 
-void Run::fetched(std::size_t index, std::uint64_t lease) {
+void FarmRun::fetched(std::size_t index, std::uint64_t lease) {
   Attempt* attempt = hosts_[index].find(lease);
   if (attempt == nullptr) return;  // revoked meanwhile
   attempt->state = Attempt::State::kWaiting;
   fill_slots(index);
 }
 
-void Run::fill_slots(std::size_t index) {
+void FarmRun::fill_slots(std::size_t index) {
   for (std::size_t s = 0; s < hosts_[index].slots.size(); ++s) {
     Host& host = hosts_[index];
     if (host.slots[s].busy) continue;
@@ -156,7 +156,7 @@ void Run::fill_slots(std::size_t index) {
   }
 }
 
-void Run::begin(std::size_t index, std::uint64_t lease) {
+void FarmRun::begin(std::size_t index, std::uint64_t lease) {
   Host& host = hosts_[index];
   Attempt& attempt = *host.find(lease);
   const HostGroup& group = group_of(host);
@@ -186,13 +186,13 @@ void Run::begin(std::size_t index, std::uint64_t lease) {
   step(message<event::Started>(attempt.ref, host.name));
 }
 
-void Run::free_slot(Host& host, const Attempt& attempt) {
+void FarmRun::free_slot(Host& host, const Attempt& attempt) {
   meter_.advance(timeline_.now());
   meter_.run_over(show_of(attempt.ref.task));
   host.slots[attempt.slot].busy = false;
 }
 
-void Run::end(std::size_t index, std::uint64_t lease, bool failed) {
+void FarmRun::end(std::size_t index, std::uint64_t lease, bool failed) {
   Host& host = hosts_[index];
   Attempt* attempt = host.find(lease);
   if (attempt == nullptr || attempt->state != Attempt::State::kRunning) return;  // stopped meanwhile
@@ -219,7 +219,7 @@ void Run::end(std::size_t index, std::uint64_t lease, bool failed) {
      [this, index, lease] { complete(index, lease); });
 }
 
-void Run::complete(std::size_t index, std::uint64_t lease) {
+void FarmRun::complete(std::size_t index, std::uint64_t lease) {
   Host& host = hosts_[index];
   const Attempt* attempt = host.find(lease);
   if (attempt == nullptr) return;
@@ -235,7 +235,7 @@ void Run::complete(std::size_t index, std::uint64_t lease) {
     meter_.wasted("the result was not wanted any more", seconds);
 }
 
-void Run::revoke(std::size_t index, const AttemptRef& ref, const std::string& cause) {
+void FarmRun::revoke(std::size_t index, const AttemptRef& ref, const std::string& cause) {
   Attempt* attempt = hosts_[index].find(ref.lease);
   if (attempt == nullptr || attempt->state == Attempt::State::kReporting) return;  // its result is on its way
   if (attempt->state == Attempt::State::kStopping) return;
@@ -244,7 +244,7 @@ void Run::revoke(std::size_t index, const AttemptRef& ref, const std::string& ca
   in(kStopMs, index, [this, index, lease = ref.lease, cause] { stopped(index, lease, cause); });
 }
 
-void Run::stopped(std::size_t index, std::uint64_t lease, const std::string& cause) {
+void FarmRun::stopped(std::size_t index, std::uint64_t lease, const std::string& cause) {
   Host& host = hosts_[index];
   const Attempt* attempt = host.find(lease);
   const AttemptRef ref = attempt->ref;

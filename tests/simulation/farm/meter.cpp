@@ -17,10 +17,11 @@ void Meter::advance(std::int64_t now_ms) {
   while (now_ < now_ms) {
     const auto index = static_cast<std::size_t>(now_ / window_ms_);
     if (index >= windows_.size())
-      windows_.push_back({0, 0, std::vector<double>(shows_.size()), std::vector<double>(shows_.size())});
+      windows_.push_back({0, 0, 0, std::vector<double>(shows_.size()), std::vector<double>(shows_.size())});
     const std::int64_t until = std::min(now_ms, (now_ / window_ms_ + 1) * window_ms_);
     const auto passed = static_cast<double>(until - now_);
     Window& window = windows_[index];
+    window.passed_ms += passed;
     window.offered += passed * slots_;
     for (std::size_t show = 0; show < shows_.size(); ++show) {
       window.busy += passed * running_[show];

@@ -13,7 +13,8 @@
 
 namespace rushes::simulation::farm {
 
-struct Window {  // slot milliseconds, unless it says otherwise
+struct Window {          // slot milliseconds, unless it says otherwise
+  double passed_ms = 0;  // the last window may be shorter
   double offered = 0, busy = 0;
   std::vector<double> used;           // by show
   std::vector<double> backlogged_ms;  // by show: how long it had ready tasks that nobody had taken

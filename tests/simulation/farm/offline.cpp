@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <queue>
 #include <string>
 #include <tuple>
@@ -13,7 +14,6 @@
 namespace rushes::simulation::farm {
 namespace {
 
-constexpr int kAnyClass = -1;
 constexpr double kDay = 24 * 3600, kHour = 3600;
 constexpr double kPatience = 200 * kDay;  // hosts are asked to come so long; then what is left fits nowhere
 
@@ -41,15 +41,85 @@ struct Choice {
   }
 };
 
+bool has_model(const HostGroup& group, int model) {
+  return model == kNoModel ||
+         std::find(group.models.begin(), group.models.end(), model) != group.models.end();
+}
+
+std::vector<int> classes_of(const Description& farm) {
+  std::map<std::string, int> numbers;
+  std::vector<int> classes;
+  for (const HostGroup& group : farm.hosts)
+    classes.push_back(
+        numbers.try_emplace(group.numeric_class, static_cast<int>(numbers.size())).first->second);
+  return classes;
+}
+
+struct ShotWork {
+  double seconds = 0, release = 0;
+  std::uint64_t memory = 0;  // of its largest task
+  int model = kNoModel;
+};
+
+std::vector<ShotWork> work_of_shots(const std::vector<OfflineTask>& tasks) {
+  std::vector<ShotWork> shots;
+  for (const OfflineTask& task : tasks) {
+    if (shots.size() <= task.shot) shots.resize(task.shot + 1u);
+    ShotWork& shot = shots[task.shot];
+    shot.seconds += task.seconds;
+    shot.release = std::max(shot.release, task.release);
+    shot.memory = std::max(shot.memory, task.memory);
+    if (task.model != kNoModel) shot.model = task.model;
+  }
+  return shots;
+}
+
+// The class of each shot: in the order of their release, the largest first, where it would be done soonest if
+// the class's hosts shared its work evenly (longest processing time first, Graham 1969).
+std::vector<int> choose_classes(const Description& farm, const std::vector<OfflineTask>& tasks,
+                                const std::vector<int>& classes) {
+  const std::vector<ShotWork> shots = work_of_shots(tasks);
+  std::vector<std::size_t> order(shots.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::pair(shots[a].release, -shots[a].seconds) < std::pair(shots[b].release, -shots[b].seconds);
+  });
+  std::vector<double> busy_until(classes.size());
+  std::vector<int> result(shots.size(), 0);
+  for (const std::size_t shot : order) {
+    std::vector<double> capacity(classes.size());
+    for (std::size_t g = 0; g < farm.hosts.size(); ++g) {
+      const HostGroup& group = farm.hosts[g];
+      const bool fits = shots[shot].memory <= group.memory && has_model(group, shots[shot].model);
+      const double hours = group.always() ? 24 : (group.until_hour - group.from_hour + 24) % 24;
+      if (fits)
+        capacity[static_cast<std::size_t>(classes[g])] +=
+            group.count * group.slots * group.speed * hours / 24;
+    }
+    double best = std::numeric_limits<double>::infinity();
+    for (std::size_t c = 0; c < capacity.size(); ++c) {
+      if (capacity[c] <= 0) continue;
+      const double done = std::max(busy_until[c], shots[shot].release) + shots[shot].seconds / capacity[c];
+      if (done >= best) continue;
+      best = done;
+      result[shot] = static_cast<int>(c);
+    }
+    busy_until[static_cast<std::size_t>(result[shot])] = best;
+  }
+  return result;
+}
+
 class ListSchedule {
  public:
   ListSchedule(const Description& farm, std::vector<OfflineTask> tasks, Order order)
-      : farm_(farm), tasks_(std::move(tasks)), order_(order), places_(tasks_.size()) {
-    std::map<std::string, int> classes;
+      : farm_(farm),
+        tasks_(std::move(tasks)),
+        order_(order),
+        classes_(classes_of(farm)),
+        class_of_shot_(choose_classes(farm, tasks_, classes_)),
+        places_(tasks_.size()) {
     for (std::size_t g = 0; g < farm.hosts.size(); ++g) {
       const HostGroup& group = farm.hosts[g];
-      group_class_.push_back(
-          classes.try_emplace(group.numeric_class, static_cast<int>(classes.size())).first->second);
       for (int i = 0; i < group.count; ++i) {
         for (int slot = 0; slot < group.slots; ++slot)
           kinds_[kind_of(g, kNoModel)].hosts.push_back(memory_.size());
@@ -57,10 +127,8 @@ class ListSchedule {
       }
       if (!group.always()) at(group.from_hour * kHour, What::kWake, 0);
     }
-    for (std::uint32_t t = 0; t < tasks_.size(); ++t) {
-      if (class_of_shot_.size() <= tasks_[t].shot) class_of_shot_.resize(tasks_[t].shot + 1, kAnyClass);
+    for (std::uint32_t t = 0; t < tasks_.size(); ++t)
       if (tasks_[t].missing == 0) at(tasks_[t].release, What::kReady, t);
-    }
   }
 
   OfflineSchedule run() {
@@ -138,10 +206,8 @@ class ListSchedule {
   // Whether a slot of this kind may ever run the bucket's tasks.
   bool allowed(const Kind& kind, const Bucket& bucket) const {
     const HostGroup& group = farm_.hosts[kind.group];
-    const bool has_model = bucket.model == kNoModel || std::find(group.models.begin(), group.models.end(),
-                                                                 bucket.model) != group.models.end();
-    return has_model && bucket.memory <= group.memory &&
-           (bucket.numeric_class == kAnyClass || bucket.numeric_class == group_class_[kind.group]);
+    return has_model(group, bucket.model) && bucket.memory <= group.memory &&
+           bucket.numeric_class == classes_[kind.group];
   }
 
   // When the group's hosts leave the farm; `now` when they are not on it.
@@ -195,7 +261,6 @@ class ListSchedule {
     bucket.tasks.pop();
     const OfflineTask& task = tasks_[index];
     const auto [group, loaded] = std::pair(kinds_[kind_id].group, kinds_[kind_id].model);
-    class_of_shot_[task.shot] = group_class_[group];
     memory_[host] -= task.memory;
     if (load_seconds(loaded, task.model) > 0) ++result_.loads;
     places_[index] = {host, kind_of(group, task.model == kNoModel ? loaded : task.model)};
@@ -206,7 +271,8 @@ class ListSchedule {
   const Description& farm_;
   std::vector<OfflineTask> tasks_;
   const Order order_;
-  std::vector<int> class_of_shot_, group_class_;
+  const std::vector<int> classes_;  // by group
+  const std::vector<int> class_of_shot_;
   std::vector<std::uint64_t> memory_;  // free, by host
   std::vector<Kind> kinds_;
   std::vector<std::size_t> fastest_first_;  // kinds
@@ -232,7 +298,7 @@ void set_paths(std::vector<OfflineTask>& tasks) {
 
 }  // namespace
 
-std::vector<OfflineTask> offline_tasks(const Run& run) {
+std::vector<OfflineTask> offline_tasks(const FarmRun& run) {
   const scheduler::State& state = run.state();
   std::vector<std::uint32_t> place(state.tasks.size() + 1, scheduler::kNoIndex);
   std::vector<OfflineTask> tasks;

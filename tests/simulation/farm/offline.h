@@ -29,7 +29,7 @@ struct OfflineTask {
 };
 
 // The tasks of the run that succeeded, in the order of their numbers.
-std::vector<OfflineTask> offline_tasks(const Run& run);
+std::vector<OfflineTask> offline_tasks(const FarmRun& run);
 
 struct Bounds {
   double work_seconds = 0;      // of all tasks, at speed 1

@@ -69,12 +69,12 @@ void draw_axes(Image8& canvas, const Layout& layout, int lanes_bottom) {
 void draw_area(Image8& canvas, const Layout& layout, const std::vector<Window>& windows) {
   for (int i = 0; i < layout.windows; ++i) {
     const Window& window = windows[static_cast<std::size_t>(i)];
-    const int offered = layout.y(window.offered / layout.window_ms);
+    const int offered = layout.y(window.offered / window.passed_ms);
     worker::fill_rectangle(canvas, layout.x(i), offered, layout.per_window, layout.y(0) - offered, kIdle);
     double stacked = 0;
     for (std::size_t show = 0; show < window.used.size(); ++show) {
       const int bottom = layout.y(stacked);
-      stacked += window.used[show] / layout.window_ms;
+      stacked += window.used[show] / window.passed_ms;
       worker::fill_rectangle(canvas, layout.x(i), layout.y(stacked), layout.per_window,
                              bottom - layout.y(stacked), colour_of(show));
     }
@@ -82,9 +82,9 @@ void draw_area(Image8& canvas, const Layout& layout, const std::vector<Window>& 
   }
 }
 
-void draw_legend(Image8& canvas, const Layout& layout, const Run& run) {
+void draw_legend(Image8& canvas, const Layout& layout, const FarmRun& run) {
   worker::draw_text(canvas, kLeft, 10,
-                    run.description().name + ": busy slots by show; the line is what the hosts offered", kInk,
+                    run.description().name + ": busy slots by show, of the slots offered (line)", kInk,
                     kScale);
   int x = kLeft;
   for (std::size_t show = 0; show < run.meter().shows().size(); ++show) {
@@ -116,17 +116,17 @@ void draw_lanes(Image8& canvas, const Layout& layout, const Meter& meter, int to
 
 }  // namespace
 
-Status draw_plot(const Run& run, const std::filesystem::path& file) {
+Status draw_plot(const FarmRun& run, const std::filesystem::path& file) {
   const Meter& meter = run.meter();
   const std::vector<Window>& windows = meter.windows();
   if (windows.empty()) return fail(ErrorKind::kInvalid, "plot " + file.string() + ": the run took no time");
   Layout layout;
   layout.windows = static_cast<int>(std::min<std::size_t>(windows.size(), 4'000));
   layout.window_ms = static_cast<double>(meter.window_ms());
-  layout.per_window = std::clamp(1200 / layout.windows, 1, 120);
-  layout.width = std::max(layout.right() + kRight, 800);
+  layout.per_window = std::clamp(1200 / layout.windows, 1, 300);
+  layout.width = std::max(layout.right() + kRight, 1000);
   for (const Window& window : windows)
-    layout.top_slots = std::max(layout.top_slots, window.offered / layout.window_ms * 1.05);
+    layout.top_slots = std::max(layout.top_slots, window.offered / window.passed_ms * 1.05);
   const int lanes_top = kTop + kAreaHeight + kGap;
   const int lanes_bottom = lanes_top + static_cast<int>(meter.shows().size()) * kLane;
   Image8 canvas(layout.width, lanes_bottom + kBottom);

@@ -10,6 +10,6 @@
 
 namespace rushes::simulation::farm {
 
-Status draw_plot(const Run& run, const std::filesystem::path& file);
+Status draw_plot(const FarmRun& run, const std::filesystem::path& file);
 
 }  // namespace rushes::simulation::farm

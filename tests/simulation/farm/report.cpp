@@ -49,8 +49,7 @@ void print_text(const Description& farm, const std::vector<Figure>& figures,
                 number(outcome.value).c_str(), outcome.goal.at_most ? "at most" : "at least",
                 number(outcome.goal.limit).c_str());
   std::printf(
-      "\n  %llu events, %llu assignments in %.1f s, %.1f s of them in the core: %.0f assignments/s of core "
-      "time\n",
+      "\n  %llu events, %llu assignments in %.1f s; %.1f s CPU in the core, %.0f assignments/s of it\n",
       static_cast<unsigned long long>(cost.events), static_cast<unsigned long long>(cost.assigned),
       cost.seconds, cost.core_seconds,
       static_cast<double>(cost.assigned) / std::max(cost.core_seconds, 1e-9));
@@ -85,7 +84,7 @@ ExitCode report(const Report& wanted) {
   const auto began = std::chrono::steady_clock::now();
   const auto farm = read_description(wanted.file);
   if (!farm) return failed(farm.error());
-  Run run(*farm);
+  FarmRun run(*farm);
   if (const Status done = run.run(); !done) return failed(done.error());
   const std::vector<Figure> figures = figures_of(run);
   const std::vector<Outcome> outcomes = judge(farm->goals, figures);

@@ -1,5 +1,7 @@
 #include "tests/simulation/farm/run.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -27,6 +29,12 @@ scheduler::Settings settings_of(const Description& description) {
   return scheduler::settings_of(farm);
 }
 
+double cpu_seconds() {  // of this thread
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
 std::size_t host_of(const std::string& worker) {  // "w17"
   std::size_t index = 0;
   std::from_chars(worker.data() + 1, worker.data() + worker.size(), index);
@@ -35,7 +43,7 @@ std::size_t host_of(const std::string& worker) {  // "w17"
 
 }  // namespace
 
-Run::Run(const Description& farm)
+FarmRun::FarmRun(const Description& farm)
     : farm_(farm),
       work_(farm),
       settings_(settings_of(farm)),
@@ -43,9 +51,9 @@ Run::Run(const Description& farm)
       core_dice_(farm.seed, 1),
       host_dice_(farm.seed, 2) {}
 
-std::size_t Run::show_of(TaskId task) const { return show_of_id_[shot_of(task).show]; }
+std::size_t FarmRun::show_of(TaskId task) const { return show_of_id_[shot_of(task).show]; }
 
-Status Run::run() {
+Status FarmRun::run() {
   plan_hosts();
   std::int64_t last = 0;
   for (std::size_t b = 0; b < farm_.batches.size(); ++b) {
@@ -64,19 +72,19 @@ Status Run::run() {
   return status_;
 }
 
-bool Run::finished() const {
+bool FarmRun::finished() const {
   if (timeline_.now() > stuck_at_) return true;
   const auto count = [this](scheduler::TaskState s) { return state_.counts[static_cast<int>(s)]; };
   return to_submit_ == 0 && open_ == 0 && count(scheduler::TaskState::kLeased) == 0 &&
          count(scheduler::TaskState::kRunning) == 0 && count(scheduler::TaskState::kReady) == 0;
 }
 
-void Run::tick() {
+void FarmRun::tick() {
   step(event::Tick{});
   timeline_.in(kTickMs, [this] { tick(); });
 }
 
-void Run::submit(std::size_t batch, int occurrence) {
+void FarmRun::submit(std::size_t batch, int occurrence) {
   event::SubmitBatch submit;
   submit.request = 1;
   submit.name = farm_.batches[batch].name + "-" + std::to_string(occurrence + 1);
@@ -92,13 +100,13 @@ void Run::submit(std::size_t batch, int occurrence) {
   step(submit);
 }
 
-void Run::step(const scheduler::Event& event, TaskId cause) {
+void FarmRun::step(const scheduler::Event& event, TaskId cause) {
   meter_.advance(timeline_.now());
   ++events_;
   const scheduler::Now now{timeline_.now() + 1, kStartWallMs + timeline_.now()};
-  const auto began = std::chrono::steady_clock::now();
+  const double began = cpu_seconds();
   scheduler::Decision decision = scheduler::decide(state_, settings_, event, now, core_dice_.roll());
-  core_seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  core_seconds_ += cpu_seconds() - began;
   for (const scheduler::Record& record : decision.records) note(record, cause);
   for (scheduler::Command& command : decision.commands) obey(command);
   for (const scheduler::Show& show : state_.shows) {
@@ -113,8 +121,16 @@ void Run::step(const scheduler::Event& event, TaskId cause) {
   meter_.check_floors();
 }
 
-void Run::note(const scheduler::Record& record, TaskId cause) {
-  triggers_.resize(state_.tasks.size(), cause);
+void FarmRun::note(const scheduler::Record& record, TaskId cause) {
+  triggers_.resize(state_.tasks.size(), 0);
+  const auto planned = [&](const auto& tasks) {
+    for (const scheduler::PlannedTask& task : tasks) triggers_[task.id - 1] = cause;
+  };
+  if (const auto* version = std::get_if<record::VersionPlanned>(&record);
+      version && version->version.number > 0)
+    planned(version->tasks);
+  if (const auto* upgrade = std::get_if<record::UpgradePlanned>(&record)) planned(upgrade->tasks);
+  if (const auto* delivery = std::get_if<record::DeliveryPlanned>(&record)) planned(delivery->tasks);
   if (const auto* moved = std::get_if<record::ShotMoved>(&record)) {
     const bool over = moved->state == scheduler::ShotState::kDelivered ||
                       moved->state == scheduler::ShotState::kCancelled ||
@@ -126,7 +142,7 @@ void Run::note(const scheduler::Record& record, TaskId cause) {
   }
 }
 
-void Run::obey(scheduler::Command& command) {
+void FarmRun::obey(scheduler::Command& command) {
   if (const auto* assign = std::get_if<command::Assign>(&command)) {
     ++assigned_;
     const std::size_t host = host_of(assign->worker);

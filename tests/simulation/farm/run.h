@@ -32,9 +32,9 @@ struct Submission {
   std::vector<scheduler::ShotId> shots;
 };
 
-class Run {
+class FarmRun {
  public:
-  explicit Run(const Description& farm);
+  explicit FarmRun(const Description& farm);
   // Until every shot is over, or nothing of what is open can go on.
   Status run();
 
@@ -49,7 +49,7 @@ class Run {
   std::int64_t last_finish_ms() const { return last_finish_; }
   std::uint64_t events() const { return events_; }
   std::uint64_t assigned() const { return assigned_; }
-  double core_seconds() const { return core_seconds_; }  // real time inside decide()
+  double core_seconds() const { return core_seconds_; }  // CPU time inside decide()
 
  private:
   // run.cpp: the scheduler
