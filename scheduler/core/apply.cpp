@@ -63,7 +63,11 @@ void apply_one(State& state, const record::ShotPlanned& r) {
   }
   shot.encode = r.tasks.front().id;
   state.shot_index[shot.key] = r.shot;
+<<<<<<< HEAD
   index::add_shot(state, r.shot);
+=======
+  index::recount_unplanned(state, state.shots[r.shot]);
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
   add_tasks(state, r.shot, r.tasks, r.wall_ms);
   note(state, r.wall_ms, "shot.planned", state.shots[r.shot].key, 0, 0, "",
        std::to_string(r.spec.seeds.size()) + " takes of " + std::to_string(r.spec.recipe.frames) +
@@ -75,6 +79,7 @@ void apply_one(State& state, const record::VersionPlanned& r) {
   Take& take = shot.takes[r.take - 1];
   assert(r.version.number == take.versions.size());
   take.versions.push_back(r.version);
+  if (r.version.number == 0) index::recount_unplanned(state, shot);
   add_tasks(state, r.shot, r.tasks, r.version.planned_wall_ms);
   if (r.version.number > 0) {
     note(state, r.version.planned_wall_ms, "take.revision", shot.key, r.take, 0, "",
@@ -146,6 +151,24 @@ void apply_one(State& state, const record::Started& r) {
   }
 }
 
+<<<<<<< HEAD
+=======
+void learn_rate(State& state, const Task& task) {
+  const Shot& shot = state.shots[task.shot];
+  if (task.plan.work <= 0 || task.result.wall_seconds <= 0) return;
+  WorkRate& rate =
+      state.rates[{task.plan.stage, task.plan.level, shot.spec.recipe.model, shot.numeric_class}];
+  const double measured = task.result.wall_seconds / task.plan.work;
+  rate.samples = std::min(rate.samples + 1, 16u);
+  rate.seconds_per_work += (measured - rate.seconds_per_work) / rate.samples;
+}
+
+void charge_show(State& state, const Task& task) {
+  Show& show = state.shows[state.shots[task.shot].show];
+  show.compute_seconds[static_cast<std::size_t>(task.plan.stage)] += task.result.compute_seconds;
+}
+
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 void apply_one(State& state, const record::ResultAccepted& r) {
   Task& task = state.tasks[r.ref.task - 1];
   Worker& worker = state.workers[r.worker];
@@ -163,7 +186,12 @@ void apply_one(State& state, const record::ResultAccepted& r) {
   if (worker.cached.size() > kHeldDigests) worker.cached.clear();
   for (const Output& output : r.result.outputs) worker.cached.insert(output.digest);
   index::set_state(state, task, TaskState::kSucceeded);
+<<<<<<< HEAD
   learn(state, task);
+=======
+  learn_rate(state, task);
+  charge_show(state, task);
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
   note_task(state, r.wall_ms, "task.succeeded", task, worker.name, "");
   index::release_dependents(state, task);
 }
@@ -264,6 +292,7 @@ void apply_one(State& state, const record::ShotMoved& r) {
   shot.attention_task = r.task;
   const bool ended = r.state == ShotState::kDelivered || r.state == ShotState::kCancelled;
   shot.finished_wall_ms = ended ? r.wall_ms : 0;
+  index::recount_unplanned(state, shot);
   note(state, r.wall_ms, "shot.state", shot.key, 0, r.task, "",
        std::string(to_string(r.state)) + (r.reason.empty() ? "" : ": " + r.reason));
 }
@@ -394,7 +423,12 @@ void apply_one(State& state, const record::ShotRow& r) {
   shot.show = index::show_of(state, shot.spec.show);
   shot.tasks.clear();  // every task row adds itself
   state.shot_index[shot.key] = r.shot;
+<<<<<<< HEAD
   index::add_shot(state, r.shot);
+=======
+  shot.unplanned = 0;
+  index::recount_unplanned(state, shot);
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 }
 
 // A task row brings the task as it was; its dependents' rows come later and count what they miss.
@@ -420,6 +454,13 @@ void apply_one(State& state, const record::TaskRow& r) {
   else
     index::refresh_ready(state, task);
   if (held) index::take_lease(state, task, r.row.lease);
+<<<<<<< HEAD
+=======
+  if (r.row.state == TaskState::kSucceeded) {
+    learn_rate(state, task);
+    charge_show(state, task);
+  }
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 }
 
 void apply_one(State& state, const record::EstimateRow& r) { state.rates[r.key] = r.estimate; }

@@ -93,8 +93,6 @@ void Decider::on(const event::SubmitBatch& e) {
       const auto id = static_cast<ShotId>(state_.shots.size());
       const PlannedTask encode = plan_encode(spec, next_task());
       emit(record::ShotPlanned{id, answer.batch, e.by, std::move(spec), {encode}, now_.wall_ms});
-      for (std::uint32_t take = 1; take <= state_.shots[id].takes.size(); ++take)
-        plan_version(id, take, {}, {}, {});
     }
   }
   send(command::Reply{e.request, std::move(answer)});
@@ -214,7 +212,7 @@ void Decider::on(const event::Retry& e) {
   }
   const Take& row = shot->takes[take - 1];
   const bool under_way = row.state == TakeState::kPlanned || row.state == TakeState::kRendering;
-  if (!row.versions[row.kept].judged || under_way) {
+  if (under_way || !row.versions[row.kept].judged) {
     return refuse(e.request, ErrorKind::kConflict,
                   "take " + std::to_string(take) + " is " + to_string(row.state) +
                       "; its windows can be rendered again once it is judged");

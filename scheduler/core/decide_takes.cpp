@@ -146,6 +146,13 @@ bool Decider::revise(ShotId shot, std::uint32_t take_number) {
   return true;
 }
 
+// The takes of a shot are planned when its first task is leased: a shot that waits is one task, however long
+// it is.
+void Decider::plan_takes(ShotId shot) {
+  for (std::uint32_t take = 1; take <= state_.shots[shot].takes.size(); ++take)
+    if (state_.shots[shot].takes[take - 1].versions.empty()) plan_version(shot, take, {}, {}, {});
+}
+
 // Without windows: the first rendering.
 void Decider::plan_version(ShotId shot, std::uint32_t take_number, std::vector<std::uint32_t> windows,
                            std::string reason, std::string by) {

@@ -313,6 +313,7 @@ void Decider::on(const event::Tick&) {
     const Task& task = state_.task(state_.expiries.begin()->second);
     const Worker& worker = state_.workers[task.lease.worker];
     const std::string name = worker.name;
+    emit(record::Counted{&Counters::lease_expiries});
     attempt_over(task, AttemptEnd::kExpired, "worker " + name + " was silent");
   }
   while (!state_.retries.empty() && state_.retries.begin()->first <= now_.boot_ms &&

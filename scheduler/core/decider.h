@@ -88,6 +88,7 @@ class Decider {
   void judge_if_complete(ShotId shot, std::uint32_t take, std::uint32_t version);
   void settle(ShotId shot, std::uint32_t take, std::uint32_t version);
   bool revise(ShotId shot, std::uint32_t take);
+  void plan_takes(ShotId shot);
   void plan_version(ShotId shot, std::uint32_t take, std::vector<std::uint32_t> windows, std::string reason,
                     std::string by);
   void rank_if_judged(ShotId shot);

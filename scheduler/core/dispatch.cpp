@@ -256,6 +256,7 @@ std::optional<Decider::Pick> Decider::head_of(WorkerId id, const Lane& lane) con
 
 void Decider::lease(WorkerId id, TaskId task_id, bool in_turn) {
   const ShotId shot = state_.task(task_id).shot;
+  if (state_.shots[shot].unplanned > 0) plan_takes(shot);
   if (state_.shots[shot].numeric_class.empty()) {
     pin_class(shot, state_.workers[id], needs_of(state_, state_.task(task_id)));
   }

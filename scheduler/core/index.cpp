@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "config/mutation.h"
+#include "scheduler/plan/plan.h"
 
 namespace rushes::scheduler {
 
@@ -29,6 +30,13 @@ Needs needs_of(const State& state, const Task& task) {
   needs.claims = shot.claims;
   needs.ahead = may_run_ahead(task);
   return needs;
+}
+
+std::uint64_t unplanned_tasks(const Shot& shot) {
+  if (shot.state == ShotState::kCancelled) return 0;
+  const auto takes = std::count_if(shot.takes.begin(), shot.takes.end(),
+                                   [](const Take& take) { return take.versions.empty(); });
+  return takes == 0 ? 0 : static_cast<std::uint64_t>(takes) * count_take_tasks(shot.spec);
 }
 
 namespace index {
@@ -119,6 +127,31 @@ void release_dependents(State& state, const Task& task) {
   }
 }
 
+<<<<<<< HEAD
+=======
+void refresh_ready(State& state, Task& task) {
+  const Shot& shot = state.shots[task.shot];
+  leave_bucket(state, task);
+  if (task.state != TaskState::kReady || task.retry_at_ms > 0 || shot.pause_requested) return;
+  task.bucket = bucket_of(state, shot.show, needs_of(state, task));
+  Bucket& bucket = state.buckets[task.bucket];
+  bucket.ready.insert(key_of(state, task));
+  ++state.shows[bucket.show].ready;
+  ++state.ready;
+  state.dispatch_due = true;
+}
+
+void refresh_ready(State& state, Shot& shot) {
+  for (const TaskId id : shot.tasks) refresh_ready(state, state.tasks[id - 1]);
+}
+
+void recount_unplanned(State& state, Shot& shot) {
+  state.unplanned -= shot.unplanned;
+  shot.unplanned = unplanned_tasks(shot);
+  state.unplanned += shot.unplanned;
+}
+
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 void take_lease(State& state, Task& task, const Lease& lease) {
   task.lease = lease;
   Worker& worker = state.workers[lease.worker];

@@ -22,6 +22,16 @@ void set_state(State& state, Task& task, TaskState to);
 // The task is done (succeeded, skipped): tasks that waited for nothing else become ready.
 void release_dependents(State& state, const Task& task);
 
+<<<<<<< HEAD
+=======
+// Puts the task into its bucket or takes it out, according to its state, its shot and its back-off.
+void refresh_ready(State& state, Task& task);
+void refresh_ready(State& state, Shot& shot);  // all of its tasks
+
+// Shot::unplanned and the farm's sum, after a take was planned or the shot was cancelled.
+void recount_unplanned(State& state, Shot& shot);
+
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 void take_lease(State& state, Task& task, const Lease& lease);
 void renew_lease(State& state, Task& task, std::int64_t expires_ms);
 void drop_lease(State& state, Task& task);                        // before the task's state changes
@@ -35,6 +45,8 @@ namespace rushes::scheduler {
 
 // What a worker must offer for the task.
 Needs needs_of(const State& state, const Task& task);
+// Tasks of takes that have no version yet; none of a cancelled shot.
+std::uint64_t unplanned_tasks(const Shot& shot);
 // Stages that load weights.
 bool needs_model(const PlannedTask& plan);
 

@@ -113,6 +113,10 @@ class Checker {
     TaskCounts counts{};
     for (const TaskId id : shot.tasks) ++counts[static_cast<int>(state_.task(id).state)];
     require(counts == shot.counts, 6, shot.key + " counters");
+    require(shot.unplanned == unplanned_tasks(shot), 6,
+            shot.key + " counts " + std::to_string(shot.unplanned) + " tasks to plan");
+    unplanned_ += shot.unplanned;
+    require(shot.unplanned == 0 || shot.started_wall_ms == 0, 7, shot.key + " runs and is not planned");
     planned_ += shot.tasks.size();
     for (const TaskId id : shot.tasks) {
       const Task& task = state_.task(id);
@@ -136,7 +140,12 @@ class Checker {
   void check_counts() {
     require(counts_ == state_.counts, 6, "task counters");
     require(planned_ == state_.tasks.size(), 6, "tasks of shots do not sum to all tasks");
+<<<<<<< HEAD
     require(ready_ == state_.ready && ahead_ == state_.ahead, 6, "ready counters");
+=======
+    require(unplanned_ == state_.unplanned, 6, "unplanned counter");
+    require(ready_ == state_.ready, 6, "ready counter");
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
     std::size_t queued = 0, leased = 0, shown = 0;
     for (std::uint32_t index = 0; index < state_.buckets.size(); ++index) {
       const Bucket& bucket = state_.buckets[index];
@@ -179,7 +188,12 @@ class Checker {
   std::vector<std::string> problems_;
   TaskCounts counts_{};
   std::set<std::uint64_t> lease_ids_;
+<<<<<<< HEAD
   std::size_t ready_ = 0, ahead_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
+=======
+  std::size_t ready_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
+  std::uint64_t unplanned_ = 0;
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 };
 
 }  // namespace

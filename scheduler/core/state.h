@@ -215,6 +215,7 @@ struct Shot {
   std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries planned so far
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
+<<<<<<< HEAD
   // soft
   TaskCounts counts{};            // tasks by state
   std::uint32_t ready = 0;        // tasks in buckets, without those that would run ahead
@@ -232,6 +233,10 @@ struct DigestHash {
     std::memcpy(&word, digest.data(), sizeof word);
     return word;
   }
+=======
+  TaskCounts counts{};          // soft; tasks by state
+  std::uint64_t unplanned = 0;  // soft; tasks of takes that are not planned yet, see Decider::plan_takes()
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 };
 
 struct Worker {
@@ -316,6 +321,7 @@ struct Flow {
 
 struct Show {
   std::string name;
+<<<<<<< HEAD
   // soft
   std::uint32_t leased = 0;        // attempts held now
   std::uint32_t ready = 0;         // tasks in its buckets, without those that would run ahead
@@ -323,6 +329,12 @@ struct Show {
   double pass = 0;                 // virtual time
   double clock = 0;                // the virtual time of its flows
   std::vector<FlowId> flows;
+=======
+  std::uint32_t leased = 0;                       // soft: attempts held now
+  std::uint32_t ready = 0;                        // soft: tasks in its buckets
+  std::vector<std::uint32_t> buckets;             // soft
+  std::array<double, kStages> compute_seconds{};  // soft: of accepted results, by Stage
+>>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 };
 
 // What farm.yaml says about sharing; soft, told by decide() before anything can be leased.
@@ -350,7 +362,7 @@ struct WorkKey {
 // Things that went wrong but were handled; soft, for metrics.
 struct Counters {
   std::uint64_t stale_results = 0, stale_failures = 0, stale_beats = 0, refused_hellos = 0,
-                repeated_results = 0;
+                repeated_results = 0, lease_expiries = 0;
 };
 
 struct State {
@@ -366,6 +378,7 @@ struct State {
   // soft
   Counters counters;
   TaskCounts counts{};
+  std::uint64_t unplanned = 0;  // of all shots
   std::unordered_map<std::string, ShotId> shot_index;
   std::unordered_map<std::string, WorkerId> worker_index;
   std::unordered_map<std::string, std::uint64_t> key_index;  // idempotency key -> batch

@@ -47,8 +47,16 @@ WindowProgress window_progress(const State& state, const Range& latents, std::ui
 std::vector<WindowProgress> draft_windows(const State& state, const Shot& shot, const Take& take) {
   std::vector<WindowProgress> result;
   const std::size_t segments = shot.spec.recipe.draft.segments.size();
-  const auto& denoise = take.versions.back().graph.denoise;  // the newest version is what is rendered now
   for (std::uint32_t w = 0; w < shot.spec.recipe.windows.size(); ++w) {
+    if (take.versions.empty()) {  // not planned yet
+      WindowProgress waiting;
+      waiting.window = w;
+      waiting.latents = shot.spec.recipe.windows[w];
+      waiting.segments = static_cast<std::uint32_t>(segments);
+      result.push_back(waiting);
+      continue;
+    }
+    const auto& denoise = take.versions.back().graph.denoise;  // the newest is what is rendered now
     const auto begin = denoise.begin() + static_cast<std::ptrdiff_t>(w * segments);
     result.push_back(window_progress(state, shot.spec.recipe.windows[w], w,
                                      {begin, begin + static_cast<std::ptrdiff_t>(segments)}));
@@ -84,9 +92,16 @@ void add_seconds(std::vector<StageSeconds>& stages, const Task& task) {
   found->wall_seconds += task.result.wall_seconds;
 }
 
+// What is not planned yet is pending for people.
+TaskCounts counts_of(const Shot& shot) {
+  TaskCounts counts = shot.counts;
+  counts[static_cast<std::size_t>(TaskState::kPending)] += static_cast<std::uint32_t>(shot.unplanned);
+  return counts;
+}
+
 TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool details) {
   TakeInfo info;
-  const Version& kept = take.versions[take.kept];
+  const Version kept = take.versions.empty() ? Version{} : take.versions[take.kept];
   info.number = take.number;
   info.state = take.state;
   info.reason = take.reason;
@@ -96,7 +111,9 @@ TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool 
   info.verdict = kept.verdict;
   info.score = kept.score;
   info.judged = kept.judged;
-  info.recipe_hash = storage::to_hex(take.master_recipe.empty() ? kept.recipe_hash : take.master_recipe_hash);
+  if (!take.versions.empty())
+    info.recipe_hash =
+        storage::to_hex(take.master_recipe.empty() ? kept.recipe_hash : take.master_recipe_hash);
   for (const Version& version : take.versions) {
     info.versions.push_back({version.number, version.windows, version.seed, version.reason, version.by,
                              version.judged, version.number == take.kept, version.verdict, version.score, 0});
@@ -173,7 +190,7 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   info.approved = shot.approved;
   info.batch = shot.batch;
   info.numeric_class = shot.numeric_class;
-  info.tasks = shot.counts;
+  info.tasks = counts_of(shot);
   info.deliveries = shot.deliveries;
   info.created_wall_ms = shot.created_wall_ms;
   info.started_wall_ms = shot.started_wall_ms;
@@ -251,6 +268,7 @@ FarmInfo farm(const State& state) {
   info.epoch = state.epoch;
   info.last_event = state.events.last();
   info.tasks = state.counts;
+  info.tasks[static_cast<std::size_t>(TaskState::kPending)] += static_cast<std::uint32_t>(state.unplanned);
   info.shots = static_cast<std::uint32_t>(state.shots.size());
   for (const Shot& shot : state.shots) {
     info.open_shots += shot.state != ShotState::kDelivered && shot.state != ShotState::kCancelled ? 1 : 0;
@@ -262,6 +280,19 @@ FarmInfo farm(const State& state) {
   }
   info.counters = state.counters;
   return info;
+}
+
+FarmFigures figures(const State& state) {
+  FarmFigures all;
+  all.farm = farm(state);
+  for (const Show& show : state.shows) all.shows.push_back({show.name, {}, show.compute_seconds});
+  for (const Shot& shot : state.shots) {
+    const TaskCounts counts = counts_of(shot);
+    for (std::size_t i = 0; i < counts.size(); ++i) all.shows[shot.show].tasks[i] += counts[i];
+  }
+  for (const char* name : {"connected", "lost", "draining", "drained", "quarantined"}) all.workers[name] = 0;
+  for (const Worker& worker : state.workers) ++all.workers[state_of(worker)];
+  return all;
 }
 
 std::vector<ShotInfo> shots(const State& state, Now now) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,7 +68,7 @@ struct TakeInfo {
   std::vector<WindowProgress> windows, master_windows;
   std::vector<VersionInfo> versions;
   std::vector<StageSeconds> seconds;
-  std::string recipe_hash;  // hex
+  std::string recipe_hash;  // hex; empty until the take is planned
   double compute_seconds = 0;
 };
 
@@ -137,7 +138,20 @@ struct FarmInfo {
   Counters counters;
 };
 
+// What the farm counts, for GET /metrics.
+struct ShowFigures {
+  std::string name;
+  TaskCounts tasks{};
+  std::array<double, kStages> compute_seconds{};  // of accepted results
+};
+struct FarmFigures {
+  FarmInfo farm;
+  std::vector<ShowFigures> shows;
+  std::map<std::string, std::uint32_t> workers;  // by WorkerInfo::state; every state is there
+};
+
 FarmInfo farm(const State& state);
+FarmFigures figures(const State& state);
 std::vector<ShotInfo> shots(const State& state, Now now);  // newest last; takes without windows and seconds
 std::optional<ShotInfo> shot(const State& state, std::string_view key, Now now);
 std::optional<TaskInfo> task(const State& state, TaskId id, Now now);

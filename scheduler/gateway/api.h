@@ -11,6 +11,7 @@
 //
 // path                                          role        answer
 // GET  /v1/health                               -           {"state": "ok|full|stuck", "build", "uptime_seconds", "workers"}
+// GET  /metrics                                 viewer      text/plain: Prometheus' text format, see metrics.h
 // POST /v1/batches[?dry_run=1]                  artist      BATCH (201; 200: dry run or repeated idempotency key)
 //      body: the YAML text; headers, all optional: X-Rushes-File: its name; X-Rushes-Folder: the folder on the
 //      scheduler's host that relative picture paths are resolved against; Idempotency-Key: at most 128 characters
