@@ -63,11 +63,7 @@ void apply_one(State& state, const record::ShotPlanned& r) {
   }
   shot.encode = r.tasks.front().id;
   state.shot_index[shot.key] = r.shot;
-<<<<<<< HEAD
   index::add_shot(state, r.shot);
-=======
-  index::recount_unplanned(state, state.shots[r.shot]);
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
   add_tasks(state, r.shot, r.tasks, r.wall_ms);
   note(state, r.wall_ms, "shot.planned", state.shots[r.shot].key, 0, 0, "",
        std::to_string(r.spec.seeds.size()) + " takes of " + std::to_string(r.spec.recipe.frames) +
@@ -151,24 +147,11 @@ void apply_one(State& state, const record::Started& r) {
   }
 }
 
-<<<<<<< HEAD
-=======
-void learn_rate(State& state, const Task& task) {
-  const Shot& shot = state.shots[task.shot];
-  if (task.plan.work <= 0 || task.result.wall_seconds <= 0) return;
-  WorkRate& rate =
-      state.rates[{task.plan.stage, task.plan.level, shot.spec.recipe.model, shot.numeric_class}];
-  const double measured = task.result.wall_seconds / task.plan.work;
-  rate.samples = std::min(rate.samples + 1, 16u);
-  rate.seconds_per_work += (measured - rate.seconds_per_work) / rate.samples;
-}
-
 void charge_show(State& state, const Task& task) {
   Show& show = state.shows[state.shots[task.shot].show];
   show.compute_seconds[static_cast<std::size_t>(task.plan.stage)] += task.result.compute_seconds;
 }
 
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 void apply_one(State& state, const record::ResultAccepted& r) {
   Task& task = state.tasks[r.ref.task - 1];
   Worker& worker = state.workers[r.worker];
@@ -186,12 +169,8 @@ void apply_one(State& state, const record::ResultAccepted& r) {
   if (worker.cached.size() > kHeldDigests) worker.cached.clear();
   for (const Output& output : r.result.outputs) worker.cached.insert(output.digest);
   index::set_state(state, task, TaskState::kSucceeded);
-<<<<<<< HEAD
   learn(state, task);
-=======
-  learn_rate(state, task);
   charge_show(state, task);
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
   note_task(state, r.wall_ms, "task.succeeded", task, worker.name, "");
   index::release_dependents(state, task);
 }
@@ -353,7 +332,10 @@ void copy_offer(Worker& worker, const Worker& row) {
 void apply_one(State& state, const record::WorkerJoined& r) {
   if (r.worker == state.workers.size()) state.workers.emplace_back();
   Worker& worker = state.workers[r.worker];
+  index::count_slots(state, worker, -1);
   copy_offer(worker, r.row);
+  index::count_slots(state, worker, 1);
+  index::set_kind(state, worker);
   worker.connected = true;
   worker.seen_ms = r.now_ms;
   worker.seen_wall_ms = r.wall_ms;
@@ -415,6 +397,7 @@ void apply_one(State& state, const record::BatchRow& r) {
 void apply_one(State& state, const record::WorkerRow& r) {
   Worker& worker = state.workers.emplace_back();
   copy_offer(worker, r.row);
+  index::set_kind(state, worker);
   state.worker_index[worker.name] = r.worker;
 }
 
@@ -423,12 +406,7 @@ void apply_one(State& state, const record::ShotRow& r) {
   shot.show = index::show_of(state, shot.spec.show);
   shot.tasks.clear();  // every task row adds itself
   state.shot_index[shot.key] = r.shot;
-<<<<<<< HEAD
   index::add_shot(state, r.shot);
-=======
-  shot.unplanned = 0;
-  index::recount_unplanned(state, shot);
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 }
 
 // A task row brings the task as it was; its dependents' rows come later and count what they miss.
@@ -454,13 +432,7 @@ void apply_one(State& state, const record::TaskRow& r) {
   else
     index::refresh_ready(state, task);
   if (held) index::take_lease(state, task, r.row.lease);
-<<<<<<< HEAD
-=======
-  if (r.row.state == TaskState::kSucceeded) {
-    learn_rate(state, task);
-    charge_show(state, task);
-  }
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
+  if (r.row.state == TaskState::kSucceeded) charge_show(state, task);
 }
 
 void apply_one(State& state, const record::EstimateRow& r) { state.rates[r.key] = r.estimate; }

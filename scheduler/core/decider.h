@@ -124,9 +124,11 @@ class Decider {
     bool ahead = false;                       // tasks ahead of a verdict
     bool loaded = false;                      // only what needs no other weights
     std::optional<Pick> blocked = {};         // out: came before, but for the memory taken now
+    bool passed_over = false;                 // out: tasks fit, and this worker in particular may not have them
   };
+  enum class Given : std::uint8_t { kTask, kNothing, kNotHere };  // kNotHere: another of its kind might get one
   void round(Turn turn);
-  bool give_one(WorkerId worker, Turn turn);
+  Given give_one(WorkerId worker, Turn turn);
   std::optional<Pick> find(WorkerId worker, Search& search) const;
   std::optional<Pick> head_of(WorkerId worker, std::uint32_t bucket) const;
   std::optional<Pick> head_of(WorkerId worker, const Lane& lane) const;

@@ -65,9 +65,9 @@ bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const
 }  // namespace
 
 void Decider::dispatch() {
+  if (!state_.reservations.empty()) end_reservations();
   if (!state_.dispatch_due) return;
   if (state_.ready + state_.ahead > 0 || !state_.stacked.empty()) {
-    end_reservations();
     // Every free slot first, one task per worker and turn, so that work spreads: to workers that are well
     // placed, then to any; then what may be fetched ahead; then, where nothing else is left, what may run
     // ahead.
@@ -87,6 +87,20 @@ void Decider::dispatch() {
 
 void Decider::round(Turn turn) {
   const std::uint64_t& waiting = turn == Turn::kAhead ? state_.ahead : state_.ready;
+  // A worker that got nothing: another one that offers the same, and has no more memory free, gets nothing
+  // either.
+  struct Barren {
+    std::uint32_t kind;
+    std::uint64_t taken;
+    Digest model;
+  };
+  std::vector<Barren> barren;
+  const auto is_barren = [&](const Worker& worker) {
+    return std::any_of(barren.begin(), barren.end(), [&](const Barren& other) {
+      return other.kind == worker.kind && other.model == worker.model_loaded &&
+             other.taken <= policy::memory_taken(worker.held_memory, worker.slots);
+    });
+  };
   for (bool given = true; given && waiting > 0;) {
     given = false;
     const std::vector<WorkerId> hungry(state_.hungry.begin(), state_.hungry.end());
@@ -95,7 +109,19 @@ void Decider::round(Turn turn) {
       const bool prefetch = turn == Turn::kPrefetch;
       const bool room = prefetch ? worker.leases.size() < worker.slots + worker.prefetch : has_free_slot(worker);
       if (waiting == 0 || (prefetch && !policy::may_prefetch(state_.ready, state_.slots))) break;
-      if (room && give_one(id, turn)) given = true;
+      if (!room || is_barren(worker)) continue;
+      switch (give_one(id, turn)) {
+        case Given::kTask:
+          given = true;
+          break;
+        case Given::kNothing:  // for any of its kind; ahead of a slot more than the sum decides
+          if (prefetch) break;
+          barren.push_back(
+              {worker.kind, policy::memory_taken(worker.held_memory, worker.slots), worker.model_loaded});
+          break;
+        case Given::kNotHere:
+          break;
+      }
     }
   }
 }
@@ -104,14 +130,14 @@ std::vector<policy::ShowLoad> Decider::show_loads() const {
   std::vector<policy::ShowLoad> loads;
   loads.reserve(state_.shows.size());
   for (const Show& show : state_.shows) {
-    policy::ShowLoad load{show.leased, show.ready > 0, show.weight, show.floor, show.pass};
+    policy::ShowLoad load{show.slots, show.ready > 0, show.weight, show.floor, show.pass};
     if (mutated(Mutation::kStarveShow)) load = {load.leased, load.runnable, 1, 0, loads.size() == 1 ? 1e18 : 0};
     loads.push_back(load);
   }
   return loads;
 }
 
-bool Decider::give_one(WorkerId id, Turn turn) {
+Decider::Given Decider::give_one(WorkerId id, Turn turn) {
   const Worker& worker = state_.workers[id];
   std::vector<policy::ShowLoad> loads = show_loads();
   if (turn == Turn::kAhead) {
@@ -124,16 +150,16 @@ bool Decider::give_one(WorkerId id, Turn turn) {
     search.blocked.reset();
     pick = find(id, search);  // this worker may be the one that is kept free now
   }
-  if (!pick) return false;
+  if (!pick) return search.passed_over ? Given::kNotHere : Given::kNothing;
   if (!is_loaded(worker, state_.buckets[pick->bucket].needs)) {
     pick = stay_or_switch(id, *pick, loads, search, turn);
-    if (!pick) return false;
+    if (!pick) return Given::kNotHere;
   } else if (turn == Turn::kNear &&
              nearer_elsewhere(state_, id, state_.task(pick->task), state_.buckets[pick->bucket].needs)) {
-    return false;
+    return Given::kNotHere;
   }
   lease(id, pick->task, policy::below_floor(loads[pick->show], state_.slots) == 0);
-  return true;
+  return Given::kTask;
 }
 
 // The task whose turn it is needs other weights than the worker has loaded.
@@ -188,7 +214,10 @@ std::optional<Decider::Pick> Decider::find(WorkerId id, Search& search) const {
         const Hold hold = hold_of(state_, worker, needs);
         if (hold != Hold::kNone && hold != Hold::kBusyMemory) continue;
         std::optional<Pick> pick = head_of(id, index);
-        if (!pick) continue;
+        if (!pick) {
+          search.passed_over = true;
+          continue;
+        }
         pick->show = show;
         pick->flow = flow;
         auto& kept = hold == Hold::kNone ? best : blocked;

@@ -32,6 +32,20 @@ policy::Expected expected(const State& state, const Task& task) {
   return {rate->mean * task.plan.work, rate->deviation * task.plan.work, true};
 }
 
+double pace(const State& state, const Shot& shot, Stage stage, std::uint32_t level) {
+  const policy::Estimate* rate = find(state, {stage, level, shot.spec.recipe.model, shot.numeric_class});
+  return rate != nullptr ? rate->mean : first_guess(stage);
+}
+
+double expected(const State& state, const Shot& shot, const std::array<double, kStages>& work) {
+  double seconds = 0;
+  for (std::size_t i = 0; i < work.size(); ++i) {
+    if (!(work[i] > 0)) continue;
+    seconds += work[i] * pace(state, shot, static_cast<Stage>(i), 0);
+  }
+  return seconds;
+}
+
 std::int64_t expected_end_ms(const State& state, const Task& task, std::int64_t now_ms) {
   const policy::Expected time = expected(state, task);
   const std::int64_t begin =

@@ -96,7 +96,7 @@ Explanation queued(const State& state, const Task& task) {
   const Show& show = state.shows[flow.show];
   std::vector<policy::ShowLoad> loads;
   for (const Show& other : state.shows)
-    loads.push_back({other.leased, other.ready > 0, other.weight, other.floor, other.pass});
+    loads.push_back({other.slots, other.ready > 0, other.weight, other.floor, other.pass});
   const auto order = policy::fair_order(loads, state.slots);
   const std::string busy = "all workers that fit are busy";
   if (!order.empty() && order.front() != flow.show) {
@@ -182,11 +182,11 @@ Explanation explain(const State& state, const Task& task, Now now) {
       return {};
   }
   if (shot.pause_requested) return {Waiting::kPaused, "its shot is paused"};
-  if (task.retry_at_ms > now.boot_ms) {
+  if (task.retry_at_ms > 0) {
     const std::string& last = task.bad_attempts.empty() ? std::string() : task.bad_attempts.back().message;
     return {Waiting::kBackoff, "attempt " + std::to_string(task.attempt) + " failed (" + last +
                                    "), tried again in " +
-                                   std::to_string((task.retry_at_ms - now.boot_ms + 999) / 1000) + " s"};
+                                   std::to_string(std::max<std::int64_t>(0, task.retry_at_ms - now.boot_ms + 999) / 1000) + " s"};
   }
   return placement(state, task, now);
 }

@@ -49,9 +49,15 @@ bool is_gate(const State& state, const Dependency& need) {
 
 void count_held(State& state, const Task& task, int by) {
   const Shot& shot = state.shots[task.shot];
-  state.shows[shot.show].leased += by;
-  state.held_by_stage[static_cast<int>(task.plan.stage)] += by;
-  for (const std::string& limit : shot.spec.limits) state.held_by_name[limit] += by;
+  const auto more = static_cast<std::uint32_t>(by);  // wraps for -1
+  state.shows[shot.show].leased += more;
+  state.held_by_stage[static_cast<int>(task.plan.stage)] += more;
+  for (const std::string& limit : shot.spec.limits) state.held_by_name[limit] += more;
+  if (by < 0) state.dispatch_due = true;  // a limit may be free for others
+}
+
+Show& show_of_task(State& state, TaskId id) {
+  return state.shows[state.shots[state.tasks[id - 1].shot].show];
 }
 
 void add_memory(Worker& worker, std::uint64_t bytes) {
@@ -127,35 +133,18 @@ void release_dependents(State& state, const Task& task) {
   }
 }
 
-<<<<<<< HEAD
-=======
-void refresh_ready(State& state, Task& task) {
-  const Shot& shot = state.shots[task.shot];
-  leave_bucket(state, task);
-  if (task.state != TaskState::kReady || task.retry_at_ms > 0 || shot.pause_requested) return;
-  task.bucket = bucket_of(state, shot.show, needs_of(state, task));
-  Bucket& bucket = state.buckets[task.bucket];
-  bucket.ready.insert(key_of(state, task));
-  ++state.shows[bucket.show].ready;
-  ++state.ready;
-  state.dispatch_due = true;
-}
-
-void refresh_ready(State& state, Shot& shot) {
-  for (const TaskId id : shot.tasks) refresh_ready(state, state.tasks[id - 1]);
-}
-
 void recount_unplanned(State& state, Shot& shot) {
   state.unplanned -= shot.unplanned;
   shot.unplanned = unplanned_tasks(shot);
   state.unplanned += shot.unplanned;
+  count_unplanned_cost(state, shot);
 }
 
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 void take_lease(State& state, Task& task, const Lease& lease) {
   task.lease = lease;
   Worker& worker = state.workers[lease.worker];
   worker.leases.push_back(task.plan.id);
+  if (worker.leases.size() <= worker.slots) ++show_of_task(state, task.plan.id).slots;
   add_memory(worker, task.plan.memory_bytes);
   count_held(state, task, 1);
   if (task.missing > 0) state.running_ahead.insert(task.plan.id);
@@ -173,7 +162,12 @@ void renew_lease(State& state, Task& task, std::int64_t expires_ms) {
 void drop_lease(State& state, Task& task) {
   const WorkerId id = task.lease.worker;
   Worker& worker = state.workers[id];
-  worker.leases.erase(std::find(worker.leases.begin(), worker.leases.end(), task.plan.id));
+  const auto mine = std::find(worker.leases.begin(), worker.leases.end(), task.plan.id);
+  if (mine - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.slots)) {
+    --show_of_task(state, task.plan.id).slots;
+    if (worker.leases.size() > worker.slots) ++show_of_task(state, worker.leases[worker.slots]).slots;
+  }
+  worker.leases.erase(mine);
   remove_memory(worker, task.plan.memory_bytes);
   count_held(state, task, -1);
   state.running_ahead.erase(task.plan.id);
@@ -193,12 +187,11 @@ void refresh_hungry(State& state, WorkerId id) {
   Worker& worker = state.workers[id];
   const bool hungry = worker.connected && !worker.draining && worker.quarantined_until_ms == 0 &&
                       worker.leases.size() < worker.slots + worker.prefetch;
-  if (hungry) {
+  state.dispatch_due = true;  // also when it takes nothing more: what it would have taken is for others now
+  if (hungry)
     state.hungry.insert(id);
-    state.dispatch_due = true;
-  } else {
+  else
     state.hungry.erase(id);
-  }
   if (worker.leases.size() > worker.slots)
     state.stacked.insert(id);
   else
@@ -206,6 +199,19 @@ void refresh_hungry(State& state, WorkerId id) {
   const std::uint32_t slots = worker.connected ? worker.slots : 0;
   state.slots += slots - worker.counted_slots;
   worker.counted_slots = slots;
+}
+
+void count_slots(State& state, const Worker& worker, int by) {
+  for (std::size_t i = 0; i < worker.leases.size() && i < worker.slots; ++i)
+    show_of_task(state, worker.leases[i]).slots += static_cast<std::uint32_t>(by);
+}
+
+void set_kind(State& state, Worker& worker) {
+  std::string offer = std::to_string(worker.slots) + "," + std::to_string(worker.memory_bytes);
+  for (const std::string& name : worker.numeric_classes) offer += "," + name;
+  for (const event::ModelOffer& model : worker.models) offer += "," + storage::to_hex(model.digest);
+  worker.kind = state.worker_kinds.try_emplace(offer, static_cast<std::uint32_t>(state.worker_kinds.size()))
+                    .first->second;
 }
 
 }  // namespace index

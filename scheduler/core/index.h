@@ -22,22 +22,17 @@ void set_state(State& state, Task& task, TaskState to);
 // The task is done (succeeded, skipped): tasks that waited for nothing else become ready.
 void release_dependents(State& state, const Task& task);
 
-<<<<<<< HEAD
-=======
-// Puts the task into its bucket or takes it out, according to its state, its shot and its back-off.
-void refresh_ready(State& state, Task& task);
-void refresh_ready(State& state, Shot& shot);  // all of its tasks
-
 // Shot::unplanned and the farm's sum, after a take was planned or the shot was cancelled.
 void recount_unplanned(State& state, Shot& shot);
 
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 void take_lease(State& state, Task& task, const Lease& lease);
 void renew_lease(State& state, Task& task, std::int64_t expires_ms);
 void drop_lease(State& state, Task& task);                        // before the task's state changes
 void hold_back(State& state, Task& task, std::int64_t until_ms);  // 0: no longer
 
 void refresh_hungry(State& state, WorkerId worker);
+void count_slots(State& state, const Worker& worker, int by);  // all of its leases that have a slot
+void set_kind(State& state, Worker& worker);                   // after its offer changed
 
 }  // namespace rushes::scheduler::index
 

@@ -90,6 +90,8 @@ class Checker {
   void check(const Worker& worker, WorkerId id) {
     held_ += worker.leases.size();
     std::vector<std::uint64_t> memory;
+    for (std::size_t i = 0; i < worker.leases.size() && i < worker.slots; ++i)
+      ++slots_[state_.shots[state_.task(worker.leases[i]).shot].show];
     for (const TaskId task_id : worker.leases) {
       const Task& task = state_.task(task_id);
       require(is_held(task.state) && task.lease.worker == id, 3, worker.name + " holds " + name(task));
@@ -140,12 +142,8 @@ class Checker {
   void check_counts() {
     require(counts_ == state_.counts, 6, "task counters");
     require(planned_ == state_.tasks.size(), 6, "tasks of shots do not sum to all tasks");
-<<<<<<< HEAD
     require(ready_ == state_.ready && ahead_ == state_.ahead, 6, "ready counters");
-=======
     require(unplanned_ == state_.unplanned, 6, "unplanned counter");
-    require(ready_ == state_.ready, 6, "ready counter");
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
     std::size_t queued = 0, leased = 0, shown = 0;
     for (std::uint32_t index = 0; index < state_.buckets.size(); ++index) {
       const Bucket& bucket = state_.buckets[index];
@@ -160,6 +158,8 @@ class Checker {
       require(is_listed == !bucket.lanes.empty(), 6, "buckets of a flow");
     }
     check_limits();
+    for (ShowId id = 0; id < state_.shows.size(); ++id)
+      require(state_.shows[id].slots == slots_[id], 6, "slots of show " + state_.shows[id].name);
     for (const Show& show : state_.shows) {
       leased += show.leased;
       shown += show.ready;
@@ -188,12 +188,9 @@ class Checker {
   std::vector<std::string> problems_;
   TaskCounts counts_{};
   std::set<std::uint64_t> lease_ids_;
-<<<<<<< HEAD
+  std::map<ShowId, std::uint32_t> slots_;
   std::size_t ready_ = 0, ahead_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
-=======
-  std::size_t ready_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
   std::uint64_t unplanned_ = 0;
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 };
 
 }  // namespace

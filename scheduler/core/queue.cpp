@@ -6,6 +6,8 @@
 #include "scheduler/core/estimates.h"
 #include "scheduler/core/index.h"
 #include "scheduler/core/policy/priority.h"
+#include "scheduler/plan/cost.h"
+#include "scheduler/plan/plan.h"
 
 namespace rushes::scheduler::index {
 namespace {
@@ -81,8 +83,9 @@ void leave(State& state, Task& task) {
 
 // A show or flow that had nothing to do joins at the clock: what it did not use is not saved up.
 void count(State& state, Task& task, bool ahead, int by) {
+  const auto more = static_cast<std::uint32_t>(by);  // wraps for -1
   if (ahead) {
-    state.ahead += by;
+    state.ahead = by > 0 ? state.ahead + 1 : state.ahead - 1;
     return;
   }
   Shot& shot = state.shots[task.shot];
@@ -93,20 +96,71 @@ void count(State& state, Task& task, bool ahead, int by) {
     if (flow.shots == 0) flow.pass = std::max(flow.pass, show.clock);
     ++flow.shots;
   }
-  shot.ready += by;
-  show.ready += by;
-  state.ready += by;
+  shot.ready += more;
+  show.ready += more;
+  state.ready = by > 0 ? state.ready + 1 : state.ready - 1;
   if (by < 0 && shot.ready == 0) --flow.shots;
 }
 
-float cost_of(const State& state, const Task& task) {
-  return static_cast<float>(expected(state, task).seconds);
+// Expected seconds of tasks, for many tasks of one shot in a row.
+class Costs {
+ public:
+  explicit Costs(const State& state) : state_(state) {}
+  float of(const Task& task) {
+    if (task.shot != shot_) pace_.fill({-1, -1});
+    shot_ = task.shot;
+    double& pace = pace_[static_cast<std::size_t>(task.plan.stage)][task.plan.level > 0 ? 1 : 0];
+    if (pace < 0) pace = scheduler::pace(state_, state_.shots[task.shot], task.plan.stage, task.plan.level);
+    return static_cast<float>(pace * task.plan.work);
+  }
+
+ private:
+  const State& state_;
+  ShotId shot_ = kNoIndex;
+  std::array<std::array<double, 2>, kStages> pace_{};
+};
+
+// The work of a take of this shot, planned once for all shots of its shape.
+std::uint32_t take_work_of(State& state, const ShotSpec& spec) {
+  const auto steps = static_cast<std::uint32_t>(spec.recipe.draft.timesteps.size());
+  const TakeShape shape{spec.recipe.model_digest, spec.recipe.rendered_frames, steps,
+                        spec.recipe.draft.guidance, spec.gate};
+  const auto [found, is_new] =
+      state.take_shapes.try_emplace(shape, static_cast<std::uint32_t>(state.take_works.size()));
+  if (!is_new) return found->second;
+  TakeWork& work = state.take_works.emplace_back();
+  constexpr TaskId kEncode = 1;
+  const std::vector<PlannedTask> tasks = plan_take(spec, 1, kEncode, kEncode + 1).tasks;
+  std::vector<double> path(tasks.size() + 2);  // by task id: seconds by the first guesses
+  std::vector<TaskId> after(tasks.size() + 2);
+  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
+    work.all[static_cast<std::size_t>(task->stage)] += task->work;
+    path[task->id] += first_guess(task->stage) * task->work;
+    for (const Dependency& need : task->needs) {
+      if (path[need.task] >= path[task->id]) continue;
+      path[need.task] = path[task->id];
+      after[need.task] = task->id;
+    }
+  }
+  for (TaskId id = after[kEncode]; id != 0; id = after[id]) {
+    const PlannedTask& task = tasks[id - kEncode - 1];
+    work.path[static_cast<std::size_t>(task.stage)] += task.work;
+  }
+  return found->second;
 }
 
 float path_behind(const State& state, const Task& task) {
+  const Shot& shot = state.shots[task.shot];
   float longest = 0;
+  if (shot.unplanned > 0 && task.plan.id == shot.encode)
+    longest = static_cast<float>(expected(state, shot, state.take_works[shot.take_work].path));
   for (const TaskId dependent : task.dependents)
     longest = std::max(longest, state.tasks[dependent - 1].path);
+  // A window's verdict comes before what it may make needless: whatever else reads the same latents.
+  if (task.plan.stage == Stage::kCritique && !task.plan.whole_take)
+    for (const Dependency& need : task.plan.needs)
+      for (const TaskId sibling : state.tasks[need.task - 1].dependents)
+        if (sibling > task.plan.id) longest = std::max(longest, state.tasks[sibling - 1].path);
   return longest;
 }
 
@@ -154,6 +208,10 @@ void add_shot(State& state, ShotId id) {
   shot.ready = 0;
   shot.left_seconds = 0;
   shot.slack_ms = shot.look_at_ms = 0;
+  shot.unplanned = 0;
+  shot.unplanned_seconds = 0;
+  shot.take_work = kNoIndex;
+  recount_unplanned(state, shot);
   const auto known = std::find(state.claims.begin(), state.claims.end(), shot.spec.limits);
   shot.claims = static_cast<std::uint32_t>(known - state.claims.begin());
   if (known == state.claims.end()) state.claims.push_back(shot.spec.limits);
@@ -205,6 +263,20 @@ void refresh_ready(State& state, Shot& shot) {
   for (const TaskId id : shot.tasks) refresh_ready(state, state.tasks[id - 1]);
 }
 
+void count_unplanned_cost(State& state, Shot& shot) {
+  double seconds = 0;
+  if (shot.unplanned > 0) {
+    if (shot.take_work == kNoIndex) shot.take_work = take_work_of(state, shot.spec);
+    const auto takes = std::count_if(shot.takes.begin(), shot.takes.end(),
+                                     [](const Take& take) { return take.versions.empty(); });
+    seconds = static_cast<double>(takes) * expected(state, shot, state.take_works[shot.take_work].all);
+  }
+  const double more = seconds - shot.unplanned_seconds;
+  shot.unplanned_seconds = seconds;
+  shot.left_seconds = std::max(0.0, shot.left_seconds + more);
+  state.left_seconds = std::max(0.0, state.left_seconds + more);
+}
+
 void add_cost(State& state, Task& task, double sign) {
   const double seconds = sign * static_cast<double>(task.cost);
   Shot& shot = state.shots[task.shot];
@@ -213,9 +285,10 @@ void add_cost(State& state, Task& task, double sign) {
 }
 
 void set_paths(State& state, TaskId first) {
+  Costs costs(state);
   for (TaskId id = state.tasks.size(); id >= first; --id) {
     Task& task = state.tasks[id - 1];
-    task.cost = cost_of(state, task);
+    task.cost = costs.of(task);
     if (!is_final(task.state)) add_cost(state, task, 1);
     set_path(state, task, task.cost + path_behind(state, task));
     for (const Dependency& need : task.plan.needs) {
@@ -225,11 +298,13 @@ void set_paths(State& state, TaskId first) {
 }
 
 void refresh_paths(State& state, Shot& shot) {
+  if (shot.unplanned > 0) count_unplanned_cost(state, shot);
+  Costs costs(state);
   for (auto id = shot.tasks.rbegin(); id != shot.tasks.rend(); ++id) {
     Task& task = state.tasks[*id - 1];
     if (is_final(task.state)) continue;
     add_cost(state, task, -1);
-    task.cost = cost_of(state, task);
+    task.cost = costs.of(task);
     add_cost(state, task, 1);
     set_path(state, task, task.cost + path_behind(state, task));
   }

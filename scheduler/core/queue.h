@@ -25,6 +25,7 @@ void refresh_ready(State& state, Shot& shot);  // all of its tasks
 void set_paths(State& state, TaskId first);
 // The same for all open tasks of a shot, by the estimates of now.
 void refresh_paths(State& state, Shot& shot);
+void count_unplanned_cost(State& state, Shot& shot);  // of takes that are not planned yet
 void add_cost(State& state, Task& task, double sign);  // to the sums of what is left
 
 // The virtual times of its show and flow: a lease begins, its real length is known.

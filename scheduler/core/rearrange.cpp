@@ -68,6 +68,7 @@ void Decider::unstack() {
     const Worker& worker = state_.workers[id];
     for (std::size_t i = worker.leases.size(); i < worker.slots; ++i) idle.push_back(id);
   }
+  if (idle.empty()) return;
   const std::vector<WorkerId> stacked(state_.stacked.begin(), state_.stacked.end());
   for (const WorkerId id : stacked) {
     const std::vector<TaskId> leases = state_.workers[id].leases;
@@ -101,7 +102,8 @@ bool Decider::waits_long(const Worker& worker) const {
     const Task& task = state_.task(id);
     if (task.state != TaskState::kRunning) return false;
     const double seconds = expected(state_, task).seconds;
-    return task.lease.started_ms + static_cast<std::int64_t>(seconds * 1000) < now_.boot_ms + kSoonMs;
+    const std::int64_t end = task.lease.started_ms + static_cast<std::int64_t>(seconds * 1000);
+    return end > now_.boot_ms && end < now_.boot_ms + kSoonMs;  // one that is late may take any time
   });
 }
 

@@ -215,9 +215,11 @@ struct Shot {
   std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries planned so far
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
-<<<<<<< HEAD
   // soft
   TaskCounts counts{};            // tasks by state
+  std::uint64_t unplanned = 0;    // tasks of takes that are not planned yet, see Decider::plan_takes()
+  double unplanned_seconds = 0;   // expected of those
+  std::uint32_t take_work = kNoIndex;  // index into State::take_works
   std::uint32_t ready = 0;        // tasks in buckets, without those that would run ahead
   std::uint32_t claims = 0;       // index into State::claims
   FlowId flow = kNoIndex;         // where its tasks wait
@@ -233,10 +235,6 @@ struct DigestHash {
     std::memcpy(&word, digest.data(), sizeof word);
     return word;
   }
-=======
-  TaskCounts counts{};          // soft; tasks by state
-  std::uint64_t unplanned = 0;  // soft; tasks of takes that are not planned yet, see Decider::plan_takes()
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
 };
 
 struct Worker {
@@ -256,6 +254,7 @@ struct Worker {
   std::vector<TaskId> leases;              // tasks that it holds, oldest first
   std::vector<std::uint64_t> held_memory;  // bytes that they may need, the largest first
   std::uint32_t counted_slots = 0;         // in State::slots
+  std::uint32_t kind = 0;                  // equal for workers that offer the same
   std::unordered_set<Digest, DigestHash> cached;  // that it says it holds, bounded
   Digest model_loaded{};                   // of the task it started last
   std::uint64_t accepted = 0, failed = 0;
@@ -321,20 +320,15 @@ struct Flow {
 
 struct Show {
   std::string name;
-<<<<<<< HEAD
   // soft
   std::uint32_t leased = 0;        // attempts held now
+  std::uint32_t slots = 0;         // of them, those that have a slot: what was fetched ahead waits for one
   std::uint32_t ready = 0;         // tasks in its buckets, without those that would run ahead
   double weight = 1, floor = 0;    // of State::sharing
   double pass = 0;                 // virtual time
   double clock = 0;                // the virtual time of its flows
   std::vector<FlowId> flows;
-=======
-  std::uint32_t leased = 0;                       // soft: attempts held now
-  std::uint32_t ready = 0;                        // soft: tasks in its buckets
-  std::vector<std::uint32_t> buckets;             // soft
-  std::array<double, kStages> compute_seconds{};  // soft: of accepted results, by Stage
->>>>>>> becbe9c6e89a2da2300dadb64ac3ac906f25b676
+  std::array<double, kStages> compute_seconds{};  // of accepted results, by Stage
 };
 
 // What farm.yaml says about sharing; soft, told by decide() before anything can be leased.
@@ -342,6 +336,18 @@ struct Sharing {
   std::vector<config::Show> shows;
   std::vector<config::SharedLimit> limits;
   bool operator==(const Sharing&) const = default;
+};
+
+// The work of a take's first rendering, by stage: what a shot that is not planned yet will be.
+struct TakeWork {
+  std::array<double, kStages> all{}, path{};  // all tasks; those on the longest way from its start to its end
+};
+struct TakeShape {
+  Digest model{};
+  std::uint32_t frames = 0, steps = 0;
+  float guidance = 1;
+  bool gate = false;
+  auto operator<=>(const TakeShape&) const = default;
 };
 
 // A worker kept free for a wide task (policy/backfill.h).
@@ -401,6 +407,9 @@ struct State {
   ShotId paths_cursor = 0;             // the next shot whose estimates are looked at
   std::uint32_t slots = 0;             // of connected workers
   Sharing sharing;
+  std::map<TakeShape, std::uint32_t> take_shapes;
+  std::vector<TakeWork> take_works;
+  std::map<std::string, std::uint32_t> worker_kinds;  // by what they offer
   std::set<std::pair<std::int64_t, TaskId>> expiries;  // of every lease
   std::set<std::pair<std::int64_t, TaskId>> retries;   // tasks held back
   std::set<WorkerId> hungry;                           // could hold more than they do
