@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "scheduler/core/record_codec.h"
 #include "scheduler/recovery.h"
 #include "scheduler/translate.h"
@@ -198,6 +200,7 @@ void Loop::run() {
 
 void Loop::take_turn(std::deque<Item>& items) {
   Turn turn;
+  turn.arrived = items.empty() ? std::chrono::steady_clock::now() : items.front().arrived;
   for (auto& item : items) {
     if (const auto* event = std::get_if<Event>(&item.what))
       decide_one(*event, item.log, turn);
@@ -232,6 +235,7 @@ void Loop::finish(Turn turn) {
     return;
   }
   records_since_snapshot_ += turn.append.records.size();
+  turn.appended = std::chrono::steady_clock::now();
   auto owed = std::make_shared<Turn>(std::move(turn));
   storage::Append append = std::move(owed->append);
   append.done = [this, owed](const Status& status) {
@@ -260,11 +264,22 @@ void Loop::leave(const Turn& turn, const Status& status) {
       send_(command);
   }
   for (const auto& deliver : turn.deliveries) deliver();
+  observe(turn);
   {
     std::lock_guard lock(mutex_);
     published_event_ = std::max(published_event_, turn.last_event);
   }
   happened_.notify_all();
+}
+
+void Loop::observe(const Turn& turn) const {
+  const auto now = std::chrono::steady_clock::now();
+  if (options_.on_sync && turn.appended.time_since_epoch().count() != 0)
+    options_.on_sync(now - turn.appended);
+  const bool assigns = std::any_of(turn.commands.begin(), turn.commands.end(), [](const Command& command) {
+    return std::holds_alternative<command::Assign>(command);
+  });
+  if (options_.on_dispatch && assigns) options_.on_dispatch(now - turn.arrived);
 }
 
 void Loop::answer(const command::Reply& reply) {

@@ -42,6 +42,9 @@ struct LoopOptions {
   std::chrono::milliseconds tick{250};
   std::uint64_t snapshot_every =
       20'000;  // journal records between snapshots, at least; see snapshot_if_due()
+  // For metrics, called as `send` is; may be empty. A sync: from the append of a turn's records until they
+  // are on the disk. A dispatch: from the arrival of a turn's oldest event until its assignments left.
+  std::function<void(std::chrono::nanoseconds)> on_sync, on_dispatch;
 };
 
 using Answer = std::variant<command::Submitted, command::Done>;
@@ -89,6 +92,7 @@ class Loop {
   struct Item {
     std::variant<Event, Query> what;
     std::string log;  // of the attempt that the event is about
+    std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
   };
   // What one turn of the loop decided and owes to others.
   struct Turn {
@@ -96,6 +100,8 @@ class Loop {
     std::vector<Command> commands;
     std::vector<Deliver> deliveries;
     std::uint64_t last_event = 0;
+    std::chrono::steady_clock::time_point arrived;   // of its oldest event
+    std::chrono::steady_clock::time_point appended;  // zero: nothing to sync
   };
 
   bool enqueue(Item item);
@@ -104,6 +110,7 @@ class Loop {
   void decide_one(const Event& event, std::string_view log, Turn& turn);
   void finish(Turn turn);
   void leave(const Turn& turn, const Status& status);
+  void observe(const Turn& turn) const;
   void answer(const command::Reply& reply);
   void fail_all(const Error& error);
   void snapshot_if_due();

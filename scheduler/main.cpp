@@ -16,6 +16,7 @@
 #include "config/farm.h"
 #include "scheduler/clock.h"
 #include "scheduler/gateway/gateway.h"
+#include "scheduler/gateway/metrics.h"
 #include "scheduler/keeper.h"
 #include "scheduler/loop.h"
 #include "scheduler/protocol/endpoint.h"
@@ -64,20 +65,23 @@ class Signals {
   std::optional<Error> error_;
 };
 
-LoopOptions loop_options(const config::Farm& farm) {
+LoopOptions loop_options(const config::Farm& farm, Metrics& metrics) {
   LoopOptions options;
   options.settings = settings_of(farm);
   options.clock = real_now;
   options.random = real_random;
+  options.on_sync = [&metrics](auto duration) { metrics.observe_sync(duration); };
+  options.on_dispatch = [&metrics](auto duration) { metrics.observe_dispatch(duration); };
   return options;
 }
 
 GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> tokens, Loop& loop,
-                           storage::Ledger& ledger, storage::Vault& vault) {
+                           storage::Ledger& ledger, storage::Vault& vault, const Metrics& metrics) {
   GatewayParts parts;
   parts.loop = &loop;
   parts.ledger = &ledger;
   parts.vault = &vault;
+  parts.metrics = &metrics;
   parts.tokens = std::move(tokens);
   parts.model_roots = farm.model_roots;
   parts.deliveries = farm.deliveries;
@@ -113,7 +117,8 @@ int run(const std::string& config_file) {
   if (!vault) return stop_with(vault.error(), ExitCode::kEnvironment);
 
   Keeper keeper(**vault, farm->times.upload_sweep);
-  Loop loop(**ledger, **vault, keeper, loop_options(*farm));
+  Metrics metrics;
+  Loop loop(**ledger, **vault, keeper, loop_options(*farm, metrics));
   if (auto recovered = loop.recover(); !recovered) return stop_with(recovered.error(), ExitCode::kWorkFailed);
 
   // Half of the reserve is for results of running work; the other half keeps the ledger writing.
@@ -125,8 +130,9 @@ int run(const std::string& config_file) {
         loop.post(worker, std::move(message));
       });
   if (!control) return stop_with(control.error(), ExitCode::kEnvironment);
-  const auto gateway = Gateway::start(gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault),
-                                      farm->listen.http_host, farm->listen.http_port);
+  const auto gateway =
+      Gateway::start(gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault, metrics),
+                     farm->listen.http_host, farm->listen.http_port);
   if (!gateway) return stop_with(gateway.error(), ExitCode::kEnvironment);
   if (!is_loopback(farm->listen.http_host))
     spdlog::warn("HTTP listens on {} without TLS: tokens can be read on the way", farm->listen.http_host);

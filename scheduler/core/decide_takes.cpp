@@ -14,10 +14,6 @@
 namespace rushes::scheduler {
 namespace {
 
-bool is_done(const Task& task) {
-  return task.state == TaskState::kSucceeded || task.state == TaskState::kSkipped;
-}
-
 // Critiques that decide on a version: the windows' and the whole take's.
 std::vector<TaskId> critiques_of(const VersionGraph& graph) {
   std::vector<TaskId> tasks = graph.checkpoints;
@@ -148,6 +144,13 @@ bool Decider::revise(ShotId shot, std::uint32_t take_number) {
   if (choice.windows.empty()) return false;
   plan_version(shot, take_number, std::move(choice.windows), std::move(choice.reason), {});
   return true;
+}
+
+// The takes of a shot are planned when its first task is leased: a shot that waits is one task, however long
+// it is.
+void Decider::plan_takes(ShotId shot) {
+  for (std::uint32_t take = 1; take <= state_.shots[shot].takes.size(); ++take)
+    if (state_.shots[shot].takes[take - 1].versions.empty()) plan_version(shot, take, {}, {}, {});
 }
 
 // Without windows: the first rendering.

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "scheduler/core/estimates.h"
 #include "scheduler/core/explain.h"
+#include "scheduler/core/forecast.h"
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/plan/compose.h"
 
@@ -18,14 +20,6 @@ float fraction_of(const Task& task) {
 double compute_of(const Task& task) {
   return task.state == TaskState::kSucceeded ? task.result.compute_seconds
                                              : (is_held(task.state) ? task.progress.compute_seconds : 0);
-}
-
-// Expected wall seconds of one task, from what was measured; 0: nothing was.
-double expected_seconds(const State& state, const Task& task) {
-  const Shot& shot = state.shots[task.shot];
-  const auto rate =
-      state.rates.find({task.plan.stage, task.plan.level, shot.spec.recipe.model, shot.numeric_class});
-  return rate == state.rates.end() ? 0 : rate->second.seconds_per_work * task.plan.work;
 }
 
 WindowProgress window_progress(const State& state, const Range& latents, std::uint32_t window,
@@ -53,8 +47,16 @@ WindowProgress window_progress(const State& state, const Range& latents, std::ui
 std::vector<WindowProgress> draft_windows(const State& state, const Shot& shot, const Take& take) {
   std::vector<WindowProgress> result;
   const std::size_t segments = shot.spec.recipe.draft.segments.size();
-  const auto& denoise = take.versions.back().graph.denoise;  // the newest version is what is rendered now
   for (std::uint32_t w = 0; w < shot.spec.recipe.windows.size(); ++w) {
+    if (take.versions.empty()) {  // not planned yet
+      WindowProgress waiting;
+      waiting.window = w;
+      waiting.latents = shot.spec.recipe.windows[w];
+      waiting.segments = static_cast<std::uint32_t>(segments);
+      result.push_back(waiting);
+      continue;
+    }
+    const auto& denoise = take.versions.back().graph.denoise;  // the newest is what is rendered now
     const auto begin = denoise.begin() + static_cast<std::ptrdiff_t>(w * segments);
     result.push_back(window_progress(state, shot.spec.recipe.windows[w], w,
                                      {begin, begin + static_cast<std::ptrdiff_t>(segments)}));
@@ -90,9 +92,16 @@ void add_seconds(std::vector<StageSeconds>& stages, const Task& task) {
   found->wall_seconds += task.result.wall_seconds;
 }
 
+// What is not planned yet is pending for people.
+TaskCounts counts_of(const Shot& shot) {
+  TaskCounts counts = shot.counts;
+  counts[static_cast<std::size_t>(TaskState::kPending)] += static_cast<std::uint32_t>(shot.unplanned);
+  return counts;
+}
+
 TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool details) {
   TakeInfo info;
-  const Version& kept = take.versions[take.kept];
+  const Version kept = take.versions.empty() ? Version{} : take.versions[take.kept];
   info.number = take.number;
   info.state = take.state;
   info.reason = take.reason;
@@ -102,7 +111,9 @@ TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool 
   info.verdict = kept.verdict;
   info.score = kept.score;
   info.judged = kept.judged;
-  info.recipe_hash = storage::to_hex(take.master_recipe.empty() ? kept.recipe_hash : take.master_recipe_hash);
+  if (!take.versions.empty())
+    info.recipe_hash =
+        storage::to_hex(take.master_recipe.empty() ? kept.recipe_hash : take.master_recipe_hash);
   for (const Version& version : take.versions) {
     info.versions.push_back({version.number, version.windows, version.seed, version.reason, version.by,
                              version.judged, version.number == take.kept, version.verdict, version.score, 0});
@@ -134,9 +145,9 @@ Sums add_tasks(const State& state, const Shot& shot, ShotInfo& info, bool detail
       sums.done[n] += static_cast<double>(fraction_of(task));
       const double left = 1 - static_cast<double>(fraction_of(task));
       if (left > 0) {
-        const double expected = expected_seconds(state, task);
-        sums.measured = sums.measured && expected > 0;
-        sums.remaining_seconds += expected * left;
+        const policy::Expected time = expected(state, task);
+        sums.measured = sums.measured && time.measured;
+        sums.remaining_seconds += time.seconds * left;
       }
     }
     if (n == 0) continue;
@@ -162,7 +173,15 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   info.state = shot.state;
   info.reason = shot.reason;
   info.attention_task = shot.attention_task;
-  info.waiting = explain(state, shot, now).text;
+  TaskId waits = 0;
+  const Explanation why = explain(state, shot, now, &waits);
+  info.waiting = why.text;
+  info.waiting_for = to_string(why.waiting);
+  if (details && waits != 0) info.starts_in_seconds = Forecast(state, now).starts_in(state.task(waits));
+  info.deadline_wall_ms = shot.spec.deadline_wall_ms;
+  info.at_risk = shot.urgent;
+  info.slack_seconds = static_cast<double>(shot.slack_ms) / 1000;
+  info.limits = shot.spec.limits;
   info.pause_requested = shot.pause_requested;
   info.paused = shot.paused;
   info.priority = shot.spec.priority;
@@ -171,7 +190,7 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   info.approved = shot.approved;
   info.batch = shot.batch;
   info.numeric_class = shot.numeric_class;
-  info.tasks = shot.counts;
+  info.tasks = counts_of(shot);
   info.deliveries = shot.deliveries;
   info.created_wall_ms = shot.created_wall_ms;
   info.started_wall_ms = shot.started_wall_ms;
@@ -199,7 +218,7 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   return info;
 }
 
-TaskInfo task_info(const State& state, const Task& task, Now now) {
+TaskInfo task_info(const State& state, const Task& task, Now now, Forecast& forecast) {
   const Shot& shot = state.shots[task.shot];
   TaskInfo info;
   info.task = task.plan.id;
@@ -213,7 +232,11 @@ TaskInfo task_info(const State& state, const Task& task, Now now) {
   info.tile = task.plan.tile;
   info.revision = task.plan.revision;
   info.state = task.state;
-  info.reason = task.closed_reason.empty() ? explain(state, task, now).text : task.closed_reason;
+  const Explanation why = explain(state, task, now);
+  info.reason = task.closed_reason.empty() ? why.text : task.closed_reason;
+  info.waiting_for = to_string(why.waiting);
+  info.starts_in_seconds = forecast.starts_in(task);
+  info.ahead = is_held(task.state) && task.missing > 0;
   info.attempts = task.attempt;
   info.failures = task.failures;
   info.losses = task.losses;
@@ -245,6 +268,7 @@ FarmInfo farm(const State& state) {
   info.epoch = state.epoch;
   info.last_event = state.events.last();
   info.tasks = state.counts;
+  info.tasks[static_cast<std::size_t>(TaskState::kPending)] += static_cast<std::uint32_t>(state.unplanned);
   info.shots = static_cast<std::uint32_t>(state.shots.size());
   for (const Shot& shot : state.shots) {
     info.open_shots += shot.state != ShotState::kDelivered && shot.state != ShotState::kCancelled ? 1 : 0;
@@ -256,6 +280,19 @@ FarmInfo farm(const State& state) {
   }
   info.counters = state.counters;
   return info;
+}
+
+FarmFigures figures(const State& state) {
+  FarmFigures all;
+  all.farm = farm(state);
+  for (const Show& show : state.shows) all.shows.push_back({show.name, {}, show.compute_seconds});
+  for (const Shot& shot : state.shots) {
+    const TaskCounts counts = counts_of(shot);
+    for (std::size_t i = 0; i < counts.size(); ++i) all.shows[shot.show].tasks[i] += counts[i];
+  }
+  for (const char* name : {"connected", "lost", "draining", "drained", "quarantined"}) all.workers[name] = 0;
+  for (const Worker& worker : state.workers) ++all.workers[state_of(worker)];
+  return all;
 }
 
 std::vector<ShotInfo> shots(const State& state, Now now) {
@@ -272,13 +309,15 @@ std::optional<ShotInfo> shot(const State& state, std::string_view key, Now now) 
 
 std::optional<TaskInfo> task(const State& state, TaskId id, Now now) {
   if (!state.has_task(id)) return std::nullopt;
-  return task_info(state, state.task(id), now);
+  Forecast forecast(state, now);
+  return task_info(state, state.task(id), now, forecast);
 }
 
 std::vector<TaskInfo> tasks(const State& state, std::string_view key, Now now) {
   std::vector<TaskInfo> result;
   if (const Shot* found = state.find_shot(key); found != nullptr) {
-    for (const TaskId id : found->tasks) result.push_back(task_info(state, state.task(id), now));
+    Forecast forecast(state, now);
+    for (const TaskId id : found->tasks) result.push_back(task_info(state, state.task(id), now, forecast));
   }
   return result;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,7 +68,7 @@ struct TakeInfo {
   std::vector<WindowProgress> windows, master_windows;
   std::vector<VersionInfo> versions;
   std::vector<StageSeconds> seconds;
-  std::string recipe_hash;  // hex
+  std::string recipe_hash;  // hex; empty until the take is planned
   double compute_seconds = 0;
 };
 
@@ -77,6 +78,12 @@ struct ShotInfo {
   std::string reason;  // of attention and cancelled
   TaskId attention_task = 0;
   std::string waiting;  // why nothing moves, from the scheduler's own decision; empty when something runs
+  std::string waiting_for;                  // the kind of that reason in a word: "limit", "share" (explain.h)
+  std::optional<double> starts_in_seconds;  // about, of what waits; only of one shot
+  std::int64_t deadline_wall_ms = 0;        // 0: none
+  bool at_risk = false;                     // its deadline is in danger: it is served faster
+  double slack_seconds = 0;                 // what the deadline leaves beside the work that is left
+  std::vector<std::string> limits;          // shared limits that it claims
   bool pause_requested = false, paused = false;
   std::uint32_t priority = 0, frames = 0, approved = 0;
   config::Rate fps;  // delivered
@@ -99,6 +106,9 @@ struct TaskInfo {
   std::uint32_t take = 0, level = 0, window = 0, segment = 0, tile = 0, revision = 0;
   TaskState state = TaskState::kPending;
   std::string reason;  // why it waits, or why it ended
+  std::string waiting_for;                  // the kind of that reason in a word (explain.h); empty: it does not wait
+  std::optional<double> starts_in_seconds;  // about
+  bool ahead = false;                       // it runs ahead of its checkpoint's verdict
   std::uint32_t attempts = 0, failures = 0, losses = 0;
   std::string worker;  // who has it, or whose result was accepted
   float fraction = 0;
@@ -128,7 +138,20 @@ struct FarmInfo {
   Counters counters;
 };
 
+// What the farm counts, for GET /metrics.
+struct ShowFigures {
+  std::string name;
+  TaskCounts tasks{};
+  std::array<double, kStages> compute_seconds{};  // of accepted results
+};
+struct FarmFigures {
+  FarmInfo farm;
+  std::vector<ShowFigures> shows;
+  std::map<std::string, std::uint32_t> workers;  // by WorkerInfo::state; every state is there
+};
+
 FarmInfo farm(const State& state);
+FarmFigures figures(const State& state);
 std::vector<ShotInfo> shots(const State& state, Now now);  // newest last; takes without windows and seconds
 std::optional<ShotInfo> shot(const State& state, std::string_view key, Now now);
 std::optional<TaskInfo> task(const State& state, TaskId id, Now now);

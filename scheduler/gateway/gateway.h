@@ -17,6 +17,7 @@
 
 #include "config/farm.h"
 #include "config/result.h"
+#include "scheduler/gateway/metrics.h"
 #include "scheduler/loop.h"
 #include "storage/ledger.h"
 #include "storage/vault.h"
@@ -27,6 +28,7 @@ struct GatewayParts {
   Loop* loop = nullptr;
   storage::Ledger* ledger = nullptr;
   storage::Vault* vault = nullptr;
+  const Metrics* metrics = nullptr;
   std::vector<config::Token> tokens;
   std::vector<std::filesystem::path> model_roots;
   std::filesystem::path deliveries;

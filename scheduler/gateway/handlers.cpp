@@ -144,6 +144,12 @@ void Handlers::health(const httplib::Request&, httplib::Response& response) {
   send(response, json, farm ? 200 : 503);
 }
 
+void Handlers::metrics(Call& call) {
+  const auto figures = parts_.loop->query([](const State& state, Now) { return view::figures(state); });
+  if (!figures) return refuse(call.response, figures.error());
+  call.response.set_content(parts_.metrics->text(*figures), Metrics::kContentType);
+}
+
 template <class Read>
 void Handlers::show(Call& call, const std::string& what, Read read) {
   auto json = parts_.loop->query(std::move(read));
@@ -191,6 +197,7 @@ void Handlers::install_reads(httplib::Server& server) {
   });
   get(std::string("/v1/tasks/") + kTask, [this](Call& call) { show_task(call); });
   get(std::string("/v1/tasks/") + kTask + "/log", [this](Call& call) { log(call); });
+  get("/metrics", [this](Call& call) { metrics(call); });
   get("/v1/workers", [this](Call& call) {
     show(call, "workers",
          [](const State& state, Now now) { return std::optional(workers_json(state, now)); });

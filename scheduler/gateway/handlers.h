@@ -44,6 +44,7 @@ class Handlers {
   void log(Call& call);
   void artifact(Call& call);
   void file(Call& call);
+  void metrics(Call& call);
   void health(const httplib::Request& request, httplib::Response& response);
 
   // Answers with what `read` returns, 404 with `what` when it is nothing.

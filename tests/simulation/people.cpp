@@ -23,7 +23,7 @@ void People::begin() {
 }
 
 void People::submit() {
-  if (world_.oracle.shadow().tasks().size() >= tasks_) {
+  if (submitted_ >= tasks_) {
     submitting_ = false;
     return;
   }
@@ -46,6 +46,8 @@ void People::ask(event::SubmitBatch batch) {
     if (answer) {
       std::vector<std::string> shots;
       for (const auto& shot : batch.shots) shots.push_back(shot.shot.show + "/" + shot.shot.name);
+      for (const auto& shot : std::get<scheduler::command::Submitted>(*answer).shots)
+        submitted_ += shot.tasks;
       world_.oracle.acknowledged_submit(shots);
     } else {
       world_.oracle.complain(1, "a batch is refused: " + answer.error().message);

@@ -34,7 +34,8 @@ class People {
 
   World& world_;
   Dice dice_;
-  std::uint32_t tasks_;
+  std::uint32_t tasks_;          // to submit, at least
+  std::uint64_t submitted_ = 0;  // tasks of acknowledged batches
   std::shared_ptr<const config::ModelManifest> model_;
   bool submitting_ = false;
   int next_shot_ = 0, next_batch_ = 0;

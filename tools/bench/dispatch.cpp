@@ -91,7 +91,7 @@ Result<DispatchCost> measure_dispatch(const std::filesystem::path& models, std::
     if (!submitted) return tl::unexpected(submitted.error());
   }
   DispatchCost cost;
-  cost.planned = farm->state().tasks.size();
+  cost.planned = farm->state().tasks.size() + farm->state().unplanned;
   cost.bytes_per_planned_task =
       static_cast<double>(heap_bytes() - before) / static_cast<double>(cost.planned);
   if (const auto greeted = farm->hello(); !greeted) return tl::unexpected(greeted.error());

@@ -161,6 +161,7 @@ Status Farm::listen() {
   parts.loop = loop_.get();
   parts.ledger = ledger_.get();
   parts.vault = vault_.get();
+  parts.metrics = &metrics_;
   parts.tokens = {{"bench", config::Role::kAdmin, config::text_digest(kToken), ""}};
   parts.model_roots = {models()};
   parts.deliveries = folder_;
@@ -205,10 +206,10 @@ Result<Farm::Work> Farm::work() {
     using scheduler::TaskState;
     const auto count = [&](TaskState s) { return state.counts[static_cast<int>(s)]; };
     Work work;
-    work.planned = state.tasks.size();
+    work.planned = state.tasks.size() + state.unplanned;
     work.succeeded = count(TaskState::kSucceeded);
     work.open = count(TaskState::kPending) + count(TaskState::kReady) + count(TaskState::kLeased) +
-                count(TaskState::kRunning);
+                count(TaskState::kRunning) + state.unplanned;
     for (const auto& worker : state.workers) work.connected += worker.connected ? 1 : 0;
     return work;
   });

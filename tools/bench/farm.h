@@ -82,6 +82,7 @@ class Farm {
   std::unique_ptr<storage::Ledger> ledger_;
   std::unique_ptr<storage::Vault> vault_;
   std::unique_ptr<scheduler::Keeper> keeper_;
+  scheduler::Metrics metrics_;
   std::unique_ptr<scheduler::Loop> loop_;
   std::unique_ptr<protocol::Gate> gate_;
   std::unique_ptr<protocol::ControlServer> control_;

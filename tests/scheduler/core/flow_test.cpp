@@ -1,6 +1,8 @@
 // The way of a shot through the core: drafts, critics, revisions, ranking, approval, upgrade, delivery.
 #include <algorithm>
+#include <numeric>
 
+#include "scheduler/core/view.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {
@@ -294,16 +296,50 @@ TEST(Flow, AWorkerThatFailsWhatOthersFinishIsQuarantined) {
 TEST(Flow, ASkippedCritiqueIsUnknownAndTheTakeGoesOn) {
   TestFarm farm;
   farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a");
+  a.hello();
   const TaskId critique = farm.shot("demo/sh010").takes[0].versions[0].graph.critique;
   farm.step(event::Skip{3, critique, "ann"});
   EXPECT_TRUE(farm.last_reply().result.has_value());
   farm.step(event::Skip{4, farm.shot("demo/sh010").encode, "ann"});
   EXPECT_FALSE(farm.last_reply().result.has_value());
-  SimWorker a(farm, "a");
-  a.hello();
   run_to_end(farm, {&a});
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
   EXPECT_EQ(farm.shot("demo/sh010").takes[0].versions[0].verdict, Verdict::kUnknown);
+}
+
+TEST(Flow, AShotThatWaitsIsOneTaskAndCountsAll) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 65, 3), test_shot("sh020", 65, 3)});
+  const auto answer = std::get<command::Submitted>(*farm.last_reply().result);
+  const auto all = [&farm] {
+    const TaskCounts counts = view::shot(farm.state(), "demo/sh010", farm.now)->tasks;
+    return std::accumulate(counts.begin(), counts.end(), 0u);
+  };
+  EXPECT_EQ(farm.state().tasks.size(), 2u);
+  EXPECT_EQ(all(), answer.shots.at(0).tasks);
+  EXPECT_EQ(view::shot(farm.state(), "demo/sh010", farm.now)->takes.at(2).windows.size(),
+            answer.shots.at(0).windows);
+  event::Retry retry;
+  retry.request = 7;
+  retry.shot = "demo/sh010";
+  retry.take = 1;
+  retry.windows = {0};
+  farm.step(retry);
+  EXPECT_EQ(farm.last_reply().result.error().kind, ErrorKind::kConflict);
+  farm.restart();
+  EXPECT_EQ(all(), answer.shots.at(0).tasks);
+
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();  // leases the first shot's encode
+  EXPECT_EQ(farm.shot("demo/sh010").tasks.size(), answer.shots.at(0).tasks);
+  EXPECT_EQ(all(), answer.shots.at(0).tasks);
+  EXPECT_EQ(farm.shot("demo/sh020").tasks.size(), 1u);
+  farm.step(event::Cancel{8, "demo/sh020", "ann"});
+  EXPECT_EQ(farm.state().unplanned, 0u);
+  run_to_end(farm, {&a});
+  EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
+  EXPECT_EQ(farm.shot("demo/sh020").tasks.size(), 1u);
 }
 
 TEST(Submit, TheSameKeyGivesTheSameAnswerAndAnotherTextAConflict) {
@@ -313,7 +349,8 @@ TEST(Submit, TheSameKeyGivesTheSameAnswerAndAnotherTextAConflict) {
   farm.submit({test_shot("sh010")}, "key-1");
   ASSERT_TRUE(farm.last_reply().result.has_value());
   EXPECT_TRUE(std::get<command::Submitted>(*farm.last_reply().result).repeated);
-  EXPECT_EQ(std::get<command::Submitted>(*farm.last_reply().result).shots.at(0).tasks, tasks);
+  EXPECT_EQ(std::get<command::Submitted>(*farm.last_reply().result).shots.at(0).tasks,
+            tasks + farm.state().unplanned);
   EXPECT_EQ(farm.state().tasks.size(), tasks);
   event::SubmitBatch other;
   other.request = 9;

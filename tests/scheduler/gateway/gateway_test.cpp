@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <httplib.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "config/digest.h"
@@ -20,6 +21,8 @@ using testing::HasSubstr;
 class GatewayTest : public testing::Test {
  protected:
   void SetUp() override {
+    farm_.on_sync = [this](auto duration) { metrics_.observe_sync(duration); };
+    farm_.on_dispatch = [this](auto duration) { metrics_.observe_dispatch(duration); };
     farm_.start();
     open_gateway();
   }
@@ -29,6 +32,7 @@ class GatewayTest : public testing::Test {
     parts.loop = &farm_.loop();
     parts.ledger = &farm_.ledger();
     parts.vault = &farm_.vault();
+    parts.metrics = &metrics_;
     parts.tokens = {{"vic", Role::kViewer, config::text_digest("v"), ""},
                     {"ann", Role::kArtist, config::text_digest("a"), ""},
                     {"sue", Role::kSupervisor, config::text_digest("s"), ""},
@@ -82,6 +86,7 @@ class GatewayTest : public testing::Test {
     return reply_of(client().Post(path, token(secret, std::move(headers)), body, "application/json"));
   }
 
+  Metrics metrics_;
   FakeFarm farm_;
   std::unique_ptr<Gateway> gateway_;
   std::atomic<bool> disk_full_{false};
@@ -140,6 +145,43 @@ TEST_F(GatewayTest, ABatchGoesThroughTheWholeFarm) {
   const auto workers = get("/v1/workers").json["workers"];
   ASSERT_EQ(workers.size(), 1u);
   EXPECT_EQ(workers[0]["state"], "idle");
+}
+
+// The value of one line of GET /metrics, NaN when there is no such line.
+double metric(const std::string& text, const std::string& series) {
+  const auto at = text.find("\n" + series + " ");
+  return at == std::string::npos ? std::nan("") : std::stod(text.substr(at + series.size() + 2));
+}
+
+TEST_F(GatewayTest, MetricsCountWhatTheFarmDid) {
+  EXPECT_EQ(reply_of(client().Get("/metrics")).status, 401);
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}, 2), "a").status, 201);
+  const auto before = get("/metrics");
+  EXPECT_EQ(before.status, 200);
+  EXPECT_EQ(metric(before.body, "rushes_tasks{show=\"demo\",state=\"succeeded\"}"), 0) << before.body;
+  EXPECT_GE(metric(before.body, "rushes_tasks{show=\"demo\",state=\"ready\"}"), 1);
+  EXPECT_EQ(metric(before.body, "rushes_workers{state=\"connected\"}"), 0);
+  EXPECT_EQ(metric(before.body, "rushes_dispatch_seconds_count"), 0);
+
+  farm_.add_worker("w1");
+  ASSERT_TRUE(farm_.wait_done());
+  const auto after = get("/metrics");
+  const double done = metric(after.body, "rushes_tasks{show=\"demo\",state=\"succeeded\"}");
+  EXPECT_GT(done, 5) << after.body;
+  EXPECT_EQ(metric(after.body, "rushes_tasks{show=\"demo\",state=\"ready\"}"), 0);
+  EXPECT_EQ(metric(after.body, "rushes_workers{state=\"connected\"}"), 1);
+  EXPECT_GT(metric(after.body, "rushes_compute_seconds_total{show=\"demo\",stage=\"denoise\"}"), 0);
+  EXPECT_GT(metric(after.body, "rushes_sync_seconds_count"),
+            metric(before.body, "rushes_sync_seconds_count"));
+  const double dispatches = metric(after.body, "rushes_dispatch_seconds_count");
+  EXPECT_GE(dispatches, 1);
+  EXPECT_LE(dispatches, done);
+  EXPECT_EQ(metric(after.body, "rushes_lease_expiries_total"), 0);
+  restart();
+  const auto again = get("/metrics");
+  for (const char* kept : {"rushes_tasks{show=\"demo\",state=\"succeeded\"}",
+                           "rushes_compute_seconds_total{show=\"demo\",stage=\"denoise\"}"})
+    EXPECT_EQ(metric(again.body, kept), metric(after.body, kept)) << kept;
 }
 
 TEST_F(GatewayTest, ADryRunPlansAndKeepsNothing) {

@@ -193,6 +193,8 @@ void FakeFarm::start(std::uint64_t snapshot_every) {
   options.random = real_random;
   options.tick = std::chrono::milliseconds(20);
   options.snapshot_every = snapshot_every;
+  options.on_sync = on_sync;
+  options.on_dispatch = on_dispatch;
   loop_ = std::make_unique<Loop>(*ledger_, *vault_, *keeper_, options);
   const auto recovered = loop_->recover();
   ASSERT_TRUE(recovered) << recovered.error().message;

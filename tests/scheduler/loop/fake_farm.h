@@ -76,6 +76,7 @@ class FakeFarm {
   bool wait_done();
   Digest state_hash_now();
   std::vector<Error> failures;  // what the loop reported; read after stop()
+  std::function<void(std::chrono::nanoseconds)> on_sync, on_dispatch;  // for the loop; set before start()
 
  private:
   storage::TemporaryFolder folder_;

@@ -1,0 +1,36 @@
+// The farm's figures in Prometheus' text format, for GET /metrics.
+//
+// What the State counts is read when somebody asks; how long things take is observed where they happen. Names
+// and labels follow Prometheus' conventions: base units, `_total` for counters, one family per question.
+//
+// Thread contract: all functions may be called from any thread.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "scheduler/core/view.h"
+
+namespace rushes::scheduler {
+
+class Metrics {
+ public:
+  static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+  Metrics();
+  ~Metrics();
+
+  // From the append of a group of records until they are on the disk.
+  void observe_sync(std::chrono::nanoseconds duration);
+  // From the arrival of the oldest event of a turn until the assignments that it led to leave, sync included.
+  void observe_dispatch(std::chrono::nanoseconds duration);
+
+  std::string text(const view::FarmFigures& figures) const;
+
+ private:
+  struct Histograms;
+  std::unique_ptr<Histograms> histograms_;
+};
+
+}  // namespace rushes::scheduler
