@@ -89,7 +89,7 @@ void FarmRun::submit(std::size_t batch, int occurrence) {
   submit.request = 1;
   submit.name = farm_.batches[batch].name + "-" + std::to_string(occurrence + 1);
   submit.by = "studio";
-  submit.shots = work_.shots(batch, occurrence);
+  submit.shots = work_.shots(batch, occurrence, kStartWallMs + timeline_.now());
   Submission submission{batch, timeline_.now(), {}};
   for (std::size_t i = 0; i < submit.shots.size(); ++i)
     submission.shots.push_back(static_cast<scheduler::ShotId>(state_.shots.size() + i));

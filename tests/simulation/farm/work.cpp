@@ -104,7 +104,8 @@ Work::Work(const Description& farm) : farm_(farm) {
   }
 }
 
-std::vector<scheduler::event::ShotRequest> Work::shots(std::size_t index, int occurrence) const {
+std::vector<scheduler::event::ShotRequest> Work::shots(std::size_t index, int occurrence,
+                                                       std::int64_t now_wall_ms) const {
   const BatchDescription& batch = farm_.batches[index];
   const std::string name = batch.name + "-" + std::to_string(occurrence + 1);
   Dice dice(farm_.seed, hash_of(name));
@@ -123,6 +124,7 @@ std::vector<scheduler::event::ShotRequest> Work::shots(std::size_t index, int oc
     shot.gate = dice.chance(batch.gate);
     shot.upgrade.enabled = dice.chance(batch.upgrade);
     shot.upgrade.scale = batch.scale;
+    if (batch.deadline.count() > 0) shot.deadline = now_wall_ms + batch.deadline.count();
     shot.approve = config::Approve::kBest;
     requests.push_back({std::move(shot), manifests_[static_cast<std::size_t>(batch.model)], {}});
   }

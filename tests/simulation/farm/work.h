@@ -22,7 +22,8 @@ class Work {
   explicit Work(const Description& farm);
 
   // The batch as it is submitted for the `occurrence`th time (from 0).
-  std::vector<scheduler::event::ShotRequest> shots(std::size_t batch, int occurrence) const;
+  std::vector<scheduler::event::ShotRequest> shots(std::size_t batch, int occurrence,
+                                                   std::int64_t now_wall_ms) const;
   scheduler::event::ModelOffer offer(int model) const;
   int model_of(const scheduler::Shot& shot) const;  // index into Description::models
 
