@@ -12,6 +12,9 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr std::array<std::string_view, 5> kRoles{"viewer", "guest", "artist", "supervisor", "admin"};
+// Stages of a take that a shared limit may name (storage/records.capnp).
+const std::vector<std::string> kStageWords{"encode", "denoise", "critique", "decode",
+                                           "enlarge", "refine", "finish", "deliver"};
 constexpr Milliseconds kLongest = 24h * 30;
 
 void read_listen(Fields& root, Listen& listen) {
@@ -75,6 +78,40 @@ void read_times(Fields& root, Times& times) {
   });
 }
 
+void read_shared_limit(Fields& fields, SharedLimit& limit) {
+  fields.require("name", "the limit's name, which shots may claim");
+  fields.require("count", "how many tasks may hold it at once");
+  fields.name("name", limit.name);
+  fields.integer("count", limit.count, 1, 1'000'000);
+  fields.list("stages", kStageWords.size(), "a list of stages such as [finish, deliver]",
+              [&](const YamlNode& item, const std::string& path) {
+                if (std::find(kStageWords.begin(), kStageWords.end(), item.text) == kStageWords.end()) {
+                  const std::string near = nearest(item.text, kStageWords);
+                  fields.problems().add(item, path,
+                                        mismatch("a stage", item) +
+                                            (near.empty() ? "" : "; did you mean '" + near + "'?"));
+                } else {
+                  limit.stages.push_back(item.text);
+                }
+              });
+  fields.finish();
+}
+
+void read_shared_limits(Fields& fields, std::vector<SharedLimit>& shared) {
+  fields.list("shared", 64, "a list of {name: LIMIT, count: N, stages: [STAGE, ...]}",
+              [&](const YamlNode& item, const std::string& path) {
+                Fields entry(item, path, fields.problems());
+                if (item.kind != YamlNode::Kind::kMap) return;
+                SharedLimit limit;
+                read_shared_limit(entry, limit);
+                const bool twice = std::any_of(shared.begin(), shared.end(),
+                                               [&](const auto& other) { return other.name == limit.name; });
+                if (twice)
+                  entry.problem("name", "expected every limit once, found '" + limit.name + "' again");
+                shared.push_back(std::move(limit));
+              });
+}
+
 void read_limits(Fields& root, Limits& limits) {
   root.map("limits", [&](Fields& fields) {
     fields.size("artifact", limits.artifact, 1 << 20, 1ull << 42);
@@ -82,6 +119,7 @@ void read_limits(Fields& root, Limits& limits) {
     fields.size("disk_reserve", limits.disk_reserve, 0, 1ull << 44);
     fields.integer("workers", limits.workers, 1, 100'000);
     fields.integer("open_shots", limits.open_shots, 1, 10'000'000);
+    read_shared_limits(fields, limits.shared);
   });
 }
 
@@ -91,6 +129,14 @@ void read_retries(Fields& root, Retries& retries) {
     fields.integer("worker_failures", retries.worker_failures, 1, 1000);
     fields.duration("quarantine", retries.quarantine, 0ms, kLongest);
     fields.duration("backoff", retries.backoff, 0ms, 60s);
+  });
+}
+
+void read_scheduling(Fields& root, Scheduling& scheduling) {
+  root.map("scheduling", [&](Fields& fields) {
+    fields.duration("straggler_min", scheduling.straggler_min, 1s, kLongest);
+    fields.number("straggler_spread", scheduling.straggler_spread, 1, 100);
+    fields.flag("run_ahead", scheduling.run_ahead);
   });
 }
 
@@ -109,6 +155,7 @@ void read_root(Fields& root, Farm& farm, const std::filesystem::path& folder) {
   read_times(root, farm.times);
   read_limits(root, farm.limits);
   read_retries(root, farm.retries);
+  read_scheduling(root, farm.scheduling);
   root.finish();
 }
 

@@ -39,6 +39,7 @@ struct Show {
   std::string name;
   double weight = 1.0;  // > 0; shares are proportional
   double floor = 0.0;   // 0..1 of all slots, kept while the show has runnable work; all floors sum to <= 1
+  bool operator==(const Show&) const = default;
 };
 
 // Durations are of CLOCK_BOOTTIME. What each prevents is written in config/farm.yaml.
@@ -51,12 +52,28 @@ struct Times {
   Milliseconds group_commit{2};           // how long the journal gathers records before one sync
 };
 
+// A counted resource that all workers share: a licence, the storage's bandwidth.
+struct SharedLimit {
+  std::string name;
+  int count = 1;                    // tasks that may hold it at once
+  std::vector<std::string> stages;  // whose tasks claim it; empty: the tasks of shots that name it
+  bool operator==(const SharedLimit&) const = default;
+};
+
 struct Limits {
   std::uint64_t artifact = 4ull << 30;         // bytes of one artifact
   std::uint64_t request_body = 1024 * 1024;    // bytes of one HTTP request
   std::uint64_t disk_reserve = 1ull << 30;     // bytes left free on the data folder's disk
   int workers = 1000;
   int open_shots = 10'000;
+  std::vector<SharedLimit> shared;
+};
+
+// How the farm chooses; what each prevents is written in config/farm.yaml.
+struct Scheduling {
+  Milliseconds straggler_min{60'000};  // an attempt straggles when it runs longer than this and than
+  double straggler_spread = 4;         //   its estimate + straggler_spread * deviation
+  bool run_ahead = true;               // idle workers go on behind a gate before its verdict
 };
 
 struct Retries {
@@ -77,6 +94,7 @@ struct Farm {
   Times times;
   Limits limits;
   Retries retries;
+  Scheduling scheduling;
   // The share of a show, listed or not.
   Show show(std::string_view show_name) const;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "config/instant.h"
 #include "config/read_sampling.h"
 #include "config/yaml.h"
 
@@ -189,6 +190,28 @@ void read_editorial(Fields& fields, Shot& shot) {
   fields.text("reel", shot.reel, 32);
 }
 
+void read_service(Fields& fields, Shot& shot) {
+  fields.integer("priority", shot.priority, 0, 100);
+  if (std::string text; fields.text("deadline", text, 64)) {
+    if (text == "none")
+      shot.deadline.reset();
+    else if (const auto instant = parse_instant(text))
+      shot.deadline = *instant;
+    else
+      fields.problem("deadline", instant.error().message);
+  }
+  if (fields.has("limits")) shot.limits.clear();
+  fields.list("limits", 16, "a list of names of farm.yaml's limits.shared",
+              [&](const YamlNode& item, const std::string& path) {
+                std::string name;
+                const Reading reading = read_name(item, name);
+                if (!reading.ok)
+                  fields.problems().add(item, path, mismatch(reading.expected, item));
+                else if (std::find(shot.limits.begin(), shot.limits.end(), name) == shot.limits.end())
+                  shot.limits.push_back(name);
+              });
+}
+
 // Everything that may stand in `defaults` as well as in a shot.
 void read_common(Fields& fields, Draft& draft, const Context& context) {
   Shot& shot = draft.shot;
@@ -201,7 +224,7 @@ void read_common(Fields& fields, Draft& draft, const Context& context) {
     if (shot.sampling.start_sigma)
       map.problem("start_sigma", "a draft starts from pure noise; start_sigma belongs to upgrade");
   });
-  fields.integer("priority", shot.priority, 0, 100);
+  read_service(fields, shot);
   fields.flag("gate", shot.gate);
   if (int index = 0; fields.choice("approve", index, words(kApproveWords)))
     shot.approve = static_cast<Approve>(index);

@@ -218,6 +218,7 @@ struct Record {
     workerRow @29 :WorkerRow;
     batchRow @30 :BatchSubmitted;
     snapshotEnd @31 :Void;
+    estimateRow @32 :EstimateRow;
   }
 }
 
@@ -257,6 +258,8 @@ struct ShotSpec {
   reel @19 :Text;
   deliverNumerator @20 :UInt32;
   deliverDenominator @21 :UInt32;
+  deadlineWallMs @22 :Int64;     # 0: none
+  limits @23 :List(Text);        # shared limits that its tasks claim
 }
 
 struct Dependency { task @0 :UInt64; data @1 :Bool = true; }  # data: its outputs are inputs
@@ -347,7 +350,7 @@ struct AttemptEnded {
   retryAtMs @8 :Int64;
   wallMs @9 :Int64;
 }
-struct RevokeAsked { ref @0 :AttemptRef; then @1 :TaskState; reason @2 :Text; }
+struct RevokeAsked { ref @0 :AttemptRef; then @1 :TaskState; reason @2 :Text; straggler @3 :Bool; }
 struct TaskClosed { task @0 :UInt64; state @1 :TaskState; reason @2 :Text; wallMs @3 :Int64; }
 struct TaskReopened { task @0 :UInt64; reason @1 :Text; wallMs @2 :Int64; }
 
@@ -470,6 +473,18 @@ struct TaskRow {
   plannedWallMs @13 :Int64;
   startedWallMs @14 :Int64;
   finishedWallMs @15 :Int64;
+  slowOn @16 :UInt32 = 0xffffffff;  # the worker that it was taken from because it was too slow there
+}
+
+# What was learned about how long tasks take: wall seconds of one unit of work.
+struct EstimateRow {
+  stage @0 :Stage;
+  level @1 :UInt32;
+  model @2 :Text;
+  numericClass @3 :Text;
+  mean @4 :Float64;
+  deviation @5 :Float64;
+  samples @6 :UInt32;
 }
 
 struct WorkerRow { worker @0 :UInt32; row @1 :WorkerState; }

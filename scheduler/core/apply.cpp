@@ -4,12 +4,14 @@
 #include <cassert>
 
 #include "config/mutation.h"
+#include "scheduler/core/estimates.h"
 #include "scheduler/core/index.h"
 
 namespace rushes::scheduler {
 namespace {
 
-constexpr std::size_t kHeldDigests = 8192;  // of one worker's cache; beyond it the set starts anew
+constexpr double kLongestCharge = 7 * 24 * 3600;  // seconds; a worker cannot ruin its show's share by a claim
+constexpr std::size_t kHeldDigests = 8192;        // of one worker's cache; beyond it the set starts anew
 
 void note(State& state, std::int64_t wall_ms, const char* kind, const std::string& shot, std::uint32_t take,
           TaskId task, const std::string& worker, std::string text) {
@@ -25,7 +27,7 @@ void note_task(State& state, std::int64_t wall_ms, const char* kind, const Task&
 void add_tasks(State& state, ShotId shot, const std::vector<PlannedTask>& tasks, std::int64_t wall_ms) {
   const TaskId first = state.tasks.size() + 1;
   for (const PlannedTask& plan : tasks) index::add_task(state, shot, plan, wall_ms);
-  index::set_depths(state, first);
+  index::begin(state, first);
 }
 
 std::string window_list(const std::vector<std::uint32_t>& windows) {
@@ -61,7 +63,7 @@ void apply_one(State& state, const record::ShotPlanned& r) {
   }
   shot.encode = r.tasks.front().id;
   state.shot_index[shot.key] = r.shot;
-  index::recount_unplanned(state, state.shots[r.shot]);
+  index::add_shot(state, r.shot);
   add_tasks(state, r.shot, r.tasks, r.wall_ms);
   note(state, r.wall_ms, "shot.planned", state.shots[r.shot].key, 0, 0, "",
        std::to_string(r.spec.seeds.size()) + " takes of " + std::to_string(r.spec.recipe.frames) +
@@ -126,6 +128,7 @@ void apply_one(State& state, const record::Leased& r) {
   lease.expires_ms = r.expires_ms;
   index::set_state(state, task, TaskState::kLeased);
   index::take_lease(state, task, lease);
+  index::charge(state, task, r.charge);
   task.progress = {};
   if (shot.started_wall_ms == 0) shot.started_wall_ms = r.wall_ms;
   note_task(state, r.wall_ms, "task.leased", task, state.workers[r.worker].name,
@@ -136,21 +139,12 @@ void apply_one(State& state, const record::Started& r) {
   Task& task = state.tasks[r.ref.task - 1];
   index::set_state(state, task, TaskState::kRunning);
   task.lease.started_wall_ms = r.wall_ms;
+  task.lease.started_ms = r.now_ms;
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
   task.progress.changed_ms = r.now_ms;
   if (needs_model(task.plan)) {
     state.workers[task.lease.worker].model_loaded = state.shots[task.shot].spec.recipe.model_digest;
   }
-}
-
-void learn_rate(State& state, const Task& task) {
-  const Shot& shot = state.shots[task.shot];
-  if (task.plan.work <= 0 || task.result.wall_seconds <= 0) return;
-  WorkRate& rate =
-      state.rates[{task.plan.stage, task.plan.level, shot.spec.recipe.model, shot.numeric_class}];
-  const double measured = task.result.wall_seconds / task.plan.work;
-  rate.samples = std::min(rate.samples + 1, 16u);
-  rate.seconds_per_work += (measured - rate.seconds_per_work) / rate.samples;
 }
 
 void charge_show(State& state, const Task& task) {
@@ -161,6 +155,7 @@ void charge_show(State& state, const Task& task) {
 void apply_one(State& state, const record::ResultAccepted& r) {
   Task& task = state.tasks[r.ref.task - 1];
   Worker& worker = state.workers[r.worker];
+  index::settle(state, task, std::clamp(r.result.wall_seconds, 0.0, kLongestCharge));
   index::drop_lease(state, task);
   task.result = r.result;
   task.accepted_attempt = r.ref.attempt;
@@ -172,9 +167,9 @@ void apply_one(State& state, const record::ResultAccepted& r) {
   ++worker.accepted;
   worker.compute_seconds += r.result.compute_seconds;
   if (worker.cached.size() > kHeldDigests) worker.cached.clear();
-  for (const Output& output : r.result.outputs) worker.cached.emplace(storage::bytes_of(output.digest));
+  for (const Output& output : r.result.outputs) worker.cached.insert(output.digest);
   index::set_state(state, task, TaskState::kSucceeded);
-  learn_rate(state, task);
+  learn(state, task);
   charge_show(state, task);
   note_task(state, r.wall_ms, "task.succeeded", task, worker.name, "");
   index::release_dependents(state, task);
@@ -183,6 +178,7 @@ void apply_one(State& state, const record::ResultAccepted& r) {
 void apply_one(State& state, const record::AttemptEnded& r) {
   Task& task = state.tasks[r.ref.task - 1];
   Worker& worker = state.workers[r.worker];
+  if (r.end == AttemptEnd::kStopped && task.state == TaskState::kLeased) index::settle(state, task, 0);
   index::drop_lease(state, task);
   Failure failure{r.end, r.ref.attempt, worker.name, r.kind, r.message, r.exit_cause, r.log_tail, r.wall_ms};
   if (failure.log_tail.size() > kKeptLogBytes) {
@@ -202,7 +198,9 @@ void apply_one(State& state, const record::AttemptEnded& r) {
     task.closed_reason = r.message;
     task.finished_wall_ms = r.wall_ms;
   }
-  index::set_state(state, task, r.then);
+  // What ran ahead waits for its checkpoint again.
+  const bool waits = r.then == TaskState::kReady && task.missing > 0;
+  index::set_state(state, task, waits ? TaskState::kPending : r.then);
   if (r.then == TaskState::kSkipped) index::release_dependents(state, task);
   note_task(state, r.wall_ms, "task.attempt_ended", task, worker.name,
             std::string(to_string(r.end)) + (r.message.empty() ? "" : ": " + r.message));
@@ -213,6 +211,7 @@ void apply_one(State& state, const record::RevokeAsked& r) {
   task.lease.revoking = true;
   task.lease.then = r.then;
   task.lease.revoke_reason = r.reason;
+  if (r.straggler) task.slow_on = task.lease.worker;
 }
 
 void apply_one(State& state, const record::TaskClosed& r) {
@@ -333,7 +332,10 @@ void copy_offer(Worker& worker, const Worker& row) {
 void apply_one(State& state, const record::WorkerJoined& r) {
   if (r.worker == state.workers.size()) state.workers.emplace_back();
   Worker& worker = state.workers[r.worker];
+  index::count_slots(state, worker, -1);
   copy_offer(worker, r.row);
+  index::count_slots(state, worker, 1);
+  index::set_kind(state, worker);
   worker.connected = true;
   worker.seen_ms = r.now_ms;
   worker.seen_wall_ms = r.wall_ms;
@@ -364,8 +366,11 @@ void apply_one(State& state, const record::Recovered& r) {
     Worker& worker = state.workers[id];
     worker.connected = false;
     worker.quarantined_until_ms = 0;
-    for (const TaskId task : worker.leases)
+    for (const TaskId task : worker.leases) {
       if (!mutated(Mutation::kForgetRenewal)) index::renew_lease(state, state.tasks[task - 1], r.expires_ms);
+      state.tasks[task - 1].lease.started_ms =
+          r.expires_ms;  // not measured across a restart: no straggler yet
+    }
     index::refresh_hungry(state, id);
   }
   while (!state.retries.empty()) {
@@ -393,6 +398,7 @@ void apply_one(State& state, const record::BatchRow& r) {
 void apply_one(State& state, const record::WorkerRow& r) {
   Worker& worker = state.workers.emplace_back();
   copy_offer(worker, r.row);
+  index::set_kind(state, worker);
   state.worker_index[worker.name] = r.worker;
 }
 
@@ -401,8 +407,7 @@ void apply_one(State& state, const record::ShotRow& r) {
   shot.show = index::show_of(state, shot.spec.show);
   shot.tasks.clear();  // every task row adds itself
   state.shot_index[shot.key] = r.shot;
-  shot.unplanned = 0;
-  index::recount_unplanned(state, shot);
+  index::add_shot(state, r.shot);
 }
 
 // A task row brings the task as it was; its dependents' rows come later and count what they miss.
@@ -417,35 +422,23 @@ void apply_one(State& state, const record::TaskRow& r) {
   task.accepted_attempt = r.row.accepted_attempt;
   task.accepted_lease = r.row.accepted_lease;
   task.accepted_worker = r.row.accepted_worker;
+  task.slow_on = r.row.slow_on;
   task.result = r.row.result;
   task.started_wall_ms = r.row.started_wall_ms;
   task.finished_wall_ms = r.row.finished_wall_ms;
   const bool held = is_held(r.row.state) && !mutated(Mutation::kLoseLeaseOnRestart);
   const TaskState as = is_held(r.row.state) && !held ? TaskState::kReady : r.row.state;
-  if (as != TaskState::kPending) index::set_state(state, task, as);
+  if (as != TaskState::kPending)
+    index::set_state(state, task, as);
+  else
+    index::refresh_ready(state, task);
   if (held) index::take_lease(state, task, r.row.lease);
-  if (r.row.state == TaskState::kSucceeded) {
-    learn_rate(state, task);
-    charge_show(state, task);
-  }
+  if (r.row.state == TaskState::kSucceeded) charge_show(state, task);
 }
 
-void apply_one(State& state, const record::SnapshotEnd&) {
-  for (TaskId id = state.tasks.size(); id >= 1; --id) {
-    Task& task = state.tasks[id - 1];
-    std::uint32_t depth = 1;
-    for (const TaskId dependent : task.dependents)
-      depth = std::max(depth, state.tasks[dependent - 1].depth + 1);
-    if (task.bucket != kNoIndex && depth != task.depth) {
-      // The depth is part of the bucket's order.
-      const TaskState kept = task.state;
-      index::set_state(state, task, TaskState::kPending);
-      task.depth = depth;
-      index::set_state(state, task, kept);
-    }
-    task.depth = depth;
-  }
-}
+void apply_one(State& state, const record::EstimateRow& r) { state.rates[r.key] = r.estimate; }
+
+void apply_one(State& state, const record::SnapshotEnd&) { index::set_paths(state, 1); }
 
 // ---- volatile
 // -----------------------------------------------------------------------------------------------------
@@ -470,7 +463,7 @@ void apply_one(State& state, const record::WorkerCaches& r) {
   worker.cached.clear();
   for (const Digest& digest : r.cached) {
     if (worker.cached.size() >= kHeldDigests) break;
-    worker.cached.emplace(storage::bytes_of(digest));
+    worker.cached.insert(digest);
   }
 }
 
@@ -500,6 +493,35 @@ void apply_one(State& state, const record::Ticked& r) {
   }
 }
 
+void apply_one(State& state, const record::Reserved& r) { state.reservations.push_back(r.reservation); }
+
+void apply_one(State& state, const record::ReservationOver& r) {
+  std::erase_if(state.reservations, [&](const Reservation& kept) { return kept.task == r.task; });
+  state.dispatch_due = true;
+}
+
+void apply_one(State& state, const record::DeadlineSeen& r) {
+  Shot& shot = state.shots[r.shot];
+  shot.slack_ms = r.slack_ms;
+  shot.look_at_ms = r.look_at_ms;
+  if (shot.urgent != r.urgent) index::set_urgent(state, r.shot, r.urgent);
+}
+
+void apply_one(State& state, const record::EstimatesSeen&) {
+  // A few shots a tick, so that no tick is long; a large farm is round in some minutes.
+  constexpr int kShots = 64, kLooked = 4096;
+  int refreshed = 0;
+  for (int i = 0; i < kLooked && refreshed < kShots && i < static_cast<int>(state.shots.size()); ++i) {
+    if (state.paths_cursor >= state.shots.size()) state.paths_cursor = 0;
+    Shot& shot = state.shots[state.paths_cursor++];
+    if (shot.left_seconds <= 0) continue;
+    index::refresh_paths(state, shot);
+    ++refreshed;
+  }
+}
+
+void apply_one(State& state, const record::Configured& r) { index::configure(state, r.sharing); }
+
 }  // namespace
 
 void apply(State& state, const Record& record) {
@@ -507,7 +529,7 @@ void apply(State& state, const Record& record) {
 }
 
 bool is_durable(const Record& record) {
-  static_assert(std::variant_size_v<Record> == kDurableRecords + 9, "volatile records are the last ones");
+  static_assert(std::variant_size_v<Record> == kDurableRecords + 14, "volatile records are the last ones");
   return record.index() < kDurableRecords;
 }
 

@@ -5,13 +5,18 @@
 
 namespace rushes::scheduler {
 
-Settings settings_of(const config::Farm& farm) { return {farm.times, farm.retries, farm.limits, farm.shows}; }
+Settings settings_of(const config::Farm& farm) { return {farm.times, farm.retries, farm.limits, farm.shows, farm.scheduling}; }
 
 Decision decide(State& state, const Settings& settings, const Event& event, Now now, std::uint64_t random) {
   Decider decider(state, settings, now, random);
   std::visit([&decider](const auto& e) { decider.on(e); }, event);
   decider.dispatch();
   return decider.take();
+}
+
+void Decider::configure() {
+  Sharing sharing{settings_.shows, settings_.limits.shared};
+  if (sharing != state_.sharing) emit(record::Configured{std::move(sharing)});
 }
 
 void Decider::done(RequestId request, std::string message) {

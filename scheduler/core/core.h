@@ -31,6 +31,7 @@ struct Settings {
   config::Retries retries;
   config::Limits limits;
   std::vector<config::Show> shows;  // a show that is not listed has weight 1 and no floor
+  config::Scheduling scheduling;
 };
 Settings settings_of(const config::Farm& farm);
 

@@ -27,6 +27,7 @@ bool is_over(const Shot& shot) {
 }  // namespace
 
 void Decider::on(const event::SubmitBatch& e) {
+  configure();
   if (const auto known = state_.key_index.find(e.idempotency_key);
       !e.idempotency_key.empty() && known != state_.key_index.end()) {
     const Batch& batch = state_.batches[known->second - 1];
@@ -43,6 +44,7 @@ void Decider::on(const event::SubmitBatch& e) {
   std::vector<ShotSpec> specs;
   std::string problems;
   std::set<std::string> names;
+  std::vector<std::string> unknown;
   const auto problem = [&problems](const std::string& line) {
     problems += (problems.empty() ? "" : "\n") + line;
   };
@@ -51,6 +53,12 @@ void Decider::on(const event::SubmitBatch& e) {
     if (state_.find_shot(key) != nullptr)
       problem("shot " + key + ": is already on the farm; give it another name");
     if (!names.insert(key).second) problem("shot " + key + ": is in the batch twice");
+    for (const std::string& limit : wanted.shot.limits) {
+      const auto& known = settings_.limits.shared;
+      if (std::none_of(known.begin(), known.end(), [&](const auto& l) { return l.name == limit; }))
+        unknown.push_back("shot " + key + ": limits: the farm has no limit '" + limit +
+                          "'; limits.shared of farm.yaml lists them");
+    }
     auto spec = resolve_shot(wanted.shot, *wanted.model, wanted.images);
     if (spec) {
       specs.push_back(std::move(*spec));
@@ -59,8 +67,9 @@ void Decider::on(const event::SubmitBatch& e) {
     }
   }
   if (e.shots.empty()) problem("the batch has no shots");
+  const bool conflict = specs.size() == e.shots.size() && !e.shots.empty() && unknown.empty();
+  for (const std::string& line : unknown) problem(line);
   if (!problems.empty()) {
-    const bool conflict = specs.size() == e.shots.size() && !e.shots.empty();
     return refuse(e.request, conflict ? ErrorKind::kConflict : ErrorKind::kInvalid, problems);
   }
   const auto open =

@@ -14,10 +14,6 @@
 namespace rushes::scheduler {
 namespace {
 
-bool is_done(const Task& task) {
-  return task.state == TaskState::kSucceeded || task.state == TaskState::kSkipped;
-}
-
 // Critiques that decide on a version: the windows' and the whole take's.
 std::vector<TaskId> critiques_of(const VersionGraph& graph) {
   std::vector<TaskId> tasks = graph.checkpoints;

@@ -66,6 +66,7 @@ constexpr const char* kNotNamed = "the worker does not name it";
 }  // namespace
 
 void Decider::on(const event::Hello& e) {
+  configure();
   const Worker* known = state_.find_worker(e.worker);
   if (const std::string problem = problem_of(e, settings_, state_.workers.size(), known != nullptr);
       !problem.empty()) {
@@ -300,6 +301,7 @@ void Decider::on(const event::Bye& e) {
 }
 
 void Decider::on(const event::Recover&) {
+  configure();
   emit(record::Recovered{state_.epoch + 1, lease_end(), now_.wall_ms});
   look_at_clock();
 }
@@ -340,12 +342,15 @@ void Decider::on(const event::Tick&) {
     const std::int64_t until = state_.workers[id].quarantined_until_ms;
     if (until > 0 && until <= now_.boot_ms) emit(record::QuarantineOver{id});
   }
+  if (state_.left_seconds > 0) emit(record::EstimatesSeen{});
+  look_at_deadlines();
+  relieve_stragglers();
 }
 
-void Decider::revoke(const Task& task, TaskState then, const std::string& reason) {
+void Decider::revoke(const Task& task, TaskState then, const std::string& reason, bool straggler) {
   const AttemptRef ref{task.plan.id, task.attempt, task.lease.id};
   const std::string worker = state_.workers[task.lease.worker].name;
-  emit(record::RevokeAsked{ref, then, reason});
+  emit(record::RevokeAsked{ref, then, reason, straggler});
   send(command::Revoke{ref, worker, reason});
   if (mutated(Mutation::kReleaseBeforeStop)) attempt_over(task, AttemptEnd::kStopped, reason);
 }

@@ -44,6 +44,7 @@ class Decider {
 
   // dispatch.cpp: gives ready tasks to workers with room.
   void dispatch();
+  void configure();  // what farm.yaml says about shares and limits
 
   Decision take() { return std::move(decision_); }
 
@@ -79,7 +80,7 @@ class Decider {
   void attempt_failed(const Task& task, WorkerId worker, const event::Failed& e);
   void attempt_over(const Task& task, AttemptEnd end, const std::string& message);  // lost, stopped
   void give_to_person(TaskId task, const std::string& message);
-  void revoke(const Task& task, TaskState then, const std::string& reason);
+  void revoke(const Task& task, TaskState then, const std::string& reason, bool straggler = false);
   void note_pause(ShotId shot);
   void look_at_clock();
 
@@ -106,15 +107,58 @@ class Decider {
   ShotState state_of_work(const Shot& shot) const;
 
   // dispatch.cpp
-  bool give_one(WorkerId worker, std::uint32_t farm_slots);
-  TaskId choose(const Worker& worker, const std::vector<std::uint32_t>& shows);
-  std::optional<std::pair<ReadyKey, TaskId>> best_of_bucket(const Worker& worker, const Bucket& bucket);
-  bool avoids(const Task& task, const Worker& worker) const;
-  void lease(WorkerId worker, TaskId task);
+  // Who is asked, in this order: workers that have the model loaded and of these the one that holds the
+  // inputs; all that have it loaded; those that have nothing loaded; any; any, to fetch ahead; any with
+  // nothing else to do, for work ahead of a verdict.
+  enum class Turn : std::uint8_t { kNear, kLoaded, kFresh, kAny, kPrefetch, kAhead };
+  struct Pick {
+    TaskId task = 0;
+    std::uint32_t bucket = kNoIndex;
+    ShowId show = kNoIndex;
+    FlowId flow = kNoIndex;
+    LaneKey lane;
+    float path = 0;
+    bool critical = false;  // its path decides when everything ends
+  };
+  struct Search {
+    const std::vector<std::uint32_t>& shows;  // in order
+    bool ahead = false;                       // tasks ahead of a verdict
+    bool loaded = false;                      // only what needs no other weights
+    std::optional<Pick> blocked = {};         // out: came before, but for the memory taken now
+    bool passed_over = false;  // out: tasks fit, and this worker in particular may not have them
+  };
+  enum class Given : std::uint8_t {
+    kTask,
+    kNothing,
+    kNotHere
+  };  // kNotHere: another of its kind might get one
+  void round(Turn turn);
+  Given give_one(WorkerId worker, Turn turn);
+  std::optional<Pick> find(WorkerId worker, Search& search) const;
+  std::optional<Pick> head_of(WorkerId worker, std::uint32_t bucket) const;
+  std::optional<Pick> head_of(WorkerId worker, const Lane& lane) const;
+  static bool goes_before(const Pick& a, const Pick& b);
+  std::optional<Pick> stay_or_switch(WorkerId worker, const Pick& due,
+                                     const std::vector<policy::ShowLoad>& loads, const Search& search,
+                                     Turn turn);
+  bool may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const;
+  double flow_rate(const Flow& flow) const;
+  void lease(WorkerId worker, TaskId task, bool in_turn);
   void pin_class(ShotId shot, const Worker& worker, const Needs& needs);
   Bytes spec_of(const Task& task) const;
   std::uint32_t no_progress_ms(const Task& task) const;
   std::vector<policy::ShowLoad> show_loads() const;
+
+  // rearrange.cpp
+  void end_reservations();
+  bool reserve(const Pick& blocked);
+  void rearrange();
+  void unstack();
+  void give_way();
+  void relieve_stragglers();
+  void look_at_deadlines();
+  bool waits_long(const Worker& worker) const;
+  double elapsed_seconds(const Task& task) const;
 
   State& state_;
   const Settings& settings_;

@@ -1,19 +1,26 @@
 // decide(): ready tasks meet workers with room.
 //
-// A worker with a free slot asks the shows in fair order; inside a show it looks at the buckets that it fits,
-// takes the one whose model it has loaded (else the one with the first task in order) and of its first few
-// tasks of equal priority the one whose inputs it holds. Cost per placement: shows + buckets + a few
-// candidates, never all tasks.
+// A worker with a free slot asks the shows in fair order, inside a show its flows in the order of their
+// virtual time, inside a flow the buckets that it may take now; the first lane of the best bucket gives the
+// task (core/queue.h). A worker stays with the model that it has loaded while nobody falls far behind, and
+// leaves a task to an idle worker that is better placed. The policies are in core/policy/; this file stages
+// them.
+//
+// Cost per placement: shows + flows + buckets + a few candidates, never all tasks.
 #include <algorithm>
 #include <cassert>
 
 #include "config/mutation.h"
 #include "scheduler/core/decider.h"
+#include "scheduler/core/estimates.h"
 #include "scheduler/core/index.h"
-#include "scheduler/core/policy/fit.h"
+#include "scheduler/core/placement.h"
+#include "scheduler/core/policy/affinity.h"
 #include "scheduler/core/policy/locality.h"
 #include "scheduler/core/policy/numeric_class.h"
+#include "scheduler/core/policy/path.h"
 #include "scheduler/core/policy/prefetch.h"
+#include "scheduler/core/policy/priority.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/recipe.h"
@@ -21,138 +28,262 @@
 namespace rushes::scheduler {
 namespace {
 
-std::uint32_t farm_slots(const State& state) {
-  std::uint32_t slots = 0;
-  for (const Worker& worker : state.workers) slots += worker.connected ? worker.slots : 0;
-  return slots;
-}
-
 policy::Candidate candidate_of(const State& state, const Worker& worker, const Task& task) {
   policy::Candidate candidate;
   for (const Dependency& need : task.plan.needs) {
     if (!need.data) continue;
     for (const Output& output : state.task(need.task).result.outputs) {
       candidate.input_bytes += output.bytes;
-      if (worker.cached.contains(std::string(storage::bytes_of(output.digest))))
-        candidate.held_bytes += output.bytes;
+      if (worker.cached.contains(output.digest)) candidate.held_bytes += output.bytes;
     }
   }
   return candidate;
 }
 
+// Whether a worker with room, other than this one, has loaded what the task needs.
+bool loaded_elsewhere(const State& state, WorkerId here, const Needs& needs) {
+  return std::any_of(state.hungry.begin(), state.hungry.end(), [&](WorkerId id) {
+    const Worker& other = state.workers[id];
+    return id != here && has_free_slot(other) && is_loaded(other, needs) &&
+           hold_of(state, other, needs) == Hold::kNone;
+  });
+}
+
+// Whether a worker with room that made one of the inputs holds more of them than this one does.
+bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const Needs& needs) {
+  const policy::Candidate mine = candidate_of(state, state.workers[here], task);
+  if (mine.held_bytes == mine.input_bytes) return false;
+  return std::any_of(task.plan.needs.begin(), task.plan.needs.end(), [&](const Dependency& need) {
+    const WorkerId id = state.task(need.task).accepted_worker;
+    if (!need.data || id == here || !state.hungry.contains(id)) return false;
+    const Worker& other = state.workers[id];
+    return has_free_slot(other) && is_loaded(other, needs) && hold_of(state, other, needs) == Hold::kNone &&
+           candidate_of(state, other, task).held_bytes > mine.held_bytes;
+  });
+}
+
 }  // namespace
 
 void Decider::dispatch() {
+  if (!state_.reservations.empty()) end_reservations();
   if (!state_.dispatch_due) return;
-  if (state_.ready == 0) {  // as after most heartbeats: the workers need not be counted
-    emit(record::Dispatched{});
-    return;
-  }
-  const std::uint32_t slots = farm_slots(state_);
-  // Every free slot first, one task per worker and turn, so that work spreads; then what may be fetched
-  // ahead.
-  for (const bool ahead : {false, true}) {
-    bool given = true;
-    while (given && state_.ready > 0) {
-      given = false;
-      const std::vector<WorkerId> hungry(state_.hungry.begin(), state_.hungry.end());
-      for (const WorkerId id : hungry) {
-        const Worker& worker = state_.workers[id];
-        const bool room = ahead ? worker.leases.size() < worker.slots + worker.prefetch
-                                : worker.leases.size() < worker.slots;
-        if (state_.ready == 0 || (ahead && !policy::may_prefetch(state_.ready, slots))) break;
-        if (room && give_one(id, slots)) given = true;
-      }
+  if (state_.ready + state_.ahead > 0 || !state_.stacked.empty()) {
+    // Every free slot first, one task per worker and turn, so that work spreads: to workers that are well
+    // placed, then to any; then what may be fetched ahead; then, where nothing else is left, what may run
+    // ahead.
+    const bool alone = state_.hungry.size() == 1;  // nobody could be better placed
+    if (!alone) {
+      round(Turn::kNear);
+      round(Turn::kLoaded);
+      round(Turn::kFresh);
     }
+    round(Turn::kAny);
+    round(Turn::kPrefetch);
+    if (settings_.scheduling.run_ahead) round(Turn::kAhead);
+    rearrange();
   }
   emit(record::Dispatched{});
 }
 
+void Decider::round(Turn turn) {
+  const std::uint64_t& waiting = turn == Turn::kAhead ? state_.ahead : state_.ready;
+  // A worker that got nothing: another one that offers the same, and has no more memory free, gets nothing
+  // either.
+  struct Barren {
+    std::uint32_t kind;
+    std::uint64_t taken;
+    Digest model;
+  };
+  std::vector<Barren> barren;
+  const auto is_barren = [&](const Worker& worker) {
+    return std::any_of(barren.begin(), barren.end(), [&](const Barren& other) {
+      return other.kind == worker.kind && other.model == worker.model_loaded &&
+             other.taken <= policy::memory_taken(worker.held_memory, worker.slots);
+    });
+  };
+  for (bool given = true; given && waiting > 0;) {
+    given = false;
+    const std::vector<WorkerId> hungry(state_.hungry.begin(), state_.hungry.end());
+    for (const WorkerId id : hungry) {
+      const Worker& worker = state_.workers[id];
+      const bool prefetch = turn == Turn::kPrefetch;
+      const bool room = prefetch ? worker.leases.size() < worker.slots + worker.prefetch : has_free_slot(worker);
+      if (waiting == 0 || (prefetch && !policy::may_prefetch(state_.ready, state_.slots))) break;
+      if (!room || is_barren(worker)) continue;
+      switch (give_one(id, turn)) {
+        case Given::kTask:
+          given = true;
+          break;
+        case Given::kNothing:  // for any of its kind; ahead of a slot more than the sum decides
+          if (prefetch) break;
+          barren.push_back(
+              {worker.kind, policy::memory_taken(worker.held_memory, worker.slots), worker.model_loaded});
+          break;
+        case Given::kNotHere:
+          break;
+      }
+    }
+  }
+}
+
 std::vector<policy::ShowLoad> Decider::show_loads() const {
   std::vector<policy::ShowLoad> loads;
+  loads.reserve(state_.shows.size());
   for (const Show& show : state_.shows) {
-    const auto listed = std::find_if(settings_.shows.begin(), settings_.shows.end(),
-                                     [&](const config::Show& s) { return s.name == show.name; });
-    policy::ShowLoad load{show.leased, show.ready > 0, 1, 0};
-    if (listed != settings_.shows.end()) {
-      load.weight = listed->weight;
-      load.floor = listed->floor;
-    }
-    if (mutated(Mutation::kStarveShow)) load = {load.leased, load.runnable, loads.size() == 1 ? 1e-6 : 1, 0};
+    policy::ShowLoad load{show.slots, show.ready > 0, show.weight, show.floor, show.pass};
+    if (mutated(Mutation::kStarveShow)) load = {load.leased, load.runnable, 1, 0, loads.size() == 1 ? 1e18 : 0};
     loads.push_back(load);
   }
   return loads;
 }
 
-bool Decider::give_one(WorkerId id, std::uint32_t slots) {
-  const TaskId task = choose(state_.workers[id], policy::fair_order(show_loads(), slots));
-  if (task == 0) return false;
-  lease(id, task);
-  return true;
+Decider::Given Decider::give_one(WorkerId id, Turn turn) {
+  const Worker& worker = state_.workers[id];
+  std::vector<policy::ShowLoad> loads = show_loads();
+  if (turn == Turn::kAhead) {
+    for (std::size_t i = 0; i < loads.size(); ++i) loads[i].runnable = true;
+  }
+  const std::vector<std::uint32_t> shows = policy::fair_order(loads, state_.slots);
+  Search search{shows, turn == Turn::kAhead, false};
+  std::optional<Pick> pick = find(id, search);
+  if (search.blocked && turn < Turn::kPrefetch && reserve(*search.blocked)) {
+    search.blocked.reset();
+    pick = find(id, search);  // this worker may be the one that is kept free now
+  }
+  if (!pick) return search.passed_over ? Given::kNotHere : Given::kNothing;
+  if (!is_loaded(worker, state_.buckets[pick->bucket].needs)) {
+    pick = stay_or_switch(id, *pick, loads, search, turn);
+    if (!pick) return Given::kNotHere;
+  } else if (turn == Turn::kNear &&
+             nearer_elsewhere(state_, id, state_.task(pick->task), state_.buckets[pick->bucket].needs)) {
+    return Given::kNotHere;
+  }
+  lease(id, pick->task, policy::below_floor(loads[pick->show], state_.slots) == 0);
+  return Given::kTask;
 }
 
-TaskId Decider::choose(const Worker& worker, const std::vector<std::uint32_t>& shows) {
-  for (const std::uint32_t show : shows) {
-    TaskId best = 0;
-    bool best_loaded = false;
-    ReadyKey best_key;
-    for (const std::uint32_t index : state_.shows[show].buckets) {
-      const Bucket& bucket = state_.buckets[index];
-      if (bucket.ready.empty() || policy::fit(worker, bucket.needs) != policy::Fit::kFits) continue;
-      if (bucket.needs.numeric_class.empty() &&
-          policy::choose_class(worker, state_.workers, bucket.needs).empty()) {
-        continue;
+// The task whose turn it is needs other weights than the worker has loaded.
+std::optional<Decider::Pick> Decider::stay_or_switch(WorkerId id, const Pick& due,
+                                                     const std::vector<policy::ShowLoad>& loads,
+                                                     const Search& search, Turn turn) {
+  const Worker& worker = state_.workers[id];
+  if (worker.model_loaded != Digest{}) {
+    Search loaded{search.shows, search.ahead, true};
+    const std::optional<Pick> pick = find(id, loaded);
+    if (pick && may_stay(*pick, due, loads)) return pick;
+  }
+  const Needs& needs = state_.buckets[due.bucket].needs;
+  const bool may_load = turn == Turn::kAny || turn == Turn::kPrefetch || turn == Turn::kAhead ||
+                        (turn == Turn::kFresh && worker.model_loaded == Digest{});
+  if (!may_load || (turn != Turn::kAny && loaded_elsewhere(state_, id, needs))) return std::nullopt;
+  return due;
+}
+
+bool Decider::may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const {
+  const Show& show = state_.shows[pick.show];
+  const double seconds = std::max(1e-3, static_cast<double>(state_.task(pick.task).cost));
+  if (pick.show != due.show) {
+    return policy::below_floor(loads[pick.show], state_.slots) >=
+               policy::below_floor(loads[due.show], state_.slots) &&
+           policy::may_stay(show.pass - state_.shows[due.show].pass, seconds / show.weight);
+  }
+  const Flow& flow = state_.flows[pick.flow];
+  return policy::may_stay(flow.pass - state_.flows[due.flow].pass, seconds * flow_rate(flow));
+}
+
+double Decider::flow_rate(const Flow& flow) const {
+  return 1 / (policy::rate_of(flow.priority) * std::max(1u, flow.shots));
+}
+
+// The first task in order that the worker may take. What comes before it and would fit but for the memory
+// that is taken now is noted: it may need a reservation.
+std::optional<Decider::Pick> Decider::find(WorkerId id, Search& search) const {
+  const Worker& worker = state_.workers[id];
+  for (const std::uint32_t show : search.shows) {
+    std::vector<FlowId> flows = state_.shows[show].flows;
+    std::sort(flows.begin(), flows.end(), [&](FlowId a, FlowId b) {
+      const double first = state_.flows[a].pass, second = state_.flows[b].pass;
+      return first != second ? first < second : a < b;
+    });
+    for (const FlowId flow : flows) {
+      std::optional<Pick> best, blocked;
+      const Flow& row = state_.flows[flow];
+      for (const std::uint32_t index : search.ahead ? row.ahead : row.buckets) {
+        const Needs& needs = state_.buckets[index].needs;
+        if (search.loaded && !is_loaded(worker, needs)) continue;
+        const Hold hold = hold_of(state_, worker, needs);
+        if (hold != Hold::kNone && hold != Hold::kBusyMemory) continue;
+        std::optional<Pick> pick = head_of(id, index);
+        if (!pick) {
+          search.passed_over = true;
+          continue;
+        }
+        pick->show = show;
+        pick->flow = flow;
+        auto& kept = hold == Hold::kNone ? best : blocked;
+        if (!kept || goes_before(*pick, *kept)) kept = pick;
       }
-      const auto found = best_of_bucket(worker, bucket);
-      if (!found) continue;
-      // Priority first; then a model that is loaded already; then the order of the queue.
-      const bool loaded = bucket.needs.model == Digest{} || bucket.needs.model == worker.model_loaded;
-      const ReadyKey& key = found->first;
-      const bool better =
-          best == 0 || key.priority > best_key.priority ||
-          (key.priority == best_key.priority && (loaded != best_loaded ? loaded : key < best_key));
-      if (better) {
-        best = found->second;
-        best_loaded = loaded;
-        best_key = key;
-      }
+      if (blocked && !search.blocked && (!best || goes_before(*blocked, *best))) search.blocked = blocked;
+      if (best) return best;
     }
-    if (best != 0) return best;
   }
-  return 0;
+  return std::nullopt;
 }
 
-// The head of the bucket that this worker may take, and of those of equal priority the one nearest to its
-// data.
-std::optional<std::pair<ReadyKey, TaskId>> Decider::best_of_bucket(const Worker& worker,
-                                                                   const Bucket& bucket) {
+bool Decider::goes_before(const Pick& a, const Pick& b) {
+  if (a.critical != b.critical) return a.critical;
+  if (!a.critical && a.lane != b.lane) return a.lane < b.lane;
+  return a.path != b.path ? a.path > b.path : a.task < b.task;
+}
+
+// The first task of a bucket that this worker may take.
+std::optional<Decider::Pick> Decider::head_of(WorkerId id, std::uint32_t index) const {
+  const Bucket& bucket = state_.buckets[index];
+  const auto first = bucket.lanes.begin();
+  const auto& [minus_path, longest] = *bucket.by_path.begin();
+  const bool critical =
+      first->first.deadline_wall_ms == LaneKey::kNever &&
+      policy::decides_the_end(static_cast<double>(-minus_path), state_.left_seconds, state_.slots);
+  if (critical) {
+    if (auto pick = head_of(id, bucket.lanes.at(longest))) {
+      pick->bucket = index;
+      pick->lane = longest;
+      pick->critical = true;
+      return pick;
+    }
+  }
+  for (auto lane = first; lane != bucket.lanes.end(); ++lane) {
+    if (auto pick = head_of(id, lane->second)) {
+      pick->bucket = index;
+      pick->lane = lane->first;
+      return pick;
+    }
+  }
+  return std::nullopt;
+}
+
+// Of the lane's tasks with about the longest path the one that is nearest to its data.
+std::optional<Decider::Pick> Decider::head_of(WorkerId id, const Lane& lane) const {
+  const Worker& worker = state_.workers[id];
   std::vector<policy::Candidate> candidates;
-  std::vector<TaskId> tasks;
-  ReadyKey head;
-  for (const ReadyKey& key : bucket.ready) {
-    if (tasks.size() == policy::kCompared) break;
-    if (!tasks.empty() && (key.priority != head.priority || key.shot != head.shot)) break;
+  std::vector<ReadyKey> keys;
+  for (const ReadyKey& key : lane) {
+    if (keys.size() == policy::kCompared || (!keys.empty() && key.path < policy::kAsLong * keys[0].path)) break;
     const Task& task = state_.task(key.task);
-    if (avoids(task, worker)) continue;
-    if (tasks.empty()) head = key;
-    tasks.push_back(key.task);
+    if (avoids(state_, task, worker) || !leaves_reservation(state_, id, task, now_.boot_ms)) continue;
+    keys.push_back(key);
     candidates.push_back(candidate_of(state_, worker, task));
+    if (candidates.back().held_bytes == candidates.back().input_bytes) break;  // none can be nearer
   }
-  if (tasks.empty()) return std::nullopt;
-  return std::pair(head, tasks[policy::nearest(candidates)]);
+  if (keys.empty()) return std::nullopt;
+  const ReadyKey& key = keys[policy::nearest(candidates)];
+  Pick pick;
+  pick.task = key.task;
+  pick.path = key.path;
+  return pick;
 }
 
-// A task that failed here goes to another worker, if there is one that could take it.
-bool Decider::avoids(const Task& task, const Worker& worker) const {
-  if (task.failures == 0 || task.bad_attempts.empty() || task.bad_attempts.back().worker != worker.name)
-    return false;
-  const Needs needs = needs_of(state_, task);
-  return std::any_of(state_.workers.begin(), state_.workers.end(), [&](const Worker& other) {
-    return &other != &worker && policy::takes_work(other) && policy::fit(other, needs) == policy::Fit::kFits;
-  });
-}
-
-void Decider::lease(WorkerId id, TaskId task_id) {
+void Decider::lease(WorkerId id, TaskId task_id, bool in_turn) {
   const ShotId shot = state_.task(task_id).shot;
   if (state_.shots[shot].unplanned > 0) plan_takes(shot);
   if (state_.shots[shot].numeric_class.empty()) {
@@ -160,7 +291,9 @@ void Decider::lease(WorkerId id, TaskId task_id) {
   }
   const Task& task = state_.task(task_id);
   const AttemptRef ref{task_id, task.attempt + 1, state_.next_lease};
-  emit(record::Leased{ref, id, lease_end(), now_.wall_ms});
+  const Flow& flow = state_.flows[state_.shots[shot].flow];
+  const Charge charge{static_cast<double>(task.cost), 1 / state_.shows[flow.show].weight, flow_rate(flow), in_turn};
+  emit(record::Leased{ref, id, lease_end(), now_.wall_ms, charge});
   if (state_.shots[shot].state == ShotState::kQueued) move_shot(shot, ShotState::kDrafting);
   const std::uint32_t take = task.plan.take;
   if (take != 0 && state_.shots[shot].takes[take - 1].state == TakeState::kPlanned) {
@@ -222,14 +355,9 @@ Bytes Decider::spec_of(const Task& task) const {
 }
 
 std::uint32_t Decider::no_progress_ms(const Task& task) const {
-  const Shot& shot = shot_of(task);
   double ms = static_cast<double>(settings_.times.no_progress_min.count());
-  const auto rate =
-      state_.rates.find({task.plan.stage, task.plan.level, shot.spec.recipe.model, shot.numeric_class});
-  if (rate != state_.rates.end()) {
-    const double estimate = rate->second.seconds_per_work * task.plan.work * 1000;
-    ms = std::max(ms, settings_.times.no_progress_factor * estimate);
-  }
+  if (const policy::Expected time = expected(state_, task); time.measured)
+    ms = std::max(ms, settings_.times.no_progress_factor * time.seconds * 1000);
   return static_cast<std::uint32_t>(std::min(ms, 24.0 * 3600 * 1000));
 }
 

@@ -3,8 +3,9 @@
 #include <algorithm>
 
 #include "scheduler/core/index.h"
-#include "scheduler/core/policy/fit.h"
-#include "scheduler/core/policy/numeric_class.h"
+#include "scheduler/core/placement.h"
+#include "scheduler/core/policy/fair_share.h"
+#include "scheduler/core/policy/limits.h"
 #include "scheduler/plan/compose.h"
 
 namespace rushes::scheduler {
@@ -27,7 +28,7 @@ Explanation inputs(const State& state, const Task& task) {
     to_look.pop_back();
     for (const Dependency& need : next.plan.needs) {
       const Task& maker = state.task(need.task);
-      if (maker.state == TaskState::kSucceeded || maker.state == TaskState::kSkipped) continue;
+      if (is_done(maker)) continue;
       if (!seen.insert(need.task).second) continue;
       if (maker.state == TaskState::kFailed) {
         return {Waiting::kBlocked, "needs " + quoted(state, maker) +
@@ -38,52 +39,135 @@ Explanation inputs(const State& state, const Task& task) {
     }
   }
   if (open == nullptr) return {Waiting::kNext, "its inputs are there"};
+  if (may_run_ahead(task)) {
+    return {Waiting::kCheckpoint, "waits for the verdict of " + quoted(state, *open) + ", which is " +
+                                      to_string(open->state) + "; it may run ahead on an idle worker"};
+  }
   return {Waiting::kInputs, "needs " + quoted(state, *open) + ", which is " + to_string(open->state)};
 }
 
-Explanation placement(const State& state, const Task& task) {
+// What the connected workers say to the task's needs.
+struct Survey {
+  bool connected = false, model = false, numeric_class = false, memory = false;  // some worker has it
+  bool takes = false;                    // and some of those take work
+  const Worker* largest = nullptr;       // of those with model and class
+  const Worker* room = nullptr;          // a slot and the memory are free
+  const Worker* crowded = nullptr;       // a slot is free, the memory is taken
+  const Reservation* kept = nullptr;     // the worker with room is kept for another task
+};
+
+Survey survey(const State& state, const Task& task, const Needs& needs, Now now) {
+  Survey found;
+  for (WorkerId id = 0; id < state.workers.size(); ++id) {
+    const Worker& worker = state.workers[id];
+    if (!worker.connected) continue;
+    found.connected = true;
+    const policy::Fit fit = policy::fit(worker, needs);
+    if (fit == policy::Fit::kNoModel) continue;
+    found.model = true;
+    if (fit == policy::Fit::kNoClass) continue;
+    found.numeric_class = true;
+    if (found.largest == nullptr || policy::largest_task(worker) > policy::largest_task(*found.largest))
+      found.largest = &worker;
+    if (fit == policy::Fit::kNoMemory) continue;
+    found.memory = true;
+    if (!policy::takes_work(worker)) continue;
+    found.takes = true;
+    if (!has_free_slot(worker) || avoids(state, task, worker)) continue;
+    const Hold hold = hold_of(state, worker, needs);
+    if (hold == Hold::kBusyMemory) found.crowded = &worker;
+    if (hold != Hold::kNone) continue;
+    if (leaves_reservation(state, id, task, now.boot_ms))
+      found.room = &worker;
+    else
+      found.kept = reservation_of(state, id);
+  }
+  return found;
+}
+
+std::string in_about(std::int64_t until_ms, Now now) {
+  const std::int64_t seconds = std::max<std::int64_t>(0, until_ms - now.boot_ms) / 1000;
+  return seconds < 1 ? "now" : "in about " + std::to_string(seconds) + " s";
+}
+
+// All that fit are busy: does somebody else go first?
+Explanation queued(const State& state, const Task& task) {
+  const Flow& flow = state.flows[state.buckets[task.bucket].flow];
+  const Show& show = state.shows[flow.show];
+  std::vector<policy::ShowLoad> loads;
+  for (const Show& other : state.shows)
+    loads.push_back({other.slots, other.ready > 0, other.weight, other.floor, other.pass});
+  const auto order = policy::fair_order(loads, state.slots);
+  const std::string busy = "all workers that fit are busy";
+  if (!order.empty() && order.front() != flow.show) {
+    const Show& first = state.shows[order.front()];
+    const bool floor = policy::below_floor(loads[order.front()], state.slots) > 0;
+    return {Waiting::kShare, busy + "; show " + first.name + (floor ? " is below its floor" : " has had less of its share") +
+                                 " and goes before " + show.name};
+  }
+  for (const FlowId id : show.flows) {
+    const Flow& other = state.flows[id];
+    if (other.buckets.empty() || other.priority == flow.priority || other.pass >= flow.pass) continue;
+    return {Waiting::kShare, busy + "; shots of priority " + std::to_string(other.priority) +
+                                 " have had less of their rate and go first"};
+  }
+  return {Waiting::kCapacity, busy + "; " + std::to_string(state.ready) + " tasks are ready"};
+}
+
+Explanation placement(const State& state, const Task& task, Now now) {
   const Needs needs = needs_of(state, task);
   const Shot& shot = state.shots[task.shot];
-  bool connected = false, model = false, cls = false, memory = false, held_back = false, room = false;
-  for (const Worker& worker : state.workers) {
-    if (!worker.connected) continue;
-    connected = true;
-    const policy::Fit fit = policy::fit(worker, needs);
-    model = model || fit != policy::Fit::kNoModel;
-    cls = cls || fit > policy::Fit::kNoClass || fit == policy::Fit::kFits;
-    memory = memory || fit == policy::Fit::kFits;
-    if (fit != policy::Fit::kFits) continue;
-    if (!policy::takes_work(worker)) {
-      held_back = true;
-      continue;
-    }
-    if (needs.numeric_class.empty() && policy::choose_class(worker, state.workers, needs).empty()) continue;
-    room = room || worker.leases.size() < worker.slots;
-  }
-  if (!connected) return {Waiting::kNoWorker, "no worker is connected"};
-  if (!model) {
+  const Survey found = survey(state, task, needs, now);
+  if (!found.connected) return {Waiting::kNoWorker, "no worker is connected"};
+  if (!found.model) {
     return {Waiting::kNoModel, "no connected worker has the model " + shot.spec.recipe.model + " (digest " +
                                    storage::to_hex(shot.spec.recipe.model_digest).substr(0, 12) + ")"};
   }
-  if (!cls) {
+  if (!found.numeric_class) {
     return {Waiting::kNoClass, "the shot is pinned to numeric class " + needs.numeric_class +
                                    ", which no connected worker with its model offers"};
   }
-  if (!memory) {
-    return {Waiting::kNoMemory,
-            "needs " + mib(needs.memory_bytes) + ", more than a slot of any connected worker has"};
+  if (!found.memory) {
+    const std::uint64_t most = policy::largest_task(*found.largest);
+    return {Waiting::kNoMemory, "needs " + mib(needs.memory_bytes) + ", " + mib(needs.memory_bytes - most) +
+                                    " more than the largest worker that could run it has (" +
+                                    found.largest->name + ": " + mib(most) + ")"};
   }
-  if (room) return {Waiting::kNext, "is leased with the next dispatch"};
-  const bool all_held_back =
-      held_back && std::none_of(state.workers.begin(), state.workers.end(), [&](const Worker& w) {
-        return policy::takes_work(w) && policy::fit(w, needs) == policy::Fit::kFits;
-      });
-  if (all_held_back) return {Waiting::kHeldBack, "the workers that fit are draining or quarantined"};
-  return {Waiting::kCapacity,
-          "all workers that fit are busy; " + std::to_string(state.ready) + " tasks are ready"};
+  if (!found.takes) return {Waiting::kHeldBack, "the workers that fit are draining or quarantined"};
+  if (const auto* limit = policy::full_limit(state, needs.stage, shot.spec.limits); limit != nullptr) {
+    return {Waiting::kLimit, "the limit " + limit->name + " is used up: " +
+                                 std::to_string(policy::held(*limit, state)) + " of " +
+                                 std::to_string(limit->count) + " are held"};
+  }
+  if (found.room != nullptr) return {Waiting::kNext, "is leased with the next dispatch"};
+  for (const Reservation& mine : state.reservations) {
+    if (mine.task != task.plan.id) continue;
+    return {Waiting::kReserved, "worker " + state.workers[mine.worker].name + " is kept free for its " +
+                                    mib(needs.memory_bytes) + ", " + in_about(mine.start_ms, now)};
+  }
+  if (found.kept != nullptr) {
+    return {Waiting::kReserved, "worker " + state.workers[found.kept->worker].name +
+                                    " is kept free for the wider " +
+                                    quoted(state, state.task(found.kept->task))};
+  }
+  if (found.crowded != nullptr) {
+    const Worker& worker = *found.crowded;
+    const std::uint64_t taken = policy::memory_taken(worker.held_memory, worker.slots);
+    return {Waiting::kCapacity, "needs " + mib(needs.memory_bytes) + "; worker " + worker.name +
+                                    " has a slot, but only " + mib(worker.memory_bytes - taken) +
+                                    " beside what it runs"};
+  }
+  return queued(state, task);
 }
 
 }  // namespace
+
+const char* to_string(Waiting waiting) {
+  constexpr const char* kWords[] = {"",         "inputs",   "checkpoint", "blocked",   "paused",   "backoff",
+                                    "no worker", "no model", "no class",   "no memory", "held back", "limit",
+                                    "reserved", "share",    "capacity",   "next"};
+  return kWords[static_cast<int>(waiting)];
+}
 
 Explanation explain(const State& state, const Task& task, Now now) {
   const Shot& shot = state.shots[task.shot];
@@ -98,16 +182,16 @@ Explanation explain(const State& state, const Task& task, Now now) {
       return {};
   }
   if (shot.pause_requested) return {Waiting::kPaused, "its shot is paused"};
-  if (task.retry_at_ms > now.boot_ms) {
+  if (task.retry_at_ms > 0) {
     const std::string& last = task.bad_attempts.empty() ? std::string() : task.bad_attempts.back().message;
     return {Waiting::kBackoff, "attempt " + std::to_string(task.attempt) + " failed (" + last +
                                    "), tried again in " +
-                                   std::to_string((task.retry_at_ms - now.boot_ms + 999) / 1000) + " s"};
+                                   std::to_string(std::max<std::int64_t>(0, task.retry_at_ms - now.boot_ms + 999) / 1000) + " s"};
   }
-  return placement(state, task);
+  return placement(state, task, now);
 }
 
-Explanation explain(const State& state, const Shot& shot, Now now) {
+Explanation explain(const State& state, const Shot& shot, Now now, TaskId* whose) {
   if (shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled) return {};
   if (shot.state == ShotState::kAttention) return {Waiting::kBlocked, "needs a person: " + shot.reason};
   if (shot.pause_requested)
@@ -122,6 +206,7 @@ Explanation explain(const State& state, const Shot& shot, Now now) {
       if (task.state != wanted) continue;
       Explanation found = explain(state, task, now);
       found.text = quoted(state, task) + ": " + found.text;
+      if (whose != nullptr) *whose = id;
       return found;
     }
   }

@@ -26,6 +26,9 @@ Needs needs_of(const State& state, const Task& task) {
   if (needs_model(task.plan)) needs.model = shot.spec.recipe.model_digest;
   needs.numeric_class = shot.numeric_class;
   needs.memory_bytes = task.plan.memory_bytes;
+  needs.stage = task.plan.stage;
+  needs.claims = shot.claims;
+  needs.ahead = may_run_ahead(task);
   return needs;
 }
 
@@ -39,39 +42,35 @@ std::uint64_t unplanned_tasks(const Shot& shot) {
 namespace index {
 namespace {
 
-bool is_done(TaskState state) { return state == TaskState::kSucceeded || state == TaskState::kSkipped; }
-
-ReadyKey key_of(const State& state, const Task& task) {
-  return {state.shots[task.shot].spec.priority, task.shot, task.depth, task.plan.id};
+// A checkpoint whose verdict decides whether what waits for it may go on.
+bool is_gate(const State& state, const Dependency& need) {
+  return !need.data && state.tasks[need.task - 1].plan.stage == Stage::kCritique;
 }
 
-std::uint32_t bucket_of(State& state, ShowId show, const Needs& needs) {
-  const auto [found, is_new] =
-      state.bucket_index.try_emplace({show, needs}, static_cast<std::uint32_t>(state.buckets.size()));
-  if (is_new) {
-    state.buckets.push_back({show, needs, {}});
-    state.shows[show].buckets.push_back(found->second);
-  }
-  return found->second;
+void count_held(State& state, const Task& task, int by) {
+  const Shot& shot = state.shots[task.shot];
+  const auto more = static_cast<std::uint32_t>(by);  // wraps for -1
+  state.shows[shot.show].leased += more;
+  state.held_by_stage[static_cast<int>(task.plan.stage)] += more;
+  for (const std::string& limit : shot.spec.limits) state.held_by_name[limit] += more;
+  if (by < 0) state.dispatch_due = true;  // a limit may be free for others
 }
 
-void leave_bucket(State& state, Task& task) {
-  if (task.bucket == kNoIndex) return;
-  Bucket& bucket = state.buckets[task.bucket];
-  [[maybe_unused]] const auto erased = bucket.ready.erase(key_of(state, task));
-  assert(erased == 1);
-  --state.shows[bucket.show].ready;
-  --state.ready;
-  task.bucket = kNoIndex;
+Show& show_of_task(State& state, TaskId id) {
+  return state.shows[state.shots[state.tasks[id - 1].shot].show];
+}
+
+void add_memory(Worker& worker, std::uint64_t bytes) {
+  auto& held = worker.held_memory;
+  held.insert(std::upper_bound(held.begin(), held.end(), bytes, std::greater<>()), bytes);
+}
+
+void remove_memory(Worker& worker, std::uint64_t bytes) {
+  auto& held = worker.held_memory;
+  held.erase(std::lower_bound(held.begin(), held.end(), bytes, std::greater<>()));
 }
 
 }  // namespace
-
-ShowId show_of(State& state, const std::string& name) {
-  const auto [found, is_new] = state.show_index.try_emplace(name, static_cast<ShowId>(state.shows.size()));
-  if (is_new) state.shows.push_back({name, 0, 0, {}});
-  return found->second;
-}
 
 void add_task(State& state, ShotId shot, const PlannedTask& plan, std::int64_t wall_ms) {
   assert(plan.id == state.tasks.size() + 1);
@@ -81,27 +80,26 @@ void add_task(State& state, ShotId shot, const PlannedTask& plan, std::int64_t w
   task.planned_wall_ms = wall_ms;
   for (const Dependency& need : plan.needs) {
     Task& maker = state.tasks[need.task - 1];
-    if (is_done(maker.state)) continue;
+    if (is_done(maker)) continue;
     if (mutated(Mutation::kForgetDependency) && &need == &plan.needs.back()) continue;
     maker.dependents.push_back(plan.id);
     ++task.missing;
+    task.gates += is_gate(state, need) ? 1 : 0;
   }
   state.shots[shot].tasks.push_back(plan.id);
   ++state.counts[static_cast<int>(TaskState::kPending)];
   ++state.shots[shot].counts[static_cast<int>(TaskState::kPending)];
 }
 
-void set_depths(State& state, TaskId first) {
-  for (TaskId id = state.tasks.size(); id >= first; --id) {
-    Task& task = state.tasks[id - 1];
-    task.depth = 1;
-    for (const TaskId dependent : task.dependents) {
-      task.depth = std::max(task.depth, state.tasks[dependent - 1].depth + 1);
-    }
-  }
+void begin(State& state, TaskId first) {
+  set_paths(state, first);
   for (TaskId id = first; id <= state.tasks.size(); ++id) {
     Task& task = state.tasks[id - 1];
-    if (task.state == TaskState::kPending && task.missing == 0) set_state(state, task, TaskState::kReady);
+    if (task.state != TaskState::kPending) continue;
+    if (task.missing == 0)
+      set_state(state, task, TaskState::kReady);
+    else
+      refresh_ready(state, task);
   }
 }
 
@@ -111,47 +109,45 @@ void set_state(State& state, Task& task, TaskState to) {
   --shot.counts[static_cast<int>(task.state)];
   ++state.counts[static_cast<int>(to)];
   ++shot.counts[static_cast<int>(to)];
+  if (is_final(to) != is_final(task.state)) add_cost(state, task, is_final(to) ? -1 : 1);
   task.state = to;
-  if (to != TaskState::kReady) hold_back(state, task, 0);
+  if (to != TaskState::kReady && to != TaskState::kPending) hold_back(state, task, 0);
   refresh_ready(state, task);
 }
 
 void release_dependents(State& state, const Task& task) {
-  for (const TaskId id : task.dependents) {
-    Task& dependent = state.tasks[id - 1];
+  if (!is_done(task)) return;  // it ran ahead: what depends on it waits for the verdict too
+  for (std::size_t i = 0; i < task.dependents.size(); ++i) {
+    Task& dependent = state.tasks[task.dependents[i] - 1];
     assert(dependent.missing > 0);
-    if (--dependent.missing == 0 && dependent.state == TaskState::kPending) {
+    --dependent.missing;
+    for (const Dependency& need : dependent.plan.needs)
+      if (need.task == task.plan.id && is_gate(state, need)) --dependent.gates;
+    if (dependent.missing == 0) state.running_ahead.erase(dependent.plan.id);
+    if (dependent.state == TaskState::kPending && dependent.missing == 0)
       set_state(state, dependent, TaskState::kReady);
-    }
+    else if (dependent.state == TaskState::kPending)
+      refresh_ready(state, dependent);
+    else if (dependent.state == TaskState::kSucceeded && dependent.missing == 0)
+      release_dependents(state, dependent);
   }
-}
-
-void refresh_ready(State& state, Task& task) {
-  const Shot& shot = state.shots[task.shot];
-  leave_bucket(state, task);
-  if (task.state != TaskState::kReady || task.retry_at_ms > 0 || shot.pause_requested) return;
-  task.bucket = bucket_of(state, shot.show, needs_of(state, task));
-  Bucket& bucket = state.buckets[task.bucket];
-  bucket.ready.insert(key_of(state, task));
-  ++state.shows[bucket.show].ready;
-  ++state.ready;
-  state.dispatch_due = true;
-}
-
-void refresh_ready(State& state, Shot& shot) {
-  for (const TaskId id : shot.tasks) refresh_ready(state, state.tasks[id - 1]);
 }
 
 void recount_unplanned(State& state, Shot& shot) {
   state.unplanned -= shot.unplanned;
   shot.unplanned = unplanned_tasks(shot);
   state.unplanned += shot.unplanned;
+  count_unplanned_cost(state, shot);
 }
 
 void take_lease(State& state, Task& task, const Lease& lease) {
   task.lease = lease;
-  state.workers[lease.worker].leases.push_back(task.plan.id);
-  ++state.shows[state.shots[task.shot].show].leased;
+  Worker& worker = state.workers[lease.worker];
+  worker.leases.push_back(task.plan.id);
+  if (worker.leases.size() <= worker.slots) ++show_of_task(state, task.plan.id).slots;
+  add_memory(worker, task.plan.memory_bytes);
+  count_held(state, task, 1);
+  if (task.missing > 0) state.running_ahead.insert(task.plan.id);
   state.expiries.insert({lease.expires_ms, task.plan.id});
   state.next_lease = std::max(state.next_lease, lease.id + 1);
   refresh_hungry(state, lease.worker);
@@ -164,14 +160,21 @@ void renew_lease(State& state, Task& task, std::int64_t expires_ms) {
 }
 
 void drop_lease(State& state, Task& task) {
-  auto& leases = state.workers[task.lease.worker].leases;
-  leases.erase(std::find(leases.begin(), leases.end(), task.plan.id));
-  --state.shows[state.shots[task.shot].show].leased;
+  const WorkerId id = task.lease.worker;
+  Worker& worker = state.workers[id];
+  const auto mine = std::find(worker.leases.begin(), worker.leases.end(), task.plan.id);
+  if (mine - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.slots)) {
+    --show_of_task(state, task.plan.id).slots;
+    if (worker.leases.size() > worker.slots) ++show_of_task(state, worker.leases[worker.slots]).slots;
+  }
+  worker.leases.erase(mine);
+  remove_memory(worker, task.plan.memory_bytes);
+  count_held(state, task, -1);
+  state.running_ahead.erase(task.plan.id);
   state.expiries.erase({task.lease.expires_ms, task.plan.id});
-  const WorkerId worker = task.lease.worker;
   task.lease = {};
   task.progress = {};
-  refresh_hungry(state, worker);
+  refresh_hungry(state, id);
 }
 
 void hold_back(State& state, Task& task, std::int64_t until_ms) {
@@ -181,15 +184,34 @@ void hold_back(State& state, Task& task, std::int64_t until_ms) {
 }
 
 void refresh_hungry(State& state, WorkerId id) {
-  const Worker& worker = state.workers[id];
+  Worker& worker = state.workers[id];
   const bool hungry = worker.connected && !worker.draining && worker.quarantined_until_ms == 0 &&
                       worker.leases.size() < worker.slots + worker.prefetch;
-  if (hungry) {
+  state.dispatch_due = true;  // also when it takes nothing more: what it would have taken is for others now
+  if (hungry)
     state.hungry.insert(id);
-    state.dispatch_due = true;
-  } else {
+  else
     state.hungry.erase(id);
-  }
+  if (worker.leases.size() > worker.slots)
+    state.stacked.insert(id);
+  else
+    state.stacked.erase(id);
+  const std::uint32_t slots = worker.connected ? worker.slots : 0;
+  state.slots += slots - worker.counted_slots;
+  worker.counted_slots = slots;
+}
+
+void count_slots(State& state, const Worker& worker, int by) {
+  for (std::size_t i = 0; i < worker.leases.size() && i < worker.slots; ++i)
+    show_of_task(state, worker.leases[i]).slots += static_cast<std::uint32_t>(by);
+}
+
+void set_kind(State& state, Worker& worker) {
+  std::string offer = std::to_string(worker.slots) + "," + std::to_string(worker.memory_bytes);
+  for (const std::string& name : worker.numeric_classes) offer += "," + name;
+  for (const event::ModelOffer& model : worker.models) offer += "," + storage::to_hex(model.digest);
+  worker.kind = state.worker_kinds.try_emplace(offer, static_cast<std::uint32_t>(state.worker_kinds.size()))
+                    .first->second;
 }
 
 }  // namespace index

@@ -1,4 +1,5 @@
-// The soft indexes of a State: who waits, who is ready, who could take more. Used by apply() only.
+// The soft indexes of a State: who waits for whom, who holds what, who could take more. Used by apply() only;
+// what is ready stands in core/queue.h.
 //
 // Every change of a task's state, of a lease or of what a worker offers goes through these functions, so
 // counters and indexes can never differ from a recount (core/invariants.h checks that).
@@ -6,23 +7,20 @@
 // Thread contract: as State.
 #pragma once
 
+#include "scheduler/core/queue.h"
 #include "scheduler/core/state.h"
 
 namespace rushes::scheduler::index {
 
 // A new task of a shot, at the end of State::tasks.
 void add_task(State& state, ShotId shot, const PlannedTask& plan, std::int64_t wall_ms);
-// After tasks first..last were added: their distance to an end.
-void set_depths(State& state, TaskId first);
+// After tasks first..last were added: their paths, and those that miss nothing become ready.
+void begin(State& state, TaskId first);
 
 // The only way to change a task's state after it was added: counters, ready index.
 void set_state(State& state, Task& task, TaskState to);
 // The task is done (succeeded, skipped): tasks that waited for nothing else become ready.
 void release_dependents(State& state, const Task& task);
-
-// Puts the task into its bucket or takes it out, according to its state, its shot and its back-off.
-void refresh_ready(State& state, Task& task);
-void refresh_ready(State& state, Shot& shot);  // all of its tasks
 
 // Shot::unplanned and the farm's sum, after a take was planned or the shot was cancelled.
 void recount_unplanned(State& state, Shot& shot);
@@ -33,7 +31,8 @@ void drop_lease(State& state, Task& task);                        // before the 
 void hold_back(State& state, Task& task, std::int64_t until_ms);  // 0: no longer
 
 void refresh_hungry(State& state, WorkerId worker);
-ShowId show_of(State& state, const std::string& name);  // makes it when it is new
+void count_slots(State& state, const Worker& worker, int by);  // all of its leases that have a slot
+void set_kind(State& state, Worker& worker);                   // after its offer changed
 
 }  // namespace rushes::scheduler::index
 

@@ -4,6 +4,7 @@
 
 #include "scheduler/core/index.h"
 #include "scheduler/core/policy/fit.h"
+#include "scheduler/core/policy/limits.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -27,28 +28,38 @@ class Checker {
   static std::string name(const Task& task) {
     return "task " + std::to_string(task.plan.id) + " (" + to_string(task.state) + ")";
   }
-  static bool done(const Task& task) {
-    return task.state == TaskState::kSucceeded || task.state == TaskState::kSkipped;
-  }
 
   void check(const Task& task) {
     const Shot& shot = state_.shots[task.shot];
     ++counts_[static_cast<int>(task.state)];
-    if (task.bucket != kNoIndex) ++ready_;
-    std::uint32_t missing = 0;
-    for (const Dependency& need : task.plan.needs) missing += done(state_.task(need.task)) ? 0 : 1;
+    std::uint32_t missing = 0, gates = 0;
+    for (const Dependency& need : task.plan.needs) {
+      const bool open = !is_done(state_.task(need.task));
+      missing += open ? 1 : 0;
+      gates += open && !need.data ? 1 : 0;
+    }
+    if (task.bucket != kNoIndex) ++(missing > 0 ? ahead_ : ready_);
     require(missing == task.missing, 6,
             name(task) + " counts " + std::to_string(task.missing) + " missing inputs");
-    if (is_held(task.state) || task.state == TaskState::kSucceeded || task.state == TaskState::kReady) {
-      require(missing == 0, 5, name(task) + " misses inputs");
-    }
+    require(gates == task.gates, 6, name(task) + " counts " + std::to_string(task.gates) + " open checkpoints");
+    // What runs or ran may miss verdicts (it ran ahead of them), never inputs.
+    if (is_held(task.state) || task.state == TaskState::kSucceeded)
+      require(missing == gates, 5, name(task) + " misses inputs");
+    if (task.state == TaskState::kReady) require(missing == 0, 5, name(task) + " misses inputs or a verdict");
+    require(state_.running_ahead.contains(task.plan.id) == (is_held(task.state) && missing > 0), 6,
+            name(task) + " running ahead");
     if (task.state == TaskState::kPending) require(missing > 0, 7, name(task) + " waits for nothing");
-    const bool should_wait =
-        task.state == TaskState::kReady && task.retry_at_ms == 0 && !shot.pause_requested;
+    const bool should_wait = (task.state == TaskState::kReady || (task.state == TaskState::kPending &&
+                                                                  gates > 0 && missing == gates)) &&
+                             task.retry_at_ms == 0 && !shot.pause_requested;
     require(should_wait == (task.bucket != kNoIndex), 6, name(task) + " is in the wrong queue");
     if (task.bucket != kNoIndex) {
-      require(state_.buckets[task.bucket].needs == needs_of(state_, task), 6,
+      const Bucket& bucket = state_.buckets[task.bucket];
+      const LaneKey lane{shot.urgent ? shot.spec.deadline_wall_ms : LaneKey::kNever, task.shot};
+      require(bucket.needs == needs_of(state_, task) && bucket.flow == shot.flow, 6,
               name(task) + " is in a wrong bucket");
+      require(bucket.lanes.contains(lane) && bucket.lanes.at(lane).contains({task.path, task.plan.id}), 6,
+              name(task) + " is not in its lane");
     }
     require((task.retry_at_ms > 0) == state_.retries.contains({task.retry_at_ms, task.plan.id}), 6,
             name(task) + " back-off index");
@@ -78,14 +89,22 @@ class Checker {
 
   void check(const Worker& worker, WorkerId id) {
     held_ += worker.leases.size();
-    std::uint64_t memory = 0;
-    std::uint32_t beside = 0;
+    std::vector<std::uint64_t> memory;
+    for (std::size_t i = 0; i < worker.leases.size() && i < worker.slots; ++i)
+      ++slots_[state_.shots[state_.task(worker.leases[i]).shot].show];
     for (const TaskId task_id : worker.leases) {
       const Task& task = state_.task(task_id);
       require(is_held(task.state) && task.lease.worker == id, 3, worker.name + " holds " + name(task));
-      if (beside++ < worker.slots) memory += task.plan.memory_bytes;
+      memory.push_back(task.plan.memory_bytes);
+      require(task.plan.memory_bytes <= policy::largest_task(worker) || !worker.connected, 4,
+              worker.name + " has not the memory for " + name(task));
     }
-    require(memory <= worker.memory_bytes, 4, worker.name + " has too much memory reserved");
+    std::sort(memory.begin(), memory.end(), std::greater<>());
+    require(memory == worker.held_memory, 6, worker.name + " memory index");
+    const bool devices = policy::largest_task(worker) < worker.memory_bytes;
+    require(devices || policy::memory_taken(memory, worker.slots) <= worker.memory_bytes || !worker.connected, 4,
+            worker.name + " has too much memory reserved");
+    require(state_.stacked.contains(id) == (worker.leases.size() > worker.slots), 6, worker.name + " stacked index");
     const bool hungry = policy::takes_work(worker) && worker.leases.size() < worker.slots + worker.prefetch;
     require(hungry == state_.hungry.contains(id), 6, worker.name + " hungry index");
     require(worker.leases.size() <= worker.slots + worker.prefetch || !worker.connected || hungry == false, 4,
@@ -123,10 +142,24 @@ class Checker {
   void check_counts() {
     require(counts_ == state_.counts, 6, "task counters");
     require(planned_ == state_.tasks.size(), 6, "tasks of shots do not sum to all tasks");
+    require(ready_ == state_.ready && ahead_ == state_.ahead, 6, "ready counters");
     require(unplanned_ == state_.unplanned, 6, "unplanned counter");
-    require(ready_ == state_.ready, 6, "ready counter");
     std::size_t queued = 0, leased = 0, shown = 0;
-    for (const Bucket& bucket : state_.buckets) queued += bucket.ready.size();
+    for (std::uint32_t index = 0; index < state_.buckets.size(); ++index) {
+      const Bucket& bucket = state_.buckets[index];
+      const Flow& flow = state_.flows[bucket.flow];
+      const auto& listed = bucket.needs.ahead ? flow.ahead : flow.buckets;
+      for (const auto& [key, lane] : bucket.lanes) {
+        if (!bucket.needs.ahead) queued += lane.size();
+        require(!lane.empty() && bucket.by_path.contains({-lane.begin()->path, key}), 6, "lanes by path");
+      }
+      require(bucket.by_path.size() == bucket.lanes.size(), 6, "lanes by path");
+      const bool is_listed = std::count(listed.begin(), listed.end(), index) == 1;
+      require(is_listed == !bucket.lanes.empty(), 6, "buckets of a flow");
+    }
+    check_limits();
+    for (ShowId id = 0; id < state_.shows.size(); ++id)
+      require(state_.shows[id].slots == slots_[id], 6, "slots of show " + state_.shows[id].name);
     for (const Show& show : state_.shows) {
       leased += show.leased;
       shown += show.ready;
@@ -135,11 +168,28 @@ class Checker {
     require(leased == leases_ && held_ == leases_ && state_.expiries.size() == leases_, 6, "lease counters");
   }
 
+  void check_limits() {
+    std::array<std::uint32_t, kStages> by_stage{};
+    std::map<std::string, std::uint32_t> by_name;
+    for (const Task& task : state_.tasks) {
+      if (!is_held(task.state)) continue;
+      ++by_stage[static_cast<int>(task.plan.stage)];
+      for (const std::string& limit : state_.shots[task.shot].spec.limits) ++by_name[limit];
+    }
+    require(by_stage == state_.held_by_stage, 6, "leases by stage");
+    for (const auto& [limit, count] : state_.held_by_name) require(count == by_name[limit], 6, "limit " + limit);
+    for (const config::SharedLimit& limit : state_.sharing.limits) {
+      require(policy::held(limit, state_) <= static_cast<std::uint32_t>(limit.count), 4,
+              "more than " + std::to_string(limit.count) + " tasks hold the limit " + limit.name);
+    }
+  }
+
   const State& state_;
   std::vector<std::string> problems_;
   TaskCounts counts_{};
   std::set<std::uint64_t> lease_ids_;
-  std::size_t ready_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
+  std::map<ShowId, std::uint32_t> slots_;
+  std::size_t ready_ = 0, ahead_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
   std::uint64_t unplanned_ = 0;
 };
 

@@ -71,6 +71,7 @@ struct Leased {
   AttemptRef ref;
   WorkerId worker = 0;
   std::int64_t expires_ms = 0, wall_ms = 0;
+  Charge charge;  // never written: shares start anew with the scheduler
 };
 struct Started {
   AttemptRef ref;
@@ -96,6 +97,7 @@ struct RevokeAsked {
   AttemptRef ref;
   TaskState then = TaskState::kReady;
   std::string reason;
+  bool straggler = false;  // it is too slow there
 };
 struct TaskClosed {
   TaskId task = 0;
@@ -182,7 +184,7 @@ struct Recovered {
   std::int64_t expires_ms = 0, wall_ms = 0;
 };  // renews every lease
 
-// --- snapshots: one row each, in the order farm, batches, workers, shots, tasks, end
+// --- snapshots: one row each, in the order farm, batches, workers, shots, tasks, estimates, end
 // --------------------------------
 struct FarmRow {
   std::uint64_t next_lease = 1, epoch = 0, last_event = 0;
@@ -202,7 +204,10 @@ struct WorkerRow {
   WorkerId worker = 0;
   Worker row;
 };
-
+struct EstimateRow {
+  WorkKey key;
+  policy::Estimate estimate;
+};
 struct SnapshotEnd {};
 
 // --- volatile: never written
@@ -239,22 +244,38 @@ struct Dispatched {};  // clears dispatch_due
 struct Ticked {
   std::int64_t now_ms = 0, pause_ms = 0, latest_ms = 0;
 };
+struct Reserved {
+  Reservation reservation;
+};
+struct ReservationOver {
+  TaskId task = 0;
+};
+// How a shot stands to its deadline.
+struct DeadlineSeen {
+  ShotId shot = 0;
+  bool urgent = false;
+  std::int64_t slack_ms = 0, look_at_ms = 0;
+};
+struct EstimatesSeen {};  // costs and paths of some shots by the estimates of now
+struct Configured {
+  Sharing sharing;
+};
 
 }  // namespace record
 
-using Record =
-    std::variant<record::BatchSubmitted, record::ShotPlanned, record::VersionPlanned, record::UpgradePlanned,
-                 record::DeliveryPlanned, record::ClassPinned, record::Leased, record::Started,
-                 record::ResultAccepted, record::AttemptEnded, record::RevokeAsked, record::TaskClosed,
-                 record::TaskReopened, record::VersionJudged, record::VersionKept, record::TakeMoved,
-                 record::ShotMoved, record::TakesRanked, record::TakeApproved, record::HoldChanged,
-                 record::Delivered, record::WorkerJoined, record::WorkerDraining, record::WorkerQuarantined,
-                 record::Recovered, record::FarmRow, record::BatchRow, record::WorkerRow, record::ShotRow,
-                 record::TaskRow, record::SnapshotEnd, record::LeaseRenewed, record::Progressed,
-                 record::WorkerSeen, record::WorkerCaches, record::RetryDue, record::QuarantineOver,
-                 record::Counted, record::Dispatched, record::Ticked>;
+using Record = std::variant<
+    record::BatchSubmitted, record::ShotPlanned, record::VersionPlanned, record::UpgradePlanned,
+    record::DeliveryPlanned, record::ClassPinned, record::Leased, record::Started, record::ResultAccepted,
+    record::AttemptEnded, record::RevokeAsked, record::TaskClosed, record::TaskReopened,
+    record::VersionJudged, record::VersionKept, record::TakeMoved, record::ShotMoved, record::TakesRanked,
+    record::TakeApproved, record::HoldChanged, record::Delivered, record::WorkerJoined,
+    record::WorkerDraining, record::WorkerQuarantined, record::Recovered, record::FarmRow, record::BatchRow,
+    record::WorkerRow, record::ShotRow, record::TaskRow, record::SnapshotEnd, record::EstimateRow,
+    record::LeaseRenewed, record::Progressed, record::WorkerSeen, record::WorkerCaches, record::RetryDue,
+    record::QuarantineOver, record::Counted, record::Dispatched, record::Reserved, record::ReservationOver,
+    record::DeadlineSeen, record::EstimatesSeen, record::Configured, record::Ticked>;
 
-inline constexpr std::size_t kDurableRecords = 31;  // the first ones of Record; the rest is volatile
+inline constexpr std::size_t kDurableRecords = 32;  // the first ones of Record; the rest is volatile
 bool is_durable(const Record& record);
 
 }  // namespace rushes::scheduler

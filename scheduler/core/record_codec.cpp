@@ -106,6 +106,7 @@ void put(Builder root, const RevokeAsked& r) {
   write(out.initRef(), r.ref);
   out.setThen(wire(r.then));
   out.setReason(r.reason);
+  out.setStraggler(r.straggler);
 }
 void put(Builder root, const TaskClosed& r) {
   auto out = root.initTaskClosed();
@@ -227,6 +228,16 @@ void put(Builder root, const ShotRow& r) {
   out.setShot(r.shot);
 }
 void put(Builder root, const TaskRow& r) { write(root.initTaskRow(), r.row); }
+void put(Builder root, const EstimateRow& r) {
+  auto out = root.initEstimateRow();
+  out.setStage(static_cast<records::Stage>(r.key.stage));
+  out.setLevel(r.key.level);
+  out.setModel(r.key.model);
+  out.setNumericClass(r.key.numeric_class);
+  out.setMean(r.estimate.mean);
+  out.setDeviation(r.estimate.deviation);
+  out.setSamples(r.estimate.samples);
+}
 void put(Builder root, const SnapshotEnd&) { root.setSnapshotEnd(); }
 
 template <typename Volatile>
@@ -274,7 +285,7 @@ Record get(records::ClassPinned::Reader in) {
   return r;
 }
 Record get(records::Leased::Reader in) {
-  return Leased{read(in.getRef()), in.getWorker(), in.getExpiresMs(), in.getWallMs()};
+  return Leased{read(in.getRef()), in.getWorker(), in.getExpiresMs(), in.getWallMs(), {}};
 }
 Record get(records::Started::Reader in) { return Started{read(in.getRef()), in.getNowMs(), in.getWallMs()}; }
 Record get(records::ResultAccepted::Reader in) {
@@ -294,7 +305,7 @@ Record get(records::AttemptEnded::Reader in) {
 }
 Record get(records::RevokeAsked::Reader in) {
   return RevokeAsked{read(in.getRef()), codec::read_task_state(in.getThen()),
-                     codec::read_text(in.getReason(), "reason")};
+                     codec::read_text(in.getReason(), "reason"), in.getStraggler()};
 }
 Record get(records::TaskClosed::Reader in) {
   return TaskClosed{in.getTask(), codec::read_task_state(in.getState()),
@@ -349,6 +360,17 @@ Record get(records::FarmRow::Reader in) {
 Record get(records::WorkerRow::Reader in) { return WorkerRow{in.getWorker(), read(in.getRow())}; }
 Record get(records::ShotRow::Reader in) { return ShotRow{in.getShot(), read(in)}; }
 Record get(records::TaskRow::Reader in) { return TaskRow{read(in)}; }
+
+Record get(records::EstimateRow::Reader in) {
+  EstimateRow r;
+  r.key = {codec::read_enum<Stage>(in.getStage(), kStages, "stage"), in.getLevel(),
+           codec::read_text(in.getModel(), "model"), codec::read_text(in.getNumericClass(), "numeric class")};
+  r.estimate = {in.getMean(), in.getDeviation(), in.getSamples()};
+  const bool sound = r.estimate.mean >= 0 && r.estimate.deviation >= 0 &&
+                     r.estimate.samples <= policy::kRemembered;
+  if (!sound) codec::malformed("estimate", "is no duration");
+  return r;
+}
 
 Record get(Reader root) {
   if (root.getVersion() > kRecordVersion) {
@@ -416,6 +438,8 @@ Record get(Reader root) {
       return get(root.getShotRow());
     case records::Record::TASK_ROW:
       return get(root.getTaskRow());
+    case records::Record::ESTIMATE_ROW:
+      return get(root.getEstimateRow());
     case records::Record::SNAPSHOT_END:
       return SnapshotEnd{};
   }

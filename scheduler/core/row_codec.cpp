@@ -48,6 +48,9 @@ void write(records::ShotSpec::Builder out, const ShotSpec& spec) {
   out.setReel(spec.reel);
   out.setDeliverNumerator(static_cast<std::uint32_t>(spec.deliver_rate.numerator));
   out.setDeliverDenominator(static_cast<std::uint32_t>(spec.deliver_rate.denominator));
+  out.setDeadlineWallMs(spec.deadline_wall_ms);
+  auto limits = out.initLimits(spec.limits.size());
+  for (unsigned i = 0; i < spec.limits.size(); ++i) limits.set(i, spec.limits[i]);
 }
 
 ShotSpec read(records::ShotSpec::Reader in) {
@@ -75,6 +78,9 @@ ShotSpec read(records::ShotSpec::Reader in) {
   spec.deliver_rate = {static_cast<std::int32_t>(in.getDeliverNumerator()),
                        static_cast<std::int32_t>(in.getDeliverDenominator())};
   at_least_one(in.getDeliverDenominator(), "delivered rate");
+  spec.deadline_wall_ms = in.getDeadlineWallMs();
+  read_size(in.getLimits(), "limits", 64);
+  for (auto limit : in.getLimits()) spec.limits.push_back(read_text(limit, "limit"));
   if (spec.recipe.windows.empty() || spec.recipe.draft.segments.empty()) malformed("shot", "has no windows");
   if (spec.seeds.empty()) malformed("shot", "has no takes");
   return spec;
@@ -426,6 +432,7 @@ void write(records::TaskRow::Builder out, const Task& task) {
   out.setPlannedWallMs(task.planned_wall_ms);
   out.setStartedWallMs(task.started_wall_ms);
   out.setFinishedWallMs(task.finished_wall_ms);
+  out.setSlowOn(task.slow_on);
 }
 
 Task read(records::TaskRow::Reader in) {
@@ -447,6 +454,7 @@ Task read(records::TaskRow::Reader in) {
   task.planned_wall_ms = in.getPlannedWallMs();
   task.started_wall_ms = in.getStartedWallMs();
   task.finished_wall_ms = in.getFinishedWallMs();
+  task.slow_on = in.getSlowOn();
   return task;
 }
 

@@ -15,6 +15,7 @@ void for_each_row(const State& state, const Each& each) {
   for (WorkerId i = 0; i < state.workers.size(); ++i) each(record::WorkerRow{i, state.workers[i]});
   for (ShotId i = 0; i < state.shots.size(); ++i) each(record::ShotRow{i, state.shots[i]});
   for (const Task& task : state.tasks) each(record::TaskRow{task});
+  for (const auto& [key, estimate] : state.rates) each(record::EstimateRow{key, estimate});
   each(record::SnapshotEnd{});
 }
 
@@ -70,7 +71,7 @@ struct Fits {
     return knows(r.shot);
   }
   bool operator()(const record::Leased& r) const {
-    return state.has_task(r.ref.task) && state.task(r.ref.task).state == TaskState::kReady &&
+    return state.has_task(r.ref.task) && may_be_leased(state.task(r.ref.task)) &&
            r.worker < state.workers.size();
   }
   bool operator()(const record::Started& r) const { return held(r.ref); }
@@ -115,6 +116,7 @@ struct Fits {
            r.row.plan.take <= state.shots[r.row.shot].takes.size() &&
            (!is_held(r.row.state) || r.row.lease.worker < state.workers.size());
   }
+  bool operator()(const record::EstimateRow&) const { return true; }
   bool operator()(const record::SnapshotEnd&) const { return true; }
   template <typename Volatile>
   bool operator()(const Volatile&) const {

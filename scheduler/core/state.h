@@ -13,17 +13,21 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "config/farm.h"
 #include "scheduler/core/event.h"
 #include "scheduler/core/event_log.h"
+#include "scheduler/core/policy/estimate.h"
 #include "scheduler/plan/vocabulary.h"
 
 namespace rushes::scheduler {
@@ -31,6 +35,7 @@ namespace rushes::scheduler {
 using ShotId = std::uint32_t;    // index into State::shots
 using WorkerId = std::uint32_t;  // index into State::workers
 using ShowId = std::uint32_t;    // index into State::shows
+using FlowId = std::uint32_t;    // index into State::flows
 inline constexpr std::uint32_t kNoIndex = 0xffffffff;
 
 struct Now {
@@ -80,6 +85,14 @@ struct Failure {
   bool operator==(const Failure&) const = default;
 };
 
+// What a lease adds to the virtual times of its show and flow: seconds by the estimate, until the result says
+// how long it really took.
+struct Charge {
+  double seconds = 0;
+  double show_rate = 0, flow_rate = 0;  // virtual time of a second
+  bool in_turn = false;                 // the show was served by its virtual time, not for its floor
+};
+
 struct Lease {
   std::uint64_t id = 0;
   WorkerId worker = kNoIndex;
@@ -88,7 +101,11 @@ struct Lease {
   std::string revoke_reason;
   std::int64_t wall_ms = 0;          // when it was leased
   std::int64_t started_wall_ms = 0;  // 0: not started yet
-  std::int64_t expires_ms = 0;       // soft
+  // soft
+  std::int64_t expires_ms = 0;
+  std::int64_t started_ms = 0;
+  FlowId flow = kNoIndex;
+  Charge charge;
 };
 
 struct Progress {  // soft
@@ -114,16 +131,29 @@ struct Task {
   std::uint32_t accepted_attempt = 0;
   std::uint64_t accepted_lease = 0;
   WorkerId accepted_worker = kNoIndex;
+  WorkerId slow_on = kNoIndex;  // where it straggled; it is taken from a slow worker once
   TaskResult result;
   std::int64_t planned_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
   // soft
   std::vector<TaskId> dependents;
   std::uint32_t missing = 0;        // dependencies that are not done yet
-  std::uint32_t depth = 0;          // tasks on the longest way from here to an end
+  std::uint32_t gates = 0;          // of them, checkpoints whose verdict it waits for
+  float cost = 0;                   // expected seconds
+  float path = 0;                   //   of the longest way from here to an end
   std::uint32_t bucket = kNoIndex;  // index into State::buckets while it can be dispatched
   std::int64_t retry_at_ms = 0;     // > 0: held back after a failure
   Progress progress;
 };
+
+// It waits for nothing but checkpoints' verdicts: it may run ahead of them.
+inline bool may_run_ahead(const Task& task) {
+  return task.state == TaskState::kPending && task.gates > 0 && task.missing == task.gates;
+}
+inline bool may_be_leased(const Task& task) { return task.state == TaskState::kReady || may_run_ahead(task); }
+// What depends on it may use it: a result from ahead of a verdict counts once the verdict is there.
+inline bool is_done(const Task& task) {
+  return (task.state == TaskState::kSucceeded && task.missing == 0) || task.state == TaskState::kSkipped;
+}
 
 // One rendering of a take: number 0 is the first, number n the take's revision n. Tasks of windows that a
 // revision does not touch are those of its parent (frozen).
@@ -184,8 +214,26 @@ struct Shot {
   std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries planned so far
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
-  TaskCounts counts{};          // soft; tasks by state
-  std::uint64_t unplanned = 0;  // soft; tasks of takes that are not planned yet, see Decider::plan_takes()
+  // soft
+  TaskCounts counts{};                 // tasks by state
+  std::uint64_t unplanned = 0;         // tasks of takes that are not planned yet, see Decider::plan_takes()
+  double unplanned_seconds = 0;        // expected of those
+  std::uint32_t take_work = kNoIndex;  // index into State::take_works
+  std::uint32_t ready = 0;             // tasks in buckets, without those that would run ahead
+  std::uint32_t claims = 0;            // index into State::claims
+  FlowId flow = kNoIndex;              // where its tasks wait
+  bool urgent = false;                 // its deadline is in danger
+  std::int64_t slack_ms = 0;           // what the deadline left when it was looked at
+  std::int64_t look_at_ms = 0;         // when the deadline is looked at again
+  double left_seconds = 0;             // expected, of all open tasks together
+};
+
+struct DigestHash {
+  std::size_t operator()(const Digest& digest) const {  // a digest is its own hash
+    std::size_t word = 0;
+    std::memcpy(&word, digest.data(), sizeof word);
+    return word;
+  }
 };
 
 struct Worker {
@@ -202,9 +250,12 @@ struct Worker {
   // soft
   bool connected = false;
   std::int64_t seen_ms = 0, seen_wall_ms = 0;
-  std::vector<TaskId> leases;              // tasks that it holds, oldest first
-  std::unordered_set<std::string> cached;  // digests (32 raw bytes) that it says it holds, bounded
-  Digest model_loaded{};                   // of the task it started last
+  std::vector<TaskId> leases;                     // tasks that it holds, oldest first
+  std::vector<std::uint64_t> held_memory;         // bytes that they may need, the largest first
+  std::uint32_t counted_slots = 0;                // in State::slots
+  std::uint32_t kind = 0;                         // equal for workers that offer the same
+  std::unordered_set<Digest, DigestHash> cached;  // that it says it holds, bounded
+  Digest model_loaded{};                          // of the task it started last
   std::uint64_t accepted = 0, failed = 0;
   double compute_seconds = 0;
 };
@@ -216,48 +267,96 @@ struct Batch {
   std::int64_t wall_ms = 0;
 };
 
-// What a worker must offer to run a task. Ready tasks of one show with the same needs share a bucket.
+// What a worker must offer to run a task, and what the farm must. Waiting tasks of one flow with the same
+// needs share a bucket.
 struct Needs {
   Digest model{};             // zero: none
   std::string numeric_class;  // empty: not chosen yet
   std::uint64_t memory_bytes = 0;
+  Stage stage = Stage::kEncode;
+  std::uint32_t claims = 0;  // index into State::claims: the limits that its shot names
+  bool ahead = false;        // would run ahead of its checkpoint's verdict
   auto operator<=>(const Needs&) const = default;
 };
 
-// The order inside a bucket: priority, then the older shot, then the longer remaining path, then the task
-// number.
+// The order inside a lane: the longest remaining path first, then the task number.
 struct ReadyKey {
-  std::uint32_t priority = 0;
-  ShotId shot = 0;
-  std::uint32_t depth = 0;
+  float path = 0;
   TaskId task = 0;
   bool operator<(const ReadyKey& other) const {
-    if (priority != other.priority) return priority > other.priority;
-    if (shot != other.shot) return shot < other.shot;
-    if (depth != other.depth) return depth > other.depth;
-    return task < other.task;
+    return path != other.path ? path > other.path : task < other.task;
   }
 };
 
+// The order of lanes: shots whose deadline is in danger by their deadlines, then the older shot.
+struct LaneKey {
+  std::int64_t deadline_wall_ms = 0;  // of an urgent shot, else kNever
+  ShotId shot = 0;
+  auto operator<=>(const LaneKey&) const = default;
+  static constexpr std::int64_t kNever = std::int64_t{1} << 62;
+};
+
+using Lane = std::set<ReadyKey>;  // a shot's tasks in one bucket, never empty
+
 struct Bucket {
-  ShowId show = kNoIndex;
+  FlowId flow = kNoIndex;
   Needs needs;
-  std::set<ReadyKey> ready;
+  std::map<LaneKey, Lane> lanes;
+  std::set<std::pair<float, LaneKey>> by_path;  // minus the path of each lane's first task
+  std::uint32_t place = kNoIndex;               // in Flow::buckets or Flow::ahead, while it has lanes
+};
+
+// Shots of a show that share a priority and a model: served in the order of lanes, beside other flows by
+// their rate.
+struct Flow {
+  ShowId show = kNoIndex;
+  std::uint32_t priority = 0;  // with the deadline's boost
+  Digest model{};
+  std::uint32_t shots = 0;                    // that have ready tasks
+  double pass = 0;                            // virtual time
+  std::vector<std::uint32_t> buckets, ahead;  // that have lanes
 };
 
 struct Show {
   std::string name;
-  std::uint32_t leased = 0;                       // soft: attempts held now
-  std::uint32_t ready = 0;                        // soft: tasks in its buckets
-  std::vector<std::uint32_t> buckets;             // soft
-  std::array<double, kStages> compute_seconds{};  // soft: of accepted results, by Stage
+  // soft
+  std::uint32_t leased = 0;      // attempts held now
+  std::uint32_t slots = 0;       // of them, those that have a slot: what was fetched ahead waits for one
+  std::uint32_t ready = 0;       // tasks in its buckets, without those that would run ahead
+  double weight = 1, floor = 0;  // of State::sharing
+  double pass = 0;               // virtual time
+  double clock = 0;              // the virtual time of its flows
+  std::vector<FlowId> flows;
+  std::array<double, kStages> compute_seconds{};  // of accepted results, by Stage
 };
 
-// Measured seconds of one unit of work (PlannedTask::work); a moving average of accepted results.
-struct WorkRate {
-  double seconds_per_work = 0;
-  std::uint32_t samples = 0;
+// What farm.yaml says about sharing; soft, told by decide() before anything can be leased.
+struct Sharing {
+  std::vector<config::Show> shows;
+  std::vector<config::SharedLimit> limits;
+  bool operator==(const Sharing&) const = default;
 };
+
+// The work of a take's first rendering, by stage: what a shot that is not planned yet will be.
+struct TakeWork {
+  std::array<double, kStages> all{}, path{};  // all tasks; those on the longest way from its start to its end
+};
+struct TakeShape {
+  Digest model{};
+  std::uint32_t frames = 0, steps = 0;
+  float guidance = 1;
+  bool gate = false;
+  auto operator<=>(const TakeShape&) const = default;
+};
+
+// A worker kept free for a wide task (policy/backfill.h).
+struct Reservation {
+  TaskId task = 0;
+  WorkerId worker = kNoIndex;
+  std::int64_t start_ms = 0;  // promised
+};
+
+// What is learned about how long tasks take (policy/estimate.h).
 struct WorkKey {
   Stage stage = Stage::kEncode;
   std::uint32_t level = 0;
@@ -279,6 +378,7 @@ struct State {
   std::vector<Show> shows;
   std::uint64_t next_lease = 1;
   std::uint64_t epoch = 0;
+  std::map<WorkKey, policy::Estimate> rates;  // of one unit of work
   EventLog events;
   // soft
   Counters counters;
@@ -288,15 +388,32 @@ struct State {
   std::unordered_map<std::string, WorkerId> worker_index;
   std::unordered_map<std::string, std::uint64_t> key_index;  // idempotency key -> batch
   std::map<std::string, ShowId> show_index;
+  std::vector<Flow> flows;
+  std::map<std::tuple<ShowId, std::uint32_t, Digest>, FlowId> flow_index;
   std::vector<Bucket> buckets;
-  std::map<std::pair<ShowId, Needs>, std::uint32_t> bucket_index;
-  std::uint64_t ready = 0;                             // tasks in buckets
+  std::map<std::pair<FlowId, Needs>, std::uint32_t> bucket_index;
+  std::vector<std::vector<std::string>> claims{{}};    // sets of limits that shots name; 0: none
+  std::uint64_t ready = 0;                             // tasks in buckets, without those that would run ahead
+  std::uint64_t ahead = 0;                             // tasks that would run ahead
+  double clock = 0;                                    // the virtual time of shows
+  std::array<std::uint32_t, kStages> held_by_stage{};  // leases
+  std::map<std::string, std::uint32_t> held_by_name;   // leases of shots that name a limit
+  std::vector<Reservation> reservations;
+  std::set<WorkerId> stacked;         // hold more than they have slots: some of it waits
+  std::set<TaskId> running_ahead;     // held before their checkpoint's verdict
+  std::vector<ShotId> with_deadline;  // open shots
+  double left_seconds = 0;            // expected, of all open tasks together
+  ShotId paths_cursor = 0;            // the next shot whose estimates are looked at
+  std::uint32_t slots = 0;            // of connected workers
+  Sharing sharing;
+  std::map<TakeShape, std::uint32_t> take_shapes;
+  std::vector<TakeWork> take_works;
+  std::map<std::string, std::uint32_t> worker_kinds;   // by what they offer
   std::set<std::pair<std::int64_t, TaskId>> expiries;  // of every lease
   std::set<std::pair<std::int64_t, TaskId>> retries;   // tasks held back
   std::set<WorkerId> hungry;                           // could hold more than they do
-  std::map<WorkKey, WorkRate> rates;
-  std::int64_t ticked_ms = 0;  // when the clock was last looked at; 0: not yet
-  bool dispatch_due = false;   // something became ready or free since the last dispatch
+  std::int64_t ticked_ms = 0;                          // when the clock was last looked at; 0: not yet
+  bool dispatch_due = false;  // something became ready or free since the last dispatch
 
   const Task& task(TaskId id) const { return tasks[id - 1]; }
   bool has_task(TaskId id) const { return id >= 1 && id <= tasks.size(); }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "scheduler/core/estimates.h"
 #include "scheduler/core/explain.h"
+#include "scheduler/core/forecast.h"
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/plan/compose.h"
 
@@ -18,14 +20,6 @@ float fraction_of(const Task& task) {
 double compute_of(const Task& task) {
   return task.state == TaskState::kSucceeded ? task.result.compute_seconds
                                              : (is_held(task.state) ? task.progress.compute_seconds : 0);
-}
-
-// Expected wall seconds of one task, from what was measured; 0: nothing was.
-double expected_seconds(const State& state, const Task& task) {
-  const Shot& shot = state.shots[task.shot];
-  const auto rate =
-      state.rates.find({task.plan.stage, task.plan.level, shot.spec.recipe.model, shot.numeric_class});
-  return rate == state.rates.end() ? 0 : rate->second.seconds_per_work * task.plan.work;
 }
 
 WindowProgress window_progress(const State& state, const Range& latents, std::uint32_t window,
@@ -151,9 +145,9 @@ Sums add_tasks(const State& state, const Shot& shot, ShotInfo& info, bool detail
       sums.done[n] += static_cast<double>(fraction_of(task));
       const double left = 1 - static_cast<double>(fraction_of(task));
       if (left > 0) {
-        const double expected = expected_seconds(state, task);
-        sums.measured = sums.measured && expected > 0;
-        sums.remaining_seconds += expected * left;
+        const policy::Expected time = expected(state, task);
+        sums.measured = sums.measured && time.measured;
+        sums.remaining_seconds += time.seconds * left;
       }
     }
     if (n == 0) continue;
@@ -179,7 +173,15 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   info.state = shot.state;
   info.reason = shot.reason;
   info.attention_task = shot.attention_task;
-  info.waiting = explain(state, shot, now).text;
+  TaskId waits = 0;
+  const Explanation why = explain(state, shot, now, &waits);
+  info.waiting = why.text;
+  info.waiting_for = to_string(why.waiting);
+  if (details && waits != 0) info.starts_in_seconds = Forecast(state, now).starts_in(state.task(waits));
+  info.deadline_wall_ms = shot.spec.deadline_wall_ms;
+  info.at_risk = shot.urgent;
+  info.slack_seconds = static_cast<double>(shot.slack_ms) / 1000;
+  info.limits = shot.spec.limits;
   info.pause_requested = shot.pause_requested;
   info.paused = shot.paused;
   info.priority = shot.spec.priority;
@@ -216,7 +218,7 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   return info;
 }
 
-TaskInfo task_info(const State& state, const Task& task, Now now) {
+TaskInfo task_info(const State& state, const Task& task, Now now, Forecast& forecast) {
   const Shot& shot = state.shots[task.shot];
   TaskInfo info;
   info.task = task.plan.id;
@@ -230,7 +232,11 @@ TaskInfo task_info(const State& state, const Task& task, Now now) {
   info.tile = task.plan.tile;
   info.revision = task.plan.revision;
   info.state = task.state;
-  info.reason = task.closed_reason.empty() ? explain(state, task, now).text : task.closed_reason;
+  const Explanation why = explain(state, task, now);
+  info.reason = task.closed_reason.empty() ? why.text : task.closed_reason;
+  info.waiting_for = to_string(why.waiting);
+  info.starts_in_seconds = forecast.starts_in(task);
+  info.ahead = is_held(task.state) && task.missing > 0;
   info.attempts = task.attempt;
   info.failures = task.failures;
   info.losses = task.losses;
@@ -303,13 +309,15 @@ std::optional<ShotInfo> shot(const State& state, std::string_view key, Now now) 
 
 std::optional<TaskInfo> task(const State& state, TaskId id, Now now) {
   if (!state.has_task(id)) return std::nullopt;
-  return task_info(state, state.task(id), now);
+  Forecast forecast(state, now);
+  return task_info(state, state.task(id), now, forecast);
 }
 
 std::vector<TaskInfo> tasks(const State& state, std::string_view key, Now now) {
   std::vector<TaskInfo> result;
   if (const Shot* found = state.find_shot(key); found != nullptr) {
-    for (const TaskId id : found->tasks) result.push_back(task_info(state, state.task(id), now));
+    Forecast forecast(state, now);
+    for (const TaskId id : found->tasks) result.push_back(task_info(state, state.task(id), now, forecast));
   }
   return result;
 }

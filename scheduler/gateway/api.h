@@ -24,8 +24,11 @@
 // GET  /v1/critiques/SHOW/SHOT                  viewer      {"takes": [{"take", "critique": null | CRITIQUE,
 //                                                             "windows": [CRITIQUE + {"window", "revision", "state",
 //                                                             "doing"}], "revisions": [REVISION...]}]}
-// GET  /v1/explain/SHOW/SHOT, /v1/explain/TASK  viewer      {"state", "reason", "tasks": [{"task", "name", "state",
-//                                                             "reason"}]}
+// GET  /v1/explain/SHOW/SHOT, /v1/explain/TASK  viewer      {"state", "waiting", "reason", "starts_in_seconds",
+//                                                             "tasks": [{"task", "name", "state", "waiting",
+//                                                             "reason", "starts_in_seconds", "ahead"}]}
+//      waiting: null | the kind of the reason ("inputs", "checkpoint", "limit", ... core/explain.h)
+//      starts_in_seconds: null | about; ahead: it runs ahead of its checkpoint's verdict; a shot has "deadline" too
 // GET  /v1/tasks/ID                             viewer      TASK
 // GET  /v1/tasks/ID/log                         viewer      text/plain: the attempts' logs
 // POST /v1/tasks/ID/skip                        supervisor  TASK
@@ -42,6 +45,7 @@
 //           "attention": null | {"reason", "task", "log"}, "prompt", "model", "numeric_class", "frames",
 //           "fps": "24", "priority", "batch", "approved": null | take, "progress": 0..1, "elapsed_seconds",
 //           "estimate_seconds": null | remaining, "compute_seconds", "waiting": null | "why nothing of it runs",
+//           "deadline": null | {"at": "2026-12-01T17:00:00Z", "at_risk", "slack_seconds"}, "limits": [names],
 //           "tasks": {"pending": n, "ready": n, "leased": n, "running": n, "succeeded": n, ...},
 //           "seconds_per_stage": {"encode": s, ...}, "takes": [TAKE...],
 //           "upgrade": null | {"take", "progress", "stage", "windows": [WINDOW...]},

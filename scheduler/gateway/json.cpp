@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "config/instant.h"
 #include "config/rate.h"
 
 namespace rushes::scheduler {
@@ -152,6 +153,13 @@ Json deliveries_json(const std::vector<DeliveryDone>& deliveries) {
   return json;
 }
 
+Json deadline_json(const view::ShotInfo& info) {
+  if (info.deadline_wall_ms == 0) return nullptr;
+  return {{"at", config::instant_text(info.deadline_wall_ms)},
+          {"at_risk", info.at_risk},
+          {"slack_seconds", info.slack_seconds}};
+}
+
 Json attention_json(const State& state, const view::ShotInfo& shot) {
   if (shot.state != ShotState::kAttention) return nullptr;
   Json json{
@@ -199,11 +207,28 @@ Json shot_summary(const State& state, const Shot& shot, const view::ShotInfo& in
           {"estimate_seconds", none_or(info.estimate_seconds.has_value(), info.estimate_seconds.value_or(0))},
           {"compute_seconds", info.compute_seconds},
           {"waiting", none_or(!info.waiting.empty(), info.waiting)},
+          {"deadline", deadline_json(info)},
+          {"limits", info.limits},
           {"tasks", counts_json(info.tasks)},
           {"seconds_per_stage", seconds_json(seconds)},
           {"takes", std::move(takes)},
           {"upgrade", upgrade_json(info)},
           {"deliveries", deliveries_json(info.deliveries)}};
+}
+
+Json starts_json(const std::optional<double>& seconds) {
+  return none_or(seconds.has_value(), seconds.value_or(0));
+}
+
+// Why a task waits: the kind of the reason, the reason in words, when it starts about.
+Json reason_json(const view::TaskInfo& task) {
+  return {{"task", task.task},
+          {"name", task.name},
+          {"state", to_string(task.state)},
+          {"waiting", none_or(!task.waiting_for.empty(), task.waiting_for)},
+          {"reason", none_or(!task.reason.empty(), task.reason)},
+          {"starts_in_seconds", starts_json(task.starts_in_seconds)},
+          {"ahead", task.ahead}};
 }
 
 double seconds_between(std::int64_t from_ms, std::int64_t to_ms) {
@@ -313,27 +338,22 @@ std::optional<Json> explain_json(const State& state, std::string_view key, Now n
   if (!shot) return std::nullopt;
   Json tasks = Json::array();
   for (const auto& task : view::tasks(state, key, now))
-    if (!is_final(task.state))
-      tasks.push_back({{"task", task.task},
-                       {"name", task.name},
-                       {"state", to_string(task.state)},
-                       {"reason", none_or(!task.reason.empty(), task.reason)}});
+    if (!is_final(task.state)) tasks.push_back(reason_json(task));
   const std::string& reason = shot->waiting.empty() ? shot->reason : shot->waiting;
   return Json{{"state", to_string(shot->state)},
+              {"waiting", none_or(!shot->waiting_for.empty(), shot->waiting_for)},
               {"reason", none_or(!reason.empty(), reason)},
+              {"starts_in_seconds", starts_json(shot->starts_in_seconds)},
+              {"deadline", deadline_json(*shot)},
               {"tasks", std::move(tasks)}};
 }
 
 std::optional<Json> explain_json(const State& state, TaskId id, Now now) {
   const auto task = view::task(state, id, now);
   if (!task) return std::nullopt;
-  const Json reason = none_or(!task->reason.empty(), task->reason);
-  return Json{
-      {"state", to_string(task->state)},
-      {"reason", reason},
-      {"tasks",
-       Json::array(
-           {{{"task", id}, {"name", task->name}, {"state", to_string(task->state)}, {"reason", reason}}})}};
+  Json answer = reason_json(*task);
+  answer["tasks"] = Json::array({reason_json(*task)});
+  return answer;
 }
 
 std::optional<Json> task_json(const State& state, TaskId id, Now now) {

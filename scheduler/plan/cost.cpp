@@ -14,4 +14,22 @@ std::uint64_t sampling_memory(std::uint64_t latents) { return kBaseMemory + late
 // activations stay within a small multiple of the picture.
 std::uint64_t pixel_memory(std::uint64_t pixels) { return kBaseMemory + pixels * 12 * 8; }
 
+double first_guess(Stage stage) {
+  switch (stage) {
+    case Stage::kEncode:
+      return 1;  // a task is one unit
+    case Stage::kDenoise:
+    case Stage::kRefine:
+      return 3e-4;  // a latent and step
+    case Stage::kDecode:
+    case Stage::kEnlarge:
+      return 1e-6;  // a pixel
+    case Stage::kCritique:
+    case Stage::kFinish:
+    case Stage::kDeliver:
+      return 3e-7;
+  }
+  return 1;
+}
+
 }  // namespace rushes::scheduler

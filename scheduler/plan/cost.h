@@ -18,4 +18,8 @@ std::uint64_t sampling_memory(std::uint64_t latents);  // activations of the tra
 std::uint64_t pixel_memory(std::uint64_t pixels);      // decoding, encoding, writing of so many pixels
 inline constexpr std::uint64_t kBaseMemory = 128ull << 20;
 
+// Seconds of one unit of work before anything of its kind was measured: orders of magnitude of one CPU core,
+// good enough to tell a long path from a short one.
+double first_guess(Stage stage);
+
 }  // namespace rushes::scheduler

@@ -194,6 +194,9 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   spec.master = std::move(*master);
   spec.seeds = shot.seeds;
   spec.priority = static_cast<std::uint32_t>(shot.priority);
+  spec.deadline_wall_ms = shot.deadline.value_or(0);
+  spec.limits = shot.limits;
+  std::sort(spec.limits.begin(), spec.limits.end());
   spec.gate = shot.gate;
   spec.approve_best = shot.approve == config::Approve::kBest;
   spec.upgrade = shot.upgrade.enabled;

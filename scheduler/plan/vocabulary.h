@@ -179,6 +179,8 @@ struct ShotSpec {
   std::uint32_t start_frame = 1001;
   std::string timecode = "01:00:00:00", reel;
   config::Rate deliver_rate;  // differs from recipe.fps when the shot conforms
+  std::int64_t deadline_wall_ms = 0;  // since 1970; 0: none
+  std::vector<std::string> limits;    // shared limits that its tasks claim, ascending
   bool operator==(const ShotSpec&) const = default;
 };
 

@@ -43,6 +43,10 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
   EXPECT_EQ(shipped->retries.worker_failures, plain.retries.worker_failures);
   EXPECT_EQ(shipped->retries.quarantine, plain.retries.quarantine);
   EXPECT_EQ(shipped->retries.backoff, plain.retries.backoff);
+  EXPECT_EQ(shipped->limits.shared, plain.limits.shared);
+  EXPECT_EQ(shipped->scheduling.straggler_min, plain.scheduling.straggler_min);
+  EXPECT_EQ(shipped->scheduling.straggler_spread, plain.scheduling.straggler_spread);
+  EXPECT_EQ(shipped->scheduling.run_ahead, plain.scheduling.run_ahead);
   EXPECT_EQ(shipped->data, (kFolder / "../farm-data").lexically_normal());
   EXPECT_EQ(shipped->show("first-light").weight, 1.0);
   EXPECT_EQ(shipped->show("another").floor, 0.0);
@@ -53,11 +57,29 @@ TEST(Farm, TheShippedExampleSaysWhatEachSettingPrevents) {
   const std::string text = *read_text(kFolder / "farm.yaml");
   for (const char* key :
        {"heartbeat", "lease", "no_progress_min", "upload_sweep", "group_commit", "artifact", "request_body",
-        "disk_reserve", "attempts", "worker_failures", "quarantine", "backoff"}) {
+        "disk_reserve", "attempts", "worker_failures", "quarantine", "backoff",
+        "shared", "straggler_min", "straggler_spread", "run_ahead"}) {
     const std::size_t at = text.find("\n  " + std::string(key) + ": ");
     ASSERT_NE(at, std::string::npos) << key;
     EXPECT_NE(text.substr(at, text.find('\n', at + 1) - at).find("# prevents"), std::string::npos) << key;
   }
+}
+
+TEST(Farm, SharedLimitsAreReadAndChecked) {
+  const auto farm = parse_farm(std::string(kFarm) +
+                                   "limits: {shared: [{name: storage, count: 8, stages: [finish, deliver]}, "
+                                   "{name: licence, count: 2}]}\nscheduling: {run_ahead: false}\n",
+                               "/etc/farm.yaml");
+  ASSERT_TRUE(farm) << farm.error().message;
+  EXPECT_EQ(farm->limits.shared, (std::vector<SharedLimit>{{"storage", 8, {"finish", "deliver"}}, {"licence", 2, {}}}));
+  EXPECT_FALSE(farm->scheduling.run_ahead);
+  EXPECT_EQ(farm_complaint("limits: {shared: [{name: a, count: 1, stages: [finnish]}]}\n"),
+            "/etc/farm.yaml:6:49: limits.shared[0].stages[0]: expected a stage, found 'finnish'; did you mean "
+            "'finish'?");
+  EXPECT_EQ(farm_complaint("limits: {shared: [{name: a, count: 1}, {name: a, count: 2}]}\n"),
+            "/etc/farm.yaml:6:47: limits.shared[1].name: expected every limit once, found 'a' again");
+  EXPECT_NE(farm_complaint("limits: {shared: [{name: a, count: 0}]}\n"), "");
+  EXPECT_NE(farm_complaint("limits: {shared: [{name: a}]}\n"), "");
 }
 
 TEST(Farm, RefusesWithTheReason) {

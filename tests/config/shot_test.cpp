@@ -54,6 +54,17 @@ TEST(Shot, FirstLightReads) {
   EXPECT_EQ(longer, 1);
 }
 
+TEST(Shot, DeadlineAndLimits) {
+  const Shot shot = one("  frames: 33\n  deadline: 2026-12-01T18:00:00+01:00\n  limits: [a, b, a]\n");
+  EXPECT_EQ(shot.deadline, 1'796'144'400'000);
+  EXPECT_EQ(shot.limits, (std::vector<std::string>{"a", "b"}));
+  EXPECT_FALSE(one("  frames: 33\n  deadline: none\n").deadline);
+  EXPECT_EQ(complaint("  frames: 33\n  deadline: tomorrow\n"),
+            "b.yaml:8:13: shots[0].deadline: expected a time with its offset such as 2026-12-01T18:00:00+01:00, "
+            "found 'tomorrow'");
+  EXPECT_NE(complaint("  frames: 33\n  limits: ['a b']\n").find("shots[0].limits"), std::string::npos);
+}
+
 TEST(Shot, EveryKeyIsRead) {
   const Shot shot = one(R"(  frames: 49
   negative_prompt: blur

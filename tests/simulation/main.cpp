@@ -1,4 +1,5 @@
-// rushes-simulate: the core and the agent under faults, one run per seed.
+// rushes-simulate: the core and the agent under faults, one run per seed; or, with --farm, the core's
+// schedule of a described studio (farm/report.h).
 //
 // Thread contract: worker threads take seeds from a counter and write each report to its own place; the main
 // thread shows the progress and prints in the order of the seeds.
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "tests/simulation/farm/report.h"
 #include "tests/simulation/shrink.h"
 
 namespace rushes::simulation {
@@ -192,21 +194,33 @@ int usage(const std::string& message) {
 int main(int argc, char** argv) {
   using namespace rushes::simulation;
   CLI::App app(
-      "rushes-simulate: the farm's core and agents under faults; exit 1 when an invariant is violated");
+      "rushes-simulate: the farm's core and agents under faults, or its schedule of a described studio; exit "
+      "1 when "
+      "an invariant is violated or a goal missed");
   Options options;
   std::string seeds;
   options.jobs = std::max(1u, std::thread::hardware_concurrency());
-  app.add_option("--seeds", seeds, "A..B, one run each")->required();
+  auto* const runs = app.add_option("--seeds", seeds, "A..B, one run each");
   app.add_option("--tasks", options.tasks, "planned tasks of each run")->check(CLI::Range(1, 1'000'000));
   app.add_option("--faults", options.fault_list,
                  "kinds (loss,kill), exact faults (kill@1200+500*3), or none");
   app.add_option("--jobs", options.jobs, "runs at the same time")->check(CLI::Range(1, 256));
   app.add_flag("--json", options.json, "figures and failures as JSON");
+  farm::Report studio;
+  auto* const farm =
+      app.add_option("--farm", studio.file, "a studio, config/farms/*.yaml, instead of faults");
+  app.add_option("--plot", studio.plot, "with --farm: its busy slots by hour and show, as PNG")->needs(farm);
+  farm->excludes(runs);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(rushes::ExitCode::kUsage);
   }
+  if (!studio.file.empty()) {
+    studio.json = options.json;
+    return static_cast<int>(farm::report(studio));
+  }
+  if (seeds.empty()) return usage("expected --seeds A..B or --farm FILE; see --help");
   if (!parse_seeds(seeds, options)) return usage("--seeds: expected A..B, found \"" + seeds + "\"");
   if (!options.fault_list.empty()) {
     auto choice = parse_faults(options.fault_list);

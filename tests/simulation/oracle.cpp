@@ -6,7 +6,7 @@
 
 #include "scheduler/core/invariants.h"
 #include "scheduler/core/policy/fit.h"
-#include "scheduler/core/policy/numeric_class.h"
+#include "scheduler/core/placement.h"
 #include "tests/simulation/studio.h"
 
 namespace rushes::simulation {
@@ -51,8 +51,9 @@ void Oracle::decided(const State& state, const scheduler::Event& event, std::vec
   if (!violations_.empty()) return;  // what follows would only repeat it
   check_touched(state);
   check_closed(event);
-  check_floors(state);
-  check_idle(state);
+  check_floors(state, now);
+  check_limits();
+  check_idle(state, now);
   if (std::holds_alternative<scheduler::event::Tick>(event)) check_clock(state, now);
   if (++decisions_ % kRecountEvery == 0) recount(state);
 }
@@ -127,12 +128,12 @@ void Oracle::check_closed(const scheduler::Event& event) {
 
 // A lease goes to nobody while a show that is further below its floor has work for the same worker. What is
 // still ready behind a decision was ready while it dispatched.
-void Oracle::check_floors(const State& state) {
+void Oracle::check_floors(const State& state, scheduler::Now now) {
   if (touched_.leases.empty()) return;
   std::uint32_t slots = 0;
   for (const scheduler::Worker& worker : state.workers) slots += worker.connected ? worker.slots : 0;
   for (const config::Show& starved : settings_.shows) {
-    const double missing = starved.floor * slots - shadow_.held_by_show(starved.name);
+    const double missing = starved.floor * slots - shadow_.slots_of_show(starved.name);
     if (missing <= 0) continue;
     for (const Shadow::Touched::Given& lease : touched_.leases) {
       const std::string& show = shadow_.shots()[shadow_.task(lease.task).shot].show;
@@ -140,35 +141,48 @@ void Oracle::check_floors(const State& state) {
       double floor = 0;
       for (const config::Show& other : settings_.shows) floor = other.name == show ? other.floor : floor;
       const double its_missing = std::max(0.0, floor * slots - lease.held_before);
-      require(its_missing >= missing || !could_take(state, state.workers[lease.worker], starved.name), 8,
+      require(its_missing >= missing || !could_take(state, lease.worker, starved.name, now), 8,
               "show " + starved.name + " is under its floor and " + state.workers[lease.worker].name +
                   " gets task " + std::to_string(lease.task) + " of " + show);
     }
   }
 }
 
-// Whether a task of the show (empty: of any) waits that this worker could run. A task that failed may be kept
-// for others.
-bool Oracle::could_take(const State& state, const scheduler::Worker& worker, const std::string& show) const {
+// Limits hold at every moment, whatever the core counts.
+void Oracle::check_limits() {
+  if (touched_.leases.empty()) return;
+  for (const config::SharedLimit& limit : settings_.limits.shared)
+    require(shadow_.held_under(limit) <= static_cast<std::uint32_t>(limit.count), 4,
+            "limit " + limit.name + " is held by " + std::to_string(shadow_.held_under(limit)) + " tasks");
+}
+
+// Whether a task of the show (empty: of any) waits that this worker could run. A task that failed or was slow
+// may be kept for others.
+bool Oracle::could_take(const State& state, scheduler::WorkerId id, const std::string& show,
+                        scheduler::Now now) const {
+  const scheduler::Worker& worker = state.workers[id];
   for (const scheduler::Bucket& bucket : state.buckets) {
-    if (bucket.ready.empty() || (!show.empty() && state.shows[bucket.show].name != show)) continue;
-    if (policy::fit(worker, bucket.needs) != policy::Fit::kFits) continue;
-    if (bucket.needs.numeric_class.empty() &&
-        policy::choose_class(worker, state.workers, bucket.needs).empty())
-      continue;
-    for (const scheduler::ReadyKey& key : bucket.ready)
-      if (state.task(key.task).failures == 0) return true;
+    if (bucket.lanes.empty() || bucket.needs.ahead) continue;
+    if (!show.empty() && state.shows[state.flows[bucket.flow].show].name != show) continue;
+    if (scheduler::hold_of(state, worker, bucket.needs) != scheduler::Hold::kNone) continue;
+    for (const auto& [key, lane] : bucket.lanes)
+      for (const scheduler::ReadyKey& ready : lane) {
+        const scheduler::Task& task = state.task(ready.task);
+        if (task.failures == 0 && task.slow_on == scheduler::kNoIndex &&
+            scheduler::leaves_reservation(state, id, task, now.boot_ms))
+          return true;
+      }
   }
   return false;
 }
 
 // No slot stays free behind a decision while a task waits that fits it.
-void Oracle::check_idle(const State& state) {
+void Oracle::check_idle(const State& state, scheduler::Now now) {
   if (state.ready == 0) return;
   for (const scheduler::WorkerId id : state.hungry) {
     const scheduler::Worker& worker = state.workers[id];
     if (worker.leases.size() >= worker.slots || !policy::takes_work(worker)) continue;
-    require(!could_take(state, worker, ""), 7, worker.name + " has a free slot and a task that fits waits");
+    require(!could_take(state, id, "", now), 7, worker.name + " has a free slot and a task that fits waits");
   }
 }
 
@@ -222,16 +236,28 @@ void Oracle::engine_started(int worker, const protocol::AttemptId& id, bool inpu
   const std::string what = "w" + std::to_string(worker) + " starts " + name_of(id);
   require(inputs_there, 5, what + " without its inputs");
   require(!engines_.contains(id.lease), 3, what + " while another engine works on it");
-  engines_[id.lease] = worker;
+  engines_[id.lease] = {worker, id.task};
   const auto release = shadow_.release_of(id.lease);
   require(release != Release::kAccepted, 3, what + ", whose result was accepted");
   require(release != Release::kConfirmed, 3, what + ", which was confirmed to have stopped");
   if (!shadow_.has_task(id.task)) return complain(1, what + ", which nobody planned");
-  for (const TaskId need : shadow_.task(id.task).needs) {
-    const TaskState state = shadow_.task(need).state;
-    require(state == TaskState::kSucceeded || state == TaskState::kSkipped, 5,
-            what + " before task " + std::to_string(need) + " is done");
+  const ShadowTask& task = shadow_.task(id.task);
+  for (const TaskId need : task.needs) {
+    const bool gate = std::find(task.gates.begin(), task.gates.end(), need) != task.gates.end();
+    require(gate || shadow_.is_done(need), 5, what + " before task " + std::to_string(need) + " is done");
   }
+  check_memory(worker);
+}
+
+// What really runs fits what the worker offered.
+void Oracle::check_memory(int worker) {
+  std::uint64_t bytes = 0;
+  for (const auto& [lease, engine] : engines_)
+    if (engine.worker == worker && shadow_.has_task(engine.task)) bytes += shadow_.task(engine.task).memory_bytes;
+  const std::string name = "w" + std::to_string(worker);
+  for (const ShadowWorker& known : shadow_.workers())
+    if (known.offer.name == name)
+      require(bytes <= known.offer.memory_bytes, 4, name + " runs more than its memory bears");
 }
 
 }  // namespace rushes::simulation

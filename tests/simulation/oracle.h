@@ -62,11 +62,13 @@ class Oracle {
   void check_record(const scheduler::Record& record, std::int64_t awake_ms);
   void check_touched(const scheduler::State& state);
   void check_closed(const scheduler::Event& event);
-  void check_floors(const scheduler::State& state);
+  void check_floors(const scheduler::State& state, scheduler::Now now);
+  void check_limits();
   void check_clock(const scheduler::State& state, scheduler::Now now);
-  void check_idle(const scheduler::State& state);
-  bool could_take(const scheduler::State& state, const scheduler::Worker& worker,
-                  const std::string& show) const;
+  void check_idle(const scheduler::State& state, scheduler::Now now);
+  bool could_take(const scheduler::State& state, scheduler::WorkerId worker, const std::string& show,
+                  scheduler::Now now) const;
+  void check_memory(int worker);
 
   const Timeline& timeline_;
   const scheduler::Settings& settings_;
@@ -76,8 +78,12 @@ class Oracle {
   Shadow::Touched touched_;
   std::vector<scheduler::Record> history_;
   std::uint64_t exposed_ = 0, accepted_ = 0, expired_ = 0, decisions_ = 0;
-  std::set<std::string> acknowledged_;                         // shots
-  std::unordered_map<std::uint64_t, int> engines_;             // running now: lease -> worker
+  std::set<std::string> acknowledged_;  // shots
+  struct Engine {
+    int worker = 0;
+    scheduler::TaskId task = 0;
+  };
+  std::unordered_map<std::uint64_t, Engine> engines_;          // running now, by lease
   std::unordered_map<scheduler::TaskId, std::int64_t> heard_;  // awake_ms when its lease was last renewed
   std::int64_t all_heard_ = 0;                                 // and when all were
 };

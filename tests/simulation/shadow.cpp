@@ -17,10 +17,13 @@ namespace record = scheduler::record;
 
 namespace {
 
-bool done(TaskState state) { return state == TaskState::kSucceeded || state == TaskState::kSkipped; }
+bool done(const ShadowTask& task) {
+  return (task.state == TaskState::kSucceeded && task.missing == 0) || task.state == TaskState::kSkipped;
+}
 bool held(TaskState state) { return state == TaskState::kLeased || state == TaskState::kRunning; }
 bool final(TaskState state) {
-  return done(state) || state == TaskState::kCancelled || state == TaskState::kAborted;
+  return state == TaskState::kSucceeded || state == TaskState::kSkipped || state == TaskState::kCancelled ||
+         state == TaskState::kAborted;
 }
 std::string name(TaskId id, TaskState state) {
   return "task " + std::to_string(id) + " (" + scheduler::to_string(state) + ")";
@@ -55,6 +58,7 @@ struct Shadow::Lesson {
     shot.show = r.spec.show;
     shot.key = r.spec.show + "/" + r.spec.name;
     shot.takes.resize(r.spec.seeds.size(), TakeState::kPlanned);
+    shot.limits = r.spec.limits;
     shadow.shots_.push_back(std::move(shot));
     shadow.add_tasks(r.shot, r.tasks, touched);
   }
@@ -68,8 +72,9 @@ struct Shadow::Lesson {
     const std::string what = name(r.ref.task, t.state);
     require(!held(t.state), 3, what + " is leased while lease " + std::to_string(t.lease) + " is alive");
     require(t.state != TaskState::kSucceeded, 2, what + " is leased again");
-    require(t.state == TaskState::kReady || held(t.state), 5, what + " is leased");
-    require(t.missing == 0, 5, what + " is leased and misses " + std::to_string(t.missing) + " inputs");
+    const bool ahead = t.state == TaskState::kPending && t.open_gates > 0;
+    require(t.state == TaskState::kReady || ahead || held(t.state), 5, what + " is leased");
+    require(t.missing == t.open_gates, 5, what + " is leased and misses " + std::to_string(t.missing) + " inputs");
     require(r.ref.attempt == t.attempt + 1, 2, what + " skips from attempt " + std::to_string(t.attempt));
     require(r.ref.lease > shadow.last_lease_, 3, "lease " + std::to_string(r.ref.lease) + " is used again");
     require(r.expires_ms >= now.boot_ms + lease_ms, 3, what + " has a short lease");
@@ -79,7 +84,7 @@ struct Shadow::Lesson {
             what + " of a dropped take is leased");
     require_room(shadow.workers_[r.worker], t, what);
     shadow.last_lease_ = std::max(shadow.last_lease_, r.ref.lease);
-    touched.leases.push_back({r.ref.task, r.worker, shadow.held_[shot.show]});
+    touched.leases.push_back({r.ref.task, r.worker, shadow.slots_of_show(shot.show)});
     touched.workers.push_back(r.worker);
     shadow.set_state(r.ref.task, TaskState::kLeased, touched);
     t.attempt = r.ref.attempt;
@@ -88,14 +93,17 @@ struct Shadow::Lesson {
     t.expires_ms = r.expires_ms;
     t.ending = false;
     shadow.workers_[r.worker].held.push_back(r.ref.task);
-    ++shadow.held_[shot.show];
   }
   void require_room(const ShadowWorker& worker, const ShadowTask& t, const std::string& what) {
     const scheduler::Worker& offer = worker.offer;
     require(worker.held.size() < offer.slots + offer.prefetch, 4,
             offer.name + " holds " + std::to_string(worker.held.size()) + " and gets " + what);
-    require(t.memory_bytes <= offer.memory_bytes / std::max(1u, offer.slots), 4,
-            offer.name + " has not the memory for " + what);
+    std::vector<std::uint64_t> sizes{t.memory_bytes};
+    for (const TaskId held : worker.held) sizes.push_back(task(held).memory_bytes);
+    std::sort(sizes.begin(), sizes.end(), std::greater<>());
+    std::uint64_t at_once = 0;  // whichever run together
+    for (std::size_t i = 0; i < sizes.size() && i < offer.slots; ++i) at_once += sizes[i];
+    require(at_once <= offer.memory_bytes, 4, offer.name + " has not the memory for " + what);
     require(!t.needs_model || !offer.models.empty(), 4, offer.name + " has not the model for " + what);
     require(!offer.draining, 4, offer.name + " drains and gets " + what);
   }
@@ -110,7 +118,7 @@ struct Shadow::Lesson {
             name(r.ref.task, t.state) + " was called off and succeeds");
     shadow.drop_lease(r.ref.task, Release::kAccepted);
     shadow.set_state(r.ref.task, TaskState::kSucceeded, touched);
-    shadow.release_dependents(r.ref.task, touched);
+    if (done(t)) shadow.release_dependents(r.ref.task, touched);
     touched.accepted.push_back(r.ref.task);
     touched.workers.push_back(r.worker);
   }
@@ -124,7 +132,8 @@ struct Shadow::Lesson {
         !t.ending || t.then == r.then || r.end == AttemptEnd::kFailed, 5,
         what + " was to become " + scheduler::to_string(t.then) + " and is " + scheduler::to_string(r.then));
     shadow.drop_lease(r.ref.task, expired ? Release::kExpired : Release::kConfirmed);
-    shadow.set_state(r.ref.task, r.then, touched);
+    const bool waits = r.then == TaskState::kReady && t.missing > 0;  // it ran ahead
+    shadow.set_state(r.ref.task, waits ? TaskState::kPending : r.then, touched);
     if (r.then == TaskState::kSkipped) shadow.release_dependents(r.ref.task, touched);
     touched.workers.push_back(r.worker);
   }
@@ -208,9 +217,11 @@ void Shadow::add_tasks(ShotId shot, const std::vector<scheduler::PlannedTask>& p
     task.memory_bytes = plan.memory_bytes;
     for (const scheduler::Dependency& need : plan.needs) {
       task.needs.push_back(need.task);
-      if (done(tasks_[need.task - 1].state)) continue;
+      if (!need.data) task.gates.push_back(need.task);
+      if (done(tasks_[need.task - 1])) continue;
       tasks_[need.task - 1].dependents.push_back(plan.id);
       ++task.missing;
+      task.open_gates += need.data ? 0 : 1;
     }
     tasks_.push_back(std::move(task));
     shots_[shot].tasks.push_back(plan.id);
@@ -236,8 +247,12 @@ void Shadow::set_state(TaskId id, TaskState to, Touched& touched) {
 void Shadow::release_dependents(TaskId id, Touched& touched) {
   for (const TaskId dependent : tasks_[id - 1].dependents) {
     ShadowTask& task = tasks_[dependent - 1];
-    if (--task.missing == 0 && task.state == TaskState::kPending)
-      set_state(dependent, TaskState::kReady, touched);
+    --task.missing;
+    if (std::find(task.gates.begin(), task.gates.end(), id) != task.gates.end()) --task.open_gates;
+    touched.tasks.push_back(dependent);
+    if (task.missing > 0) continue;
+    if (task.state == TaskState::kPending) set_state(dependent, TaskState::kReady, touched);
+    if (task.state == TaskState::kSucceeded) release_dependents(dependent, touched);
   }
 }
 
@@ -246,15 +261,33 @@ void Shadow::drop_lease(TaskId id, Release release) {
   if (!held(task.state)) return;  // already complained about
   released_[task.lease] = release;
   std::erase(workers_[task.worker].held, id);
-  --held_[shots_[task.shot].show];
   task.worker = kNoIndex;
   task.ending = false;
 }
 
-std::uint32_t Shadow::held_by_show(const std::string& show) const {
-  const auto found = held_.find(show);
-  return found == held_.end() ? 0 : found->second;
+std::uint32_t Shadow::slots_of_show(const std::string& show) const {
+  std::uint32_t slots = 0;
+  for (const ShadowWorker& worker : workers_)
+    for (std::size_t i = 0; i < worker.held.size() && i < worker.offer.slots; ++i)
+      slots += shots_[tasks_[worker.held[i] - 1].shot].show == show ? 1 : 0;
+  return slots;
 }
+
+std::uint32_t Shadow::held_under(const config::SharedLimit& limit) const {
+  std::uint32_t held = 0;
+  const auto lists = [](const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  };
+  for (const ShadowWorker& worker : workers_)
+    for (const TaskId id : worker.held) {
+      const ShadowTask& task = tasks_[id - 1];
+      held += limit.stages.empty() ? lists(shots_[task.shot].limits, limit.name)
+                                   : lists(limit.stages, scheduler::to_string(task.stage));
+    }
+  return held;
+}
+
+bool Shadow::is_done(TaskId id) const { return done(tasks_[id - 1]); }
 
 std::optional<Release> Shadow::release_of(std::uint64_t lease) const {
   const auto found = released_.find(lease);

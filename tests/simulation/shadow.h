@@ -20,9 +20,11 @@ struct ShadowTask {
   scheduler::Stage stage = scheduler::Stage::kEncode;
   scheduler::ShotId shot = 0;
   std::uint32_t take = 0, revision = 0, missing = 0, attempt = 0;
+  std::uint32_t open_gates = 0;  // of what it misses: verdicts of checkpoints
   bool whole_take = false, needs_model = false;
   std::uint64_t memory_bytes = 0;
   std::vector<scheduler::TaskId> needs, dependents;
+  std::vector<scheduler::TaskId> gates;  // of the needs, those whose verdict it waits for
   scheduler::TaskState state = scheduler::TaskState::kPending;
   std::uint64_t lease = 0;
   scheduler::WorkerId worker = scheduler::kNoIndex;
@@ -37,6 +39,7 @@ struct ShadowShot {
   std::uint32_t approved = 0;
   bool pause_requested = false;
   std::vector<scheduler::TakeState> takes;
+  std::vector<std::string> limits;  // that it claims
   std::vector<scheduler::TaskId> tasks;
   scheduler::TaskCounts counts{};
 };
@@ -78,7 +81,10 @@ class Shadow {
   const std::vector<ShadowShot>& shots() const { return shots_; }
   const std::vector<ShadowWorker>& workers() const { return workers_; }
   const scheduler::TaskCounts& counts() const { return counts_; }
-  std::uint32_t held_by_show(const std::string& show) const;
+  std::uint32_t slots_of_show(const std::string& show) const;  // what waits behind a running attempt has none
+  std::uint32_t held_under(const config::SharedLimit& limit) const;
+  // What depends on the task may use it: a result from ahead of a verdict counts with the verdict.
+  bool is_done(scheduler::TaskId id) const;
   std::optional<Release> release_of(std::uint64_t lease) const;
   bool has_task(scheduler::TaskId id) const { return id >= 1 && id <= tasks_.size(); }
 
@@ -97,7 +103,6 @@ class Shadow {
   std::vector<ShadowTask> tasks_;
   std::vector<ShadowShot> shots_;
   std::vector<ShadowWorker> workers_;
-  std::unordered_map<std::string, std::uint32_t> held_;  // by show
   std::unordered_map<std::uint64_t, Release> released_;  // by lease
   std::uint64_t last_lease_ = 0;
   scheduler::TaskCounts counts_{};

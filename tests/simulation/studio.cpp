@@ -83,6 +83,7 @@ scheduler::Settings studio_settings() {
   config::Farm farm;
   farm.shows = {{"feature", 2.0, 0.3}, {"series", 1.0, 0.2}};  // the third show, "tests", has no floor
   farm.times.no_progress_min = config::Milliseconds(20'000);
+  farm.limits.shared = {{"storage", 2, {"finish", "deliver"}}, {"licence", 3, {}}};
   farm.retries.quarantine = config::Milliseconds(30'000);
   return scheduler::settings_of(farm);
 }
@@ -98,6 +99,8 @@ config::Shot studio_shot(Dice& dice, int number) {
   const auto takes = dice.between(1, 3);
   for (std::int64_t i = 0; i < takes; ++i) shot.seeds.push_back(dice.below(1000));
   shot.gate = dice.chance(40);
+  if (number % 5 == 0) shot.limits = {"licence"};
+  if (number % 4 == 0) shot.deadline = (number % 8) * 60'000;
   shot.upgrade.enabled = dice.chance(25);
   shot.upgrade.scale = 2;
   shot.priority = static_cast<int>(dice.below(3)) * 40;

@@ -30,7 +30,8 @@ WorkerNode::WorkerNode(World& world, int number)
   options_.build = "build-1";
   options_.slots = static_cast<std::uint32_t>(dice_.between(1, 3));
   options_.prefetch = static_cast<std::uint32_t>(dice_.between(0, 2));
-  options_.memory_bytes = options_.slots * static_cast<std::uint64_t>(dice_.between(2, 4)) << 30;
+  // The first worker has room for everything, on others the largest tasks fit alone or not at all.
+  options_.memory_bytes = number == 0 ? 4ull << 30 : static_cast<std::uint64_t>(dice_.between(3, 12)) << 28;
   options_.models = {{"tabletop", studio_model_digest()}};
 }
 

@@ -192,9 +192,19 @@ Result<int> explain(Client& farm, const std::string& what, const Printer& print)
   }
   auto answer = farm.get("/v1/explain/" + path);
   if (!answer) return tl::unexpected(answer.error());
-  std::string text = word(*answer, "state") + ": " + word(*answer, "reason", "nothing holds it back") + "\n";
+  const auto about = [](const Json& what) {
+    const double seconds = number(what, "starts_in_seconds", -1);
+    return seconds < 0 ? std::string() : ", starts in about " + duration(seconds);
+  };
+  std::string text = word(*answer, "state") + ": " + word(*answer, "reason", "nothing holds it back") +
+                     about(*answer) + "\n";
+  if (answer->contains("deadline") && (*answer)["deadline"].is_object()) {
+    const Json& deadline = (*answer)["deadline"];
+    text += "deadline " + word(deadline, "at") + (deadline.value("at_risk", false) ? ", at risk" : "") + "\n";
+  }
   for (const Json& task : list(*answer, "tasks"))
-    text += "  " + padded(word(task, "state"), 10) + word(task, "name") + ": " + word(task, "reason") + "\n";
+    text += "  " + padded(word(task, "state"), 10) + padded(word(task, "waiting"), 11) + word(task, "name") + ": " +
+            word(task, "reason") + about(task) + "\n";
   return say(print, *answer, text);
 }
 

@@ -1,8 +1,10 @@
 // Which show gets the next slot.
 //
-// Weighted fair sharing of slots held now: shows under their floor first (the one furthest below), then the
-// show with the fewest slots per weight; equal ones in their order. A show without runnable work is not
-// asked.
+// Shows under their floor first, the one furthest below in front. The others in the order of their virtual
+// time: what a show was served so far (slot seconds, charged by the estimate when a task is leased and
+// corrected by the result) divided by its weight. That is weighted fair queueing by start tags (Goyal, Vin,
+// Cheng 1996, "Start-time Fair Queuing"): fair over time also where a farm has fewer slots than shows. A show
+// that had nothing to do joins at the farm's clock, so idle time is never saved up.
 //
 // Thread contract: pure function.
 #pragma once
@@ -18,7 +20,11 @@ struct ShowLoad {
   bool runnable = false;
   double weight = 1;  // > 0
   double floor = 0;   // 0..1 of all slots
+  double pass = 0;    // virtual time
 };
+
+// Slots that a show lacks to its floor, 0: none.
+double below_floor(const ShowLoad& show, std::uint32_t slots);
 
 // Indexes into `shows` of the runnable ones, the one to serve first in front. `slots`: of the whole farm.
 std::vector<std::uint32_t> fair_order(std::span<const ShowLoad> shows, std::uint32_t slots);

@@ -15,6 +15,9 @@ struct Candidate {
 
 // How many candidates are compared; bounds the cost of one placement.
 inline constexpr std::size_t kCompared = 8;
+// Only those whose path is about as long as the first one's: what a fetch costs is less than what a longer
+// batch does.
+inline constexpr float kAsLong = 0.8f;
 
 // Index of the one with the fewest bytes to fetch; of equal ones the first (the order of the queue). Not
 // empty.

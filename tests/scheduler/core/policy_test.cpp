@@ -2,11 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "scheduler/core/explain.h"
-#include "scheduler/core/policy/fair_share.h"
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/policy/locality.h"
 #include "scheduler/core/policy/numeric_class.h"
-#include "scheduler/core/policy/prefetch.h"
 #include "scheduler/core/policy/ranking.h"
 #include "scheduler/core/policy/retry.h"
 #include "scheduler/core/view.h"
@@ -28,18 +26,6 @@ Worker worker_with(std::vector<std::string> classes, std::uint64_t memory = 8ull
   return worker;
 }
 
-TEST(Policy, FairShareServesFloorsFirstThenWeights) {
-  using policy::ShowLoad;
-  EXPECT_EQ(policy::fair_order(std::vector<ShowLoad>{{4, true, 1, 0}, {1, true, 1, 0}}, 10),
-            (std::vector<std::uint32_t>{1, 0}));
-  EXPECT_EQ(policy::fair_order(std::vector<ShowLoad>{{4, true, 8, 0}, {1, true, 1, 0}}, 10),
-            (std::vector<std::uint32_t>{0, 1}));
-  EXPECT_EQ(policy::fair_order(std::vector<ShowLoad>{{0, true, 9, 0}, {1, true, 1, 0.3}}, 10),
-            (std::vector<std::uint32_t>{1, 0}));
-  EXPECT_EQ(policy::fair_order(std::vector<ShowLoad>{{0, false, 1, 0}, {5, true, 1, 0}}, 10),
-            (std::vector<std::uint32_t>{1}));
-}
-
 TEST(Policy, SlotsGoToShowsByWeight) {
   Settings settings = test_settings();
   settings.shows = {{"big", 3, 0}, {"small", 1, 0}};
@@ -59,12 +45,12 @@ TEST(Policy, SlotsGoToShowsByWeight) {
   EXPECT_EQ(held["small"], 4);
 }
 
-TEST(Policy, FitAsksModelThenClassThenMemoryOfOneSlot) {
+TEST(Policy, FitAsksModelThenClassThenMemory) {
   const Worker worker = worker_with({"cpu-a"});
   EXPECT_EQ(policy::fit(worker, {digest_named("m"), "cpu-a", 4ull << 30}), Fit::kFits);
   EXPECT_EQ(policy::fit(worker, {digest_named("x"), "cpu-a", 1}), Fit::kNoModel);
   EXPECT_EQ(policy::fit(worker, {digest_named("m"), "cpu-b", 1}), Fit::kNoClass);
-  EXPECT_EQ(policy::fit(worker, {digest_named("m"), "", (4ull << 30) + 1}), Fit::kNoMemory);
+  EXPECT_EQ(policy::fit(worker, {digest_named("m"), "", (8ull << 30) + 1}), Fit::kNoMemory);
   EXPECT_EQ(policy::fit(worker, {{}, "", 1}), Fit::kFits);
 }
 
@@ -93,8 +79,6 @@ TEST(Policy, BackoffDoublesUpToAMinuteAndGivesUp) {
   EXPECT_TRUE(policy::give_up(retries, 4, 0));
   EXPECT_TRUE(policy::give_up(retries, 0, 16));
   EXPECT_TRUE(policy::should_quarantine(retries, 3));
-  EXPECT_FALSE(policy::may_prefetch(2, 2));
-  EXPECT_TRUE(policy::may_prefetch(3, 2));
 }
 
 TEST(Policy, RankingPutsPassedTakesFirst) {

@@ -1,0 +1,64 @@
+#include "scheduler/core/estimates.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "scheduler/plan/cost.h"
+
+namespace rushes::scheduler {
+namespace {
+
+WorkKey key_of(const State& state, const Task& task) {
+  const Shot& shot = state.shots[task.shot];
+  return {task.plan.stage, task.plan.level, shot.spec.recipe.model, shot.numeric_class};
+}
+
+const policy::Estimate* find(const State& state, const WorkKey& key) {
+  if (const auto exact = state.rates.find(key); exact != state.rates.end()) return &exact->second;
+  const auto other = state.rates.lower_bound({key.stage, key.level, key.model, {}});
+  const bool same = other != state.rates.end() && other->first.stage == key.stage &&
+                    other->first.level == key.level && other->first.model == key.model;
+  return same ? &other->second : nullptr;
+}
+
+}  // namespace
+
+policy::Expected expected(const State& state, const Task& task) {
+  const policy::Estimate* rate = find(state, key_of(state, task));
+  if (rate == nullptr) {
+    const double guess = first_guess(task.plan.stage) * task.plan.work;
+    return {guess, guess / 2, false};
+  }
+  return {rate->mean * task.plan.work, rate->deviation * task.plan.work, true};
+}
+
+double pace(const State& state, const Shot& shot, Stage stage, std::uint32_t level) {
+  const policy::Estimate* rate = find(state, {stage, level, shot.spec.recipe.model, shot.numeric_class});
+  return rate != nullptr ? rate->mean : first_guess(stage);
+}
+
+double expected(const State& state, const Shot& shot, const std::array<double, kStages>& work) {
+  double seconds = 0;
+  for (std::size_t i = 0; i < work.size(); ++i) {
+    if (!(work[i] > 0)) continue;
+    seconds += work[i] * pace(state, shot, static_cast<Stage>(i), 0);
+  }
+  return seconds;
+}
+
+std::int64_t expected_end_ms(const State& state, const Task& task, std::int64_t now_ms) {
+  const policy::Expected time = expected(state, task);
+  const std::int64_t begin =
+      task.state == TaskState::kRunning && task.lease.started_ms > 0 ? task.lease.started_ms : now_ms;
+  const auto end = begin + static_cast<std::int64_t>(std::min(time.late(), 1e9) * 1000);
+  return std::max(end, now_ms + 1);  // one that is late ends soon, as far as anybody knows
+}
+
+void learn(State& state, const Task& task) {
+  const double seconds = task.result.wall_seconds;
+  if (!(task.plan.work > 0) || !(seconds > 0) || !std::isfinite(seconds)) return;
+  policy::Estimate& rate = state.rates[key_of(state, task)];
+  rate = policy::learned(rate, seconds / task.plan.work);
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,24 @@
+// What tasks are expected to take, by what the State has learned (policy/estimate.h).
+//
+// Thread contract: pure functions of the State; learn() is used by apply() only.
+#pragma once
+
+#include "scheduler/core/state.h"
+
+namespace rushes::scheduler {
+
+// By results of the same stage, level, model and class; else of another class; else a guess from the plan.
+policy::Expected expected(const State& state, const Task& task);
+
+// Seconds of one unit of work, the same way.
+double pace(const State& state, const Shot& shot, Stage stage, std::uint32_t level);
+
+// Seconds of so much work of each stage of the shot's draft.
+double expected(const State& state, const Shot& shot, const std::array<double, kStages>& work);
+
+// When an attempt that is held now ends at the latest, by its estimate, as a time of CLOCK_BOOTTIME.
+std::int64_t expected_end_ms(const State& state, const Task& task, std::int64_t now_ms);
+
+void learn(State& state, const Task& task);  // from its accepted result
+
+}  // namespace rushes::scheduler

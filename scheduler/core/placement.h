@@ -1,0 +1,42 @@
+// Whether a worker may take a waiting task now, and if not, what holds it. Asked by the dispatcher, by
+// explain and by whoever checks them, so that they cannot disagree.
+//
+// Thread contract: pure functions of the State.
+#pragma once
+
+#include "scheduler/core/policy/backfill.h"
+#include "scheduler/core/policy/fit.h"
+#include "scheduler/core/state.h"
+
+namespace rushes::scheduler {
+
+// In the order in which they are asked; the first that holds is the answer.
+enum class Hold : std::uint8_t {
+  kNone,
+  kNoModel,
+  kNoClass,
+  kNoMemory,   // more than the worker has
+  kElsewhere,  // it would begin a shot that a better device should begin
+  kLimit,      // a shared limit is used up
+  kBusyMemory  // not beside what it holds now
+};
+Hold hold_of(const State& state, const Worker& worker, const Needs& needs);
+
+// The reservation of a worker; null: none.
+const Reservation* reservation_of(const State& state, WorkerId worker);
+// Whether the task may start on the worker although it is reserved for another one. True where it is not.
+bool leaves_reservation(const State& state, WorkerId worker, const Task& task, std::int64_t now_ms);
+// What the worker holds, with the ends by the estimates.
+std::vector<policy::Occupant> occupants(const State& state, const Worker& worker, std::int64_t now_ms);
+policy::Room room_of(const Worker& worker);
+
+// A task that failed here, or was too slow here, goes to another worker, if there is one that could take it.
+bool avoids(const State& state, const Task& task, const Worker& worker);
+
+inline bool has_free_slot(const Worker& worker) { return worker.leases.size() < worker.slots; }
+// It needs no model, or the worker has it loaded.
+inline bool is_loaded(const Worker& worker, const Needs& needs) {
+  return needs.model == Digest{} || needs.model == worker.model_loaded;
+}
+
+}  // namespace rushes::scheduler

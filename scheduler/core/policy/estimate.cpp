@@ -1,0 +1,17 @@
+#include "scheduler/core/policy/estimate.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace rushes::scheduler::policy {
+
+Estimate learned(Estimate before, double seconds_per_work) {
+  if (before.samples == 0) return {seconds_per_work, seconds_per_work / 2, 1};
+  Estimate now = before;
+  now.samples = std::min(before.samples + 1, kRemembered);
+  now.deviation += (std::abs(before.mean - seconds_per_work) - before.deviation) / 4;
+  now.mean += (seconds_per_work - before.mean) / now.samples;
+  return now;
+}
+
+}  // namespace rushes::scheduler::policy

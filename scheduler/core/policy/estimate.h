@@ -1,0 +1,31 @@
+// How long an attempt takes: learned from accepted results, with its spread.
+//
+// Mean and mean deviation as TCP keeps them of round trips (RFC 6298, section 2): the first sample R gives
+// mean R and deviation R/2; then deviation += (|mean - R| - deviation) / 4 and mean += (R - mean) / 8, except
+// that the first eight samples count alike. One sample is the wall seconds of one unit of work
+// (PlannedTask::work), kept per stage, resolution level, model and numeric class (the device).
+//
+// Thread contract: plain values.
+#pragma once
+
+#include <cstdint>
+
+namespace rushes::scheduler::policy {
+
+struct Estimate {
+  double mean = 0, deviation = 0;  // seconds per unit of work
+  std::uint32_t samples = 0;       // up to kRemembered
+  bool operator==(const Estimate&) const = default;
+};
+inline constexpr std::uint32_t kRemembered = 8;
+
+Estimate learned(Estimate before, double seconds_per_work);
+
+// What one attempt is expected to take.
+struct Expected {
+  double seconds = 0, deviation = 0;
+  bool measured = false;  // false: a guess from the planned work, good for an order only
+  double late() const { return seconds + 4 * deviation; }  // K = 4, as RFC 6298 has it for the time-out
+};
+
+}  // namespace rushes::scheduler::policy

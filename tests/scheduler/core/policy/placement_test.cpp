@@ -1,0 +1,127 @@
+// Where and when: memory, reservations with backfill, estimates, stragglers, what gives way.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "scheduler/core/policy/backfill.h"
+#include "scheduler/core/policy/estimate.h"
+#include "scheduler/core/policy/fit.h"
+#include "scheduler/core/policy/prefetch.h"
+#include "scheduler/core/policy/straggler.h"
+
+namespace rushes::scheduler::policy {
+namespace {
+
+Worker worker_with(std::uint64_t memory, std::uint32_t slots, std::vector<std::uint64_t> held,
+                   std::string numeric_class = "cpu-a") {
+  Worker worker;
+  worker.connected = true;
+  worker.numeric_classes = {std::move(numeric_class)};
+  worker.memory_bytes = memory;
+  worker.slots = slots;
+  worker.held_memory = std::move(held);
+  return worker;
+}
+
+TEST(Memory, IsCountedInBytesNotInSlots) {
+  EXPECT_TRUE(has_memory(worker_with(8, 2, {}), 8));
+  EXPECT_TRUE(has_memory(worker_with(8, 2, {5}), 3));
+  EXPECT_FALSE(has_memory(worker_with(8, 2, {5}), 4));
+  EXPECT_EQ(fit(worker_with(8, 4, {}), {{}, "", 8}), Fit::kFits);
+  EXPECT_EQ(fit(worker_with(8, 4, {}), {{}, "", 9}), Fit::kNoMemory);
+}
+
+TEST(Memory, WhatIsFetchedAheadCountsOnlyWhereItIsTheLarger) {
+  EXPECT_TRUE(has_memory(worker_with(8, 1, {7}), 8));   // they never run together
+  EXPECT_FALSE(has_memory(worker_with(8, 1, {7}), 9));
+  EXPECT_TRUE(has_memory(worker_with(8, 2, {5, 2}), 3));   // 5 and 3
+  EXPECT_FALSE(has_memory(worker_with(8, 2, {5, 2}), 4));  // 5 and 4
+}
+
+TEST(Memory, ADeviceIsASlotsOwn) {
+  const Worker gpus = worker_with(80, 2, {40}, "cuda-sm90-bf16");
+  EXPECT_TRUE(has_memory(gpus, 40));
+  EXPECT_EQ(fit(gpus, {{}, "", 41}), Fit::kNoMemory);
+}
+
+// Whatever is let in: no choice of as many attempts as there are slots takes more than there is.
+TEST(Memory, NoSetThatMayRunAtOnceIsTooLarge) {
+  std::mt19937_64 dice(7);
+  for (int round = 0; round < 2000; ++round) {
+    Worker worker = worker_with(1 + dice() % 100, 1 + static_cast<std::uint32_t>(dice() % 4), {});
+    for (int i = 0; i < 8; ++i) {
+      const std::uint64_t bytes = 1 + dice() % 60;
+      std::vector<std::uint64_t> with = worker.held_memory;
+      with.push_back(bytes);
+      std::sort(with.begin(), with.end(), std::greater<>());
+      const bool fits = memory_taken(with, worker.slots) <= worker.memory_bytes;
+      EXPECT_EQ(has_memory(worker, bytes), fits);
+      if (fits) worker.held_memory = with;
+    }
+  }
+}
+
+TEST(Backfill, TheWideTaskStartsWhenEnoughHasEnded) {
+  const Room room{3, 10};
+  const std::vector<Occupant> held{{4, 100}, {4, 300}, {1, 200}};
+  EXPECT_EQ(earliest_start(room, held, 2, 0), 100);
+  EXPECT_EQ(earliest_start(room, held, 6, 0), 200);
+  EXPECT_EQ(earliest_start(room, held, 7, 0), 300);
+  EXPECT_EQ(earliest_start(room, held, 10, 0), 300);
+  EXPECT_EQ(earliest_start(room, {}, 10, 50), 50);
+  EXPECT_EQ(earliest_start(room, held, 11, 0), std::nullopt);
+}
+
+TEST(Backfill, OthersRunWhenTheyAreOverByThenOrLeaveItsRoom) {
+  const Room room{2, 10};
+  const std::vector<Occupant> held{{4, 300}};
+  EXPECT_TRUE(may_backfill(room, held, 8, 300, {6, 299}, 0));
+  EXPECT_FALSE(may_backfill(room, held, 8, 300, {6, 301}, 0));
+  EXPECT_TRUE(may_backfill(room, held, 8, 300, {2, 9999}, 0));   // 8 + 2
+  EXPECT_FALSE(may_backfill(room, held, 8, 300, {3, 9999}, 0));
+  // The promised start has passed: short estimates open no door any more.
+  EXPECT_FALSE(may_backfill(room, held, 8, 300, {6, 320}, 310));
+}
+
+TEST(Backfill, AFewReservationsOnly) {
+  EXPECT_TRUE(may_reserve(0, 1));
+  EXPECT_FALSE(may_reserve(1, 2));
+  EXPECT_TRUE(may_reserve(1, 3));
+  EXPECT_FALSE(may_reserve(8, 1000));
+}
+
+TEST(Estimate, FollowsRfc6298) {
+  Estimate e = learned({}, 10);
+  EXPECT_DOUBLE_EQ(e.mean, 10);
+  EXPECT_DOUBLE_EQ(e.deviation, 5);
+  for (int i = 0; i < 40; ++i) e = learned(e, 10);
+  EXPECT_NEAR(e.mean, 10, 1e-9);
+  EXPECT_NEAR(e.deviation, 0, 0.01);
+  const Estimate before = e;
+  e = learned(e, 18);
+  EXPECT_DOUBLE_EQ(e.mean, before.mean + (18 - before.mean) / 8);
+  EXPECT_DOUBLE_EQ(e.deviation, before.deviation + (8 - before.deviation) / 4);
+  EXPECT_DOUBLE_EQ((Expected{10, 2, true}.late()), 18);
+}
+
+TEST(Straggler, IsLateByItsSpreadAndDoneSoonerElsewhere) {
+  const config::Scheduling settings;  // 60 s, 4 deviations
+  const Expected usual{100, 10, true};
+  EXPECT_FALSE(straggles(140, usual, settings));
+  EXPECT_TRUE(straggles(141, usual, settings));
+  EXPECT_FALSE(straggles(50, {10, 1, true}, settings));
+  EXPECT_FALSE(straggles(1000, {100, 10, false}, settings));
+  EXPECT_TRUE(ends_sooner_elsewhere(200, 0.5, usual));
+  EXPECT_FALSE(ends_sooner_elsewhere(200, 0.9, usual));
+  EXPECT_TRUE(ends_sooner_elsewhere(200, 0, usual));
+}
+
+TEST(Prefetch, GivesWayUnlessNearlyDone) {
+  EXPECT_FALSE(may_prefetch(2, 2));
+  EXPECT_TRUE(may_prefetch(3, 2));
+  EXPECT_TRUE(gives_way(10, {100, 0, true}));
+  EXPECT_FALSE(gives_way(80, {100, 0, true}));
+}
+
+}  // namespace
+}  // namespace rushes::scheduler::policy

@@ -1,0 +1,83 @@
+// What a simulated farm did with its time: slots, shows, waits, waste. It watches from outside: nothing of it
+// comes from the scheduler's own counters.
+//
+// Thread contract: one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "config/farm.h"
+
+namespace rushes::simulation::farm {
+
+struct Window {          // slot milliseconds, unless it says otherwise
+  double passed_ms = 0;  // the last window may be shorter
+  double offered = 0, busy = 0;
+  std::vector<double> used;           // by show
+  std::vector<double> backlogged_ms;  // by show: how long it had ready tasks that nobody had taken
+};
+
+// One wait: of a task, from when it could run until it ran.
+struct Wait {
+  int priority;
+  float seconds;
+};
+
+class Meter {
+ public:
+  Meter(std::vector<config::Show> shows, std::int64_t window_ms);
+
+  // Everything below happened at the moment that the last advance() named.
+  void advance(std::int64_t now_ms);
+  void slots_changed(int by) { slots_ += by; }
+  void run_began(std::size_t show) { ++running_[show]; }
+  void run_over(std::size_t show) { --running_[show]; }
+  // How many ready tasks of each show nobody had taken when the decision was made.
+  void backlog(std::size_t show, std::uint64_t ready);
+  void check_floors();
+  void waited(int priority, std::int64_t ms) {
+    waits_.push_back({priority, static_cast<float>(ms) / 1000.0f});
+  }
+  void useful(double seconds) {
+    useful_ += seconds;
+    ++runs_;
+  }
+  void wasted(const std::string& cause, double seconds) { wasted_[cause] += seconds; }
+  void loaded(double seconds) {
+    ++loads_;
+    load_seconds_ += seconds;
+  }
+
+  const std::vector<config::Show>& shows() const { return shows_; }
+  const std::vector<Window>& windows() const { return windows_; }
+  std::int64_t window_ms() const { return window_ms_; }
+  const std::vector<Wait>& waits() const { return waits_; }
+  const std::map<std::string, double>& wasted() const { return wasted_; }
+  double useful_seconds() const { return useful_; }  // of accepted attempts, model loads included
+  double mean_run() const { return runs_ > 0 ? useful_ / static_cast<double>(runs_) : 0; }
+  std::uint64_t runs() const { return runs_; }
+  std::uint64_t loads() const { return loads_; }
+  double load_seconds() const { return load_seconds_; }
+  std::int64_t longest_below_floor_ms(std::size_t show) const { return longest_below_[show]; }
+  int slots() const { return slots_; }
+
+ private:
+  std::vector<config::Show> shows_;
+  std::int64_t window_ms_;
+  std::int64_t now_ = 0;
+  int slots_ = 0;
+  std::vector<int> running_;
+  std::vector<bool> backlogged_;
+  std::vector<std::int64_t> below_since_;  // -1: not below its floor
+  std::vector<std::int64_t> longest_below_;
+  std::vector<Window> windows_;
+  std::vector<Wait> waits_;
+  std::map<std::string, double> wasted_;
+  double useful_ = 0, load_seconds_ = 0;
+  std::uint64_t runs_ = 0, loads_ = 0;
+};
+
+}  // namespace rushes::simulation::farm

@@ -1,0 +1,53 @@
+// What a scheduler that knows everything would have done: a greedy list schedule of the very tasks that the
+// run finished, with their run times, release times, hosts and placement rules, and bounds that no schedule
+// can beat.
+//
+// The list schedule places the task with the longest way to an end first (critical path scheduling, Graham
+// 1969 and Hu 1961), on a slot that has its model loaded where there is one, else on the fastest. It never
+// meets a failure, a straggler, a fetch or a message's delay, and knows of every revision and upgrade when it
+// is planned. A shot is bound to the numeric class that its first task runs in, as on the farm.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "tests/simulation/farm/run.h"
+
+namespace rushes::simulation::farm {
+
+struct OfflineTask {
+  double seconds = 0;  // on a host of speed 1
+  int model = kNoModel;
+  std::uint32_t shot = 0;
+  std::uint64_t memory = 0;
+  double release = 0;  // seconds after the start
+  std::vector<std::uint32_t> dependents;
+  std::uint32_t missing = 0;
+  double path = 0;  // longest way from its start to an end, at speed 1
+};
+
+// The tasks of the run that succeeded, in the order of their numbers.
+std::vector<OfflineTask> offline_tasks(const FarmRun& run);
+
+struct Bounds {
+  double work_seconds = 0;      // of all tasks, at speed 1
+  double capacity = 0;          // slots times speed
+  double by_work = 0;           // work / capacity
+  double by_critical_path = 0;  // on the fastest host
+};
+Bounds bounds_of(const Description& farm, const std::vector<OfflineTask>& tasks);
+
+enum class Order {
+  kLongestPath,   // only the path counts
+  kKeepTheModel,  // a slot first does everything that there is for its model
+};
+struct OfflineSchedule {
+  double finish = 0;  // seconds after the start
+  std::uint64_t loads = 0;
+  std::size_t unplaced = 0;  // tasks that never fitted
+};
+OfflineSchedule schedule_offline(const Description& farm, std::vector<OfflineTask> tasks, Order order);
+
+}  // namespace rushes::simulation::farm

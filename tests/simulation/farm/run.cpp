@@ -1,0 +1,164 @@
+#include "tests/simulation/farm/run.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <limits>
+
+namespace rushes::simulation::farm {
+namespace {
+
+using scheduler::TaskId;
+namespace command = scheduler::command;
+namespace event = scheduler::event;
+namespace record = scheduler::record;
+
+constexpr std::int64_t kTickMs = 5'000;
+constexpr std::int64_t kDayMs = 24 * 3'600'000ll;
+// After the last batch; a farm that is not done by then has work that fits no host.
+constexpr std::int64_t kPatienceMs = 60 * kDayMs;
+
+scheduler::Settings settings_of(const Description& description) {
+  config::Farm farm;
+  farm.shows = description.shows;
+  farm.limits.workers = std::numeric_limits<int>::max();
+  farm.limits.open_shots = std::numeric_limits<int>::max();
+  farm.times.lease = std::chrono::hours(24 * 365);  // see the top of run.h
+  return scheduler::settings_of(farm);
+}
+
+double cpu_seconds() {  // of this thread
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+std::size_t host_of(const std::string& worker) {  // "w17"
+  std::size_t index = 0;
+  std::from_chars(worker.data() + 1, worker.data() + worker.size(), index);
+  return index;
+}
+
+}  // namespace
+
+FarmRun::FarmRun(const Description& farm)
+    : farm_(farm),
+      work_(farm),
+      settings_(settings_of(farm)),
+      meter_(farm.shows, farm.window.count()),
+      core_dice_(farm.seed, 1),
+      host_dice_(farm.seed, 2) {}
+
+std::size_t FarmRun::show_of(TaskId task) const { return show_of_id_[shot_of(task).show]; }
+
+Status FarmRun::run() {
+  plan_hosts();
+  std::int64_t last = 0;
+  for (std::size_t b = 0; b < farm_.batches.size(); ++b) {
+    const BatchDescription& batch = farm_.batches[b];
+    for (int i = 0; i < batch.times; ++i) {
+      const std::int64_t at = batch.first.count() + i * batch.every.count();
+      timeline_.at(at, [this, b, i] { submit(b, i); });
+      last = std::max(last, at);
+      ++to_submit_;
+    }
+  }
+  stuck_at_ = last + kPatienceMs;
+  timeline_.in(kTickMs, [this] { tick(); });
+  while (!finished() && status_ && timeline_.step()) {
+  }
+  return status_;
+}
+
+bool FarmRun::finished() const {
+  if (timeline_.now() > stuck_at_) return true;
+  const auto count = [this](scheduler::TaskState s) { return state_.counts[static_cast<int>(s)]; };
+  return to_submit_ == 0 && open_ == 0 && count(scheduler::TaskState::kLeased) == 0 &&
+         count(scheduler::TaskState::kRunning) == 0 && count(scheduler::TaskState::kReady) == 0;
+}
+
+void FarmRun::tick() {
+  step(event::Tick{});
+  timeline_.in(kTickMs, [this] { tick(); });
+}
+
+void FarmRun::submit(std::size_t batch, int occurrence) {
+  event::SubmitBatch submit;
+  submit.request = 1;
+  submit.name = farm_.batches[batch].name + "-" + std::to_string(occurrence + 1);
+  submit.by = "studio";
+  submit.shots = work_.shots(batch, occurrence, kStartWallMs + timeline_.now());
+  Submission submission{batch, timeline_.now(), {}};
+  for (std::size_t i = 0; i < submit.shots.size(); ++i)
+    submission.shots.push_back(static_cast<scheduler::ShotId>(state_.shots.size() + i));
+  open_ += submit.shots.size();
+  over_.resize(over_.size() + submit.shots.size());
+  --to_submit_;
+  submissions_.push_back(std::move(submission));
+  step(submit);
+}
+
+void FarmRun::step(const scheduler::Event& event, TaskId cause) {
+  meter_.advance(timeline_.now());
+  ++events_;
+  const scheduler::Now now{timeline_.now() + 1, kStartWallMs + timeline_.now()};
+  const double began = cpu_seconds();
+  scheduler::Decision decision = scheduler::decide(state_, settings_, event, now, core_dice_.roll());
+  core_seconds_ += cpu_seconds() - began;
+  for (const scheduler::Record& record : decision.records) note(record, cause);
+  for (scheduler::Command& command : decision.commands) obey(command);
+  for (const scheduler::Show& show : state_.shows) {
+    const auto id = static_cast<std::size_t>(&show - state_.shows.data());
+    if (id >= show_of_id_.size()) {
+      const auto known = std::find_if(farm_.shows.begin(), farm_.shows.end(),
+                                      [&](const config::Show& s) { return s.name == show.name; });
+      show_of_id_.push_back(static_cast<std::size_t>(known - farm_.shows.begin()));
+    }
+    meter_.backlog(show_of_id_[id], show.ready);
+  }
+  meter_.check_floors();
+}
+
+void FarmRun::note(const scheduler::Record& record, TaskId cause) {
+  triggers_.resize(state_.tasks.size(), 0);
+  const auto planned = [&](const auto& tasks) {
+    for (const scheduler::PlannedTask& task : tasks) triggers_[task.id - 1] = cause;
+  };
+  if (const auto* version = std::get_if<record::VersionPlanned>(&record);
+      version && version->version.number > 0)
+    planned(version->tasks);
+  if (const auto* upgrade = std::get_if<record::UpgradePlanned>(&record)) planned(upgrade->tasks);
+  if (const auto* delivery = std::get_if<record::DeliveryPlanned>(&record)) planned(delivery->tasks);
+  if (const auto* moved = std::get_if<record::ShotMoved>(&record)) {
+    const bool over = moved->state == scheduler::ShotState::kDelivered ||
+                      moved->state == scheduler::ShotState::kCancelled ||
+                      moved->state == scheduler::ShotState::kAttention;
+    if (over != over_[moved->shot]) open_ = over ? open_ - 1 : open_ + 1;
+    over_[moved->shot] = over;
+  } else if (std::holds_alternative<record::ResultAccepted>(record)) {
+    last_finish_ = timeline_.now();
+  }
+}
+
+void FarmRun::obey(scheduler::Command& command) {
+  if (const auto* assign = std::get_if<command::Assign>(&command)) {
+    ++assigned_;
+    const std::size_t host = host_of(assign->worker);
+    in(kMessageMs, host,
+       [this, host, ref = static_cast<scheduler::AttemptRef>(*assign)] { this->assign(host, ref); });
+  } else if (const auto* revoke = std::get_if<command::Revoke>(&command)) {
+    const std::size_t host = host_of(revoke->worker);
+    in(kMessageMs, host,
+       [this, host, ref = static_cast<scheduler::AttemptRef>(*revoke), cause = revoke->reason] {
+         this->revoke(host, ref, cause);
+       });
+  } else if (const auto* reply = std::get_if<command::Reply>(&command)) {
+    if (!reply->result) status_ = tl::unexpected(reply->result.error());
+  } else if (const auto* refused = std::get_if<command::Refused>(&command)) {
+    status_ = fail(ErrorKind::kInvalid, "host " + refused->worker + ": " + refused->reason);
+  }
+}
+
+}  // namespace rushes::simulation::farm
