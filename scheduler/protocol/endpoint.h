@@ -69,7 +69,7 @@ class ControlServer {
  public:
   // Messages of one connection: a worker with 64 slots of one-second tasks says less than 300 a second. What
   // is beyond is dropped unread and counted; whoever means it says it again.
-  static constexpr scheduler::RateLimit kRate{2'000, 8'000};
+  static constexpr scheduler::RateLimit kRate{5'000, 20'000};
 
   // `worker` is the name in its Hello. Called on the endpoint's thread.
   using Handler = std::function<void(const std::string& worker, WorkerMessage message)>;
