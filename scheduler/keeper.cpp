@@ -9,6 +9,8 @@ namespace {
 
 // Nobody waits for a reference, so many of them share a write.
 constexpr std::chrono::milliseconds kGather{50};
+// The references of a recovered farm come all at once, and only to be sure: first the farm goes to work.
+constexpr std::chrono::milliseconds kSettle{2'000};
 
 }  // namespace
 
@@ -48,11 +50,13 @@ void Keeper::run() {
   // The first sweep waits a little too, so that the references of the recovered state are in before it.
   auto next_sweep =
       std::chrono::steady_clock::now() + std::min(sweep_every_, std::chrono::milliseconds(60'000));
+  auto gather = kSettle;
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait_until(lock, next_sweep, [&] { return stopping_ || !jobs_.empty(); });
     if (stopping_ && jobs_.empty()) return;
-    if (!jobs_.empty()) wake_.wait_for(lock, kGather, [&] { return stopping_ || flushing_ > 0; });
+    if (!jobs_.empty()) wake_.wait_for(lock, gather, [&] { return stopping_ || flushing_ > 0; });
+    gather = kGather;
     std::vector<storage::Reference> jobs;
     jobs.swap(jobs_);
     busy_ = true;

@@ -1,6 +1,8 @@
 // The ledger's content becomes a State again (core/replay.h does it record by record).
 //
-// Thread contract: pure functions of their arguments; the thread that owns the State.
+// Reading and decoding run ahead on a thread of their own: they cost as much as applying.
+//
+// Thread contract: the thread that owns the State.
 #pragma once
 
 #include <cstdint>

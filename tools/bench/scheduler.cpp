@@ -141,15 +141,20 @@ Result<json> measure_lifecycles(Farm& farm, const Options& options) {
               {"agents", std::move(agents)}};
 }
 
-// A store full of done and of waiting work; from opening it to the first assignment at a worker.
+// A store full of done (where the lifecycles ran before) and of waiting work; from opening it to the first
+// assignment at a worker.
 Result<json> measure_recovery(Farm& farm, const Options& options) {
   std::vector<double> submits;
-  if (const auto done = submit_batches(farm, "r", kBatchTasks, submits); !done)
+  const auto before = farm.work();
+  if (!before) return tl::unexpected(before.error());
+  const int missing = options.tasks - static_cast<int>(before->planned);
+  if (const auto done = submit_batches(farm, "r", std::max(missing, kBatchTasks), submits); !done)
     return tl::unexpected(done.error());
   const auto work = farm.work();
   if (!work) return tl::unexpected(work.error());
   farm.stop();
   const std::int64_t begin = monotonic_ns();
+  const double cpu = cpu_seconds(RUSAGE_SELF);
   if (const auto started = farm.start(); !started) return tl::unexpected(started.error());
   const double listening = ms_since(begin);
   AgentOptions agents = agents_of(farm, options);
@@ -160,6 +165,7 @@ Result<json> measure_recovery(Farm& farm, const Options& options) {
   const auto stamp = process->next_stamp(std::chrono::seconds(60));
   if (!stamp) return tl::unexpected(stamp.error());
   return json{{"recovery_ms", static_cast<double>(*stamp - begin) * 1e-6},
+              {"recovery_cpu_ms", 1e3 * (cpu_seconds(RUSAGE_SELF) - cpu)},
               {"recovery_to_listening_ms", listening},
               {"recovery_tasks", work->planned}};
 }
