@@ -11,7 +11,7 @@ namespace rushes::scheduler {
 namespace {
 
 constexpr double kLongestCharge = 7 * 24 * 3600;  // seconds; a worker cannot ruin its show's share by a claim
-constexpr std::size_t kHeldDigests = 8192;  // of one worker's cache; beyond it the set starts anew
+constexpr std::size_t kHeldDigests = 8192;        // of one worker's cache; beyond it the set starts anew
 
 void note(State& state, std::int64_t wall_ms, const char* kind, const std::string& shot, std::uint32_t take,
           TaskId task, const std::string& worker, std::string text) {
@@ -139,7 +139,11 @@ void apply_one(State& state, const record::Started& r) {
   Task& task = state.tasks[r.ref.task - 1];
   index::set_state(state, task, TaskState::kRunning);
   task.lease.started_wall_ms = r.wall_ms;
-  task.lease.started_ms = r.now_ms;
+  // A load of weights is not the task's own time: what is late is counted from behind it.
+  constexpr std::int64_t kLoadMs = 300'000;
+  const bool loads = needs_model(task.plan) && state.workers[task.lease.worker].model_loaded !=
+                                                   state.shots[task.shot].spec.recipe.model_digest;
+  task.lease.started_ms = r.now_ms + (loads ? kLoadMs : 0);
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
   task.progress.changed_ms = r.now_ms;
   if (needs_model(task.plan)) {
@@ -368,7 +372,8 @@ void apply_one(State& state, const record::Recovered& r) {
     worker.quarantined_until_ms = 0;
     for (const TaskId task : worker.leases) {
       if (!mutated(Mutation::kForgetRenewal)) index::renew_lease(state, state.tasks[task - 1], r.expires_ms);
-      state.tasks[task - 1].lease.started_ms = r.expires_ms;  // not measured across a restart: no straggler yet
+      state.tasks[task - 1].lease.started_ms =
+          r.expires_ms;  // not measured across a restart: no straggler yet
     }
     index::refresh_hungry(state, id);
   }

@@ -124,9 +124,13 @@ class Decider {
     bool ahead = false;                       // tasks ahead of a verdict
     bool loaded = false;                      // only what needs no other weights
     std::optional<Pick> blocked = {};         // out: came before, but for the memory taken now
-    bool passed_over = false;                 // out: tasks fit, and this worker in particular may not have them
+    bool passed_over = false;  // out: tasks fit, and this worker in particular may not have them
   };
-  enum class Given : std::uint8_t { kTask, kNothing, kNotHere };  // kNotHere: another of its kind might get one
+  enum class Given : std::uint8_t {
+    kTask,
+    kNothing,
+    kNotHere
+  };  // kNotHere: another of its kind might get one
   void round(Turn turn);
   Given give_one(WorkerId worker, Turn turn);
   std::optional<Pick> find(WorkerId worker, Search& search) const;
@@ -137,7 +141,6 @@ class Decider {
                                      const std::vector<policy::ShowLoad>& loads, const Search& search,
                                      Turn turn);
   bool may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const;
-  double flow_rate(const Flow& flow) const;
   void lease(WorkerId worker, TaskId task, bool in_turn);
   void pin_class(ShotId shot, const Worker& worker, const Needs& needs);
   Bytes spec_of(const Task& task) const;
@@ -152,6 +155,7 @@ class Decider {
   void give_way();
   void relieve_stragglers();
   void look_at_deadlines();
+  void look_at_deadline(ShotId shot, double work_seconds);
   bool waits_long(const Worker& worker) const;
   double elapsed_seconds(const Task& task) const;
 

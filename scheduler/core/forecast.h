@@ -1,8 +1,8 @@
 // When waiting tasks will start, about.
 //
 // From the estimates and from what stands before a task: the first slot that becomes free among the workers
-// that fit, then the tasks of its flow that go first, at the part of the farm that its show and flow get. What
-// is planned later (revisions, upgrades) is not known and not counted.
+// that fit, then the tasks of its flow that go first, at the part of the farm that its show and flow get.
+// What is planned later (revisions, upgrades) is not known and not counted.
 //
 // Thread contract: reads the State, on the core thread; one Forecast per answer.
 #pragma once

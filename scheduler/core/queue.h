@@ -1,7 +1,7 @@
 // Where waiting tasks stand: shows, flows, buckets, lanes. Used by apply() only.
 //
-// show -> flow (priority, model) -> bucket (needs) -> lane (a shot's tasks). A decision looks at the flows and
-// buckets of a few shows and at the first lanes, so its cost does not grow with what waits behind them.
+// show -> flow (priority, model) -> bucket (needs) -> lane (a shot's tasks). A decision looks at the flows
+// and buckets of a few shows and at the first lanes, so its cost does not grow with what waits behind them.
 //
 // Thread contract: as State.
 #pragma once
@@ -25,7 +25,7 @@ void refresh_ready(State& state, Shot& shot);  // all of its tasks
 void set_paths(State& state, TaskId first);
 // The same for all open tasks of a shot, by the estimates of now.
 void refresh_paths(State& state, Shot& shot);
-void count_unplanned_cost(State& state, Shot& shot);  // of takes that are not planned yet
+void count_unplanned_cost(State& state, Shot& shot);   // of takes that are not planned yet
 void add_cost(State& state, Task& task, double sign);  // to the sums of what is left
 
 // The virtual times of its show and flow: a lease begins, its real length is known.

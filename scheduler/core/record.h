@@ -266,10 +266,10 @@ using Record =
                  record::ShotMoved, record::TakesRanked, record::TakeApproved, record::HoldChanged,
                  record::Delivered, record::WorkerJoined, record::WorkerDraining, record::WorkerQuarantined,
                  record::Recovered, record::FarmRow, record::BatchRow, record::WorkerRow, record::ShotRow,
-                 record::TaskRow, record::SnapshotEnd, record::EstimateRow, record::LeaseRenewed, record::Progressed,
-                 record::WorkerSeen, record::WorkerCaches, record::RetryDue, record::QuarantineOver,
-                 record::Counted, record::Dispatched, record::Reserved, record::ReservationOver,
-                 record::DeadlineSeen, record::EstimatesSeen, record::Configured>;
+                 record::TaskRow, record::SnapshotEnd, record::EstimateRow, record::LeaseRenewed,
+                 record::Progressed, record::WorkerSeen, record::WorkerCaches, record::RetryDue,
+                 record::QuarantineOver, record::Counted, record::Dispatched, record::Reserved,
+                 record::ReservationOver, record::DeadlineSeen, record::EstimatesSeen, record::Configured>;
 
 inline constexpr std::size_t kDurableRecords = 32;  // the first ones of Record; the rest is volatile
 bool is_durable(const Record& record);

@@ -148,9 +148,7 @@ struct Task {
 inline bool may_run_ahead(const Task& task) {
   return task.state == TaskState::kPending && task.gates > 0 && task.missing == task.gates;
 }
-inline bool may_be_leased(const Task& task) {
-  return task.state == TaskState::kReady || may_run_ahead(task);
-}
+inline bool may_be_leased(const Task& task) { return task.state == TaskState::kReady || may_run_ahead(task); }
 // What depends on it may use it: a result from ahead of a verdict counts once the verdict is there.
 inline bool is_done(const Task& task) {
   return (task.state == TaskState::kSucceeded && task.missing == 0) || task.state == TaskState::kSkipped;
@@ -216,17 +214,17 @@ struct Shot {
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
   // soft
-  TaskCounts counts{};            // tasks by state
-  std::uint64_t unplanned = 0;    // tasks of takes that are not planned yet, see Decider::plan_takes()
-  double unplanned_seconds = 0;   // expected of those
+  TaskCounts counts{};                 // tasks by state
+  std::uint64_t unplanned = 0;         // tasks of takes that are not planned yet, see Decider::plan_takes()
+  double unplanned_seconds = 0;        // expected of those
   std::uint32_t take_work = kNoIndex;  // index into State::take_works
-  std::uint32_t ready = 0;        // tasks in buckets, without those that would run ahead
-  std::uint32_t claims = 0;       // index into State::claims
-  FlowId flow = kNoIndex;         // where its tasks wait
-  bool urgent = false;            // its deadline is in danger
-  std::int64_t slack_ms = 0;      // what the deadline left when it was looked at
-  std::int64_t look_at_ms = 0;    // when the deadline is looked at again
-  double left_seconds = 0;        // expected, of all open tasks together
+  std::uint32_t ready = 0;             // tasks in buckets, without those that would run ahead
+  std::uint32_t claims = 0;            // index into State::claims
+  FlowId flow = kNoIndex;              // where its tasks wait
+  bool urgent = false;                 // its deadline is in danger
+  std::int64_t slack_ms = 0;           // what the deadline left when it was looked at
+  std::int64_t look_at_ms = 0;         // when the deadline is looked at again
+  double left_seconds = 0;             // expected, of all open tasks together
 };
 
 struct DigestHash {
@@ -251,12 +249,12 @@ struct Worker {
   // soft
   bool connected = false;
   std::int64_t seen_ms = 0, seen_wall_ms = 0;
-  std::vector<TaskId> leases;              // tasks that it holds, oldest first
-  std::vector<std::uint64_t> held_memory;  // bytes that they may need, the largest first
-  std::uint32_t counted_slots = 0;         // in State::slots
-  std::uint32_t kind = 0;                  // equal for workers that offer the same
+  std::vector<TaskId> leases;                     // tasks that it holds, oldest first
+  std::vector<std::uint64_t> held_memory;         // bytes that they may need, the largest first
+  std::uint32_t counted_slots = 0;                // in State::slots
+  std::uint32_t kind = 0;                         // equal for workers that offer the same
   std::unordered_set<Digest, DigestHash> cached;  // that it says it holds, bounded
-  Digest model_loaded{};                   // of the task it started last
+  Digest model_loaded{};                          // of the task it started last
   std::uint64_t accepted = 0, failed = 0;
   double compute_seconds = 0;
 };
@@ -321,12 +319,12 @@ struct Flow {
 struct Show {
   std::string name;
   // soft
-  std::uint32_t leased = 0;        // attempts held now
-  std::uint32_t slots = 0;         // of them, those that have a slot: what was fetched ahead waits for one
-  std::uint32_t ready = 0;         // tasks in its buckets, without those that would run ahead
-  double weight = 1, floor = 0;    // of State::sharing
-  double pass = 0;                 // virtual time
-  double clock = 0;                // the virtual time of its flows
+  std::uint32_t leased = 0;      // attempts held now
+  std::uint32_t slots = 0;       // of them, those that have a slot: what was fetched ahead waits for one
+  std::uint32_t ready = 0;       // tasks in its buckets, without those that would run ahead
+  double weight = 1, floor = 0;  // of State::sharing
+  double pass = 0;               // virtual time
+  double clock = 0;              // the virtual time of its flows
   std::vector<FlowId> flows;
   std::array<double, kStages> compute_seconds{};  // of accepted results, by Stage
 };
@@ -393,23 +391,23 @@ struct State {
   std::map<std::tuple<ShowId, std::uint32_t, Digest>, FlowId> flow_index;
   std::vector<Bucket> buckets;
   std::map<std::pair<FlowId, Needs>, std::uint32_t> bucket_index;
-  std::vector<std::vector<std::string>> claims{{}};  // sets of limits that shots name; 0: none
-  std::uint64_t ready = 0;                           // tasks in buckets, without those that would run ahead
-  std::uint64_t ahead = 0;                           // tasks that would run ahead
-  double clock = 0;                                  // the virtual time of shows
-  std::array<std::uint32_t, kStages> held_by_stage{};    // leases
-  std::map<std::string, std::uint32_t> held_by_name;     // leases of shots that name a limit
+  std::vector<std::vector<std::string>> claims{{}};    // sets of limits that shots name; 0: none
+  std::uint64_t ready = 0;                             // tasks in buckets, without those that would run ahead
+  std::uint64_t ahead = 0;                             // tasks that would run ahead
+  double clock = 0;                                    // the virtual time of shows
+  std::array<std::uint32_t, kStages> held_by_stage{};  // leases
+  std::map<std::string, std::uint32_t> held_by_name;   // leases of shots that name a limit
   std::vector<Reservation> reservations;
-  std::set<WorkerId> stacked;          // hold more than they have slots: some of it waits
-  std::set<TaskId> running_ahead;      // held before their checkpoint's verdict
-  std::vector<ShotId> with_deadline;   // open shots
-  double left_seconds = 0;             // expected, of all open tasks together
-  ShotId paths_cursor = 0;             // the next shot whose estimates are looked at
-  std::uint32_t slots = 0;             // of connected workers
+  std::set<WorkerId> stacked;         // hold more than they have slots: some of it waits
+  std::set<TaskId> running_ahead;     // held before their checkpoint's verdict
+  std::vector<ShotId> with_deadline;  // open shots
+  double left_seconds = 0;            // expected, of all open tasks together
+  ShotId paths_cursor = 0;            // the next shot whose estimates are looked at
+  std::uint32_t slots = 0;            // of connected workers
   Sharing sharing;
   std::map<TakeShape, std::uint32_t> take_shapes;
   std::vector<TakeWork> take_works;
-  std::map<std::string, std::uint32_t> worker_kinds;  // by what they offer
+  std::map<std::string, std::uint32_t> worker_kinds;   // by what they offer
   std::set<std::pair<std::int64_t, TaskId>> expiries;  // of every lease
   std::set<std::pair<std::int64_t, TaskId>> retries;   // tasks held back
   std::set<WorkerId> hungry;                           // could hold more than they do

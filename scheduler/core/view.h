@@ -77,8 +77,8 @@ struct ShotInfo {
   ShotState state = ShotState::kQueued;
   std::string reason;  // of attention and cancelled
   TaskId attention_task = 0;
-  std::string waiting;  // why nothing moves, from the scheduler's own decision; empty when something runs
-  std::string waiting_for;                  // the kind of that reason in a word: "limit", "share" (explain.h)
+  std::string waiting;      // why nothing moves, from the scheduler's own decision; empty when something runs
+  std::string waiting_for;  // the kind of that reason in a word: "limit", "share" (explain.h)
   std::optional<double> starts_in_seconds;  // about, of what waits; only of one shot
   std::int64_t deadline_wall_ms = 0;        // 0: none
   bool at_risk = false;                     // its deadline is in danger: it is served faster
@@ -105,8 +105,8 @@ struct TaskInfo {
   Stage stage = Stage::kEncode;
   std::uint32_t take = 0, level = 0, window = 0, segment = 0, tile = 0, revision = 0;
   TaskState state = TaskState::kPending;
-  std::string reason;  // why it waits, or why it ended
-  std::string waiting_for;                  // the kind of that reason in a word (explain.h); empty: it does not wait
+  std::string reason;       // why it waits, or why it ended
+  std::string waiting_for;  // the kind of that reason in a word (explain.h); empty: it does not wait
   std::optional<double> starts_in_seconds;  // about
   bool ahead = false;                       // it runs ahead of its checkpoint's verdict
   std::uint32_t attempts = 0, failures = 0, losses = 0;

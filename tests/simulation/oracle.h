@@ -77,7 +77,7 @@ class Oracle {
   Shadow::Touched touched_;
   std::vector<scheduler::Record> history_;
   std::uint64_t exposed_ = 0, accepted_ = 0, expired_ = 0, decisions_ = 0;
-  std::set<std::string> acknowledged_;              // shots
+  std::set<std::string> acknowledged_;  // shots
   struct Engine {
     int worker = 0;
     scheduler::TaskId task = 0;
