@@ -13,8 +13,8 @@ namespace {
 using namespace std::chrono_literals;
 constexpr std::array<std::string_view, 5> kRoles{"viewer", "guest", "artist", "supervisor", "admin"};
 // Stages of a take that a shared limit may name (storage/records.capnp).
-const std::vector<std::string> kStageWords{"encode", "denoise", "critique", "decode",
-                                           "enlarge", "refine", "finish", "deliver"};
+const std::vector<std::string> kStageWords{"encode",  "denoise", "critique", "decode",
+                                           "enlarge", "refine",  "finish",   "deliver"};
 constexpr Milliseconds kLongest = 24h * 30;
 
 void read_listen(Fields& root, Listen& listen) {
@@ -87,9 +87,9 @@ void read_shared_limit(Fields& fields, SharedLimit& limit) {
               [&](const YamlNode& item, const std::string& path) {
                 if (std::find(kStageWords.begin(), kStageWords.end(), item.text) == kStageWords.end()) {
                   const std::string near = nearest(item.text, kStageWords);
-                  fields.problems().add(item, path,
-                                        mismatch("a stage", item) +
-                                            (near.empty() ? "" : "; did you mean '" + near + "'?"));
+                  fields.problems().add(
+                      item, path,
+                      mismatch("a stage", item) + (near.empty() ? "" : "; did you mean '" + near + "'?"));
                 } else {
                   limit.stages.push_back(item.text);
                 }

@@ -61,9 +61,9 @@ struct SharedLimit {
 };
 
 struct Limits {
-  std::uint64_t artifact = 4ull << 30;         // bytes of one artifact
-  std::uint64_t request_body = 1024 * 1024;    // bytes of one HTTP request
-  std::uint64_t disk_reserve = 1ull << 30;     // bytes left free on the data folder's disk
+  std::uint64_t artifact = 4ull << 30;       // bytes of one artifact
+  std::uint64_t request_body = 1024 * 1024;  // bytes of one HTTP request
+  std::uint64_t disk_reserve = 1ull << 30;   // bytes left free on the data folder's disk
   int workers = 1000;
   int open_shots = 10'000;
   std::vector<SharedLimit> shared;

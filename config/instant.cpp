@@ -75,9 +75,9 @@ std::optional<std::int64_t> read(std::string_view text) {
 
 Result<std::int64_t> parse_instant(std::string_view text) {
   if (const auto ms = read(text)) return *ms;
-  return fail(ErrorKind::kInvalid,
-              "expected a time with its offset such as 2026-12-01T18:00:00+01:00, found '" + std::string(text) +
-                  "'");
+  return fail(
+      ErrorKind::kInvalid,
+      "expected a time with its offset such as 2026-12-01T18:00:00+01:00, found '" + std::string(text) + "'");
 }
 
 std::string instant_text(std::int64_t ms) {

@@ -11,8 +11,8 @@
 
 namespace rushes::config {
 
-// Milliseconds since 1970, UTC. Seconds may be left out; the offset may not ("Z" or +HH:MM): a time without one
-// means another instant on every host. Years 1970 to 9999. Error: kInvalid with what was expected.
+// Milliseconds since 1970, UTC. Seconds may be left out; the offset may not ("Z" or +HH:MM): a time without
+// one means another instant on every host. Years 1970 to 9999. Error: kInvalid with what was expected.
 Result<std::int64_t> parse_instant(std::string_view text);
 
 // "2026-12-01T17:00:00Z"

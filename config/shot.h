@@ -79,12 +79,12 @@ struct Shot {
   std::optional<double> seconds;
   std::optional<Rate> fps;  // absent = the model's
   Retime retime = Retime::kNone;
-  std::vector<std::uint64_t> seeds;  // one per take; take k is seeds[k]
-  SamplingChange sampling;           // of the manifest's draft sampling
-  int priority = 50;                 // 0..100, higher first
+  std::vector<std::uint64_t> seeds;      // one per take; take k is seeds[k]
+  SamplingChange sampling;               // of the manifest's draft sampling
+  int priority = 50;                     // 0..100, higher first
   std::optional<std::int64_t> deadline;  // milliseconds since 1970 when it must be delivered
   std::vector<std::string> limits;       // shared limits of farm.yaml that its tasks claim
-  bool gate = false;                 // wait for the critics' verdict before the next segment
+  bool gate = false;                     // wait for the critics' verdict before the next segment
   Approve approve = Approve::kPerson;
   Upgrade upgrade;
   Budget budget;

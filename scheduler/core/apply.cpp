@@ -139,7 +139,11 @@ void apply_one(State& state, const record::Started& r) {
   Task& task = state.tasks[r.ref.task - 1];
   index::set_state(state, task, TaskState::kRunning);
   task.lease.started_wall_ms = r.wall_ms;
-  task.lease.started_ms = r.now_ms;
+  // A load of weights is not the task's own time: what is late is counted from behind it.
+  constexpr std::int64_t kLoadMs = 300'000;
+  const bool loads = needs_model(task.plan) && state.workers[task.lease.worker].model_loaded !=
+                                                   state.shots[task.shot].spec.recipe.model_digest;
+  task.lease.started_ms = r.now_ms + (loads ? kLoadMs : 0);
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
   task.progress.changed_ms = r.now_ms;
   if (needs_model(task.plan)) {

@@ -5,7 +5,9 @@
 
 namespace rushes::scheduler {
 
-Settings settings_of(const config::Farm& farm) { return {farm.times, farm.retries, farm.limits, farm.shows, farm.scheduling}; }
+Settings settings_of(const config::Farm& farm) {
+  return {farm.times, farm.retries, farm.limits, farm.shows, farm.scheduling};
+}
 
 Decision decide(State& state, const Settings& settings, const Event& event, Now now, std::uint64_t random) {
   Decider decider(state, settings, now, random);

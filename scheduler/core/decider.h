@@ -142,7 +142,6 @@ class Decider {
                                      const std::vector<policy::ShowLoad>& loads, const Search& search,
                                      Turn turn);
   bool may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const;
-  double flow_rate(const Flow& flow) const;
   void lease(WorkerId worker, TaskId task, bool in_turn);
   void pin_class(ShotId shot, const Worker& worker, const Needs& needs);
   Bytes spec_of(const Task& task) const;
@@ -157,6 +156,7 @@ class Decider {
   void give_way();
   void relieve_stragglers();
   void look_at_deadlines();
+  void look_at_deadline(ShotId shot, double work_seconds);
   bool waits_long(const Worker& worker) const;
   double elapsed_seconds(const Task& task) const;
 

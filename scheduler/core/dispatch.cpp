@@ -28,6 +28,8 @@
 namespace rushes::scheduler {
 namespace {
 
+constexpr int kLooked = 64, kLookedReserved = 4;  // lanes of a bucket
+
 policy::Candidate candidate_of(const State& state, const Worker& worker, const Task& task) {
   policy::Candidate candidate;
   for (const Dependency& need : task.plan.needs) {
@@ -38,15 +40,6 @@ policy::Candidate candidate_of(const State& state, const Worker& worker, const T
     }
   }
   return candidate;
-}
-
-// Whether a worker with room, other than this one, has loaded what the task needs.
-bool loaded_elsewhere(const State& state, WorkerId here, const Needs& needs) {
-  return std::any_of(state.hungry.begin(), state.hungry.end(), [&](WorkerId id) {
-    const Worker& other = state.workers[id];
-    return id != here && has_free_slot(other) && is_loaded(other, needs) &&
-           hold_of(state, other, needs) == Hold::kNone;
-  });
 }
 
 // Whether a worker with room that made one of the inputs holds more of them than this one does.
@@ -87,41 +80,41 @@ void Decider::dispatch() {
 
 void Decider::round(Turn turn) {
   const std::uint64_t& waiting = turn == Turn::kAhead ? state_.ahead : state_.ready;
-  // A worker that got nothing: another one that offers the same, and has no more memory free, gets nothing
-  // either.
+  const bool prefetch = turn == Turn::kPrefetch;
+  // A worker that got nothing: another one that offers the same, has the same loaded and no more memory free
+  // gets nothing either. (Ahead of a slot more than the sum of its memory decides.)
   struct Barren {
     std::uint32_t kind;
     std::uint64_t taken;
     Digest model;
   };
   std::vector<Barren> barren;
+  const auto taken_of = [](const Worker& worker) {
+    return policy::memory_taken(worker.held_memory, worker.slots);
+  };
   const auto is_barren = [&](const Worker& worker) {
     return std::any_of(barren.begin(), barren.end(), [&](const Barren& other) {
       return other.kind == worker.kind && other.model == worker.model_loaded &&
-             other.taken <= policy::memory_taken(worker.held_memory, worker.slots);
+             other.taken <= taken_of(worker);
     });
   };
   for (bool given = true; given && waiting > 0;) {
     given = false;
-    const std::vector<WorkerId> hungry(state_.hungry.begin(), state_.hungry.end());
-    for (const WorkerId id : hungry) {
+    auto next = state_.hungry.begin();
+    while (next != state_.hungry.end() && waiting > 0) {
+      const WorkerId id = *next;
       const Worker& worker = state_.workers[id];
-      const bool prefetch = turn == Turn::kPrefetch;
-      const bool room = prefetch ? worker.leases.size() < worker.slots + worker.prefetch : has_free_slot(worker);
-      if (waiting == 0 || (prefetch && !policy::may_prefetch(state_.ready, state_.slots))) break;
-      if (!room || is_barren(worker)) continue;
-      switch (give_one(id, turn)) {
-        case Given::kTask:
-          given = true;
-          break;
-        case Given::kNothing:  // for any of its kind; ahead of a slot more than the sum decides
-          if (prefetch) break;
-          barren.push_back(
-              {worker.kind, policy::memory_taken(worker.held_memory, worker.slots), worker.model_loaded});
-          break;
-        case Given::kNotHere:
-          break;
+      if (prefetch && !policy::may_prefetch(state_.ready, state_.slots)) return;
+      const bool room =
+          prefetch ? worker.leases.size() < worker.slots + worker.prefetch : has_free_slot(worker);
+      const Given result = room && !is_barren(worker) ? give_one(id, turn) : Given::kNotHere;
+      if (result == Given::kTask) {
+        given = true;
+        if (turn < Turn::kAny) barren.clear();  // another task's turn: it may need what they have loaded
+      } else if (result == Given::kNothing && !prefetch) {
+        barren.push_back({worker.kind, taken_of(worker), worker.model_loaded});
       }
+      next = state_.hungry.upper_bound(id);
     }
   }
 }
@@ -131,7 +124,8 @@ std::vector<policy::ShowLoad> Decider::show_loads() const {
   loads.reserve(state_.shows.size());
   for (const Show& show : state_.shows) {
     policy::ShowLoad load{show.slots, show.ready > 0, show.weight, show.floor, show.pass};
-    if (mutated(Mutation::kStarveShow)) load = {load.leased, load.runnable, 1, 0, loads.size() == 1 ? 1e18 : 0};
+    if (mutated(Mutation::kStarveShow))
+      load = {load.leased, load.runnable, 1, 0, loads.size() == 1 ? 1e18 : 0};
     loads.push_back(load);
   }
   return loads;
@@ -153,7 +147,7 @@ Decider::Given Decider::give_one(WorkerId id, Turn turn) {
   if (!pick) return search.passed_over ? Given::kNotHere : Given::kNothing;
   if (!is_loaded(worker, state_.buckets[pick->bucket].needs)) {
     pick = stay_or_switch(id, *pick, loads, search, turn);
-    if (!pick) return Given::kNotHere;
+    if (!pick) return search.passed_over ? Given::kNotHere : Given::kNothing;
   } else if (turn == Turn::kNear &&
              nearer_elsewhere(state_, id, state_.task(pick->task), state_.buckets[pick->bucket].needs)) {
     return Given::kNotHere;
@@ -172,11 +166,8 @@ std::optional<Decider::Pick> Decider::stay_or_switch(WorkerId id, const Pick& du
     const std::optional<Pick> pick = find(id, loaded);
     if (pick && may_stay(*pick, due, loads)) return pick;
   }
-  const Needs& needs = state_.buckets[due.bucket].needs;
-  const bool may_load = turn == Turn::kAny || turn == Turn::kPrefetch || turn == Turn::kAhead ||
-                        (turn == Turn::kFresh && worker.model_loaded == Digest{});
-  if (!may_load || (turn != Turn::kAny && loaded_elsewhere(state_, id, needs))) return std::nullopt;
-  return due;
+  const bool may_load = turn >= Turn::kAny || (turn == Turn::kFresh && worker.model_loaded == Digest{});
+  return may_load ? std::optional(due) : std::nullopt;
 }
 
 bool Decider::may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const {
@@ -185,14 +176,11 @@ bool Decider::may_stay(const Pick& pick, const Pick& due, const std::vector<poli
   if (pick.show != due.show) {
     return policy::below_floor(loads[pick.show], state_.slots) >=
                policy::below_floor(loads[due.show], state_.slots) &&
-           policy::may_stay(show.pass - state_.shows[due.show].pass, seconds / show.weight);
+           policy::may_stay(show.pass - state_.shows[due.show].pass, seconds, 1 / show.weight, state_.slots);
   }
   const Flow& flow = state_.flows[pick.flow];
-  return policy::may_stay(flow.pass - state_.flows[due.flow].pass, seconds * flow_rate(flow));
-}
-
-double Decider::flow_rate(const Flow& flow) const {
-  return 1 / (policy::rate_of(flow.priority) * std::max(1u, flow.shots));
+  return policy::may_stay(flow.pass - state_.flows[due.flow].pass, seconds,
+                          policy::virtual_seconds(flow.priority), state_.slots);
 }
 
 // The first task in order that the worker may take. What comes before it and would fit but for the memory
@@ -252,7 +240,9 @@ std::optional<Decider::Pick> Decider::head_of(WorkerId id, std::uint32_t index) 
       return pick;
     }
   }
-  for (auto lane = first; lane != bucket.lanes.end(); ++lane) {
+  // Not all of the queue where this worker may have none of it; a reserved one is filled up only by the way.
+  int looked = reservation_of(state_, id) != nullptr ? kLookedReserved : kLooked;
+  for (auto lane = first; lane != bucket.lanes.end() && looked-- > 0; ++lane) {
     if (auto pick = head_of(id, lane->second)) {
       pick->bucket = index;
       pick->lane = lane->first;
@@ -268,7 +258,8 @@ std::optional<Decider::Pick> Decider::head_of(WorkerId id, const Lane& lane) con
   std::vector<policy::Candidate> candidates;
   std::vector<ReadyKey> keys;
   for (const ReadyKey& key : lane) {
-    if (keys.size() == policy::kCompared || (!keys.empty() && key.path < policy::kAsLong * keys[0].path)) break;
+    if (keys.size() == policy::kCompared || (!keys.empty() && key.path < policy::kAsLong * keys[0].path))
+      break;
     const Task& task = state_.task(key.task);
     if (avoids(state_, task, worker) || !leaves_reservation(state_, id, task, now_.boot_ms)) continue;
     keys.push_back(key);
@@ -292,7 +283,8 @@ void Decider::lease(WorkerId id, TaskId task_id, bool in_turn) {
   const Task& task = state_.task(task_id);
   const AttemptRef ref{task_id, task.attempt + 1, state_.next_lease};
   const Flow& flow = state_.flows[state_.shots[shot].flow];
-  const Charge charge{static_cast<double>(task.cost), 1 / state_.shows[flow.show].weight, flow_rate(flow), in_turn};
+  const Charge charge{static_cast<double>(task.cost), 1 / state_.shows[flow.show].weight,
+                      policy::virtual_seconds(flow.priority), in_turn};
   emit(record::Leased{ref, id, lease_end(), now_.wall_ms, charge});
   if (state_.shots[shot].state == ShotState::kQueued) move_shot(shot, ShotState::kDrafting);
   const std::uint32_t take = task.plan.take;

@@ -37,6 +37,11 @@ double pace(const State& state, const Shot& shot, Stage stage, std::uint32_t lev
   return rate != nullptr ? rate->mean : first_guess(stage);
 }
 
+double denoise_pace(const State& state, const Shot& shot, const std::string& numeric_class) {
+  const auto found = state.rates.find({Stage::kDenoise, 0, shot.spec.recipe.model, numeric_class});
+  return found == state.rates.end() ? 0 : found->second.mean;
+}
+
 double expected(const State& state, const Shot& shot, const std::array<double, kStages>& work) {
   double seconds = 0;
   for (std::size_t i = 0; i < work.size(); ++i) {

@@ -12,6 +12,8 @@ policy::Expected expected(const State& state, const Task& task);
 
 // Seconds of one unit of work, the same way.
 double pace(const State& state, const Shot& shot, Stage stage, std::uint32_t level);
+// Measured seconds of one unit of denoising in a class; 0: not measured.
+double denoise_pace(const State& state, const Shot& shot, const std::string& numeric_class);
 
 // Seconds of so much work of each stage of the shot's draft.
 double expected(const State& state, const Shot& shot, const std::array<double, kStages>& work);

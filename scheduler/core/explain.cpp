@@ -49,11 +49,11 @@ Explanation inputs(const State& state, const Task& task) {
 // What the connected workers say to the task's needs.
 struct Survey {
   bool connected = false, model = false, numeric_class = false, memory = false;  // some worker has it
-  bool takes = false;                    // and some of those take work
-  const Worker* largest = nullptr;       // of those with model and class
-  const Worker* room = nullptr;          // a slot and the memory are free
-  const Worker* crowded = nullptr;       // a slot is free, the memory is taken
-  const Reservation* kept = nullptr;     // the worker with room is kept for another task
+  bool takes = false;                 // and some of those take work
+  const Worker* largest = nullptr;    // of those with model and class
+  const Worker* room = nullptr;       // a slot and the memory are free
+  const Worker* crowded = nullptr;    // a slot is free, the memory is taken
+  const Reservation* kept = nullptr;  // the worker with room is kept for another task
 };
 
 Survey survey(const State& state, const Task& task, const Needs& needs, Now now) {
@@ -102,7 +102,8 @@ Explanation queued(const State& state, const Task& task) {
   if (!order.empty() && order.front() != flow.show) {
     const Show& first = state.shows[order.front()];
     const bool floor = policy::below_floor(loads[order.front()], state.slots) > 0;
-    return {Waiting::kShare, busy + "; show " + first.name + (floor ? " is below its floor" : " has had less of its share") +
+    return {Waiting::kShare, busy + "; show " + first.name +
+                                 (floor ? " is below its floor" : " has had less of its share") +
                                  " and goes before " + show.name};
   }
   for (const FlowId id : show.flows) {
@@ -135,8 +136,8 @@ Explanation placement(const State& state, const Task& task, Now now) {
   }
   if (!found.takes) return {Waiting::kHeldBack, "the workers that fit are draining or quarantined"};
   if (const auto* limit = policy::full_limit(state, needs.stage, shot.spec.limits); limit != nullptr) {
-    return {Waiting::kLimit, "the limit " + limit->name + " is used up: " +
-                                 std::to_string(policy::held(*limit, state)) + " of " +
+    return {Waiting::kLimit, "the limit " + limit->name +
+                                 " is used up: " + std::to_string(policy::held(*limit, state)) + " of " +
                                  std::to_string(limit->count) + " are held"};
   }
   if (found.room != nullptr) return {Waiting::kNext, "is leased with the next dispatch"};
@@ -163,9 +164,9 @@ Explanation placement(const State& state, const Task& task, Now now) {
 }  // namespace
 
 const char* to_string(Waiting waiting) {
-  constexpr const char* kWords[] = {"",         "inputs",   "checkpoint", "blocked",   "paused",   "backoff",
-                                    "no worker", "no model", "no class",   "no memory", "held back", "limit",
-                                    "reserved", "share",    "capacity",   "next"};
+  constexpr const char* kWords[] = {
+      "",         "inputs",    "checkpoint", "blocked", "paused",   "backoff", "no worker", "no model",
+      "no class", "no memory", "held back",  "limit",   "reserved", "share",   "capacity",  "next"};
   return kWords[static_cast<int>(waiting)];
 }
 
@@ -184,9 +185,10 @@ Explanation explain(const State& state, const Task& task, Now now) {
   if (shot.pause_requested) return {Waiting::kPaused, "its shot is paused"};
   if (task.retry_at_ms > 0) {
     const std::string& last = task.bad_attempts.empty() ? std::string() : task.bad_attempts.back().message;
-    return {Waiting::kBackoff, "attempt " + std::to_string(task.attempt) + " failed (" + last +
-                                   "), tried again in " +
-                                   std::to_string(std::max<std::int64_t>(0, task.retry_at_ms - now.boot_ms + 999) / 1000) + " s"};
+    return {Waiting::kBackoff,
+            "attempt " + std::to_string(task.attempt) + " failed (" + last + "), tried again in " +
+                std::to_string(std::max<std::int64_t>(0, task.retry_at_ms - now.boot_ms + 999) / 1000) +
+                " s"};
   }
   return placement(state, task, now);
 }

@@ -12,8 +12,6 @@ namespace {
 
 constexpr int kLanes = 256;  // looked at; what lies behind them makes no answer much better
 
-double flow_weight(const Flow& flow) { return policy::rate_of(flow.priority) * std::max(1u, flow.shots); }
-
 }  // namespace
 
 std::optional<double> Forecast::starts_in(const Task& task) {
@@ -34,7 +32,8 @@ std::optional<double> Forecast::ends_in(const Task& task) {
   if (task.state == TaskState::kSucceeded) return needs_in(task);  // it ran ahead of a verdict
   if (is_held(task.state)) {
     const std::int64_t since = task.lease.started_ms > 0 ? now_.boot_ms - task.lease.started_ms : 0;
-    return std::max(0.0, static_cast<double>(task.cost) - static_cast<double>(std::max<std::int64_t>(0, since)) / 1000);
+    return std::max(
+        0.0, static_cast<double>(task.cost) - static_cast<double>(std::max<std::int64_t>(0, since)) / 1000);
   }
   const std::optional<double> starts = starts_in(task);
   return starts ? std::optional(*starts + static_cast<double>(task.cost)) : std::nullopt;
@@ -92,10 +91,10 @@ double Forecast::part_of_farm(const Task& task) const {
   for (const Show& show : state_.shows) shows += show.ready > 0 ? show.weight : 0;
   for (const FlowId id : state_.shows[mine.show].flows) {
     const Flow& flow = state_.flows[id];
-    if (!flow.buckets.empty()) flows += flow_weight(flow);
+    if (!flow.buckets.empty()) flows += policy::rate_of(flow.priority);
   }
-  const double part = state_.shows[mine.show].weight / std::max(1e-9, shows) * flow_weight(mine) /
-                      std::max(1e-9, flows);
+  const double part = state_.shows[mine.show].weight / std::max(1e-9, shows) *
+                      policy::rate_of(mine.priority) / std::max(1e-9, flows);
   return std::clamp(part, 1e-6, 1.0);
 }
 

@@ -41,7 +41,8 @@ class Checker {
     if (task.bucket != kNoIndex) ++(missing > 0 ? ahead_ : ready_);
     require(missing == task.missing, 6,
             name(task) + " counts " + std::to_string(task.missing) + " missing inputs");
-    require(gates == task.gates, 6, name(task) + " counts " + std::to_string(task.gates) + " open checkpoints");
+    require(gates == task.gates, 6,
+            name(task) + " counts " + std::to_string(task.gates) + " open checkpoints");
     // What runs or ran may miss verdicts (it ran ahead of them), never inputs.
     if (is_held(task.state) || task.state == TaskState::kSucceeded)
       require(missing == gates, 5, name(task) + " misses inputs");
@@ -49,8 +50,8 @@ class Checker {
     require(state_.running_ahead.contains(task.plan.id) == (is_held(task.state) && missing > 0), 6,
             name(task) + " running ahead");
     if (task.state == TaskState::kPending) require(missing > 0, 7, name(task) + " waits for nothing");
-    const bool should_wait = (task.state == TaskState::kReady || (task.state == TaskState::kPending &&
-                                                                  gates > 0 && missing == gates)) &&
+    const bool should_wait = (task.state == TaskState::kReady ||
+                              (task.state == TaskState::kPending && gates > 0 && missing == gates)) &&
                              task.retry_at_ms == 0 && !shot.pause_requested;
     require(should_wait == (task.bucket != kNoIndex), 6, name(task) + " is in the wrong queue");
     if (task.bucket != kNoIndex) {
@@ -102,9 +103,10 @@ class Checker {
     std::sort(memory.begin(), memory.end(), std::greater<>());
     require(memory == worker.held_memory, 6, worker.name + " memory index");
     const bool devices = policy::largest_task(worker) < worker.memory_bytes;
-    require(devices || policy::memory_taken(memory, worker.slots) <= worker.memory_bytes || !worker.connected, 4,
-            worker.name + " has too much memory reserved");
-    require(state_.stacked.contains(id) == (worker.leases.size() > worker.slots), 6, worker.name + " stacked index");
+    require(devices || policy::memory_taken(memory, worker.slots) <= worker.memory_bytes || !worker.connected,
+            4, worker.name + " has too much memory reserved");
+    require(state_.stacked.contains(id) == (worker.leases.size() > worker.slots), 6,
+            worker.name + " stacked index");
     const bool hungry = policy::takes_work(worker) && worker.leases.size() < worker.slots + worker.prefetch;
     require(hungry == state_.hungry.contains(id), 6, worker.name + " hungry index");
     require(worker.leases.size() <= worker.slots + worker.prefetch || !worker.connected || hungry == false, 4,
@@ -177,7 +179,8 @@ class Checker {
       for (const std::string& limit : state_.shots[task.shot].spec.limits) ++by_name[limit];
     }
     require(by_stage == state_.held_by_stage, 6, "leases by stage");
-    for (const auto& [limit, count] : state_.held_by_name) require(count == by_name[limit], 6, "limit " + limit);
+    for (const auto& [limit, count] : state_.held_by_name)
+      require(count == by_name[limit], 6, "limit " + limit);
     for (const config::SharedLimit& limit : state_.sharing.limits) {
       require(policy::held(limit, state_) <= static_cast<std::uint32_t>(limit.count), 4,
               "more than " + std::to_string(limit.count) + " tasks hold the limit " + limit.name);

@@ -50,11 +50,43 @@ bool leaves_reservation(const State& state, WorkerId id, const Task& task, std::
   const Worker& worker = state.workers[id];
   const policy::Occupant candidate{task.plan.memory_bytes, expected_end_ms(state, task, now_ms)};
   return policy::may_backfill(room_of(worker), occupants(state, worker, now_ms),
-                              state.task(reservation->task).plan.memory_bytes, reservation->start_ms, candidate,
-                              now_ms);
+                              state.task(reservation->task).plan.memory_bytes, reservation->start_ms,
+                              candidate, now_ms);
 }
 
+namespace {
+
+// The shot is not pinned yet, and a class that is there would end it before this one.
+bool begins_too_slowly(const State& state, const Task& task, const Worker& worker) {
+  const Shot& shot = state.shots[task.shot];
+  if (!shot.numeric_class.empty() || shot.take_work == kNoIndex || worker.numeric_classes.empty())
+    return false;
+  const double here = denoise_pace(state, shot, worker.numeric_classes.front());
+  const auto first = state.rates.lower_bound({Stage::kDenoise, 0, shot.spec.recipe.model, {}});
+  double fastest = here;
+  for (auto rate = first; rate != state.rates.end() && rate->first.stage == Stage::kDenoise &&
+                          rate->first.level == 0 && rate->first.model == shot.spec.recipe.model;
+       ++rate) {
+    if (rate->second.mean * policy::kAlike >= fastest) continue;
+    const bool there = std::any_of(state.workers.begin(), state.workers.end(), [&](const Worker& other) {
+      return policy::takes_work(other) && !other.numeric_classes.empty() &&
+             other.numeric_classes.front() == rate->first.numeric_class &&
+             policy::fit(other, needs_of(state, task)) == policy::Fit::kFits;
+    });
+    if (there) fastest = rate->second.mean;
+  }
+  if (here <= 0 || fastest >= here) return false;
+  const double some = expected(state, shot, state.take_works[shot.take_work].path);
+  const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
+  if (known <= 0) return false;
+  return !policy::may_begin_slower(some * here / known, some * fastest / known, state.left_seconds,
+                                   state.slots);
+}
+
+}  // namespace
+
 bool avoids(const State& state, const Task& task, const Worker& worker) {
+  if (begins_too_slowly(state, task, worker)) return true;
   const bool failed_here =
       task.failures > 0 && !task.bad_attempts.empty() && task.bad_attempts.back().worker == worker.name;
   const bool slow_here = task.slow_on < state.workers.size() && &state.workers[task.slow_on] == &worker;

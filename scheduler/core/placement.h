@@ -30,7 +30,8 @@ bool leaves_reservation(const State& state, WorkerId worker, const Task& task, s
 std::vector<policy::Occupant> occupants(const State& state, const Worker& worker, std::int64_t now_ms);
 policy::Room room_of(const Worker& worker);
 
-// A task that failed here, or was too slow here, goes to another worker, if there is one that could take it.
+// A task that failed here, or was too slow here, goes to another worker, if there is one that could take it;
+// so does a shot's first task where the shot would begin too slowly (policy/numeric_class.h).
 bool avoids(const State& state, const Task& task, const Worker& worker);
 
 inline bool has_free_slot(const Worker& worker) { return worker.leases.size() < worker.slots; }

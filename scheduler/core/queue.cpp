@@ -154,8 +154,7 @@ float path_behind(const State& state, const Task& task) {
   float longest = 0;
   if (shot.unplanned > 0 && task.plan.id == shot.encode)
     longest = static_cast<float>(expected(state, shot, state.take_works[shot.take_work].path));
-  for (const TaskId dependent : task.dependents)
-    longest = std::max(longest, state.tasks[dependent - 1].path);
+  for (const TaskId dependent : task.dependents) longest = std::max(longest, state.tasks[dependent - 1].path);
   // A window's verdict comes before what it may make needless: whatever else reads the same latents.
   if (task.plan.stage == Stage::kCritique && !task.plan.whole_take)
     for (const Dependency& need : task.plan.needs)

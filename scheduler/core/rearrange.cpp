@@ -1,8 +1,8 @@
-// decide(): what was placed is placed better. Reservations for wide tasks; what waits on a busy worker goes to
-// an idle one; what runs ahead gives way; stragglers begin again elsewhere; deadlines are looked at.
+// decide(): what was placed is placed better. Reservations for wide tasks; what waits on a busy worker goes
+// to an idle one; what runs ahead gives way; stragglers begin again elsewhere; deadlines are looked at.
 //
-// Nothing here frees a task: a lease that is called off lasts until the worker has confirmed the stop, or until
-// it runs out.
+// Nothing here frees a task: a lease that is called off lasts until the worker has confirmed the stop, or
+// until it runs out.
 #include <algorithm>
 
 #include "scheduler/core/decider.h"
@@ -41,7 +41,8 @@ bool Decider::reserve(const Pick& blocked) {
     const Worker& worker = state_.workers[id];
     if (!policy::takes_work(worker) || policy::fit(worker, needs) != policy::Fit::kFits) continue;
     if (reservation_of(state_, id) != nullptr || avoids(state_, task, worker)) continue;
-    if (has_free_slot(worker) && policy::has_memory(worker, needs.memory_bytes)) return false;  // its turn comes
+    if (has_free_slot(worker) && policy::has_memory(worker, needs.memory_bytes))
+      return false;  // its turn comes
     const auto start = policy::earliest_start(room_of(worker), occupants(state_, worker, now_.boot_ms),
                                               needs.memory_bytes, now_.boot_ms);
     if (start && (best.worker == kNoIndex || *start < best.start_ms)) {
@@ -73,7 +74,8 @@ void Decider::unstack() {
   for (const WorkerId id : stacked) {
     const std::vector<TaskId> leases = state_.workers[id].leases;
     std::size_t to_move = leases.size() - state_.workers[id].slots;
-    for (auto task_id = leases.rbegin(); task_id != leases.rend() && to_move > 0 && !idle.empty(); ++task_id) {
+    for (auto task_id = leases.rbegin(); task_id != leases.rend() && to_move > 0 && !idle.empty();
+         ++task_id) {
       const Task& task = state_.task(*task_id);
       if (task.state != TaskState::kLeased) continue;
       --to_move;
@@ -124,7 +126,8 @@ void Decider::give_way() {
       if (task.lease.then == TaskState::kReady) --wanted;
       continue;
     }
-    if (!policy::takes_work(worker) || !policy::gives_way(elapsed_seconds(task), expected(state_, task))) continue;
+    if (!policy::takes_work(worker) || !policy::gives_way(elapsed_seconds(task), expected(state_, task)))
+      continue;
     const bool useful = std::any_of(state_.shows.begin(), state_.shows.end(), [&](const Show& show) {
       return std::any_of(show.flows.begin(), show.flows.end(), [&](FlowId flow) {
         const auto& buckets = state_.flows[flow].buckets;
@@ -174,21 +177,47 @@ void Decider::relieve_stragglers() {
 
 // Deadlines are times of the wall clock by their nature; nothing else is decided by it.
 void Decider::look_at_deadlines() {
+  std::vector<ShotId> open;
+  bool due = false;
   for (const ShotId id : state_.with_deadline) {
     const Shot& shot = state_.shots[id];
-    const bool open = shot.state != ShotState::kDelivered && shot.state != ShotState::kCancelled;
-    if (!open || shot.look_at_ms > now_.boot_ms) continue;
-    double path = 0;
-    for (const TaskId task : shot.tasks) {
-      if (!is_final(state_.task(task).state)) path = std::max(path, static_cast<double>(state_.task(task).path));
-    }
-    const double left = policy::seconds_left(path, shot.left_seconds, state_.slots);
-    const double slack = policy::slack_seconds(shot.spec.deadline_wall_ms, now_.wall_ms, left);
-    // The slack cannot run out before it has passed, unless estimates change: look again well before that.
-    const auto pause_ms = static_cast<std::int64_t>(std::clamp(slack / 4, 1.0, 60.0) * 1000);
-    emit(record::DeadlineSeen{id, policy::at_risk(slack, left), static_cast<std::int64_t>(slack * 1000),
-                              now_.boot_ms + pause_ms});
+    if (shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled) continue;
+    open.push_back(id);
+    due = due || shot.look_at_ms <= now_.boot_ms;
   }
+  if (!due) return;
+  std::sort(open.begin(), open.end(), [&](ShotId a, ShotId b) {
+    const std::int64_t first = state_.shots[a].spec.deadline_wall_ms,
+                       second = state_.shots[b].spec.deadline_wall_ms;
+    return first != second ? first < second : a < b;
+  });
+  std::vector<double> work(state_.shows.size());  // of each show's shots that are due no later
+  for (const ShotId id : open) {
+    const Shot& shot = state_.shots[id];
+    work[shot.show] += shot.left_seconds;
+    if (shot.look_at_ms <= now_.boot_ms) look_at_deadline(id, work[shot.show]);
+  }
+}
+
+void Decider::look_at_deadline(ShotId id, double work_seconds) {
+  const Shot& shot = state_.shots[id];
+  double path = 0, weights = 0;
+  for (const TaskId task : shot.tasks) {
+    if (!is_final(state_.task(task).state))
+      path = std::max(path, static_cast<double>(state_.task(task).path));
+  }
+  for (ShowId show = 0; show < state_.shows.size(); ++show) {
+    const bool active = state_.shows[show].ready > 0 || state_.shows[show].leased > 0 || show == shot.show;
+    weights += active ? state_.shows[show].weight : 0;
+  }
+  const double slots = state_.slots * state_.shows[shot.show].weight / weights;
+  const double left = policy::seconds_left(path, work_seconds, slots);
+  const double slack = policy::slack_seconds(shot.spec.deadline_wall_ms, now_.wall_ms, left);
+  // The slack cannot run out before it has passed, unless estimates or the queue change: look again well
+  // before.
+  const auto pause_ms = static_cast<std::int64_t>(std::clamp(slack / 8, 1.0, 30.0) * 1000);
+  emit(record::DeadlineSeen{id, policy::at_risk(slack, left), static_cast<std::int64_t>(slack * 1000),
+                            now_.boot_ms + pause_ms});
 }
 
 }  // namespace rushes::scheduler

@@ -366,8 +366,8 @@ Record get(records::EstimateRow::Reader in) {
   r.key = {codec::read_enum<Stage>(in.getStage(), kStages, "stage"), in.getLevel(),
            codec::read_text(in.getModel(), "model"), codec::read_text(in.getNumericClass(), "numeric class")};
   r.estimate = {in.getMean(), in.getDeviation(), in.getSamples()};
-  const bool sound = r.estimate.mean >= 0 && r.estimate.deviation >= 0 &&
-                     r.estimate.samples <= policy::kRemembered;
+  const bool sound =
+      r.estimate.mean >= 0 && r.estimate.deviation >= 0 && r.estimate.samples <= policy::kRemembered;
   if (!sound) codec::malformed("estimate", "is no duration");
   return r;
 }

@@ -178,7 +178,7 @@ struct ShotSpec {
   std::vector<CriticSetting> critics;
   std::uint32_t start_frame = 1001;
   std::string timecode = "01:00:00:00", reel;
-  config::Rate deliver_rate;  // differs from recipe.fps when the shot conforms
+  config::Rate deliver_rate;          // differs from recipe.fps when the shot conforms
   std::int64_t deadline_wall_ms = 0;  // since 1970; 0: none
   std::vector<std::string> limits;    // shared limits that its tasks claim, ascending
   bool operator==(const ShotSpec&) const = default;

@@ -55,10 +55,9 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
 // Every value of the example carries its reason: "prevents" stands on each line of times, limits and retries.
 TEST(Farm, TheShippedExampleSaysWhatEachSettingPrevents) {
   const std::string text = *read_text(kFolder / "farm.yaml");
-  for (const char* key :
-       {"heartbeat", "lease", "no_progress_min", "upload_sweep", "group_commit", "artifact", "request_body",
-        "disk_reserve", "attempts", "worker_failures", "quarantine", "backoff",
-        "shared", "straggler_min", "straggler_spread", "run_ahead"}) {
+  for (const char* key : {"heartbeat", "lease", "no_progress_min", "upload_sweep", "group_commit", "artifact",
+                          "request_body", "disk_reserve", "attempts", "worker_failures", "quarantine",
+                          "backoff", "shared", "straggler_min", "straggler_spread", "run_ahead"}) {
     const std::size_t at = text.find("\n  " + std::string(key) + ": ");
     ASSERT_NE(at, std::string::npos) << key;
     EXPECT_NE(text.substr(at, text.find('\n', at + 1) - at).find("# prevents"), std::string::npos) << key;
@@ -71,11 +70,13 @@ TEST(Farm, SharedLimitsAreReadAndChecked) {
                                    "{name: licence, count: 2}]}\nscheduling: {run_ahead: false}\n",
                                "/etc/farm.yaml");
   ASSERT_TRUE(farm) << farm.error().message;
-  EXPECT_EQ(farm->limits.shared, (std::vector<SharedLimit>{{"storage", 8, {"finish", "deliver"}}, {"licence", 2, {}}}));
+  EXPECT_EQ(farm->limits.shared,
+            (std::vector<SharedLimit>{{"storage", 8, {"finish", "deliver"}}, {"licence", 2, {}}}));
   EXPECT_FALSE(farm->scheduling.run_ahead);
-  EXPECT_EQ(farm_complaint("limits: {shared: [{name: a, count: 1, stages: [finnish]}]}\n"),
-            "/etc/farm.yaml:6:49: limits.shared[0].stages[0]: expected a stage, found 'finnish'; did you mean "
-            "'finish'?");
+  EXPECT_EQ(
+      farm_complaint("limits: {shared: [{name: a, count: 1, stages: [finnish]}]}\n"),
+      "/etc/farm.yaml:6:49: limits.shared[0].stages[0]: expected a stage, found 'finnish'; did you mean "
+      "'finish'?");
   EXPECT_EQ(farm_complaint("limits: {shared: [{name: a, count: 1}, {name: a, count: 2}]}\n"),
             "/etc/farm.yaml:6:47: limits.shared[1].name: expected every limit once, found 'a' again");
   EXPECT_NE(farm_complaint("limits: {shared: [{name: a, count: 0}]}\n"), "");

@@ -59,9 +59,10 @@ TEST(Shot, DeadlineAndLimits) {
   EXPECT_EQ(shot.deadline, 1'796'144'400'000);
   EXPECT_EQ(shot.limits, (std::vector<std::string>{"a", "b"}));
   EXPECT_FALSE(one("  frames: 33\n  deadline: none\n").deadline);
-  EXPECT_EQ(complaint("  frames: 33\n  deadline: tomorrow\n"),
-            "b.yaml:8:13: shots[0].deadline: expected a time with its offset such as 2026-12-01T18:00:00+01:00, "
-            "found 'tomorrow'");
+  EXPECT_EQ(
+      complaint("  frames: 33\n  deadline: tomorrow\n"),
+      "b.yaml:8:13: shots[0].deadline: expected a time with its offset such as 2026-12-01T18:00:00+01:00, "
+      "found 'tomorrow'");
   EXPECT_NE(complaint("  frames: 33\n  limits: ['a b']\n").find("shots[0].limits"), std::string::npos);
 }
 
@@ -210,7 +211,8 @@ TEST(Shot, FilesMustExistWhereTheBatchIsRead) {
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "b.yaml") << batch("  frames: 9\n  key_frames: [{image: gone.png, frame: 0}]\n");
   EXPECT_EQ(read_batch(folder / "b.yaml").error().message,
-            (folder / "b.yaml").string() + ":8:24: shots[0].key_frames[0].image: expected a file, found no '" +
+            (folder / "b.yaml").string() +
+                ":8:24: shots[0].key_frames[0].image: expected a file, found no '" +
                 (folder / "gone.png").string() + "'");
   std::filesystem::remove_all(folder);
 }

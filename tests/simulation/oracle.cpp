@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "scheduler/core/invariants.h"
-#include "scheduler/core/policy/fit.h"
 #include "scheduler/core/placement.h"
+#include "scheduler/core/policy/fit.h"
 #include "tests/simulation/studio.h"
 
 namespace rushes::simulation {
@@ -161,6 +161,7 @@ void Oracle::check_limits() {
 bool Oracle::could_take(const State& state, scheduler::WorkerId id, const std::string& show,
                         scheduler::Now now) const {
   const scheduler::Worker& worker = state.workers[id];
+  if (scheduler::reservation_of(state, id) != nullptr) return false;  // filled up only by the way
   for (const scheduler::Bucket& bucket : state.buckets) {
     if (bucket.lanes.empty() || bucket.needs.ahead) continue;
     if (!show.empty() && state.shows[state.flows[bucket.flow].show].name != show) continue;
@@ -168,7 +169,7 @@ bool Oracle::could_take(const State& state, scheduler::WorkerId id, const std::s
     for (const auto& [key, lane] : bucket.lanes)
       for (const scheduler::ReadyKey& ready : lane) {
         const scheduler::Task& task = state.task(ready.task);
-        if (task.failures == 0 && task.slow_on == scheduler::kNoIndex &&
+        if (!scheduler::avoids(state, task, worker) &&
             scheduler::leaves_reservation(state, id, task, now.boot_ms))
           return true;
       }
@@ -181,7 +182,7 @@ void Oracle::check_idle(const State& state, scheduler::Now now) {
   if (state.ready == 0) return;
   for (const scheduler::WorkerId id : state.hungry) {
     const scheduler::Worker& worker = state.workers[id];
-    if (worker.leases.size() >= worker.slots || !policy::takes_work(worker)) continue;
+      if (worker.leases.size() >= worker.slots || !policy::takes_work(worker)) continue;
     require(!could_take(state, id, "", now), 7, worker.name + " has a free slot and a task that fits waits");
   }
 }
@@ -253,7 +254,8 @@ void Oracle::engine_started(int worker, const protocol::AttemptId& id, bool inpu
 void Oracle::check_memory(int worker) {
   std::uint64_t bytes = 0;
   for (const auto& [lease, engine] : engines_)
-    if (engine.worker == worker && shadow_.has_task(engine.task)) bytes += shadow_.task(engine.task).memory_bytes;
+    if (engine.worker == worker && shadow_.has_task(engine.task))
+      bytes += shadow_.task(engine.task).memory_bytes;
   const std::string name = "w" + std::to_string(worker);
   for (const ShadowWorker& known : shadow_.workers())
     if (known.offer.name == name)

@@ -74,7 +74,8 @@ struct Shadow::Lesson {
     require(t.state != TaskState::kSucceeded, 2, what + " is leased again");
     const bool ahead = t.state == TaskState::kPending && t.open_gates > 0;
     require(t.state == TaskState::kReady || ahead || held(t.state), 5, what + " is leased");
-    require(t.missing == t.open_gates, 5, what + " is leased and misses " + std::to_string(t.missing) + " inputs");
+    require(t.missing == t.open_gates, 5,
+            what + " is leased and misses " + std::to_string(t.missing) + " inputs");
     require(r.ref.attempt == t.attempt + 1, 2, what + " skips from attempt " + std::to_string(t.attempt));
     require(r.ref.lease > shadow.last_lease_, 3, "lease " + std::to_string(r.ref.lease) + " is used again");
     require(r.expires_ms >= now.boot_ms + lease_ms, 3, what + " has a short lease");

@@ -230,18 +230,27 @@ TEST_F(LedgerDamage, AnEmptyDatabaseWithoutFormatIsAnInterruptedFirstStart) {
 }
 
 TEST_F(LedgerDamage, ALockedLedgerSaysSo) {
-  auto ledger = open();
+  // The other process is made before the ledger's threads are: after a fork beside threads no memory may be
+  // asked for.
+  int go[2];
+  ASSERT_EQ(pipe(go), 0);
   const pid_t child = fork();
   if (child == 0) {
+    close(go[1]);
+    char word = 0;
+    const bool told = read(go[0], &word, 1) == 1;
     const auto second = Ledger::open(path());
-    _exit(!second && second.error().kind == ErrorKind::kConflict &&
-                  second.error().message.find("locked by another process") != std::string::npos
-              ? 0
-              : 1);
+    const bool said = !second && second.error().kind == ErrorKind::kConflict &&
+                      second.error().message.find("locked by another process") != std::string::npos;
+    _exit(told && said ? 0 : 1);
   }
+  auto ledger = open();
+  ASSERT_EQ(write(go[1], "!", 1), 1);
   int status = 0;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
+  close(go[0]);
+  close(go[1]);
   EXPECT_THAT(Ledger::open(path()).error().message, HasSubstr("locked")) << "twice in one process";
 }
 

@@ -97,8 +97,8 @@ Result<std::string> read_text(const std::string& path) {
 
 std::string batch_text(const Json& batch) {
   std::ostringstream text;
-  text << ((member(batch, "dry_run") == true) ? "would submit" : "submitted") << " " << list(batch, "shots").size()
-       << " shots\n";
+  text << ((member(batch, "dry_run") == true) ? "would submit" : "submitted") << " "
+       << list(batch, "shots").size() << " shots\n";
   for (const Json& shot : list(batch, "shots"))
     text << "  " << padded(word(shot, "shot"), 28) << number(shot, "takes") << " takes, "
          << number(shot, "windows") << " windows, " << number(shot, "tasks") << " tasks, "
@@ -203,8 +203,8 @@ Result<int> explain(Client& farm, const std::string& what, const Printer& print)
     text += "deadline " + word(deadline, "at") + (deadline.value("at_risk", false) ? ", at risk" : "") + "\n";
   }
   for (const Json& task : list(*answer, "tasks"))
-    text += "  " + padded(word(task, "state"), 10) + padded(word(task, "waiting"), 11) + word(task, "name") + ": " +
-            word(task, "reason") + about(task) + "\n";
+    text += "  " + padded(word(task, "state"), 10) + padded(word(task, "waiting"), 11) + word(task, "name") +
+            ": " + word(task, "reason") + about(task) + "\n";
   return say(print, *answer, text);
 }
 

@@ -2,8 +2,9 @@
 //
 // Mean and mean deviation as TCP keeps them of round trips (RFC 6298, section 2): the first sample R gives
 // mean R and deviation R/2; then deviation += (|mean - R| - deviation) / 4 and mean += (R - mean) / 8, except
-// that the first eight samples count alike. One sample is the wall seconds of one unit of work
-// (PlannedTask::work), kept per stage, resolution level, model and numeric class (the device).
+// that the first eight samples count alike and that, from the fourth on, no sample counts for more than the
+// mean and four deviations. One sample is the wall seconds of one unit of work (PlannedTask::work), kept per
+// stage, resolution level, model and numeric class (the device).
 //
 // Thread contract: plain values.
 #pragma once

@@ -7,6 +7,7 @@
 // Thread contract: pure functions.
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 
@@ -18,5 +19,14 @@ bool is_gpu_class(const std::string& numeric_class);  // "cuda-..."
 
 // The class, or empty when this worker should not begin the shot. `needs` names the model.
 std::string choose_class(const Worker& worker, std::span<const Worker> workers, const Needs& needs);
+
+// Whether a shot should begin on a worker of a slower class although a faster one is there: as long as it
+// ends no later than it would on the faster class once that has done everything else. Otherwise the slow
+// worker would be the last of the farm, with a whole shot pinned to it. Paces within kAlike of each other are
+// one.
+inline constexpr double kAlike = 1.3;
+inline bool may_begin_slower(double path_here, double path_faster, double left_seconds, std::uint32_t slots) {
+  return path_here <= left_seconds / std::max(1u, slots) + path_faster;
+}
 
 }  // namespace rushes::scheduler::policy

@@ -22,8 +22,7 @@ inline bool straggles(double elapsed_seconds, const Expected& expected, const co
 
 // fraction: the attempt's own progress, 0..1. Without any, it has as long to go as it ran already.
 inline bool ends_sooner_elsewhere(double elapsed_seconds, double fraction, const Expected& expected) {
-  const double left =
-      fraction > 0 ? elapsed_seconds * (1 - fraction) / fraction : elapsed_seconds;
+  const double left = fraction > 0 ? elapsed_seconds * (1 - fraction) / fraction : elapsed_seconds;
   return expected.seconds + expected.deviation < left;
 }
 

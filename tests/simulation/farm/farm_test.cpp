@@ -134,9 +134,13 @@ TEST(FarmOffline, CountsLoadsAndKeepsAModelWhenTold) {
 TEST(FarmOffline, NeverGivesAHostMoreThanItsMemory) {
   const std::vector<OfflineTask> tasks{task_of(5, kNoModel, 0, 60), task_of(5, kNoModel, 0, 60),
                                        task_of(5, kNoModel, 0, 40)};
-  EXPECT_EQ(schedule_offline(one_group(1, 3, 1), tasks, Order::kLongestPath).finish, 10);
+  Description farm = one_group(1, 3, 1);
+  farm.hosts[0].numeric_class = "cpu-avx512-bf16";
+  EXPECT_EQ(schedule_offline(farm, tasks, Order::kLongestPath).finish, 10);
   const std::vector<OfflineTask> wide{task_of(5, kNoModel, 0, 101)};
-  EXPECT_EQ(schedule_offline(one_group(1, 3, 1), wide, Order::kLongestPath).unplaced, 1u);
+  EXPECT_EQ(schedule_offline(farm, wide, Order::kLongestPath).unplaced, 1u);
+  // The slots of a GPU host are devices: a third of 100 each.
+  EXPECT_EQ(schedule_offline(one_group(1, 3, 1), tasks, Order::kLongestPath).unplaced, 3u);
 }
 
 TEST(FarmGoals, AreMissedOnTheWrongSideAndUnknownWithoutAFigure) {

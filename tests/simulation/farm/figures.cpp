@@ -45,7 +45,11 @@ void add_size(const FarmRun& run, Table& table) {
             "shots that need a person: every take was rejected, or a task gave up");
   table.add("size.unfinished", static_cast<double>(run.state().shots.size()) - delivered - attention,
             "shots");
-  table.add("size.mean_run_s", run.meter().mean_run(), "seconds of an accepted attempt");
+  std::vector<float> runs = run.meter().runs();
+  table.add("run.mean_s", ratio(run.meter().useful_seconds(), static_cast<double>(runs.size())),
+            "seconds of an accepted attempt");
+  table.add("run.p50_s", quantile(runs, 0.5), "");
+  table.add("run.p95_s", quantile(runs, 0.95), "");
 }
 
 void add_use(const FarmRun& run, Table& table) {
@@ -120,8 +124,9 @@ void add_fairness(const FarmRun& run, Table& table) {
     longest = std::max(longest, meter.longest_below_floor_ms(show));
   table.add("floor.longest_below_s", static_cast<double>(longest) / 1000,
             "longest time that a show with work waiting had less than its floor");
-  table.add("floor.longest_below_tasks", ratio(static_cast<double>(longest) / 1000, meter.mean_run()),
-            "the same in mean task lengths");
+  std::vector<float> runs = meter.runs();
+  table.add("floor.longest_below_tasks", ratio(static_cast<double>(longest) / 1000, quantile(runs, 0.95)),
+            "the same in task lengths (run.p95_s)");
 }
 
 void add_batches(const FarmRun& run, Table& table) {
@@ -168,7 +173,11 @@ void add_offline(const FarmRun& run, Table& table) {
   const auto loads = static_cast<double>(std::min(path.loads, keep.loads));
   table.add("reload.count", static_cast<double>(run.meter().loads()), "models loaded into a slot");
   table.add("reload.offline", loads, "by the offline schedule that changes models less often");
-  table.add("reload.over_offline", ratio(static_cast<double>(run.meter().loads()), loads), "");
+  const std::uint64_t forced = run.meter().forced_loads();
+  table.add("reload.forced", static_cast<double>(forced),
+            "of them because the engine that had it was killed or lost");
+  table.add("reload.over_offline", ratio(static_cast<double>(run.meter().loads() - forced), loads),
+            "the others, over the offline schedule's, which never loses an engine");
   table.add("offline.unplaced", static_cast<double>(path.unplaced + keep.unplaced),
             "tasks; anything but 0 voids the comparison");
 }

@@ -115,7 +115,15 @@ void FarmRun::drop_attempts(Host& host, const char* cause) {
     }
   }
   host.attempts.clear();
-  for (Slot& slot : host.slots) slot = {};
+  for (Slot& slot : host.slots) {
+    drop_model(slot);
+    slot.busy = false;
+  }
+}
+
+void FarmRun::drop_model(Slot& slot) {
+  slot.lost = slot.lost || slot.model != kNoModel;
+  slot.model = kNoModel;
 }
 
 void FarmRun::assign(std::size_t index, const AttemptRef& ref) {
@@ -175,8 +183,8 @@ void FarmRun::begin(std::size_t index, std::uint64_t lease) {
   if (const int model = work_.model_of(shot);
       scheduler::needs_model(task.plan) && host.slots[attempt.slot].model != model) {
     seconds = static_cast<double>(farm_.models[static_cast<std::size_t>(model)].load.count()) / 1000;
-    meter_.loaded(seconds);
-    host.slots[attempt.slot].model = model;
+    meter_.loaded(seconds, host.slots[attempt.slot].lost);
+    host.slots[attempt.slot] = {true, model, false};
   }
   seconds +=
       work_.seconds(shot, task.plan) * work_.slowness(shot, task.plan, attempt.ref.attempt) / group.speed;
@@ -201,7 +209,7 @@ void FarmRun::end(std::size_t index, std::uint64_t lease, bool failed) {
   const double seconds = static_cast<double>(timeline_.now() - attempt->began_ms) / 1000;
   if (failed) {
     meter_.wasted("the engine failed", seconds);
-    host.slots[attempt->slot].model = kNoModel;
+    drop_model(host.slots[attempt->slot]);
     std::erase_if(host.attempts, [&](const Attempt& a) { return a.ref == ref; });
     fill_slots(index);
     auto failure = message<event::Failed>(ref, host.name);
@@ -250,8 +258,8 @@ void FarmRun::stopped(std::size_t index, std::uint64_t lease, const std::string&
   const AttemptRef ref = attempt->ref;
   if (attempt->state == Attempt::State::kStopping) {
     free_slot(host, *attempt);
-    host.slots[attempt->slot].model = kNoModel;  // its engine was killed
-    meter_.wasted(cause.starts_with("take ") ? "the take was dropped" : cause,
+    drop_model(host.slots[attempt->slot]);
+    meter_.wasted(cause.starts_with("take ") ? "the take was dropped" : cause.substr(0, cause.find(':')),
                   static_cast<double>(timeline_.now() - attempt->began_ms) / 1000);
   }
   std::erase_if(host.attempts, [&](const Attempt& a) { return a.ref == ref; });

@@ -43,11 +43,12 @@ class Meter {
   }
   void useful(double seconds) {
     useful_ += seconds;
-    ++runs_;
+    runs_.push_back(static_cast<float>(seconds));
   }
   void wasted(const std::string& cause, double seconds) { wasted_[cause] += seconds; }
-  void loaded(double seconds) {
+  void loaded(double seconds, bool forced) {
     ++loads_;
+    if (forced) ++forced_loads_;
     load_seconds_ += seconds;
   }
 
@@ -56,10 +57,10 @@ class Meter {
   std::int64_t window_ms() const { return window_ms_; }
   const std::vector<Wait>& waits() const { return waits_; }
   const std::map<std::string, double>& wasted() const { return wasted_; }
-  double useful_seconds() const { return useful_; }  // of accepted attempts, model loads included
-  double mean_run() const { return runs_ > 0 ? useful_ / static_cast<double>(runs_) : 0; }
-  std::uint64_t runs() const { return runs_; }
+  double useful_seconds() const { return useful_; }         // of accepted attempts, model loads included
+  const std::vector<float>& runs() const { return runs_; }  // their seconds
   std::uint64_t loads() const { return loads_; }
+  std::uint64_t forced_loads() const { return forced_loads_; }  // the engine that had it was gone
   double load_seconds() const { return load_seconds_; }
   std::int64_t longest_below_floor_ms(std::size_t show) const { return longest_below_[show]; }
   int slots() const { return slots_; }
@@ -77,7 +78,8 @@ class Meter {
   std::vector<Wait> waits_;
   std::map<std::string, double> wasted_;
   double useful_ = 0, load_seconds_ = 0;
-  std::uint64_t runs_ = 0, loads_ = 0;
+  std::vector<float> runs_;
+  std::uint64_t loads_ = 0, forced_loads_ = 0;
 };
 
 }  // namespace rushes::simulation::farm

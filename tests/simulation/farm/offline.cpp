@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "scheduler/core/index.h"
+#include "scheduler/core/policy/numeric_class.h"
 
 namespace rushes::simulation::farm {
 namespace {
@@ -40,6 +41,12 @@ struct Choice {
     return std::tie(keeps, value, other.bucket) < std::tie(other.keeps, other.value, bucket);
   }
 };
+
+// What one task may need there: on a GPU host every slot is a device with memory of its own.
+std::uint64_t largest_task(const HostGroup& group) {
+  const bool devices = scheduler::policy::is_gpu_class(group.numeric_class);
+  return devices ? group.memory / static_cast<std::uint64_t>(group.slots) : group.memory;
+}
 
 bool has_model(const HostGroup& group, int model) {
   return model == kNoModel ||
@@ -90,7 +97,7 @@ std::vector<int> choose_classes(const Description& farm, const std::vector<Offli
     std::vector<double> capacity(classes.size());
     for (std::size_t g = 0; g < farm.hosts.size(); ++g) {
       const HostGroup& group = farm.hosts[g];
-      const bool fits = shots[shot].memory <= group.memory && has_model(group, shots[shot].model);
+      const bool fits = shots[shot].memory <= largest_task(group) && has_model(group, shots[shot].model);
       const double hours = group.always() ? 24 : (group.until_hour - group.from_hour + 24) % 24;
       if (fits)
         capacity[static_cast<std::size_t>(classes[g])] +=
@@ -206,7 +213,7 @@ class ListSchedule {
   // Whether a slot of this kind may ever run the bucket's tasks.
   bool allowed(const Kind& kind, const Bucket& bucket) const {
     const HostGroup& group = farm_.hosts[kind.group];
-    return has_model(group, bucket.model) && bucket.memory <= group.memory &&
+    return has_model(group, bucket.model) && bucket.memory <= largest_task(group) &&
            bucket.numeric_class == classes_[kind.group];
   }
 

@@ -33,7 +33,7 @@ struct Cost {
 const char* word(const Outcome& outcome) { return !outcome.known ? "UNKNOWN" : outcome.met ? "ok" : "MISS"; }
 
 void print_text(const Description& farm, const std::vector<Figure>& figures,
-                const std::vector<Outcome>& outcomes, const Cost& cost) {
+                const std::vector<Outcome>& outcomes, const Cost& cost, const std::string& unfinished) {
   std::printf("%s\n", farm.name.c_str());
   std::string group;
   for (const Figure& figure : figures) {
@@ -43,6 +43,7 @@ void print_text(const Description& farm, const std::vector<Figure>& figures,
     std::printf("  %-44s %12s  %s\n", figure.name.c_str(), number(figure.value).c_str(),
                 figure.meaning.c_str());
   }
+  if (!unfinished.empty()) std::printf("\n  not finished, among others: %s\n", unfinished.c_str());
   if (!outcomes.empty()) std::printf("\n");
   for (const Outcome& outcome : outcomes)
     std::printf("  %-7s %-36s %12s  %s %s\n", word(outcome), outcome.goal.figure.c_str(),
@@ -96,7 +97,7 @@ ExitCode report(const Report& wanted) {
   if (wanted.json)
     print_json(*farm, figures, outcomes, cost);
   else
-    print_text(*farm, figures, outcomes, cost);
+    print_text(*farm, figures, outcomes, cost, run.unfinished());
   if (!wanted.plot.empty()) {
     if (const Status drawn = draw_plot(run, wanted.plot); !drawn) return failed(drawn.error());
   }

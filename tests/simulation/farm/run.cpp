@@ -7,6 +7,8 @@
 #include <chrono>
 #include <limits>
 
+#include "scheduler/core/explain.h"
+
 namespace rushes::simulation::farm {
 namespace {
 
@@ -17,8 +19,9 @@ namespace record = scheduler::record;
 
 constexpr std::int64_t kTickMs = 5'000;
 constexpr std::int64_t kDayMs = 24 * 3'600'000ll;
-// After the last batch; a farm that is not done by then has work that fits no host.
-constexpr std::int64_t kPatienceMs = 60 * kDayMs;
+// Without an assignment after the last batch: what is left then fits no host, not even those that come at
+// night.
+constexpr std::int64_t kPatienceMs = 2 * kDayMs;
 
 scheduler::Settings settings_of(const Description& description) {
   config::Farm farm;
@@ -55,17 +58,15 @@ std::size_t FarmRun::show_of(TaskId task) const { return show_of_id_[shot_of(tas
 
 Status FarmRun::run() {
   plan_hosts();
-  std::int64_t last = 0;
   for (std::size_t b = 0; b < farm_.batches.size(); ++b) {
     const BatchDescription& batch = farm_.batches[b];
     for (int i = 0; i < batch.times; ++i) {
       const std::int64_t at = batch.first.count() + i * batch.every.count();
       timeline_.at(at, [this, b, i] { submit(b, i); });
-      last = std::max(last, at);
+      last_moved_ = std::max(last_moved_, at);
       ++to_submit_;
     }
   }
-  stuck_at_ = last + kPatienceMs;
   timeline_.in(kTickMs, [this] { tick(); });
   while (!finished() && status_ && timeline_.step()) {
   }
@@ -73,10 +74,20 @@ Status FarmRun::run() {
 }
 
 bool FarmRun::finished() const {
-  if (timeline_.now() > stuck_at_) return true;
+  if (timeline_.now() > last_moved_ + kPatienceMs &&
+      state_.counts[static_cast<int>(scheduler::TaskState::kRunning)] == 0)
+    return true;
   const auto count = [this](scheduler::TaskState s) { return state_.counts[static_cast<int>(s)]; };
   return to_submit_ == 0 && open_ == 0 && count(scheduler::TaskState::kLeased) == 0 &&
          count(scheduler::TaskState::kRunning) == 0 && count(scheduler::TaskState::kReady) == 0;
+}
+
+std::string FarmRun::unfinished() const {
+  const auto open = std::find(over_.begin(), over_.end(), false);
+  if (open == over_.end()) return {};
+  const scheduler::Shot& shot = state_.shots[static_cast<std::size_t>(open - over_.begin())];
+  const scheduler::Now now{timeline_.now() + 1, kStartWallMs + timeline_.now()};
+  return shot.key + ": " + scheduler::explain(state_, shot, now).text;
 }
 
 void FarmRun::tick() {
@@ -145,6 +156,7 @@ void FarmRun::note(const scheduler::Record& record, TaskId cause) {
 void FarmRun::obey(scheduler::Command& command) {
   if (const auto* assign = std::get_if<command::Assign>(&command)) {
     ++assigned_;
+    last_moved_ = std::max(last_moved_, timeline_.now());
     const std::size_t host = host_of(assign->worker);
     in(kMessageMs, host,
        [this, host, ref = static_cast<scheduler::AttemptRef>(*assign)] { this->assign(host, ref); });

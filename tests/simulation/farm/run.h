@@ -49,6 +49,8 @@ class FarmRun {
   std::int64_t last_finish_ms() const { return last_finish_; }
   std::uint64_t events() const { return events_; }
   std::uint64_t assigned() const { return assigned_; }
+  // Why the first shot that is not over waits; empty: all are.
+  std::string unfinished() const;
   double core_seconds() const { return core_seconds_; }  // CPU time inside decide()
 
  private:
@@ -89,6 +91,7 @@ class FarmRun {
   }
   const HostGroup& group_of(const Host& host) const { return farm_.hosts[host.group]; }
   std::size_t show_of(scheduler::TaskId task) const;  // index into Description::shows
+  void drop_model(Slot& slot);                        // its engine is gone
 
   const Description& farm_;
   const Work work_;
@@ -103,7 +106,7 @@ class FarmRun {
   std::vector<bool> over_;  // by shot: delivered, cancelled, or waiting for a person
   std::vector<std::size_t> show_of_id_;
   std::size_t open_ = 0, to_submit_ = 0;
-  std::int64_t last_finish_ = 0, stuck_at_ = 0;
+  std::int64_t last_finish_ = 0, last_moved_ = 0;
   std::uint64_t events_ = 0, assigned_ = 0;
   double core_seconds_ = 0;
   Status status_;

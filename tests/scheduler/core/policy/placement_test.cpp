@@ -32,7 +32,7 @@ TEST(Memory, IsCountedInBytesNotInSlots) {
 }
 
 TEST(Memory, WhatIsFetchedAheadCountsOnlyWhereItIsTheLarger) {
-  EXPECT_TRUE(has_memory(worker_with(8, 1, {7}), 8));   // they never run together
+  EXPECT_TRUE(has_memory(worker_with(8, 1, {7}), 8));  // they never run together
   EXPECT_FALSE(has_memory(worker_with(8, 1, {7}), 9));
   EXPECT_TRUE(has_memory(worker_with(8, 2, {5, 2}), 3));   // 5 and 3
   EXPECT_FALSE(has_memory(worker_with(8, 2, {5, 2}), 4));  // 5 and 4
@@ -77,7 +77,7 @@ TEST(Backfill, OthersRunWhenTheyAreOverByThenOrLeaveItsRoom) {
   const std::vector<Occupant> held{{4, 300}};
   EXPECT_TRUE(may_backfill(room, held, 8, 300, {6, 299}, 0));
   EXPECT_FALSE(may_backfill(room, held, 8, 300, {6, 301}, 0));
-  EXPECT_TRUE(may_backfill(room, held, 8, 300, {2, 9999}, 0));   // 8 + 2
+  EXPECT_TRUE(may_backfill(room, held, 8, 300, {2, 9999}, 0));  // 8 + 2
   EXPECT_FALSE(may_backfill(room, held, 8, 300, {3, 9999}, 0));
   // The promised start has passed: short estimates open no door any more.
   EXPECT_FALSE(may_backfill(room, held, 8, 300, {6, 320}, 310));
@@ -98,9 +98,10 @@ TEST(Estimate, FollowsRfc6298) {
   EXPECT_NEAR(e.mean, 10, 1e-9);
   EXPECT_NEAR(e.deviation, 0, 0.01);
   const Estimate before = e;
-  e = learned(e, 18);
-  EXPECT_DOUBLE_EQ(e.mean, before.mean + (18 - before.mean) / 8);
-  EXPECT_DOUBLE_EQ(e.deviation, before.deviation + (8 - before.deviation) / 4);
+  e = learned(e, 14);
+  EXPECT_DOUBLE_EQ(e.mean, before.mean + (14 - before.mean) / 8);
+  EXPECT_DOUBLE_EQ(e.deviation, before.deviation + (4 - before.deviation) / 4);
+  EXPECT_LT(learned(before, 1000).mean, 11);  // one that also loaded weights
   EXPECT_DOUBLE_EQ((Expected{10, 2, true}.late()), 18);
 }
 

@@ -36,8 +36,8 @@ TEST(Deadline, IsAtRiskBeforeTheSlackIsGone) {
   EXPECT_DOUBLE_EQ(seconds_left(200, 300, 2), 200);
   EXPECT_DOUBLE_EQ(slack_seconds(1'000'000, 0, 400), 600);
   EXPECT_FALSE(at_risk(600, 400));
-  EXPECT_FALSE(at_risk(101, 400));
-  EXPECT_TRUE(at_risk(99, 400));
+  EXPECT_FALSE(at_risk(161, 400));
+  EXPECT_TRUE(at_risk(159, 400));
   EXPECT_TRUE(at_risk(-50, 400));
 }
 
@@ -47,10 +47,14 @@ TEST(Path, DecidesTheEndOnlyWhenLittleElseIsLeft) {
   EXPECT_TRUE(decides_the_end(100, 0, 0));
 }
 
-TEST(Affinity, StaysForFourTasks) {
-  EXPECT_TRUE(may_stay(-5, 1));
-  EXPECT_TRUE(may_stay(4, 1));
-  EXPECT_FALSE(may_stay(4.1, 1));
+TEST(Affinity, StaysForALoadOfTheWholeFarmOrFourTasks) {
+  EXPECT_TRUE(may_stay(-5, 1, 1, 1));
+  EXPECT_TRUE(may_stay(60, 1, 1, 1));
+  EXPECT_FALSE(may_stay(61, 1, 1, 1));
+  EXPECT_TRUE(may_stay(400, 100, 1, 1));
+  EXPECT_FALSE(may_stay(401, 100, 1, 1));
+  EXPECT_TRUE(may_stay(2400, 1, 1, 40));
+  EXPECT_FALSE(may_stay(601, 1, 0.25, 40));
 }
 
 TEST(Limits, ByStageOrByName) {
