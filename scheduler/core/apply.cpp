@@ -513,7 +513,7 @@ void apply_one(State& state, const record::DeadlineSeen& r) {
 
 void apply_one(State& state, const record::EstimatesSeen&) {
   // A few shots a tick, so that no tick is long; a large farm is round in some minutes.
-  constexpr int kShots = 64, kLooked = 4096;
+  constexpr int kShots = 16, kLooked = 4096;
   int refreshed = 0;
   for (int i = 0; i < kLooked && refreshed < kShots && i < static_cast<int>(state.shots.size()); ++i) {
     if (state.paths_cursor >= state.shots.size()) state.paths_cursor = 0;

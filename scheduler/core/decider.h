@@ -132,7 +132,7 @@ class Decider {
     kNothing,
     kNotHere
   };  // kNotHere: another of its kind might get one
-  void round(Turn turn);
+  void round(Turn turn, const std::vector<WorkerId>& workers);
   Given give_one(WorkerId worker, Turn turn);
   std::optional<Pick> find(WorkerId worker, Search& search) const;
   std::optional<Pick> head_of(WorkerId worker, std::uint32_t bucket) const;

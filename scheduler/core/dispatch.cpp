@@ -64,21 +64,24 @@ void Decider::dispatch() {
     // Every free slot first, one task per worker and turn, so that work spreads: to workers that are well
     // placed, then to any; then what may be fetched ahead; then, where nothing else is left, what may run
     // ahead.
-    const bool alone = state_.hungry.size() == 1;  // nobody could be better placed
-    if (!alone) {
-      round(Turn::kNear);
-      round(Turn::kLoaded);
-      round(Turn::kFresh);
+    std::vector<WorkerId> free;  // one walk: a large farm has many workers that only take work ahead
+    for (const WorkerId id : state_.hungry)
+      if (has_free_slot(state_.workers[id])) free.push_back(id);
+    if (free.size() > 1) {  // else nobody could be better placed
+      round(Turn::kNear, free);
+      round(Turn::kLoaded, free);
+      round(Turn::kFresh, free);
     }
-    round(Turn::kAny);
-    round(Turn::kPrefetch);
-    if (settings_.scheduling.run_ahead) round(Turn::kAhead);
+    round(Turn::kAny, free);
+    if (policy::may_prefetch(state_.ready, state_.slots))
+      round(Turn::kPrefetch, {state_.hungry.begin(), state_.hungry.end()});
+    if (settings_.scheduling.run_ahead) round(Turn::kAhead, free);
     rearrange();
   }
   emit(record::Dispatched{});
 }
 
-void Decider::round(Turn turn) {
+void Decider::round(Turn turn, const std::vector<WorkerId>& workers) {
   const std::uint64_t& waiting = turn == Turn::kAhead ? state_.ahead : state_.ready;
   const bool prefetch = turn == Turn::kPrefetch;
   // A worker that got nothing: another one that offers the same, has the same loaded and no more memory free
@@ -100,9 +103,8 @@ void Decider::round(Turn turn) {
   };
   for (bool given = true; given && waiting > 0;) {
     given = false;
-    auto next = state_.hungry.begin();
-    while (next != state_.hungry.end() && waiting > 0) {
-      const WorkerId id = *next;
+    for (const WorkerId id : workers) {
+      if (waiting == 0) return;
       const Worker& worker = state_.workers[id];
       if (prefetch && !policy::may_prefetch(state_.ready, state_.slots)) return;
       const bool room =
@@ -114,7 +116,6 @@ void Decider::round(Turn turn) {
       } else if (result == Given::kNothing && !prefetch) {
         barren.push_back({worker.kind, taken_of(worker), worker.model_loaded});
       }
-      next = state_.hungry.upper_bound(id);
     }
   }
 }

@@ -28,13 +28,16 @@ std::optional<double> Forecast::starts_in(const Task& task) {
   return *slot + turn;
 }
 
+// Seconds until an attempt that is held ends.
+double Forecast::attempt_ends_in(const Task& task) const {
+  const std::int64_t since = task.lease.started_ms > 0 ? now_.boot_ms - task.lease.started_ms : 0;
+  const double elapsed = static_cast<double>(std::max<std::int64_t>(0, since)) / 1000;
+  return std::max(0.0, static_cast<double>(task.cost) - elapsed);
+}
+
 std::optional<double> Forecast::ends_in(const Task& task) {
   if (task.state == TaskState::kSucceeded) return needs_in(task);  // it ran ahead of a verdict
-  if (is_held(task.state)) {
-    const std::int64_t since = task.lease.started_ms > 0 ? now_.boot_ms - task.lease.started_ms : 0;
-    return std::max(
-        0.0, static_cast<double>(task.cost) - static_cast<double>(std::max<std::int64_t>(0, since)) / 1000);
-  }
+  if (is_held(task.state)) return attempt_ends_in(task);
   const std::optional<double> starts = starts_in(task);
   return starts ? std::optional(*starts + static_cast<double>(task.cost)) : std::nullopt;
 }
@@ -59,9 +62,7 @@ std::optional<double> Forecast::slot_in(const Task& task) const {
     if (!policy::takes_work(worker) || policy::fit(worker, needs) != policy::Fit::kFits) continue;
     if (has_free_slot(worker) && policy::has_memory(worker, needs.memory_bytes)) return 0;
     for (const TaskId held : worker.leases) {
-      const Task& other = state_.task(held);
-      const std::int64_t since = other.lease.started_ms > 0 ? now_.boot_ms - other.lease.started_ms : 0;
-      const double ends = std::max(0.0, static_cast<double>(other.cost) - static_cast<double>(since) / 1000);
+      const double ends = attempt_ends_in(state_.task(held));
       if (!soonest || ends < *soonest) soonest = ends;
     }
     if (worker.leases.empty()) soonest = 0;

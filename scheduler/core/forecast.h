@@ -24,6 +24,7 @@ class Forecast {
  private:
   std::optional<double> ends_in(const Task& task);
   std::optional<double> needs_in(const Task& task);  // until all that it needs is there
+  double attempt_ends_in(const Task& task) const;
   std::optional<double> slot_in(const Task& task) const;
   double tasks_before(const Task& task) const;
   double part_of_farm(const Task& task) const;

@@ -75,7 +75,7 @@ TEST(Farm, SharedLimitsAreReadAndChecked) {
   EXPECT_FALSE(farm->scheduling.run_ahead);
   EXPECT_EQ(
       farm_complaint("limits: {shared: [{name: a, count: 1, stages: [finnish]}]}\n"),
-      "/etc/farm.yaml:6:49: limits.shared[0].stages[0]: expected a stage, found 'finnish'; did you mean "
+      "/etc/farm.yaml:6:48: limits.shared[0].stages[0]: expected a stage, found 'finnish'; did you mean "
       "'finish'?");
   EXPECT_EQ(farm_complaint("limits: {shared: [{name: a, count: 1}, {name: a, count: 2}]}\n"),
             "/etc/farm.yaml:6:47: limits.shared[1].name: expected every limit once, found 'a' again");

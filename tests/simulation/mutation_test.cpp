@@ -50,7 +50,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"SkipCheckpointVerdict", Mutation::kSkipCheckpointVerdict, {5}},
                     Case{"StarveShow", Mutation::kStarveShow, {8}},
                     Case{"LoseLeaseOnRestart", Mutation::kLoseLeaseOnRestart, {1, 3}},
-                    Case{"ResultOfAnotherAttempt", Mutation::kResultOfAnotherAttempt, {2}},
+                    Case{"ResultOfAnotherAttempt", Mutation::kResultOfAnotherAttempt, {2, 3}},
                     Case{"LeaseNeverExpires", Mutation::kLeaseNeverExpires, {7}},
                     Case{"BackOffForever", Mutation::kBackOffForever, {7}},
                     Case{"ForgetRenewal", Mutation::kForgetRenewal, {3}},

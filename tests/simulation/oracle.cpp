@@ -182,7 +182,7 @@ void Oracle::check_idle(const State& state, scheduler::Now now) {
   if (state.ready == 0) return;
   for (const scheduler::WorkerId id : state.hungry) {
     const scheduler::Worker& worker = state.workers[id];
-      if (worker.leases.size() >= worker.slots || !policy::takes_work(worker)) continue;
+    if (worker.leases.size() >= worker.slots || !policy::takes_work(worker)) continue;
     require(!could_take(state, id, "", now), 7, worker.name + " has a free slot and a task that fits waits");
   }
 }

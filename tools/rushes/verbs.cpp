@@ -192,8 +192,8 @@ Result<int> explain(Client& farm, const std::string& what, const Printer& print)
   }
   auto answer = farm.get("/v1/explain/" + path);
   if (!answer) return tl::unexpected(answer.error());
-  const auto about = [](const Json& what) {
-    const double seconds = number(what, "starts_in_seconds", -1);
+  const auto about = [](const Json& entry) {
+    const double seconds = number(entry, "starts_in_seconds", -1);
     return seconds < 0 ? std::string() : ", starts in about " + duration(seconds);
   };
   std::string text = word(*answer, "state") + ": " + word(*answer, "reason", "nothing holds it back") +

@@ -137,7 +137,7 @@ TEST(Sharing, AWideTaskStartsAlthoughSmallOnesKeepComing) {
   }
   EXPECT_EQ(wide_decode()->state, TaskState::kSucceeded);
   EXPECT_GT(farm.state().ready, 0u);  // small ones still waited
-  EXPECT_LE(waited, 4);
+  EXPECT_LE(waited, 12);              // seconds: what ran already, by its estimate and four deviations
   EXPECT_TRUE(reserved);
 }
 
