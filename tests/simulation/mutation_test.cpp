@@ -10,7 +10,7 @@ namespace rushes::simulation {
 namespace {
 
 constexpr std::uint64_t kSeeds = 50;
-constexpr std::uint32_t kTasks = 200;
+constexpr std::uint32_t kTasks = 400;
 
 struct Case {
   const char* name;
@@ -41,7 +41,7 @@ TEST_P(Mutations, IsCaught) {
 INSTANTIATE_TEST_SUITE_P(
     All, Mutations,
     testing::Values(Case{"AcceptStaleAttempt", Mutation::kAcceptStaleAttempt, {2, 3}},
-                    Case{"ReleaseBeforeStop", Mutation::kReleaseBeforeStop, {3}},
+                    Case{"ReleaseBeforeStop", Mutation::kReleaseBeforeStop, {3, 7}},
                     Case{"AckBeforeSync", Mutation::kAckBeforeSync, {1}},
                     Case{"ForgetDependency", Mutation::kForgetDependency, {5, 6}},
                     Case{"CountSlotTwice", Mutation::kCountSlotTwice, {4}},
