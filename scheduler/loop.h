@@ -41,7 +41,7 @@ struct LoopOptions {
   std::function<std::uint64_t()> random;
   std::chrono::milliseconds tick{250};
   std::uint64_t snapshot_every =
-      20'000;  // journal records between snapshots, at least; see snapshot_if_due()
+      50'000;  // journal records between snapshots, at least; see snapshot_if_due()
   // For metrics, called as `send` is; may be empty. A sync: from the append of a turn's records until they
   // are on the disk. A dispatch: from the arrival of a turn's oldest event until its assignments left.
   std::function<void(std::chrono::nanoseconds)> on_sync, on_dispatch;

@@ -447,16 +447,28 @@ Record get(Reader root) {
                                ", written by a newer build");
 }
 
-}  // namespace
-
-Bytes encode_record(const Record& record) {
-  capnp::MallocMessageBuilder message;
+kj::Array<capnp::word> flat(const Record& record) {
+  capnp::word scratch[256]{};  // most records need no more: no allocation
+  capnp::MallocMessageBuilder message(kj::arrayPtr(scratch, std::size(scratch)));
   auto root = message.initRoot<records::Record>();
   root.setVersion(kRecordVersion);
   std::visit([&root](const auto& r) { put(root, r); }, record);
-  const kj::Array<capnp::word> words = capnp::messageToFlatArray(message);
+  return capnp::messageToFlatArray(message);
+}
+
+}  // namespace
+
+Bytes encode_record(const Record& record) {
+  const kj::Array<capnp::word> words = flat(record);
   const auto bytes = words.asBytes();
   return {bytes.begin(), bytes.end()};
+}
+
+void append_record(const Record& record, std::string& text) {
+  const kj::Array<capnp::word> words = flat(record);
+  const auto bytes = words.asBytes();
+  for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(bytes.size() >> shift);
+  text.append(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
 }
 
 Result<Record> decode_record(std::span<const std::uint8_t> bytes) {

@@ -11,8 +11,10 @@
 
 namespace rushes::scheduler {
 
-// An unpacked single-segment Cap'n Proto message. The record must be durable.
+// An unpacked Cap'n Proto message. The record must be durable.
 Bytes encode_record(const Record& record);
+// The same behind its length (4 bytes, the high one first), at the end of `text`.
+void append_record(const Record& record, std::string& text);
 
 // Bytes from a disk are hostile: traversal and nesting limits, every list and text bounded, enums checked.
 // Error: kCorrupt, says which field.

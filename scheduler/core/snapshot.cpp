@@ -133,12 +133,10 @@ std::vector<Record> snapshot(const State& state) {
 }
 
 std::string encode_snapshot(const State& state) {
+  constexpr std::size_t kBytesOfTask = 768;  // with its share of the shot, roughly
   std::string bytes;
-  for_each_row(state, [&bytes](auto row) {
-    const Bytes record = encode_record(Record(std::move(row)));
-    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(record.size() >> shift);
-    bytes.append(record.begin(), record.end());
-  });
+  bytes.reserve(kBytesOfTask * state.tasks.size());
+  for_each_row(state, [&bytes](auto row) { append_record(Record(std::move(row)), bytes); });
   return bytes;
 }
 
