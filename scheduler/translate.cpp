@@ -114,6 +114,7 @@ std::optional<std::pair<std::string, protocol::SchedulerMessage>> to_message(con
             m.epoch = c.epoch;
             m.heartbeat_ms = c.heartbeat_ms;
             m.lease_ms = c.lease_ms;
+            m.first_lease = c.first_lease;
             for (const auto& ref : c.stop) m.stop.push_back(id_of(ref));
             return std::pair{c.worker, protocol::SchedulerMessage(std::move(m))};
           },

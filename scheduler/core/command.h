@@ -24,7 +24,8 @@ struct Welcome {
   std::uint32_t worker_id = 0;
   std::uint64_t epoch = 0;  // grows with every start of the scheduler
   std::uint32_t heartbeat_ms = 0, lease_ms = 0;
-  std::vector<AttemptRef> stop;  // of Hello.running: no longer wanted; stop them and report Stopped
+  std::vector<AttemptRef> stop;   // of Hello.running: no longer wanted; stop them and report Stopped
+  std::uint64_t first_lease = 0;  // leases below it are older than this answer
 };
 struct Refused {
   std::string worker, reason;

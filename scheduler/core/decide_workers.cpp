@@ -98,6 +98,7 @@ void Decider::welcome(const event::Hello& e, WorkerId id) {
   answer.worker = e.worker;
   answer.worker_id = id;
   answer.epoch = state_.epoch;
+  answer.first_lease = state_.next_lease;
   answer.heartbeat_ms = static_cast<std::uint32_t>(settings_.times.heartbeat.count());
   answer.lease_ms = static_cast<std::uint32_t>(settings_.times.lease.count());
   for (const AttemptRef& ref : e.running) {

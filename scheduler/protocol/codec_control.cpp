@@ -90,7 +90,8 @@ SchedulerMessage read(Reading& reading, wire::Welcome::Reader in) {
                  reading.number(in.getHeartbeatMs(), 10, 600'000, "heartbeat"),
                  reading.number(in.getLeaseMs(), 10, 3'600'000, "lease"),
                  reading.attempts(in.getStop(), "stop"),
-                 in.getSequence()};
+                 in.getSequence(),
+                 in.getFirstLease()};
 }
 
 SchedulerMessage read(Reading& reading, wire::Assign::Reader in) {
@@ -144,6 +145,7 @@ Result<std::string> encode(const SchedulerMessage& message) {
                      out.setLeaseMs(welcome.lease_ms);
                      set_attempts(out.initStop(static_cast<unsigned>(welcome.stop.size())), welcome.stop);
                      out.setSequence(welcome.sequence);
+                     out.setFirstLease(welcome.first_lease);
                    },
                    [&](const Refused& refused) { root.setRefused(clean_text(refused.reason)); },
                    [&](const HeartbeatAck& ack) { root.initHeartbeatAck().setSequence(ack.sequence); },

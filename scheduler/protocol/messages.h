@@ -103,8 +103,9 @@ using WorkerMessage = std::variant<Hello, Heartbeat, Started, Completed, Failed,
 struct Welcome {
   std::uint64_t worker_id = 0, epoch = 0;
   std::uint32_t heartbeat_ms = 2000, lease_ms = 15000;
-  std::vector<AttemptId> stop;  // of Hello's running; all others are renewed
-  std::uint64_t sequence = 0;   // Hello's; 0: see ControlServer::send
+  std::vector<AttemptId> stop;    // of Hello's running; all others are renewed
+  std::uint64_t sequence = 0;     // Hello's; 0: see ControlServer::send
+  std::uint64_t first_lease = 0;  // an Assign of an older one is void: Hello did not name it
   bool operator==(const Welcome&) const = default;
 };
 

@@ -67,6 +67,7 @@ struct Welcome {
   leaseMs @3 :UInt32;
   stop @4 :List(AttemptId);     # attempts of Hello that are no longer wanted; all others are renewed
   sequence @5 :UInt64;
+  firstLease @6 :UInt64;        # leases below it are older than this answer: an Assign of one comes too late
 }
 
 struct Heartbeat {

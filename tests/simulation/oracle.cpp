@@ -1,6 +1,7 @@
 #include "tests/simulation/oracle.h"
 
 #include <algorithm>
+#include <cmath>
 #include <ranges>
 #include <utility>
 
@@ -133,7 +134,8 @@ void Oracle::check_floors(const State& state, scheduler::Now now) {
   std::uint32_t slots = 0;
   for (const scheduler::Worker& worker : state.workers) slots += worker.connected ? worker.slots : 0;
   for (const config::Show& starved : settings_.shows) {
-    const double missing = starved.floor * slots - shadow_.slots_of_show(starved.name);
+    // Whole slots: nobody can hold half a one.
+    const double missing = std::floor(starved.floor * slots) - shadow_.slots_of_show(starved.name);
     if (missing <= 0) continue;
     for (const Shadow::Touched::Given& lease : touched_.leases) {
       const std::string& show = shadow_.shots()[shadow_.task(lease.task).shot].show;

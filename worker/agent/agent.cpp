@@ -142,6 +142,7 @@ void Agent::on_message(const protocol::SchedulerMessage& message, Time now) {
 
 void Agent::handle(const protocol::Welcome& welcome, Time now) {
   welcomed_ = true;
+  first_lease_ = std::max(first_lease_, welcome.first_lease);
   heartbeat_ = Time(welcome.heartbeat_ms);
   log("joined the farm as worker " + std::to_string(welcome.worker_id));
   for (Attempt& attempt : attempts_) attempt.lease = Time(welcome.lease_ms);
@@ -166,8 +167,9 @@ void Agent::handle(const protocol::Greet&, Time now) {
 
 void Agent::handle(const protocol::Assign& assign, Time now) {
   // What comes before the answer to our Hello was decided before that Hello, perhaps for an earlier process
-  // of this name; the Hello did not name it, so it is called off already.
-  if (!welcomed_) return;
+  // of this name; the Hello did not name it, so it is called off already. The same when the network brought
+  // the two in another order.
+  if (!welcomed_ || assign.id.lease < first_lease_) return;
   if (find(assign.id) || find_result(assign.id)) return;  // said twice
   if (std::any_of(buried_.begin(), buried_.end(), [&](const AttemptId& id) { return same(id, assign.id); }))
     return;

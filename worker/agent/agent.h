@@ -187,6 +187,7 @@ class Agent {
   std::vector<Action> actions_;
   std::vector<std::string> numeric_classes_;
 
+  std::uint64_t first_lease_ = 0;  // see protocol::Welcome
   bool connected_ = false, welcomed_ = false, draining_ = false, leaving_ = false, exited_ = false;
   std::optional<std::pair<ExitCode, std::string>> exit_;  // with what, once everything has stopped
   Time heartbeat_{2'000};
