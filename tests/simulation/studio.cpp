@@ -6,31 +6,12 @@
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/vocabulary_codec.h"
 #include "storage/records.capnp.h"
+#include "tests/simulation/roles.h"
 
 namespace rushes::simulation {
 namespace {
 
 using scheduler::Stage;
-
-const char* role_of(Stage stage) {
-  switch (stage) {
-    case Stage::kEncode:
-      return "conditioning";
-    case Stage::kDenoise:
-    case Stage::kRefine:
-      return "latent";
-    case Stage::kDecode:
-      return "frames";
-    case Stage::kEnlarge:
-      return "guide";
-    case Stage::kCritique:
-      return "critique";
-    case Stage::kFinish:
-    case Stage::kDeliver:
-      break;
-  }
-  return "files";
-}
 
 scheduler::Critique critique_of(std::uint64_t seed, scheduler::TaskId task) {
   Dice dice(seed, task);

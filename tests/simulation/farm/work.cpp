@@ -9,6 +9,7 @@
 #include "scheduler/plan/cost.h"
 #include "scheduler/plan/plan.h"
 #include "tests/simulation/dice.h"
+#include "tests/simulation/roles.h"
 
 namespace rushes::simulation::farm {
 namespace {
@@ -56,26 +57,6 @@ std::shared_ptr<const config::ModelManifest> manifest_of(const ModelDescription&
 }
 
 int draw_span(Dice& dice, const Span& span) { return static_cast<int>(dice.between(span.least, span.most)); }
-
-const char* role_of(Stage stage) {
-  switch (stage) {
-    case Stage::kEncode:
-      return "conditioning";
-    case Stage::kDenoise:
-    case Stage::kRefine:
-      return "latent";
-    case Stage::kDecode:
-      return "frames";
-    case Stage::kEnlarge:
-      return "guide";
-    case Stage::kCritique:
-      return "critique";
-    case Stage::kFinish:
-    case Stage::kDeliver:
-      break;
-  }
-  return "files";
-}
 
 // Latents are 16 channels of 2 bytes, frames 3 of 2; a guide is the latents of the enlarged frames.
 std::uint64_t bytes_of(const PlannedTask& task) {
