@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "scheduler/core/record_codec.h"
+#include "scheduler/core/replay.h"
 #include "scheduler/recovery.h"
 #include "scheduler/translate.h"
 
@@ -314,14 +315,17 @@ void Loop::fail_all(const Error& error) {
   if (first && on_failure_) on_failure_(error);
 }
 
-// A snapshot costs as much as the state is large. So a large state waits for as many records as it has rows,
-// twice: the cost per record stays the same, and a recovery reads at most three times the state.
+// A snapshot costs as much as changed since the one before, however large the state is.
 void Loop::snapshot_if_due() {
-  const std::uint64_t rows = state_.tasks.size() + state_.shots.size();
-  if (records_since_snapshot_ < std::max(options_.snapshot_every, 2 * rows)) return;
+  if (records_since_snapshot_ < options_.snapshot_every) return;
   records_since_snapshot_ = 0;
-  auto queued = ledger_.append_snapshot(last_sequence_, encode_snapshot(state_));
-  if (!queued) spdlog::error("snapshot: {}", queued.error().message);
+  std::vector<storage::SnapshotRow> rows;
+  for (SnapshotRow& row : changed_rows(state_)) rows.push_back({std::move(row.key), std::move(row.record)});
+  if (auto queued = ledger_.append_snapshot(last_sequence_, std::move(rows)); !queued) {
+    spdlog::error("snapshot: {}", queued.error().message);
+    return;
+  }
+  apply(state_, record::Snapshotted{});
 }
 
 void Loop::retain(const Record& record) {

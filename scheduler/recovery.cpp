@@ -17,7 +17,8 @@ constexpr std::size_t kBatchRecords = 256, kBatches = 32;  // read ahead at most
 struct Batch {
   std::vector<Record> records;
   std::uint64_t first = 0;     // row or sequence of records[0]
-  std::uint64_t snapshot = 0;  // whose rows they are; 0: they are the journal's
+  bool of_snapshot = false;    // rows of the snapshot, else records of the journal
+  std::uint64_t snapshot = 0;  // with its last rows: the last record that it contains
 };
 
 // The ledger's records, decoded on a thread of their own.
@@ -54,27 +55,22 @@ class ReadAhead {
   }
 
   Status read(const storage::Ledger& ledger) {
-    const auto snapshot = ledger.latest_snapshot();
-    if (!snapshot) return tl::unexpected<Error>(snapshot.error());
-    const std::uint64_t through = *snapshot ? (*snapshot)->sequence : 0;
-    if (*snapshot) {
-      std::uint64_t row = 0;
-      const auto rows = for_each_row((*snapshot)->payload,
-                                     [&](std::string_view bytes) { return put(through, ++row, bytes); });
-      if (!rows) return with_context(rows.error(), "snapshot " + std::to_string(through));
-      hand_over();
-    }
-    return ledger.replay(through, [&](const storage::Record& record) -> Status {
-      if (auto taken = put(0, record.sequence, record.payload); !taken)
+    std::uint64_t row = 0;
+    const auto through = ledger.snapshot([&](std::string_view bytes) { return put(true, ++row, bytes); });
+    if (!through) return tl::unexpected<Error>(through.error());
+    filling_.snapshot = *through;
+    hand_over();
+    return ledger.replay(*through, [&](const storage::Record& record) -> Status {
+      if (auto taken = put(false, record.sequence, record.payload); !taken)
         return with_context(taken.error(), "record " + std::to_string(record.sequence));
       return {};
     });
   }
 
-  Status put(std::uint64_t snapshot, std::uint64_t number, std::string_view bytes) {
+  Status put(bool of_snapshot, std::uint64_t number, std::string_view bytes) {
     auto record = read_record(bytes);
     if (!record) return tl::unexpected<Error>(record.error());
-    if (filling_.records.empty()) filling_.first = number, filling_.snapshot = snapshot;
+    if (filling_.records.empty()) filling_.first = number, filling_.of_snapshot = of_snapshot;
     filling_.records.push_back(std::move(*record));
     if (filling_.records.size() < kBatchRecords || hand_over()) return {};
     return fail(ErrorKind::kUnreachable, "nobody reads on");
@@ -104,9 +100,7 @@ Status replay_batch(State& state, const Batch& batch) {
     const auto applied = replay_record(state, batch.records[i]);
     if (applied) continue;
     const std::string number = std::to_string(batch.first + i);
-    return with_context(applied.error(), batch.snapshot == 0 ? "record " + number
-                                                             : "snapshot " + std::to_string(batch.snapshot) +
-                                                                   ": row " + number);
+    return with_context(applied.error(), (batch.of_snapshot ? "snapshot: row " : "record ") + number);
   }
   return {};
 }
@@ -122,7 +116,7 @@ Result<Recovered> recover_state(const storage::Ledger& ledger, State& state) {
     if (batch->records.empty()) return recovered;
     if (auto replayed = replay_batch(state, *batch); !replayed)
       return tl::unexpected<Error>(replayed.error());
-    if (batch->snapshot != 0) {
+    if (batch->of_snapshot) {
       recovered.last_sequence = batch->snapshot;
     } else {
       recovered.last_sequence = batch->first + batch->records.size() - 1;

@@ -18,7 +18,7 @@ struct Recovered {
   std::uint64_t records_since_snapshot = 0;
 };
 
-// Newest snapshot, then every record after it. Each record is checked against the state before it is applied.
+// The snapshot, then every record after it. Each record is checked against the state before it is applied.
 // Error: kCorrupt, names the record.
 Result<Recovered> recover_state(const storage::Ledger& ledger, State& state);
 

@@ -15,7 +15,7 @@
 namespace rushes::storage {
 namespace {
 
-const Format kFormat{"rushes-ledger", 1};
+const Format kFormat{"rushes-ledger", 2};
 constexpr std::size_t kChecksumBytes = 16;
 constexpr std::size_t kHeaderBytes = 8 + kChecksumBytes;
 constexpr std::size_t kBatchOverhead = 24;  // of one record in a write: key, tag, family, lengths
@@ -24,6 +24,8 @@ constexpr std::size_t kBatchOverhead = 24;  // of one record in a write: key, ta
 constexpr std::size_t kRecords = 1, kSnapshots = 2, kFirstView = 3;
 const char* const kFamilyNames[] = {"records",   "snapshots",   "shots", "takes",       "tasks",
                                     "critiques", "annotations", "costs", "idempotency", "logs"};
+
+const std::string kThrough(1, '\0');  // the key in `snapshots` that says which records it contains
 
 std::string key_of(std::uint64_t sequence) {
   std::string key;
@@ -51,10 +53,13 @@ void put(rocksdb::WriteBatch& writes, rocksdb::ColumnFamilyHandle* family, const
   writes.Put(family, rocksdb::SliceParts(&name, 1), rocksdb::SliceParts(value, 2));
 }
 
-Result<Record> decode(std::string_view key, std::string_view value, const char* kind) {
-  if (key.size() != 8) return fail(ErrorKind::kCorrupt, std::string(kind) + " with a key that is no number");
-  const std::uint64_t sequence = get_be64(key);
-  const std::string name = std::string(kind) + " " + std::to_string(sequence);
+// The payload behind a sound header, with its time.
+struct Kept {
+  std::int64_t wall = 0;
+  std::string_view payload;
+};
+
+Result<Kept> open_value(std::string_view key, std::string_view value, const std::string& name) {
   if (value.size() < kHeaderBytes)
     return fail(ErrorKind::kCorrupt, name + ": expected at least " + std::to_string(kHeaderBytes) +
                                          " bytes, found " + std::to_string(value.size()));
@@ -63,7 +68,15 @@ Result<Record> decode(std::string_view key, std::string_view value, const char* 
     return fail(ErrorKind::kCorrupt, name + ": its checksum does not match its " +
                                          std::to_string(payload.size()) +
                                          " bytes; restore the ledger from a backup");
-  return Record{sequence, static_cast<std::int64_t>(get_be64(time)), std::string(payload)};
+  return Kept{static_cast<std::int64_t>(get_be64(time)), payload};
+}
+
+Result<Record> decode_record(std::string_view key, std::string_view value) {
+  if (key.size() != 8) return fail(ErrorKind::kCorrupt, "record with a key that is no number");
+  const std::uint64_t sequence = get_be64(key);
+  const auto kept = open_value(key, value, "record " + std::to_string(sequence));
+  if (!kept) return tl::unexpected<Error>(kept.error());
+  return Record{sequence, kept->wall, std::string(kept->payload)};
 }
 
 // One queued write: an append, or a snapshot (then `snapshot_through` is set).
@@ -71,7 +84,7 @@ struct Pending {
   Append append;
   std::uint64_t first_sequence = 0;  // of append.records[0]
   std::optional<std::uint64_t> snapshot_through;
-  std::string snapshot;
+  std::vector<SnapshotRow> snapshot;
   std::size_t bytes = 0;
 };
 
@@ -99,8 +112,10 @@ class Ledger::Impl {
 
   Status start();
   Result<std::uint64_t> append(Append append);
-  Status append_snapshot(std::uint64_t through, std::string state, std::function<void(const Status&)> done);
+  Status append_snapshot(std::uint64_t through, std::vector<SnapshotRow> rows,
+                         std::function<void(const Status&)> done);
   Status flush();
+  Result<std::uint64_t> snapshot_through() const;
 
   rocksdb::ColumnFamilyHandle* family(std::size_t index) const { return database_.families[index]; }
   rocksdb::ColumnFamilyHandle* view(Family name) const {
@@ -150,9 +165,9 @@ class Ledger::Impl {
 };
 
 Status Ledger::Impl::start() {
-  auto snapshots = iterate(family(kSnapshots));
-  snapshots->SeekToLast();
-  if (snapshots->Valid() && snapshots->key().size() == 8) last_ = get_be64(snapshots->key().ToStringView());
+  const auto through = snapshot_through();
+  if (!through) return tl::unexpected<Error>(through.error());
+  last_ = *through;
   auto records = iterate(family(kRecords));
   records->SeekToLast();
   if (records->Valid() && records->key().size() == 8)
@@ -160,8 +175,7 @@ Status Ledger::Impl::start() {
   records->SeekToFirst();
   first_ =
       records->Valid() && records->key().size() == 8 ? get_be64(records->key().ToStringView()) : last_ + 1;
-  for (auto* it : {snapshots.get(), records.get()})
-    if (!it->status().ok()) return tl::unexpected<Error>(error(it->status()));
+  if (!records->status().ok()) return tl::unexpected<Error>(error(records->status()));
   synced_ = last_;
   writer_ = std::thread([this] { run(); });
   return {};
@@ -195,16 +209,19 @@ Result<std::uint64_t> Ledger::Impl::append(Append append) {
   return last_;
 }
 
-Status Ledger::Impl::append_snapshot(std::uint64_t through, std::string state,
+Status Ledger::Impl::append_snapshot(std::uint64_t through, std::vector<SnapshotRow> rows,
                                      std::function<void(const Status&)> done) {
-  if (state.size() > kMaxSnapshotBytes)
-    return fail(ErrorKind::kInvalid, what_ + ": a snapshot has " + std::to_string(state.size()) +
-                                         " bytes, at most " + std::to_string(kMaxSnapshotBytes) +
-                                         " are kept");
   Pending pending;
-  pending.bytes = state.size();
+  for (const SnapshotRow& row : rows) {
+    if (row.key.empty() || row.key.front() == '\0' || row.key.size() > kMaxRowKeyBytes ||
+        row.value.size() > kMaxRecordBytes)
+      return fail(ErrorKind::kInvalid, what_ + ": a snapshot's row has a key of " +
+                                           std::to_string(row.key.size()) + " and a value of " +
+                                           std::to_string(row.value.size()) + " bytes");
+    pending.bytes += row.key.size() + row.value.size() + kHeaderBytes;
+  }
   pending.snapshot_through = through;
-  pending.snapshot = std::move(state);
+  pending.snapshot = std::move(rows);
   pending.append.done = std::move(done);
   std::unique_lock lock(mutex_);
   return enqueue(lock, std::move(pending));
@@ -278,8 +295,9 @@ std::deque<Pending> Ledger::Impl::take_batch(std::unique_lock<std::mutex>&) {
 
 Status Ledger::Impl::write(const std::deque<Pending>& batch) {
   std::size_t bytes = 0;
-  for (const auto& pending : batch) bytes += pending.bytes + kBatchOverhead * pending.append.records.size();
-  rocksdb::WriteBatch writes(bytes);  // in one piece: a snapshot is large
+  for (const auto& pending : batch)
+    bytes += pending.bytes + kBatchOverhead * (pending.append.records.size() + pending.snapshot.size());
+  rocksdb::WriteBatch writes(bytes);  // in one piece
   for (const auto& pending : batch) fill(writes, pending);
   if (writes.Count() == 0) return {};  // someone only wants to know that all before it is synced
   rocksdb::WriteOptions synced;
@@ -307,12 +325,11 @@ void Ledger::Impl::fill(rocksdb::WriteBatch& writes, const Pending& pending) {
   }
   if (!pending.snapshot_through) return;
   const std::uint64_t through = *pending.snapshot_through;
-  const std::string key = key_of(through);
-  writes.DeleteRange(family(kSnapshots), key_of(0), key);
-  put(writes, family(kSnapshots), key, now, pending.snapshot);
+  for (const SnapshotRow& row : pending.snapshot) put(writes, family(kSnapshots), row.key, now, row.value);
+  put(writes, family(kSnapshots), kThrough, now, key_of(through));
   const std::uint64_t keep_from = through > options_.keep_records ? through - options_.keep_records + 1 : 1;
   std::lock_guard lock(mutex_);
-  if (keep_from <= first_) return;
+  if (keep_from <= first_ + options_.keep_records / 2) return;  // a removal costs every later read
   writes.DeleteRange(family(kRecords), key_of(0), key_of(keep_from));
   first_ = keep_from;
 }
@@ -335,9 +352,9 @@ Result<std::unique_ptr<Ledger>> Ledger::open(const std::filesystem::path& folder
 
 Result<std::uint64_t> Ledger::append(Append append) { return impl_->append(std::move(append)); }
 
-Status Ledger::append_snapshot(std::uint64_t through, std::string state,
+Status Ledger::append_snapshot(std::uint64_t through, std::vector<SnapshotRow> rows,
                                std::function<void(const Status&)> done) {
-  return impl_->append_snapshot(through, std::move(state), std::move(done));
+  return impl_->append_snapshot(through, std::move(rows), std::move(done));
 }
 
 Status Ledger::flush() { return impl_->flush(); }
@@ -345,14 +362,33 @@ std::uint64_t Ledger::first_sequence() const { return impl_->first_sequence(); }
 std::uint64_t Ledger::synced_sequence() const { return impl_->synced_sequence(); }
 Written Ledger::written() const { return impl_->written(); }
 
-Result<std::optional<Record>> Ledger::latest_snapshot() const {
+Result<std::uint64_t> Ledger::Impl::snapshot_through() const {
+  std::string value;
+  const auto read = db().Get(rocksdb::ReadOptions(), family(kSnapshots), kThrough, &value);
+  if (read.IsNotFound()) return 0;
+  if (!read.ok()) return tl::unexpected<Error>(error(read));
+  const auto through = open_value(kThrough, value, "snapshot");
+  if (!through) return with_name(through.error());
+  if (through->payload.size() != 8)
+    return with_name({ErrorKind::kCorrupt, "snapshot: its number is cut off"});
+  return get_be64(through->payload);
+}
+
+Result<std::uint64_t> Ledger::snapshot(const std::function<Status(std::string_view)>& visit) const {
+  const auto through = impl_->snapshot_through();
+  if (!through || *through == 0) return through;
+  const std::string name = "snapshot " + std::to_string(*through) + ": row ";
   auto it = impl_->iterate(impl_->family(kSnapshots));
-  it->SeekToLast();
+  std::uint64_t row = 1;
+  for (it->Seek(std::string(1, '\1')); it->Valid(); it->Next(), ++row) {
+    const auto kept =
+        open_value(it->key().ToStringView(), it->value().ToStringView(), name + std::to_string(row));
+    if (!kept) return impl_->with_name(kept.error());
+    if (auto visited = visit(kept->payload); !visited)
+      return with_context(visited.error(), name + std::to_string(row));
+  }
   if (!it->status().ok()) return tl::unexpected<Error>(impl_->error(it->status()));
-  if (!it->Valid()) return std::optional<Record>();
-  auto snapshot = decode(it->key().ToStringView(), it->value().ToStringView(), "snapshot");
-  if (!snapshot) return impl_->with_name(snapshot.error());
-  return std::optional<Record>(std::move(*snapshot));
+  return through;
 }
 
 Status Ledger::replay(std::uint64_t after, const std::function<Status(const Record&)>& visit) const {
@@ -360,7 +396,7 @@ Status Ledger::replay(std::uint64_t after, const std::function<Status(const Reco
   auto it = impl_->iterate(impl_->family(kRecords));
   std::uint64_t expected = after + 1;
   for (it->Seek(key_of(expected)); it->Valid(); it->Next(), ++expected) {
-    auto record = decode(it->key().ToStringView(), it->value().ToStringView(), "record");
+    auto record = decode_record(it->key().ToStringView(), it->value().ToStringView());
     if (!record) return impl_->with_name(record.error());
     if (record->sequence > last) return {};
     if (record->sequence != expected) break;
@@ -379,7 +415,7 @@ Result<std::vector<Record>> Ledger::records(std::uint64_t after, std::size_t lim
   std::vector<Record> records;
   auto it = impl_->iterate(impl_->family(kRecords));
   for (it->Seek(key_of(after + 1)); it->Valid() && records.size() < limit; it->Next()) {
-    auto record = decode(it->key().ToStringView(), it->value().ToStringView(), "record");
+    auto record = decode_record(it->key().ToStringView(), it->value().ToStringView());
     if (!record) return impl_->with_name(record.error());
     if (record->sequence > last) break;
     records.push_back(std::move(*record));

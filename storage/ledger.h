@@ -5,7 +5,8 @@
 //
 //   family     key                            value
 //   records    be64(sequence)                 be64(wall microseconds), 16 bytes of BLAKE2b, payload
-//   snapshots  be64(last sequence contained)  the same, the payload a whole state
+//   snapshots  a zero byte                    the same, the payload be64(last sequence contained)
+//              a row's key                    the same, the payload a row of the state
 //   logs       be64(task) be32(attempt)       text
 //   others     text                           Cap'n Proto (records.capnp)
 //
@@ -48,6 +49,11 @@ struct Record {
   std::string payload;
 };
 
+// A row of a snapshot replaces the one that has the same key. Keys do not begin with a zero byte.
+struct SnapshotRow {
+  std::string key, value;
+};
+
 // What is written in one piece: all of it or, after a crash before `done`, perhaps nothing.
 struct Append {
   std::vector<std::string> records;
@@ -85,18 +91,18 @@ class Ledger {
   // write must be opened again.
   Result<std::uint64_t> append(Append append);
 
-  // Queues a snapshot of the state after record `through`; records that it makes superfluous are removed with
-  // it.
-  Status append_snapshot(std::uint64_t through, std::string state,
+  // Queues a snapshot of the state after record `through`: the rows that differ from the one before. Records
+  // that it makes superfluous are removed in time.
+  Status append_snapshot(std::uint64_t through, std::vector<SnapshotRow> rows,
                          std::function<void(const Status&)> done = {});
 
   // Returns when everything that was queued before the call is synced, or the error that stopped the writer.
   Status flush();
 
-  // Recovery: the newest snapshot (kCorrupt when it is damaged), then every record after `sequence` in order.
-  // A damaged or missing record stops with kCorrupt and its number; an error of `visit` stops and is
-  // returned.
-  Result<std::optional<Record>> latest_snapshot() const;  // `sequence` is the last record contained
+  // Recovery: the snapshot, then every record after it in order. snapshot() visits its rows by their keys and
+  // returns the last record that it contains, 0 when there is none. What is damaged or missing stops with
+  // kCorrupt and its name; an error of `visit` stops and is returned.
+  Result<std::uint64_t> snapshot(const std::function<Status(std::string_view row)>& visit) const;
   Status replay(std::uint64_t after, const std::function<Status(const Record&)>& visit) const;
 
   // At most `limit` synced records after `sequence`, or after the oldest kept one.

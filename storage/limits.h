@@ -8,11 +8,11 @@
 
 namespace rushes::storage {
 
-constexpr std::size_t kDigestBytes = 32;             // BLAKE2b-256
-constexpr std::size_t kMaxRecordBytes = 64u << 20;   // one journal record; a planned shot is the largest
-constexpr std::size_t kMaxSnapshotBytes = 1u << 30;  // one snapshot of the farm's state
-constexpr std::size_t kMaxRowKeyBytes = 1024;        // key of a view row
-constexpr std::size_t kMaxRowBytes = 4u << 20;       // value of a view row
+constexpr std::size_t kDigestBytes = 32;  // BLAKE2b-256
+constexpr std::size_t kMaxRecordBytes = 64u
+                                        << 20;  // one record or snapshot row; a planned shot is the largest
+constexpr std::size_t kMaxRowKeyBytes = 1024;   // key of a row
+constexpr std::size_t kMaxRowBytes = 4u << 20;  // value of a view row
 constexpr std::size_t kMaxBatchBytes = 32u
                                        << 20;  // what one synced write gathers, unless one record is larger
 constexpr std::size_t kMaxQueuedBytes = 256u << 20;  // appended, not yet synced: append() waits above this
@@ -21,10 +21,5 @@ constexpr std::size_t kChunkBytes = 1u << 20;        // artifacts are cut into c
 constexpr std::size_t kMaxOpenUploads = 256;         // uploads begun and not yet committed
 constexpr std::uint64_t kMaxArtifactBytes = 4ull << 30;
 constexpr std::size_t kMaxOwnerBytes = 512;  // who references an artifact: "show/shot/take"
-
-// For readers of stored and received Cap'n Proto (capnp::ReaderOptions): total words that may be visited and
-// depth.
-constexpr std::uint64_t kMaxMessageWords = kMaxSnapshotBytes / 8;
-constexpr int kMaxMessageDepth = 32;
 
 }  // namespace rushes::storage

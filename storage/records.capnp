@@ -422,17 +422,16 @@ struct ShotRow {
   numericClass @9 :Text;
   engineBuild @10 :Text;
   encode @11 :UInt64;
-  tasks @12 :List(UInt64);
-  takes @13 :List(TakeRow);
-  ranking @14 :List(UInt32);
-  approved @15 :UInt32;
-  draftDelivery @16 :UInt64;
-  draftVersions @17 :UInt32;
-  masterVersions @18 :UInt32;
-  deliveries @19 :List(DeliveryDone);
-  createdWallMs @20 :Int64;
-  startedWallMs @21 :Int64;
-  finishedWallMs @22 :Int64;
+  takes @12 :List(TakeRow);
+  ranking @13 :List(UInt32);
+  approved @14 :UInt32;
+  draftDelivery @15 :UInt64;
+  draftVersions @16 :UInt32;
+  masterVersions @17 :UInt32;
+  deliveries @18 :List(DeliveryDone);
+  createdWallMs @19 :Int64;
+  startedWallMs @20 :Int64;
+  finishedWallMs @21 :Int64;
 }
 
 struct FailureRow {

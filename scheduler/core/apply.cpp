@@ -130,7 +130,10 @@ void apply_one(State& state, const record::Leased& r) {
   index::take_lease(state, task, lease);
   index::charge(state, task, r.charge);
   task.progress = {};
-  if (shot.started_wall_ms == 0) shot.started_wall_ms = r.wall_ms;
+  if (shot.started_wall_ms == 0) {
+    shot.started_wall_ms = r.wall_ms;
+    index::mark_changed(state, shot);
+  }
   note_task(state, r.wall_ms, "task.leased", task, state.workers[r.worker].name,
             "attempt " + std::to_string(r.ref.attempt));
 }
@@ -167,6 +170,7 @@ void apply_one(State& state, const record::ResultAccepted& r) {
   task.accepted_worker = r.worker;
   task.finished_wall_ms = r.wall_ms;
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
+  if (worker.failures_in_row > 0) index::mark_changed(state, worker);
   worker.failures_in_row = 0;
   ++worker.accepted;
   worker.compute_seconds += r.result.compute_seconds;
@@ -193,6 +197,7 @@ void apply_one(State& state, const record::AttemptEnded& r) {
   if (r.end == AttemptEnd::kFailed) {
     ++task.failures;
     ++worker.failures_in_row;
+    index::mark_changed(state, worker);
     ++worker.failed;
   } else if (r.end != AttemptEnd::kStopped) {
     ++task.losses;
@@ -216,6 +221,7 @@ void apply_one(State& state, const record::RevokeAsked& r) {
   task.lease.then = r.then;
   task.lease.revoke_reason = r.reason;
   if (r.straggler) task.slow_on = task.lease.worker;
+  index::mark_changed(state, task);
 }
 
 void apply_one(State& state, const record::TaskClosed& r) {
@@ -408,8 +414,9 @@ void apply_one(State& state, const record::WorkerRow& r) {
 
 void apply_one(State& state, const record::ShotRow& r) {
   Shot& shot = state.shots.emplace_back(r.row);
-  shot.show = index::show_of(state, shot.spec.show);
   shot.tasks.clear();  // every task row adds itself
+  shot.changed = false;
+  shot.show = index::show_of(state, shot.spec.show);
   state.shot_index[shot.key] = r.shot;
   index::add_shot(state, r.shot);
 }
@@ -442,7 +449,20 @@ void apply_one(State& state, const record::TaskRow& r) {
 
 void apply_one(State& state, const record::EstimateRow& r) { state.rates[r.key] = r.estimate; }
 
-void apply_one(State& state, const record::SnapshotEnd&) { index::set_paths(state, 1); }
+void apply_one(State& state, const record::Snapshotted&) {
+  for (const TaskId id : state.changed.tasks) state.tasks[id - 1].changed = false;
+  for (const ShotId id : state.changed.shots) state.shots[id].changed = false;
+  for (const WorkerId id : state.changed.workers) state.workers[id].changed = false;
+  state.changed.tasks.clear();
+  state.changed.shots.clear();
+  state.changed.workers.clear();
+  state.changed.batches = state.batches.size();
+}
+
+void apply_one(State& state, const record::SnapshotEnd&) {
+  index::set_paths(state, 1);
+  apply_one(state, record::Snapshotted{});  // all of it came from there
+}
 
 // ---- volatile
 // -----------------------------------------------------------------------------------------------------
@@ -526,14 +546,31 @@ void apply_one(State& state, const record::EstimatesSeen&) {
 
 void apply_one(State& state, const record::Configured& r) { index::configure(state, r.sharing); }
 
+// The shot or worker that a record is about has to be in the next snapshot; tasks are marked where they
+// change.
+template <typename OfRecord>
+void mark_row(State& state, const OfRecord& r) {
+  using namespace record;
+  if constexpr (requires { r.shot; } && !std::is_same_v<OfRecord, DeadlineSeen>)
+    index::mark_changed(state, state.shots[r.shot]);
+  if constexpr (std::is_same_v<OfRecord, WorkerJoined> || std::is_same_v<OfRecord, WorkerDraining> ||
+                std::is_same_v<OfRecord, WorkerQuarantined> || std::is_same_v<OfRecord, WorkerRow>)
+    index::mark_changed(state, state.workers[r.worker]);
+}
+
 }  // namespace
 
 void apply(State& state, const Record& record) {
-  std::visit([&state](const auto& r) { apply_one(state, r); }, record);
+  std::visit(
+      [&state](const auto& r) {
+        apply_one(state, r);
+        mark_row(state, r);
+      },
+      record);
 }
 
 bool is_durable(const Record& record) {
-  static_assert(std::variant_size_v<Record> == kDurableRecords + 14, "volatile records are the last ones");
+  static_assert(std::variant_size_v<Record> == kDurableRecords + 15, "volatile records are the last ones");
   return record.index() < kDurableRecords;
 }
 

@@ -86,6 +86,7 @@ void add_task(State& state, ShotId shot, const PlannedTask& plan, std::int64_t w
     ++task.missing;
     task.gates += is_gate(state, need) ? 1 : 0;
   }
+  mark_changed(state, task);
   state.shots[shot].tasks.push_back(plan.id);
   ++state.counts[static_cast<int>(TaskState::kPending)];
   ++state.shots[shot].counts[static_cast<int>(TaskState::kPending)];
@@ -111,6 +112,7 @@ void set_state(State& state, Task& task, TaskState to) {
   ++shot.counts[static_cast<int>(to)];
   if (is_final(to) != is_final(task.state)) add_cost(state, task, is_final(to) ? -1 : 1);
   task.state = to;
+  if (!mutated(Mutation::kStaleRow) || to != TaskState::kSucceeded) mark_changed(state, task);
   if (to != TaskState::kReady && to != TaskState::kPending) hold_back(state, task, 0);
   refresh_ready(state, task);
 }
@@ -181,6 +183,21 @@ void hold_back(State& state, Task& task, std::int64_t until_ms) {
   if (task.retry_at_ms > 0) state.retries.erase({task.retry_at_ms, task.plan.id});
   task.retry_at_ms = until_ms;
   if (until_ms > 0) state.retries.insert({until_ms, task.plan.id});
+}
+
+void mark_changed(State& state, Task& task) {
+  if (!task.changed) state.changed.tasks.push_back(task.plan.id);
+  task.changed = true;
+}
+
+void mark_changed(State& state, Shot& shot) {
+  if (!shot.changed) state.changed.shots.push_back(static_cast<ShotId>(&shot - state.shots.data()));
+  shot.changed = true;
+}
+
+void mark_changed(State& state, Worker& worker) {
+  if (!worker.changed) state.changed.workers.push_back(static_cast<WorkerId>(&worker - state.workers.data()));
+  worker.changed = true;
 }
 
 void refresh_hungry(State& state, WorkerId id) {

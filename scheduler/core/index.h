@@ -30,6 +30,11 @@ void renew_lease(State& state, Task& task, std::int64_t expires_ms);
 void drop_lease(State& state, Task& task);                        // before the task's state changes
 void hold_back(State& state, Task& task, std::int64_t until_ms);  // 0: no longer
 
+// Their kept fields are about to differ from the last snapshot.
+void mark_changed(State& state, Task& task);
+void mark_changed(State& state, Shot& shot);
+void mark_changed(State& state, Worker& worker);
+
 void refresh_hungry(State& state, WorkerId worker);
 void count_slots(State& state, const Worker& worker, int by);  // all of its leases that have a slot
 void set_kind(State& state, Worker& worker);                   // after its offer changed

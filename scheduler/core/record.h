@@ -260,6 +260,7 @@ struct EstimatesSeen {};  // costs and paths of some shots by the estimates of n
 struct Configured {
   Sharing sharing;
 };
+struct Snapshotted {};  // State::changed is on its way to the disk
 
 }  // namespace record
 
@@ -273,7 +274,7 @@ using Record = std::variant<
     record::WorkerRow, record::ShotRow, record::TaskRow, record::SnapshotEnd, record::EstimateRow,
     record::LeaseRenewed, record::Progressed, record::WorkerSeen, record::WorkerCaches, record::RetryDue,
     record::QuarantineOver, record::Counted, record::Dispatched, record::Reserved, record::ReservationOver,
-    record::DeadlineSeen, record::EstimatesSeen, record::Configured, record::Ticked>;
+    record::DeadlineSeen, record::EstimatesSeen, record::Configured, record::Ticked, record::Snapshotted>;
 
 inline constexpr std::size_t kDurableRecords = 32;  // the first ones of Record; the rest is volatile
 bool is_durable(const Record& record);

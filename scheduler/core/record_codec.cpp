@@ -222,12 +222,14 @@ void put(Builder root, const WorkerRow& r) {
   out.setWorker(r.worker);
   write(out.initRow(), r.row);
 }
-void put(Builder root, const ShotRow& r) {
+void put_row(Builder root, ShotId id, const Shot& shot) {
   auto out = root.initShotRow();
-  write(out, r.row);
-  out.setShot(r.shot);
+  write(out, shot);
+  out.setShot(id);
 }
-void put(Builder root, const TaskRow& r) { write(root.initTaskRow(), r.row); }
+void put_row(Builder root, const Task& task) { write(root.initTaskRow(), task); }
+void put(Builder root, const ShotRow& r) { put_row(root, r.shot, r.row); }
+void put(Builder root, const TaskRow& r) { put_row(root, r.row); }
 void put(Builder root, const EstimateRow& r) {
   auto out = root.initEstimateRow();
   out.setStage(static_cast<records::Stage>(r.key.stage));
@@ -447,28 +449,30 @@ Record get(Reader root) {
                                ", written by a newer build");
 }
 
-kj::Array<capnp::word> flat(const Record& record) {
+template <typename Fill>
+Bytes encode(const Fill& fill) {
   capnp::word scratch[256]{};  // most records need no more: no allocation
   capnp::MallocMessageBuilder message(kj::arrayPtr(scratch, std::size(scratch)));
   auto root = message.initRoot<records::Record>();
   root.setVersion(kRecordVersion);
-  std::visit([&root](const auto& r) { put(root, r); }, record);
-  return capnp::messageToFlatArray(message);
+  fill(root);
+  const kj::Array<capnp::word> words = capnp::messageToFlatArray(message);
+  const auto bytes = words.asBytes();
+  return {bytes.begin(), bytes.end()};
 }
 
 }  // namespace
 
 Bytes encode_record(const Record& record) {
-  const kj::Array<capnp::word> words = flat(record);
-  const auto bytes = words.asBytes();
-  return {bytes.begin(), bytes.end()};
+  return encode([&record](Builder root) { std::visit([&root](const auto& r) { put(root, r); }, record); });
 }
 
-void append_record(const Record& record, std::string& text) {
-  const kj::Array<capnp::word> words = flat(record);
-  const auto bytes = words.asBytes();
-  for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(bytes.size() >> shift);
-  text.append(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+Bytes encode_row(const Task& task) {
+  return encode([&task](Builder root) { put_row(root, task); });
+}
+
+Bytes encode_row(ShotId id, const Shot& shot) {
+  return encode([&](Builder root) { put_row(root, id, shot); });
 }
 
 Result<Record> decode_record(std::span<const std::uint8_t> bytes) {

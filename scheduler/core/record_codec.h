@@ -13,8 +13,9 @@ namespace rushes::scheduler {
 
 // An unpacked Cap'n Proto message. The record must be durable.
 Bytes encode_record(const Record& record);
-// The same behind its length (4 bytes, the high one first), at the end of `text`.
-void append_record(const Record& record, std::string& text);
+// As record::TaskRow and record::ShotRow, without a copy of what may be large.
+Bytes encode_row(const Task& task);
+Bytes encode_row(ShotId id, const Shot& shot);
 
 // Bytes from a disk are hostile: traversal and nesting limits, every list and text bounded, enums checked.
 // Error: kCorrupt, says which field.

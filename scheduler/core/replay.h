@@ -6,9 +6,9 @@
 // Thread contract: pure functions of their arguments; the thread that owns the State.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/result.h"
 #include "scheduler/core/record.h"
@@ -23,14 +23,14 @@ Status replay_record(State& state, std::string_view bytes);
 Result<Record> read_record(std::string_view bytes);
 Status replay_record(State& state, const Record& record);
 
-// All records of snapshot(state), each preceded by its length (4 bytes, big endian).
-std::string encode_snapshot(const State& state);
+// One row of a snapshot. Its key is the same in every snapshot, so a later row replaces an earlier one.
+struct SnapshotRow {
+  std::string key, record;
+};
 
-// Applies what encode_snapshot() made to an empty State. Error: kCorrupt, names the row.
-Status replay_snapshot(State& state, std::string_view rows);
-
-// Every record of what encode_snapshot() made, rows counted from 1, until `visit` returns an error; it gets
-// the row's name in front. Error: kCorrupt, names the row.
-Status for_each_row(std::string_view rows, const std::function<Status(std::string_view bytes)>& visit);
+// The rows that differ from the snapshot before. After they are written, or queued where a lost write ends
+// the process, apply record::Snapshotted. The newest row of every key, in the order of the keys, are records
+// that rebuild the state.
+std::vector<SnapshotRow> changed_rows(const State& state);
 
 }  // namespace rushes::scheduler

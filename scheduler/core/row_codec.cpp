@@ -366,7 +366,6 @@ void write(records::ShotRow::Builder out, const Shot& shot) {
   out.setNumericClass(shot.numeric_class);
   out.setEngineBuild(shot.engine_build);
   out.setEncode(shot.encode);
-  write_numbers(shot.tasks, out.initTasks(shot.tasks.size()));
   auto takes = out.initTakes(shot.takes.size());
   for (unsigned i = 0; i < shot.takes.size(); ++i) write_take(takes[i], shot.takes[i]);
   write_numbers(shot.ranking, out.initRanking(shot.ranking.size()));
@@ -394,7 +393,6 @@ Shot read(records::ShotRow::Reader in) {
   shot.numeric_class = read_text(in.getNumericClass(), "numeric class");
   shot.engine_build = read_text(in.getEngineBuild(), "engine build");
   shot.encode = in.getEncode();
-  shot.tasks = read_numbers<TaskId>(in.getTasks(), "tasks");
   read_size(in.getTakes(), "takes", 4096);
   for (auto take : in.getTakes()) {
     shot.takes.push_back(read_take(take));

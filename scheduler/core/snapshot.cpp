@@ -1,11 +1,25 @@
-// snapshot(), encode_snapshot(), state_hash() and check(): the kept part of a State as records, and records
-// that fit a State.
+// Snapshots, state_hash() and check(): the kept part of a State as records, and records that fit a State.
 #include "scheduler/core/core.h"
 #include "scheduler/core/record_codec.h"
 #include "scheduler/core/replay.h"
 
 namespace rushes::scheduler {
 namespace {
+
+// Rows in the order in which they rebuild a State: the first byte of their keys.
+enum class Kind : char { kFarm = 1, kBatch, kWorker, kShot, kTask, kEstimate, kEnd };
+
+std::string key_of(Kind kind, std::uint64_t number = 0) {
+  std::string key(1, static_cast<char>(kind));
+  for (int shift = 56; shift >= 0; shift -= 8) key += static_cast<char>(number >> shift);
+  return key;
+}
+
+std::string key_of(const WorkKey& key) {
+  const Digest name = storage::digest_of(key.model + '\0' + key.numeric_class);  // of any length
+  return key_of(Kind::kEstimate, static_cast<std::uint64_t>(key.stage) << 32 | key.level) +
+         std::string(name.begin(), name.end());
+}
 
 // Calls `each` with every record of a snapshot, one at a time: a large farm is never copied whole.
 template <typename Each>
@@ -132,12 +146,25 @@ std::vector<Record> snapshot(const State& state) {
   return rows;
 }
 
-std::string encode_snapshot(const State& state) {
-  constexpr std::size_t kBytesOfTask = 768;  // with its share of the shot, roughly
-  std::string bytes;
-  bytes.reserve(kBytesOfTask * state.tasks.size());
-  for_each_row(state, [&bytes](auto row) { append_record(Record(std::move(row)), bytes); });
-  return bytes;
+std::vector<SnapshotRow> changed_rows(const State& state) {
+  const Changed& changed = state.changed;
+  std::vector<SnapshotRow> rows;
+  rows.reserve(changed.tasks.size() + changed.shots.size() + changed.workers.size() + 64);
+  const auto put = [&rows](std::string key, const Bytes& row) {
+    rows.push_back({std::move(key), std::string(row.begin(), row.end())});
+  };
+  put(key_of(Kind::kFarm),
+      encode_record(record::FarmRow{state.next_lease, state.epoch, state.events.last()}));
+  for (std::size_t i = changed.batches; i < state.batches.size(); ++i)
+    put(key_of(Kind::kBatch, i + 1), encode_record(record::BatchRow{i + 1, state.batches[i]}));
+  for (const WorkerId id : changed.workers)
+    put(key_of(Kind::kWorker, id), encode_record(record::WorkerRow{id, state.workers[id]}));
+  for (const ShotId id : changed.shots) put(key_of(Kind::kShot, id), encode_row(id, state.shots[id]));
+  for (const TaskId id : changed.tasks) put(key_of(Kind::kTask, id), encode_row(state.task(id)));
+  for (const auto& [key, estimate] : state.rates)
+    put(key_of(key), encode_record(record::EstimateRow{key, estimate}));
+  put(key_of(Kind::kEnd), encode_record(record::SnapshotEnd{}));
+  return rows;
 }
 
 Digest state_hash(const State& state) {

@@ -141,6 +141,7 @@ struct Task {
   float cost = 0;                   // expected seconds
   float path = 0;                   //   of the longest way from here to an end
   std::uint32_t bucket = kNoIndex;  // index into State::buckets while it can be dispatched
+  bool changed = false;             // it stands in State::changed
   std::int64_t retry_at_ms = 0;     // > 0: held back after a failure
   Progress progress;
 };
@@ -206,7 +207,6 @@ struct Shot {
   bool pause_requested = false, paused = false;
   std::string numeric_class, engine_build;  // empty until the first task is leased
   TaskId encode = 0;
-  std::vector<TaskId> tasks;           // all of them, ascending
   std::vector<Take> takes;             // takes[n-1] is take n
   std::vector<std::uint32_t> ranking;  // take numbers, best first; empty until all are judged
   std::uint32_t approved = 0;          // take number, 0: none
@@ -215,6 +215,7 @@ struct Shot {
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
   // soft
+  std::vector<TaskId> tasks;           // all of them, ascending
   TaskCounts counts{};                 // tasks by state
   std::uint64_t unplanned = 0;         // tasks of takes that are not planned yet, see Decider::plan_takes()
   double unplanned_seconds = 0;        // expected of those
@@ -226,6 +227,7 @@ struct Shot {
   std::int64_t slack_ms = 0;           // what the deadline left when it was looked at
   std::int64_t look_at_ms = 0;         // when the deadline is looked at again
   double left_seconds = 0;             // expected, of all open tasks together
+  bool changed = false;                // it stands in State::changed
 };
 
 struct DigestHash {
@@ -258,6 +260,7 @@ struct Worker {
   Digest model_loaded{};                          // of the task it started last
   std::uint64_t accepted = 0, failed = 0;
   double compute_seconds = 0;
+  bool changed = false;  // it stands in State::changed
 };
 
 struct Batch {
@@ -364,6 +367,14 @@ struct WorkKey {
   auto operator<=>(const WorkKey&) const = default;
 };
 
+// Whose kept fields differ from what the last snapshot says of them; a snapshot writes only those.
+struct Changed {
+  std::vector<TaskId> tasks;
+  std::vector<ShotId> shots;
+  std::vector<WorkerId> workers;
+  std::size_t batches = 0;  // batches from this index on are new
+};
+
 // Things that went wrong but were handled; soft, for metrics.
 struct Counters {
   std::uint64_t stale_results = 0, stale_failures = 0, stale_beats = 0, refused_hellos = 0,
@@ -381,6 +392,7 @@ struct State {
   std::map<WorkKey, policy::Estimate> rates;  // of one unit of work
   EventLog events;
   // soft
+  Changed changed;
   Counters counters;
   TaskCounts counts{};
   std::uint64_t unplanned = 0;  // of all shots

@@ -57,6 +57,12 @@ void wire(Seeds& seeds) {
 }
 
 // A small farm that lives through the interesting things, and everything that it wrote and sent.
+// A record behind its length.
+void append(std::string& text, const scheduler::Bytes& record) {
+  for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(record.size() >> shift);
+  text.append(record.begin(), record.end());
+}
+
 void farm(Seeds& seeds) {
   using namespace scheduler;
   TestFarm farm;
@@ -76,7 +82,11 @@ void farm(Seeds& seeds) {
     if (i == 60) farm.step(event::Approve{5, "demo/sh010", 1, "ann"});
     if (i == 70) farm.step(event::Retry{6, "demo/sh020", 1, {0}, "again", "ann"});
     if (i % 10 == 0) worker.beat();
-    if (i == 3 || i == 199) seeds.keep("snapshot", encode_snapshot(farm.state()));
+    if (i == 3 || i == 199) {
+      std::string rows;
+      for (const Record& row : snapshot(farm.state())) append(rows, encode_record(row));
+      seeds.keep("snapshot", rows);
+    }
     farm.pass_ms(1000);
   }
   // As a journal: rows of no snapshot, but records that follow each other.
@@ -85,8 +95,7 @@ void farm(Seeds& seeds) {
     const Bytes bytes = encode_record(record);
     seeds.keep_bytes("record", bytes);
     if (journal.size() > 40'000) continue;
-    for (int shift = 24; shift >= 0; shift -= 8) journal += static_cast<char>(bytes.size() >> shift);
-    journal.append(bytes.begin(), bytes.end());
+    append(journal, bytes);
   }
   seeds.keep("snapshot", journal);
   for (const Shot& shot : farm.state().shots)

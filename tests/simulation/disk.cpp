@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "scheduler/core/replay.h"
-
 namespace rushes::simulation {
 
 Disk::Disk(Timeline& timeline, SyncTime sync_time, std::uint64_t seed)
@@ -43,8 +41,8 @@ void Disk::end_sync() {
 void Disk::keep(Append& append) {
   synced_ += append.records.size();
   for (std::string& record : append.records) records_.push_back(std::move(record));
-  if (!append.snapshot) return;
-  snapshot_ = std::move(*append.snapshot);
+  if (append.snapshot.empty()) return;
+  for (scheduler::SnapshotRow& row : append.snapshot) snapshot_[row.key] = std::move(row.record);
   records_.clear();
 }
 
@@ -60,8 +58,8 @@ std::uint64_t Disk::crash() {
 
 Result<scheduler::State> Disk::read() const {
   scheduler::State state;
-  if (!snapshot_.empty())
-    if (auto restored = scheduler::replay_snapshot(state, snapshot_); !restored)
+  for (const auto& [key, row] : snapshot_)
+    if (auto restored = scheduler::replay_record(state, row); !restored)
       return with_context(restored.error(), "snapshot");
   for (std::size_t i = 0; i < records_.size(); ++i)
     if (auto applied = scheduler::replay_record(state, records_[i]); !applied)

@@ -9,11 +9,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "config/result.h"
+#include "scheduler/core/replay.h"
 #include "scheduler/core/state.h"
 #include "tests/simulation/dice.h"
 #include "tests/simulation/timeline.h"
@@ -24,7 +26,7 @@ class Disk {
  public:
   struct Append {
     std::vector<std::string> records;
-    std::optional<std::string> snapshot;  // of the state after all records appended before
+    std::vector<scheduler::SnapshotRow> snapshot;  // that changed, of the state after all records before
     std::function<void(const Status&)> done;
   };
 
@@ -51,7 +53,7 @@ class Disk {
   std::uint64_t life_ = 0;  // of the process that writes
   std::vector<Append> queued_, writing_;
   std::optional<Error> failure_;
-  std::string snapshot_;
+  std::map<std::string, std::string> snapshot_;
   std::vector<std::string> records_;  // behind the snapshot
   std::uint64_t synced_ = 0, syncs_ = 0;
 };

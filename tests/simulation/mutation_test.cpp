@@ -54,7 +54,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"LeaseNeverExpires", Mutation::kLeaseNeverExpires, {7}},
                     Case{"BackOffForever", Mutation::kBackOffForever, {7}},
                     Case{"ForgetRenewal", Mutation::kForgetRenewal, {3}},
-                    Case{"CountPauses", Mutation::kCountPauses, {3}}),
+                    Case{"CountPauses", Mutation::kCountPauses, {3}},
+                    Case{"StaleRow", Mutation::kStaleRow, {1}}),
     [](const auto& one) { return std::string(one.param.name); });
 
 TEST(Mutations, TheUnchangedFarmIsNotBlamed) {

@@ -204,7 +204,8 @@ void SchedulerNode::leave(const Turn& turn) {
 void SchedulerNode::snapshot_if_due() {
   if (records_since_snapshot_ < snapshot_every_) return;
   records_since_snapshot_ = 0;
-  disk_.append({{}, scheduler::encode_snapshot(state_), {}});
+  disk_.append({{}, scheduler::changed_rows(state_), {}});
+  scheduler::apply(state_, scheduler::record::Snapshotted{});
 }
 
 bool SchedulerNode::request(scheduler::Event event, std::function<void(const Answer&)> on_reply) {

@@ -116,17 +116,23 @@ TEST_F(LedgerDamage, AShortRecordAndADamagedSnapshotAreNamed) {
   {
     auto ledger = open();
     ASSERT_TRUE(ledger->append(one("x")));
-    ASSERT_TRUE(ledger->append_snapshot(1, "state"));
+    ASSERT_TRUE(ledger->append_snapshot(1, {{"a", "row"}, {"b", "row"}}));
   }
   tamper("records", [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle* records) {
     ASSERT_TRUE(db.Put({}, records, key_of(1), "short").ok());
   });
   tamper("snapshots", [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle* snapshots) {
-    ASSERT_TRUE(db.Put({}, snapshots, key_of(1), std::string(40, 'x')).ok());
+    ASSERT_TRUE(db.Put({}, snapshots, "b", std::string(40, 'x')).ok());
   });
   auto ledger = open();
   EXPECT_THAT(replay_all(*ledger).error().message, HasSubstr("record 1"));
-  EXPECT_THAT(ledger->latest_snapshot().error().message, HasSubstr("snapshot 1"));
+  const auto nothing = [](std::string_view) { return Status(); };
+  EXPECT_THAT(ledger->snapshot(nothing).error().message, HasSubstr("snapshot 1: row 2"));
+  ledger.reset();
+  tamper("snapshots", [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle* snapshots) {
+    ASSERT_TRUE(db.Put({}, snapshots, std::string(1, '\0'), std::string(40, 'x')).ok());
+  });
+  EXPECT_THAT(Ledger::open(path()).error().message, HasSubstr("snapshot"));
 }
 
 // A crash in the middle of a write leaves half of an unacknowledged record at the end of the log.

@@ -130,16 +130,19 @@ TEST(Ledger, SnapshotReplacesRecordsBehindIt) {
   {
     auto ledger = open(folder, {.keep_records = 2});
     for (int i = 1; i <= 10; ++i) ASSERT_TRUE(ledger->append(one(std::to_string(i))));
-    ASSERT_TRUE(ledger->append_snapshot(6, "state at 6"));
-    ASSERT_TRUE(ledger->append_snapshot(8, "state at 8"));
+    ASSERT_TRUE(ledger->append_snapshot(6, {{"b", "b at 6"}, {"a", "a at 6"}}));
+    ASSERT_TRUE(ledger->append_snapshot(8, {{"b", "b at 8"}, {"c", "c at 8"}}));
     ASSERT_TRUE(ledger->flush());
     EXPECT_EQ(ledger->first_sequence(), 7u);
   }
   auto ledger = open(folder, {.keep_records = 2});
-  const auto snapshot = ledger->latest_snapshot().value();
-  ASSERT_TRUE(snapshot);
-  EXPECT_EQ(snapshot->sequence, 8u);
-  EXPECT_EQ(snapshot->payload, "state at 8");
+  std::vector<std::string> rows;
+  const auto through = ledger->snapshot([&](std::string_view row) {
+    rows.emplace_back(row);
+    return Status();
+  });
+  EXPECT_EQ(through.value(), 8u);
+  EXPECT_EQ(rows, (std::vector<std::string>{"a at 6", "b at 8", "c at 8"}));
   EXPECT_EQ(ledger->first_sequence(), 7u);
   EXPECT_EQ(replayed(*ledger, 8), (std::vector<std::string>{"9", "10"}));
   EXPECT_EQ(ledger->records(0, 2).value().front().payload, "7");
@@ -150,7 +153,8 @@ TEST(Ledger, GoesOnCountingWhenTheSnapshotHoldsEverything) {
   {
     auto ledger = open(folder, {.keep_records = 0});
     for (int i = 1; i <= 3; ++i) ASSERT_TRUE(ledger->append(one(std::to_string(i))));
-    ASSERT_TRUE(ledger->append_snapshot(3, "state"));
+    ASSERT_TRUE(ledger->append_snapshot(3, {{"a", "row"}}));
+    EXPECT_EQ(ledger->append_snapshot(3, {{std::string(1, '\0'), "row"}}).error().kind, ErrorKind::kInvalid);
   }
   auto ledger = open(folder);
   EXPECT_EQ(ledger->first_sequence(), 4u);

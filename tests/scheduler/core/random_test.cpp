@@ -112,18 +112,19 @@ class Chaos {
       ++restarts;
       return farm_.restart();
     }
-    if (roll < 708 && next_shot_ < 6) return submit();
-    if (roll < 712) return farm_.step(event::Pause{1, any_shot(), "ann"});
-    if (roll < 718) return farm_.step(event::Resume{1, any_shot(), "ann"});
-    if (roll < 719) return farm_.step(event::Cancel{1, any_shot(), "ann"});
-    if (roll < 726) return farm_.step(event::Retry{1, any_shot(), 0, {}, "", "ann"});
-    if (roll < 730) return farm_.step(event::Retry{1, any_shot(), 1, {0}, "again", "ann"});
-    if (roll < 733) return farm_.step(event::Skip{1, 1 + random_() % farm_.state().tasks.size(), "ann"});
-    if (roll < 738)
+    if (roll < 705) return farm_.snapshot();
+    if (roll < 713 && next_shot_ < 6) return submit();
+    if (roll < 717) return farm_.step(event::Pause{1, any_shot(), "ann"});
+    if (roll < 723) return farm_.step(event::Resume{1, any_shot(), "ann"});
+    if (roll < 724) return farm_.step(event::Cancel{1, any_shot(), "ann"});
+    if (roll < 731) return farm_.step(event::Retry{1, any_shot(), 0, {}, "", "ann"});
+    if (roll < 735) return farm_.step(event::Retry{1, any_shot(), 1, {0}, "again", "ann"});
+    if (roll < 738) return farm_.step(event::Skip{1, 1 + random_() % farm_.state().tasks.size(), "ann"});
+    if (roll < 743)
       return farm_.step(event::Approve{1, any_shot(), 1 + static_cast<std::uint32_t>(random_() % 3), "ann"});
-    if (roll < 741) return farm_.step(event::Upgrade{1, any_shot(), "ann"});
-    if (roll < 743) return farm_.step(event::DrainWorker{1, worker.name, "ann"});
-    if (roll < 748) return farm_.step(event::Bye{worker.name});
+    if (roll < 746) return farm_.step(event::Upgrade{1, any_shot(), "ann"});
+    if (roll < 748) return farm_.step(event::DrainWorker{1, worker.name, "ann"});
+    if (roll < 753) return farm_.step(event::Bye{worker.name});
     farm_.pass_ms(static_cast<std::int64_t>(random_() % 4000));
   }
 
@@ -146,6 +147,9 @@ class Chaos {
       scheduler::apply(again, record);
     }
     ASSERT_EQ(state_hash(again), state_hash(farm_.state()));
+    const State recovered = farm_.recovered();
+    ASSERT_EQ(state_hash(recovered), state_hash(farm_.state())) << "a snapshot missed a change";
+    ASSERT_EQ(recovered.events.last(), farm_.state().events.last());
   }
 
   // No more faults; a person looks after what needs one. Everything has to end.

@@ -82,10 +82,28 @@ void TestFarm::submit(std::vector<config::Shot> shots, const std::string& key) {
 }
 
 void TestFarm::restart() {
-  state_ = State{};
-  for (const Record& record : journal) scheduler::apply(state_, record);
+  state_ = recovered();
   sent.clear();
   step(event::Recover{});
+}
+
+void TestFarm::snapshot() {
+  for (SnapshotRow& row : changed_rows(state_)) rows_[row.key] = std::move(row.record);
+  behind_ = journal.size();
+  scheduler::apply(state_, record::Snapshotted{});
+}
+
+State TestFarm::recovered() const {
+  State state;
+  for (const auto& [key, row] : rows_) {
+    const auto replayed = replay_record(state, row);
+    EXPECT_TRUE(replayed) << replayed.error().message;
+  }
+  for (std::size_t i = behind_; i < journal.size(); ++i) {
+    EXPECT_TRUE(check(state, journal[i]));
+    scheduler::apply(state, journal[i]);
+  }
+  return state;
 }
 
 SimWorker::SimWorker(TestFarm& farm, std::string name_in, std::uint32_t slots, std::uint32_t prefetch)

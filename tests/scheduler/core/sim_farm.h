@@ -14,6 +14,7 @@
 
 #include "scheduler/core/core.h"
 #include "scheduler/core/invariants.h"
+#include "scheduler/core/replay.h"
 
 namespace rushes::scheduler {
 
@@ -35,8 +36,11 @@ class TestFarm {
   // Time passes: ticks every second, as the loop does.
   void pass_ms(std::int64_t ms);
   void submit(std::vector<config::Shot> shots, const std::string& key = {});
-  // SIGKILL and start: the state is rebuilt from the journal alone.
+  // SIGKILL and start: the state is rebuilt from the snapshot and the journal behind it.
   void restart();
+  // Writes what changed since the last one.
+  void snapshot();
+  State recovered() const;
 
   const State& state() const { return state_; }
   const Shot& shot(const std::string& key) const { return *state_.find_shot(key); }
@@ -54,6 +58,8 @@ class TestFarm {
   State state_;
   std::uint64_t random_ = 1;
   RequestId next_request_ = 1;
+  std::map<std::string, std::string> rows_;  // of the snapshot
+  std::size_t behind_ = 0;                   // records of the journal that it contains
 };
 
 // A worker that does what it is told; the test decides when. Results are functions of the task alone, as on a
