@@ -145,8 +145,13 @@ void recount_unplanned(State& state, Shot& shot) {
 void take_lease(State& state, Task& task, const Lease& lease) {
   task.lease = lease;
   Worker& worker = state.workers[lease.worker];
-  worker.leases.push_back(task.plan.id);
-  if (worker.leases.size() <= worker.slots) ++show_of_task(state, task.plan.id).slots;
+  auto place = worker.leases.end();  // not the end where a snapshot's rows come in the order of the tasks
+  while (place != worker.leases.begin() && state.tasks[*(place - 1) - 1].lease.id > lease.id) --place;
+  if (place - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.slots)) {
+    ++show_of_task(state, task.plan.id).slots;
+    if (worker.leases.size() >= worker.slots) --show_of_task(state, worker.leases[worker.slots - 1]).slots;
+  }
+  worker.leases.insert(place, task.plan.id);
   add_memory(worker, task.plan.memory_bytes);
   count_held(state, task, 1);
   if (task.missing > 0) state.running_ahead.insert(task.plan.id);

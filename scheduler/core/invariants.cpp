@@ -93,9 +93,12 @@ class Checker {
     std::vector<std::uint64_t> memory;
     for (std::size_t i = 0; i < worker.leases.size() && i < worker.slots; ++i)
       ++slots_[state_.shots[state_.task(worker.leases[i]).shot].show];
+    std::uint64_t older = 0;
     for (const TaskId task_id : worker.leases) {
       const Task& task = state_.task(task_id);
       require(is_held(task.state) && task.lease.worker == id, 3, worker.name + " holds " + name(task));
+      require(task.lease.id > older, 6, worker.name + " holds " + name(task) + " out of its turn");
+      older = task.lease.id;
       memory.push_back(task.plan.memory_bytes);
       require(task.plan.memory_bytes <= policy::largest_task(worker) || !worker.connected, 4,
               worker.name + " has not the memory for " + name(task));

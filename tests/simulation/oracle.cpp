@@ -1,7 +1,6 @@
 #include "tests/simulation/oracle.h"
 
 #include <algorithm>
-#include <cmath>
 #include <ranges>
 #include <utility>
 
@@ -97,7 +96,7 @@ void Oracle::check_touched(const State& state) {
       require(state.task(id).lease.expires_ms == task.expires_ms, 3,
               "the lease of task " + std::to_string(id) + " ends at another time than was decided");
   for (const scheduler::WorkerId id : touched_.workers)
-    require(state.workers[id].leases.size() == shadow_.workers()[id].held.size(), 4,
+    require(state.workers[id].leases == shadow_.workers()[id].held, 4,
             state.workers[id].name + ": leases differ from a recount");
 }
 
@@ -134,8 +133,7 @@ void Oracle::check_floors(const State& state, scheduler::Now now) {
   std::uint32_t slots = 0;
   for (const scheduler::Worker& worker : state.workers) slots += worker.connected ? worker.slots : 0;
   for (const config::Show& starved : settings_.shows) {
-    // Whole slots: nobody can hold half a one.
-    const double missing = std::floor(starved.floor * slots) - shadow_.slots_of_show(starved.name);
+    const double missing = starved.floor * slots - shadow_.slots_of_show(starved.name);
     if (missing <= 0) continue;
     for (const Shadow::Touched::Given& lease : touched_.leases) {
       const std::string& show = shadow_.shots()[shadow_.task(lease.task).shot].show;

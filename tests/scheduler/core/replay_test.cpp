@@ -54,6 +54,16 @@ State replay(const std::vector<Record>& journal) {
   return state;
 }
 
+std::vector<Record> read_snapshot(const State& state) {
+  std::vector<Record> rows;
+  for (const Record& record : snapshot(state)) {
+    auto decoded = decode_record(encode_record(record));
+    EXPECT_TRUE(decoded.has_value()) << decoded.error().message;
+    rows.push_back(std::move(decoded.value()));
+  }
+  return rows;
+}
+
 TEST(Replay, TheJournalGivesTheSameState) {
   TestFarm farm;
   live_a_while(farm);
@@ -87,12 +97,7 @@ TEST(Replay, RecordsSurviveTheirBytes) {
 TEST(Replay, ASnapshotLosesNothingAndTheFarmGoesOnFromIt) {
   TestFarm farm;
   live_a_while(farm);
-  std::vector<Record> rows;
-  for (const Record& record : snapshot(farm.state())) {
-    auto decoded = decode_record(encode_record(record));
-    ASSERT_TRUE(decoded.has_value()) << decoded.error().message;
-    rows.push_back(std::move(*decoded));
-  }
+  const std::vector<Record> rows = read_snapshot(farm.state());
   State restored = replay(rows);
   EXPECT_EQ(state_hash(restored), state_hash(farm.state()));
   EXPECT_EQ(restored.events.last(), farm.state().events.last());
@@ -108,6 +113,30 @@ TEST(Replay, ASnapshotLosesNothingAndTheFarmGoesOnFromIt) {
   run_to_end(farm, {&c});
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
   EXPECT_EQ(farm.shot("other/sh030").state, ShotState::kDelivered);
+}
+
+// The first leases of a worker have its slots, the others wait behind them: floors and what idle workers take
+// back depend on it.
+TEST(Replay, ASnapshotKeepsTheOrderOfLeases) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 97, 3), test_shot("sh020", 33, 1, "other")});
+  SimWorker worker(farm, "w", 1, 1);
+  worker.hello();
+  std::vector<TaskId> order;
+  for (int i = 0; i < 20 && (order.size() < 2 || order[0] < order[1]); ++i) {
+    worker.receive();
+    worker.complete(worker.held.front());
+    order = farm.state().workers[0].leases;
+  }
+  ASSERT_EQ(order.size(), 2u);
+  ASSERT_GT(order[0], order[1]) << "an older lease of a later task";
+  const std::vector<Show> shows = farm.state().shows;
+  ASSERT_NE(shows[0].slots, shows[1].slots);
+  farm.journal = read_snapshot(farm.state());
+  farm.restart();
+  EXPECT_EQ(farm.state().workers[0].leases, order);
+  EXPECT_EQ(farm.state().shows[0].slots, shows[0].slots);
+  EXPECT_EQ(farm.state().shows[1].slots, shows[1].slots);
 }
 
 TEST(Replay, DamagedBytesAreRefusedNotTrusted) {
