@@ -1,5 +1,6 @@
 #include "scheduler/keeper.h"
 
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -47,6 +48,7 @@ void Keeper::flush() {
 }
 
 void Keeper::run() {
+  pthread_setname_np(pthread_self(), "keeper");
   // The first sweep waits a little too, so that the references of the recovered state are in before it.
   auto next_sweep =
       std::chrono::steady_clock::now() + std::min(sweep_every_, std::chrono::milliseconds(60'000));

@@ -1,5 +1,6 @@
 #include "scheduler/loop.h"
 
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -179,6 +180,7 @@ bool Loop::wait_events(std::uint64_t since, std::chrono::milliseconds patience) 
 
 // The core thread.
 void Loop::run() {
+  pthread_setname_np(pthread_self(), "core");
   auto next_tick = std::chrono::steady_clock::now();
   std::unique_lock lock(mutex_);
   for (;;) {

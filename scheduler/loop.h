@@ -40,7 +40,7 @@ struct LoopOptions {
   std::function<Now()> clock;
   std::function<std::uint64_t()> random;
   std::chrono::milliseconds tick{250};
-  std::uint64_t snapshot_every = 16'384;  // journal records between snapshots: what a recovery has to replay
+  std::uint64_t snapshot_every = 32'768;  // journal records between snapshots: what a recovery has to replay
   // For metrics, called as `send` is; may be empty. A sync: from the append of a turn's records until they
   // are on the disk. A dispatch: from the arrival of a turn's oldest event until its assignments left.
   std::function<void(std::chrono::nanoseconds)> on_sync, on_dispatch;

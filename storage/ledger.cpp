@@ -1,5 +1,6 @@
 #include "storage/ledger.h"
 
+#include <pthread.h>
 #include <rocksdb/table.h>
 #include <sodium.h>
 
@@ -91,6 +92,8 @@ struct Pending {
 rocksdb::ColumnFamilyOptions family_options() {
   rocksdb::ColumnFamilyOptions options;
   options.write_buffer_size = 16u << 20;
+  // What is young is soon replaced or removed: packing it would cost more than it saves.
+  options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression, rocksdb::kSnappyCompression};
   return options;
 }
 
@@ -247,6 +250,7 @@ Status Ledger::Impl::flush() {
 
 // The writer thread: takes what is queued, writes it with one sync, then tells everyone who waits.
 void Ledger::Impl::run() {
+  pthread_setname_np(pthread_self(), "ledger");
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });

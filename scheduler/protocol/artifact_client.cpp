@@ -128,7 +128,7 @@ struct ArtifactClient::Impl {
   std::chrono::milliseconds patience{0};
   zmq::context_t context{1};
   std::optional<zmq::socket_t> socket;
-  std::size_t server_key = 0;  // see make_dealer()
+  std::size_t server_key = 0;      // see make_dealer()
   std::optional<Monitor> monitor;  // of the socket's connection
   int unanswered = 0;              // requests on it
   std::uint64_t last_request = 0, last_upload = 0;

@@ -1,4 +1,5 @@
 // Scheduler side of artifact transfer.
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include "scheduler/protocol/codec_parts.h"
@@ -66,6 +67,7 @@ struct ArtifactServer::Impl {
 };
 
 void ArtifactServer::Impl::run() {
+  pthread_setname_np(pthread_self(), "artifacts");
   Monitor monitor(gate.context, socket, kFailedHandshakes);
   std::vector<zmq::pollitem_t> items{{socket.handle(), 0, ZMQ_POLLIN, 0},
                                      {nullptr, stop.descriptor(), ZMQ_POLLIN, 0},

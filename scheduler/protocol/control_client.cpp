@@ -1,4 +1,5 @@
 // Worker side of the control socket.
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -52,6 +53,7 @@ Status ControlClient::Impl::open() {
 }
 
 void ControlClient::Impl::run() {
+  pthread_setname_np(pthread_self(), "control");
   std::vector<zmq::pollitem_t> items{{socket->handle(), 0, ZMQ_POLLIN, 0},
                                      {nullptr, outbox.descriptor(), ZMQ_POLLIN, 0},
                                      {monitor->socket().handle(), 0, ZMQ_POLLIN, 0}};

@@ -1,4 +1,5 @@
 // Scheduler side of the control socket.
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include "scheduler/protocol/codec_parts.h"
@@ -75,6 +76,7 @@ struct ControlServer::Impl {
 };
 
 void ControlServer::Impl::run() {
+  pthread_setname_np(pthread_self(), "control");
   Monitor monitor(gate.context, socket, kFailedHandshakes);
   std::vector<zmq::pollitem_t> items{{socket.handle(), 0, ZMQ_POLLIN, 0},
                                      {nullptr, outbox.descriptor(), ZMQ_POLLIN, 0},

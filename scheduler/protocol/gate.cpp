@@ -1,4 +1,5 @@
 // The ZAP handler: who may connect; and the watch over the allow-list.
+#include <pthread.h>
 #include <spdlog/spdlog.h>
 
 #include "scheduler/protocol/sockets.h"
@@ -83,6 +84,7 @@ void Gate::Impl::refresh() {
 }
 
 void Gate::Impl::run() {
+  pthread_setname_np(pthread_self(), "gate");
   std::vector<zmq::pollitem_t> items{{zap->handle(), 0, ZMQ_POLLIN, 0},
                                      {nullptr, stop.descriptor(), ZMQ_POLLIN, 0}};
   while (!stopping) {

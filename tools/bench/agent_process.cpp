@@ -31,6 +31,7 @@ Result<AgentProcess> AgentProcess::start(const AgentOptions& options) {
                                  "--slots",      std::to_string(options.slots),
                                  "--prefetch",   std::to_string(options.prefetch)};
   if (options.stamps) words.push_back("--stamps");
+  if (options.hold) words.push_back("--hold");
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -71,6 +72,10 @@ AgentProcess::~AgentProcess() {
 
 void AgentProcess::close_input() {
   if (in_ >= 0) close(std::exchange(in_, -1));
+}
+
+void AgentProcess::go() {
+  if (write(in_, "\n", 1) != 1) close_input();  // it died: whoever waits for its work will say so
 }
 
 Result<std::string> AgentProcess::next_line(std::chrono::milliseconds patience) {

@@ -8,9 +8,12 @@
 #include <capnp/serialize.h>
 #include <CLI/CLI.hpp>
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <iostream>
 #include <unordered_map>
+#include <utility>
 
 #include "scheduler/plan/vocabulary_codec.h"
 #include "scheduler/protocol/sockets.h"
@@ -47,16 +50,18 @@ class Agents {
   };
   void greet(const std::string& name);
   void beat();
+  bool hear();
   void receive();
   void on_message(const std::string& name, const protocol::SchedulerMessage& message);
   void complete(const std::string& name, const protocol::Assign& assign);
   void send(const std::string& name, const protocol::WorkerMessage& message);
 
-  const AgentOptions options_;
+  AgentOptions options_;
   zmq::context_t context_{1};
   zmq::socket_t socket_;
-  std::unordered_map<std::string, Worker> workers_;  // by name, which is also the connection's
-  std::vector<std::string> results_;                 // by stage
+  std::vector<std::pair<std::string, protocol::Assign>> held_;  // until the word is given
+  std::unordered_map<std::string, Worker> workers_;             // by name, which is also the connection's
+  std::vector<std::string> results_;                            // by stage
   storage::Digest model_{};
   std::uint64_t sequence_ = 0, assigned_ = 0, accepted_ = 0, refused_ = 0;
   std::vector<double> accept_ms_;
@@ -125,9 +130,18 @@ void Agents::run() {
       next_beat = now + kHeartbeat;
     }
     protocol::wait(items, std::chrono::ceil<std::chrono::milliseconds>(next_beat - now));
-    if (items[1].revents != 0) return;  // nothing is ever written to it
+    if (items[1].revents != 0 && !hear()) return;
     if (items[0].revents != 0) receive();
   }
+}
+
+// A line of standard input: go. False: it has ended.
+bool Agents::hear() {
+  char byte = 0;
+  if (read(STDIN_FILENO, &byte, 1) != 1) return false;
+  options_.hold = false;
+  for (const auto& [name, assign] : std::exchange(held_, {})) complete(name, assign);
+  return true;
 }
 
 void Agents::receive() {
@@ -144,7 +158,10 @@ void Agents::receive() {
 
 void Agents::on_message(const std::string& name, const protocol::SchedulerMessage& message) {
   if (const auto* assign = std::get_if<protocol::Assign>(&message)) {
-    complete(name, *assign);
+    if (options_.hold)
+      held_.emplace_back(name, *assign);
+    else
+      complete(name, *assign);
   } else if (const auto* accepted = std::get_if<protocol::Accepted>(&message)) {
     auto& waiting = workers_[name].waiting;
     const auto found = waiting.find(accepted->id.task);
@@ -207,6 +224,7 @@ int bench_agents(int argc, char** argv) {
   app.add_option("--workers", options.workers, "how many")->check(CLI::Range(1, 20'000));
   app.add_option("--slots", options.slots, "of each worker")->check(CLI::Range(1, 64));
   app.add_option("--prefetch", options.prefetch, "of each worker")->check(CLI::Range(0, 16));
+  app.add_flag("--hold", options.hold, "begin at the first line of standard input");
   app.add_flag("--stamps", options.stamps, "print the time of every assignment");
   try {
     app.parse(argc, argv);

@@ -26,6 +26,7 @@ struct AgentOptions {
   int first = 0, workers = 1;        // numbers in their names, so that processes differ
   unsigned slots = 1, prefetch = 0;  // of each worker
   bool stamps = false;               // report the time of every Assign
+  bool hold = false;                 // take assignments, and begin them at go()
 };
 
 std::int64_t monotonic_ns();  // the same clock in every process of this machine
@@ -39,6 +40,7 @@ class AgentProcess {
 
   // The time (monotonic_ns) of the next Assign that a worker received. Error: kUnreachable, none came.
   Result<std::int64_t> next_stamp(std::chrono::milliseconds patience);
+  void go();
   // Ends the process; what its workers saw: assigned, accepted, refused, accept_ms (quantiles of Completed
   // sent to Accepted received).
   Result<nlohmann::json> finish();

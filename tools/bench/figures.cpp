@@ -1,6 +1,10 @@
 #include "tools/bench/figures.h"
 
+#ifdef RUSHES_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#else
 #include <malloc.h>
+#endif
 
 #include <algorithm>
 #include <iostream>
@@ -22,8 +26,16 @@ nlohmann::json quantiles(const std::vector<double>& values) {
 }
 
 std::uint64_t heap_bytes() {
+#ifdef RUSHES_JEMALLOC
+  std::uint64_t now = 1;  // counters are read at the turn of an epoch
+  std::size_t bytes = 0, size = sizeof bytes;
+  mallctl("epoch", nullptr, nullptr, &now, sizeof now);
+  mallctl("stats.allocated", &bytes, &size, nullptr, 0);
+  return bytes;
+#else
   const auto info = mallinfo2();
   return info.uordblks + info.hblkhd;
+#endif
 }
 
 int report_figures(const char* name, const Result<nlohmann::json>& report, bool as_json) {

@@ -32,13 +32,12 @@ struct Options {
   int workers = 8;      // in each
   unsigned slots = 32, prefetch = 8;
   int latencies = 300;  // submits to an idle worker
-  // One I/O thread of libzmq walks a list of all timers with every message: beyond about 5,000 connections
-  // with heartbeats it does little else.
-  int connections = 4'000;
-  int ready = 1'000'000;  // longest queue
-  int decisions = 2'000;  // timed at every queue length
+  int connections = 10'000;
+  int planned = 1'000'000;  // tasks of the full farm
+  int ready = 1'000'000;    // longest queue
+  int decisions = 2'000;    // timed at every queue length
   bool json = false;
-  std::vector<std::string> phases{"lifecycles", "recovery", "latency", "connections", "dispatch"};
+  std::vector<std::string> phases{"lifecycles", "recovery", "latency", "connections", "full", "dispatch"};
   bool has(const char* phase) const { return std::find(phases.begin(), phases.end(), phase) != phases.end(); }
 };
 
@@ -206,17 +205,16 @@ Result<json> measure_latency(Farm& farm, const Options& options) {
 
 constexpr int kWorkersOfWave = 250;
 
-Result<json> measure_connections(Farm& farm, const Options& options) {
-  const auto heap = heap_bytes();
-  const std::int64_t begin = monotonic_ns();
+// Host after host, as a farm starts: handshakes that all begin at once would time out together.
+Result<std::vector<AgentProcess>> connect_all(Farm& farm, const Options& options, bool hold) {
   std::vector<AgentProcess> processes;
-  // Host after host, as a farm starts: handshakes that all begin at once would time out together.
   for (int first = 0; first < options.connections; first += kWorkersOfWave) {
     AgentOptions agents = agents_of(farm, options);
     agents.workers = std::min(kWorkersOfWave, options.connections - first);
     agents.first = first;
     agents.slots = 1;
     agents.prefetch = 1;
+    agents.hold = hold;
     auto process = AgentProcess::start(agents);
     if (!process) return tl::unexpected(process.error());
     processes.push_back(std::move(*process));
@@ -225,6 +223,14 @@ Result<json> measure_connections(Farm& farm, const Options& options) {
     });
     if (!there) return with_context(there.error(), "worker " + std::to_string(first));
   }
+  return processes;
+}
+
+Result<json> measure_connections(Farm& farm, const Options& options) {
+  const auto heap = heap_bytes();
+  const std::int64_t begin = monotonic_ns();
+  const auto processes = connect_all(farm, options, false);
+  if (!processes) return tl::unexpected(processes.error());
   const int all = options.connections;
   const double connected = ms_since(begin);
   const double bytes = static_cast<double>(heap_bytes() - heap) / static_cast<double>(all);
@@ -239,6 +245,34 @@ Result<json> measure_connections(Farm& farm, const Options& options) {
               {"connect_ms", connected},
               {"bytes_per_worker", bytes},
               {"lifecycles_per_s_at_all_workers", kBatchTasks / (ms_since(work_begin) * 1e-3)}};
+}
+
+// Many planned tasks; then every worker connects and takes what it can hold; then all of them work for a
+// while.
+Result<json> measure_full(Farm& farm, const Options& options) {
+  const auto heap = heap_bytes();
+  std::vector<double> submits;
+  if (const auto done = submit_batches(farm, "f", options.planned, submits); !done)
+    return tl::unexpected(done.error());
+  const auto planned = farm.work();
+  if (!planned) return tl::unexpected(planned.error());
+  const double bytes = static_cast<double>(heap_bytes() - heap) / static_cast<double>(planned->planned);
+  auto processes = connect_all(farm, options, true);
+  if (!processes) return tl::unexpected(processes.error());
+  const std::int64_t begin = monotonic_ns();
+  for (AgentProcess& process : *processes) process.go();
+  std::optional<Farm::Work> after;
+  const auto done = wait_until(farm, std::chrono::minutes(1), [&](const Farm::Work& work) {
+    after = work;
+    return work.open == 0 || ms_since(begin) > 10'000;
+  });
+  if (!done) return tl::unexpected(done.error());
+  return json{{"full_farm",
+               {{"workers", after->connected},
+                {"planned_tasks", planned->planned},
+                {"bytes_per_planned_task", bytes},
+                {"submit_10k_ms", quantiles(submits)},
+                {"lifecycles_per_s", static_cast<double>(after->succeeded) / (ms_since(begin) * 1e-3)}}}};
 }
 
 // The median cost at every length of the queue, and the longest over the shortest.
@@ -272,8 +306,11 @@ struct Phase {
   Result<json> (*run)(Farm& farm, const Options& options);
 };
 constexpr Phase kPhases[] = {
-    {"lifecycles", true, measure_lifecycles}, {"recovery", false, measure_recovery},
-    {"latency", true, measure_latency},       {"connections", true, measure_connections},
+    {"lifecycles", true, measure_lifecycles},
+    {"recovery", false, measure_recovery},
+    {"latency", true, measure_latency},
+    {"connections", true, measure_connections},
+    {"full", true, measure_full},
     {"dispatch", true, measure_dispatches},
 };
 
@@ -314,6 +351,8 @@ int bench_scheduler(int argc, char** argv) {
       ->check(CLI::Range(1, 100'000));
   app.add_option("--connections", options.connections, "workers connected at once")
       ->check(CLI::Range(1, 20'000));
+  app.add_option("--planned", options.planned, "tasks that wait while all workers connect and work")
+      ->check(CLI::Range(1, 100'000'000));
   app.add_option("--ready", options.ready, "longest queue of the dispatch phase")
       ->check(CLI::Range(1'000, 10'000'000));
   app.add_option("--decisions", options.decisions, "timed at every length")->check(CLI::Range(1, 1'000'000));

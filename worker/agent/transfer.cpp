@@ -1,5 +1,6 @@
 #include "worker/agent/transfer.h"
 
+#include <pthread.h>
 #include <algorithm>
 #include <optional>
 
@@ -39,6 +40,7 @@ void Transfer::upload(const protocol::AttemptId& id, std::vector<protocol::Artif
 }
 
 void Transfer::run(std::stop_token stop) {
+  pthread_setname_np(pthread_self(), "transfer");
   while (!stop.stop_requested()) {
     std::unique_lock lock(mutex_);
     if (!arrived_.wait(lock, stop, [this] { return !jobs_.empty(); })) return;
