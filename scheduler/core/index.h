@@ -31,8 +31,9 @@ void drop_lease(State& state, Task& task);                        // before the 
 void hold_back(State& state, Task& task, std::int64_t until_ms);  // 0: no longer
 
 void refresh_hungry(State& state, WorkerId worker);
-void count_slots(State& state, const Worker& worker, int by);  // all of its leases that have a slot
-void set_kind(State& state, Worker& worker);                   // after its offer changed
+void count_slots(State& state, const Worker& worker);  // of its leases; before and after its offer changes
+void uncount_slots(State& state, const Worker& worker);
+void set_kind(State& state, Worker& worker);  // after its offer changed
 
 }  // namespace rushes::scheduler::index
 
