@@ -342,9 +342,9 @@ void copy_offer(Worker& worker, const Worker& row) {
 void apply_one(State& state, const record::WorkerJoined& r) {
   if (r.worker == state.workers.size()) state.workers.emplace_back();
   Worker& worker = state.workers[r.worker];
-  index::count_slots(state, worker, -1);
+  index::uncount_slots(state, worker);
   copy_offer(worker, r.row);
-  index::count_slots(state, worker, 1);
+  index::count_slots(state, worker);
   index::set_kind(state, worker);
   worker.connected = true;
   worker.seen_ms = r.now_ms;

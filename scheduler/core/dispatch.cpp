@@ -64,9 +64,7 @@ void Decider::dispatch() {
     // Every free slot first, one task per worker and turn, so that work spreads: to workers that are well
     // placed, then to any; then what may be fetched ahead; then, where nothing else is left, what may run
     // ahead.
-    std::vector<WorkerId> free;  // one walk: a large farm has many workers that only take work ahead
-    for (const WorkerId id : state_.hungry)
-      if (has_free_slot(state_.workers[id])) free.push_back(id);
+    const std::vector<WorkerId> free(state_.idle.begin(), state_.idle.end());
     if (free.size() > 1) {  // else nobody could be better placed
       round(Turn::kNear, free);
       round(Turn::kLoaded, free);
@@ -198,9 +196,9 @@ std::optional<Decider::Pick> Decider::find(WorkerId id, Search& search) const {
       std::optional<Pick> best, blocked;
       const Flow& row = state_.flows[flow];
       for (const std::uint32_t index : search.ahead ? row.ahead : row.buckets) {
-        const Needs& needs = state_.buckets[index].needs;
-        if (search.loaded && !is_loaded(worker, needs)) continue;
-        const Hold hold = hold_of(state_, worker, needs);
+        const Bucket& bucket = state_.buckets[index];
+        if (!bucket.fits[worker.kind] || (search.loaded && !is_loaded(worker, bucket.needs))) continue;
+        const Hold hold = hold_of(state_, worker, bucket);
         if (hold != Hold::kNone && hold != Hold::kBusyMemory) continue;
         std::optional<Pick> pick = head_of(id, index);
         if (!pick) {

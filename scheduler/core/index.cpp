@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "config/mutation.h"
+#include "scheduler/core/policy/fit.h"
 #include "scheduler/plan/plan.h"
 
 namespace rushes::scheduler {
@@ -58,6 +59,28 @@ void count_held(State& state, const Task& task, int by) {
 
 Show& show_of_task(State& state, TaskId id) {
   return state.shows[state.shots[state.tasks[id - 1].shot].show];
+}
+
+// A held task gets a slot, or waits behind those that have one.
+void count_slot(State& state, TaskId id, bool has_slot) {
+  Task& task = state.tasks[id - 1];
+  if (has_slot) {
+    ++show_of_task(state, id).slots;
+  } else {
+    task.lease.behind = bucket_of(state, state.shots[task.shot].flow, needs_of(state, task));
+    ++state.behind[task.lease.behind];
+  }
+}
+
+void uncount_slot(State& state, TaskId id) {
+  Task& task = state.tasks[id - 1];
+  if (task.lease.behind == kNoIndex) {
+    --show_of_task(state, id).slots;
+  } else {
+    const auto found = state.behind.find(task.lease.behind);
+    if (--found->second == 0) state.behind.erase(found);
+    task.lease.behind = kNoIndex;
+  }
 }
 
 void add_memory(Worker& worker, std::uint64_t bytes) {
@@ -147,10 +170,12 @@ void take_lease(State& state, Task& task, const Lease& lease) {
   Worker& worker = state.workers[lease.worker];
   auto place = worker.leases.end();  // not the end where a snapshot's rows come in the order of the tasks
   while (place != worker.leases.begin() && state.tasks[*(place - 1) - 1].lease.id > lease.id) --place;
-  if (place - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.slots)) {
-    ++show_of_task(state, task.plan.id).slots;
-    if (worker.leases.size() >= worker.slots) --show_of_task(state, worker.leases[worker.slots - 1]).slots;
+  const bool has_slot = place - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.slots);
+  if (has_slot && worker.leases.size() >= worker.slots) {
+    uncount_slot(state, worker.leases[worker.slots - 1]);
+    count_slot(state, worker.leases[worker.slots - 1], false);
   }
+  count_slot(state, task.plan.id, has_slot);
   worker.leases.insert(place, task.plan.id);
   add_memory(worker, task.plan.memory_bytes);
   count_held(state, task, 1);
@@ -170,9 +195,11 @@ void drop_lease(State& state, Task& task) {
   const WorkerId id = task.lease.worker;
   Worker& worker = state.workers[id];
   const auto mine = std::find(worker.leases.begin(), worker.leases.end(), task.plan.id);
-  if (mine - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.slots)) {
-    --show_of_task(state, task.plan.id).slots;
-    if (worker.leases.size() > worker.slots) ++show_of_task(state, worker.leases[worker.slots]).slots;
+  uncount_slot(state, task.plan.id);
+  if (mine - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.slots) &&
+      worker.leases.size() > worker.slots) {
+    uncount_slot(state, worker.leases[worker.slots]);
+    count_slot(state, worker.leases[worker.slots], true);
   }
   worker.leases.erase(mine);
   remove_memory(worker, task.plan.memory_bytes);
@@ -207,13 +234,17 @@ void mark_changed(State& state, Worker& worker) {
 
 void refresh_hungry(State& state, WorkerId id) {
   Worker& worker = state.workers[id];
-  const bool hungry = worker.connected && !worker.draining && worker.quarantined_until_ms == 0 &&
-                      worker.leases.size() < worker.slots + worker.prefetch;
+  const bool takes = policy::takes_work(worker);
+  const bool hungry = takes && worker.leases.size() < worker.slots + worker.prefetch;
   state.dispatch_due = true;  // also when it takes nothing more: what it would have taken is for others now
   if (hungry)
     state.hungry.insert(id);
   else
     state.hungry.erase(id);
+  if (takes && worker.leases.size() < worker.slots)
+    state.idle.insert(id);
+  else
+    state.idle.erase(id);
   if (worker.leases.size() > worker.slots)
     state.stacked.insert(id);
   else
@@ -223,17 +254,26 @@ void refresh_hungry(State& state, WorkerId id) {
   worker.counted_slots = slots;
 }
 
-void count_slots(State& state, const Worker& worker, int by) {
-  for (std::size_t i = 0; i < worker.leases.size() && i < worker.slots; ++i)
-    show_of_task(state, worker.leases[i]).slots += static_cast<std::uint32_t>(by);
+void count_slots(State& state, const Worker& worker) {
+  for (std::size_t i = 0; i < worker.leases.size(); ++i)
+    count_slot(state, worker.leases[i], i < worker.slots);
+}
+
+void uncount_slots(State& state, const Worker& worker) {
+  for (const TaskId id : worker.leases) uncount_slot(state, id);
 }
 
 void set_kind(State& state, Worker& worker) {
   std::string offer = std::to_string(worker.slots) + "," + std::to_string(worker.memory_bytes);
   for (const std::string& name : worker.numeric_classes) offer += "," + name;
   for (const event::ModelOffer& model : worker.models) offer += "," + storage::to_hex(model.digest);
-  worker.kind = state.worker_kinds.try_emplace(offer, static_cast<std::uint32_t>(state.worker_kinds.size()))
-                    .first->second;
+  const auto [found, is_new] =
+      state.worker_kinds.try_emplace(offer, static_cast<std::uint32_t>(state.kinds.size()));
+  worker.kind = found->second;
+  if (!is_new) return;
+  state.kinds.push_back(worker);
+  for (Bucket& bucket : state.buckets)
+    bucket.fits.push_back(policy::fit(worker, bucket.needs) == policy::Fit::kFits);
 }
 
 }  // namespace index

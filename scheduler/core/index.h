@@ -36,8 +36,9 @@ void mark_changed(State& state, Shot& shot);
 void mark_changed(State& state, Worker& worker);
 
 void refresh_hungry(State& state, WorkerId worker);
-void count_slots(State& state, const Worker& worker, int by);  // all of its leases that have a slot
-void set_kind(State& state, Worker& worker);                   // after its offer changed
+void count_slots(State& state, const Worker& worker);  // of its leases; before and after its offer changes
+void uncount_slots(State& state, const Worker& worker);
+void set_kind(State& state, Worker& worker);  // after its offer changed
 
 }  // namespace rushes::scheduler::index
 

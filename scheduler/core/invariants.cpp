@@ -91,8 +91,12 @@ class Checker {
   void check(const Worker& worker, WorkerId id) {
     held_ += worker.leases.size();
     std::vector<std::uint64_t> memory;
-    for (std::size_t i = 0; i < worker.leases.size() && i < worker.slots; ++i)
-      ++slots_[state_.shots[state_.task(worker.leases[i]).shot].show];
+    for (std::size_t i = 0; i < worker.leases.size(); ++i) {
+      const Task& task = state_.task(worker.leases[i]);
+      if (i < worker.slots) ++slots_[state_.shots[task.shot].show];
+      if (task.lease.behind != kNoIndex) ++behind_[task.lease.behind];
+      require((task.lease.behind == kNoIndex) == (i < worker.slots), 6, name(task) + " waits behind others");
+    }
     std::uint64_t older = 0;
     for (const TaskId task_id : worker.leases) {
       const Task& task = state_.task(task_id);
@@ -112,6 +116,8 @@ class Checker {
             worker.name + " stacked index");
     const bool hungry = policy::takes_work(worker) && worker.leases.size() < worker.slots + worker.prefetch;
     require(hungry == state_.hungry.contains(id), 6, worker.name + " hungry index");
+    require(state_.idle.contains(id) == (hungry && worker.leases.size() < worker.slots), 6,
+            worker.name + " idle index");
     require(worker.leases.size() <= worker.slots + worker.prefetch || !worker.connected || hungry == false, 4,
             worker.name + " holds more than it offered");
   }
@@ -170,6 +176,7 @@ class Checker {
       shown += show.ready;
     }
     require(queued == ready_ && shown == ready_, 6, "buckets");
+    require(behind_ == state_.behind, 6, "attempts that wait behind others");
     require(leased == leases_ && held_ == leases_ && state_.expiries.size() == leases_, 6, "lease counters");
   }
 
@@ -195,6 +202,7 @@ class Checker {
   TaskCounts counts_{};
   std::set<std::uint64_t> lease_ids_;
   std::map<ShowId, std::uint32_t> slots_;
+  std::map<std::uint32_t, std::uint32_t> behind_;
   std::size_t ready_ = 0, ahead_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
   std::uint64_t unplanned_ = 0;
 };

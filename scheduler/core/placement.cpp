@@ -9,6 +9,18 @@
 
 namespace rushes::scheduler {
 
+namespace {
+
+// Of a worker that fits.
+Hold hold_now(const State& state, const Worker& worker, const Needs& needs) {
+  if (needs.numeric_class.empty() && policy::choose_class(worker, state.workers, needs).empty())
+    return Hold::kElsewhere;
+  if (policy::full_limit(state, needs.stage, state.claims[needs.claims]) != nullptr) return Hold::kLimit;
+  return policy::has_memory(worker, needs.memory_bytes) ? Hold::kNone : Hold::kBusyMemory;
+}
+
+}  // namespace
+
 Hold hold_of(const State& state, const Worker& worker, const Needs& needs) {
   switch (policy::fit(worker, needs)) {
     case policy::Fit::kNoModel:
@@ -20,10 +32,12 @@ Hold hold_of(const State& state, const Worker& worker, const Needs& needs) {
     case policy::Fit::kFits:
       break;
   }
-  if (needs.numeric_class.empty() && policy::choose_class(worker, state.workers, needs).empty())
-    return Hold::kElsewhere;
-  if (policy::full_limit(state, needs.stage, state.claims[needs.claims]) != nullptr) return Hold::kLimit;
-  return policy::has_memory(worker, needs.memory_bytes) ? Hold::kNone : Hold::kBusyMemory;
+  return hold_now(state, worker, needs);
+}
+
+Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket) {
+  return bucket.fits[worker.kind] ? hold_now(state, worker, bucket.needs)
+                                  : hold_of(state, worker, bucket.needs);
 }
 
 const Reservation* reservation_of(const State& state, WorkerId worker) {

@@ -21,6 +21,8 @@ enum class Hold : std::uint8_t {
   kBusyMemory  // not beside what it holds now
 };
 Hold hold_of(const State& state, const Worker& worker, const Needs& needs);
+// The same for tasks in a bucket, cheaper.
+Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket);
 
 // The reservation of a worker; null: none.
 const Reservation* reservation_of(const State& state, WorkerId worker);

@@ -5,6 +5,7 @@
 
 #include "scheduler/core/estimates.h"
 #include "scheduler/core/index.h"
+#include "scheduler/core/policy/fit.h"
 #include "scheduler/core/policy/priority.h"
 #include "scheduler/plan/cost.h"
 #include "scheduler/plan/plan.h"
@@ -19,17 +20,6 @@ LaneKey lane_of(const Shot& shot, ShotId id) {
 std::vector<std::uint32_t>& buckets_of(State& state, const Bucket& bucket) {
   Flow& flow = state.flows[bucket.flow];
   return bucket.needs.ahead ? flow.ahead : flow.buckets;
-}
-
-std::uint32_t bucket_of(State& state, FlowId flow, const Needs& needs) {
-  const auto [found, is_new] =
-      state.bucket_index.try_emplace({flow, needs}, static_cast<std::uint32_t>(state.buckets.size()));
-  if (is_new) {
-    Bucket& bucket = state.buckets.emplace_back();
-    bucket.flow = flow;
-    bucket.needs = needs;
-  }
-  return found->second;
 }
 
 // A bucket is listed by its flow while it has lanes.
@@ -179,6 +169,19 @@ void raise_path(State& state, Task& task, float behind) {
 }
 
 }  // namespace
+
+std::uint32_t bucket_of(State& state, FlowId flow, const Needs& needs) {
+  const auto [found, is_new] =
+      state.bucket_index.try_emplace({flow, needs}, static_cast<std::uint32_t>(state.buckets.size()));
+  if (is_new) {
+    Bucket& bucket = state.buckets.emplace_back();
+    bucket.flow = flow;
+    bucket.needs = needs;
+    for (const Worker& kind : state.kinds)
+      bucket.fits.push_back(policy::fit(kind, needs) == policy::Fit::kFits);
+  }
+  return found->second;
+}
 
 ShowId show_of(State& state, const std::string& name) {
   const auto [found, is_new] = state.show_index.try_emplace(name, static_cast<ShowId>(state.shows.size()));

@@ -58,15 +58,20 @@ bool Decider::reserve(const Pick& blocked) {
 // ---- what gives way
 
 void Decider::rearrange() {
-  if (!state_.stacked.empty() && !state_.hungry.empty()) unstack();
+  if (!state_.behind.empty() && !state_.idle.empty()) unstack();
   if (!state_.running_ahead.empty() && state_.ready > 0) give_way();
 }
 
 // Attempts that wait behind running ones are taken back for workers that have nothing to do.
 void Decider::unstack() {
+  std::vector<bool> useful(state_.kinds.size());  // kinds of workers that fit some of it
+  for (const auto& [bucket, count] : state_.behind)
+    for (std::size_t kind = 0; kind < useful.size(); ++kind)
+      useful[kind] = useful[kind] || state_.buckets[bucket].fits[kind];
   std::vector<WorkerId> idle;  // once per free slot
-  for (const WorkerId id : state_.hungry) {
+  for (const WorkerId id : state_.idle) {
     const Worker& worker = state_.workers[id];
+    if (!useful[worker.kind]) continue;
     for (std::size_t i = worker.leases.size(); i < worker.slots; ++i) idle.push_back(id);
   }
   if (idle.empty()) return;
@@ -132,7 +137,7 @@ void Decider::give_way() {
       return std::any_of(show.flows.begin(), show.flows.end(), [&](FlowId flow) {
         const auto& buckets = state_.flows[flow].buckets;
         return std::any_of(buckets.begin(), buckets.end(), [&](std::uint32_t index) {
-          const Hold hold = hold_of(state_, worker, state_.buckets[index].needs);
+          const Hold hold = hold_of(state_, worker, state_.buckets[index]);
           return hold == Hold::kNone || hold == Hold::kBusyMemory;
         });
       });
@@ -147,9 +152,7 @@ void Decider::give_way() {
 
 void Decider::relieve_stragglers() {
   if (state_.ready > 0) return;
-  std::vector<WorkerId> idle;
-  for (const WorkerId id : state_.hungry)
-    if (has_free_slot(state_.workers[id])) idle.push_back(id);
+  std::vector<WorkerId> idle(state_.idle.begin(), state_.idle.end());
   if (idle.empty()) return;
   std::vector<TaskId> held;
   for (const auto& [expires, id] : state_.expiries) held.push_back(id);

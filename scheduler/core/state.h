@@ -106,6 +106,7 @@ struct Lease {
   std::int64_t started_ms = 0;
   FlowId flow = kNoIndex;
   Charge charge;
+  std::uint32_t behind = kNoIndex;  // while it waits behind running ones: its needs, as in State::behind
 };
 
 struct Progress {  // soft
@@ -307,6 +308,7 @@ struct Bucket {
   std::map<LaneKey, Lane> lanes;
   std::set<std::pair<float, LaneKey>> by_path;  // minus the path of each lane's first task
   std::uint32_t place = kNoIndex;               // in Flow::buckets or Flow::ahead, while it has lanes
+  std::vector<bool> fits;                       // by Worker::kind: whether those workers may ever take it
 };
 
 // Shots of a show that share a priority and a model: served in the order of lanes, beside other flows by
@@ -411,19 +413,22 @@ struct State {
   std::array<std::uint32_t, kStages> held_by_stage{};  // leases
   std::map<std::string, std::uint32_t> held_by_name;   // leases of shots that name a limit
   std::vector<Reservation> reservations;
-  std::set<WorkerId> stacked;         // hold more than they have slots: some of it waits
-  std::set<TaskId> running_ahead;     // held before their checkpoint's verdict
-  std::vector<ShotId> with_deadline;  // open shots
-  double left_seconds = 0;            // expected, of all open tasks together
-  ShotId paths_cursor = 0;            // the next shot whose estimates are looked at
-  std::uint32_t slots = 0;            // of connected workers
+  std::set<WorkerId> stacked;                     // hold more than they have slots: some of it waits
+  std::map<std::uint32_t, std::uint32_t> behind;  // how many attempts wait there, by the bucket they were in
+  std::set<TaskId> running_ahead;                 // held before their checkpoint's verdict
+  std::vector<ShotId> with_deadline;              // open shots
+  double left_seconds = 0;                        // expected, of all open tasks together
+  ShotId paths_cursor = 0;                        // the next shot whose estimates are looked at
+  std::uint32_t slots = 0;                        // of connected workers
   Sharing sharing;
   std::map<TakeShape, std::uint32_t> take_shapes;
   std::vector<TakeWork> take_works;
   std::map<std::string, std::uint32_t> worker_kinds;   // by what they offer
+  std::vector<Worker> kinds;                           // the first worker of each kind, as it came
   std::set<std::pair<std::int64_t, TaskId>> expiries;  // of every lease
   std::set<std::pair<std::int64_t, TaskId>> retries;   // tasks held back
   std::set<WorkerId> hungry;                           // could hold more than they do
+  std::set<WorkerId> idle;                             // of them, those with a free slot
   std::int64_t ticked_ms = 0;                          // when the clock was last looked at; 0: not yet
   bool dispatch_due = false;  // something became ready or free since the last dispatch
 

@@ -28,7 +28,8 @@ scheduler::Settings settings_of(const Description& description) {
   farm.shows = description.shows;
   farm.limits.workers = std::numeric_limits<int>::max();
   farm.limits.open_shots = std::numeric_limits<int>::max();
-  farm.times.lease = std::chrono::hours(24 * 365);  // see the top of run.h
+  farm.times.lease = std::chrono::hours(24 * 365);            // see the top of run.h
+  farm.times.heartbeat = std::chrono::milliseconds(kTickMs);  // ticks this far apart are no pause
   return scheduler::settings_of(farm);
 }
 
