@@ -150,7 +150,7 @@ bool Decider::revise(ShotId shot, std::uint32_t take_number) {
 // it is.
 void Decider::plan_takes(ShotId shot) {
   for (std::uint32_t take = 1; take <= state_.shots[shot].takes.size(); ++take)
-    if (state_.shots[shot].takes[take - 1].versions.empty()) plan_version(shot, take, {}, {}, {});
+    if (!is_planned(state_.shots[shot].takes[take - 1])) plan_version(shot, take, {}, {}, {});
 }
 
 // Without windows: the first rendering.

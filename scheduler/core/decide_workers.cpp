@@ -4,6 +4,7 @@
 #include "config/mutation.h"
 #include "scheduler/core/decider.h"
 #include "scheduler/core/policy/retry.h"
+#include "scheduler/plan/compose.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -36,27 +37,13 @@ std::string problem_of(const TaskResult& result, const Task& task, const Shot& s
     return "computed in numeric class " + result.numeric_class + ", the shot is pinned to " +
            shot.numeric_class;
   }
-  const char* needed = nullptr;
-  switch (task.plan.stage) {
-    case Stage::kEncode:
-      needed = "conditioning";
-      break;
-    case Stage::kDenoise:
-    case Stage::kRefine:
-      needed = "latent";
-      break;
-    case Stage::kDecode:
-      needed = "frames";
-      break;
-    case Stage::kEnlarge:
-      needed = "guide";
-      break;
-    default:
-      break;
-  }
-  const bool there = needed == nullptr || std::any_of(result.outputs.begin(), result.outputs.end(),
-                                                      [&](const Output& o) { return o.role == needed; });
-  return there ? std::string() : "the result has no output with the role " + std::string(needed);
+  const Stage stage =
+      task.plan.stage;  // what a critique found and where files went stands beside the outputs
+  if (stage == Stage::kCritique || stage == Stage::kFinish || stage == Stage::kDeliver) return {};
+  const std::string needed = output_role(stage);
+  const bool there = std::any_of(result.outputs.begin(), result.outputs.end(),
+                                 [&](const Output& output) { return output.role == needed; });
+  return there ? std::string() : "the result has no output with the role " + needed;
 }
 
 bool ends_the_task(const Task& task) { return task.lease.revoking && task.lease.then != TaskState::kReady; }

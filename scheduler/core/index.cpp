@@ -35,8 +35,8 @@ Needs needs_of(const State& state, const Task& task) {
 
 std::uint64_t unplanned_tasks(const Shot& shot) {
   if (shot.state == ShotState::kCancelled) return 0;
-  const auto takes = std::count_if(shot.takes.begin(), shot.takes.end(),
-                                   [](const Take& take) { return take.versions.empty(); });
+  const auto takes =
+      std::count_if(shot.takes.begin(), shot.takes.end(), [](const Take& take) { return !is_planned(take); });
   return takes == 0 ? 0 : static_cast<std::uint64_t>(takes) * count_take_tasks(shot.spec);
 }
 

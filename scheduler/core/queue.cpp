@@ -270,7 +270,7 @@ void count_unplanned_cost(State& state, Shot& shot) {
   if (shot.unplanned > 0) {
     if (shot.take_work == kNoIndex) shot.take_work = take_work_of(state, shot.spec);
     const auto takes = std::count_if(shot.takes.begin(), shot.takes.end(),
-                                     [](const Take& take) { return take.versions.empty(); });
+                                     [](const Take& take) { return !is_planned(take); });
     seconds = static_cast<double>(takes) * expected(state, shot, state.take_works[shot.take_work].all);
   }
   const double more = seconds - shot.unplanned_seconds;

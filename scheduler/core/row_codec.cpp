@@ -301,7 +301,7 @@ Take read_take(records::TakeRow::Reader in) {
   take.reason = read_text(in.getReason(), "take reason");
   take.versions = read_all<Version>(in.getVersions(), "versions");
   take.kept = in.getKept();
-  const bool waits = take.versions.empty() && take.kept == 0 && take.state == TakeState::kPlanned;
+  const bool waits = !is_planned(take) && take.kept == 0 && take.state == TakeState::kPlanned;
   if (!waits && take.kept >= take.versions.size()) malformed("take", "keeps a version that it does not have");
   take.upgrade = codec::read(in.getUpgrade());
   take.master_recipe = read_recipe_bytes(in.getMasterRecipe(), take.master_recipe_hash);

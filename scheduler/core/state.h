@@ -185,6 +185,9 @@ struct Take {
   Digest master_recipe_hash{};
 };
 
+// Its tasks exist: a shot's takes are planned when its first task is leased.
+inline bool is_planned(const Take& take) { return !take.versions.empty(); }
+
 struct DeliveryDone {
   std::uint32_t take = 0;
   bool master = false;

@@ -48,7 +48,7 @@ std::vector<WindowProgress> draft_windows(const State& state, const Shot& shot, 
   std::vector<WindowProgress> result;
   const std::size_t segments = shot.spec.recipe.draft.segments.size();
   for (std::uint32_t w = 0; w < shot.spec.recipe.windows.size(); ++w) {
-    if (take.versions.empty()) {  // not planned yet
+    if (!is_planned(take)) {
       WindowProgress waiting;
       waiting.window = w;
       waiting.latents = shot.spec.recipe.windows[w];
@@ -101,7 +101,7 @@ TaskCounts counts_of(const Shot& shot) {
 
 TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool details) {
   TakeInfo info;
-  const Version kept = take.versions.empty() ? Version{} : take.versions[take.kept];
+  const Version kept = is_planned(take) ? take.versions[take.kept] : Version{};
   info.number = take.number;
   info.state = take.state;
   info.reason = take.reason;
@@ -111,7 +111,7 @@ TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool 
   info.verdict = kept.verdict;
   info.score = kept.score;
   info.judged = kept.judged;
-  if (!take.versions.empty())
+  if (is_planned(take))
     info.recipe_hash =
         storage::to_hex(take.master_recipe.empty() ? kept.recipe_hash : take.master_recipe_hash);
   for (const Version& version : take.versions) {

@@ -93,6 +93,26 @@ Bytes compose(const Composition& c) {
   return {bytes.begin(), bytes.end()};
 }
 
+const char* output_role(Stage stage) {
+  switch (stage) {
+    case Stage::kEncode:
+      return "conditioning";
+    case Stage::kDenoise:
+    case Stage::kRefine:
+      return "latent";
+    case Stage::kDecode:
+      return "frames";
+    case Stage::kEnlarge:
+      return "guide";
+    case Stage::kCritique:
+      return "critique";
+    case Stage::kFinish:
+    case Stage::kDeliver:
+      break;
+  }
+  return "files";
+}
+
 std::string task_name(const ShotSpec& spec, const PlannedTask& task) {
   std::string name = spec.name;
   if (task.take > 0) name += " take " + std::to_string(task.take);

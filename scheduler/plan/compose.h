@@ -30,6 +30,9 @@ struct Composition {
 // and tile only.
 Bytes compose(const Composition& composition);
 
+// The role of what a stage makes for the stages behind it: "latent", "frames", ...
+const char* output_role(Stage stage);
+
 // "sh010 take 1 denoise window 0 steps 3-6"
 std::string task_name(const ShotSpec& spec, const PlannedTask& task);
 

@@ -3,10 +3,10 @@
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 
+#include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/vocabulary_codec.h"
 #include "storage/records.capnp.h"
-#include "tests/simulation/roles.h"
 
 namespace rushes::simulation {
 namespace {
@@ -106,7 +106,7 @@ std::string result_of(std::uint64_t seed, scheduler::TaskId task, std::string_vi
   const auto spec = message.getRoot<records::TaskSpec>();
   const auto stage = static_cast<Stage>(spec.getStage());
   scheduler::TaskResult result;
-  result.outputs.push_back({role_of(stage), output_of(seed, task), 1000});
+  result.outputs.push_back({scheduler::output_role(stage), output_of(seed, task), 1000});
   result.compute_seconds = result.wall_seconds = 1;
   if (stage == Stage::kCritique) result.critique = critique_of(seed, task);
   if (stage == Stage::kDeliver) result.files = {"movie.mov"};

@@ -6,13 +6,13 @@
 #include <spdlog/spdlog.h>
 #include <stdlib.h>
 
-#include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "config/digest.h"
 #include "config/farm.h"
 #include "scheduler/clock.h"
+#include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/vocabulary_codec.h"
 #include "scheduler/protocol/keys.h"
@@ -42,7 +42,6 @@ std::string batch_text(const std::string& prefix, int shots, int takes) {
 }
 
 std::string no_op_result(scheduler::Stage stage) {
-  constexpr std::array kRoles{"conditioning", "latent", "", "frames", "guide", "latent", "files", "files"};
   scheduler::TaskResult result;
   result.numeric_class = kNumericClass;
   result.compute_seconds = result.wall_seconds = 0.001;
@@ -52,7 +51,7 @@ std::string no_op_result(scheduler::Stage stage) {
     result.critique.critics = "none";
   } else {
     result.outputs.push_back(
-        {kRoles[static_cast<std::size_t>(stage)], storage::digest_of(kArtifact), kArtifact.size()});
+        {scheduler::output_role(stage), storage::digest_of(kArtifact), kArtifact.size()});
   }
   capnp::MallocMessageBuilder message;
   scheduler::codec::write(message.initRoot<records::TaskResult>(), result);

@@ -8,30 +8,13 @@
 
 #include "config/digest.h"
 #include "scheduler/core/core.h"
+#include "scheduler/plan/compose.h"
 #include "scheduler/plan/vocabulary_codec.h"
 
 namespace rushes::scheduler {
 namespace {
 
 constexpr const char* kClass = "cpu-test-fp32";
-
-const char* role_of(Stage stage) {
-  switch (stage) {
-    case Stage::kEncode:
-      return "conditioning";
-    case Stage::kDecode:
-      return "frames";
-    case Stage::kEnlarge:
-      return "guide";
-    case Stage::kCritique:
-      return "critique";
-    case Stage::kFinish:
-    case Stage::kDeliver:
-      return "files";
-    default:
-      return "latent";
-  }
-}
 
 std::string bytes_of(const TaskResult& result) {
   capnp::MallocMessageBuilder message;
@@ -166,7 +149,7 @@ void FakeWorker::run_task(const command::Assign& assign) {
   // The bytes follow from the task alone, as pixels follow from the recipe.
   const std::string made = "output of " + std::string(spec.getName().cStr());
   const Digest digest = lose_outputs ? storage::digest_of(made + " lost") : *vault_.put(made);
-  result.outputs.push_back({role_of(static_cast<Stage>(spec.getStage())), digest, made.size()});
+  result.outputs.push_back({output_role(static_cast<Stage>(spec.getStage())), digest, made.size()});
   if (spec.getStage() == records::Stage::CRITIQUE) {
     result.critique.verdict = Verdict::kPass;
     result.critique.score = 0.9f;

@@ -6,10 +6,10 @@
 #include <numbers>
 
 #include "scheduler/core/index.h"
+#include "scheduler/plan/compose.h"
 #include "scheduler/plan/cost.h"
 #include "scheduler/plan/plan.h"
 #include "tests/simulation/dice.h"
-#include "tests/simulation/roles.h"
 
 namespace rushes::simulation::farm {
 namespace {
@@ -198,7 +198,7 @@ scheduler::TaskResult Work::result(const scheduler::Shot& shot, const PlannedTas
                                    double wall_seconds) const {
   const std::uint64_t name = identity(shot, task);
   scheduler::TaskResult result;
-  scheduler::Output output{role_of(task.stage), {}, bytes_of(task)};
+  scheduler::Output output{scheduler::output_role(task.stage), {}, bytes_of(task)};
   Dice content(name, kContent), memory(name, kMemory);
   for (std::size_t i = 0; i < output.digest.size(); i += 8) {
     const std::uint64_t word = content.roll();
