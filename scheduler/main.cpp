@@ -19,6 +19,7 @@
 #include "scheduler/gateway/metrics.h"
 #include "scheduler/keeper.h"
 #include "scheduler/loop.h"
+#include "scheduler/open_files.h"
 #include "scheduler/protocol/endpoint.h"
 #include "scheduler/protocol/keys.h"
 #include "scheduler/protocol/vault_store.h"
@@ -96,6 +97,16 @@ GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> 
   return parts;
 }
 
+void make_room_for(const config::Farm& farm) {
+  const auto files = raise_open_files(),
+             needed = open_files_for(static_cast<std::uint64_t>(farm.limits.workers));
+  if (files < needed)
+    spdlog::warn(
+        "this process may open {} files, and limits.workers: {} needs {}: connections beyond will be "
+        "refused; raise LimitNOFILE or ulimit -n",
+        files, farm.limits.workers, needed);
+}
+
 bool is_loopback(const std::string& host) {
   return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
@@ -104,6 +115,7 @@ int run(const std::string& config_file) {
   Signals signals;
   const auto farm = config::read_farm(config_file);
   if (!farm) return stop_with(farm.error(), ExitCode::kUsage);
+  make_room_for(*farm);
   auto tokens = config::read_tokens(farm->keys.tokens);
   if (!tokens) return stop_with(tokens.error(), ExitCode::kUsage);
   const auto secret = protocol::read_secret_key(farm->keys.secret);

@@ -1,6 +1,7 @@
 """What goes wrong says so in one clear line, with a documented exit code, and loses nothing."""
 
 import pathlib
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -53,6 +54,21 @@ class Refusals(unittest.TestCase):
             done = farm.cli("list", check=False, environment={"RUSHES_TOKEN": "wrong"})
             self.assertEqual(done.returncode, 1)
             self.assertIn("token", done.stderr)
+
+    def test_few_open_files(self):
+        """A host's soft limit would end a farm at some hundred workers; the hard one is named before it does."""
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        if allowed != resource.RLIM_INFINITY and allowed < 3000:
+            self.skipTest("this host's own limit is small")
+        with Farm() as farm:
+            for hard, warns in ((2000, True), (3000, False)):  # limits.workers: 1000
+                limited = ("prlimit", f"--nofile=256:{hard}", BIN / "rushes-scheduler")
+                process = farm.start("scheduler", *limited, "--config", farm.root / "farm.yaml")
+                farm.until(lambda: farm.get("/v1/health") is not None, 20, "the scheduler answers")
+                self.assertEqual(resource.prlimit(process.pid, resource.RLIMIT_NOFILE), (hard, hard))
+                self.assertEqual("LimitNOFILE" in farm.log("scheduler"), warns)
+                farm.kill("scheduler")
+                (farm.root / "scheduler.log").unlink()
 
     def test_port_in_use(self):
         with Farm() as farm:

@@ -13,6 +13,7 @@
 #include <numeric>
 #include <thread>
 
+#include "scheduler/open_files.h"
 #include "tools/bench/agents.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/dispatch.h"
@@ -367,6 +368,10 @@ int bench_scheduler(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
   }
   spdlog::set_level(spdlog::level::warn);
+  const std::uint64_t rest = scheduler::open_files_for(0),
+                      files = std::max(scheduler::raise_open_files(), rest + 1);
+  options.connections = static_cast<int>(  // what this host allows; simulated workers need one each
+      std::min<std::uint64_t>(static_cast<std::uint64_t>(options.connections), files - rest));
   return report_figures("scheduler", measure(options), options.json);
 }
 
