@@ -317,9 +317,12 @@ void Loop::fail_all(const Error& error) {
   if (first && on_failure_) on_failure_(error);
 }
 
-// A snapshot costs as much as changed since the one before, however large the state is.
+// A snapshot costs as much as changed since the one before, however large the state is. A shot's row is as
+// long as those of some tasks together.
 void Loop::snapshot_if_due() {
-  if (records_since_snapshot_ < options_.snapshot_every) return;
+  constexpr std::uint64_t kShotsRow = 8;
+  if (std::max(records_since_snapshot_, kShotsRow * state_.changed.shots.size()) < options_.snapshot_every)
+    return;
   records_since_snapshot_ = 0;
   std::vector<storage::SnapshotRow> rows;
   for (SnapshotRow& row : changed_rows(state_)) rows.push_back({std::move(row.key), std::move(row.record)});
