@@ -224,8 +224,7 @@ void Loop::decide_one(const Event& event, std::string_view log, Turn& turn) {
     AttemptRef ref;
     if (const auto* accepted = std::get_if<record::ResultAccepted>(&record)) ref = accepted->ref;
     if (const auto* ended = std::get_if<record::AttemptEnded>(&record)) ref = ended->ref;
-    if (ref.task != 0 && !log.empty())
-      turn.append.rows.push_back(storage::Ledger::log_row(ref.task, ref.attempt, log));
+    if (ref.task != 0 && !log.empty()) turn.append.logs.push_back({ref.task, ref.attempt, std::string(log)});
   }
   for (auto& command : decision.commands) turn.commands.push_back(std::move(command));
 }
@@ -233,7 +232,7 @@ void Loop::decide_one(const Event& event, std::string_view log, Turn& turn) {
 // Sends what a turn owes after its sync; at once when nothing that it could depend on is still unsynced.
 void Loop::finish(Turn turn) {
   turn.last_event = state_.events.last();
-  if (turn.append.records.empty() && turn.append.rows.empty() && in_flight_ == 0) {
+  if (turn.append.records.empty() && turn.append.logs.empty() && in_flight_ == 0) {
     leave(turn, {});
     return;
   }

@@ -22,9 +22,8 @@ constexpr std::size_t kHeaderBytes = 8 + kChecksumBytes;
 constexpr std::size_t kBatchOverhead = 24;  // of one record in a write: key, tag, family, lengths
 
 // Column families in the order of Database::families; [0] is the default one with the format key.
-constexpr std::size_t kRecords = 1, kSnapshots = 2, kFirstView = 3;
-const char* const kFamilyNames[] = {"records",   "snapshots",   "shots", "takes",       "tasks",
-                                    "critiques", "annotations", "costs", "idempotency", "logs"};
+constexpr std::size_t kRecords = 1, kSnapshots = 2, kLogs = 3;
+const char* const kFamilyNames[] = {"records", "snapshots", "logs"};
 
 const std::string kThrough(1, '\0');  // the key in `snapshots` that says which records it contains
 
@@ -32,6 +31,21 @@ std::string key_of(std::uint64_t sequence) {
   std::string key;
   put_be64(key, sequence);
   return key;
+}
+
+std::string log_key(std::uint64_t task, std::uint32_t attempt) {
+  std::string key;
+  put_be64(key, task);
+  put_be32(key, attempt);
+  return key;
+}
+
+std::string shortened(const std::string& text) {
+  constexpr std::string_view kCut = "\n[...]\n";
+  if (text.size() <= kMaxLogBytes) return text;
+  // The start says what was run, the end how it died.
+  const std::size_t half = (kMaxLogBytes - kCut.size()) / 2;
+  return text.substr(0, half) + std::string(kCut) + text.substr(text.size() - half);
 }
 
 std::string checksum_of(std::string_view key, std::string_view time, std::string_view payload) {
@@ -93,7 +107,8 @@ rocksdb::ColumnFamilyOptions family_options() {
   rocksdb::ColumnFamilyOptions options;
   options.write_buffer_size = 16u << 20;
   // What is young is soon replaced or removed: packing it would cost more than it saves.
-  options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression, rocksdb::kSnappyCompression};
+  options.compression_per_level = {rocksdb::kNoCompression, rocksdb::kNoCompression,
+                                   rocksdb::kSnappyCompression};
   return options;
 }
 
@@ -121,9 +136,6 @@ class Ledger::Impl {
   Result<std::uint64_t> snapshot_through() const;
 
   rocksdb::ColumnFamilyHandle* family(std::size_t index) const { return database_.families[index]; }
-  rocksdb::ColumnFamilyHandle* view(Family name) const {
-    return family(kFirstView + static_cast<std::size_t>(name));
-  }
   std::unique_ptr<rocksdb::Iterator> iterate(rocksdb::ColumnFamilyHandle* handle) const {
     return std::unique_ptr<rocksdb::Iterator>(database_.db->NewIterator(rocksdb::ReadOptions(), handle));
   }
@@ -193,15 +205,7 @@ Result<std::uint64_t> Ledger::Impl::append(Append append) {
                                            " are kept");
     pending.bytes += record.size() + kHeaderBytes;
   }
-  for (const auto& row : append.rows) {
-    const std::size_t size = row.value ? row.value->size() : 0;
-    if (row.key.empty() || row.key.size() > kMaxRowKeyBytes || size > kMaxRowBytes)
-      return fail(ErrorKind::kInvalid, what_ + ": a row has a key of " + std::to_string(row.key.size()) +
-                                           " and a value of " + std::to_string(size) +
-                                           " bytes; the limits are 1.." + std::to_string(kMaxRowKeyBytes) +
-                                           " and " + std::to_string(kMaxRowBytes));
-    pending.bytes += row.key.size() + size;
-  }
+  for (const auto& log : append.logs) pending.bytes += log.text.size();
   const std::size_t count = append.records.size();
   pending.append = std::move(append);
   std::unique_lock lock(mutex_);
@@ -321,12 +325,8 @@ void Ledger::Impl::fill(rocksdb::WriteBatch& writes, const Pending& pending) {
     const std::string key = key_of(sequence++);
     put(writes, family(kRecords), key, now, record);
   }
-  for (const auto& row : pending.append.rows) {
-    if (row.value)
-      writes.Put(view(row.family), row.key, *row.value);
-    else
-      writes.Delete(view(row.family), row.key);
-  }
+  for (const auto& log : pending.append.logs)
+    writes.Put(family(kLogs), log_key(log.task, log.attempt), shortened(log.text));
   if (!pending.snapshot_through) return;
   const std::uint64_t through = *pending.snapshot_through;
   for (const SnapshotRow& row : pending.snapshot) put(writes, family(kSnapshots), row.key, now, row.value);
@@ -428,50 +428,13 @@ Result<std::vector<Record>> Ledger::records(std::uint64_t after, std::size_t lim
   return records;
 }
 
-Result<std::optional<std::string>> Ledger::get(Family family, std::string_view key) const {
-  std::string value;
-  const auto read = impl_->db().Get(rocksdb::ReadOptions(), impl_->view(family),
-                                    rocksdb::Slice(key.data(), key.size()), &value);
-  if (read.IsNotFound()) return std::optional<std::string>();
-  if (!read.ok()) return tl::unexpected<Error>(impl_->error(read));
-  return std::optional<std::string>(std::move(value));
-}
-
-Status Ledger::scan(Family family, std::string_view prefix,
-                    const std::function<bool(std::string_view, std::string_view)>& visit) const {
-  auto it = impl_->iterate(impl_->view(family));
-  const rocksdb::Slice start(prefix.data(), prefix.size());
-  for (it->Seek(start); it->Valid() && it->key().starts_with(start); it->Next())
-    if (!visit(it->key().ToStringView(), it->value().ToStringView())) return {};
-  if (!it->status().ok()) return tl::unexpected<Error>(impl_->error(it->status()));
-  return {};
-}
-
-Row Ledger::log_row(std::uint64_t task, std::uint32_t attempt, std::string_view text) {
-  Row row{Family::kLogs, {}, std::string()};
-  put_be64(row.key, task);
-  put_be32(row.key, attempt);
-  constexpr std::string_view kCut = "\n[...]\n";
-  if (text.size() <= kMaxLogBytes) {
-    row.value = std::string(text);
-  } else {
-    // The start says what was run, the end how it died.
-    const std::size_t half = (kMaxLogBytes - kCut.size()) / 2;
-    row.value =
-        std::string(text.substr(0, half)) + std::string(kCut) + std::string(text.substr(text.size() - half));
-  }
-  return row;
-}
-
 Result<std::vector<std::pair<std::uint32_t, std::string>>> Ledger::logs(std::uint64_t task) const {
   std::vector<std::pair<std::uint32_t, std::string>> logs;
-  std::string prefix;
-  put_be64(prefix, task);
-  auto scanned = scan(Family::kLogs, prefix, [&](std::string_view key, std::string_view value) {
-    if (key.size() == 12) logs.emplace_back(get_be32(key.substr(8)), std::string(value));
-    return true;
-  });
-  if (!scanned) return tl::unexpected<Error>(scanned.error());
+  const std::string first = log_key(task, 0), prefix = first.substr(0, 8);
+  auto it = impl_->iterate(impl_->family(kLogs));
+  for (it->Seek(first); it->Valid() && it->key().starts_with(prefix) && it->key().size() == 12; it->Next())
+    logs.emplace_back(get_be32(it->key().ToStringView().substr(8)), it->value().ToString());
+  if (!it->status().ok()) return tl::unexpected<Error>(impl_->error(it->status()));
   return logs;
 }
 

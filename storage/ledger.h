@@ -1,14 +1,13 @@
-// The ledger: the farm's journal of records, its snapshots, and the rows that are read by key.
+// The ledger: the farm's journal of records, its snapshots, and the logs of attempts.
 //
-// A record says what was decided; state is a snapshot plus the records after it. Records, rows and snapshots
-// that are appended together are written together, and `done` is called only after they are synced to disk.
+// A record says what was decided; state is a snapshot plus the records after it. Records and logs that are
+// appended together are written together, and `done` is called only after they are synced to disk.
 //
 //   family     key                            value
 //   records    be64(sequence)                 be64(wall microseconds), 16 bytes of BLAKE2b, payload
 //   snapshots  a zero byte                    the same, the payload be64(last sequence contained)
 //              a row's key                    the same, the payload a row of the state
 //   logs       be64(task) be32(attempt)       text
-//   others     text                           Cap'n Proto (records.capnp)
 //
 // The checksum covers the key, the time and the payload: a record that was damaged or moved is found by
 // replay.
@@ -34,13 +33,11 @@ class Env;
 
 namespace rushes::storage {
 
-enum class Family { kShots, kTakes, kTasks, kCritiques, kAnnotations, kCosts, kIdempotency, kLogs };
-
-// One row of a family; no value: the row is removed.
-struct Row {
-  Family family;
-  std::string key;
-  std::optional<std::string> value;
+// What an attempt printed; longer text loses its middle.
+struct Log {
+  std::uint64_t task = 0;
+  std::uint32_t attempt = 0;
+  std::string text;
 };
 
 struct Record {
@@ -57,7 +54,7 @@ struct SnapshotRow {
 // What is written in one piece: all of it or, after a crash before `done`, perhaps nothing.
 struct Append {
   std::vector<std::string> records;
-  std::vector<Row> rows;
+  std::vector<Log> logs;
   std::function<void(const Status&)> done;  // may be empty
 };
 
@@ -72,7 +69,7 @@ struct LedgerOptions {
 // What the writer has put on disk since the ledger was opened.
 struct Written {
   std::uint64_t syncs = 0;
-  std::uint64_t bytes = 0;  // of the write-ahead log: records, rows and their keys
+  std::uint64_t bytes = 0;  // of the write-ahead log: records, snapshots, logs and their keys
 };
 
 class Ledger {
@@ -86,7 +83,7 @@ class Ledger {
   Ledger& operator=(const Ledger&) = delete;
 
   // Queues; returns the sequence of the last record queued so far (this append's last, when it has records).
-  // Waits while more than kMaxQueuedBytes are queued. kInvalid: a record or row beyond storage/limits.h,
+  // Waits while more than kMaxQueuedBytes are queued. kInvalid: a record beyond storage/limits.h,
   // nothing is queued. After a failed write every append is refused with that error: a ledger that lost a
   // write must be opened again.
   Result<std::uint64_t> append(Append append);
@@ -111,13 +108,6 @@ class Ledger {
   std::uint64_t synced_sequence() const;  // the last record that is safely on disk; 0: none
   Written written() const;
 
-  Result<std::optional<std::string>> get(Family family, std::string_view key) const;
-  // Rows whose key starts with `prefix`, in key order, until `visit` returns false.
-  Status scan(Family family, std::string_view prefix,
-              const std::function<bool(std::string_view key, std::string_view value)>& visit) const;
-
-  // The row that keeps an attempt's log; longer text loses its middle.
-  static Row log_row(std::uint64_t task, std::uint32_t attempt, std::string_view text);
   // All logs of a task, oldest attempt first.
   Result<std::vector<std::pair<std::uint32_t, std::string>>> logs(std::uint64_t task) const;
 

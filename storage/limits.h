@@ -12,7 +12,6 @@ constexpr std::size_t kDigestBytes = 32;  // BLAKE2b-256
 constexpr std::size_t kMaxRecordBytes = 64u
                                         << 20;  // one record or snapshot row; a planned shot is the largest
 constexpr std::size_t kMaxRowKeyBytes = 1024;   // key of a row
-constexpr std::size_t kMaxRowBytes = 4u << 20;  // value of a view row
 constexpr std::size_t kMaxBatchBytes = 32u
                                        << 20;  // what one synced write gathers, unless one record is larger
 constexpr std::size_t kMaxQueuedBytes = 256u << 20;  // appended, not yet synced: append() waits above this

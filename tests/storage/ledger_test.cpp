@@ -38,13 +38,13 @@ Append one(std::string record) {
   return append;
 }
 
-TEST(Ledger, KeepsRecordsAndRowsOverReopening) {
+TEST(Ledger, KeepsRecordsAndLogsOverReopening) {
   TemporaryFolder folder;
   {
     auto ledger = open(folder);
     Append append = one("submitted");
     append.records.push_back("leased");
-    append.rows.push_back({Family::kShots, "show/sh010", "a row"});
+    append.logs.push_back({3, 1, "it began"});
     EXPECT_EQ(ledger->append(std::move(append)).value(), 2u);
     EXPECT_EQ(ledger->append(one("")).value(), 3u);
     ASSERT_TRUE(ledger->flush());
@@ -53,7 +53,7 @@ TEST(Ledger, KeepsRecordsAndRowsOverReopening) {
   auto ledger = open(folder);
   EXPECT_EQ(replayed(*ledger), (std::vector<std::string>{"submitted", "leased", ""}));
   EXPECT_EQ(replayed(*ledger, 2), (std::vector<std::string>{""}));
-  EXPECT_EQ(ledger->get(Family::kShots, "show/sh010").value(), "a row");
+  EXPECT_EQ(ledger->logs(3).value().at(0).second, "it began");
   EXPECT_EQ(ledger->append(one("later")).value(), 4u);
 }
 
@@ -163,33 +163,13 @@ TEST(Ledger, GoesOnCountingWhenTheSnapshotHoldsEverything) {
   EXPECT_EQ(replayed(*ledger, 3), (std::vector<std::string>{"next"}));
 }
 
-TEST(Ledger, RowsAreScannedByPrefixAndRemoved) {
-  TemporaryFolder folder;
-  auto ledger = open(folder);
-  Append append;
-  for (const char* key : {"a/1", "a/2", "b/1"})
-    append.rows.push_back({Family::kTakes, key, std::string(key)});
-  ASSERT_TRUE(ledger->append(std::move(append)));
-  Append removal;
-  removal.rows.push_back({Family::kTakes, "a/1", std::nullopt});
-  ASSERT_TRUE(ledger->append(std::move(removal)));
-  ASSERT_TRUE(ledger->flush());
-  std::vector<std::string> keys;
-  ASSERT_TRUE(ledger->scan(Family::kTakes, "a/", [&](std::string_view key, std::string_view) {
-    keys.emplace_back(key);
-    return true;
-  }));
-  EXPECT_EQ(keys, (std::vector<std::string>{"a/2"}));
-  EXPECT_EQ(ledger->get(Family::kTakes, "a/1").value(), std::nullopt);
-}
-
 TEST(Ledger, LogsKeepStartAndEnd) {
   TemporaryFolder folder;
   auto ledger = open(folder);
   Append append;
-  append.rows.push_back(Ledger::log_row(7, 1, "first attempt"));
-  append.rows.push_back(Ledger::log_row(7, 2, "start" + std::string(3 * kMaxLogBytes, '.') + "end"));
-  append.rows.push_back(Ledger::log_row(8, 1, "another task"));
+  append.logs.push_back({7, 1, "first attempt"});
+  append.logs.push_back({7, 2, "start" + std::string(3 * kMaxLogBytes, '.') + "end"});
+  append.logs.push_back({8, 1, "another task"});
   ASSERT_TRUE(ledger->append(std::move(append)));
   ASSERT_TRUE(ledger->flush());
   const auto logs = ledger->logs(7).value();
@@ -204,9 +184,6 @@ TEST(Ledger, RefusesWhatIsBeyondTheLimits) {
   TemporaryFolder folder;
   auto ledger = open(folder);
   EXPECT_EQ(ledger->append(one(std::string(kMaxRecordBytes + 1, 'x'))).error().kind, ErrorKind::kInvalid);
-  Append append;
-  append.rows.push_back({Family::kShots, "", "no key"});
-  EXPECT_EQ(ledger->append(std::move(append)).error().kind, ErrorKind::kInvalid);
   EXPECT_EQ(ledger->append(one("fits")).value(), 1u) << "a refused append took a sequence number";
 }
 
