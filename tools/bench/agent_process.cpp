@@ -32,6 +32,7 @@ Result<AgentProcess> AgentProcess::start(const AgentOptions& options) {
                                  "--prefetch",   std::to_string(options.prefetch)};
   if (options.stamps) words.push_back("--stamps");
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   int in[2], out[2];
