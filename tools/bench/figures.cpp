@@ -3,14 +3,13 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <cmath>
 #include <iostream>
 
 namespace rushes::bench {
 
 double quantile(std::vector<double> values, double q) {
   if (values.empty()) return 0;
-  const auto rank = static_cast<std::size_t>(std::llround(q * static_cast<double>(values.size() - 1)));
+  const auto rank = static_cast<std::size_t>(q * static_cast<double>(values.size() - 1) + 0.5);
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(rank), values.end());
   return values[rank];
 }
