@@ -21,6 +21,7 @@ double linspace(double first, double last, int count, int i) {
 // The untruncated σ in double, one per step.
 std::vector<double> official_sigmas(double first, int steps, double shift) {
   std::vector<double> sigmas;
+  sigmas.reserve(static_cast<std::size_t>(steps));
   for (int i = 0; i < steps; ++i) sigmas.push_back(shifted(linspace(first, 0.0, steps + 1, i), shift));
   return sigmas;
 }
@@ -35,6 +36,7 @@ std::vector<double> diffusers_sigmas(int steps, double shift) {
   const double first = static_cast<double>(table(1000.0f)) * kTrainSteps;
   const double last = static_cast<double>(table(1.0f)) * kTrainSteps;
   std::vector<double> sigmas;
+  sigmas.reserve(static_cast<std::size_t>(steps));
   for (int i = 0; i < steps; ++i)
     sigmas.push_back(shifted(linspace(first, last, steps, i) / kTrainSteps, shift));
   return sigmas;

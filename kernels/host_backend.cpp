@@ -143,14 +143,14 @@ Tensor HostBackend::empty(DType dtype, Shape shape) {
 Tensor HostBackend::upload(const HostTensor& host) {
   require(!host.empty(), "upload", "an empty host tensor");
   if (host.dtype == DType::kF16 || host.dtype == DType::kF8E4M3) return upload_f32(host);
-  const Tensor x = empty(host.dtype, host.shape);
+  Tensor x = empty(host.dtype, host.shape);
   if (x.bytes()) std::memcpy(host_bytes(x), host.data, x.bytes());
   return x;
 }
 
 Tensor HostBackend::upload_f32(const HostTensor& host) {
   const std::vector<float> values = widen(host);
-  const Tensor x = empty(DType::kF32, host.shape);
+  Tensor x = empty(DType::kF32, host.shape);
   if (x.bytes()) std::memcpy(host_bytes(x), values.data(), x.bytes());
   return x;
 }

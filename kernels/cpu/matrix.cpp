@@ -48,7 +48,7 @@ void copy_operands(const float* from, std::int64_t count, Operands operands, std
 Tensor CpuBackend::as_operands(const Tensor& x, std::int64_t rows, std::int64_t cols, Operands operands,
                                std::int64_t units) {
   if (operands == Operands::kF32) return x;
-  const Tensor converted = empty(DType::kF32, {rows, units});
+  Tensor converted = empty(DType::kF32, {rows, units});
   const auto* in = host_data<float>(x);
   auto* out = host_data<float>(converted);
   run_ranges(rows, cols, [&](std::int64_t begin, std::int64_t end) {
@@ -141,7 +141,7 @@ Tensor CpuBackend::padded_images(const Tensor& x, const Padding& p, Operands ope
   const std::int64_t t = x.dim(0), h = x.dim(1), w = x.dim(2), c = x.dim(3);
   const std::int64_t height = h + p.top + p.bottom, width = w + p.left + p.right;
   if (height == h && width == w) return as_operands(x, t * h * w, c, operands, units);
-  const Tensor images = empty(DType::kF32, {t, height, width, units});
+  Tensor images = empty(DType::kF32, {t, height, width, units});
   const auto* in = host_data<float>(x);
   auto* out = host_data<float>(images);
   const bool dense = operands == Operands::kPairs ? c % 2 == 0 : true;  // a row of pixels is one run

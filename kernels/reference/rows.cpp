@@ -44,7 +44,7 @@ void ReferenceBackend::layer_norm(const Tensor& x, const Tensor& weight, const T
     const double factor = 1.0 / std::sqrt(variance / static_cast<double>(s.cols) + static_cast<double>(eps));
     for (std::int64_t c = 0; c < s.cols; ++c) {
       double value = (static_cast<double>(in[c]) - mean) * factor;
-      if (w) value = value * static_cast<double>(w[c]) + static_cast<double>(b[c]);
+      if (w && b) value = value * static_cast<double>(w[c]) + static_cast<double>(b[c]);
       if (scale) value *= 1.0 + static_cast<double>(scale.row(r)[c]);
       if (shift) value += static_cast<double>(shift.row(r)[c]);
       out[c] = static_cast<float>(value);

@@ -194,7 +194,7 @@ void Handlers::install_wishes(httplib::Server& server) {
   });
 }
 
-void Handlers::wish(Call& call, Event event, std::function<void(Call&)> then) {
+void Handlers::wish(Call& call, Event event, const std::function<void(Call&)>& then) {
   const auto done = parts_.loop->request(std::move(event));
   if (!done) return refuse(call.response, done.error());
   then(call);

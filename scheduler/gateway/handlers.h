@@ -54,7 +54,7 @@ class Handlers {
   template <class Read>
   void show(Call& call, const std::string& what, Read read);
   // Sends a person's wish to the core and answers with the row that it changed.
-  void wish(Call& call, Event event, std::function<void(Call&)> then);
+  void wish(Call& call, Event event, const std::function<void(Call&)>& then);
   void show_shot(Call& call);
   void show_task(Call& call);
   void show_worker(Call& call);

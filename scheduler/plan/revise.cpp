@@ -48,6 +48,7 @@ std::vector<Candidate> candidates(const ShotSpec& spec, std::span<const Finding>
     add(severity(later - 1) > severity(later) ? later - 1 : later, *finding);
   }
   std::vector<Candidate> result;
+  result.reserve(by_window.size());
   for (auto& [window, candidate] : by_window) result.push_back(std::move(candidate));
   return result;
 }

@@ -1,7 +1,6 @@
 #include "tests/simulation/oracle.h"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "scheduler/core/invariants.h"
@@ -189,9 +188,8 @@ void Oracle::check_idle(const State& state, scheduler::Now now) {
 
 // What is due is done: leases that ran out, tasks that were held back.
 void Oracle::check_clock(const State& state, scheduler::Now now) {
-  for (const scheduler::WorkerId worker :
-       std::views::iota(0u, static_cast<unsigned>(shadow_.workers().size())))
-    for (const TaskId id : shadow_.workers()[worker].held)
+  for (const ShadowWorker& worker : shadow_.workers())
+    for (const TaskId id : worker.held)
       require(shadow_.task(id).expires_ms > now.boot_ms, 7,
               "task " + std::to_string(id) + " keeps a lease that ran out");
   require(state.retries.empty() || state.retries.begin()->first > now.boot_ms, 7,

@@ -33,6 +33,7 @@ Result<AgentProcess> AgentProcess::start(const AgentOptions& options) {
   if (options.stamps) words.push_back("--stamps");
   if (options.hold) words.push_back("--hold");
   std::vector<char*> argv;
+  argv.reserve(words.size() + 1);
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
   int in[2], out[2];

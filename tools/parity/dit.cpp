@@ -14,7 +14,6 @@ using worker::PromptContext;
 using worker::TensorFile;
 using worker::Timesteps;
 using worker::Transformer;
-using worker::Volume;
 
 namespace {
 

@@ -157,10 +157,10 @@ int main(int count, char** values) {
   app.add_option("--token", a.token, "access token (RUSHES_TOKEN)");
   app.add_flag("--json", a.json, "print JSON");
 
-  const auto on_farm = [&](CLI::App* verb, Verb work) {
+  const auto on_farm = [&](CLI::App* verb, const Verb& work) {
     verb->callback([&farm_verb, work] { farm_verb = work; });
   };
-  const auto local = [&](CLI::App* verb, std::function<Result<int>()> work) {
+  const auto local = [&](CLI::App* verb, const std::function<Result<int>()>& work) {
     verb->callback([&local_verb, work] { local_verb = work; });
   };
   const auto shot_verb = [&](const char* name, const char* help) {

@@ -120,6 +120,7 @@ Finding describe(Fault fault, ClipView clip, const CriticContext& context, const
 Assessment judge_light(ClipView clip, const CriticContext& context) {
   Assessment result{CriticName::kLight, !clip.empty(), kLimit, {}, {}};
   std::vector<Spots> frames;
+  frames.reserve(static_cast<std::size_t>(clip.frames()));
   for (int t = 0; t < clip.frames(); ++t) frames.push_back(look(clip, t, context.space));
   result.evidence.assign(frames.size(), 0.0);
   const double bound =

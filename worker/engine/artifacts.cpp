@@ -144,7 +144,8 @@ Status Incoming::finish() {
 LocalArtifacts::LocalArtifacts(fs::path folder, std::uint64_t max_bytes)
     : folder_(std::move(folder)), max_bytes_(max_bytes), pins_(std::make_unique<Pins>()) {}
 
-Result<LocalArtifacts> LocalArtifacts::open_folder(fs::path folder, std::uint64_t max_bytes, Owner owner) {
+Result<LocalArtifacts> LocalArtifacts::open_folder(const fs::path& folder, std::uint64_t max_bytes,
+                                                   Owner owner) {
   std::error_code error;
   fs::create_directories(folder / "incoming", error);
   if (error)

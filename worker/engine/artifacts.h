@@ -87,7 +87,7 @@ class LocalArtifacts {
 
   // Creates the folder if missing. `max_bytes` bounds what evict() leaves, pinned files excepted.
   // Error: kExhausted when the folder cannot be created or written.
-  static Result<LocalArtifacts> open_folder(std::filesystem::path folder, std::uint64_t max_bytes,
+  static Result<LocalArtifacts> open_folder(const std::filesystem::path& folder, std::uint64_t max_bytes,
                                             Owner owner = Owner::kEngine);
 
   // Error: kNotFound names the digest.

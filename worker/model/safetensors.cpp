@@ -48,6 +48,7 @@ void convert(std::span<const std::byte> data, std::span<Out> out) {
 // The data section must be covered exactly: no overlap, no hole, nothing behind the last tensor.
 Status check_cover(const std::vector<HeaderEntry>& entries, std::uint64_t data_size) {
   std::vector<const HeaderEntry*> order;
+  order.reserve(entries.size());
   for (const HeaderEntry& entry : entries) order.push_back(&entry);
   std::sort(order.begin(), order.end(), [](const HeaderEntry* a, const HeaderEntry* b) {
     return std::tie(a->begin, a->end, a->name) < std::tie(b->begin, b->end, b->name);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace rushes::worker {
 
@@ -134,7 +135,7 @@ Result<std::vector<float>> TextEncoder::encode(std::span<const std::int32_t> ids
   return guarded("text encoder", [&]() -> Result<std::vector<float>> {
     const auto upload = [&](std::span<const std::int32_t> values, kernels::Shape shape) {
       return backend_->upload(
-          kernels::host_tensor(std::vector<std::int32_t>(values.begin(), values.end()), shape));
+          kernels::host_tensor(std::vector<std::int32_t>(values.begin(), values.end()), std::move(shape)));
     };
     const Tensor x = backend_->empty(DType::kF32, {n, sizes_.dim});
     backend_->gather_rows(embedding_, upload(ids, {n}), x);

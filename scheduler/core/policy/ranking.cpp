@@ -41,6 +41,7 @@ std::vector<std::uint32_t> rank(std::span<const Judged> takes) {
     return a.number < b.number;
   });
   std::vector<std::uint32_t> result;
+  result.reserve(order.size());
   for (const Judged& take : order) result.push_back(take.number);
   return result;
 }

@@ -173,7 +173,7 @@ TEST_F(LoopTest, AMalformedResultFailsTheAttemptAndNothingElse) {
   ASSERT_TRUE(farm_.submit(batch_text({"sh010"})));
   auto& worker = farm_.add_worker("a");
   worker.hold = true;
-  farm_.loop().post("a", protocol::Completed{{1, 1, 1}, std::string("\0\1\2garbage!", 12), ""});
+  farm_.loop().post("a", protocol::Completed{{1, 1, 1}, std::string("\0\1\2garbage!", 11), ""});
   farm_.loop().post("a", protocol::Completed{{999, 1, 1}, std::string(64, '\xff'), ""});
   EXPECT_NE(farm_.shot_state("sh010"), "");
   worker.hold = false;

@@ -172,6 +172,7 @@ void gelu_back(const T* dy, const T* x, T* dx, long count) {
 
 }  // namespace
 
+// NOLINTBEGIN(bugprone-macro-parentheses): T is a type
 #define RUSHES_EXPORT(T, suffix)                                                                                      \
   void norm_modulate_##suffix(const float* x, const float* scale, const float* shift, T* y, float* statistics,         \
                               int rows, int group, int dim) {                                                         \
@@ -199,6 +200,7 @@ void gelu_back(const T* dy, const T* x, T* dx, long count) {
   }                                                                                                                   \
   void gelu_##suffix(const T* x, T* y, long count) { gelu(x, y, count); }                                             \
   void gelu_back_##suffix(const T* dy, const T* x, T* dx, long count) { gelu_back(dy, x, dx, count); }
+// NOLINTEND(bugprone-macro-parentheses)
 
 extern "C" {
 RUSHES_EXPORT(float, f32)
