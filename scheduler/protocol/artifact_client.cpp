@@ -146,10 +146,10 @@ Result<std::unique_ptr<ArtifactClient>> ArtifactClient::open(ClientOptions optio
   return std::unique_ptr<ArtifactClient>(new ArtifactClient(std::move(impl)));
 }
 
-Result<std::vector<bool>> ArtifactClient::have(const std::vector<Digest>& digests) {
-  const auto request = impl_->send(HaveRequest{digests}, {});
+Result<std::vector<bool>> ArtifactClient::have(const std::vector<Digest>& digests, std::stop_token stop) {
+  const auto request = impl_->send(HaveRequest{digests}, stop);
   if (!request) return tl::unexpected(request.error());
-  auto reply = impl_->expect<HeldReply>(*request, {});
+  auto reply = impl_->expect<HeldReply>(*request, stop);
   if (!reply) return tl::unexpected(reply.error());
   if (reply->first.held.size() != digests.size())
     return fail(ErrorKind::kInvalid, "artifact reply: expected one answer for each digest");

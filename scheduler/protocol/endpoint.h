@@ -175,7 +175,8 @@ class ArtifactClient {
                                                       std::chrono::milliseconds patience = kPatience);
   ~ArtifactClient();
 
-  Result<std::vector<bool>> have(const std::vector<Digest>& digests);
+  // All three give up with kUnreachable when they are told to stop.
+  Result<std::vector<bool>> have(const std::vector<Digest>& digests, std::stop_token stop = {});
   // Returns when the scheduler has verified and synced the bytes (its receipt). Error: kUnreachable,
   // kCorrupt, kExhausted (the farm's disk is full).
   Status put(const Digest& digest, std::span<const std::byte> bytes, std::stop_token stop = {});

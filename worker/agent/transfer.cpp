@@ -84,7 +84,7 @@ Status Transfer::do_upload(const Job& job, std::stop_token stop) {
     const std::size_t end = std::min<std::size_t>(job.artifacts.size(), begin + protocol::kMaxHaveDigests);
     std::vector<protocol::Digest> digests;
     for (std::size_t i = begin; i < end; ++i) digests.push_back(job.artifacts[i].digest);
-    const auto held = client_->have(digests);
+    const auto held = client_->have(digests, stop);
     if (!held) return tl::unexpected(held.error());
     for (std::size_t i = begin; i < end; ++i) {
       if ((*held)[i - begin]) continue;

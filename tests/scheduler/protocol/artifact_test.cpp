@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -109,6 +110,34 @@ TEST_F(Transfer, ASilentSchedulerIsUnreachable) {
   auto again = (*patient)->have({storage::digest_of("a")});
   for (int i = 0; i < 10 && !again; ++i) again = (*patient)->have({storage::digest_of("a")});
   EXPECT_TRUE(again);  // the same client reaches it again
+}
+
+// A worker that is told to end does not wait for a scheduler that is away.
+TEST_F(Transfer, EveryWaitEndsWhenItIsToldTo) {
+  const std::string endpoint = server->endpoint(), bytes = "bytes";
+  server.reset();
+  const auto nothing = [](std::uint64_t, auto) { return Status(); };
+  const std::vector<std::function<Status(ArtifactClient&, std::stop_token)>> questions = {
+      [](ArtifactClient& c, std::stop_token stop) -> Status {
+        auto held = c.have({storage::digest_of("a")}, std::move(stop));
+        return held ? Status() : tl::unexpected(held.error());
+      },
+      [&](ArtifactClient& c, std::stop_token stop) {
+        return c.put(storage::digest_of(bytes), as_span(bytes), std::move(stop));
+      },
+      [&](ArtifactClient& c, std::stop_token stop) {
+        return c.get(storage::digest_of("a"), nothing, std::move(stop));
+      }};
+  for (const auto& ask : questions) {
+    auto patient = *ArtifactClient::open(keys.client(endpoint, keys.worker), std::chrono::minutes(1));
+    Status answer;
+    std::jthread asks([&](std::stop_token stop) { answer = ask(*patient, std::move(stop)); });
+    asks.request_stop();
+    asks.join();
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().kind, ErrorKind::kUnreachable);
+    EXPECT_THAT(answer.error().message, testing::HasSubstr("stopped"));
+  }
 }
 
 // A scheduler that is killed and started again knows nothing of what it was asked before.
