@@ -6,6 +6,7 @@
 #include "config/mutation.h"
 #include "scheduler/core/estimates.h"
 #include "scheduler/core/index.h"
+#include "scheduler/core/pools.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -75,7 +76,8 @@ void apply_one(State& state, const record::VersionPlanned& r) {
   Take& take = shot.takes[r.take - 1];
   assert(r.version.number == take.versions.size());
   take.versions.push_back(r.version);
-  if (r.version.number == 0) index::recount_unplanned(state, shot);
+  if (r.version.number > 0 && r.version.by.empty()) ++state.revised;
+  index::recount_unplanned(state, shot);
   add_tasks(state, r.shot, r.tasks, r.version.planned_wall_ms);
   if (r.version.number > 0) {
     note(state, r.version.planned_wall_ms, "take.revision", shot.key, r.take, 0, "",
@@ -111,7 +113,9 @@ void apply_one(State& state, const record::ClassPinned& r) {
     version.recipe = entry.recipe;
     version.recipe_hash = entry.hash;
   }
+  index::set_pool(state, shot);
   index::refresh_ready(state, shot);  // their needs name the class now
+  index::refresh_paths(state, shot);  // and its pace is known
 }
 
 // ---- tasks
@@ -146,6 +150,7 @@ void apply_one(State& state, const record::Started& r) {
   constexpr std::int64_t kLoadMs = 300'000;
   const bool loads = needs_model(task.plan) && state.workers[task.lease.worker].model_loaded !=
                                                    state.shots[task.shot].spec.recipe.model_digest;
+  task.lease.loads = loads;
   task.lease.started_ms = r.now_ms + (loads ? kLoadMs : 0);
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
   task.progress.changed_ms = r.now_ms;
@@ -163,6 +168,7 @@ void apply_one(State& state, const record::ResultAccepted& r) {
   Task& task = state.tasks[r.ref.task - 1];
   Worker& worker = state.workers[r.worker];
   index::settle(state, task, std::clamp(r.result.wall_seconds, 0.0, kLongestCharge));
+  const bool loaded = task.lease.loads;
   index::drop_lease(state, task);
   task.result = r.result;
   task.accepted_attempt = r.ref.attempt;
@@ -177,7 +183,7 @@ void apply_one(State& state, const record::ResultAccepted& r) {
   if (worker.cached.size() > kHeldDigests) worker.cached.clear();
   for (const Output& output : r.result.outputs) worker.cached.insert(output.digest);
   index::set_state(state, task, TaskState::kSucceeded);
-  learn(state, task);
+  learn(state, task, loaded);
   charge_show(state, task);
   note_task(state, r.wall_ms, "task.succeeded", task, worker.name, "");
   index::release_dependents(state, task);
@@ -249,6 +255,7 @@ void apply_one(State& state, const record::TaskReopened& r) {
 void apply_one(State& state, const record::VersionJudged& r) {
   Shot& shot = state.shots[r.shot];
   Version& version = shot.takes[r.take - 1].versions[r.number];
+  ++state.judged;
   version.judged = true;
   version.verdict = r.verdict;
   version.score = r.score;
@@ -270,6 +277,7 @@ void apply_one(State& state, const record::TakeMoved& r) {
   Take& take = shot.takes[r.take - 1];
   take.state = r.state;
   take.reason = r.reason;
+  index::recount_unplanned(state, shot);
   note(state, r.wall_ms, "take.state", shot.key, r.take, 0, "",
        std::string(to_string(r.state)) + (r.reason.empty() ? "" : ": " + r.reason));
 }
@@ -282,6 +290,7 @@ void apply_one(State& state, const record::ShotMoved& r) {
   const bool ended = r.state == ShotState::kDelivered || r.state == ShotState::kCancelled;
   shot.finished_wall_ms = ended ? r.wall_ms : 0;
   index::recount_unplanned(state, shot);
+  index::watch_deadline(state, r.shot);
   note(state, r.wall_ms, "shot.state", shot.key, 0, r.task, "",
        std::string(to_string(r.state)) + (r.reason.empty() ? "" : ": " + r.reason));
 }

@@ -137,11 +137,15 @@ class Decider {
   std::optional<Pick> find(WorkerId worker, Search& search) const;
   std::optional<Pick> head_of(WorkerId worker, std::uint32_t bucket) const;
   std::optional<Pick> head_of(WorkerId worker, const Lane& lane) const;
+  bool may_take(WorkerId worker, const Task& task) const;
+  TaskId nearest_of(WorkerId worker, const Pick& pick) const;
   static bool goes_before(const Pick& a, const Pick& b);
   std::optional<Pick> stay_or_switch(WorkerId worker, const Pick& due,
                                      const std::vector<policy::ShowLoad>& loads, const Search& search,
                                      Turn turn);
   bool may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const;
+  double share_of(const Show& show) const;
+  double share_of(const Flow& flow) const;
   void lease(WorkerId worker, TaskId task, bool in_turn);
   void pin_class(ShotId shot, const Worker& worker, const Needs& needs);
   Bytes spec_of(const Task& task) const;

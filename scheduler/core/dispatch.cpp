@@ -171,15 +171,40 @@ std::optional<Decider::Pick> Decider::stay_or_switch(WorkerId id, const Pick& du
 
 bool Decider::may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const {
   const Show& show = state_.shows[pick.show];
+  const Show& due_show = state_.shows[due.show];
+  const Digest& model = state_.buckets[due.bucket].needs.model;
   const double seconds = std::max(1e-3, static_cast<double>(state_.task(pick.task).cost));
+  policy::Passed passed;
   if (pick.show != due.show) {
-    return policy::below_floor(loads[pick.show], state_.slots) >=
-               policy::below_floor(loads[due.show], state_.slots) &&
-           policy::may_stay(show.pass - state_.shows[due.show].pass, seconds, 1 / show.weight, state_.slots);
+    if (policy::below_floor(loads[pick.show], state_.slots) <
+        policy::below_floor(loads[due.show], state_.slots))
+      return false;
+    passed = {show.pass - due_show.pass, 1 / show.weight, due_show.slots, share_of(due_show)};
+  } else {
+    const Flow& flow = state_.flows[pick.flow];
+    const Flow& due_flow = state_.flows[due.flow];
+    passed = {flow.pass - due_flow.pass, policy::virtual_seconds(flow.priority), due_flow.slots,
+              share_of(due_show) * share_of(due_flow)};
   }
-  const Flow& flow = state_.flows[pick.flow];
-  return policy::may_stay(flow.pass - state_.flows[due.flow].pass, seconds,
-                          policy::virtual_seconds(flow.priority), state_.slots);
+  return policy::may_stay(passed, seconds, load_seconds(state_, model), state_.slots);
+}
+
+// Of the farm, beside the other shows that have something to do.
+double Decider::share_of(const Show& show) const {
+  double weights = 0;
+  for (const Show& other : state_.shows)
+    weights += other.ready > 0 || other.slots > 0 || &other == &show ? other.weight : 0;
+  return show.weight / weights;
+}
+
+// Of its show, beside the other flows.
+double Decider::share_of(const Flow& flow) const {
+  double rates = 0;
+  for (const FlowId id : state_.shows[flow.show].flows) {
+    const Flow& other = state_.flows[id];
+    rates += other.shots > 0 || other.slots > 0 || &other == &flow ? policy::rate_of(other.priority) : 0;
+  }
+  return policy::rate_of(flow.priority) / rates;
 }
 
 // The first task in order that the worker may take. What comes before it and would fit but for the memory
@@ -211,7 +236,9 @@ std::optional<Decider::Pick> Decider::find(WorkerId id, Search& search) const {
         if (!kept || goes_before(*pick, *kept)) kept = pick;
       }
       if (blocked && !search.blocked && (!best || goes_before(*blocked, *best))) search.blocked = blocked;
-      if (best) return best;
+      if (!best) continue;
+      best->task = nearest_of(id, *best);
+      return best;
     }
   }
   return std::nullopt;
@@ -251,26 +278,37 @@ std::optional<Decider::Pick> Decider::head_of(WorkerId id, std::uint32_t index) 
   return std::nullopt;
 }
 
-// Of the lane's tasks with about the longest path the one that is nearest to its data.
+// The first task of a lane that this worker may take.
 std::optional<Decider::Pick> Decider::head_of(WorkerId id, const Lane& lane) const {
-  const Worker& worker = state_.workers[id];
-  std::vector<policy::Candidate> candidates;
-  std::vector<ReadyKey> keys;
   for (const ReadyKey& key : lane) {
-    if (keys.size() == policy::kCompared || (!keys.empty() && key.path < policy::kAsLong * keys[0].path))
-      break;
-    const Task& task = state_.task(key.task);
-    if (avoids(state_, task, worker) || !leaves_reservation(state_, id, task, now_.boot_ms)) continue;
-    keys.push_back(key);
+    if (!may_take(id, state_.task(key.task))) continue;
+    Pick pick;
+    pick.task = key.task;
+    pick.path = key.path;
+    return pick;
+  }
+  return std::nullopt;
+}
+
+bool Decider::may_take(WorkerId id, const Task& task) const {
+  return !avoids(state_, task, state_.workers[id]) && leaves_reservation(state_, id, task, now_.boot_ms);
+}
+
+// Of the lane's tasks with about the longest path the one that is nearest to its data.
+TaskId Decider::nearest_of(WorkerId id, const Pick& pick) const {
+  const Worker& worker = state_.workers[id];
+  const Lane& lane = state_.buckets[pick.bucket].lanes.at(pick.lane);
+  std::vector<policy::Candidate> candidates;
+  std::vector<TaskId> tasks;
+  for (auto key = lane.find({pick.path, pick.task}); key != lane.end(); ++key) {
+    if (tasks.size() == policy::kCompared || key->path < policy::kAsLong * pick.path) break;
+    const Task& task = state_.task(key->task);
+    if (!may_take(id, task)) continue;
+    tasks.push_back(key->task);
     candidates.push_back(candidate_of(state_, worker, task));
     if (candidates.back().held_bytes == candidates.back().input_bytes) break;  // none can be nearer
   }
-  if (keys.empty()) return std::nullopt;
-  const ReadyKey& key = keys[policy::nearest(candidates)];
-  Pick pick;
-  pick.task = key.task;
-  pick.path = key.path;
-  return pick;
+  return tasks[policy::nearest(candidates)];
 }
 
 void Decider::lease(WorkerId id, TaskId task_id, bool in_turn) {

@@ -42,11 +42,11 @@ double denoise_pace(const State& state, const Shot& shot, const std::string& num
   return found == state.rates.end() ? 0 : found->second.mean;
 }
 
-double expected(const State& state, const Shot& shot, const std::array<double, kStages>& work) {
+double expected(const State& state, const Shot& shot, const StageWork& work, std::uint32_t level) {
   double seconds = 0;
   for (std::size_t i = 0; i < work.size(); ++i) {
     if (!(work[i] > 0)) continue;
-    seconds += work[i] * pace(state, shot, static_cast<Stage>(i), 0);
+    seconds += work[i] * pace(state, shot, static_cast<Stage>(i), level);
   }
   return seconds;
 }
@@ -59,10 +59,20 @@ std::int64_t expected_end_ms(const State& state, const Task& task, std::int64_t 
   return std::max(end, now_ms + 1);  // one that is late ends soon, as far as anybody knows
 }
 
-void learn(State& state, const Task& task) {
+double load_seconds(const State& state, const Digest& model) {
+  constexpr double kGuess = 60;  // large weights from a disk
+  const auto found = state.models.find(model);
+  return found == state.models.end() || found->second.load.samples == 0 ? kGuess : found->second.load.mean;
+}
+
+void learn(State& state, const Task& task, bool loaded) {
   const double seconds = task.result.wall_seconds;
   if (!(task.plan.work > 0) || !(seconds > 0) || !std::isfinite(seconds)) return;
   policy::Estimate& rate = state.rates[key_of(state, task)];
+  if (loaded && rate.samples >= policy::kFirst) {
+    policy::Estimate& load = state.models[state.shots[task.shot].spec.recipe.model_digest].load;
+    load = policy::learned(load, std::max(0.0, seconds - rate.mean * task.plan.work));
+  }
   rate = policy::learned(rate, seconds / task.plan.work);
 }
 

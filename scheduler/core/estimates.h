@@ -15,12 +15,16 @@ double pace(const State& state, const Shot& shot, Stage stage, std::uint32_t lev
 // Measured seconds of one unit of denoising in a class; 0: not measured.
 double denoise_pace(const State& state, const Shot& shot, const std::string& numeric_class);
 
-// Seconds of so much work of each stage of the shot's draft.
-double expected(const State& state, const Shot& shot, const std::array<double, kStages>& work);
+// Seconds of so much work of each stage of the shot; level 0: of its draft, 1: of its upgrade.
+double expected(const State& state, const Shot& shot, const StageWork& work, std::uint32_t level);
 
 // When an attempt that is held now ends at the latest, by its estimate, as a time of CLOCK_BOOTTIME.
 std::int64_t expected_end_ms(const State& state, const Task& task, std::int64_t now_ms);
 
-void learn(State& state, const Task& task);  // from its accepted result
+// Seconds that loading the model into a slot takes.
+double load_seconds(const State& state, const Digest& model);
+
+// From its accepted result. loaded: the attempt began with loading the model.
+void learn(State& state, const Task& task, bool loaded);
 
 }  // namespace rushes::scheduler

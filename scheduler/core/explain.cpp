@@ -53,6 +53,7 @@ struct Survey {
   const Worker* largest = nullptr;    // of those with model and class
   const Worker* room = nullptr;       // a slot and the memory are free
   const Worker* crowded = nullptr;    // a slot is free, the memory is taken
+  bool unloaded = false;              // one with a slot would have to load the model
   const Reservation* kept = nullptr;  // the worker with room is kept for another task
 };
 
@@ -74,8 +75,9 @@ Survey survey(const State& state, const Task& task, const Needs& needs, Now now)
     if (!policy::takes_work(worker)) continue;
     found.takes = true;
     if (!has_free_slot(worker) || avoids(state, task, worker)) continue;
-    const Hold hold = hold_of(state, worker, needs);
+    const Hold hold = hold_of(state, worker, state.buckets[task.bucket]);
     if (hold == Hold::kBusyMemory) found.crowded = &worker;
+    found.unloaded = found.unloaded || hold == Hold::kNotLoaded;
     if (hold != Hold::kNone) continue;
     if (leaves_reservation(state, id, task, now.boot_ms))
       found.room = &worker;
@@ -157,6 +159,10 @@ Explanation placement(const State& state, const Task& task, Now now) {
     return {Waiting::kCapacity, "needs " + mib(needs.memory_bytes) + "; worker " + worker.name +
                                     " has a slot, but only " + mib(worker.memory_bytes - taken) +
                                     " beside what it runs"};
+  }
+  if (found.unloaded) {
+    return {Waiting::kCapacity, "workers that have " + shot.spec.recipe.model +
+                                    " loaded get to it sooner than a free one could load it"};
   }
   return queued(state, task);
 }

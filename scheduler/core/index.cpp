@@ -5,6 +5,7 @@
 
 #include "config/mutation.h"
 #include "scheduler/core/policy/fit.h"
+#include "scheduler/core/pools.h"
 #include "scheduler/plan/plan.h"
 
 namespace rushes::scheduler {
@@ -48,7 +49,7 @@ bool is_gate(const State& state, const Dependency& need) {
   return !need.data && state.tasks[need.task - 1].plan.stage == Stage::kCritique;
 }
 
-void count_held(State& state, const Task& task, int by) {
+void count_lease(State& state, const Task& task, int by) {
   const Shot& shot = state.shots[task.shot];
   const auto more = static_cast<std::uint32_t>(by);  // wraps for -1
   state.shows[shot.show].leased += more;
@@ -65,6 +66,8 @@ Show& show_of_task(State& state, TaskId id) {
 void count_slot(State& state, TaskId id, bool has_slot) {
   Task& task = state.tasks[id - 1];
   if (has_slot) {
+    task.lease.slot_of = state.shots[task.shot].flow;
+    ++state.flows[task.lease.slot_of].slots;
     ++show_of_task(state, id).slots;
   } else {
     task.lease.behind = bucket_of(state, state.shots[task.shot].flow, needs_of(state, task));
@@ -75,6 +78,7 @@ void count_slot(State& state, TaskId id, bool has_slot) {
 void uncount_slot(State& state, TaskId id) {
   Task& task = state.tasks[id - 1];
   if (task.lease.behind == kNoIndex) {
+    --state.flows[task.lease.slot_of].slots;
     --show_of_task(state, id).slots;
   } else {
     const auto found = state.behind.find(task.lease.behind);
@@ -91,6 +95,14 @@ void add_memory(Worker& worker, std::uint64_t bytes) {
 void remove_memory(Worker& worker, std::uint64_t bytes) {
   auto& held = worker.held_memory;
   held.erase(std::lower_bound(held.begin(), held.end(), bytes, std::greater<>()));
+}
+
+// In the sums of the farm and of its kind.
+void count_offer(State& state, Worker& worker, std::uint32_t slots) {
+  const std::uint32_t more = slots - worker.counted_slots;  // wraps where it is less
+  state.slots += more;
+  state.kinds[worker.kind].slots += more;
+  worker.counted_slots = slots;
 }
 
 }  // namespace
@@ -178,7 +190,11 @@ void take_lease(State& state, Task& task, const Lease& lease) {
   count_slot(state, task.plan.id, has_slot);
   worker.leases.insert(place, task.plan.id);
   add_memory(worker, task.plan.memory_bytes);
-  count_held(state, task, 1);
+  if (needs_model(task.plan)) {
+    uncount_model(state, worker);
+    worker.model_given = state.shots[task.shot].spec.recipe.model_digest;
+  }
+  count_lease(state, task, 1);
   if (task.missing > 0) state.running_ahead.insert(task.plan.id);
   state.expiries.insert({lease.expires_ms, task.plan.id});
   state.next_lease = std::max(state.next_lease, lease.id + 1);
@@ -203,7 +219,8 @@ void drop_lease(State& state, Task& task) {
   }
   worker.leases.erase(mine);
   remove_memory(worker, task.plan.memory_bytes);
-  count_held(state, task, -1);
+  count_lease(state, task, -1);
+  count_held(state, task, -task.lease.charge.seconds);
   state.running_ahead.erase(task.plan.id);
   state.expiries.erase({task.lease.expires_ms, task.plan.id});
   task.lease = {};
@@ -249,9 +266,9 @@ void refresh_hungry(State& state, WorkerId id) {
     state.stacked.insert(id);
   else
     state.stacked.erase(id);
-  const std::uint32_t slots = worker.connected ? worker.slots : 0;
-  state.slots += slots - worker.counted_slots;
-  worker.counted_slots = slots;
+  uncount_model(state, worker);
+  count_model(state, worker);
+  count_offer(state, worker, worker.connected ? worker.slots : 0);
 }
 
 void count_slots(State& state, const Worker& worker) {
@@ -259,7 +276,8 @@ void count_slots(State& state, const Worker& worker) {
     count_slot(state, worker.leases[i], i < worker.slots);
 }
 
-void uncount_slots(State& state, const Worker& worker) {
+void uncount_slots(State& state, Worker& worker) {
+  uncount_model(state, worker);
   for (const TaskId id : worker.leases) uncount_slot(state, id);
 }
 
@@ -267,11 +285,13 @@ void set_kind(State& state, Worker& worker) {
   std::string offer = std::to_string(worker.slots) + "," + std::to_string(worker.memory_bytes);
   for (const std::string& name : worker.numeric_classes) offer += "," + name;
   for (const event::ModelOffer& model : worker.models) offer += "," + storage::to_hex(model.digest);
+  if (worker.kind != kNoIndex) count_offer(state, worker, 0);
   const auto [found, is_new] =
       state.worker_kinds.try_emplace(offer, static_cast<std::uint32_t>(state.kinds.size()));
   worker.kind = found->second;
   if (!is_new) return;
-  state.kinds.push_back(worker);
+  const std::string& first = worker.numeric_classes.empty() ? std::string() : worker.numeric_classes.front();
+  state.kinds.push_back({worker, class_of(state, first), 0});
   for (Bucket& bucket : state.buckets)
     bucket.fits.push_back(policy::fit(worker, bucket.needs) == policy::Fit::kFits);
 }

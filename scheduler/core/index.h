@@ -37,7 +37,7 @@ void mark_changed(State& state, Worker& worker);
 
 void refresh_hungry(State& state, WorkerId worker);
 void count_slots(State& state, const Worker& worker);  // of its leases; before and after its offer changes
-void uncount_slots(State& state, const Worker& worker);
+void uncount_slots(State& state, Worker& worker);
 void set_kind(State& state, Worker& worker);  // after its offer changed
 
 }  // namespace rushes::scheduler::index

@@ -4,12 +4,51 @@
 
 #include "scheduler/core/estimates.h"
 #include "scheduler/core/index.h"
+#include "scheduler/core/policy/affinity.h"
 #include "scheduler/core/policy/limits.h"
 #include "scheduler/core/policy/numeric_class.h"
 
 namespace rushes::scheduler {
 
 namespace {
+
+const Pool* find_pool(const State& state, const Digest& model, std::uint32_t numeric_class) {
+  const auto found = state.pool_index.find({model, numeric_class});
+  return found == state.pool_index.end() ? nullptr : &state.pools[found->second];
+}
+
+// Of a model in a class. The shots that have no class yet may come there.
+policy::Demand demand_of(const State& state, const Digest& model, std::uint32_t numeric_class) {
+  policy::Demand demand;
+  if (const Pool* pinned = find_pool(state, model, numeric_class))
+    demand = {pinned->ready_seconds, pinned->held_seconds, pinned->left_seconds, 0};
+  if (const Pool* open = find_pool(state, model, kNoIndex)) {
+    demand.ready += open->ready_seconds;
+    demand.left += open->left_seconds;
+  }
+  const auto found = state.models.find(model);
+  if (found == state.models.end()) return demand;
+  for (std::uint32_t kind = 0; kind < found->second.slots.size(); ++kind)
+    if (state.kinds[kind].numeric_class == numeric_class) demand.slots += found->second.slots[kind];
+  return demand;
+}
+
+// The worker would have to load the model first, and nothing is done sooner by that.
+bool needless_load(const State& state, const Worker& worker, const Bucket& bucket) {
+  if (is_loaded(worker, bucket.needs) || !policy::has_devices(worker)) return false;
+  const auto model = state.models.find(bucket.needs.model);
+  if (model == state.models.end()) return false;
+  const std::uint32_t numeric_class = state.kinds[worker.kind].numeric_class;
+  policy::Demand wanted = demand_of(state, bucket.needs.model, numeric_class);
+  wanted.slots = 0;
+  for (std::uint32_t kind = 0; kind < model->second.slots.size(); ++kind) {
+    if (!bucket.fits[kind] || state.kinds[kind].numeric_class != numeric_class) continue;
+    if (model->second.idle[kind] > 0) return false;  // one of them could have taken it, and has its reason
+    wanted.slots += model->second.slots[kind];
+  }
+  const policy::Demand own = demand_of(state, worker.model_loaded, numeric_class);
+  return !policy::worth_loading(wanted, own, load_seconds(state, bucket.needs.model));
+}
 
 // Of a worker that fits.
 Hold hold_now(const State& state, const Worker& worker, const Needs& needs) {
@@ -36,8 +75,8 @@ Hold hold_of(const State& state, const Worker& worker, const Needs& needs) {
 }
 
 Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket) {
-  return bucket.fits[worker.kind] ? hold_now(state, worker, bucket.needs)
-                                  : hold_of(state, worker, bucket.needs);
+  if (!bucket.fits[worker.kind]) return hold_of(state, worker, bucket.needs);
+  return needless_load(state, worker, bucket) ? Hold::kNotLoaded : hold_now(state, worker, bucket.needs);
 }
 
 const Reservation* reservation_of(const State& state, WorkerId worker) {
@@ -70,37 +109,33 @@ bool leaves_reservation(const State& state, WorkerId id, const Task& task, std::
 
 namespace {
 
-// The shot is not pinned yet, and a class that is there would end it before this one.
-bool begins_too_slowly(const State& state, const Task& task, const Worker& worker) {
+// The shot has no class yet, and would be done sooner in another one than in the worker's.
+bool begins_too_late(const State& state, const Task& task, const Worker& worker) {
   const Shot& shot = state.shots[task.shot];
-  if (!shot.numeric_class.empty() || shot.take_work == kNoIndex || worker.numeric_classes.empty())
-    return false;
-  const double here = denoise_pace(state, shot, worker.numeric_classes.front());
-  const auto first = state.rates.lower_bound({Stage::kDenoise, 0, shot.spec.recipe.model, {}});
-  double fastest = here;
-  for (auto rate = first; rate != state.rates.end() && rate->first.stage == Stage::kDenoise &&
-                          rate->first.level == 0 && rate->first.model == shot.spec.recipe.model;
-       ++rate) {
-    if (rate->second.mean * policy::kAlike >= fastest) continue;
-    const bool there = std::any_of(state.workers.begin(), state.workers.end(), [&](const Worker& other) {
-      return policy::takes_work(other) && !other.numeric_classes.empty() &&
-             other.numeric_classes.front() == rate->first.numeric_class &&
-             policy::fit(other, needs_of(state, task)) == policy::Fit::kFits;
-    });
-    if (there) fastest = rate->second.mean;
-  }
-  if (here <= 0 || fastest >= here) return false;
-  const double some = expected(state, shot, state.take_works[shot.take_work].path);
+  if (!shot.numeric_class.empty() || task.bucket == kNoIndex || shot.left_seconds <= 0) return false;
   const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
-  if (known <= 0) return false;
-  return !policy::may_begin_slower(some * here / known, some * fastest / known, state.left_seconds,
-                                   state.slots);
+  std::vector<policy::ClassOutlook> classes(state.classes.size());
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    const double measured = denoise_pace(state, shot, state.classes[i]);
+    if (measured > 0 && known > 0) classes[i].pace = measured / known;
+  }
+  const Bucket& bucket = state.buckets[task.bucket];
+  for (std::size_t kind = 0; kind < state.kinds.size(); ++kind)
+    if (bucket.fits[kind] && state.kinds[kind].numeric_class != kNoIndex)
+      classes[state.kinds[kind].numeric_class].slots += state.kinds[kind].slots;
+  double waiting = 0;
+  for (const Pool& pool : state.pools)
+    (pool.numeric_class == kNoIndex ? waiting : classes[pool.numeric_class].left_seconds) +=
+        pool.left_seconds;
+  const std::uint32_t here = state.kinds[worker.kind].numeric_class;
+  if (here == kNoIndex || classes[here].slots == 0) return false;
+  return !policy::may_begin(classes, here, static_cast<double>(task.path), shot.left_seconds, waiting);
 }
 
 }  // namespace
 
 bool avoids(const State& state, const Task& task, const Worker& worker) {
-  if (begins_too_slowly(state, task, worker)) return true;
+  if (begins_too_late(state, task, worker)) return true;
   const bool failed_here =
       task.failures > 0 && !task.bad_attempts.empty() && task.bad_attempts.back().worker == worker.name;
   const bool slow_here = task.slow_on < state.workers.size() && &state.workers[task.slow_on] == &worker;

@@ -15,13 +15,14 @@ enum class Hold : std::uint8_t {
   kNone,
   kNoModel,
   kNoClass,
-  kNoMemory,   // more than the worker has
-  kElsewhere,  // it would begin a shot that a better device should begin
-  kLimit,      // a shared limit is used up
-  kBusyMemory  // not beside what it holds now
+  kNoMemory,    // more than the worker has
+  kElsewhere,   // it would begin a shot that a better device should begin
+  kLimit,       // a shared limit is used up
+  kBusyMemory,  // not beside what it holds now
+  kNotLoaded    // nothing is done sooner if it loads the model
 };
 Hold hold_of(const State& state, const Worker& worker, const Needs& needs);
-// The same for tasks in a bucket, cheaper.
+// The same for tasks in a bucket, which may also be kNotLoaded.
 Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket);
 
 // The reservation of a worker; null: none.

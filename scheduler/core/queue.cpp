@@ -7,8 +7,8 @@
 #include "scheduler/core/index.h"
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/policy/priority.h"
-#include "scheduler/plan/cost.h"
-#include "scheduler/plan/plan.h"
+#include "scheduler/core/pools.h"
+#include "scheduler/core/take_work.h"
 
 namespace rushes::scheduler::index {
 namespace {
@@ -48,6 +48,7 @@ void enter(State& state, Task& task) {
   Lane& lane = bucket.lanes[key];
   const float before = lane.empty() ? -1 : lane.begin()->path;
   lane.insert({task.path, task.plan.id});
+  count_waiting(state, bucket, task, 1);
   if (before == lane.begin()->path) return;
   if (before >= 0) bucket.by_path.erase({-before, key});
   bucket.by_path.insert({-lane.begin()->path, key});
@@ -62,6 +63,7 @@ void leave(State& state, Task& task) {
   const float before = lane.begin()->path;
   [[maybe_unused]] const auto erased = lane.erase({task.path, task.plan.id});
   assert(erased == 1);
+  count_waiting(state, bucket, task, -1);
   const bool changed = lane.empty() || lane.begin()->path != before;
   if (changed) bucket.by_path.erase({-before, key});
   if (lane.empty())
@@ -110,40 +112,15 @@ class Costs {
   std::array<std::array<double, 2>, kStages> pace_{};
 };
 
-// The work of a take of this shot, planned once for all shots of its shape.
-std::uint32_t take_work_of(State& state, const ShotSpec& spec) {
-  const auto steps = static_cast<std::uint32_t>(spec.recipe.draft.timesteps.size());
-  const TakeShape shape{spec.recipe.model_digest, spec.recipe.rendered_frames, steps,
-                        spec.recipe.draft.guidance, spec.gate};
-  const auto [found, is_new] =
-      state.take_shapes.try_emplace(shape, static_cast<std::uint32_t>(state.take_works.size()));
-  if (!is_new) return found->second;
-  TakeWork& work = state.take_works.emplace_back();
-  constexpr TaskId kEncode = 1;
-  const std::vector<PlannedTask> tasks = plan_take(spec, 1, kEncode, kEncode + 1).tasks;
-  std::vector<double> path(tasks.size() + 2);  // by task id: seconds by the first guesses
-  std::vector<TaskId> after(tasks.size() + 2);
-  for (auto task = tasks.rbegin(); task != tasks.rend(); ++task) {
-    work.all[static_cast<std::size_t>(task->stage)] += task->work;
-    path[task->id] += first_guess(task->stage) * task->work;
-    for (const Dependency& need : task->needs) {
-      if (path[need.task] >= path[task->id]) continue;
-      path[need.task] = path[task->id];
-      after[need.task] = task->id;
-    }
-  }
-  for (TaskId id = after[kEncode]; id != 0; id = after[id]) {
-    const PlannedTask& task = tasks[id - kEncode - 1];
-    work.path[static_cast<std::size_t>(task.stage)] += task.work;
-  }
-  return found->second;
-}
-
 float path_behind(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
-  float longest = 0;
-  if (shot.unplanned > 0 && task.plan.id == shot.encode)
-    longest = static_cast<float>(expected(state, shot, state.take_works[shot.take_work].path));
+  double behind = 0;  // what is not planned yet
+  const bool first = shot.unplanned > 0 && task.plan.id == shot.encode;
+  if (first) behind += path_of_takes(state, shot);
+  // No take is chosen before all are judged, and rendered again where critics want it.
+  if (first || (task.plan.stage == Stage::kCritique && task.plan.level == 0))
+    behind += path_after_takes(state, shot);
+  auto longest = static_cast<float>(behind);
   for (const TaskId dependent : task.dependents) longest = std::max(longest, state.tasks[dependent - 1].path);
   // A window's verdict comes before what it may make needless: whatever else reads the same latents.
   if (task.plan.stage == Stage::kCritique && !task.plan.whole_take)
@@ -153,10 +130,11 @@ float path_behind(const State& state, const Task& task) {
   return longest;
 }
 
-void set_path(State& state, Task& task, float path) {
-  if (task.path == path) return;
+void set_path(State& state, Task& task, float cost, float path) {
+  if (task.path == path && task.cost == cost) return;
   const bool waits = task.bucket != kNoIndex;
   if (waits) leave(state, task);
+  task.cost = cost;
   task.path = path;
   if (waits) enter(state, task);
 }
@@ -164,7 +142,7 @@ void set_path(State& state, Task& task, float path) {
 // What an earlier task leads to has become longer.
 void raise_path(State& state, Task& task, float behind) {
   if (is_final(task.state) || task.path >= task.cost + behind) return;
-  set_path(state, task, task.cost + behind);
+  set_path(state, task, task.cost, task.cost + behind);
   for (const Dependency& need : task.plan.needs) raise_path(state, state.tasks[need.task - 1], task.path);
 }
 
@@ -177,8 +155,10 @@ std::uint32_t bucket_of(State& state, FlowId flow, const Needs& needs) {
     Bucket& bucket = state.buckets.emplace_back();
     bucket.flow = flow;
     bucket.needs = needs;
-    for (const Worker& kind : state.kinds)
-      bucket.fits.push_back(policy::fit(kind, needs) == policy::Fit::kFits);
+    if (needs.model != Digest{})
+      bucket.pool = pool_of(state, needs.model, class_of(state, needs.numeric_class));
+    for (const Kind& kind : state.kinds)
+      bucket.fits.push_back(policy::fit(kind.offer, needs) == policy::Fit::kFits);
   }
   return found->second;
 }
@@ -213,12 +193,24 @@ void add_shot(State& state, ShotId id) {
   shot.unplanned = 0;
   shot.unplanned_seconds = 0;
   shot.take_work = kNoIndex;
+  shot.pool = kNoIndex;
+  set_pool(state, shot);
   recount_unplanned(state, shot);
   const auto known = std::find(state.claims.begin(), state.claims.end(), shot.spec.limits);
   shot.claims = static_cast<std::uint32_t>(known - state.claims.begin());
   if (known == state.claims.end()) state.claims.push_back(shot.spec.limits);
-  if (shot.spec.deadline_wall_ms > 0) state.with_deadline.push_back(id);
   set_urgent(state, id, false);
+  watch_deadline(state, id);
+}
+
+void watch_deadline(State& state, ShotId id) {
+  const Shot& shot = state.shots[id];
+  if (shot.spec.deadline_wall_ms <= 0) return;
+  const std::pair entry(shot.spec.deadline_wall_ms, id);
+  if (shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled)
+    state.with_deadline.erase(entry);
+  else
+    state.with_deadline.insert(entry);
 }
 
 void set_urgent(State& state, ShotId id, bool urgent) {
@@ -266,33 +258,23 @@ void refresh_ready(State& state, Shot& shot) {
 }
 
 void count_unplanned_cost(State& state, Shot& shot) {
-  double seconds = 0;
-  if (shot.unplanned > 0) {
-    if (shot.take_work == kNoIndex) shot.take_work = take_work_of(state, shot.spec);
-    const auto takes = std::count_if(shot.takes.begin(), shot.takes.end(),
-                                     [](const Take& take) { return !is_planned(take); });
-    seconds = static_cast<double>(takes) * expected(state, shot, state.take_works[shot.take_work].all);
-  }
-  const double more = seconds - shot.unplanned_seconds;
+  if (shot.take_work == kNoIndex) shot.take_work = take_work_of(state, shot.spec);
+  const double seconds = unplanned_seconds(state, shot);
+  add_left(state, shot, seconds - shot.unplanned_seconds);
   shot.unplanned_seconds = seconds;
-  shot.left_seconds = std::max(0.0, shot.left_seconds + more);
-  state.left_seconds = std::max(0.0, state.left_seconds + more);
 }
 
 void add_cost(State& state, Task& task, double sign) {
-  const double seconds = sign * static_cast<double>(task.cost);
-  Shot& shot = state.shots[task.shot];
-  shot.left_seconds = std::max(0.0, shot.left_seconds + seconds);
-  state.left_seconds = std::max(0.0, state.left_seconds + seconds);
+  add_left(state, state.shots[task.shot], sign * static_cast<double>(task.cost));
 }
 
 void set_paths(State& state, TaskId first) {
   Costs costs(state);
   for (TaskId id = state.tasks.size(); id >= first; --id) {
     Task& task = state.tasks[id - 1];
-    task.cost = costs.of(task);
+    const float cost = costs.of(task);
+    set_path(state, task, cost, cost + path_behind(state, task));
     if (!is_final(task.state)) add_cost(state, task, 1);
-    set_path(state, task, task.cost + path_behind(state, task));
     for (const Dependency& need : task.plan.needs) {
       if (need.task < first) raise_path(state, state.tasks[need.task - 1], task.path);
     }
@@ -300,15 +282,15 @@ void set_paths(State& state, TaskId first) {
 }
 
 void refresh_paths(State& state, Shot& shot) {
-  if (shot.unplanned > 0) count_unplanned_cost(state, shot);
+  count_unplanned_cost(state, shot);
   Costs costs(state);
   for (auto id = shot.tasks.rbegin(); id != shot.tasks.rend(); ++id) {
     Task& task = state.tasks[*id - 1];
     if (is_final(task.state)) continue;
+    const float cost = costs.of(task);
     add_cost(state, task, -1);
-    task.cost = costs.of(task);
+    set_path(state, task, cost, cost + path_behind(state, task));
     add_cost(state, task, 1);
-    set_path(state, task, task.cost + path_behind(state, task));
   }
 }
 
@@ -322,6 +304,7 @@ void charge(State& state, Task& task, const Charge& charge) {
   flow.pass += charge.seconds * charge.flow_rate;
   task.lease.flow = shot.flow;
   task.lease.charge = charge;
+  count_held(state, task, charge.seconds);
 }
 
 void settle(State& state, const Task& task, double seconds) {

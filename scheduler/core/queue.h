@@ -18,6 +18,8 @@ std::uint32_t bucket_of(State& state, FlowId flow, const Needs& needs);
 
 // A new shot: its flow and claims.
 void add_shot(State& state, ShotId shot);
+// Into State::with_deadline while it is open.
+void watch_deadline(State& state, ShotId shot);
 void set_urgent(State& state, ShotId shot, bool urgent);
 
 // Puts the task into its bucket or takes it out, according to its state, its shot and its back-off.

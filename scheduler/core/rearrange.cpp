@@ -82,18 +82,17 @@ void Decider::unstack() {
     for (auto task_id = leases.rbegin(); task_id != leases.rend() && to_move > 0 && !idle.empty();
          ++task_id) {
       const Task& task = state_.task(*task_id);
-      if (task.state != TaskState::kLeased) continue;
+      if (task.state != TaskState::kLeased || task.lease.behind == kNoIndex) continue;
       --to_move;
       if (task.lease.revoking) {  // on its way to one of them
         idle.pop_back();
         continue;
       }
-      const Needs needs = needs_of(state_, task);
+      const Bucket& bucket = state_.buckets[task.lease.behind];
       const auto taker = std::find_if(idle.begin(), idle.end(), [&](WorkerId other) {
         const Worker& worker = state_.workers[other];
-        return policy::fit(worker, needs) == policy::Fit::kFits &&
-               policy::has_memory(worker, needs.memory_bytes) && !avoids(state_, task, worker) &&
-               reservation_of(state_, other) == nullptr;
+        return bucket.fits[worker.kind] && hold_of(state_, worker, bucket) == Hold::kNone &&
+               !avoids(state_, task, worker) && reservation_of(state_, other) == nullptr;
       });
       if (taker == idle.end() || !waits_long(state_.workers[id])) continue;
       idle.erase(taker);
@@ -180,25 +179,18 @@ void Decider::relieve_stragglers() {
 
 // Deadlines are times of the wall clock by their nature; nothing else is decided by it.
 void Decider::look_at_deadlines() {
-  std::vector<ShotId> open;
-  bool due = false;
-  for (const ShotId id : state_.with_deadline) {
-    const Shot& shot = state_.shots[id];
-    if (shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled) continue;
-    open.push_back(id);
-    due = due || shot.look_at_ms <= now_.boot_ms;
-  }
-  if (!due) return;
-  std::sort(open.begin(), open.end(), [&](ShotId a, ShotId b) {
-    const std::int64_t first = state_.shots[a].spec.deadline_wall_ms,
-                       second = state_.shots[b].spec.deadline_wall_ms;
-    return first != second ? first < second : a < b;
-  });
   std::vector<double> work(state_.shows.size());  // of each show's shots that are due no later
-  for (const ShotId id : open) {
-    const Shot& shot = state_.shots[id];
-    work[shot.show] += shot.left_seconds;
-    if (shot.look_at_ms <= now_.boot_ms) look_at_deadline(id, work[shot.show]);
+  const auto& open = state_.with_deadline;
+  for (auto next = open.begin(); next != open.end();) {
+    const auto after = open.upper_bound({next->first, kNoIndex});
+    for (auto same = next; same != after; ++same) {
+      const Shot& shot = state_.shots[same->second];
+      work[shot.show] += shot.left_seconds;
+    }
+    for (; next != after; ++next) {
+      const Shot& shot = state_.shots[next->second];
+      if (shot.look_at_ms <= now_.boot_ms) look_at_deadline(next->second, work[shot.show]);
+    }
   }
 }
 
@@ -219,8 +211,8 @@ void Decider::look_at_deadline(ShotId id, double work_seconds) {
   // The slack cannot run out before it has passed, unless estimates or the queue change: look again well
   // before.
   const auto pause_ms = static_cast<std::int64_t>(std::clamp(slack / 8, 1.0, 30.0) * 1000);
-  emit(record::DeadlineSeen{id, policy::at_risk(slack, left), static_cast<std::int64_t>(slack * 1000),
-                            now_.boot_ms + pause_ms});
+  emit(record::DeadlineSeen{id, shot.urgent || policy::at_risk(slack, left),
+                            static_cast<std::int64_t>(slack * 1000), now_.boot_ms + pause_ms});
 }
 
 }  // namespace rushes::scheduler

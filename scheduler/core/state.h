@@ -106,7 +106,9 @@ struct Lease {
   std::int64_t started_ms = 0;
   FlowId flow = kNoIndex;
   Charge charge;
-  std::uint32_t behind = kNoIndex;  // while it waits behind running ones: its needs, as in State::behind
+  bool loads = false;               // it began with another model than its worker had loaded
+  FlowId slot_of = kNoIndex;        // the flow that its slot counts for, or, where it
+  std::uint32_t behind = kNoIndex;  // waits behind running ones: the bucket it was in
 };
 
 struct Progress {  // soft
@@ -222,10 +224,11 @@ struct Shot {
   std::vector<TaskId> tasks;           // all of them, ascending
   TaskCounts counts{};                 // tasks by state
   std::uint64_t unplanned = 0;         // tasks of takes that are not planned yet, see Decider::plan_takes()
-  double unplanned_seconds = 0;        // expected of those
+  double unplanned_seconds = 0;        // expected of those, and of an upgrade that is still to come
   std::uint32_t take_work = kNoIndex;  // index into State::take_works
   std::uint32_t ready = 0;             // tasks in buckets, without those that would run ahead
   std::uint32_t claims = 0;            // index into State::claims
+  std::uint32_t pool = kNoIndex;       // index into State::pools
   FlowId flow = kNoIndex;              // where its tasks wait
   bool urgent = false;                 // its deadline is in danger
   std::int64_t slack_ms = 0;           // what the deadline left when it was looked at
@@ -256,12 +259,14 @@ struct Worker {
   // soft
   bool connected = false;
   std::int64_t seen_ms = 0, seen_wall_ms = 0;
-  std::vector<TaskId> leases;                     // tasks that it holds, oldest first
-  std::vector<std::uint64_t> held_memory;         // bytes that they may need, the largest first
-  std::uint32_t counted_slots = 0;                // in State::slots
-  std::uint32_t kind = 0;                         // equal for workers that offer the same
-  std::unordered_set<Digest, DigestHash> cached;  // that it says it holds, bounded
-  Digest model_loaded{};                          // of the task it started last
+  std::vector<TaskId> leases;                         // tasks that it holds, oldest first
+  std::vector<std::uint64_t> held_memory;             // bytes that they may need, the largest first
+  std::uint32_t counted_slots = 0;                    // in State::slots
+  std::uint32_t kind = kNoIndex;                      // index into State::kinds
+  Digest model_given{};                               // of the task it was given last
+  bool counted_loaded = false, counted_idle = false;  // in LoadedModel
+  std::unordered_set<Digest, DigestHash> cached;      // that it says it holds, bounded
+  Digest model_loaded{};                              // of the task it started last
   std::uint64_t accepted = 0, failed = 0;
   double compute_seconds = 0;
   bool changed = false;  // it stands in State::changed
@@ -310,6 +315,7 @@ struct Bucket {
   Needs needs;
   std::map<LaneKey, Lane> lanes;
   std::set<std::pair<float, LaneKey>> by_path;  // minus the path of each lane's first task
+  std::uint32_t pool = kNoIndex;                // index into State::pools; kNoIndex: needs no model
   std::uint32_t place = kNoIndex;               // in Flow::buckets or Flow::ahead, while it has lanes
   std::vector<bool> fits;                       // by Worker::kind: whether those workers may ever take it
 };
@@ -321,6 +327,7 @@ struct Flow {
   std::uint32_t priority = 0;  // with the deadline's boost
   Digest model{};
   std::uint32_t shots = 0;                    // that have ready tasks
+  std::uint32_t slots = 0;                    // that its tasks hold
   double pass = 0;                            // virtual time
   std::vector<std::uint32_t> buckets, ahead;  // that have lanes
 };
@@ -345,16 +352,42 @@ struct Sharing {
   bool operator==(const Sharing&) const = default;
 };
 
-// The work of a take's first rendering, by stage: what a shot that is not planned yet will be.
+// The work of a take's first rendering and of its upgrade, by stage: what a shot that is not planned yet will
+// be.
+using StageWork = std::array<double, kStages>;
 struct TakeWork {
-  std::array<double, kStages> all{}, path{};  // all tasks; those on the longest way from its start to its end
+  StageWork all{}, path{};                // all tasks; those on the longest way from its start to its end
+  StageWork revision{}, revision_path{};  // of one window
+  StageWork upgrade{}, upgrade_path{};
 };
 struct TakeShape {
   Digest model{};
-  std::uint32_t frames = 0, steps = 0;
+  std::uint32_t frames = 0, steps = 0, master_steps = 0, scale = 0;  // scale 0: no upgrade
   float guidance = 1;
   bool gate = false;
   auto operator<=>(const TakeShape&) const = default;
+};
+
+// Workers that offer the same.
+struct Kind {
+  Worker offer;                            // of the first of them, as it came
+  std::uint32_t numeric_class = kNoIndex;  // index into State::classes: the first that it offers
+  std::uint32_t slots = 0;                 // of connected workers
+};
+
+// What one model has to do in one numeric class.
+struct Pool {
+  Digest model{};
+  std::uint32_t numeric_class = kNoIndex;  // index into State::classes; kNoIndex: of shots that have none yet
+  double left_seconds = 0;                 // expected, of all that is open of its shots
+  std::uint32_t ready = 0;  // tasks in buckets that need the model, but for those that run ahead
+  double ready_seconds = 0, held_seconds = 0;  // expected of those, and of the leased ones
+};
+
+// A model and the workers that were given a task of it last.
+struct LoadedModel {
+  std::vector<std::uint32_t> slots, idle;  // by kind: their slots; how many of them have a free one
+  policy::Estimate load;                   // seconds that loading it took
 };
 
 // A worker kept free for a wide task (policy/backfill.h).
@@ -419,15 +452,20 @@ struct State {
   std::set<WorkerId> stacked;                     // hold more than they have slots: some of it waits
   std::map<std::uint32_t, std::uint32_t> behind;  // how many attempts wait there, by the bucket they were in
   std::set<TaskId> running_ahead;                 // held before their checkpoint's verdict
-  std::vector<ShotId> with_deadline;              // open shots
-  double left_seconds = 0;                        // expected, of all open tasks together
-  ShotId paths_cursor = 0;                        // the next shot whose estimates are looked at
-  std::uint32_t slots = 0;                        // of connected workers
+  std::set<std::pair<std::int64_t, ShotId>> with_deadline;  // open shots
+  double left_seconds = 0;                                  // expected, of all open tasks together
+  std::uint64_t judged = 0, revised = 0;  // versions of takes; those that the farm rendered again
+  ShotId paths_cursor = 0;                // the next shot whose estimates are looked at
+  std::uint32_t slots = 0;                // of connected workers
   Sharing sharing;
   std::map<TakeShape, std::uint32_t> take_shapes;
   std::vector<TakeWork> take_works;
-  std::map<std::string, std::uint32_t> worker_kinds;   // by what they offer
-  std::vector<Worker> kinds;                           // the first worker of each kind, as it came
+  std::map<std::string, std::uint32_t> worker_kinds;  // by what they offer
+  std::vector<Kind> kinds;
+  std::vector<std::string> classes;  // numeric classes that somebody offered or a shot is pinned to
+  std::vector<Pool> pools;
+  std::map<std::pair<Digest, std::uint32_t>, std::uint32_t> pool_index;
+  std::map<Digest, LoadedModel> models;
   std::set<std::pair<std::int64_t, TaskId>> expiries;  // of every lease
   std::set<std::pair<std::int64_t, TaskId>> retries;   // tasks held back
   std::set<WorkerId> hungry;                           // could hold more than they do

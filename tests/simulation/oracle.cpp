@@ -164,7 +164,7 @@ bool Oracle::could_take(const State& state, scheduler::WorkerId id, const std::s
   for (const scheduler::Bucket& bucket : state.buckets) {
     if (bucket.lanes.empty() || bucket.needs.ahead) continue;
     if (!show.empty() && state.shows[state.flows[bucket.flow].show].name != show) continue;
-    if (scheduler::hold_of(state, worker, bucket.needs) != scheduler::Hold::kNone) continue;
+    if (scheduler::hold_of(state, worker, bucket) != scheduler::Hold::kNone) continue;
     for (const auto& [key, lane] : bucket.lanes)
       for (const scheduler::ReadyKey& ready : lane) {
         const scheduler::Task& task = state.task(ready.task);

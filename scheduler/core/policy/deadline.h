@@ -3,8 +3,10 @@
 // What is left of the shot needs at least its longest remaining path; and the work of all shots of its show
 // that are due no later needs the slots that the show is entitled to (earliest deadline first is feasible
 // exactly when that holds for every deadline: Liu and Layland 1973). The slack is what the deadline leaves
-// beside that; it has run out when it is less than kMargin of what is left: estimates are wrong by as much,
-// and boosting only at zero would be too late.
+// beside that; it is in danger when it is less than kMargin of what is left: estimates are wrong by that
+// much, hosts leave, critics want more, and boosting only at zero would be too late. What was in danger once
+// is boosted until it is done: let go as soon as it catches up, it would wait again until nothing may go
+// wrong.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -14,7 +16,7 @@
 
 namespace rushes::scheduler::policy {
 
-inline constexpr double kMargin = 0.4;
+inline constexpr double kMargin = 1;
 
 // slots: that the show is entitled to.
 inline double seconds_left(double path_seconds, double work_seconds, double slots) {

@@ -5,13 +5,10 @@
 #include "scheduler/core/policy/numeric_class.h"
 
 namespace rushes::scheduler::policy {
-namespace {
 
 bool has_devices(const Worker& worker) {
   return std::any_of(worker.numeric_classes.begin(), worker.numeric_classes.end(), is_gpu_class);
 }
-
-}  // namespace
 
 Fit fit(const Worker& worker, const Needs& needs) {
   if (needs.model != Digest{} &&

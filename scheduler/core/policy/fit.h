@@ -19,6 +19,7 @@ enum class Fit : std::uint8_t { kFits, kNoModel, kNoClass, kNoMemory };
 
 // What the worker offers when it holds nothing.
 Fit fit(const Worker& worker, const Needs& needs);
+bool has_devices(const Worker& worker);            // a GPU worker
 std::uint64_t largest_task(const Worker& worker);  // bytes that one attempt may need there
 
 // `held`: bytes of each attempt, the largest first.

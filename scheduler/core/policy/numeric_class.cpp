@@ -1,6 +1,7 @@
 #include "scheduler/core/policy/numeric_class.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "scheduler/core/policy/fit.h"
 
@@ -24,6 +25,26 @@ std::string choose_class(const Worker& worker, std::span<const Worker> workers, 
     if (gpu_there) return {};
   }
   return worker.numeric_classes.front();
+}
+
+bool may_begin(std::span<const ClassOutlook> classes, std::size_t here, double path, double work,
+               double waiting) {
+  constexpr double kAlike = 1.05;
+  // When every class has done its own and the rest evenly: what waits, and pace-1 seconds of what is pinned,
+  // over pace-1 seconds that pass in a second.
+  double all = waiting, speed = 0;
+  for (const ClassOutlook& each : classes) {
+    all += each.left_seconds / each.pace;
+    speed += each.slots / each.pace;
+  }
+  if (!(speed > 0)) return true;
+  const auto done = [&](const ClassOutlook& at, double busy) {
+    return std::max(at.left_seconds / at.slots, busy) + std::max(path, work / at.slots) * at.pace;
+  };
+  double soonest = std::numeric_limits<double>::infinity();
+  for (const ClassOutlook& each : classes)
+    if (each.slots > 0) soonest = std::min(soonest, done(each, all / speed));
+  return done(classes[here], 0) <= kAlike * soonest;
 }
 
 }  // namespace rushes::scheduler::policy

@@ -7,7 +7,7 @@
 // Thread contract: pure functions.
 #pragma once
 
-#include <algorithm>
+#include <cstdint>
 #include <span>
 #include <string>
 
@@ -20,13 +20,19 @@ bool is_gpu_class(const std::string& numeric_class);  // "cuda-..."
 // The class, or empty when this worker should not begin the shot. `needs` names the model.
 std::string choose_class(const Worker& worker, std::span<const Worker> workers, const Needs& needs);
 
-// Whether a shot should begin on a worker of a slower class although a faster one is there: as long as it
-// ends no later than it would on the faster class once that has done everything else. Otherwise the slow
-// worker would be the last of the farm, with a whole shot pinned to it. Paces within kAlike of each other are
-// one.
-inline constexpr double kAlike = 1.3;
-inline bool may_begin_slower(double path_here, double path_faster, double left_seconds, std::uint32_t slots) {
-  return path_here <= left_seconds / std::max(1u, slots) + path_faster;
-}
+// What a shot would meet in a class.
+struct ClassOutlook {
+  double pace = 1;          // seconds there of what takes one second on a device of pace 1
+  double left_seconds = 0;  // of the shots that are pinned to it, there
+  std::uint32_t slots = 0;  // that fit the shot
+};
+
+// Whether a shot should begin in the class `here`, of pace-1 seconds `path` on its longest way and `work`
+// altogether. Each class takes its shots to the end, so one that has more left than others keeps them waiting
+// while others run dry: a shot begins where it is done soonest, except that a class which would be later may
+// have it as long as the whole farm is not done before. `waiting`: pace-1 seconds of all shots that have not
+// begun.
+bool may_begin(std::span<const ClassOutlook> classes, std::size_t here, double path, double work,
+               double waiting);
 
 }  // namespace rushes::scheduler::policy

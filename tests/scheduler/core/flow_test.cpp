@@ -32,7 +32,7 @@ TEST(Flow, ABatchIsDraftedJudgedApprovedAndDelivered) {
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kQueued);
   SimWorker a(farm, "a"), b(farm, "b");
   a.hello();
-  EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDrafting);
+  EXPECT_EQ(farm.shot("demo/sh020").state, ShotState::kDrafting) << "the longer one decides the end";
   b.hello();
   run_to_end(farm, {&a, &b});
   for (const char* key : {"demo/sh010", "demo/sh020"}) {

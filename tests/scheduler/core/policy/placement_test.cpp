@@ -6,6 +6,7 @@
 #include "scheduler/core/policy/backfill.h"
 #include "scheduler/core/policy/estimate.h"
 #include "scheduler/core/policy/fit.h"
+#include "scheduler/core/policy/numeric_class.h"
 #include "scheduler/core/policy/prefetch.h"
 #include "scheduler/core/policy/straggler.h"
 
@@ -90,7 +91,22 @@ TEST(Backfill, AFewReservationsOnly) {
   EXPECT_FALSE(may_reserve(8, 1000));
 }
 
-TEST(Estimate, FollowsRfc6298) {
+TEST(NumericClass, AShotBeginsWhereItIsDoneSoonest) {
+  // Two classes alike; the first has 1000 s more to do over its 10 slots.
+  EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{1, 0, 10}, {1, 0, 10}}, 0, 100, 100, 0));
+  EXPECT_FALSE(may_begin(std::vector<ClassOutlook>{{1, 1000, 10}, {1, 0, 10}}, 0, 100, 100, 0));
+  EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{1, 1000, 10}, {1, 0, 10}}, 1, 100, 100, 0));
+  // Much else waits: both will be busy for as long.
+  EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{1, 1000, 10}, {1, 0, 10}}, 0, 100, 100, 5000));
+  // A slow class would be the last one, unless the farm has that long to do anyway.
+  EXPECT_FALSE(may_begin(std::vector<ClassOutlook>{{3, 0, 10}, {1, 0, 10}}, 0, 100, 100, 1000));
+  EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{3, 0, 10}, {1, 0, 10}}, 0, 100, 100, 10'000));
+  // Few slots keep a shot of many takes waiting behind itself.
+  EXPECT_FALSE(may_begin(std::vector<ClassOutlook>{{1, 0, 1}, {1, 0, 100}}, 0, 100, 1000, 0));
+  EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{1, 0, 0}, {1, 0, 0}}, 0, 100, 100, 0));
+}
+
+TEST(Estimate, FollowsRfc6298WithALongerMemory) {
   Estimate e = learned({}, 10);
   EXPECT_DOUBLE_EQ(e.mean, 10);
   EXPECT_DOUBLE_EQ(e.deviation, 5);
@@ -99,7 +115,7 @@ TEST(Estimate, FollowsRfc6298) {
   EXPECT_NEAR(e.deviation, 0, 0.01);
   const Estimate before = e;
   e = learned(e, 14);
-  EXPECT_DOUBLE_EQ(e.mean, before.mean + (14 - before.mean) / 8);
+  EXPECT_DOUBLE_EQ(e.mean, before.mean + (14 - before.mean) * 2 / 43);
   EXPECT_DOUBLE_EQ(e.deviation, before.deviation + (4 - before.deviation) / 4);
   EXPECT_LT(learned(before, 1000).mean, 11);  // one that also loaded weights
   EXPECT_DOUBLE_EQ((Expected{10, 2, true}.late()), 18);

@@ -7,6 +7,7 @@
 #include "scheduler/core/policy/limits.h"
 #include "scheduler/core/policy/path.h"
 #include "scheduler/core/policy/priority.h"
+#include "scheduler/core/policy/revisions.h"
 
 namespace rushes::scheduler::policy {
 namespace {
@@ -36,25 +37,55 @@ TEST(Deadline, IsAtRiskBeforeTheSlackIsGone) {
   EXPECT_DOUBLE_EQ(seconds_left(200, 300, 2), 200);
   EXPECT_DOUBLE_EQ(slack_seconds(1'000'000, 0, 400), 600);
   EXPECT_FALSE(at_risk(600, 400));
-  EXPECT_FALSE(at_risk(161, 400));
-  EXPECT_TRUE(at_risk(159, 400));
+  EXPECT_FALSE(at_risk(401, 400));
+  EXPECT_TRUE(at_risk(399, 400));
   EXPECT_TRUE(at_risk(-50, 400));
 }
 
 TEST(Path, DecidesTheEndOnlyWhenLittleElseIsLeft) {
-  EXPECT_FALSE(decides_the_end(100, 4000, 10));
+  EXPECT_FALSE(decides_the_end(100, 7000, 10));
   EXPECT_TRUE(decides_the_end(100, 1000, 10));
   EXPECT_TRUE(decides_the_end(100, 0, 0));
 }
 
 TEST(Affinity, StaysForALoadOfTheWholeFarmOrFourTasks) {
-  EXPECT_TRUE(may_stay(-5, 1, 1, 1));
-  EXPECT_TRUE(may_stay(60, 1, 1, 1));
-  EXPECT_FALSE(may_stay(61, 1, 1, 1));
-  EXPECT_TRUE(may_stay(400, 100, 1, 1));
-  EXPECT_FALSE(may_stay(401, 100, 1, 1));
-  EXPECT_TRUE(may_stay(2400, 1, 1, 40));
-  EXPECT_FALSE(may_stay(601, 1, 0.25, 40));
+  const auto stays = [](double lag, double seconds, double rate, std::uint32_t slots) {
+    return may_stay({lag, rate, 0, 0.5}, seconds, 60, slots);
+  };
+  EXPECT_TRUE(stays(-5, 1, 1, 2));
+  EXPECT_TRUE(stays(120, 1, 1, 2));
+  EXPECT_FALSE(stays(121, 1, 1, 2));
+  EXPECT_TRUE(stays(400, 100, 1, 2));
+  EXPECT_FALSE(stays(401, 100, 1, 2));
+  EXPECT_TRUE(stays(2400, 1, 1, 40));
+  EXPECT_FALSE(stays(601, 1, 0.25, 40));
+}
+
+TEST(Affinity, StaysWhileWhatIsPassedOverHasItsShareOfTheSlots) {
+  EXPECT_FALSE(may_stay({9e9, 1, 9, 0.25}, 1, 60, 40));
+  EXPECT_TRUE(may_stay({9e9, 1, 10, 0.25}, 1, 60, 40));
+}
+
+TEST(Affinity, LoadsOnlyWhatEndsSoonerByIt) {
+  constexpr double kLoad = 60;
+  EXPECT_TRUE(worth_loading({1, 0, 1, 0}, {}, kLoad));  // nobody has it
+  // Two slots have it: what waits keeps them busy for a minute, or what runs does.
+  EXPECT_FALSE(worth_loading({119, 0, 119, 2}, {}, kLoad));
+  EXPECT_TRUE(worth_loading({121, 0, 121, 2}, {}, kLoad));
+  EXPECT_TRUE(worth_loading({1, 300, 1, 2}, {}, kLoad));
+  // Little waits now, but much is left: more than of the slot's own model.
+  EXPECT_TRUE(worth_loading({10, 0, 1000, 2}, {0, 0, 400, 1}, kLoad));
+  EXPECT_FALSE(worth_loading({10, 0, 1000, 2}, {0, 0, 450, 1}, kLoad));
+}
+
+TEST(Revisions, AreLearnedAndTheLastOfSeveralTakesDecides) {
+  EXPECT_DOUBLE_EQ(revised_share(0, 0), kPrior);
+  EXPECT_NEAR(revised_share(10'000, 5'000), 0.5, 1e-3);
+  EXPECT_DOUBLE_EQ(expected_rounds(0.5, 2), 0.75);
+  EXPECT_DOUBLE_EQ(expected_rounds(0.5, 0), 0);
+  EXPECT_DOUBLE_EQ(expected_rounds_of_all(0.5, 1, 1), 0.5);
+  EXPECT_DOUBLE_EQ(expected_rounds_of_all(0.5, 2, 2), 0.75 + 0.4375);
+  EXPECT_DOUBLE_EQ(expected_rounds_of_all(0.5, 2, 0), 0);
 }
 
 TEST(Limits, ByStageOrByName) {
