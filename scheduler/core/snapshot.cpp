@@ -7,9 +7,9 @@ namespace rushes::scheduler {
 namespace {
 
 // Rows in the order in which they rebuild a State: the first byte of their keys.
-enum class Kind : char { kFarm = 1, kBatch, kWorker, kShot, kTask, kEstimate, kEnd };
+enum class RowKind : char { kFarm = 1, kBatch, kWorker, kShot, kTask, kEstimate, kEnd };
 
-std::string key_of(Kind kind, std::uint64_t number = 0) {
+std::string key_of(RowKind kind, std::uint64_t number = 0) {
   std::string key(1, static_cast<char>(kind));
   for (int shift = 56; shift >= 0; shift -= 8) key += static_cast<char>(number >> shift);
   return key;
@@ -17,7 +17,7 @@ std::string key_of(Kind kind, std::uint64_t number = 0) {
 
 std::string key_of(const WorkKey& key) {
   const Digest name = storage::digest_of(key.model + '\0' + key.numeric_class);  // of any length
-  return key_of(Kind::kEstimate, static_cast<std::uint64_t>(key.stage) << 32 | key.level) +
+  return key_of(RowKind::kEstimate, static_cast<std::uint64_t>(key.stage) << 32 | key.level) +
          std::string(name.begin(), name.end());
 }
 
@@ -153,17 +153,17 @@ std::vector<SnapshotRow> changed_rows(const State& state) {
   const auto put = [&rows](std::string key, const Bytes& row) {
     rows.push_back({std::move(key), std::string(row.begin(), row.end())});
   };
-  put(key_of(Kind::kFarm),
+  put(key_of(RowKind::kFarm),
       encode_record(record::FarmRow{state.next_lease, state.epoch, state.events.last()}));
   for (std::size_t i = changed.batches; i < state.batches.size(); ++i)
-    put(key_of(Kind::kBatch, i + 1), encode_record(record::BatchRow{i + 1, state.batches[i]}));
+    put(key_of(RowKind::kBatch, i + 1), encode_record(record::BatchRow{i + 1, state.batches[i]}));
   for (const WorkerId id : changed.workers)
-    put(key_of(Kind::kWorker, id), encode_record(record::WorkerRow{id, state.workers[id]}));
-  for (const ShotId id : changed.shots) put(key_of(Kind::kShot, id), encode_row(id, state.shots[id]));
-  for (const TaskId id : changed.tasks) put(key_of(Kind::kTask, id), encode_row(state.task(id)));
+    put(key_of(RowKind::kWorker, id), encode_record(record::WorkerRow{id, state.workers[id]}));
+  for (const ShotId id : changed.shots) put(key_of(RowKind::kShot, id), encode_row(id, state.shots[id]));
+  for (const TaskId id : changed.tasks) put(key_of(RowKind::kTask, id), encode_row(state.task(id)));
   for (const auto& [key, estimate] : state.rates)
     put(key_of(key), encode_record(record::EstimateRow{key, estimate}));
-  put(key_of(Kind::kEnd), encode_record(record::SnapshotEnd{}));
+  put(key_of(RowKind::kEnd), encode_record(record::SnapshotEnd{}));
   return rows;
 }
 

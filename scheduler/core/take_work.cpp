@@ -81,7 +81,7 @@ double unplanned_seconds(const State& state, const Shot& shot) {
   double takes = 0, rounds = 0;
   for (const Take& take : shot.takes) {
     if (!is_open(take)) continue;
-    takes += take.versions.empty() ? 1 : 0;
+    takes += is_planned(take) ? 0 : 1;
     rounds += policy::expected_rounds(share, rounds_left(shot, take));
   }
   double seconds =

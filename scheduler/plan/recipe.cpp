@@ -33,8 +33,10 @@ Result<Recipe> decode_recipe(std::span<const std::uint8_t> bytes) {
     if (bytes.size() > codec::kMaxRecipeBytes) codec::malformed("size", "larger than a recipe can be");
     const auto words = codec::aligned_words(bytes.data(), bytes.size());
     const kj::ArrayPtr<const capnp::word> segments[1] = {words};
-    capnp::SegmentArrayMessageReader message(kj::arrayPtr(segments, 1),
-                                             {2 * words.size() + 1024, codec::kMaxNesting});
+    // Not by its size: the canonical form takes the zeros out of a list, and the reader counts them all the
+    // same.
+    capnp::SegmentArrayMessageReader message(
+        kj::arrayPtr(segments, 1), {codec::kMaxRecipeBytes / sizeof(capnp::word), codec::kMaxNesting});
     return codec::read(message.getRoot<records::Recipe>());
   });
 }
