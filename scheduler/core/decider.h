@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "scheduler/core/core.h"
+#include "scheduler/core/placement.h"
 #include "scheduler/core/policy/fair_share.h"
 
 namespace rushes::scheduler {
@@ -138,6 +139,7 @@ class Decider {
   std::optional<Pick> head_of(WorkerId worker, std::uint32_t bucket) const;
   std::optional<Pick> head_of(WorkerId worker, const Lane& lane) const;
   bool may_take(WorkerId worker, const Task& task) const;
+  const Outlook& outlook_for(const Task& task) const;
   TaskId nearest_of(WorkerId worker, const Pick& pick) const;
   static bool goes_before(const Pick& a, const Pick& b);
   std::optional<Pick> stay_or_switch(WorkerId worker, const Pick& due,
@@ -169,6 +171,10 @@ class Decider {
   const Now now_;
   const std::uint64_t random_;
   Decision decision_;
+  // The last answer of outlook_for(): for this bucket, when so many records had been decided.
+  mutable Outlook outlook_;
+  mutable std::uint32_t outlook_bucket_ = kNoIndex;
+  mutable std::size_t outlook_records_ = 0;
 };
 
 }  // namespace rushes::scheduler

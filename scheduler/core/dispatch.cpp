@@ -291,7 +291,20 @@ std::optional<Decider::Pick> Decider::head_of(WorkerId id, const Lane& lane) con
 }
 
 bool Decider::may_take(WorkerId id, const Task& task) const {
-  return !avoids(state_, task, state_.workers[id]) && leaves_reservation(state_, id, task, now_.boot_ms);
+  const Outlook none;
+  const Outlook& outlook = chooses_class(state_, task) ? outlook_for(task) : none;
+  return !avoids(state_, task, state_.workers[id], outlook) &&
+         leaves_reservation(state_, id, task, now_.boot_ms);
+}
+
+// Asked for many tasks of a bucket in a row, before anything is decided.
+const Outlook& Decider::outlook_for(const Task& task) const {
+  if (outlook_bucket_ != task.bucket || outlook_records_ != decision_.records.size()) {
+    outlook_ = outlook_of(state_, task);
+    outlook_bucket_ = task.bucket;
+    outlook_records_ = decision_.records.size();
+  }
+  return outlook_;
 }
 
 // Of the lane's tasks with about the longest path the one that is nearest to its data.

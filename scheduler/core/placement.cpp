@@ -110,32 +110,45 @@ bool leaves_reservation(const State& state, WorkerId id, const Task& task, std::
 namespace {
 
 // The shot has no class yet, and would be done sooner in another one than in the worker's.
-bool begins_too_late(const State& state, const Task& task, const Worker& worker) {
-  const Shot& shot = state.shots[task.shot];
-  if (!shot.numeric_class.empty() || task.bucket == kNoIndex || shot.left_seconds <= 0) return false;
-  const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
-  std::vector<policy::ClassOutlook> classes(state.classes.size());
-  for (std::size_t i = 0; i < classes.size(); ++i) {
-    const double measured = denoise_pace(state, shot, state.classes[i]);
-    if (measured > 0 && known > 0) classes[i].pace = measured / known;
-  }
-  const Bucket& bucket = state.buckets[task.bucket];
-  for (std::size_t kind = 0; kind < state.kinds.size(); ++kind)
-    if (bucket.fits[kind] && state.kinds[kind].numeric_class != kNoIndex)
-      classes[state.kinds[kind].numeric_class].slots += state.kinds[kind].slots;
-  double waiting = 0;
-  for (const Pool& pool : state.pools)
-    (pool.numeric_class == kNoIndex ? waiting : classes[pool.numeric_class].left_seconds) +=
-        pool.left_seconds;
+bool begins_too_late(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
   const std::uint32_t here = state.kinds[worker.kind].numeric_class;
-  if (here == kNoIndex || classes[here].slots == 0) return false;
-  return !policy::may_begin(classes, here, static_cast<double>(task.path), shot.left_seconds, waiting);
+  if (here == kNoIndex || outlook.classes[here].slots == 0) return false;
+  return !policy::may_begin(outlook.classes, here, static_cast<double>(task.path),
+                            state.shots[task.shot].left_seconds, outlook.waiting);
 }
 
 }  // namespace
 
+Outlook outlook_of(const State& state, const Task& task) {
+  const Shot& shot = state.shots[task.shot];
+  const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
+  Outlook outlook;
+  outlook.classes.resize(state.classes.size());
+  for (std::size_t i = 0; i < state.classes.size(); ++i) {
+    const double measured = denoise_pace(state, shot, state.classes[i]);
+    if (measured > 0 && known > 0) outlook.classes[i].pace = measured / known;
+  }
+  const Bucket& bucket = state.buckets[task.bucket];
+  for (std::size_t kind = 0; kind < state.kinds.size(); ++kind)
+    if (bucket.fits[kind] && state.kinds[kind].numeric_class != kNoIndex)
+      outlook.classes[state.kinds[kind].numeric_class].slots += state.kinds[kind].slots;
+  for (const Pool& pool : state.pools)
+    (pool.numeric_class == kNoIndex ? outlook.waiting : outlook.classes[pool.numeric_class].left_seconds) +=
+        pool.left_seconds;
+  return outlook;
+}
+
+bool chooses_class(const State& state, const Task& task) {
+  const Shot& shot = state.shots[task.shot];
+  return shot.numeric_class.empty() && task.bucket != kNoIndex && shot.left_seconds > 0;
+}
+
 bool avoids(const State& state, const Task& task, const Worker& worker) {
-  if (begins_too_late(state, task, worker)) return true;
+  return avoids(state, task, worker, chooses_class(state, task) ? outlook_of(state, task) : Outlook());
+}
+
+bool avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
+  if (!outlook.classes.empty() && begins_too_late(state, task, worker, outlook)) return true;
   const bool failed_here =
       task.failures > 0 && !task.bad_attempts.empty() && task.bad_attempts.back().worker == worker.name;
   const bool slow_here = task.slow_on < state.workers.size() && &state.workers[task.slow_on] == &worker;

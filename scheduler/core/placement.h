@@ -6,6 +6,7 @@
 
 #include "scheduler/core/policy/backfill.h"
 #include "scheduler/core/policy/fit.h"
+#include "scheduler/core/policy/numeric_class.h"
 #include "scheduler/core/state.h"
 
 namespace rushes::scheduler {
@@ -36,6 +37,16 @@ policy::Room room_of(const Worker& worker);
 // A task that failed here, or was too slow here, goes to another worker, if there is one that could take it;
 // so does a shot's first task where the shot would begin too slowly (policy/numeric_class.h).
 bool avoids(const State& state, const Task& task, const Worker& worker);
+
+// What the classes have to do, for the first task of a shot that has none yet: the same for all tasks of a
+// bucket.
+struct Outlook {
+  std::vector<policy::ClassOutlook> classes;  // as State::classes
+  double waiting = 0;
+};
+bool chooses_class(const State& state, const Task& task);
+Outlook outlook_of(const State& state, const Task& task);
+bool avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook);
 
 inline bool has_free_slot(const Worker& worker) { return worker.leases.size() < worker.slots; }
 // It needs no model, or the worker has it loaded.

@@ -5,9 +5,10 @@
 // or lags behind in virtual time by no more than a load's time on the whole farm (at least by kStay tasks).
 // Shows share the farm in space then instead of reloading in turns; the lag stays, and is made up for once.
 //
-// And a slot changes its model only if that ends something sooner: what waits for the model would keep those
-// that have it busy for longer than the load takes, or all that is left of the model would keep them busy for
-// longer than the load and what is left of the slot's own model. Otherwise it waits for more of its own.
+// And a slot changes its model only if that is worth several loads, for it may have to change back: what
+// waits for the model would keep those that have it busy for kEarned loads, or all that is left of the model
+// would keep them busy for twice that beyond what is left of the slot's own model. Otherwise it waits for
+// more of its own.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -17,7 +18,8 @@
 
 namespace rushes::scheduler::policy {
 
-inline constexpr double kStay = 4;  // tasks
+inline constexpr double kStay = 4;    // tasks
+inline constexpr double kEarned = 4;  // loads
 
 // What is passed over for the model that stays.
 struct Passed {
@@ -44,9 +46,9 @@ struct Demand {             // for one model, in seconds
 inline bool worth_loading(const Demand& wanted, const Demand& own, double load_seconds) {
   if (wanted.slots == 0) return true;
   const double ready = wanted.ready + wanted.held / 2;  // what runs is half done on average
-  if (ready > load_seconds * wanted.slots) return true;
+  if (ready > kEarned * load_seconds * wanted.slots) return true;
   const double own_left = own.slots > 0 ? own.left / own.slots : 0;
-  return wanted.left / wanted.slots > load_seconds + own_left;
+  return wanted.left / wanted.slots > 2 * kEarned * load_seconds + own_left;
 }
 
 }  // namespace rushes::scheduler::policy

@@ -29,7 +29,6 @@ std::string choose_class(const Worker& worker, std::span<const Worker> workers, 
 
 bool may_begin(std::span<const ClassOutlook> classes, std::size_t here, double path, double work,
                double waiting) {
-  constexpr double kAlike = 1.05;
   // When every class has done its own and the rest evenly: what waits, and pace-1 seconds of what is pinned,
   // over pace-1 seconds that pass in a second.
   double all = waiting, speed = 0;
@@ -44,7 +43,7 @@ bool may_begin(std::span<const ClassOutlook> classes, std::size_t here, double p
   double soonest = std::numeric_limits<double>::infinity();
   for (const ClassOutlook& each : classes)
     if (each.slots > 0) soonest = std::min(soonest, done(each, all / speed));
-  return done(classes[here], 0) <= kAlike * soonest;
+  return done(classes[here], 0) <= soonest;
 }
 
 }  // namespace rushes::scheduler::policy

@@ -13,7 +13,7 @@
 
 namespace rushes::scheduler::policy {
 
-inline constexpr double kCriticalPart = 0.15;  // of the time for all that is left; estimates are not exact
+inline constexpr double kCriticalPart = 0.2;  // of the time for all that is left; estimates are not exact
 
 inline bool decides_the_end(double path_seconds, double left_seconds, std::uint32_t slots) {
   return path_seconds > kCriticalPart * left_seconds / std::max(1u, slots);

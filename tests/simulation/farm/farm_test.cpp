@@ -21,7 +21,7 @@ models:
   - {name: wan-b, width: 320, height: 192, frames: 33, steps: 8, step: 4 s, load: 20 s}
 run_times: {spread: 0.3, stragglers: 0.02, straggler_factor: 4}
 hosts:
-  - {name: fast, count: 3, slots: 2, memory: 32 GiB, class: cuda-sm90, speed: 2, lost_every: 6 min, away: 1 min}
+  - {name: fast, count: 3, slots: 2, memory: 32 GiB, class: cuda-sm90, speed: 2, lost_every: 3 min, away: 1 min}
   - {name: slow, count: 4, memory: 16 GiB, class: cuda-sm86, failures: 0.02}
 shows:
   - {name: feature, weight: 2, floor: 0.2}

@@ -43,8 +43,8 @@ TEST(Deadline, IsAtRiskBeforeTheSlackIsGone) {
 }
 
 TEST(Path, DecidesTheEndOnlyWhenLittleElseIsLeft) {
-  EXPECT_FALSE(decides_the_end(100, 7000, 10));
-  EXPECT_TRUE(decides_the_end(100, 1000, 10));
+  EXPECT_FALSE(decides_the_end(100, 5001, 10));
+  EXPECT_TRUE(decides_the_end(100, 4999, 10));
   EXPECT_TRUE(decides_the_end(100, 0, 0));
 }
 
@@ -66,16 +66,16 @@ TEST(Affinity, StaysWhileWhatIsPassedOverHasItsShareOfTheSlots) {
   EXPECT_TRUE(may_stay({9e9, 1, 10, 0.25}, 1, 60, 40));
 }
 
-TEST(Affinity, LoadsOnlyWhatEndsSoonerByIt) {
+TEST(Affinity, LoadsOnlyWhatIsWorthSeveralLoads) {
   constexpr double kLoad = 60;
   EXPECT_TRUE(worth_loading({1, 0, 1, 0}, {}, kLoad));  // nobody has it
-  // Two slots have it: what waits keeps them busy for a minute, or what runs does.
-  EXPECT_FALSE(worth_loading({119, 0, 119, 2}, {}, kLoad));
-  EXPECT_TRUE(worth_loading({121, 0, 121, 2}, {}, kLoad));
-  EXPECT_TRUE(worth_loading({1, 300, 1, 2}, {}, kLoad));
-  // Little waits now, but much is left: more than of the slot's own model.
-  EXPECT_TRUE(worth_loading({10, 0, 1000, 2}, {0, 0, 400, 1}, kLoad));
-  EXPECT_FALSE(worth_loading({10, 0, 1000, 2}, {0, 0, 450, 1}, kLoad));
+  // Two slots have it: what waits keeps them busy for four loads, or what runs does.
+  EXPECT_FALSE(worth_loading({479, 0, 479, 2}, {}, kLoad));
+  EXPECT_TRUE(worth_loading({481, 0, 481, 2}, {}, kLoad));
+  EXPECT_TRUE(worth_loading({1, 962, 1, 2}, {}, kLoad));
+  // Little waits now, but much is left: eight loads more than of the slot's own model.
+  EXPECT_TRUE(worth_loading({10, 0, 2000, 2}, {0, 0, 515, 1}, kLoad));
+  EXPECT_FALSE(worth_loading({10, 0, 2000, 2}, {0, 0, 525, 1}, kLoad));
 }
 
 TEST(Revisions, AreLearnedAndTheLastOfSeveralTakesDecides) {
