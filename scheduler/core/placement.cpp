@@ -5,6 +5,7 @@
 #include "scheduler/core/estimates.h"
 #include "scheduler/core/index.h"
 #include "scheduler/core/policy/affinity.h"
+#include "scheduler/core/policy/fair_share.h"
 #include "scheduler/core/policy/limits.h"
 #include "scheduler/core/policy/numeric_class.h"
 
@@ -33,9 +34,16 @@ policy::Demand demand_of(const State& state, const Digest& model, std::uint32_t 
   return demand;
 }
 
+// What such a show lacks is worth any load and any class.
+bool is_under_floor(const State& state, ShowId id) {
+  const Show& show = state.shows[id];
+  return policy::below_floor({show.slots, true, show.weight, show.floor, show.pass}, state.slots) > 0;
+}
+
 // The worker would have to load the model first, and nothing is done sooner by that.
 bool needless_load(const State& state, const Worker& worker, const Bucket& bucket) {
   if (is_loaded(worker, bucket.needs) || !policy::has_devices(worker)) return false;
+  if (is_under_floor(state, state.flows[bucket.flow].show)) return false;
   const auto model = state.models.find(bucket.needs.model);
   if (model == state.models.end()) return false;
   const std::uint32_t numeric_class = state.kinds[worker.kind].numeric_class;
@@ -113,6 +121,7 @@ namespace {
 bool begins_too_late(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
   const std::uint32_t here = state.kinds[worker.kind].numeric_class;
   if (here == kNoIndex || outlook.classes[here].slots == 0) return false;
+  if (is_under_floor(state, state.shots[task.shot].show)) return false;
   return !policy::may_begin(outlook.classes, here, static_cast<double>(task.path),
                             state.shots[task.shot].left_seconds, outlook.waiting);
 }

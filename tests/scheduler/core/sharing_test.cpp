@@ -351,6 +351,43 @@ TEST(Sharing, AWorkerStaysWithItsModelWhileNobodyFallsFarBehind) {
   EXPECT_GE(std::min(done["one"], done["two"]), 140);
 }
 
+// A few short tasks are not worth a load of weights, unless their show has less than its floor.
+TEST(Sharing, AFloorIsWorthEveryLoad) {
+  for (const double floor : {0.0, 0.5}) {
+    Settings settings = test_settings();
+    settings.shows = {{"one", 1, 0}, {"two", 1, floor}};
+    TestFarm farm(settings);
+    farm.submit({test_shot("sh010", 33, 64, "one")});
+    auto other = std::make_shared<config::ModelManifest>(*test_model("other"));
+    other->files["vae"] = {"vae", std::string(64, 'b')};
+    std::vector<std::unique_ptr<SimWorker>> workers;
+    for (const char* name : {"a", "b", "c", "d"}) {
+      SimWorker& worker = *workers.emplace_back(std::make_unique<SimWorker>(farm, name, 1, 0));
+      worker.offer.numeric_classes = {"cuda-sm90-bf16"};
+      worker.offer.models = {{"tabletop", *digest_of_model(*test_model())},
+                             {"other", *digest_of_model(*other)}};
+      worker.hello();
+    }
+    const auto work = [&] {
+      for (auto& worker : workers) {
+        worker->receive();
+        if (!worker->held.empty()) complete_first(*worker);
+      }
+    };
+    for (int i = 0; i < 20; ++i) work();
+    farm.model = other;
+    config::Shot shot = test_shot("sh010", 33, 16, "two");
+    shot.model = "other";
+    farm.submit({shot});
+    std::uint32_t held = 0;
+    for (int i = 0; i < 10; ++i) {
+      work();
+      held = std::max(held, farm.state().shows[farm.shot("two/sh010").show].slots);
+    }
+    EXPECT_EQ(held, floor > 0 ? 2u : 1u);
+  }
+}
+
 TEST(Explain, SaysByHowMuchMemoryIsMissingAndWhenATaskStarts) {
   TestFarm farm;
   farm.submit({test_shot("sh010"), test_shot("sh020"), test_shot("sh030")});
