@@ -240,6 +240,8 @@ void Decider::on(const event::Skip& e) {
       return done(e.request, name + " is skipped when its attempt has stopped");
     }
     emit(record::TaskClosed{e.task, TaskState::kSkipped, "skipped by " + e.by, now_.wall_ms});
+    if (state_.task(e.task).plan.master_delivery)
+      close_upgrade(shot, take, "its delivery was skipped by " + e.by);
     follow_up(e.task);
     leave_attention(shot);
     return done(e.request, name + " is skipped");

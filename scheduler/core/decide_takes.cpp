@@ -289,6 +289,14 @@ void Decider::close_task(TaskId id, TaskState then, const std::string& reason) {
   }
 }
 
+// Nobody waits for the take's master any more.
+void Decider::close_upgrade(ShotId shot, std::uint32_t take, const std::string& reason) {
+  const UpgradeGraph& graph = state_.shots[shot].takes[take - 1].upgrade;
+  if (graph.enlarge == 0) return;
+  for (TaskId id = graph.enlarge; id <= graph.deliver; ++id)
+    if (state_.task(id).shot == shot) close_task(id, TaskState::kAborted, reason);
+}
+
 // The draft or master of another choice is not wanted any more.
 void Decider::withdraw_approval(ShotId shot, const std::string& reason) {
   const Shot& row = state_.shots[shot];
@@ -298,12 +306,7 @@ void Decider::withdraw_approval(ShotId shot, const std::string& reason) {
   }
   const std::uint32_t before = row.approved;
   if (row.draft_delivery != 0) close_task(row.draft_delivery, TaskState::kAborted, reason);
-  const UpgradeGraph& graph = row.takes[before - 1].upgrade;
-  if (graph.enlarge != 0) {
-    for (TaskId id = graph.enlarge; id <= graph.deliver; ++id) {
-      if (state_.task(id).shot == shot) close_task(id, TaskState::kAborted, reason);
-    }
-  }
+  close_upgrade(shot, before, reason);
   emit(record::TakeApproved{shot, 0, {}, now_.wall_ms});
   emit(record::TakesRanked{shot, {}, now_.wall_ms});
   move_take(shot, before, TakeState::kJudged, reason);

@@ -100,6 +100,7 @@ class Decider {
   void close_tasks(ShotId shot, std::uint32_t take, TaskState then,
                    const std::string& reason);  // take 0: all
   void close_task(TaskId task, TaskState then, const std::string& reason);
+  void close_upgrade(ShotId shot, std::uint32_t take, const std::string& reason);
   void withdraw_approval(ShotId shot, const std::string& reason);
   void finish_if_delivered(ShotId shot);
   void move_shot(ShotId shot, ShotState to, std::string reason = {}, TaskId task = 0);

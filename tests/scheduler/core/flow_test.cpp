@@ -308,6 +308,29 @@ TEST(Flow, ASkippedCritiqueIsUnknownAndTheTakeGoesOn) {
   EXPECT_EQ(farm.shot("demo/sh010").takes[0].versions[0].verdict, Verdict::kUnknown);
 }
 
+// Who skips a master's delivery wants nothing of the master: what would be made for it ends as well.
+TEST(Flow, ASkippedMasterEndsItsUpgrade) {
+  TestFarm farm;
+  config::Shot shot = test_shot("sh010", 33, 1);
+  shot.upgrade.enabled = true;
+  farm.submit({shot});
+  SimWorker a(farm, "a");
+  a.hello();
+  const auto upgrade = [&]() -> const UpgradeGraph& { return farm.shot("demo/sh010").takes[0].upgrade; };
+  for (int i = 0; i < 200 && (upgrade().enlarge == 0 || !is_done(farm.state().task(upgrade().enlarge)));
+       ++i) {
+    a.receive();
+    ASSERT_FALSE(a.held.empty());
+    a.complete(a.held.front());
+  }
+  farm.step(event::Skip{3, upgrade().deliver, "ann"});
+  ASSERT_TRUE(farm.last_reply().result.has_value());
+  EXPECT_EQ(farm.state().task(upgrade().deliver).state, TaskState::kSkipped);
+  run_to_end(farm, {&a});  // every step checks that nothing stays open behind a delivered shot
+  EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
+  EXPECT_EQ(farm.state().task(upgrade().refine.back()).state, TaskState::kAborted);
+}
+
 TEST(Flow, AShotThatWaitsIsOneTaskAndCountsAll) {
   TestFarm farm;
   farm.submit({test_shot("sh010", 65, 3), test_shot("sh020", 65, 3)});
