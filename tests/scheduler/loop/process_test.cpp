@@ -128,6 +128,17 @@ class Process : public testing::Test {
     return result ? result->status : -1;
   }
 
+  // Which of sh0 .. sh(count - 1) the farm does not know. One request: many would meet the rate limit.
+  std::vector<int> missing(int count) {
+    httplib::Client client("127.0.0.1", http_);
+    const auto result = client.Get("/v1/shots", {{"Authorization", "Bearer secret"}});
+    std::vector<int> missing;
+    for (int i = 0; i < count; ++i)
+      if (!result || result->body.find("\"demo/sh" + std::to_string(i) + "\"") == std::string::npos)
+        missing.push_back(i);
+    return missing;
+  }
+
   storage::TemporaryFolder folder_;
   int http_ = 0, control_ = 0, artifacts_ = 0;
   pid_t child_ = 0;
@@ -149,7 +160,7 @@ TEST_F(Process, SigkillLosesNothingAcknowledged) {
   for (int round = 0; round < 3; ++round) {
     start();
     ASSERT_TRUE(wait_ready()) << log();
-    for (int i = 0; i < acknowledged; ++i) EXPECT_EQ(shot_status("sh" + std::to_string(i)), 200) << round;
+    EXPECT_THAT(missing(acknowledged), testing::IsEmpty()) << round;
     std::atomic<bool> killed{false};
     std::thread killer([&] {
       std::this_thread::sleep_for(std::chrono::milliseconds(150 + 100 * round));
@@ -167,7 +178,7 @@ TEST_F(Process, SigkillLosesNothingAcknowledged) {
   EXPECT_GT(acknowledged, 0);
   start();
   ASSERT_TRUE(wait_ready()) << log();
-  for (int i = 0; i < acknowledged; ++i) EXPECT_EQ(shot_status("sh" + std::to_string(i)), 200);
+  EXPECT_THAT(missing(acknowledged), testing::IsEmpty());
 }
 
 // No restart: a worker whose key is taken out is told, people read it among the events; so with a token.
