@@ -96,7 +96,8 @@ rushes::Result<int> render(const Arguments& arguments) {
     draw("", 0, "");
     std::this_thread::sleep_for(kIdle);
     idle += kIdle;
-    if (idle > kMaxIdle) return rushes::fail(rushes::ErrorKind::kInternal, "nothing can run: " + waiting(**farm));
+    if (idle > kMaxIdle)
+      return rushes::fail(rushes::ErrorKind::kInternal, "nothing can run: " + waiting(**farm));
   }
   const Json shots = shots_json(**farm);
   if (arguments.json)

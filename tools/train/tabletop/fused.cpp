@@ -1,8 +1,10 @@
-// The row operations of the transformer's training, each one pass over memory forward and one backward. PyTorch runs
-// every multiplication and addition of them as a pass of its own, which on a CPU takes twice the time of the products.
+// The row operations of the transformer's training, each one pass over memory forward and one backward.
+// PyTorch runs every multiplication and addition of them as a pass of its own, which on a CPU takes twice the
+// time of the products.
 //
-// Plain C functions for ctypes (fused.py): contiguous arrays, sizes by value, one thread. T is float or bfloat16 (as
-// uint16_t); residual stream, modulation and gradients of parameters are float. Formulas: transformer.py's sources.
+// Plain C functions for ctypes (fused.py): contiguous arrays, sizes by value, one thread. T is float or
+// bfloat16 (as uint16_t); residual stream, modulation and gradients of parameters are float. Formulas:
+// transformer.py's sources.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -27,8 +29,8 @@ inline void store(float x, std::uint16_t* out) {  // to nearest, ties to even
 
 // y = (x - mean) / deviation * (1 + scale) + shift; scale and shift change every `group` rows.
 template <class T>
-void norm_modulate(const float* x, const float* scale, const float* shift, T* y, float* statistics, int rows, int group,
-                   int dim) {
+void norm_modulate(const float* x, const float* scale, const float* shift, T* y, float* statistics, int rows,
+                   int group, int dim) {
   for (int r = 0; r < rows; ++r, x += dim, y += dim, statistics += 2) {
     const float* s = scale + static_cast<long>(r / group) * dim;
     const float* b = shift + static_cast<long>(r / group) * dim;
@@ -86,11 +88,11 @@ void gate_add_back(const float* dout, const T* y, const float* gate, T* dy, floa
   }
 }
 
-// x [batch, length, heads * width] -> x / rms(x) * weight, split into heads, turned by RoPE: out [batch, heads, length,
-// width]. Without a table (cosine null) nothing turns.
+// x [batch, length, heads * width] -> x / rms(x) * weight, split into heads, turned by RoPE: out [batch,
+// heads, length, width]. Without a table (cosine null) nothing turns.
 template <class T>
-void heads(const T* x, const float* weight, const float* cosine, const float* sine, T* out, float* inverses, int batch,
-           int length, int count, int width) {
+void heads(const T* x, const float* weight, const float* cosine, const float* sine, T* out, float* inverses,
+           int batch, int length, int count, int width) {
   const int dim = count * width, half = width / 2;
   std::vector<float> row(static_cast<std::size_t>(dim));
   for (int b = 0; b < batch; ++b) {
@@ -173,32 +175,33 @@ void gelu_back(const T* dy, const T* x, T* dx, long count) {
 }  // namespace
 
 // NOLINTBEGIN(bugprone-macro-parentheses): T is a type
-#define RUSHES_EXPORT(T, suffix)                                                                                      \
-  void norm_modulate_##suffix(const float* x, const float* scale, const float* shift, T* y, float* statistics,         \
-                              int rows, int group, int dim) {                                                         \
-    norm_modulate(x, scale, shift, y, statistics, rows, group, dim);                                                  \
-  }                                                                                                                   \
-  void norm_modulate_back_##suffix(const T* dy, const float* x, const float* statistics, const float* scale,           \
-                                   float* dx, float* dscale, float* dshift, int rows, int group, int dim) {           \
-    norm_modulate_back(dy, x, statistics, scale, dx, dscale, dshift, rows, group, dim);                               \
-  }                                                                                                                   \
-  void gate_add_##suffix(const float* x, const T* y, const float* gate, float* out, int rows, int group, int dim) {   \
-    gate_add(x, y, gate, out, rows, group, dim);                                                                      \
-  }                                                                                                                   \
-  void gate_add_back_##suffix(const float* dout, const T* y, const float* gate, T* dy, float* dgate, int rows,         \
-                              int group, int dim) {                                                                   \
-    gate_add_back(dout, y, gate, dy, dgate, rows, group, dim);                                                        \
-  }                                                                                                                   \
-  void heads_##suffix(const T* x, const float* weight, const float* cosine, const float* sine, T* out,                 \
-                      float* inverses, int batch, int length, int count, int width) {                                 \
-    heads(x, weight, cosine, sine, out, inverses, batch, length, count, width);                                       \
-  }                                                                                                                   \
-  void heads_back_##suffix(const T* dout, const T* x, const float* weight, const float* cosine, const float* sine,     \
-                           const float* inverses, T* dx, float* dweight, int batch, int length, int count,            \
-                           int width) {                                                                               \
-    heads_back(dout, x, weight, cosine, sine, inverses, dx, dweight, batch, length, count, width);                    \
-  }                                                                                                                   \
-  void gelu_##suffix(const T* x, T* y, long count) { gelu(x, y, count); }                                             \
+#define RUSHES_EXPORT(T, suffix)                                                                             \
+  void norm_modulate_##suffix(const float* x, const float* scale, const float* shift, T* y,                  \
+                              float* statistics, int rows, int group, int dim) {                             \
+    norm_modulate(x, scale, shift, y, statistics, rows, group, dim);                                         \
+  }                                                                                                          \
+  void norm_modulate_back_##suffix(const T* dy, const float* x, const float* statistics, const float* scale, \
+                                   float* dx, float* dscale, float* dshift, int rows, int group, int dim) {  \
+    norm_modulate_back(dy, x, statistics, scale, dx, dscale, dshift, rows, group, dim);                      \
+  }                                                                                                          \
+  void gate_add_##suffix(const float* x, const T* y, const float* gate, float* out, int rows, int group,     \
+                         int dim) {                                                                          \
+    gate_add(x, y, gate, out, rows, group, dim);                                                             \
+  }                                                                                                          \
+  void gate_add_back_##suffix(const float* dout, const T* y, const float* gate, T* dy, float* dgate,         \
+                              int rows, int group, int dim) {                                                \
+    gate_add_back(dout, y, gate, dy, dgate, rows, group, dim);                                               \
+  }                                                                                                          \
+  void heads_##suffix(const T* x, const float* weight, const float* cosine, const float* sine, T* out,       \
+                      float* inverses, int batch, int length, int count, int width) {                        \
+    heads(x, weight, cosine, sine, out, inverses, batch, length, count, width);                              \
+  }                                                                                                          \
+  void heads_back_##suffix(const T* dout, const T* x, const float* weight, const float* cosine,              \
+                           const float* sine, const float* inverses, T* dx, float* dweight, int batch,       \
+                           int length, int count, int width) {                                               \
+    heads_back(dout, x, weight, cosine, sine, inverses, dx, dweight, batch, length, count, width);           \
+  }                                                                                                          \
+  void gelu_##suffix(const T* x, T* y, long count) { gelu(x, y, count); }                                    \
   void gelu_back_##suffix(const T* dy, const T* x, T* dx, long count) { gelu_back(dy, x, dx, count); }
 // NOLINTEND(bugprone-macro-parentheses)
 
