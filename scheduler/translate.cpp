@@ -33,6 +33,7 @@ event::Hello hello_of(const std::string& worker, protocol::Hello&& hello) {
   event.numeric_classes = std::move(hello.numeric_classes);
   for (auto& model : hello.models) event.models.push_back({std::move(model.name), model.digest});
   for (const auto& id : hello.running) event.running.push_back(ref_of(id));
+  event.sequence = hello.sequence;
   return event;
 }
 
@@ -47,6 +48,7 @@ event::Heartbeat heartbeat_of(const std::string& worker, protocol::Heartbeat&& b
     event.attempts.push_back(std::move(attempt));
   }
   event.cached = std::move(beat.cached);
+  event.sequence = beat.sequence;
   return event;
 }
 
@@ -115,6 +117,7 @@ std::optional<std::pair<std::string, protocol::SchedulerMessage>> to_message(con
             m.heartbeat_ms = c.heartbeat_ms;
             m.lease_ms = c.lease_ms;
             m.first_lease = c.first_lease;
+            m.sequence = c.sequence;
             for (const auto& ref : c.stop) m.stop.push_back(id_of(ref));
             return std::pair{c.worker, protocol::SchedulerMessage(std::move(m))};
           },
@@ -122,7 +125,7 @@ std::optional<std::pair<std::string, protocol::SchedulerMessage>> to_message(con
             return std::pair{c.worker, protocol::SchedulerMessage(protocol::Refused{c.reason})};
           },
           [](const command::HeartbeatAck& c) -> Answer {
-            return std::pair{c.worker, protocol::SchedulerMessage(protocol::HeartbeatAck{})};
+            return std::pair{c.worker, protocol::SchedulerMessage(protocol::HeartbeatAck{c.sequence})};
           },
           [](const command::Assign& c) -> Answer {
             protocol::Assign m;

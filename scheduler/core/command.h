@@ -26,12 +26,14 @@ struct Welcome {
   std::uint32_t heartbeat_ms = 0, lease_ms = 0;
   std::vector<AttemptRef> stop;   // of Hello.running: no longer wanted; stop them and report Stopped
   std::uint64_t first_lease = 0;  // leases below it are older than this answer
+  std::uint64_t sequence = 0;     // of the Hello that it answers
 };
 struct Refused {
   std::string worker, reason;
 };
 struct HeartbeatAck {
   std::string worker;
+  std::uint64_t sequence = 0;  // of the Heartbeat that it answers
 };
 struct Assign : AttemptRef {
   std::string worker;

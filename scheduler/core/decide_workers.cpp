@@ -86,6 +86,7 @@ void Decider::welcome(const event::Hello& e, WorkerId id) {
   answer.worker_id = id;
   answer.epoch = state_.epoch;
   answer.first_lease = state_.next_lease;
+  answer.sequence = e.sequence;
   answer.heartbeat_ms = static_cast<std::uint32_t>(settings_.times.heartbeat.count());
   answer.lease_ms = static_cast<std::uint32_t>(settings_.times.lease.count());
   for (const AttemptRef& ref : e.running) {
@@ -139,7 +140,7 @@ void Decider::on(const event::Heartbeat& e) {
     if (task->lease.revoking) send(command::Revoke{beat, e.worker, task->lease.revoke_reason});  // said again
   }
   if (!e.cached.empty()) emit(record::WorkerCaches{id, e.cached});
-  send(command::HeartbeatAck{e.worker});
+  send(command::HeartbeatAck{e.worker, e.sequence});
 }
 
 void Decider::on(const event::Started& e) {

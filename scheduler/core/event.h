@@ -107,6 +107,7 @@ struct Hello {
   std::vector<std::string> numeric_classes;
   std::vector<ModelOffer> models;
   std::vector<AttemptRef> running;
+  std::uint64_t sequence = 0;  // the worker's own number of the message; its answer names it
 };
 struct AttemptBeat : AttemptRef {
   float fraction = 0;  // 0..1
@@ -118,6 +119,7 @@ struct Heartbeat {
   std::string worker;
   std::vector<AttemptBeat> attempts;
   std::vector<Digest> cached;
+  std::uint64_t sequence = 0;  // as Hello's
 };
 struct Started : AttemptRef {
   std::string worker;

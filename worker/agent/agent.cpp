@@ -22,7 +22,9 @@ bool passing(ErrorKind kind) { return kind == ErrorKind::kUnreachable || kind ==
 }  // namespace
 
 Agent::Agent(AgentOptions options, std::vector<protocol::Completed> outbox, Time now)
-    : options_(std::move(options)), slots_(options_.slots) {
+    : options_(std::move(options)),
+      slots_(options_.slots),
+      sequence_(static_cast<std::uint64_t>(now.count())) {
   for (protocol::Completed& result : outbox) {
     if (mutated(Mutation::kDropOutboxEntry) && &result == &outbox.front()) continue;
     results_.push_back({std::move(result), false, now, Time(0)});
@@ -141,6 +143,8 @@ void Agent::on_message(const protocol::SchedulerMessage& message, Time now) {
 }
 
 void Agent::handle(const protocol::Welcome& welcome, Time now) {
+  // It answers an earlier process of this name, as do the assignments behind it.
+  if (welcome.sequence <= before_us_ || welcome.sequence > sequence_) return;
   welcomed_ = true;
   first_lease_ = std::max(first_lease_, welcome.first_lease);
   heartbeat_ = Time(welcome.heartbeat_ms);

@@ -192,7 +192,10 @@ class Agent {
   std::optional<std::pair<ExitCode, std::string>> exit_;  // with what, once everything has stopped
   Time heartbeat_{2'000};
   Time hello_said_{0}, heartbeat_said_{0};
-  std::uint64_t sequence_ = 0;
+  // Of the newest Hello or Heartbeat. It begins at the clock's milliseconds: no answer to an earlier process
+  // of this name has a number of ours.
+  std::uint64_t sequence_;
+  const std::uint64_t before_us_ = sequence_;
   std::deque<std::pair<std::uint64_t, Time>>
       sent_;                          // sequence and moment of unanswered Hellos and Heartbeats
   std::optional<Time> acknowledged_;  // when the last answered one was sent

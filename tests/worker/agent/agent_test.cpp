@@ -253,6 +253,27 @@ TEST_F(AgentTest, GreetIsAnsweredWithHelloUntilWelcomed) {
   EXPECT_THAT(sent<Heartbeat>(), IsEmpty());
 }
 
+// What the scheduler had to say to the process before, and a slow disk held up.
+TEST_F(AgentTest, AnAnswerToAnEarlierProcessIsNotOurs) {
+  agent->on_connected(now);
+  agent->on_ready(0, "test-class", now);
+  const std::uint64_t before = sent<Hello>().at(0).sequence;
+  now += Time(3'000);
+  start({});
+  agent->on_connected(now);
+  agent->on_ready(0, "test-class", now);
+  const std::uint64_t ours = sent<Hello>().at(0).sequence;
+  Welcome welcome;
+  welcome.sequence = before;
+  agent->on_message(welcome, now);
+  assign(id(1));
+  EXPECT_THAT(all<action::Fetch>(), IsEmpty());
+  welcome.sequence = ours;
+  agent->on_message(welcome, now);
+  assign(id(2));
+  EXPECT_EQ(all<action::Fetch>().size(), 1u);
+}
+
 TEST_F(AgentTest, WelcomeNamesWhatIsNoLongerWanted) {
   join();
   assign_and_run(id(1));
