@@ -15,25 +15,17 @@ constexpr std::size_t kMaxFrame = 4 * kMaxControlBytes;
 constexpr Queue kQueue{256, 4096};
 constexpr std::chrono::milliseconds kLook{1000};  // how soon a withdrawn key is noticed
 
-bool is_unnumbered(const SchedulerMessage& message) {
-  const auto* ack = std::get_if<HeartbeatAck>(&message);
-  const auto* welcome = std::get_if<Welcome>(&message);
-  return (ack != nullptr && ack->sequence == 0) || (welcome != nullptr && welcome->sequence == 0);
-}
-
 }  // namespace
 
 struct ControlServer::Impl {
   struct Route {
     std::string routing_id;  // ZeroMQ's name of the connection
     Identity identity;
-    std::uint64_t hello = 0, heartbeat = 0;  // last sequence received
   };
   struct Outgoing {
     std::string worker;
     std::string bytes;
-    std::optional<SchedulerMessage> unnumbered;  // encoded when its sequence is known: see send()
-    bool last = false;                           // Refused: the connection is forgotten after it
+    bool last = false;  // Refused: the connection is forgotten after it
   };
 
   Impl(Gate::Impl& gate_, zmq::socket_t socket_, Handler handler_, OnWithdrawn on_withdrawn_,
@@ -151,7 +143,6 @@ void ControlServer::Impl::hear(const std::string& id, const Identity& identity, 
     send_to(id, Greet{});
   } else {
     const std::string worker = known->second;
-    if (const auto* beat = std::get_if<Heartbeat>(&*message)) routes[worker].heartbeat = beat->sequence;
     if (std::holds_alternative<Bye>(*message)) forget(worker);
     handler(worker, std::move(*message));
   }
@@ -178,7 +169,7 @@ void ControlServer::Impl::on_hello(const std::string& routing_id, const Identity
     forget(hello.name);  // a new connection replaces the old one
   }
   workers[routing_id] = hello.name;
-  routes[hello.name] = {routing_id, identity, hello.sequence, 0};
+  routes[hello.name] = {routing_id, identity};
   const std::string worker = hello.name;
   handler(worker, std::move(hello));
 }
@@ -218,14 +209,7 @@ void ControlServer::Impl::deliver(Outgoing outgoing) {
     ++gate.counters.undelivered;
     return;
   }
-  const Route& route = found->second;
-  if (outgoing.unnumbered) {
-    if (auto* ack = std::get_if<HeartbeatAck>(&*outgoing.unnumbered)) ack->sequence = route.heartbeat;
-    if (auto* welcome = std::get_if<Welcome>(&*outgoing.unnumbered)) welcome->sequence = route.hello;
-    send_to(route.routing_id, *outgoing.unnumbered);
-  } else {
-    send_bytes(route.routing_id, outgoing.bytes);
-  }
+  send_bytes(found->second.routing_id, outgoing.bytes);
   if (outgoing.last) forget(outgoing.worker);
 }
 
@@ -247,12 +231,7 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(Gate& gate, const st
 Status ControlServer::send(const std::string& worker, const SchedulerMessage& message) {
   auto bytes = encode(message);  // here, so that who sends learns what does not fit
   if (!bytes) return tl::unexpected(bytes.error());
-  Impl::Outgoing outgoing{worker, {}, {}, std::holds_alternative<Refused>(message)};
-  if (is_unnumbered(message))
-    outgoing.unnumbered = message;
-  else
-    outgoing.bytes = std::move(*bytes);
-  impl_->outbox.put(std::move(outgoing));
+  impl_->outbox.put({worker, std::move(*bytes), std::holds_alternative<Refused>(message)});
   return {};
 }
 

@@ -82,9 +82,8 @@ class ControlServer {
                                                       Handler handler, OnWithdrawn on_withdrawn = {},
                                                       scheduler::RateLimit rate = kRate);
   ~ControlServer();
-  // Queues a message. A Welcome or HeartbeatAck with sequence 0 gets that of the worker's last Hello or
-  // Heartbeat. A message to a worker that is not connected is dropped and counted (the worker asks again with
-  // its next Hello or heartbeat). Error: kExhausted when the message is over the bound.
+  // Queues a message. A message to a worker that is not connected is dropped and counted (the worker asks
+  // again with its next Hello or heartbeat). Error: kExhausted when the message is over the bound.
   Status send(const std::string& worker, const SchedulerMessage& message);
   const std::string& endpoint() const;  // with the real port
 

@@ -104,7 +104,7 @@ struct Welcome {
   std::uint64_t worker_id = 0, epoch = 0;
   std::uint32_t heartbeat_ms = 2000, lease_ms = 15000;
   std::vector<AttemptId> stop;    // of Hello's running; all others are renewed
-  std::uint64_t sequence = 0;     // Hello's; 0: see ControlServer::send
+  std::uint64_t sequence = 0;     // of the Hello that it answers
   std::uint64_t first_lease = 0;  // an Assign of an older one is void: Hello did not name it
   bool operator==(const Welcome&) const = default;
 };
@@ -115,7 +115,7 @@ struct Refused {
 };
 
 struct HeartbeatAck {
-  std::uint64_t sequence = 0;  // renews every attempt that this heartbeat named; 0: see ControlServer::send
+  std::uint64_t sequence = 0;  // of the Heartbeat that it answers; renews every attempt named there
   bool operator==(const HeartbeatAck&) const = default;
 };
 

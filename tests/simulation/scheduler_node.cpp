@@ -232,14 +232,12 @@ void SchedulerNode::receive(int worker, std::uint64_t connection, protocol::Work
                        });
     return;
   }
-  Route& route = routes_[worker];
-  if (const auto* hello = std::get_if<protocol::Hello>(&message)) {
-    route = {connection, hello->sequence, 0};
-  } else if (route.connection != connection) {
-    if (route.connection == 0) routes_.erase(worker);
+  std::uint64_t& route = routes_[worker];
+  if (std::holds_alternative<protocol::Hello>(message)) {
+    route = connection;
+  } else if (route != connection) {
+    if (route == 0) routes_.erase(worker);
     return send(worker, connection, protocol::Greet{});
-  } else if (const auto* beat = std::get_if<protocol::Heartbeat>(&message)) {
-    route.heartbeat = beat->sequence;
   } else if (std::holds_alternative<protocol::Bye>(message)) {
     routes_.erase(worker);
   }
@@ -274,13 +272,8 @@ void SchedulerNode::deliver(const scheduler::Command& command) {
   const int worker = number_of(addressed->first);
   const auto route = routes_.find(worker);
   if (route == routes_.end()) return;
-  protocol::SchedulerMessage& message = addressed->second;
-  if (auto* ack = std::get_if<protocol::HeartbeatAck>(&message); ack && ack->sequence == 0)
-    ack->sequence = route->second.heartbeat;
-  if (auto* welcome = std::get_if<protocol::Welcome>(&message); welcome && welcome->sequence == 0)
-    welcome->sequence = route->second.hello;
-  send(worker, route->second.connection, message);
-  if (std::holds_alternative<protocol::Refused>(message)) routes_.erase(worker);
+  send(worker, route->second, addressed->second);
+  if (std::holds_alternative<protocol::Refused>(addressed->second)) routes_.erase(worker);
 }
 
 void SchedulerNode::send(int worker, std::uint64_t connection, const protocol::SchedulerMessage& message) {

@@ -49,9 +49,6 @@ class SchedulerNode {
   std::string settle_and_compare();
 
  private:
-  struct Route {
-    std::uint64_t connection = 0, hello = 0, heartbeat = 0;
-  };
   struct Turn {
     std::vector<std::string> records;
     std::vector<scheduler::Command> commands;
@@ -87,7 +84,7 @@ class SchedulerNode {
   std::optional<std::pair<std::int64_t, std::int64_t>> doom_;  // events left to live, time down
   std::deque<scheduler::Event> queue_;
   std::uint64_t in_flight_ = 0, records_since_snapshot_ = 0, snapshot_every_;
-  std::map<int, Route> routes_;
+  std::map<int, std::uint64_t> routes_;  // connections of workers, by number
   std::map<scheduler::RequestId, std::function<void(const Answer&)>> waiting_;
   scheduler::RequestId next_request_ = 1;
 };

@@ -30,7 +30,7 @@ struct Scheduler {
     control = *ControlServer::start(*gate, control_at, [this](const std::string&, WorkerMessage message) {
       if (const auto* beat = std::get_if<Heartbeat>(&message)) {
         beats.put(*beat);
-        (void)control->send("worker", HeartbeatAck{});
+        (void)control->send("worker", HeartbeatAck{beat->sequence});
       } else {
         heard.put(std::move(message));
       }
@@ -48,6 +48,7 @@ struct Scheduler {
     auto hello = next<Hello>();
     Welcome message;
     message.heartbeat_ms = 100;
+    if (hello) message.sequence = hello->sequence;
     if (hello) say(message);
     return hello;
   }
