@@ -147,8 +147,6 @@ class Decider {
                                      const std::vector<policy::ShowLoad>& loads, const Search& search,
                                      Turn turn);
   bool may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const;
-  double share_of(const Show& show) const;
-  double share_of(const Flow& flow) const;
   void lease(WorkerId worker, TaskId task, bool in_turn);
   void pin_class(ShotId shot, const Worker& worker, const Needs& needs);
   Bytes spec_of(const Task& task) const;

@@ -179,32 +179,14 @@ bool Decider::may_stay(const Pick& pick, const Pick& due, const std::vector<poli
     if (policy::below_floor(loads[pick.show], state_.slots) <
         policy::below_floor(loads[due.show], state_.slots))
       return false;
-    passed = {show.pass - due_show.pass, 1 / show.weight, due_show.slots, share_of(due_show)};
+    passed = {show.pass - due_show.pass, 1 / show.weight, due_show.slots, share_of(state_, due_show)};
   } else {
     const Flow& flow = state_.flows[pick.flow];
     const Flow& due_flow = state_.flows[due.flow];
     passed = {flow.pass - due_flow.pass, policy::virtual_seconds(flow.priority), due_flow.slots,
-              share_of(due_show) * share_of(due_flow)};
+              share_of(state_, due_show) * share_of(state_, due_flow)};
   }
   return policy::may_stay(passed, seconds, load_seconds(state_, model), state_.slots);
-}
-
-// Of the farm, beside the other shows that have something to do.
-double Decider::share_of(const Show& show) const {
-  double weights = 0;
-  for (const Show& other : state_.shows)
-    weights += other.ready > 0 || other.slots > 0 || &other == &show ? other.weight : 0;
-  return show.weight / weights;
-}
-
-// Of its show, beside the other flows.
-double Decider::share_of(const Flow& flow) const {
-  double rates = 0;
-  for (const FlowId id : state_.shows[flow.show].flows) {
-    const Flow& other = state_.flows[id];
-    rates += other.shots > 0 || other.slots > 0 || &other == &flow ? policy::rate_of(other.priority) : 0;
-  }
-  return policy::rate_of(flow.priority) / rates;
 }
 
 // The first task in order that the worker may take. What comes before it and would fit but for the memory

@@ -8,6 +8,7 @@
 #include "scheduler/core/policy/fair_share.h"
 #include "scheduler/core/policy/limits.h"
 #include "scheduler/core/policy/numeric_class.h"
+#include "scheduler/core/policy/priority.h"
 
 namespace rushes::scheduler {
 
@@ -34,7 +35,8 @@ policy::Demand demand_of(const State& state, const Digest& model, std::uint32_t 
   return demand;
 }
 
-// What such a show lacks is worth any load and any class.
+// What such a show lacks is worth any load. (Not any class: a whole batch would begin where slots are free
+// just then, and wait there while the rest of the farm runs dry.)
 bool is_under_floor(const State& state, ShowId id) {
   const Show& show = state.shows[id];
   return policy::below_floor({show.slots, true, show.weight, show.floor, show.pass}, state.slots) > 0;
@@ -121,12 +123,27 @@ namespace {
 bool begins_too_late(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
   const std::uint32_t here = state.kinds[worker.kind].numeric_class;
   if (here == kNoIndex || outlook.classes[here].slots == 0) return false;
-  if (is_under_floor(state, state.shots[task.shot].show)) return false;
   return !policy::may_begin(outlook.classes, here, static_cast<double>(task.path),
                             state.shots[task.shot].left_seconds, outlook.waiting);
 }
 
 }  // namespace
+
+double share_of(const State& state, const Show& show) {
+  double weights = 0;
+  for (const Show& other : state.shows)
+    weights += other.ready > 0 || other.slots > 0 || &other == &show ? other.weight : 0;
+  return show.weight / weights;
+}
+
+double share_of(const State& state, const Flow& flow) {
+  double rates = 0;
+  for (const FlowId id : state.shows[flow.show].flows) {
+    const Flow& other = state.flows[id];
+    rates += other.shots > 0 || other.slots > 0 || &other == &flow ? policy::rate_of(other.priority) : 0;
+  }
+  return policy::rate_of(flow.priority) / rates;
+}
 
 Outlook outlook_of(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];

@@ -34,6 +34,11 @@ bool leaves_reservation(const State& state, WorkerId worker, const Task& task, s
 std::vector<policy::Occupant> occupants(const State& state, const Worker& worker, std::int64_t now_ms);
 policy::Room room_of(const Worker& worker);
 
+// Of the farm's slots, what the show may claim beside the others that have something to do.
+double share_of(const State& state, const Show& show);
+// Of its show's, the same for a flow.
+double share_of(const State& state, const Flow& flow);
+
 // A task that failed here, or was too slow here, goes to another worker, if there is one that could take it;
 // so does a shot's first task where the shot would begin too slowly (policy/numeric_class.h).
 bool avoids(const State& state, const Task& task, const Worker& worker);

@@ -196,16 +196,12 @@ void Decider::look_at_deadlines() {
 
 void Decider::look_at_deadline(ShotId id, double work_seconds) {
   const Shot& shot = state_.shots[id];
-  double path = 0, weights = 0;
+  double path = 0;
   for (const TaskId task : shot.tasks) {
     if (!is_final(state_.task(task).state))
       path = std::max(path, static_cast<double>(state_.task(task).path));
   }
-  for (ShowId show = 0; show < state_.shows.size(); ++show) {
-    const bool active = state_.shows[show].ready > 0 || state_.shows[show].leased > 0 || show == shot.show;
-    weights += active ? state_.shows[show].weight : 0;
-  }
-  const double slots = state_.slots * state_.shows[shot.show].weight / weights;
+  const double slots = state_.slots * share_of(state_, state_.shows[shot.show]);
   const double left = policy::seconds_left(path, work_seconds, slots);
   const double slack = policy::slack_seconds(shot.spec.deadline_wall_ms, now_.wall_ms, left);
   // The slack cannot run out before it has passed, unless estimates or the queue change: look again well

@@ -64,16 +64,16 @@ TEST(FarmDescription, NamesTheLineOfEveryProblem) {
 }
 
 TEST(FarmMeter, CountsSlotTimeByWindowAndTimeUnderAFloor) {
-  Meter meter({{"a", 1, 0.5}, {"b", 1, 0}}, 1000);
-  meter.slots_changed(4);
-  meter.backlog(0, 3);
-  for (int i = 0; i < 4; ++i) meter.run_began(1);
+  Meter meter({{"a", 1, 0.5}, {"b", 1, 0}}, 1, 1000);
+  meter.slots_changed(0, 4);
+  for (int i = 0; i < 4; ++i) meter.run_began(1, 0);
+  meter.backlog(0, {true});
   meter.check_floors();  // show a has none of its 2 slots from here
   meter.advance(1500);
-  meter.run_over(1);
-  meter.run_over(1);
-  meter.run_began(0);
-  meter.run_began(0);
+  meter.run_over(1, 0);
+  meter.run_over(1, 0);
+  meter.run_began(0, 0);
+  meter.run_began(0, 0);
   meter.check_floors();
   meter.advance(2000);
   EXPECT_EQ(meter.longest_below_floor_ms(0), 1500);
@@ -85,6 +85,29 @@ TEST(FarmMeter, CountsSlotTimeByWindowAndTimeUnderAFloor) {
   EXPECT_EQ(meter.windows()[1].offered, 4000);
   EXPECT_EQ(meter.windows()[0].backlogged_ms[0], 1000);
   EXPECT_EQ(meter.windows()[0].backlogged_ms[1], 0);
+}
+
+// What waits for a show's own slots, or for those of a show that has no more than its floor, is no shortage.
+TEST(FarmMeter, CountsOnlyWorkThatFitsWhatOthersHold) {
+  Meter meter({{"a", 1, 0.5}, {"b", 1, 0.25}, {"c", 1, 0}}, 2, 1000);
+  meter.slots_changed(0, 4);
+  meter.slots_changed(1, 4);
+  for (int i = 0; i < 2; ++i) meter.run_began(0, 0);
+  for (int i = 0; i < 2; ++i) meter.run_began(1, 0);
+  for (int i = 0; i < 4; ++i) meter.run_began(2, 1);
+  meter.backlog(0, {true, false});  // lacks 2; b, which holds the others there, has its floor and no more
+  meter.backlog(2, {false, true});
+  meter.check_floors();
+  meter.advance(1000);
+  meter.check_floors();
+  EXPECT_EQ(meter.longest_below_floor_ms(0), 0);
+  EXPECT_EQ(meter.windows()[0].backlogged_ms[0], 1000);  // but it does compete with b
+  EXPECT_EQ(meter.windows()[0].backlogged_ms[2], 0);     // c has all that it fits
+  meter.backlog(0, {true, true});                        // fits what c holds
+  meter.check_floors();
+  meter.advance(1700);
+  meter.check_floors();
+  EXPECT_EQ(meter.longest_below_floor_ms(0), 700);
 }
 
 OfflineTask task_of(double seconds, int model, std::uint32_t shot, std::uint64_t memory = 1) {

@@ -117,7 +117,7 @@ void add_fairness(const FarmRun& run, Table& table) {
   }
   table.add("fair.windows", windows, "windows in which several shows had work waiting all the time");
   table.add("fair.jain_mean", windows > 0 ? sum / windows : 1,
-            "Jain's index of slot time by weight in those windows");
+            "Jain's index of slot time by weight in those windows; of shows that fit the same hosts");
   table.add("fair.jain_worst", worst, "the worst of them");
   std::int64_t longest = 0;
   for (std::size_t show = 0; show < meter.shows().size(); ++show)
@@ -151,9 +151,36 @@ void add_batches(const FarmRun& run, Table& table) {
   table.add("deadline.missed", ratio(late, with_deadline), "share of them that came late");
 }
 
+// How many of the delivered shots that had a deadline the offline schedule delivers late that does those that
+// are due first before all others, and how many no schedule can deliver in time.
+void add_offline_deadlines(const FarmRun& run, const std::vector<OfflineTask>& tasks, Table& table) {
+  if (std::none_of(tasks.begin(), tasks.end(), [](const OfflineTask& task) { return task.due < kNeverDue; }))
+    return;
+  double fastest = 0;
+  for (const HostGroup& group : run.description().hosts) fastest = std::max(fastest, group.speed);
+  std::vector<double> soonest(run.state().shots.size());
+  for (const OfflineTask& task : tasks)
+    soonest[task.shot] = std::max(soonest[task.shot], task.release + task.path / fastest);
+  const OfflineSchedule due = schedule_offline(run.description(), tasks, Order::kEarliestDue);
+  double with_deadline = 0, late = 0, impossible = 0;
+  for (const scheduler::Shot& shot : run.state().shots) {
+    if (shot.state != scheduler::ShotState::kDelivered || shot.spec.deadline_wall_ms <= 0) continue;
+    const auto id = static_cast<std::size_t>(&shot - run.state().shots.data());
+    const double limit = static_cast<double>(shot.spec.deadline_wall_ms - kStartWallMs) / 1000;
+    ++with_deadline;
+    if (due.shot_finish[id] > limit) ++late;
+    if (soonest[id] > limit) ++impossible;
+  }
+  table.add("deadline.missed_offline", ratio(late, with_deadline),
+            "the same by an offline schedule that does what is due first before all else");
+  table.add("deadline.impossible", ratio(impossible, with_deadline),
+            "of them that are late even alone on the fastest host");
+}
+
 void add_offline(const FarmRun& run, Table& table) {
   const Description& farm = run.description();
   const std::vector<OfflineTask> tasks = offline_tasks(run);
+  add_offline_deadlines(run, tasks, table);
   double first = 0;
   if (!run.submissions().empty()) first = static_cast<double>(run.submissions().front().at_ms) / 1000;
   const double makespan = static_cast<double>(run.last_finish_ms()) / 1000 - first;

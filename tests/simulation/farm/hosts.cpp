@@ -78,7 +78,7 @@ void FarmRun::join(std::size_t index) {
     in(static_cast<std::int64_t>(wait), index, [this, index] { vanish(index); });
   }
   meter_.advance(timeline_.now());
-  meter_.slots_changed(group.slots);
+  meter_.slots_changed(host.group, group.slots);
   step(hello);
 }
 
@@ -86,7 +86,7 @@ void FarmRun::join(std::size_t index) {
 void FarmRun::vanish(std::size_t index) {
   Host& host = hosts_[index];
   meter_.advance(timeline_.now());
-  meter_.slots_changed(-group_of(host).slots);
+  meter_.slots_changed(host.group, -group_of(host).slots);
   drop_attempts(host, "the host was lost");
   step(event::Disconnected{host.name});
   timeline_.in(kLeaseMs, [this, index, life = host.life] {
@@ -100,7 +100,7 @@ void FarmRun::vanish(std::size_t index) {
 void FarmRun::leave(std::size_t index, const char* cause) {
   Host& host = hosts_[index];
   meter_.advance(timeline_.now());
-  meter_.slots_changed(-group_of(host).slots);
+  meter_.slots_changed(host.group, -group_of(host).slots);
   drop_attempts(host, cause);
   step(event::Bye{host.name});
 }
@@ -110,7 +110,7 @@ void FarmRun::drop_attempts(Host& host, const char* cause) {
   host.up = false;
   for (const Attempt& attempt : host.attempts) {
     if (attempt.state == Attempt::State::kRunning || attempt.state == Attempt::State::kStopping) {
-      meter_.run_over(show_of(attempt.ref.task));
+      meter_.run_over(show_of(attempt.ref.task), host.group);
       meter_.wasted(cause, static_cast<double>(timeline_.now() - attempt.began_ms) / 1000);
     }
   }
@@ -171,7 +171,7 @@ void FarmRun::begin(std::size_t index, std::uint64_t lease) {
   const scheduler::Task& task = state_.task(attempt.ref.task);
   const scheduler::Shot& shot = shot_of(attempt.ref.task);
   meter_.advance(timeline_.now());
-  meter_.run_began(show_of(attempt.ref.task));
+  meter_.run_began(show_of(attempt.ref.task), host.group);
   if (attempt.ref.attempt == 1) {
     std::int64_t could = task.planned_wall_ms;
     for (const scheduler::Dependency& need : task.plan.needs)
@@ -196,7 +196,7 @@ void FarmRun::begin(std::size_t index, std::uint64_t lease) {
 
 void FarmRun::free_slot(Host& host, const Attempt& attempt) {
   meter_.advance(timeline_.now());
-  meter_.run_over(show_of(attempt.ref.task));
+  meter_.run_over(show_of(attempt.ref.task), host.group);
   host.slots[attempt.slot].busy = false;
 }
 

@@ -17,7 +17,7 @@ struct Window {          // slot milliseconds, unless it says otherwise
   double passed_ms = 0;  // the last window may be shorter
   double offered = 0, busy = 0;
   std::vector<double> used;           // by show
-  std::vector<double> backlogged_ms;  // by show: how long it had ready tasks that nobody had taken
+  std::vector<double> backlogged_ms;  // by show: how long it had ready tasks that others kept out
 };
 
 // One wait: of a task, from when it could run until it ran.
@@ -28,15 +28,16 @@ struct Wait {
 
 class Meter {
  public:
-  Meter(std::vector<config::Show> shows, std::int64_t window_ms);
+  Meter(std::vector<config::Show> shows, std::size_t groups, std::int64_t window_ms);
 
   // Everything below happened at the moment that the last advance() named.
   void advance(std::int64_t now_ms);
-  void slots_changed(int by) { slots_ += by; }
-  void run_began(std::size_t show) { ++running_[show]; }
-  void run_over(std::size_t show) { --running_[show]; }
-  // How many ready tasks of each show nobody had taken when the decision was made.
-  void backlog(std::size_t show, std::uint64_t ready);
+  void slots_changed(std::size_t group, int by);
+  void run_began(std::size_t show, std::size_t group);
+  void run_over(std::size_t show, std::size_t group);
+  // Where the show's ready tasks that nobody had taken when the decision was made fit: by host group. Empty:
+  // it had none.
+  void backlog(std::size_t show, std::vector<bool> fits);
   void check_floors();
   void waited(int priority, std::int64_t ms) {
     waits_.push_back({priority, static_cast<float>(ms) / 1000.0f});
@@ -66,11 +67,17 @@ class Meter {
   int slots() const { return slots_; }
 
  private:
+  int floor_of(std::size_t show) const;
+  bool could_use(std::size_t show, bool only_above_floor) const;
+
   std::vector<config::Show> shows_;
   std::int64_t window_ms_;
   std::int64_t now_ = 0;
   int slots_ = 0;
-  std::vector<int> running_;
+  std::vector<int> running_;                     // by show
+  std::vector<int> group_slots_, group_busy_;    // by host group
+  std::vector<std::vector<int>> group_running_;  // by show and host group
+  std::vector<std::vector<bool>> fits_;          // by show, of what waits; empty: nothing does
   std::vector<bool> backlogged_;
   std::vector<std::int64_t> below_since_;  // -1: not below its floor
   std::vector<std::int64_t> longest_below_;

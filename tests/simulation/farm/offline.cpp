@@ -18,11 +18,17 @@ namespace {
 constexpr double kDay = 24 * 3600, kHour = 3600;
 constexpr double kPatience = 200 * kDay;  // hosts are asked to come so long; then what is left fits nowhere
 
-// Ready tasks that any slot would treat alike; the longest path first, of equal ones the later number.
+// Ready tasks that any slot would treat alike; the earliest due first where that counts, then the longest
+// path, of equal ones the later number.
+struct Waiting {
+  double urgency, path;
+  std::uint32_t task;
+  auto operator<=>(const Waiting&) const = default;
+};
 struct Bucket {
   int model, numeric_class;
   std::uint64_t memory;
-  std::priority_queue<std::pair<double, std::uint32_t>> tasks;
+  std::priority_queue<Waiting> tasks;
 };
 
 // Free slots that are alike but for their host: a group's with one model loaded.
@@ -34,11 +40,13 @@ struct Kind {
 };
 
 struct Choice {
+  double urgency;
   bool keeps;    // its model
   double value;  // the path, less the load of another model
   std::size_t bucket;
   bool operator<(const Choice& other) const {
-    return std::tie(keeps, value, other.bucket) < std::tie(other.keeps, other.value, bucket);
+    return std::tie(urgency, keeps, value, other.bucket) <
+           std::tie(other.urgency, other.keeps, other.value, bucket);
   }
 };
 
@@ -63,7 +71,7 @@ std::vector<int> classes_of(const Description& farm) {
 }
 
 struct ShotWork {
-  double seconds = 0, release = 0;
+  double seconds = 0, release = 0, due = kNeverDue;
   std::uint64_t memory = 0;  // of its largest task
   int model = kNoModel;
 };
@@ -75,6 +83,7 @@ std::vector<ShotWork> work_of_shots(const std::vector<OfflineTask>& tasks) {
     ShotWork& shot = shots[task.shot];
     shot.seconds += task.seconds;
     shot.release = std::max(shot.release, task.release);
+    shot.due = task.due;
     shot.memory = std::max(shot.memory, task.memory);
     if (task.model != kNoModel) shot.model = task.model;
   }
@@ -82,16 +91,17 @@ std::vector<ShotWork> work_of_shots(const std::vector<OfflineTask>& tasks) {
 }
 
 // The class of each shot: in the order of their release, the largest first, where it would be done soonest if
-// the class's hosts shared its work evenly (longest processing time first, Graham 1969).
+// the class's hosts shared its work evenly (longest processing time first, Graham 1969). Where shots that are
+// due go first, the others' work does not keep them out of a class.
 std::vector<int> choose_classes(const Description& farm, const std::vector<OfflineTask>& tasks,
-                                const std::vector<int>& classes) {
+                                const std::vector<int>& classes, Order rule) {
   const std::vector<ShotWork> shots = work_of_shots(tasks);
   std::vector<std::size_t> order(shots.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return std::pair(shots[a].release, -shots[a].seconds) < std::pair(shots[b].release, -shots[b].seconds);
   });
-  std::vector<double> busy_until(classes.size());
+  std::vector<double> busy_until(classes.size()), due_until(classes.size());
   std::vector<int> result(shots.size(), 0);
   for (const std::size_t shot : order) {
     std::vector<double> capacity(classes.size());
@@ -103,15 +113,20 @@ std::vector<int> choose_classes(const Description& farm, const std::vector<Offli
         capacity[static_cast<std::size_t>(classes[g])] +=
             group.count * group.slots * group.speed * hours / 24;
     }
+    const bool first = rule == Order::kEarliestDue && shots[shot].due < kNeverDue;
+    const auto done = [&](std::size_t c, const std::vector<double>& until) {
+      return std::max(until[c], shots[shot].release) + shots[shot].seconds / capacity[c];
+    };
     double best = std::numeric_limits<double>::infinity();
     for (std::size_t c = 0; c < capacity.size(); ++c) {
-      if (capacity[c] <= 0) continue;
-      const double done = std::max(busy_until[c], shots[shot].release) + shots[shot].seconds / capacity[c];
-      if (done >= best) continue;
-      best = done;
+      const double end = capacity[c] > 0 ? done(c, first ? due_until : busy_until) : best;
+      if (end >= best) continue;
+      best = end;
       result[shot] = static_cast<int>(c);
     }
-    busy_until[static_cast<std::size_t>(result[shot])] = best;
+    const auto chosen = static_cast<std::size_t>(result[shot]);
+    if (first) due_until[chosen] = best;
+    if (capacity[chosen] > 0) busy_until[chosen] = done(chosen, busy_until);
   }
   return result;
 }
@@ -123,7 +138,7 @@ class ListSchedule {
         tasks_(std::move(tasks)),
         order_(order),
         classes_(classes_of(farm)),
-        class_of_shot_(choose_classes(farm, tasks_, classes_)),
+        class_of_shot_(choose_classes(farm, tasks_, classes_, order)),
         places_(tasks_.size()) {
     for (std::size_t g = 0; g < farm.hosts.size(); ++g) {
       const HostGroup& group = farm.hosts[g];
@@ -136,6 +151,8 @@ class ListSchedule {
     }
     for (std::uint32_t t = 0; t < tasks_.size(); ++t)
       if (tasks_[t].missing == 0) at(tasks_[t].release, What::kReady, t);
+    for (const OfflineTask& task : tasks_)
+      if (task.shot >= result_.shot_finish.size()) result_.shot_finish.resize(task.shot + 1u);
   }
 
   OfflineSchedule run() {
@@ -189,7 +206,8 @@ class ListSchedule {
     const auto [found, is_new] =
         bucket_index_.try_emplace({task.model, numeric_class, task.memory}, buckets_.size());
     if (is_new) buckets_.push_back({task.model, numeric_class, task.memory, {}});
-    buckets_[found->second].tasks.emplace(task.path, index);
+    const double urgency = order_ == Order::kEarliestDue ? -task.due : 0;
+    buckets_[found->second].tasks.push({urgency, task.path, index});
     for (Kind& kind : kinds_) kind.idle = kind.idle && !allowed(kind, buckets_[found->second]);
   }
 
@@ -241,14 +259,14 @@ class ListSchedule {
     for (std::size_t b = 0; b < buckets_.size(); ++b) {
       if (buckets_[b].tasks.empty() || !allowed(kind, buckets_[b])) continue;
       const double load = load_seconds(kind.model, buckets_[b].model);
-      choices.push_back(
-          {order_ == Order::kKeepTheModel && load == 0, buckets_[b].tasks.top().first - load, b});
+      const Waiting& first = buckets_[b].tasks.top();
+      choices.push_back({first.urgency, order_ == Order::kKeepTheModel && load == 0, first.path - load, b});
     }
     const HostGroup& group = farm_.hosts[kind.group];
     const double until = open_until(group);
     for (; !choices.empty(); choices.erase(std::max_element(choices.begin(), choices.end()))) {
       Bucket& bucket = buckets_[std::max_element(choices.begin(), choices.end())->bucket];
-      const OfflineTask& task = tasks_[bucket.tasks.top().second];
+      const OfflineTask& task = tasks_[bucket.tasks.top().task];
       const double end = now_ + load_seconds(kind.model, task.model) + task.seconds / group.speed;
       const auto host = std::find_if(kind.hosts.begin(), kind.hosts.end(),
                                      [&](std::size_t h) { return memory_[h] >= bucket.memory; });
@@ -264,7 +282,7 @@ class ListSchedule {
   }
 
   void start(std::size_t kind_id, std::size_t host, Bucket& bucket, double end) {
-    const std::uint32_t index = bucket.tasks.top().second;
+    const std::uint32_t index = bucket.tasks.top().task;
     bucket.tasks.pop();
     const OfflineTask& task = tasks_[index];
     const auto [group, loaded] = std::pair(kinds_[kind_id].group, kinds_[kind_id].model);
@@ -272,6 +290,7 @@ class ListSchedule {
     if (load_seconds(loaded, task.model) > 0) ++result_.loads;
     places_[index] = {host, kind_of(group, task.model == kNoModel ? loaded : task.model)};
     result_.finish = std::max(result_.finish, end);
+    result_.shot_finish[task.shot] = std::max(result_.shot_finish[task.shot], end);
     at(end, What::kEnd, index);
   }
 
@@ -320,6 +339,8 @@ std::vector<OfflineTask> offline_tasks(const FarmRun& run) {
     entry.shot = task.shot;
     entry.memory = task.plan.memory_bytes;
     entry.release = static_cast<double>(shot.created_wall_ms - kStartWallMs) / 1000;
+    if (shot.spec.deadline_wall_ms > 0)
+      entry.due = static_cast<double>(shot.spec.deadline_wall_ms - kStartWallMs) / 1000;
     const auto after = [&](scheduler::TaskId need) {
       if (place[need] == scheduler::kNoIndex) return;
       tasks[place[need]].dependents.push_back(index);

@@ -11,11 +11,14 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "tests/simulation/farm/run.h"
 
 namespace rushes::simulation::farm {
+
+inline constexpr double kNeverDue = std::numeric_limits<double>::infinity();
 
 struct OfflineTask {
   double seconds = 0;  // on a host of speed 1
@@ -23,6 +26,7 @@ struct OfflineTask {
   std::uint32_t shot = 0;
   std::uint64_t memory = 0;
   double release = 0;  // seconds after the start
+  double due = kNeverDue;
   std::vector<std::uint32_t> dependents;
   std::uint32_t missing = 0;
   double path = 0;  // longest way from its start to an end, at speed 1
@@ -42,9 +46,11 @@ Bounds bounds_of(const Description& farm, const std::vector<OfflineTask>& tasks)
 enum class Order {
   kLongestPath,   // only the path counts
   kKeepTheModel,  // a slot first does everything that there is for its model
+  kEarliestDue,   // shots with a deadline before all others
 };
 struct OfflineSchedule {
   double finish = 0;  // seconds after the start
+  std::vector<double> shot_finish;
   std::uint64_t loads = 0;
   std::size_t unplaced = 0;  // tasks that never fitted
 };

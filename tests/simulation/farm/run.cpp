@@ -51,7 +51,7 @@ FarmRun::FarmRun(const Description& farm)
     : farm_(farm),
       work_(farm),
       settings_(settings_of(farm)),
-      meter_(farm.shows, farm.window.count()),
+      meter_(farm.shows, farm.hosts.size(), farm.window.count()),
       core_dice_(farm.seed, 1),
       host_dice_(farm.seed, 2) {}
 
@@ -128,9 +128,22 @@ void FarmRun::step(const scheduler::Event& event, TaskId cause) {
                                       [&](const config::Show& s) { return s.name == show.name; });
       show_of_id_.push_back(static_cast<std::size_t>(known - farm_.shows.begin()));
     }
-    meter_.backlog(show_of_id_[id], show.ready);
+    meter_.backlog(show_of_id_[id], where_it_fits(show));
   }
   meter_.check_floors();
+}
+
+// By host group; empty: nothing of it waits.
+std::vector<bool> FarmRun::where_it_fits(const scheduler::Show& show) const {
+  std::vector<bool> groups;
+  if (show.ready == 0) return groups;
+  groups.resize(farm_.hosts.size());
+  for (const scheduler::FlowId flow : show.flows)
+    for (const std::uint32_t index : state_.flows[flow].buckets)
+      for (std::size_t kind = 0; kind < state_.kinds.size(); ++kind)
+        if (state_.buckets[index].fits[kind])
+          groups[hosts_[host_of(state_.kinds[kind].offer.name)].group] = true;
+  return groups;
 }
 
 void FarmRun::note(const scheduler::Record& record, TaskId cause) {

@@ -58,6 +58,7 @@ class FarmRun {
   void step(const scheduler::Event& event, scheduler::TaskId cause = 0);
   void note(const scheduler::Record& record, scheduler::TaskId cause);
   void obey(scheduler::Command& command);
+  std::vector<bool> where_it_fits(const scheduler::Show& show) const;
   void tick();
   void submit(std::size_t batch, int occurrence);
   bool finished() const;
