@@ -182,9 +182,9 @@ Result<TaskOutcome> run_denoise(const Task& task, StageContext& context) {
                 std::move(start->values)};
   std::vector<float> preview;
   for (int step = segment.begin; step < segment.end; ++step) {
-    auto velocity =
-        (*model)->guided_velocity(latent, *condition, sampler.timestep(), prompts->prompt,
-                                  plan.guidance != 1.0F ? &prompts->null : nullptr, plan.guidance);
+    auto velocity = (*model)->guided_velocity(latent, *condition, sampler.timestep(), prompts->prompt,
+                                              plan.guidance != 1.0F ? &prompts->null : nullptr, plan.guidance,
+                                              {}, context.cancelled);
     if (!velocity) return tl::unexpected(velocity.error());
     if (step + 1 == segment.end && step + 1 < plan.schedule.steps()) {
       preview.resize(latent.values.size());

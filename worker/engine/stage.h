@@ -28,7 +28,7 @@ struct StageContext {
   std::filesystem::path colour;      // the OCIO configuration of movies and sheets
   // fraction 0..1 of this task and a few words for people ("step 3 of 6"). May be empty.
   std::function<void(double fraction, const std::string& words)> progress;
-  // True when the attempt should stop; asked between steps. May be empty.
+  // True when the attempt should stop; asked between a step's blocks. May be empty.
   std::function<bool()> cancelled;
 };
 

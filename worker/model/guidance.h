@@ -14,6 +14,7 @@ namespace rushes::worker {
 Result<std::vector<float>> guided_velocity(kernels::Backend& backend, Transformer& model,
                                            const kernels::Tensor& x, const Timesteps& timesteps,
                                            const PromptContext& positive, const PromptContext* negative,
-                                           float guidance, const TokenOrigin& origin = {});
+                                           float guidance, const TokenOrigin& origin = {},
+                                           const StopCheck& stop = {});
 
 }  // namespace rushes::worker

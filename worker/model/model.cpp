@@ -132,11 +132,11 @@ Result<std::vector<float>> Model::velocity(const Volume& latent, const Volume& c
 Result<std::vector<float>> Model::guided_velocity(const Volume& latent, const Volume& condition,
                                                   float timestep, const PromptContext& context,
                                                   const PromptContext* null, float guidance,
-                                                  const TokenOrigin& origin) {
+                                                  const TokenOrigin& origin, const StopCheck& stop) {
   auto x = upload(latent, condition);
   if (!x) return tl::unexpected(x.error());
   return worker::guided_velocity(compute_, transformer_, *x, {{timestep}, {}}, context, null, guidance,
-                                 origin);
+                                 origin, stop);
 }
 
 // Per token: the residual stream, its update, the normed input, q, k, v, the raw and the attended rows, the

@@ -52,7 +52,8 @@ class Model {
   // is 1.
   Result<std::vector<float>> guided_velocity(const Volume& latent, const Volume& condition, float timestep,
                                              const PromptContext& context, const PromptContext* null,
-                                             float guidance, const TokenOrigin& origin = {});
+                                             float guidance, const TokenOrigin& origin = {},
+                                             const StopCheck& stop = {});
   Vae& vae() { return vae_; }
   Transformer& transformer() { return transformer_; }
 

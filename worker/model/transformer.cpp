@@ -268,7 +268,7 @@ Tensor Transformer::head(const Tensor& x, const Tensor& e, const Tensor& group) 
 
 Result<Tensor> Transformer::velocity(const Tensor& latent, const Timesteps& timesteps,
                                      const PromptContext& context, const TokenOrigin& origin,
-                                     const VaceControl& vace) {
+                                     const VaceControl& vace, const StopCheck& stop) {
   if (auto ok = check(latent, timesteps, context, vace); !ok) return tl::unexpected(ok.error());
   return guarded("velocity", [&]() -> Result<Tensor> {
     const TransformerSizes& s = sizes_;
@@ -305,6 +305,10 @@ Result<Tensor> Transformer::velocity(const Tensor& latent, const Timesteps& time
     const std::vector<Tensor> hints = vace_hints(vace, x, inputs, context);
     for (std::int64_t i = 0; i < s.layers; ++i) {
       const auto n = static_cast<std::size_t>(i);
+      if (stop) {
+        backend_->synchronize();  // else all blocks are on their way before the first has ended
+        if (stop()) return fail(ErrorKind::kConflict, "stopped on request");
+      }
       run_block(*backend_, blocks_[n], s.block, inputs, context.blocks[n], x);
       const auto listed = std::find(s.vace_layers.begin(), s.vace_layers.end(), i);
       if (!hints.empty() && listed != s.vace_layers.end())

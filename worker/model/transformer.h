@@ -10,6 +10,7 @@
 // are kInvalid. Thread contract: as the backend, one thread at a time.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -41,6 +42,10 @@ struct Timesteps {
   std::vector<std::int32_t> group;
 };
 
+// Asked between blocks; true ends the call with kConflict ("stopped on request"): a step of a large model
+// takes minutes, and an engine that leaves an attempt by itself keeps its weights. May be empty.
+using StopCheck = std::function<bool()>;
+
 struct VaceControl {
   kernels::Tensor latent;  // kF32 [vace_dim, F, H, W], same grid as the noise latent
   float scale = 1.0f;
@@ -67,7 +72,7 @@ class Transformer {
   // x kF32 [in_dim, F, H, W] -> velocity kF32 [out_dim, F, H, W]. `origin` shifts the positions.
   Result<kernels::Tensor> velocity(const kernels::Tensor& x, const Timesteps& timesteps,
                                    const PromptContext& context, const TokenOrigin& origin = {},
-                                   const VaceControl& vace = {});
+                                   const VaceControl& vace = {}, const StopCheck& stop = {});
 
  private:
   Transformer() = default;

@@ -37,13 +37,13 @@ bool may_begin(std::span<const ClassOutlook> classes, std::size_t here, double p
     speed += each.slots / each.pace;
   }
   if (!(speed > 0)) return true;
-  const auto done = [&](const ClassOutlook& at, double busy) {
-    return std::max(at.left_seconds / at.slots, busy) + std::max(path, work / at.slots) * at.pace;
+  const auto done = [&](const ClassOutlook& at) {
+    return at.left_seconds / at.slots + std::max(path, work / at.slots) * at.pace;
   };
   double soonest = std::numeric_limits<double>::infinity();
   for (const ClassOutlook& each : classes)
-    if (each.slots > 0) soonest = std::min(soonest, done(each, all / speed));
-  return done(classes[here], 0) <= soonest;
+    if (each.slots > 0) soonest = std::min(soonest, done(each));
+  return done(classes[here]) <= std::max(soonest, all / speed);
 }
 
 }  // namespace rushes::scheduler::policy

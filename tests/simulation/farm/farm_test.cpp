@@ -83,8 +83,8 @@ TEST(FarmMeter, CountsSlotTimeByWindowAndTimeUnderAFloor) {
   EXPECT_EQ(meter.windows()[1].used[1], 4 * 500 + 2 * 500);
   EXPECT_EQ(meter.windows()[1].used[0], 2 * 500);
   EXPECT_EQ(meter.windows()[1].offered, 4000);
-  EXPECT_EQ(meter.windows()[0].backlogged_ms[0], 1000);
-  EXPECT_EQ(meter.windows()[0].backlogged_ms[1], 0);
+  EXPECT_EQ(meter.windows()[0].waiting_ms[0], 1000);
+  EXPECT_EQ(meter.windows()[0].waiting_ms[1], 0);
 }
 
 // What waits for a show's own slots, or for those of a show that has no more than its floor, is no shortage.
@@ -101,9 +101,10 @@ TEST(FarmMeter, CountsOnlyWorkThatFitsWhatOthersHold) {
   meter.advance(1000);
   meter.check_floors();
   EXPECT_EQ(meter.longest_below_floor_ms(0), 0);
-  EXPECT_EQ(meter.windows()[0].backlogged_ms[0], 1000);  // but it does compete with b
-  EXPECT_EQ(meter.windows()[0].backlogged_ms[2], 0);     // c has all that it fits
-  meter.backlog(0, {true, true});                        // fits what c holds
+  EXPECT_EQ(meter.windows()[0].contested_ms[0], 1000);  // but it does compete with b
+  EXPECT_EQ(meter.windows()[0].waiting_ms[2], 1000);
+  EXPECT_EQ(meter.windows()[0].contested_ms[2], 0);  // c has all that it fits
+  meter.backlog(0, {true, true});                    // fits what c holds
   meter.check_floors();
   meter.advance(1700);
   meter.check_floors();

@@ -58,7 +58,7 @@ void add_use(const FarmRun& run, Table& table) {
     offered += window.offered;
     busy += window.busy;
     const bool backlogged = std::any_of(
-        window.backlogged_ms.begin(), window.backlogged_ms.end(),
+        window.waiting_ms.begin(), window.waiting_ms.end(),
         [&run](double ms) { return ms >= kBacklogged * static_cast<double>(run.meter().window_ms()); });
     if (!backlogged) continue;
     backlogged_offered += window.offered;
@@ -94,7 +94,7 @@ void add_waits(const FarmRun& run, Table& table) {
 }
 
 // Jain, Chiu, Hawe: A Quantitative Measure of Fairness (1984), over slot time by weight of the shows that had
-// work waiting all the window.
+// work waiting all the window for slots that others had.
 void add_fairness(const FarmRun& run, Table& table) {
   const Meter& meter = run.meter();
   double sum = 0, worst = 1;
@@ -103,7 +103,7 @@ void add_fairness(const FarmRun& run, Table& table) {
     double total = 0, squares = 0;
     int shows = 0;
     for (std::size_t show = 0; show < meter.shows().size(); ++show) {
-      if (window.backlogged_ms[show] < kBacklogged * static_cast<double>(meter.window_ms())) continue;
+      if (window.contested_ms[show] < kBacklogged * static_cast<double>(meter.window_ms())) continue;
       const double x = window.used[show] / meter.shows()[show].weight;
       total += x;
       squares += x * x;
@@ -115,9 +115,10 @@ void add_fairness(const FarmRun& run, Table& table) {
     worst = std::min(worst, jain);
     ++windows;
   }
-  table.add("fair.windows", windows, "windows in which several shows had work waiting all the time");
+  table.add("fair.windows", windows,
+            "windows in which several shows waited for each other's slots all the time");
   table.add("fair.jain_mean", windows > 0 ? sum / windows : 1,
-            "Jain's index of slot time by weight in those windows; of shows that fit the same hosts");
+            "Jain's index of slot time by weight in those windows");
   table.add("fair.jain_worst", worst, "the worst of them");
   std::int64_t longest = 0;
   for (std::size_t show = 0; show < meter.shows().size(); ++show)

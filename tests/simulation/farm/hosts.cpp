@@ -15,7 +15,7 @@ namespace event = scheduler::event;
 
 constexpr std::int64_t kHourMs = 3'600'000, kDayMs = 24 * kHourMs;
 constexpr std::int64_t kLeaseMs = 15'000;       // farm.yaml's default: how long a host may be silent
-constexpr std::int64_t kStopMs = 2'000;         // killing an engine and starting the next one
+constexpr std::int64_t kStopMs = 2'000;         // until an engine has left its attempt
 constexpr std::int64_t kShiftMs = 30 * 60'000;  // people come and go within half an hour
 
 template <typename Message>
@@ -258,7 +258,9 @@ void FarmRun::stopped(std::size_t index, std::uint64_t lease, const std::string&
   const AttemptRef ref = attempt->ref;
   if (attempt->state == Attempt::State::kStopping) {
     free_slot(host, *attempt);
-    drop_model(host.slots[attempt->slot]);
+    // An engine leaves between two blocks and keeps its weights; one that is slow does not hear, and is
+    // killed.
+    if (cause.starts_with("it is slow")) drop_model(host.slots[attempt->slot]);
     meter_.wasted(cause.starts_with("take ") ? "the take was dropped" : cause.substr(0, cause.find(':')),
                   static_cast<double>(timeline_.now() - attempt->began_ms) / 1000);
   }

@@ -13,7 +13,7 @@ Meter::Meter(std::vector<config::Show> shows, std::size_t groups, std::int64_t w
       group_busy_(groups),
       group_running_(shows_.size(), std::vector<int>(groups)),
       fits_(shows_.size()),
-      backlogged_(shows_.size()),
+      contested_(shows_.size()),
       below_since_(shows_.size(), -1),
       longest_below_(shows_.size()) {}
 
@@ -21,7 +21,8 @@ void Meter::advance(std::int64_t now_ms) {
   while (now_ < now_ms) {
     const auto index = static_cast<std::size_t>(now_ / window_ms_);
     if (index >= windows_.size())
-      windows_.push_back({0, 0, 0, std::vector<double>(shows_.size()), std::vector<double>(shows_.size())});
+      windows_.push_back({0, 0, 0, std::vector<double>(shows_.size()), std::vector<double>(shows_.size()),
+                          std::vector<double>(shows_.size())});
     const std::int64_t until = std::min(now_ms, (now_ / window_ms_ + 1) * window_ms_);
     const auto passed = static_cast<double>(until - now_);
     Window& window = windows_[index];
@@ -30,7 +31,8 @@ void Meter::advance(std::int64_t now_ms) {
     for (std::size_t show = 0; show < shows_.size(); ++show) {
       window.busy += passed * running_[show];
       window.used[show] += passed * running_[show];
-      if (backlogged_[show]) window.backlogged_ms[show] += passed;
+      if (!fits_[show].empty()) window.waiting_ms[show] += passed;
+      if (contested_[show]) window.contested_ms[show] += passed;
     }
     now_ = until;
   }
@@ -57,7 +59,7 @@ int Meter::floor_of(std::size_t show) const { return static_cast<int>(shows_[sho
 
 void Meter::backlog(std::size_t show, std::vector<bool> fits) {
   fits_[show] = std::move(fits);
-  backlogged_[show] = could_use(show, false);
+  contested_[show] = could_use(show, false);
 }
 
 // Whether what waits of the show fits a slot that is free or that another show has, which may have to be one

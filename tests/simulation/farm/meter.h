@@ -16,8 +16,9 @@ namespace rushes::simulation::farm {
 struct Window {          // slot milliseconds, unless it says otherwise
   double passed_ms = 0;  // the last window may be shorter
   double offered = 0, busy = 0;
-  std::vector<double> used;           // by show
-  std::vector<double> backlogged_ms;  // by show: how long it had ready tasks that others kept out
+  std::vector<double> used;          // by show
+  std::vector<double> waiting_ms;    // by show: how long it had ready tasks that nobody had taken
+  std::vector<double> contested_ms;  // by show: how long such a task fitted what others had
 };
 
 // One wait: of a task, from when it could run until it ran.
@@ -78,7 +79,7 @@ class Meter {
   std::vector<int> group_slots_, group_busy_;    // by host group
   std::vector<std::vector<int>> group_running_;  // by show and host group
   std::vector<std::vector<bool>> fits_;          // by show, of what waits; empty: nothing does
-  std::vector<bool> backlogged_;
+  std::vector<bool> contested_;
   std::vector<std::int64_t> below_since_;  // -1: not below its floor
   std::vector<std::int64_t> longest_below_;
   std::vector<Window> windows_;

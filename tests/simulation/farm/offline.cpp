@@ -267,7 +267,8 @@ class ListSchedule {
     for (; !choices.empty(); choices.erase(std::max_element(choices.begin(), choices.end()))) {
       Bucket& bucket = buckets_[std::max_element(choices.begin(), choices.end())->bucket];
       const OfflineTask& task = tasks_[bucket.tasks.top().task];
-      const double end = now_ + load_seconds(kind.model, task.model) + task.seconds / group.speed;
+      const double end =
+          now_ + load_seconds(kind.model, task.model) + task.seconds * task.slowness / group.speed;
       const auto host = std::find_if(kind.hosts.begin(), kind.hosts.end(),
                                      [&](std::size_t h) { return memory_[h] >= bucket.memory; });
       if (host == kind.hosts.end() || end > until) continue;
@@ -335,6 +336,7 @@ std::vector<OfflineTask> offline_tasks(const FarmRun& run) {
     place[task.plan.id] = index;
     OfflineTask& entry = tasks.emplace_back();
     entry.seconds = run.work().seconds(shot, task.plan);
+    entry.slowness = run.work().slowness(shot, task.plan, 1);
     if (scheduler::needs_model(task.plan)) entry.model = run.work().model_of(shot);
     entry.shot = task.shot;
     entry.memory = task.plan.memory_bytes;

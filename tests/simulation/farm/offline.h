@@ -3,9 +3,10 @@
 // can beat.
 //
 // The list schedule places the task with the longest way to an end first (critical path scheduling, Graham
-// 1969 and Hu 1961), on a slot that has its model loaded where there is one, else on the fastest. It never
-// meets a failure, a straggler, a fetch or a message's delay, and knows of every revision and upgrade when it
-// is planned. A shot is bound to the numeric class that its first task runs in, as on the farm.
+// 1969 and Hu 1961), on a slot that has its model loaded where there is one, else on the fastest. Attempts
+// take what first attempts took on the farm, stragglers as well. It never meets a failure, a fetch or a
+// message's delay, and knows of every revision and upgrade when it is planned. A shot is bound to the numeric
+// class that its first task runs in, as on the farm.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -21,7 +22,8 @@ namespace rushes::simulation::farm {
 inline constexpr double kNeverDue = std::numeric_limits<double>::infinity();
 
 struct OfflineTask {
-  double seconds = 0;  // on a host of speed 1
+  double seconds = 0;   // on a host of speed 1
+  double slowness = 1;  // of the first attempt, 1: no straggler
   int model = kNoModel;
   std::uint32_t shot = 0;
   std::uint64_t memory = 0;

@@ -104,7 +104,7 @@ void draw_lanes(Image8& canvas, const Layout& layout, const Meter& meter, int to
     const int y = top + static_cast<int>(show) * kLane;
     const Rgb8 colour = colour_of(show);
     for (int i = 0; i < layout.windows; ++i) {
-      const double part = meter.windows()[static_cast<std::size_t>(i)].backlogged_ms[show] / layout.window_ms;
+      const double part = meter.windows()[static_cast<std::size_t>(i)].waiting_ms[show] / layout.window_ms;
       const auto mix = [part](std::uint8_t from, std::uint8_t to) {
         return static_cast<std::uint8_t>(std::lround(from + (to - from) * part));
       };

@@ -103,6 +103,28 @@ TEST(Transformer, GuidanceOfOneIsOnePass) {
   for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_EQ(guided[i], null[i] + 3.0f * (plain[i] - null[i]));
 }
 
+TEST(Transformer, LeavesAPassBetweenTwoBlocks) {
+  Engine engine({});
+  const std::vector<float> latent = pattern(4 * 2 * 4 * 4, 0.7f), text = pattern(2 * 16, 0.3f);
+  const auto x = engine.backend->upload(kernels::host_tensor(latent, {4, 2, 4, 4}));
+  const auto prompt = *engine.model.prompt(text, 2);
+  const auto layers = static_cast<int>(engine.model.sizes().layers);
+  int asked = 0;
+  const auto pass = [&](int stop_at) {
+    asked = 0;
+    return guided_velocity(*engine.backend, engine.model, x, {{10.0f}, {}}, prompt, &prompt, 3.0f, {},
+                           [&, stop_at] { return ++asked == stop_at; });
+  };
+  const auto whole = pass(0);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(asked, 2 * layers);
+  const auto left = pass(layers + 1);
+  ASSERT_FALSE(left);
+  EXPECT_EQ(left.error().kind, ErrorKind::kConflict);
+  EXPECT_EQ(asked, layers + 1);
+  EXPECT_EQ(*pass(0), *whole);  // what was left half done is no part of the next pass
+}
+
 TEST(Transformer, RefusesWhatDoesNotFit) {
   Engine engine({});
   const std::vector<float> text(7 * 16), latent(4 * 1 * 4 * 5);
