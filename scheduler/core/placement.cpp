@@ -152,15 +152,22 @@ Outlook outlook_of(const State& state, const Task& task) {
   outlook.classes.resize(state.classes.size());
   for (std::size_t i = 0; i < state.classes.size(); ++i) {
     const double measured = denoise_pace(state, shot, state.classes[i]);
+    outlook.classes[i].measured = measured > 0;
     if (measured > 0 && known > 0) outlook.classes[i].pace = measured / known;
   }
   const Bucket& bucket = state.buckets[task.bucket];
   for (std::size_t kind = 0; kind < state.kinds.size(); ++kind)
     if (bucket.fits[kind] && state.kinds[kind].numeric_class != kNoIndex)
       outlook.classes[state.kinds[kind].numeric_class].slots += state.kinds[kind].slots;
-  for (const Pool& pool : state.pools)
-    (pool.numeric_class == kNoIndex ? outlook.waiting : outlook.classes[pool.numeric_class].left_seconds) +=
-        pool.left_seconds;
+  for (const Pool& pool : state.pools) {
+    if (pool.numeric_class == kNoIndex) {
+      outlook.waiting += pool.left_seconds;
+      continue;
+    }
+    policy::ClassOutlook& its = outlook.classes[pool.numeric_class];
+    its.left_seconds += pool.left_seconds;
+    its.busy = its.busy || pool.ready > 0 || pool.held_seconds > 0;
+  }
   return outlook;
 }
 

@@ -41,9 +41,15 @@ bool may_begin(std::span<const ClassOutlook> classes, std::size_t here, double p
     return at.left_seconds / at.slots + std::max(path, work / at.slots) * at.pace;
   };
   double soonest = std::numeric_limits<double>::infinity();
-  for (const ClassOutlook& each : classes)
-    if (each.slots > 0) soonest = std::min(soonest, done(each));
-  return done(classes[here]) <= std::max(soonest, all / speed);
+  std::size_t fitting = 0;
+  for (const ClassOutlook& each : classes) {
+    if (each.slots == 0) continue;
+    ++fitting;
+    soonest = std::min(soonest, done(each));
+  }
+  const ClassOutlook& mine = classes[here];
+  if (!mine.measured && mine.busy && fitting > 1) return mine.left_seconds / mine.slots < 2 * path * mine.pace;
+  return done(mine) <= std::max(soonest, all / speed);
 }
 
 }  // namespace rushes::scheduler::policy

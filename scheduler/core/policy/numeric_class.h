@@ -25,13 +25,16 @@ struct ClassOutlook {
   double pace = 1;          // seconds there of what takes one second on a device of pace 1
   double left_seconds = 0;  // of the shots that are pinned to it, there
   std::uint32_t slots = 0;  // that fit the shot
+  bool measured = true;     // else `pace` is a guess
+  bool busy = false;        // something of it runs or waits for a slot
 };
 
 // Whether a shot should begin in the class `here`, of pace-1 seconds `path` on its longest way and `work`
 // altogether. Each class takes its shots to the end, so one that has more left than others keeps them waiting
 // while others run dry: a shot begins where it is done soonest, except that a class which would be later may
 // have it as long as the whole farm is not done before. `waiting`: pace-1 seconds of all shots that have not
-// begun.
+// begun. A class whose pace is not known yet gets no more than keeps it busy until it is: what has begun
+// there stays there.
 bool may_begin(std::span<const ClassOutlook> classes, std::size_t here, double path, double work,
                double waiting);
 

@@ -106,6 +106,17 @@ TEST(NumericClass, AShotBeginsWhereItIsDoneSoonest) {
   EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{1, 0, 0}, {1, 0, 0}}, 0, 100, 100, 0));
 }
 
+TEST(NumericClass, OneThatIsNotMeasuredGetsOnlyWhatKeepsItBusy) {
+  const auto begins = [](double left, bool busy, std::uint32_t others) {
+    const std::vector<ClassOutlook> classes{{1, left, 10, false, busy}, {1, 0, others}};
+    return may_begin(classes, 0, 100, 100, 1e6);
+  };
+  EXPECT_TRUE(begins(1999, true, 10));
+  EXPECT_FALSE(begins(2000, true, 10));
+  EXPECT_TRUE(begins(2000, false, 10));  // nothing of it goes on: it would never be measured
+  EXPECT_TRUE(begins(2000, true, 0));    // and where else?
+}
+
 TEST(Estimate, FollowsRfc6298WithALongerMemory) {
   Estimate e = learned({}, 10);
   EXPECT_DOUBLE_EQ(e.mean, 10);
