@@ -125,7 +125,7 @@ class Decider {
   struct Search {
     const std::vector<std::uint32_t>& shows;  // in order
     bool ahead = false;                       // tasks ahead of a verdict
-    bool loaded = false;                      // only what needs no other weights
+    std::optional<Digest> only = {};          // what needs no other weights than these
     std::optional<Pick> blocked = {};         // out: came before, but for the memory taken now
     bool passed_over = false;  // out: tasks fit, and this worker in particular may not have them
   };
@@ -143,11 +143,11 @@ class Decider {
   const Outlook& outlook_for(const Task& task) const;
   TaskId nearest_of(WorkerId worker, const Pick& pick) const;
   static bool goes_before(const Pick& a, const Pick& b);
-  std::optional<Pick> stay_or_switch(WorkerId worker, const Pick& due,
+  std::optional<Pick> stay_or_switch(WorkerId worker, const Digest& model, const Pick& due,
                                      const std::vector<policy::ShowLoad>& loads, const Search& search,
                                      Turn turn);
   bool may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const;
-  void lease(WorkerId worker, TaskId task, bool in_turn);
+  void lease(WorkerId worker, TaskId task, Turn turn, bool in_turn);
   void pin_class(ShotId shot, const Worker& worker, const Needs& needs);
   Bytes spec_of(const Task& task) const;
   std::uint32_t no_progress_ms(const Task& task) const;

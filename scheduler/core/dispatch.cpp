@@ -137,35 +137,38 @@ Decider::Given Decider::give_one(WorkerId id, Turn turn) {
     for (std::size_t i = 0; i < loads.size(); ++i) loads[i].runnable = true;
   }
   const std::vector<std::uint32_t> shows = policy::fair_order(loads, state_.slots);
-  Search search{shows, turn == Turn::kAhead, false};
+  Search search{shows, turn == Turn::kAhead};
   std::optional<Pick> pick = find(id, search);
   if (search.blocked && turn < Turn::kPrefetch && reserve(*search.blocked)) {
     search.blocked.reset();
     pick = find(id, search);  // this worker may be the one that is kept free now
   }
   if (!pick) return search.passed_over ? Given::kNotHere : Given::kNothing;
-  if (!is_loaded(worker, state_.buckets[pick->bucket].needs)) {
-    pick = stay_or_switch(id, *pick, loads, search, turn);
+  // What is fetched ahead finds the weights of the task before it.
+  const Digest& model = turn == Turn::kPrefetch ? worker.model_given : worker.model_loaded;
+  if (needs_other(model, state_.buckets[pick->bucket].needs)) {
+    pick = stay_or_switch(id, model, *pick, loads, search, turn);
     if (!pick) return search.passed_over ? Given::kNotHere : Given::kNothing;
   } else if (turn == Turn::kNear &&
              nearer_elsewhere(state_, id, state_.task(pick->task), state_.buckets[pick->bucket].needs)) {
     return Given::kNotHere;
   }
-  lease(id, pick->task, policy::below_floor(loads[pick->show], state_.slots) == 0);
+  lease(id, pick->task, turn, policy::below_floor(loads[pick->show], state_.slots) == 0);
   return Given::kTask;
 }
 
-// The task whose turn it is needs other weights than the worker has loaded.
-std::optional<Decider::Pick> Decider::stay_or_switch(WorkerId id, const Pick& due,
+// The task whose turn it is needs other weights than `model`, which the worker has.
+std::optional<Decider::Pick> Decider::stay_or_switch(WorkerId id, const Digest& model, const Pick& due,
                                                      const std::vector<policy::ShowLoad>& loads,
                                                      const Search& search, Turn turn) {
-  const Worker& worker = state_.workers[id];
-  if (worker.model_loaded != Digest{}) {
-    Search loaded{search.shows, search.ahead, true};
-    const std::optional<Pick> pick = find(id, loaded);
+  if (model != Digest{}) {
+    Search same{search.shows, search.ahead, model};
+    const std::optional<Pick> pick = find(id, same);
     if (pick && may_stay(*pick, due, loads)) return pick;
   }
-  const bool may_load = turn >= Turn::kAny || (turn == Turn::kFresh && worker.model_loaded == Digest{});
+  // Which weights a slot changes to is decided when it is free.
+  const bool may_load =
+      (turn >= Turn::kAny && turn != Turn::kPrefetch) || (turn == Turn::kFresh && model == Digest{});
   return may_load ? std::optional(due) : std::nullopt;
 }
 
@@ -204,7 +207,7 @@ std::optional<Decider::Pick> Decider::find(WorkerId id, Search& search) const {
       const Flow& row = state_.flows[flow];
       for (const std::uint32_t index : search.ahead ? row.ahead : row.buckets) {
         const Bucket& bucket = state_.buckets[index];
-        if (!bucket.fits[worker.kind] || (search.loaded && !is_loaded(worker, bucket.needs))) continue;
+        if (!bucket.fits[worker.kind] || (search.only && needs_other(*search.only, bucket.needs))) continue;
         const Hold hold = hold_of(state_, worker, bucket);
         if (hold != Hold::kNone && hold != Hold::kBusyMemory) continue;
         std::optional<Pick> pick = head_of(id, index);
@@ -306,7 +309,7 @@ TaskId Decider::nearest_of(WorkerId id, const Pick& pick) const {
   return tasks[policy::nearest(candidates)];
 }
 
-void Decider::lease(WorkerId id, TaskId task_id, bool in_turn) {
+void Decider::lease(WorkerId id, TaskId task_id, Turn turn, bool in_turn) {
   const ShotId shot = state_.task(task_id).shot;
   if (state_.shots[shot].unplanned > 0) plan_takes(shot);
   if (state_.shots[shot].numeric_class.empty()) {
@@ -315,7 +318,10 @@ void Decider::lease(WorkerId id, TaskId task_id, bool in_turn) {
   const Task& task = state_.task(task_id);
   const AttemptRef ref{task_id, task.attempt + 1, state_.next_lease};
   const Flow& flow = state_.flows[state_.shots[shot].flow];
-  const Charge charge{static_cast<double>(task.cost), 1 / state_.shows[flow.show].weight,
+  const Needs needs = needs_of(state_, task);
+  const bool loads = turn != Turn::kPrefetch && !is_loaded(state_.workers[id], needs);
+  const double load = loads ? load_seconds(state_, needs.model) : 0;
+  const Charge charge{static_cast<double>(task.cost) + load, 1 / state_.shows[flow.show].weight,
                       policy::virtual_seconds(flow.priority), in_turn};
   emit(record::Leased{ref, id, lease_end(), now_.wall_ms, charge});
   if (state_.shots[shot].state == ShotState::kQueued) move_shot(shot, ShotState::kDrafting);

@@ -54,9 +54,12 @@ Outlook outlook_of(const State& state, const Task& task);
 bool avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook);
 
 inline bool has_free_slot(const Worker& worker) { return worker.leases.size() < worker.slots; }
+inline bool needs_other(const Digest& model, const Needs& needs) {
+  return needs.model != Digest{} && needs.model != model;
+}
 // It needs no model, or the worker has it loaded.
 inline bool is_loaded(const Worker& worker, const Needs& needs) {
-  return needs.model == Digest{} || needs.model == worker.model_loaded;
+  return !needs_other(worker.model_loaded, needs);
 }
 
 }  // namespace rushes::scheduler
