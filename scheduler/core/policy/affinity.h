@@ -18,8 +18,8 @@
 
 namespace rushes::scheduler::policy {
 
-inline constexpr double kStay = 4;    // tasks
-inline constexpr double kEarned = 4;  // loads
+inline constexpr double kStay = 2;    // tasks
+inline constexpr double kEarned = 2;  // loads
 
 // What is passed over for the model that stays.
 struct Passed {

@@ -352,6 +352,42 @@ TEST(Sharing, AWorkerStaysWithItsModelWhileNobodyFallsFarBehind) {
 }
 
 // A few short tasks are not worth a load of weights, unless their show has less than its floor.
+// A batch that comes first must not bind every slot to its model by what is fetched ahead, and who makes a
+// slot load pays for it.
+TEST(Sharing, WhatIsFetchedAheadNeedsNoOtherWeights) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1, "one")});
+  auto other = std::make_shared<config::ModelManifest>(*test_model("other"));
+  other->files["vae"] = {"vae", std::string(64, 'b')};
+  farm.model = other;
+  std::vector<config::Shot> shots;
+  for (int i = 0; i < 8; ++i) shots.push_back(test_shot("sh" + std::to_string(i), 33, 1, "two"));
+  for (config::Shot& shot : shots) shot.model = "other";
+  farm.submit(std::move(shots));
+  SimWorker a(farm, "a", 1, 2), b(farm, "b", 1, 2);
+  for (SimWorker* worker : {&a, &b}) {
+    worker->offer.models = {{"tabletop", *digest_of_model(*test_model())},
+                            {"other", *digest_of_model(*other)}};
+    worker->hello();
+  }
+  const auto show_of = [&](TaskId task) {
+    return farm.state().shots[farm.state().task(task).shot].spec.show;
+  };
+  std::map<std::string, std::size_t> held;
+  for (const Worker& worker : farm.state().workers) {
+    ASSERT_FALSE(worker.leases.empty());
+    for (const TaskId task : worker.leases) EXPECT_EQ(show_of(task), show_of(worker.leases.front()));
+    held[show_of(worker.leases.front())] = worker.leases.size();
+    const Task& first = farm.state().task(worker.leases.front());
+    EXPECT_GE(first.lease.charge.seconds, 60) << "a guess of what loading takes";
+    if (worker.leases.size() > 1) {
+      EXPECT_LT(farm.state().task(worker.leases.back()).lease.charge.seconds, 60);
+    }
+  }
+  EXPECT_EQ(held["one"], 1u);
+  EXPECT_EQ(held["two"], 3u);
+}
+
 TEST(Sharing, AFloorIsWorthEveryLoad) {
   for (const double floor : {0.0, 0.5}) {
     Settings settings = test_settings();

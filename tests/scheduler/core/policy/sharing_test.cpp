@@ -48,15 +48,15 @@ TEST(Path, DecidesTheEndOnlyWhenLittleElseIsLeft) {
   EXPECT_TRUE(decides_the_end(100, 0, 0));
 }
 
-TEST(Affinity, StaysForALoadOfTheWholeFarmOrFourTasks) {
+TEST(Affinity, StaysForALoadOfTheWholeFarmOrTwoTasks) {
   const auto stays = [](double lag, double seconds, double rate, std::uint32_t slots) {
     return may_stay({lag, rate, 0, 0.5}, seconds, 60, slots);
   };
   EXPECT_TRUE(stays(-5, 1, 1, 2));
   EXPECT_TRUE(stays(120, 1, 1, 2));
   EXPECT_FALSE(stays(121, 1, 1, 2));
-  EXPECT_TRUE(stays(400, 100, 1, 2));
-  EXPECT_FALSE(stays(401, 100, 1, 2));
+  EXPECT_TRUE(stays(200, 100, 1, 2));
+  EXPECT_FALSE(stays(201, 100, 1, 2));
   EXPECT_TRUE(stays(2400, 1, 1, 40));
   EXPECT_FALSE(stays(601, 1, 0.25, 40));
 }
@@ -69,13 +69,13 @@ TEST(Affinity, StaysWhileWhatIsPassedOverHasItsShareOfTheSlots) {
 TEST(Affinity, LoadsOnlyWhatIsWorthSeveralLoads) {
   constexpr double kLoad = 60;
   EXPECT_TRUE(worth_loading({1, 0, 1, 0}, {}, kLoad));  // nobody has it
-  // Two slots have it: what waits keeps them busy for four loads, or what runs does.
-  EXPECT_FALSE(worth_loading({479, 0, 479, 2}, {}, kLoad));
-  EXPECT_TRUE(worth_loading({481, 0, 481, 2}, {}, kLoad));
-  EXPECT_TRUE(worth_loading({1, 962, 1, 2}, {}, kLoad));
-  // Little waits now, but much is left: eight loads more than of the slot's own model.
-  EXPECT_TRUE(worth_loading({10, 0, 2000, 2}, {0, 0, 515, 1}, kLoad));
-  EXPECT_FALSE(worth_loading({10, 0, 2000, 2}, {0, 0, 525, 1}, kLoad));
+  // Two slots have it: what waits keeps them busy for two loads, or what runs does.
+  EXPECT_FALSE(worth_loading({239, 0, 239, 2}, {}, kLoad));
+  EXPECT_TRUE(worth_loading({241, 0, 241, 2}, {}, kLoad));
+  EXPECT_TRUE(worth_loading({1, 482, 1, 2}, {}, kLoad));
+  // Little waits now, but much is left: four loads more than of the slot's own model.
+  EXPECT_TRUE(worth_loading({10, 0, 2000, 2}, {0, 0, 755, 1}, kLoad));
+  EXPECT_FALSE(worth_loading({10, 0, 2000, 2}, {0, 0, 765, 1}, kLoad));
 }
 
 TEST(Revisions, AreLearnedAndTheLastOfSeveralTakesDecides) {
