@@ -145,6 +145,18 @@ TEST(FarmOffline, PlacesTheLongestPathFirst) {
   EXPECT_EQ(bounds_of(farm, tasks).by_critical_path, 3);
 }
 
+TEST(FarmOffline, TheBoundCountsHoursAndReleases) {
+  Description farm = one_group(2, 1, 1);
+  std::vector<OfflineTask> tasks(2, task_of(3600, kNoModel, 0));
+  tasks[1].release = 7200;  // alone after the first one
+  EXPECT_EQ(bounds_of(farm, tasks).by_work, 7200 + 1800);
+  farm.hosts.push_back(farm.hosts.front());
+  farm.hosts.back().from_hour = 1;  // two slots more from 1 h to 2 h
+  farm.hosts.back().until_hour = 2;
+  tasks.assign(8, task_of(3600, kNoModel, 0));  // 2 hours' work, 4, and the last two
+  EXPECT_EQ(bounds_of(farm, tasks).by_work, 3 * 3600);
+}
+
 TEST(FarmOffline, CountsLoadsAndKeepsAModelWhenTold) {
   std::vector<OfflineTask> tasks;
   for (const double seconds : {9.0, 8.0, 7.0, 6.0})

@@ -188,7 +188,8 @@ void add_offline(const FarmRun& run, Table& table) {
   const Bounds bounds = bounds_of(farm, tasks);
   const double bound = std::max(bounds.by_work, bounds.by_critical_path);
   table.add("makespan.hours", makespan / 3600, "from the first batch to the last result");
-  table.add("makespan.by_work_h", bounds.by_work / 3600, "bound: all work over all slots times their speed");
+  table.add("makespan.by_work_h", bounds.by_work / 3600,
+            "bound: every slot busy at its speed from a release to the end");
   table.add("makespan.by_path_h", bounds.by_critical_path / 3600,
             "bound: the longest chain on the fastest host");
   table.add("makespan.over_bound", ratio(makespan, bound), "makespan over the larger of the two");

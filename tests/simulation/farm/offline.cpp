@@ -1,6 +1,7 @@
 #include "tests/simulation/farm/offline.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -355,19 +356,43 @@ std::vector<OfflineTask> offline_tasks(const FarmRun& run) {
   return tasks;
 }
 
+namespace {
+
+bool is_open(const HostGroup& group, int hour) {
+  const int length = (group.until_hour - group.from_hour + 24) % 24;
+  return group.always() || (hour - group.from_hour + 24) % 24 < length;
+}
+
+// When all slots that are on the farm have done so much together, from `start` on.
+double work_done(const Description& farm, double start, double seconds) {
+  for (double now = start; now < kPatience;) {
+    const double hour = std::floor(now / kHour), next = (hour + 1) * kHour;
+    double speed = 0;
+    for (const HostGroup& group : farm.hosts)
+      if (is_open(group, static_cast<int>(hour) % 24)) speed += group.count * group.slots * group.speed;
+    if (seconds <= speed * (next - now)) return speed > 0 ? now + seconds / speed : now;
+    seconds -= speed * (next - now);
+    now = next;
+  }
+  return kPatience;
+}
+
+}  // namespace
+
 Bounds bounds_of(const Description& farm, const std::vector<OfflineTask>& tasks) {
   Bounds bounds;
-  double fastest = 0, first = std::numeric_limits<double>::infinity();
-  for (const HostGroup& group : farm.hosts) {
-    bounds.capacity += group.count * group.slots * group.speed;
-    fastest = std::max(fastest, group.speed);
-  }
-  for (const OfflineTask& task : tasks) first = std::min(first, task.release);
-  for (const OfflineTask& task : tasks) {
-    bounds.work_seconds += task.seconds;
+  double fastest = 0;
+  for (const HostGroup& group : farm.hosts) fastest = std::max(fastest, group.speed);
+  std::map<double, double> released;  // work by its release
+  for (const OfflineTask& task : tasks) released[task.release] += task.seconds;
+  const double first = released.empty() ? 0 : released.begin()->first;
+  for (const OfflineTask& task : tasks)
     bounds.by_critical_path = std::max(bounds.by_critical_path, task.release - first + task.path / fastest);
+  double behind = 0;  // all that is released no earlier
+  for (auto next = released.rbegin(); next != released.rend(); ++next) {
+    behind += next->second;
+    bounds.by_work = std::max(bounds.by_work, work_done(farm, next->first, behind) - first);
   }
-  bounds.by_work = bounds.work_seconds / bounds.capacity;
   return bounds;
 }
 

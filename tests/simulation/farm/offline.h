@@ -38,9 +38,9 @@ struct OfflineTask {
 std::vector<OfflineTask> offline_tasks(const FarmRun& run);
 
 struct Bounds {
-  double work_seconds = 0;      // of all tasks, at speed 1
-  double capacity = 0;          // slots times speed
-  double by_work = 0;           // work / capacity
+  // Seconds after the first release: until all slots that are on the farm then, busy all the time, have done
+  // what was released from some moment on, for the moment that makes it latest.
+  double by_work = 0;
   double by_critical_path = 0;  // on the fastest host
 };
 Bounds bounds_of(const Description& farm, const std::vector<OfflineTask>& tasks);
