@@ -276,9 +276,9 @@ std::optional<Decider::Pick> Decider::head_of(WorkerId id, const Lane& lane) con
 }
 
 bool Decider::may_take(WorkerId id, const Task& task) const {
-  const Outlook none;
-  const Outlook& outlook = chooses_class(state_, task) ? outlook_for(task) : none;
-  return !avoids(state_, task, state_.workers[id], outlook) &&
+  static const Outlook none;
+  const Outlook& outlook = shot_of(task).numeric_class.empty() ? outlook_for(task) : none;
+  return avoids(state_, task, state_.workers[id], outlook) == Avoids::kNot &&
          leaves_reservation(state_, id, task, now_.boot_ms);
 }
 

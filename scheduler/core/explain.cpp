@@ -49,16 +49,19 @@ Explanation inputs(const State& state, const Task& task) {
 // What the connected workers say to the task's needs.
 struct Survey {
   bool connected = false, model = false, numeric_class = false, memory = false;  // some worker has it
-  bool takes = false;                 // and some of those take work
-  const Worker* largest = nullptr;    // of those with model and class
-  const Worker* room = nullptr;       // a slot and the memory are free
-  const Worker* crowded = nullptr;    // a slot is free, the memory is taken
-  bool unloaded = false;              // one with a slot would have to load the model
+  bool takes = false;               // and some of those take work
+  const Worker* largest = nullptr;  // of those with model and class
+  const Worker* room = nullptr;     // a slot and the memory are free
+  const Worker* crowded = nullptr;  // a slot is free, the memory is taken
+  bool unloaded = false;            // one with a slot would have to load the model
+  const Worker* avoided = nullptr;  // one with a slot, which leaves the task to others
+  Avoids why = Avoids::kNot;
   const Reservation* kept = nullptr;  // the worker with room is kept for another task
 };
 
 Survey survey(const State& state, const Task& task, const Needs& needs, Now now) {
   Survey found;
+  const Outlook outlook = outlook_of(state, task);
   for (WorkerId id = 0; id < state.workers.size(); ++id) {
     const Worker& worker = state.workers[id];
     if (!worker.connected) continue;
@@ -74,7 +77,12 @@ Survey survey(const State& state, const Task& task, const Needs& needs, Now now)
     found.memory = true;
     if (!policy::takes_work(worker)) continue;
     found.takes = true;
-    if (!has_free_slot(worker) || avoids(state, task, worker)) continue;
+    if (!has_free_slot(worker)) continue;
+    if (const Avoids why = avoids(state, task, worker, outlook); why != Avoids::kNot) {
+      found.avoided = &worker;
+      found.why = why;
+      continue;
+    }
     const Hold hold = hold_of(state, worker, state.buckets[task.bucket]);
     if (hold == Hold::kBusyMemory) found.crowded = &worker;
     found.unloaded = found.unloaded || hold == Hold::kNotLoaded;
@@ -90,6 +98,19 @@ Survey survey(const State& state, const Task& task, const Needs& needs, Now now)
 std::string in_about(std::int64_t until_ms, Now now) {
   const std::int64_t seconds = std::max<std::int64_t>(0, until_ms - now.boot_ms) / 1000;
   return seconds < 1 ? "now" : "in about " + std::to_string(seconds) + " s";
+}
+
+// Workers with a free slot leave it to those that are busy.
+Explanation avoided(const State& state, const Task& task, const Survey& found) {
+  const std::string& worker = found.avoided->name;
+  if (found.why == Avoids::kClass) {
+    const std::uint32_t here = state.kinds[found.avoided->kind].numeric_class;
+    return {Waiting::kCapacity, "worker " + worker + " has a slot, but numeric class " + state.classes[here] +
+                                    " would have the shot done later than another one"};
+  }
+  const std::string what = found.why == Avoids::kFailed ? "failed" : "was too slow";
+  return {Waiting::kCapacity, "it " + what + " on worker " + worker + ", which has a slot; attempt " +
+                                  std::to_string(task.attempt + 1) + " waits for another one that fits"};
 }
 
 // All that fit are busy: does somebody else go first?
@@ -164,7 +185,7 @@ Explanation placement(const State& state, const Task& task, Now now) {
     return {Waiting::kCapacity, "workers that have " + shot.spec.recipe.model +
                                     " loaded get to it sooner than a free one could load it"};
   }
-  return queued(state, task);
+  return found.avoided != nullptr ? avoided(state, task, found) : queued(state, task);
 }
 
 }  // namespace

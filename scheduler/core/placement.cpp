@@ -122,9 +122,9 @@ namespace {
 // The shot has no class yet, and would be done sooner in another one than in the worker's.
 bool begins_too_late(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
   const std::uint32_t here = state.kinds[worker.kind].numeric_class;
-  if (here == kNoIndex || outlook.classes[here].slots == 0) return false;
-  return !policy::may_begin(outlook.classes, here, static_cast<double>(task.path),
-                            state.shots[task.shot].left_seconds, outlook.waiting);
+  const double left = state.shots[task.shot].left_seconds;
+  if (here == kNoIndex || outlook.classes[here].slots == 0 || !(left > 0)) return false;
+  return !policy::may_begin(outlook.classes, here, static_cast<double>(task.path), left, outlook.waiting);
 }
 
 }  // namespace
@@ -147,8 +147,9 @@ double share_of(const State& state, const Flow& flow) {
 
 Outlook outlook_of(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
-  const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
   Outlook outlook;
+  if (!shot.numeric_class.empty() || task.bucket == kNoIndex) return outlook;
+  const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
   outlook.classes.resize(state.classes.size());
   for (std::size_t i = 0; i < state.classes.size(); ++i) {
     const double measured = denoise_pace(state, shot, state.classes[i]);
@@ -171,25 +172,20 @@ Outlook outlook_of(const State& state, const Task& task) {
   return outlook;
 }
 
-bool chooses_class(const State& state, const Task& task) {
-  const Shot& shot = state.shots[task.shot];
-  return shot.numeric_class.empty() && task.bucket != kNoIndex && shot.left_seconds > 0;
-}
-
-bool avoids(const State& state, const Task& task, const Worker& worker) {
-  return avoids(state, task, worker, chooses_class(state, task) ? outlook_of(state, task) : Outlook());
-}
-
-bool avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
-  if (!outlook.classes.empty() && begins_too_late(state, task, worker, outlook)) return true;
+Avoids avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
+  if (!outlook.classes.empty() && begins_too_late(state, task, worker, outlook)) return Avoids::kClass;
   const bool failed_here =
       task.failures > 0 && !task.bad_attempts.empty() && task.bad_attempts.back().worker == worker.name;
   const bool slow_here = task.slow_on < state.workers.size() && &state.workers[task.slow_on] == &worker;
-  if (!failed_here && !slow_here) return false;
+  if (!failed_here && !slow_here) return Avoids::kNot;
   const Needs needs = needs_of(state, task);
-  return std::any_of(state.workers.begin(), state.workers.end(), [&](const Worker& other) {
-    return &other != &worker && policy::takes_work(other) && policy::fit(other, needs) == policy::Fit::kFits;
-  });
+  const bool fits_elsewhere =
+      std::any_of(state.workers.begin(), state.workers.end(), [&](const Worker& other) {
+        return &other != &worker && policy::takes_work(other) &&
+               policy::fit(other, needs) == policy::Fit::kFits;
+      });
+  if (!fits_elsewhere) return Avoids::kNot;
+  return failed_here ? Avoids::kFailed : Avoids::kSlow;
 }
 
 }  // namespace rushes::scheduler

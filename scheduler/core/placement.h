@@ -39,19 +39,25 @@ double share_of(const State& state, const Show& show);
 // Of its show's, the same for a flow.
 double share_of(const State& state, const Flow& flow);
 
-// A task that failed here, or was too slow here, goes to another worker, if there is one that could take it;
-// so does a shot's first task where the shot would begin too slowly (policy/numeric_class.h).
-bool avoids(const State& state, const Task& task, const Worker& worker);
-
 // What the classes have to do, for the first task of a shot that has none yet: the same for all tasks of a
-// bucket.
+// bucket. Empty for all others.
 struct Outlook {
   std::vector<policy::ClassOutlook> classes;  // as State::classes
   double waiting = 0;
 };
-bool chooses_class(const State& state, const Task& task);
 Outlook outlook_of(const State& state, const Task& task);
-bool avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook);
+
+// Why a task leaves a worker with room to others.
+enum class Avoids : std::uint8_t {
+  kNot,
+  kClass,   // the shot would begin in a class where it is done too late (policy/numeric_class.h)
+  kFailed,  // it failed here last, and another worker could take it
+  kSlow     // it was too slow here, and another worker could take it
+};
+Avoids avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook);
+inline bool is_avoided(const State& state, const Task& task, const Worker& worker) {
+  return avoids(state, task, worker, outlook_of(state, task)) != Avoids::kNot;
+}
 
 inline bool has_free_slot(const Worker& worker) { return worker.leases.size() < worker.slots; }
 inline bool needs_other(const Digest& model, const Needs& needs) {

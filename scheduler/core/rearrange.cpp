@@ -40,7 +40,7 @@ bool Decider::reserve(const Pick& blocked) {
   for (WorkerId id = 0; id < state_.workers.size(); ++id) {
     const Worker& worker = state_.workers[id];
     if (!policy::takes_work(worker) || policy::fit(worker, needs) != policy::Fit::kFits) continue;
-    if (reservation_of(state_, id) != nullptr || avoids(state_, task, worker)) continue;
+    if (reservation_of(state_, id) != nullptr || is_avoided(state_, task, worker)) continue;
     if (has_free_slot(worker) && policy::has_memory(worker, needs.memory_bytes))
       return false;  // its turn comes
     const auto start = policy::earliest_start(room_of(worker), occupants(state_, worker, now_.boot_ms),
@@ -92,7 +92,7 @@ void Decider::unstack() {
       const auto taker = std::find_if(idle.begin(), idle.end(), [&](WorkerId other) {
         const Worker& worker = state_.workers[other];
         return bucket.fits[worker.kind] && hold_of(state_, worker, bucket) == Hold::kNone &&
-               !avoids(state_, task, worker) && reservation_of(state_, other) == nullptr;
+               !is_avoided(state_, task, worker) && reservation_of(state_, other) == nullptr;
       });
       if (taker == idle.end() || !waits_long(state_.workers[id])) continue;
       idle.erase(taker);

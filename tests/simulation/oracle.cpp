@@ -168,7 +168,7 @@ bool Oracle::could_take(const State& state, scheduler::WorkerId id, const std::s
     for (const auto& [key, lane] : bucket.lanes)
       for (const scheduler::ReadyKey& ready : lane) {
         const scheduler::Task& task = state.task(ready.task);
-        if (!scheduler::avoids(state, task, worker) &&
+        if (!scheduler::is_avoided(state, task, worker) &&
             scheduler::leaves_reservation(state, id, task, now.boot_ms))
           return true;
       }

@@ -131,6 +131,52 @@ TEST(Explain, EveryWaitingTaskHasAReason) {
   EXPECT_GT(capacity, 0u);
 }
 
+TEST(Explain, AFreeWorkerIsNotCalledBusy) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 2)});
+  SimWorker a(farm, "a", 1, 0), b(farm, "b", 1, 0);
+  a.hello();
+  a.receive();
+  const AttemptRef encode = a.held.front();
+  a.start(encode);
+  a.complete(encode);
+  b.hello();
+  a.receive();
+  b.receive();
+  ASSERT_EQ(a.held.size() + b.held.size(), 2u);  // one take each
+  const AttemptRef failing = a.held.front();
+  a.start(failing);
+  b.start(b.held.front());
+  a.fail(failing);
+  for (int i = 0; i < 10; ++i) {  // longer than the back-off
+    farm.pass_ms(1000);
+    a.beat();
+    b.beat();
+  }
+  const Explanation why = explain(farm.state(), farm.state().task(failing.task), farm.now);
+  EXPECT_EQ(why.waiting, Waiting::kCapacity);
+  EXPECT_NE(why.text.find("failed on worker a"), std::string::npos) << why.text;
+}
+
+TEST(Explain, AShotThatWaitsForAFasterClassSaysSo) {
+  TestFarm farm;
+  SimWorker a(farm, "a", 4, 0), b(farm, "b", 4, 0);
+  a.offer.numeric_classes = {"cuda-sm86"};
+  b.offer.numeric_classes = {"cuda-sm90"};
+  a.hello();
+  b.hello();
+  // No pace is known yet: many takes of one shot each are enough for both classes.
+  farm.submit({test_shot("sh010", 33, 24), test_shot("sh020", 33, 24), test_shot("sh030", 33, 24)});
+  std::vector<std::string> reasons;
+  for (const char* key : {"demo/sh010", "demo/sh020", "demo/sh030"}) {
+    const Shot& shot = farm.shot(key);
+    if (shot.numeric_class.empty())
+      reasons.push_back(explain(farm.state(), farm.state().task(shot.encode), farm.now).text);
+  }
+  ASSERT_EQ(reasons.size(), 1u);
+  EXPECT_NE(reasons[0].find("numeric class cuda-sm"), std::string::npos) << reasons[0];
+}
+
 TEST(View, ShowsWindowsVersionsAndCritiques) {
   TestFarm farm;
   farm.submit({test_shot("sh010", 53, 1)});
