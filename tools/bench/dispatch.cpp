@@ -80,8 +80,11 @@ class CoreFarm {
 
 }  // namespace
 
-Result<DispatchCost> measure_dispatch(const std::filesystem::path& models, Queue queue, std::uint64_t queued,
-                                      int decisions) {
+namespace {
+
+// Adds up to `decisions` times, no more than a quarter of the queue: it must not run dry.
+Result<DispatchCost> measure_queue(const std::filesystem::path& models, Queue queue, std::uint64_t queued,
+                                   std::size_t decisions, std::vector<double>& times) {
   constexpr int kBatch = 500;
   constexpr std::uint64_t kTasksOfShot = 1 + kTakes * kTasksPerTake;
   const std::uint64_t each = queue == Queue::kReady ? kTakes : kTasksOfShot;
@@ -98,13 +101,25 @@ Result<DispatchCost> measure_dispatch(const std::filesystem::path& models, Queue
   if (const auto greeted = farm->hello(); !greeted) return tl::unexpected(greeted.error());
   if (queue == Queue::kReady) farm->encode_all();
   cost.queued = queue == Queue::kReady ? farm->state().ready : planned;
-  std::vector<double> times;
-  for (int i = 0; i < decisions; ++i) {
+  for (std::size_t i = 0; i < std::min(decisions, queued / 4); ++i) {
     const std::int64_t begin = monotonic_ns();
     farm->complete_one();
     times.push_back(static_cast<double>(monotonic_ns() - begin));
   }
-  cost.ns = quantile(times, 0.5);
+  return cost;
+}
+
+}  // namespace
+
+Result<DispatchCost> measure_dispatch(const std::filesystem::path& models, Queue queue, std::uint64_t queued,
+                                      int decisions) {
+  std::vector<double> times;
+  Result<DispatchCost> cost;
+  while (times.size() < static_cast<std::size_t>(decisions)) {
+    cost = measure_queue(models, queue, queued, static_cast<std::size_t>(decisions) - times.size(), times);
+    if (!cost) return cost;
+  }
+  cost->ns = quantile(times, 0.5);
   return cost;
 }
 
