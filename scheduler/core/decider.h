@@ -127,7 +127,8 @@ class Decider {
     bool ahead = false;                       // tasks ahead of a verdict
     std::optional<Digest> only = {};          // what needs no other weights than these
     std::optional<Pick> blocked = {};         // out: came before, but for the memory taken now
-    bool passed_over = false;  // out: tasks fit, and this worker in particular may not have them
+    bool passed_over =
+        false;  // out: tasks fit, and this worker in particular, not its kind, may not have them
   };
   enum class Given : std::uint8_t {
     kTask,
@@ -137,9 +138,10 @@ class Decider {
   void round(Turn turn, const std::vector<WorkerId>& workers);
   Given give_one(WorkerId worker, Turn turn);
   std::optional<Pick> find(WorkerId worker, Search& search) const;
-  std::optional<Pick> head_of(WorkerId worker, std::uint32_t bucket) const;
-  std::optional<Pick> head_of(WorkerId worker, const Lane& lane) const;
-  bool may_take(WorkerId worker, const Task& task) const;
+  enum class May : std::uint8_t { kTake, kNotThisKind, kNotThis };
+  std::optional<Pick> head_of(WorkerId worker, std::uint32_t bucket, bool& passed_over) const;
+  std::optional<Pick> head_of(WorkerId worker, const Lane& lane, bool& passed_over) const;
+  May may_take(WorkerId worker, const Task& task) const;
   const Outlook& outlook_for(const Task& task) const;
   TaskId nearest_of(WorkerId worker, const Pick& pick) const;
   static bool goes_before(const Pick& a, const Pick& b);

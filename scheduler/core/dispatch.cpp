@@ -110,7 +110,7 @@ void Decider::round(Turn turn, const std::vector<WorkerId>& workers) {
       const Given result = room && !is_barren(worker) ? give_one(id, turn) : Given::kNotHere;
       if (result == Given::kTask) {
         given = true;
-        if (turn < Turn::kAny) barren.clear();  // another task's turn: it may need what they have loaded
+        barren.clear();  // another task's turn: it may need what they have loaded, or begin in their class
       } else if (result == Given::kNothing && !prefetch) {
         barren.push_back({worker.kind, taken_of(worker), worker.model_loaded});
       }
@@ -210,11 +210,8 @@ std::optional<Decider::Pick> Decider::find(WorkerId id, Search& search) const {
         if (!bucket.fits[worker.kind] || (search.only && needs_other(*search.only, bucket.needs))) continue;
         const Hold hold = hold_of(state_, worker, bucket);
         if (hold != Hold::kNone && hold != Hold::kBusyMemory) continue;
-        std::optional<Pick> pick = head_of(id, index);
-        if (!pick) {
-          search.passed_over = true;
-          continue;
-        }
+        std::optional<Pick> pick = head_of(id, index, search.passed_over);
+        if (!pick) continue;
         pick->show = show;
         pick->flow = flow;
         auto& kept = hold == Hold::kNone ? best : blocked;
@@ -236,7 +233,7 @@ bool Decider::goes_before(const Pick& a, const Pick& b) {
 }
 
 // The first task of a bucket that this worker may take.
-std::optional<Decider::Pick> Decider::head_of(WorkerId id, std::uint32_t index) const {
+std::optional<Decider::Pick> Decider::head_of(WorkerId id, std::uint32_t index, bool& passed_over) const {
   const Bucket& bucket = state_.buckets[index];
   const auto first = bucket.lanes.begin();
   const auto& [minus_path, longest] = *bucket.by_path.begin();
@@ -244,7 +241,7 @@ std::optional<Decider::Pick> Decider::head_of(WorkerId id, std::uint32_t index) 
       first->first.deadline_wall_ms == LaneKey::kNever &&
       policy::decides_the_end(static_cast<double>(-minus_path), state_.left_seconds, state_.slots);
   if (critical) {
-    if (auto pick = head_of(id, bucket.lanes.at(longest))) {
+    if (auto pick = head_of(id, bucket.lanes.at(longest), passed_over)) {
       pick->bucket = index;
       pick->lane = longest;
       pick->critical = true;
@@ -252,21 +249,25 @@ std::optional<Decider::Pick> Decider::head_of(WorkerId id, std::uint32_t index) 
     }
   }
   // Not all of the queue where this worker may have none of it; a reserved one is filled up only by the way.
-  int looked = reservation_of(state_, id) != nullptr ? kLookedReserved : kLooked;
+  const bool reserved = reservation_of(state_, id) != nullptr;
+  int looked = reserved ? kLookedReserved : kLooked;
   for (auto lane = first; lane != bucket.lanes.end() && looked-- > 0; ++lane) {
-    if (auto pick = head_of(id, lane->second)) {
+    if (auto pick = head_of(id, lane->second, passed_over)) {
       pick->bucket = index;
       pick->lane = lane->first;
       return pick;
     }
   }
+  passed_over = passed_over || reserved;
   return std::nullopt;
 }
 
 // The first task of a lane that this worker may take.
-std::optional<Decider::Pick> Decider::head_of(WorkerId id, const Lane& lane) const {
+std::optional<Decider::Pick> Decider::head_of(WorkerId id, const Lane& lane, bool& passed_over) const {
   for (const ReadyKey& key : lane) {
-    if (!may_take(id, state_.task(key.task))) continue;
+    const May may = may_take(id, state_.task(key.task));
+    passed_over = passed_over || may == May::kNotThis;
+    if (may != May::kTake) continue;
     Pick pick;
     pick.task = key.task;
     pick.path = key.path;
@@ -275,11 +276,13 @@ std::optional<Decider::Pick> Decider::head_of(WorkerId id, const Lane& lane) con
   return std::nullopt;
 }
 
-bool Decider::may_take(WorkerId id, const Task& task) const {
+Decider::May Decider::may_take(WorkerId id, const Task& task) const {
   static const Outlook none;
   const Outlook& outlook = shot_of(task).numeric_class.empty() ? outlook_for(task) : none;
-  return avoids(state_, task, state_.workers[id], outlook) == Avoids::kNot &&
-         leaves_reservation(state_, id, task, now_.boot_ms);
+  const Avoids why = avoids(state_, task, state_.workers[id], outlook);
+  if (why == Avoids::kClass) return May::kNotThisKind;
+  return why == Avoids::kNot && leaves_reservation(state_, id, task, now_.boot_ms) ? May::kTake
+                                                                                   : May::kNotThis;
 }
 
 // Asked for many tasks of a bucket in a row, before anything is decided.
@@ -301,7 +304,7 @@ TaskId Decider::nearest_of(WorkerId id, const Pick& pick) const {
   for (auto key = lane.find({pick.path, pick.task}); key != lane.end(); ++key) {
     if (tasks.size() == policy::kCompared || key->path < policy::kAsLong * pick.path) break;
     const Task& task = state_.task(key->task);
-    if (!may_take(id, task)) continue;
+    if (may_take(id, task) != May::kTake) continue;
     tasks.push_back(key->task);
     candidates.push_back(candidate_of(state_, worker, task));
     if (candidates.back().held_bytes == candidates.back().input_bytes) break;  // none can be nearer
