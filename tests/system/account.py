@@ -30,6 +30,7 @@ class Account:
         self.last = 0  # sequence of the last record read
         self.lines = {}  # the last OVERLAP ones, by sequence
         self.tasks, self.shots, self.batches, self.leases = {}, {}, {}, set()
+        self.names, self.planned = set(), {}  # of all shots; of the shots of each batch
         self.accepted = self.expired = self.recoveries = 0
         self.complaints = []
 
@@ -74,12 +75,14 @@ class Account:
         row = r["row"]
         key = row.get("idempotencyKey") or f"none, batch {r['batch']}"
         self.require(key not in self.batches, f"{place}the submit with key {key} was accepted twice")
-        self.batches[key] = {"batch": int(r["batch"]), "shots": set()}
+        self.batches[key] = {"batch": int(r["batch"])}
 
     def on_shotPlanned(self, r, place):
         name = r["spec"]["show"] + "/" + r["spec"]["name"]
-        self.require(all(name != shot["name"] for shot in self.shots.values()), f"{place}shot {name} is there twice")
-        self.shots[r["shot"]] = {"name": name, "batch": int(r["batch"]), "state": "queued"}
+        self.require(name not in self.names, f"{place}shot {name} is there twice")
+        self.names.add(name)
+        self.shots[r["shot"]] = {"name": name, "state": "queued"}
+        self.planned.setdefault(int(r["batch"]), set()).add(name)
         self.add_tasks(r, place)
 
     def add_tasks(self, r, place):
@@ -146,7 +149,7 @@ class Account:
             if batch is None:
                 continue
             self.require(batch["batch"] == answer["batch"], f"the submit with key {key} was answered as another batch")
-            there = {shot["name"] for shot in self.shots.values() if shot["batch"] == batch["batch"]}
+            there = self.planned.get(batch["batch"], set())
             told = {shot["shot"] for shot in answer["shots"]}
             self.require(there == told, f"the submit with key {key} was told of {told}, planned are {there}")
 
