@@ -4,38 +4,19 @@
 
 #include <fstream>
 
+#include "tests/config/tiny_manifest.h"
+
 namespace rushes::config {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string manifest(const std::string& name = "tiny") {
-  std::string text = "version: 1\nname: " + name + "\nfamily: wan\nlicence: Apache-2.0\nfiles:\n";
-  for (const char* part : {"transformer", "text_encoder", "tokenizer", "vae"})
-    text += "  " + std::string(part) + ": {path: " + part + ".bin, digest: \"" + text_digest(part) + "\"}\n";
-  return text + R"(fps: 24
-frames: 33
-size: {width: 160, height: 96}
-deliver: {width: 160, height: 90}
-head_dim: 64
-text_len: 64
-text_heads: 4
-conditioning: i2v
-vae: {form: wan2.2, stride: [4, 16, 16], mean: [0.1, 0.2], std: [1, 2.5]}
-working_space: acescct
-sampling:
-  draft:  {sampler: unipc, steps: 12, shift: 6.0, guidance: 4.0}
-  master: {sampler: euler, steps: 4, shift: 3.0, guidance: 1.0, start_sigma: 0.4}
-negative_prompt: ""
-)";
-}
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
   return text.replace(text.find(from), from.size(), to);
 }
 
 std::string complaint(const std::string& from, const std::string& to) {
-  const auto model = parse_model(replaced(manifest(), from, to), "m.yaml");
+  const auto model = parse_model(replaced(tiny_manifest(), from, to), "m.yaml");
   return model ? "" : model.error().message;
 }
 
@@ -46,7 +27,7 @@ class Models : public testing::Test {
     root_ = fs::path(testing::TempDir()) /
             ("models_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
     fs::remove_all(root_);
-    write("tiny", manifest());
+    write("tiny", tiny_manifest());
   }
   void TearDown() override { fs::remove_all(root_); }
   void write(const std::string& name, const std::string& text) {
@@ -59,7 +40,7 @@ class Models : public testing::Test {
 };
 
 TEST(Model, ReadsTheWholeManifest) {
-  const auto model = parse_model(manifest(), "/m/tiny/model.yaml");
+  const auto model = parse_model(tiny_manifest(), "/m/tiny/model.yaml");
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_EQ(model->name, "tiny");
   EXPECT_EQ(model->files.at("vae").path, "/m/tiny/vae.bin");
@@ -132,7 +113,7 @@ TEST_F(Models, FoundByNameInTheFirstRoot) {
             "model 'tyni' is in none of the model_roots; did you mean 'tiny'? (they hold tiny)");
   EXPECT_EQ(find_model("../tiny", {root_ / "tiny"}).error().message,
             "model '../tiny' is in none of the model_roots; they hold no model at all (NAME/model.yaml)");
-  write("copy", manifest());
+  write("copy", tiny_manifest());
   EXPECT_NE(find_model("copy", {root_})
                 .error()
                 .message.find("expected 'copy' as the folder is called, found 'tiny'"),
@@ -156,11 +137,11 @@ TEST_F(Models, DigestsNameMissingAndWrongFiles) {
 }
 
 TEST(Model, DigestFollowsWhatDecidesPixels) {
-  const std::string base = model_digest(*parse_model(manifest(), "a/model.yaml"));
+  const std::string base = model_digest(*parse_model(tiny_manifest(), "a/model.yaml"));
   EXPECT_TRUE(is_digest(base));
-  EXPECT_EQ(base, model_digest(*parse_model(manifest("renamed"), "b/model.yaml")));
-  EXPECT_NE(base, model_digest(*parse_model(replaced(manifest(), "2.5]", "2.25]"), "a/model.yaml")));
-  EXPECT_NE(base, model_digest(*parse_model(replaced(manifest(), text_digest("vae"), text_digest("v2")),
+  EXPECT_EQ(base, model_digest(*parse_model(tiny_manifest("renamed"), "b/model.yaml")));
+  EXPECT_NE(base, model_digest(*parse_model(replaced(tiny_manifest(), "2.5]", "2.25]"), "a/model.yaml")));
+  EXPECT_NE(base, model_digest(*parse_model(replaced(tiny_manifest(), text_digest("vae"), text_digest("v2")),
                                             "a/model.yaml")));
 }
 

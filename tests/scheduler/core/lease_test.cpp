@@ -6,14 +6,22 @@
 namespace rushes::scheduler {
 namespace {
 
-TEST(Lease, AHeartbeatRenewsAndSilenceEndsIt) {
+// Worker a holds the first task of a shot; b is there and has not said anything yet.
+class HeldLease : public testing::Test {
+ protected:
+  HeldLease() {
+    farm.submit({test_shot("sh010", 33, 1)});
+    a.hello();
+    a.receive();
+    EXPECT_EQ(a.held.size(), 1u);
+    first = a.held.front();
+  }
   TestFarm farm;
-  farm.submit({test_shot("sh010", 33, 1)});
-  SimWorker a(farm, "a", 1, 0);
-  a.hello();
-  a.receive();
-  ASSERT_EQ(a.held.size(), 1u);
-  const AttemptRef first = a.held.front();
+  SimWorker a{farm, "a", 1, 0}, b{farm, "b", 1, 0};
+  AttemptRef first;
+};
+
+TEST_F(HeldLease, AHeartbeatRenewsAndSilenceEndsIt) {
   for (int i = 0; i < 20; ++i) {
     farm.pass_ms(2000);
     a.beat();
@@ -33,13 +41,8 @@ void sleep_ms(TestFarm& farm, std::int64_t ms) {
   farm.now.wall_ms += ms;
 }
 
-TEST(Lease, APauseOfTheSchedulerIsNotTheSilenceOfAWorker) {
-  TestFarm farm;
-  farm.submit({test_shot("sh010", 33, 1)});
-  SimWorker a(farm, "a", 1, 0);
-  a.hello();
-  a.receive();
-  const AttemptRef ref = a.held.front();
+TEST_F(HeldLease, APauseOfTheSchedulerIsNotTheSilenceOfAWorker) {
+  const AttemptRef ref = first;
   farm.pass_ms(1000);
   sleep_ms(farm, 8 * 3600 * 1000);
   farm.step(event::Tick{});  // before the heartbeats that wait in the socket
@@ -51,13 +54,8 @@ TEST(Lease, APauseOfTheSchedulerIsNotTheSilenceOfAWorker) {
   EXPECT_EQ(a.accepted, 1u);
 }
 
-TEST(Lease, APauseDoesNotKeepADeadWorkerAlive) {
-  TestFarm farm;
-  farm.submit({test_shot("sh010", 33, 1)});
-  SimWorker a(farm, "a", 1, 0);
-  a.hello();
-  a.receive();
-  const TaskId task = a.held.front().task;
+TEST_F(HeldLease, APauseDoesNotKeepADeadWorkerAlive) {
+  const TaskId task = first.task;
   farm.pass_ms(1000);
   for (int i = 0; i < 6; ++i) {  // it is always late, and counts two seconds of five
     sleep_ms(farm, 5000);
@@ -82,13 +80,8 @@ TEST(Lease, ALeaseThatWasGivenBehindAPauseIsNotLonger) {
   EXPECT_EQ(farm.state().task(a.held.front().task).state, TaskState::kReady);
 }
 
-TEST(Lease, AnotherWorkerGoesOnAndTheOldResultIsRefused) {
-  TestFarm farm;
-  farm.submit({test_shot("sh010", 33, 1)});
-  SimWorker a(farm, "a", 1, 0), b(farm, "b", 1, 0);
-  a.hello();
-  a.receive();
-  const AttemptRef old = a.held.front();
+TEST_F(HeldLease, AnotherWorkerGoesOnAndTheOldResultIsRefused) {
+  const AttemptRef old = first;
   farm.pass_ms(20'000);
   b.hello();
   b.receive();
@@ -111,13 +104,8 @@ TEST(Lease, AnotherWorkerGoesOnAndTheOldResultIsRefused) {
   EXPECT_EQ(farm.state().task(fresh.task).accepted_attempt, fresh.attempt);
 }
 
-TEST(Lease, ASilentWorkerThatComesBackIsToldToStopWhatIsNotItsOwnAnyMore) {
-  TestFarm farm;
-  farm.submit({test_shot("sh010", 33, 1)});
-  SimWorker a(farm, "a", 1, 0), b(farm, "b", 1, 0);
-  a.hello();
-  a.receive();
-  const AttemptRef old = a.held.front();
+TEST_F(HeldLease, ASilentWorkerThatComesBackIsToldToStopWhatIsNotItsOwnAnyMore) {
+  const AttemptRef old = first;
   farm.pass_ms(20'000);
   b.hello();
   a.beat();
@@ -128,13 +116,8 @@ TEST(Lease, ASilentWorkerThatComesBackIsToldToStopWhatIsNotItsOwnAnyMore) {
   EXPECT_TRUE(told);
 }
 
-TEST(Lease, AWorkerThatStartedAgainLosesWhatItDoesNotNameAtOnce) {
-  TestFarm farm;
-  farm.submit({test_shot("sh010", 33, 1)});
-  SimWorker a(farm, "a", 1, 0);
-  a.hello();
-  a.receive();
-  const AttemptRef old = a.held.front();
+TEST_F(HeldLease, AWorkerThatStartedAgainLosesWhatItDoesNotNameAtOnce) {
+  const AttemptRef old = first;
   a.start(old);
   a.lose_everything();
   a.hello();
@@ -207,13 +190,8 @@ TEST(Lease, ALeaseThatWasWrittenButNeverSentIsGivenAgain) {
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
 }
 
-TEST(Lease, AResultOfAnotherNumericClassOrWithoutItsOutputIsAFailure) {
-  TestFarm farm;
-  farm.submit({test_shot("sh010", 33, 1)});
-  SimWorker a(farm, "a", 1, 0);
-  a.hello();
-  a.receive();
-  const AttemptRef ref = a.held.front();
+TEST_F(HeldLease, AResultOfAnotherNumericClassOrWithoutItsOutputIsAFailure) {
+  const AttemptRef ref = first;
   event::Completed completed;
   static_cast<AttemptRef&>(completed) = ref;
   completed.worker = "a";

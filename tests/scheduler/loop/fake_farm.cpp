@@ -6,10 +6,10 @@
 
 #include <fstream>
 
-#include "config/digest.h"
 #include "scheduler/core/core.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/vocabulary_codec.h"
+#include "tests/config/tiny_manifest.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -28,25 +28,7 @@ std::string bytes_of(const TaskResult& result) {
 
 void write_model(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder / "tiny");
-  std::ofstream file(folder / "tiny" / "model.yaml");
-  file << "version: 1\nname: tiny\nfamily: wan\nlicence: Apache-2.0\nfiles:\n";
-  for (const char* part : {"transformer", "text_encoder", "tokenizer", "vae"})
-    file << "  " << part << ": {path: " << part << ".bin, digest: \"" << config::text_digest(part) << "\"}\n";
-  file << R"(fps: 24
-frames: 33
-size: {width: 160, height: 96}
-deliver: {width: 160, height: 90}
-head_dim: 64
-text_len: 64
-text_heads: 4
-conditioning: i2v
-vae: {form: wan2.2, stride: [4, 16, 16], mean: [0.1, 0.2], std: [1, 2.5]}
-working_space: acescct
-sampling:
-  draft:  {sampler: unipc, steps: 4, shift: 6.0, guidance: 4.0}
-  master: {sampler: euler, steps: 2, shift: 3.0, guidance: 1.0, start_sigma: 0.4}
-negative_prompt: ""
-)";
+  std::ofstream(folder / "tiny" / "model.yaml") << config::tiny_manifest("tiny", 4, 2);
 }
 
 std::string batch_text(const std::vector<std::string>& shots, int takes) {

@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "storage/digest.h"
+#include "tests/config/tiny_manifest.h"
 #include "tests/scheduler/protocol/folder.h"
 
 namespace rushes::worker {
@@ -14,28 +14,9 @@ struct OfferedModels : ::testing::Test {
   void write(const std::string& name) {
     const auto model = root / name;
     std::filesystem::create_directories(model);
-    std::ofstream manifest(model / "model.yaml");
-    manifest << "version: 1\nname: " << name << "\nfamily: wan\nlicence: Apache-2.0\nfiles:\n";
-    for (const char* part : {"transformer", "text_encoder", "tokenizer", "vae"}) {
-      std::ofstream(model / part) << part;
-      manifest << "  " << part << ": {path: " << part
-               << ", digest: \"blake2b-256:" << storage::to_hex(storage::digest_of(part)) << "\"}\n";
-    }
-    manifest << R"(fps: 24
-frames: 33
-size: {width: 160, height: 96}
-deliver: {width: 160, height: 90}
-head_dim: 64
-text_len: 64
-text_heads: 4
-conditioning: i2v
-vae: {form: wan2.2, stride: [4, 16, 16], mean: [0.1, 0.2], std: [1, 2.5]}
-working_space: acescct
-sampling:
-  draft:  {sampler: unipc, steps: 12, shift: 6.0, guidance: 4.0}
-  master: {sampler: euler, steps: 4, shift: 3.0, guidance: 1.0, start_sigma: 0.4}
-negative_prompt: ""
-)";
+    std::ofstream(model / "model.yaml") << config::tiny_manifest(name);
+    for (const char* part : {"transformer", "text_encoder", "tokenizer", "vae"})
+      std::ofstream(model / (std::string(part) + ".bin")) << part;
   }
   std::vector<std::string> names() {
     std::vector<std::string> found;
@@ -52,18 +33,18 @@ TEST_F(OfferedModels, OnlyVerifiedOnesAreOffered) {
   write("good");
   write("wrong");
   write("lacking");
-  std::ofstream(root / "wrong" / "vae") << "other bytes";
-  std::filesystem::remove(root / "lacking" / "vae");
+  std::ofstream(root / "wrong" / "vae.bin") << "other bytes";
+  std::filesystem::remove(root / "lacking" / "vae.bin");
   EXPECT_EQ(names(), std::vector<std::string>{"good"});
 }
 
 TEST_F(OfferedModels, AloneAWrongFileIsTheErrorThatNamesIt) {
   write("wrong");
-  std::ofstream(root / "wrong" / "vae") << "other bytes";
+  std::ofstream(root / "wrong" / "vae.bin") << "other bytes";
   const auto models = offered_models({root}, folder / "memory");
   ASSERT_FALSE(models);
   EXPECT_EQ(models.error().kind, ErrorKind::kCorrupt);
-  EXPECT_NE(models.error().message.find((root / "wrong" / "vae").string()), std::string::npos);
+  EXPECT_NE(models.error().message.find((root / "wrong" / "vae.bin").string()), std::string::npos);
   EXPECT_EQ(offered_models({folder / "none"}, folder / "memory").error().kind, ErrorKind::kNotFound);
 }
 
@@ -72,7 +53,7 @@ TEST_F(OfferedModels, ADigestIsComputedAgainOnlyWhenTheFileHasChanged) {
   EXPECT_EQ(names(), std::vector<std::string>{"good"});
   // Same size, same time, other bytes: not read again. The engine, which maps the weights, checks them once
   // more.
-  const auto file = root / "good" / "vae";
+  const auto file = root / "good" / "vae.bin";
   const auto time = std::filesystem::last_write_time(file);
   std::ofstream(file) << "eav";
   std::filesystem::last_write_time(file, time);
