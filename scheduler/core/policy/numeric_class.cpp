@@ -48,7 +48,8 @@ bool may_begin(std::span<const ClassOutlook> classes, std::size_t here, double p
     soonest = std::min(soonest, done(each));
   }
   const ClassOutlook& mine = classes[here];
-  if (!mine.measured && mine.busy && fitting > 1) return mine.left_seconds / mine.slots < 2 * path * mine.pace;
+  if (!mine.measured && mine.busy && fitting > 1)
+    return mine.left_seconds / mine.slots < 2 * path * mine.pace;
   return done(mine) <= std::max(soonest, all / speed);
 }
 
