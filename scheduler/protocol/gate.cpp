@@ -11,6 +11,8 @@ constexpr const char* kZapEndpoint = "inproc://zeromq.zap.01";  // RFC 27
 constexpr std::size_t kCurveKeyBytes = 32;
 constexpr std::chrono::milliseconds kLook{1000};  // at the allow-list
 constexpr int kShare = 10;  // of the time at most this part is spent on looks that strangers ask for
+constexpr std::chrono::milliseconds kSoon{1};  // while some of them wait for one
+constexpr std::size_t kStrangers = 256;        // that wait at once; who comes then is refused unseen
 
 std::string z85(const zmq::message_t& key) {
   char text[41] = {};
@@ -46,7 +48,7 @@ Result<std::unique_ptr<Gate>> Gate::open(std::string secret_key, std::filesystem
   if (!list) return tl::unexpected(list.error());
   auto impl = std::make_unique<Impl>(std::move(secret_key), std::move(*list));
   try {
-    impl->zap.emplace(impl->context, ZMQ_REP);
+    impl->zap.emplace(impl->context, ZMQ_ROUTER);
     impl->zap->set(zmq::sockopt::linger, 0);
     impl->zap->bind(kZapEndpoint);
   } catch (const zmq::error_t& error) {
@@ -83,46 +85,62 @@ void Gate::Impl::refresh() {
   ++generation;
 }
 
+bool Gate::Impl::may_look() const {
+  return std::chrono::steady_clock::now() - looked >=
+         std::min<std::chrono::steady_clock::duration>(kShare * look_took, kLook);
+}
+
 void Gate::Impl::run() {
   pthread_setname_np(pthread_self(), "gate");
   std::vector<zmq::pollitem_t> items{{zap->handle(), 0, ZMQ_POLLIN, 0},
                                      {nullptr, stop.descriptor(), ZMQ_POLLIN, 0}};
   while (!stopping) {
-    wait(items, kLook);
-    if (std::chrono::steady_clock::now() - looked >= kLook) refresh();
-    if ((items[0].revents & ZMQ_POLLIN) != 0) answer_zap();
+    wait(items, strangers.empty() ? kLook : kSoon);
+    const bool asked = !strangers.empty() && may_look();
+    if (asked || std::chrono::steady_clock::now() - looked >= kLook) refresh();
+    if (asked)
+      for (Knock& knock : std::exchange(strangers, {})) answer(knock, watched.name_of(knock.key));
+    if ((items[0].revents & ZMQ_POLLIN) != 0) hear_zap();
   }
   zap->close();
 }
 
-void Gate::Impl::answer_zap() {
-  std::vector<zmq::message_t> frames;  // version, request, domain, address, identity, mechanism, credentials
+void Gate::Impl::hear_zap() {
+  Knock knock;  // address, delimiter, version, request, domain, address, identity, mechanism, credentials
   do {
-    frames.emplace_back();
-    if (!zap->recv(frames.back())) break;
-  } while (frames.back().more());
-  const bool curve = frames.size() == 7 && view(frames[5]) == "CURVE" && frames[6].size() == kCurveKeyBytes;
-  const std::string key = curve ? z85(frames[6]) : "none";
-  auto name = watched.name_of(key);
-  if (!name && curve && std::chrono::steady_clock::now() - looked >= kShare * look_took) {
-    refresh();
-    name = watched.name_of(key);
-  }
+    knock.frames.emplace_back();
+    if (!zap->recv(knock.frames.back())) break;
+  } while (knock.frames.back().more());
+  if (knock.frames.size() < 4) return;
+  const bool curve = knock.frames.size() == 9 && view(knock.frames[7]) == "CURVE" &&
+                     knock.frames[8].size() == kCurveKeyBytes;
+  knock.key = curve ? z85(knock.frames[8]) : "none";
+  const auto name = watched.name_of(knock.key);
+  if (!name && curve && strangers.size() < kStrangers)
+    strangers.push_back(std::move(knock));
+  else
+    answer(knock, name);
+}
+
+void Gate::Impl::answer(Knock& knock, const std::optional<std::string>& name) {
+  std::vector<zmq::message_t>& asked = knock.frames;
   if (!name) {
     ++counters.refused_keys;
-    const std::string from = frames.size() > 3 ? clean_text(view(frames[3]), 64) : "an unknown address";
-    log.warn("key " + key,
-             "a worker from " + from + " was refused: its public key " + key + " is not in the allow-list");
+    const std::string from = asked.size() > 5 ? clean_text(view(asked[5]), 64) : "an unknown address";
+    log.warn("key " + knock.key, "a worker from " + from + " was refused: its public key " + knock.key +
+                                     " is not in the allow-list");
   }
-  const auto answer = [&](std::string_view text, bool more) {
+  const auto say = [&](std::string_view text, bool more) {
     zap->send(zmq::buffer(text), more ? zmq::send_flags::sndmore : zmq::send_flags::none);
   };
-  answer("1.0", true);
-  answer(frames.size() > 1 ? view(frames[1]) : "", true);
-  answer(name ? "200" : "400", true);
-  answer(name ? "OK" : "unknown key", true);
-  answer(name ? *name + " " + key : "", true);  // see identity_of()
-  answer("", false);
+  zap->send(asked[0], zmq::send_flags::sndmore);
+  say("", true);
+  say("1.0", true);
+  say(view(asked[3]), true);
+  say(name ? "200" : "400", true);
+  say(name ? "OK" : "unknown key", true);
+  say(name ? *name + " " + knock.key : "", true);  // see identity_of()
+  say("", false);
 }
 
 }  // namespace rushes::protocol

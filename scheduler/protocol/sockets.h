@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 #include <zmq.hpp>
 
 #include "scheduler/protocol/allow_list.h"
@@ -32,14 +33,21 @@ struct Gate::Impl {
       : secret(std::move(secret_key)), watched(list), allowed(list) {}
   ~Impl();
   void run();  // thread
-  void answer_zap();
+  struct Knock {
+    std::vector<zmq::message_t> frames;  // of RFC 27, behind the address of who asks
+    std::string key;
+  };
+  void hear_zap();
+  void answer(Knock& knock, const std::optional<std::string>& name);
+  bool may_look() const;
   void refresh();
   bool may_use(std::string_view key_name, std::string_view worker);
   bool admits(const struct Identity& identity);
 
   zmq::context_t context{1};
   std::string secret;
-  AllowList watched;  // the thread's: read from the disk without the lock
+  AllowList watched;             // the thread's: read from the disk without the lock
+  std::vector<Knock> strangers;  // unknown keys, until the list was looked at behind them
   std::chrono::steady_clock::time_point looked{};
   std::chrono::steady_clock::duration look_took{};
   std::mutex mutex;  // of `allowed`
