@@ -13,6 +13,7 @@
 namespace rushes::scheduler {
 namespace {
 
+constexpr std::chrono::seconds kWarnEvery{1};
 constexpr std::size_t kMaxTurn = 256;  // events of one turn: bounds how long a reply waits for its sync
 
 std::string owner_of(const State& state, const Task& task) {
@@ -96,7 +97,16 @@ bool Loop::enqueue(Item item) {
   bool first = false;
   {
     std::lock_guard lock(mutex_);
-    if (stopping_ || failure_ || queue_.size() >= kMaxQueued) return false;
+    if (stopping_ || failure_) return false;
+    if (queue_.size() >= kMaxQueued) {
+      ++dropped_;
+      const auto now = std::chrono::steady_clock::now();
+      if (now - warned_ < kWarnEvery) return false;
+      warned_ = now;
+      spdlog::warn("the loop is full: {} messages were dropped; who sent them says them again",
+                   std::exchange(dropped_, 0));
+      return false;
+    }
     first = queue_.empty();
     queue_.push_back(std::move(item));
   }
@@ -105,8 +115,7 @@ bool Loop::enqueue(Item item) {
 }
 
 void Loop::post(Event event) {
-  // A dropped event of a worker is said again by the worker; request() tells people.
-  if (!enqueue({std::move(event), {}})) spdlog::warn("an event was dropped: the loop is full or stopping");
+  enqueue({std::move(event), {}});  // what is dropped is said again by the worker; request() tells people
 }
 
 void Loop::post(const std::string& worker, protocol::WorkerMessage message) {
@@ -125,8 +134,7 @@ void Loop::post(const std::string& worker, protocol::WorkerMessage message) {
   }
   if (auto* completed = std::get_if<event::Completed>(&said->event))
     said->event = checked(std::move(*completed));
-  if (!enqueue({std::move(said->event), std::move(said->log)}))
-    spdlog::warn("worker {}: a message was dropped: the loop is full or stopping", worker);
+  enqueue({std::move(said->event), std::move(said->log)});
 }
 
 // A result is worth what the vault holds of it: a worker whose upload got lost has to make it again.

@@ -132,7 +132,9 @@ class Loop {
 
   std::mutex mutex_;
   std::condition_variable wake_, happened_;
-  std::deque<Item> queue_;             // guarded by mutex_, as all below
+  std::deque<Item> queue_;     // guarded by mutex_, as all below
+  std::uint64_t dropped_ = 0;  // since warned_, because the queue was full
+  std::chrono::steady_clock::time_point warned_{};
   std::uint64_t published_event_ = 0;  // newest synced event
   std::map<RequestId, std::shared_ptr<std::promise<Result<Answer>>>> waiting_;
   RequestId next_request_ = 1;
