@@ -208,15 +208,17 @@ int main(int argc, char** argv) {
   app.add_flag("--json", options.json, "figures and failures as JSON");
   farm::Report studio;
   auto* const farm =
-      app.add_option("--farm", studio.file, "a studio, config/farms/*.yaml, instead of faults");
-  app.add_option("--plot", studio.plot, "with --farm: its busy slots by hour and show, as PNG")->needs(farm);
+      app.add_option("--farm", studio.files, "studios, config/farms/*.yaml, instead of faults");
+  app.add_option("--plot", studio.plot,
+                 "with --farm: its busy slots by hour and show, as PNG (several farms: a folder)")
+      ->needs(farm);
   farm->excludes(runs);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(rushes::ExitCode::kUsage);
   }
-  if (!studio.file.empty()) {
+  if (!studio.files.empty()) {
     studio.json = options.json;
     return static_cast<int>(farm::report(studio));
   }

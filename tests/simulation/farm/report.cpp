@@ -1,9 +1,11 @@
 #include "tests/simulation/farm/report.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "tests/simulation/farm/figures.h"
 #include "tests/simulation/farm/plot.h"
@@ -32,8 +34,16 @@ struct Cost {
 
 const char* word(const Outcome& outcome) { return !outcome.known ? "UNKNOWN" : outcome.met ? "ok" : "MISS"; }
 
-void print_text(const Description& farm, const std::vector<Figure>& figures,
-                const std::vector<Outcome>& outcomes, const Cost& cost, const std::string& unfinished) {
+struct Measured {
+  Description farm;
+  std::vector<Figure> figures;
+  std::vector<Outcome> outcomes;
+  Cost cost;
+  std::string unfinished;  // why the first shot that is not over waits
+};
+
+void print_text(const Measured& measured) {
+  const auto& [farm, figures, outcomes, cost, unfinished] = measured;
   std::printf("%s\n", farm.name.c_str());
   std::string group;
   for (const Figure& figure : figures) {
@@ -56,8 +66,8 @@ void print_text(const Description& farm, const std::vector<Figure>& figures,
       static_cast<double>(cost.assigned) / std::max(cost.core_seconds, 1e-9));
 }
 
-void print_json(const Description& farm, const std::vector<Figure>& figures,
-                const std::vector<Outcome>& outcomes, const Cost& cost) {
+nlohmann::ordered_json json_of(const Measured& measured) {
+  const auto& [farm, figures, outcomes, cost, unfinished] = measured;
   nlohmann::ordered_json json;
   json["farm"] = farm.name;
   for (const Figure& figure : figures) json["figures"][figure.name] = figure.value;
@@ -71,7 +81,34 @@ void print_json(const Description& farm, const std::vector<Figure>& figures,
   json["assignments"] = cost.assigned;
   json["seconds"] = cost.seconds;
   json["core_seconds"] = cost.core_seconds;
-  std::printf("%s\n", json.dump(2).c_str());
+  return json;
+}
+
+bool met(const Measured& measured) {
+  return std::all_of(measured.outcomes.begin(), measured.outcomes.end(),
+                     [](const Outcome& outcome) { return outcome.met; });
+}
+
+void print_summary(const std::vector<Measured>& all) {
+  constexpr std::array kColumns{std::pair{"over bound", "makespan.over_bound"},
+                                std::pair{"over offline", "makespan.over_offline"},
+                                std::pair{"reloads", "reload.over_offline"},
+                                std::pair{"Jain", "fair.jain_mean"},
+                                std::pair{"under floor", "floor.longest_below_tasks"},
+                                std::pair{"late", "deadline.missed"}};
+  std::printf("\n%-16s", "farm");
+  for (const auto& [title, name] : kColumns) std::printf(" %12s", title);
+  std::printf("  goals\n");
+  for (const Measured& measured : all) {
+    std::printf("%-16s", measured.farm.name.c_str());
+    for (const auto& [title, name] : kColumns) {
+      const auto found =
+          std::find_if(measured.figures.begin(), measured.figures.end(),
+                       [&, wanted = name](const Figure& figure) { return figure.name == wanted; });
+      std::printf(" %12.3f", found != measured.figures.end() ? found->value : 0);
+    }
+    std::printf("  %s\n", met(measured) ? "met" : "MISSED");
+  }
 }
 
 ExitCode failed(const Error& error) {
@@ -79,35 +116,56 @@ ExitCode failed(const Error& error) {
   return exit_code(error.kind);
 }
 
+Result<Measured> measure(const std::filesystem::path& file, const Report& wanted) {
+  const auto began = std::chrono::steady_clock::now();
+  auto farm = read_description(file);
+  if (!farm) return tl::unexpected(farm.error());
+  FarmRun run(*farm);
+  if (const Status done = run.run(); !done) return tl::unexpected(done.error());
+  Measured measured;
+  measured.figures = figures_of(run);
+  measured.outcomes = judge(farm->goals, measured.figures);
+  measured.unfinished = run.unfinished();
+  measured.cost = {std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count(),
+                   run.core_seconds(), run.events(), run.assigned()};
+  if (!wanted.plot.empty()) {
+    const bool several = wanted.files.size() > 1;
+    std::error_code error;
+    if (several) std::filesystem::create_directories(wanted.plot, error);  // draw_plot() says what is wrong
+    const Status drawn = draw_plot(run, several ? wanted.plot / (farm->name + ".png") : wanted.plot);
+    if (!drawn) return tl::unexpected(drawn.error());
+  }
+  for (const Outcome& outcome : measured.outcomes) {
+    if (outcome.known) continue;
+    return fail(ErrorKind::kInvalid, farm->file + ":" + std::to_string(outcome.goal.line) +
+                                         ": goals: " + outcome.goal.figure + ": the run has no such figure");
+  }
+  measured.farm = std::move(*farm);
+  return measured;
+}
+
 }  // namespace
 
 ExitCode report(const Report& wanted) {
-  const auto began = std::chrono::steady_clock::now();
-  const auto farm = read_description(wanted.file);
-  if (!farm) return failed(farm.error());
-  FarmRun run(*farm);
-  if (const Status done = run.run(); !done) return failed(done.error());
-  const std::vector<Figure> figures = figures_of(run);
-  const std::vector<Outcome> outcomes = judge(farm->goals, figures);
-  Cost cost;
-  cost.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  cost.core_seconds = run.core_seconds();
-  cost.events = run.events();
-  cost.assigned = run.assigned();
-  if (wanted.json)
-    print_json(*farm, figures, outcomes, cost);
-  else
-    print_text(*farm, figures, outcomes, cost, run.unfinished());
-  if (!wanted.plot.empty()) {
-    if (const Status drawn = draw_plot(run, wanted.plot); !drawn) return failed(drawn.error());
+  ExitCode code = ExitCode::kOk;
+  std::vector<Measured> all;
+  auto json = nlohmann::ordered_json::array();
+  for (const std::filesystem::path& file : wanted.files) {
+    auto measured = measure(file, wanted);
+    const ExitCode its = !measured        ? failed(measured.error())
+                         : met(*measured) ? ExitCode::kOk
+                                          : ExitCode::kWorkFailed;
+    if (code == ExitCode::kOk) code = its;
+    if (!measured) continue;
+    if (wanted.json) json.push_back(json_of(*measured));
+    if (!wanted.json) print_text(*measured);
+    std::fflush(stdout);
+    all.push_back(std::move(*measured));
   }
-  for (const Outcome& outcome : outcomes) {
-    if (outcome.known) continue;
-    return failed({ErrorKind::kInvalid, farm->file + ":" + std::to_string(outcome.goal.line) + ": goals: " +
-                                            outcome.goal.figure + ": the run has no such figure"});
-  }
-  const bool met = std::all_of(outcomes.begin(), outcomes.end(), [](const Outcome& o) { return o.met; });
-  return met ? ExitCode::kOk : ExitCode::kWorkFailed;
+  if (wanted.json && !json.empty())
+    std::printf("%s\n", (wanted.files.size() > 1 ? json : json.front()).dump(2).c_str());
+  if (!wanted.json && all.size() > 1) print_summary(all);
+  return code;
 }
 
 }  // namespace rushes::simulation::farm
