@@ -237,9 +237,9 @@ std::optional<Decider::Pick> Decider::head_of(WorkerId id, std::uint32_t index, 
   const Bucket& bucket = state_.buckets[index];
   const auto first = bucket.lanes.begin();
   const auto& [minus_path, longest] = *bucket.by_path.begin();
-  const bool critical =
-      first->first.deadline_wall_ms == LaneKey::kNever &&
-      policy::decides_the_end(static_cast<double>(-minus_path), state_.left_seconds, state_.slots);
+  const bool critical = first->first.deadline_wall_ms == LaneKey::kNever &&
+                        policy::decides_the_end(static_cast<double>(-minus_path), state_.left_seconds,
+                                                state_.slots, !bucket.needs.numeric_class.empty());
   if (critical) {
     if (auto pick = head_of(id, bucket.lanes.at(longest), passed_over)) {
       pick->bucket = index;

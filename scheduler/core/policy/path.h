@@ -13,10 +13,13 @@
 
 namespace rushes::scheduler::policy {
 
-inline constexpr double kCriticalPart = 0.2;  // of the time for all that is left; estimates are not exact
+// Of the time for all that is left: estimates are not exact. Later for a shot that has no class yet, which is
+// better chosen when more is known.
+inline constexpr double kCriticalPart = 0.1, kCriticalToBegin = 0.2;
 
-inline bool decides_the_end(double path_seconds, double left_seconds, std::uint32_t slots) {
-  return path_seconds > kCriticalPart * left_seconds / std::max(1u, slots);
+inline bool decides_the_end(double path_seconds, double left_seconds, std::uint32_t slots, bool begun) {
+  const double part = begun ? kCriticalPart : kCriticalToBegin;
+  return path_seconds > part * left_seconds / std::max(1u, slots);
 }
 
 }  // namespace rushes::scheduler::policy

@@ -43,9 +43,11 @@ TEST(Deadline, IsAtRiskBeforeTheSlackIsGone) {
 }
 
 TEST(Path, DecidesTheEndOnlyWhenLittleElseIsLeft) {
-  EXPECT_FALSE(decides_the_end(100, 5001, 10));
-  EXPECT_TRUE(decides_the_end(100, 4999, 10));
-  EXPECT_TRUE(decides_the_end(100, 0, 0));
+  EXPECT_FALSE(decides_the_end(100, 5001, 10, false));
+  EXPECT_TRUE(decides_the_end(100, 4999, 10, false));
+  EXPECT_FALSE(decides_the_end(100, 10'001, 10, true));
+  EXPECT_TRUE(decides_the_end(100, 9999, 10, true));
+  EXPECT_TRUE(decides_the_end(100, 0, 0, false));
 }
 
 TEST(Affinity, StaysForALoadOfTheWholeFarmOrTwoTasks) {
