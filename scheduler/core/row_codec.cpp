@@ -68,7 +68,7 @@ ShotSpec read(records::ShotSpec::Reader in) {
   spec.gate = in.getGate();
   spec.approve_best = in.getApproveBest();
   spec.upgrade = in.getUpgrade();
-  spec.scale = in.getScale();
+  spec.scale = at_most(in.getScale(), kMaxScale, "scale");
   spec.revise_windows = in.getReviseWindows();
   spec.revise_compute_seconds = in.getReviseComputeSeconds();
   spec.critics = read_all<CriticSetting>(in.getCritics(), "critics");

@@ -8,6 +8,11 @@ void malformed(const char* field, const std::string& what) {
   throw Malformed{std::string(field) + ": " + what};
 }
 
+std::uint32_t at_most(std::uint32_t value, std::uint32_t most, const char* field) {
+  if (value > most) malformed(field, std::to_string(value) + ", at most " + std::to_string(most));
+  return value;
+}
+
 std::string read_text(capnp::Text::Reader text, const char* field, std::size_t most) {
   if (text.size() > most) {
     malformed(field, std::to_string(text.size()) + " bytes, at most " + std::to_string(most));
@@ -84,7 +89,7 @@ void write_master(records::Master::Builder out, const Master& master) {
 
 Master read_master(records::Master::Reader in) {
   Master master;
-  master.scale = in.getScale();
+  master.scale = at_most(in.getScale(), kMaxScale, "scale");
   master.sampling = codec::read(in.getSampling());
   master.tiles = read_tiles(in.getTiles());
   master.decode_tiles = read_tiles(in.getDecodeTiles());
@@ -158,12 +163,12 @@ Recipe read(records::Recipe::Reader in) {
   recipe.seed = in.getSeed();
   recipe.fps = {static_cast<std::int32_t>(in.getFpsNumerator()),
                 static_cast<std::int32_t>(in.getFpsDenominator())};
-  recipe.frames = in.getFrames();
-  recipe.rendered_frames = in.getRenderedFrames();
-  recipe.width = in.getWidth();
-  recipe.height = in.getHeight();
-  recipe.deliver_width = in.getDeliverWidth();
-  recipe.deliver_height = in.getDeliverHeight();
+  recipe.frames = at_most(in.getFrames(), kMaxFrames, "frames");
+  recipe.rendered_frames = at_most(in.getRenderedFrames(), kMaxFrames, "frames");
+  recipe.width = at_most(in.getWidth(), kMaxSide, "width");
+  recipe.height = at_most(in.getHeight(), kMaxSide, "height");
+  recipe.deliver_width = at_most(in.getDeliverWidth(), kMaxSide, "width");
+  recipe.deliver_height = at_most(in.getDeliverHeight(), kMaxSide, "height");
   recipe.draft = read(in.getDraft());
   recipe.windows = read_list<Range>(in.getWindows(), "windows");
   read_size(in.getKeyFrames(), "key frames");

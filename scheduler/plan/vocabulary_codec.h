@@ -29,8 +29,12 @@ inline constexpr unsigned kMaxList = 1'000'000;     // entries of one list
 inline constexpr std::size_t kMaxText = 16u << 10;  // bytes of one text
 inline constexpr std::size_t kMaxRecipeBytes = 8u << 20;
 inline constexpr int kMaxNesting = 24;
+// Of a shot: what is planned from them (tiles, runs) is as large as they say. Well above what files may ask
+// for.
+inline constexpr std::uint32_t kMaxFrames = 1u << 17, kMaxSide = 1u << 16, kMaxScale = 64;
 
 [[noreturn]] void malformed(const char* field, const std::string& what);
+std::uint32_t at_most(std::uint32_t value, std::uint32_t most, const char* field);
 std::string read_text(capnp::Text::Reader text, const char* field, std::size_t most = kMaxText);
 Digest read_digest(capnp::Data::Reader data, const char* field);  // empty: all zero
 Bytes read_data(capnp::Data::Reader data, const char* field, std::size_t most);

@@ -139,6 +139,22 @@ TEST(Replay, ASnapshotKeepsTheOrderOfLeases) {
   EXPECT_EQ(farm.state().shows[1].slots, shows[1].slots);
 }
 
+// What is planned from a record's numbers is as large as they say: a flipped bit must not ask for all memory.
+TEST(Replay, AShotIsNoLargerThanAShotCanBe) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010")});
+  const auto planned = std::find_if(farm.journal.begin(), farm.journal.end(), [](const Record& record) {
+    return std::holds_alternative<record::ShotPlanned>(record);
+  });
+  ASSERT_NE(planned, farm.journal.end());
+  record::ShotPlanned huge = std::get<record::ShotPlanned>(*planned);
+  huge.spec.recipe.height = 1u << 31;
+  const auto read = decode_record(encode_record(huge));
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().message.find("height: 2147483648, at most"), std::string::npos)
+      << read.error().message;
+}
+
 TEST(Replay, DamagedBytesAreRefusedNotTrusted) {
   TestFarm farm;
   live_a_while(farm);
