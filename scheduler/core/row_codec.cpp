@@ -63,6 +63,7 @@ ShotSpec read(records::ShotSpec::Reader in) {
   spec.grid.stride_y = at_least_one(in.getStrideY(), "stride");
   spec.grid.stride_x = at_least_one(in.getStrideX(), "stride");
   spec.master = read(in.getMaster());
+  read_size(in.getSeeds(), "seeds", kMaxTakes);
   spec.seeds = read_numbers<std::uint64_t>(in.getSeeds(), "seeds");
   spec.priority = in.getPriority();
   spec.gate = in.getGate();
@@ -393,7 +394,7 @@ Shot read(records::ShotRow::Reader in) {
   shot.numeric_class = read_text(in.getNumericClass(), "numeric class");
   shot.engine_build = read_text(in.getEngineBuild(), "engine build");
   shot.encode = in.getEncode();
-  read_size(in.getTakes(), "takes", 4096);
+  read_size(in.getTakes(), "takes", kMaxTakes);
   for (auto take : in.getTakes()) {
     shot.takes.push_back(read_take(take));
     shot.takes.back().shot = in.getShot();

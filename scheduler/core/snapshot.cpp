@@ -2,6 +2,8 @@
 #include "scheduler/core/core.h"
 #include "scheduler/core/record_codec.h"
 #include "scheduler/core/replay.h"
+#include "scheduler/plan/numbers.h"
+#include "scheduler/plan/plan.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -53,6 +55,12 @@ bool follow_on(const State& state, const std::vector<PlannedTask>& tasks) {
   return !tasks.empty();
 }
 
+// What is planned from the shot, and is planned again to say how much is left, is no more than was accepted
+// once.
+bool is_plannable(const ShotSpec& spec) {
+  return spec.recipe.windows.size() <= kMaxWindows && count_take_tasks(spec) <= kMaxPlanTasks;
+}
+
 // Whether the record's references exist. One overload per kind; volatile records are never read.
 struct Fits {
   const State& state;
@@ -66,7 +74,7 @@ struct Fits {
 
   bool operator()(const record::BatchSubmitted& r) const { return r.batch == state.batches.size() + 1; }
   bool operator()(const record::ShotPlanned& r) const {
-    return r.shot == state.shots.size() && follow_on(state, r.tasks);
+    return r.shot == state.shots.size() && is_plannable(r.spec) && follow_on(state, r.tasks);
   }
   bool operator()(const record::VersionPlanned& r) const {
     return has_take(state, r.shot, r.take) && follow_on(state, r.tasks) &&
@@ -124,7 +132,9 @@ struct Fits {
   bool operator()(const record::FarmRow&) const { return state.tasks.empty() && state.batches.empty(); }
   bool operator()(const record::BatchRow& r) const { return r.batch == state.batches.size() + 1; }
   bool operator()(const record::WorkerRow& r) const { return r.worker == state.workers.size(); }
-  bool operator()(const record::ShotRow& r) const { return r.shot == state.shots.size(); }
+  bool operator()(const record::ShotRow& r) const {
+    return r.shot == state.shots.size() && is_plannable(r.row.spec);
+  }
   bool operator()(const record::TaskRow& r) const {
     return r.row.plan.id == state.tasks.size() + 1 && knows(r.row.shot) &&
            r.row.plan.take <= state.shots[r.row.shot].takes.size() &&

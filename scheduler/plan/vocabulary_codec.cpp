@@ -74,7 +74,7 @@ void write_tiles(capnp::List<records::Tile>::Builder out, const std::vector<Tile
 }
 std::vector<Tile> read_tiles(capnp::List<records::Tile>::Reader in) {
   std::vector<Tile> tiles;
-  read_size(in, "tiles");
+  read_size(in, "tiles", kMaxTiles);
   for (auto tile : in) tiles.push_back(read(tile));
   return tiles;
 }
@@ -171,11 +171,11 @@ Recipe read(records::Recipe::Reader in) {
   recipe.deliver_height = at_most(in.getDeliverHeight(), kMaxSide, "height");
   recipe.draft = read(in.getDraft());
   recipe.windows = read_list<Range>(in.getWindows(), "windows");
-  read_size(in.getKeyFrames(), "key frames");
+  read_size(in.getKeyFrames(), "key frames", kMaxKeyFrames);
   for (auto key : in.getKeyFrames()) {
     recipe.key_frames.push_back({key.getFrame(), read_digest(key.getImage(), "key frame"), key.getBytes()});
   }
-  read_size(in.getRevisions(), "revisions");
+  read_size(in.getRevisions(), "revisions", kMaxRevisions);
   for (auto entry : in.getRevisions()) {
     recipe.revisions.push_back({entry.getNumber(),
                                 read_numbers<std::uint32_t>(entry.getWindows(), "revision windows"),

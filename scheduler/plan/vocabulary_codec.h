@@ -32,6 +32,10 @@ inline constexpr int kMaxNesting = 24;
 // Of a shot: what is planned from them (tiles, runs) is as large as they say. Well above what files may ask
 // for.
 inline constexpr std::uint32_t kMaxFrames = 1u << 17, kMaxSide = 1u << 16, kMaxScale = 64;
+// Entries of its lists. Those of a list may take no bytes until they are written again, so these bound a
+// recipe too.
+inline constexpr unsigned kMaxRanges = 4096, kMaxTiles = 1u << 16, kMaxTakes = 4096;
+inline constexpr unsigned kMaxKeyFrames = 1024, kMaxRevisions = 1024;
 
 [[noreturn]] void malformed(const char* field, const std::string& what);
 std::uint32_t at_most(std::uint32_t value, std::uint32_t most, const char* field);
@@ -86,7 +90,7 @@ void write_list(List builder, const std::vector<T>& values) {
 template <typename T, typename List>
 std::vector<T> read_list(const List& list, const char* field) {
   std::vector<T> values;
-  values.reserve(std::min(read_size(list, field), 4096u));
+  values.reserve(read_size(list, field, kMaxRanges));
   for (auto entry : list) values.push_back(read(entry));
   return values;
 }
