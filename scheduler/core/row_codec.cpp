@@ -70,7 +70,7 @@ ShotSpec read(records::ShotSpec::Reader in) {
   spec.approve_best = in.getApproveBest();
   spec.upgrade = in.getUpgrade();
   spec.scale = at_most(in.getScale(), kMaxScale, "scale");
-  spec.revise_windows = in.getReviseWindows();
+  spec.revise_windows = at_most(in.getReviseWindows(), kMaxRevisions, "windows to revise");
   spec.revise_compute_seconds = in.getReviseComputeSeconds();
   spec.critics = read_all<CriticSetting>(in.getCritics(), "critics");
   spec.start_frame = in.getStartFrame();

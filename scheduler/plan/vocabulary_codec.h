@@ -35,7 +35,7 @@ inline constexpr std::uint32_t kMaxFrames = 1u << 17, kMaxSide = 1u << 16, kMaxS
 // Entries of its lists. Those of a list may take no bytes until they are written again, so these bound a
 // recipe too.
 inline constexpr unsigned kMaxRanges = 4096, kMaxTiles = 1u << 16, kMaxTakes = 4096;
-inline constexpr unsigned kMaxKeyFrames = 1024, kMaxRevisions = 1024;
+inline constexpr unsigned kMaxKeyFrames = 1u << 15, kMaxRevisions = 1u << 14;
 
 [[noreturn]] void malformed(const char* field, const std::string& what);
 std::uint32_t at_most(std::uint32_t value, std::uint32_t most, const char* field);
