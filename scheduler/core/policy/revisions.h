@@ -22,9 +22,9 @@ inline double revised_share(std::uint64_t judged, std::uint64_t revised) {
 
 // Rounds that one take still goes through, of at most so many.
 inline double expected_rounds(double share, std::uint32_t most) {
-  double rounds = 0;
   constexpr double kNothing = 1e-12;  // what follows adds up to nothing
-  for (std::uint32_t r = 1; r <= most && std::pow(share, r) > kNothing; ++r) rounds += std::pow(share, r);
+  double rounds = 0, next = share;
+  for (std::uint32_t r = 1; r <= most && next > kNothing; ++r, next *= share) rounds += next;
   return rounds;
 }
 
