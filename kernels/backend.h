@@ -124,7 +124,6 @@ class Backend {
   virtual DType operand_dtype() const = 0;
 
   // ---- memory and transfer
-  // -------------------------------------------------------------------------------------
   virtual Tensor empty(DType dtype, Shape shape) = 0;  // kF32, kBf16 or kI32; contents undefined
   // kF16 and kF8E4M3 arrive as kF32, other dtypes as they are.
   virtual Tensor upload(const HostTensor& host) = 0;
@@ -136,9 +135,8 @@ class Backend {
   virtual Memory memory() const = 0;
 
   // ---- once per load
-  // ------------------------------------------------------------------------------------------- weight [N, K]
-  // (PyTorch's Linear), bias [N] or empty. `precision` overrides the backend's for this layer: the time MLP
-  // and the head stay kF32.
+  // weight [N, K] (PyTorch's Linear), bias [N] or empty. `precision` overrides the backend's for this layer:
+  // the time MLP and the head stay kF32.
   virtual LinearPtr prepare_linear(const HostTensor& weight, const HostTensor& bias,
                                    std::optional<Precision> precision = std::nullopt) = 0;
   // weight [Cout, Cin, kt, kh, kw] (or [Cout, Cin, kh, kw]: kt = 1), bias [Cout] or empty; every kernel size
@@ -148,8 +146,7 @@ class Backend {
   virtual KeyTilesPtr prepare_key_tiles(const KeyTilePlan& plan) = 0;
 
   // ---- matrix products
-  // ----------------------------------------------------------------------------------------- y[r, n] =
-  // act(sum_k x[r, k] w[n, k] + bias[n]). x float [R, K], y float [R, N].
+  // y[r, n] = act(sum_k x[r, k] w[n, k] + bias[n]). x float [R, K], y float [R, N].
   virtual void linear(const Tensor& x, const Linear& weights, const Tensor& y,
                       Activation act = Activation::kNone) = 0;
   // y = conv(x) + bias, correlation as in PyTorch. x float [T, H, W, Cin]; y float [T', H', W', Cout] with
@@ -163,9 +160,8 @@ class Backend {
                          const AttentionOptions& options) = 0;
 
   // ---- norms and what follows them: over the last dimension, rows = everything before it
-  // ------------------------ y = LN(x) [* weight + bias] [* (1 + scale) + shift], LN(x) = (x - mean)/sqrt(var
-  // + eps), biased variance. x kF32 [R, C], y float [R, C]; weight, bias kF32 [C] or both empty; modulation
-  // kF32 (optional).
+  // y = LN(x) [* weight + bias] [* (1 + scale) + shift], LN(x) = (x - mean) / sqrt(var + eps), biased variance.
+  // x kF32 [R, C], y float [R, C]; weight, bias kF32 [C] or both empty; modulation kF32 (optional).
   virtual void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                           const Modulation& modulation, float eps, const Tensor& y) = 0;
   // y = x / sqrt(mean(x^2) + eps) * weight. x, y float [R, C] (in place allowed), weight kF32 [C].
@@ -180,8 +176,7 @@ class Backend {
   virtual void channel_norm(const Tensor& x, const Tensor& gamma, Activation act, const Tensor& y) = 0;
 
   // ---- elementwise: in place allowed everywhere
-  // ------------------------------------------------------------------ x += gate * y, x kF32 [R, C], y float
-  // [R, C], gate kF32 [G, C] or empty (1), group as in Modulation.
+  // x += gate * y, x kF32 [R, C], y float [R, C], gate kF32 [G, C] or empty (1), group as in Modulation.
   virtual void add_gated(const Tensor& x, const Tensor& y, const Tensor& gate, const Tensor& group = {}) = 0;
   virtual void activate(const Tensor& x, Activation act, const Tensor& y) = 0;
   // y = a * gelu_tanh(gate): UMT5's gated feed-forward. Float, equal shapes.
@@ -193,7 +188,6 @@ class Backend {
   virtual void clamp(const Tensor& x, float low, float high, const Tensor& y) = 0;
 
   // ---- movement
-  // --------------------------------------------------------------------------------------------------
   virtual void fill(const Tensor& x, float value) = 0;
   // Copies a box of `extent` elements from `source` at `source_start` to `target` at `target_start` (one
   // entry per dimension, equal ranks), converting between float dtypes: concatenation, slices, padding,

@@ -38,7 +38,6 @@ std::string window_list(const std::vector<std::uint32_t>& windows) {
 }
 
 // ---- plans
-// --------------------------------------------------------------------------------------------------------
 
 void apply_one(State& state, const record::BatchSubmitted& r) {
   assert(r.batch == state.batches.size() + 1);
@@ -119,7 +118,6 @@ void apply_one(State& state, const record::ClassPinned& r) {
 }
 
 // ---- tasks
-// --------------------------------------------------------------------------------------------------------
 
 void apply_one(State& state, const record::Leased& r) {
   Task& task = state.tasks[r.ref.task - 1];
@@ -250,7 +248,6 @@ void apply_one(State& state, const record::TaskReopened& r) {
 }
 
 // ---- takes and shots
-// ----------------------------------------------------------------------------------------------
 
 void apply_one(State& state, const record::VersionJudged& r) {
   Shot& shot = state.shots[r.shot];
@@ -332,7 +329,6 @@ void apply_one(State& state, const record::Delivered& r) {
 }
 
 // ---- workers and the farm
-// -----------------------------------------------------------------------------------------
 
 void copy_offer(Worker& worker, const Worker& row) {
   worker.name = row.name;
@@ -401,7 +397,6 @@ void apply_one(State& state, const record::Recovered& r) {
 }
 
 // ---- snapshots
-// ----------------------------------------------------------------------------------------------------
 
 void apply_one(State& state, const record::FarmRow& r) {
   state.next_lease = r.next_lease;
@@ -474,7 +469,6 @@ void apply_one(State& state, const record::SnapshotEnd&) {
 }
 
 // ---- volatile
-// -----------------------------------------------------------------------------------------------------
 
 void apply_one(State& state, const record::LeaseRenewed& r) {
   index::renew_lease(state, state.tasks[r.task - 1], r.expires_ms);

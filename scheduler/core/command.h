@@ -17,8 +17,7 @@
 namespace rushes::scheduler {
 namespace command {
 
-// --- to workers (`worker` is the name in Hello)
-// ---------------------------------------------------------------
+// ---- to workers (`worker` is the name in Hello)
 struct Welcome {
   std::string worker;
   std::uint32_t worker_id = 0;
@@ -64,8 +63,7 @@ struct Drain {
   std::string worker;
 };  // finish what you hold, take nothing new
 
-// --- to people
-// ------------------------------------------------------------------------------------------------
+// ---- to people
 struct SubmittedShot {
   std::string shot;  // "show/shot"
   std::uint32_t takes = 0, tasks = 0, windows = 0, frames = 0;

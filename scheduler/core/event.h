@@ -30,8 +30,7 @@ struct AttemptRef {
 
 namespace event {
 
-// --- from people, through the gateway
-// -------------------------------------------------------------------------
+// ---- from people, through the gateway
 struct ShotRequest {
   config::Shot shot;  // already validated against the model (config::validate_shot)
   std::shared_ptr<const config::ModelManifest> model;
@@ -90,8 +89,7 @@ struct DrainWorker {
   std::string worker, by;
 };
 
-// --- from workers
-// ---------------------------------------------------------------------------------------------
+// ---- from workers
 struct ModelOffer {
   std::string name;
   Digest digest{};
@@ -147,8 +145,7 @@ struct Bye {
   std::string worker;
 };  // leaves in order: it holds nothing any more
 
-// --- from the clock
-// -------------------------------------------------------------------------------------------
+// ---- from the clock
 struct Recover {};  // the first event after a restart: new epoch, every lease renewed once
 struct Tick {};     // at least once a second: leases that ran out, retries that are due
 

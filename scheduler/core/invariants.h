@@ -19,9 +19,8 @@ namespace rushes::scheduler {
 //   4 no worker holds more than it offered (slots, prefetch, memory, model, numeric class): whichever of its
 //     attempts run at once fit its memory; no shared limit is held by more than its count
 //   5 no task was leased before its inputs existed. Behind a gate it is leased with a verdict open only to
-//   run
-//     ahead, and then nothing that depends on it is ready before the verdict; a dropped take and a cancelled
-//     shot have no work left; results of a shot are of one numeric class
+//     run ahead, and then nothing that depends on it is ready before the verdict; a dropped take and a
+//     cancelled shot have no work left; results of a shot are of one numeric class
 //   6 counters and indexes equal a recount
 std::vector<std::string> check_invariants(const State& state);
 

@@ -16,8 +16,7 @@
 namespace rushes::scheduler {
 namespace record {
 
-// --- people's wishes and plans
-// --------------------------------------------------------------------------------
+// ---- people's wishes and plans
 struct BatchSubmitted {
   std::uint64_t batch = 0;
   Batch row;
@@ -65,8 +64,7 @@ struct ClassPinned {
   std::vector<TakeRecipe> recipes;
 };
 
-// --- tasks
-// ----------------------------------------------------------------------------------------------------
+// ---- tasks
 struct Leased {
   AttemptRef ref;
   WorkerId worker = 0;
@@ -111,8 +109,7 @@ struct TaskReopened {
   std::int64_t wall_ms = 0;
 };
 
-// --- takes and shots
-// ------------------------------------------------------------------------------------------
+// ---- takes and shots
 struct VersionJudged {
   ShotId shot = 0;
   std::uint32_t take = 0, number = 0;
@@ -161,8 +158,7 @@ struct Delivered {
   DeliveryDone delivery;
 };
 
-// --- workers and the farm
-// -------------------------------------------------------------------------------------
+// ---- workers and the farm
 struct WorkerJoined {
   WorkerId worker = 0;
   Worker row;
@@ -184,8 +180,7 @@ struct Recovered {
   std::int64_t expires_ms = 0, wall_ms = 0;
 };  // renews every lease
 
-// --- snapshots: one row each, in the order farm, batches, workers, shots, tasks, estimates, end
-// --------------------------------
+// ---- snapshots: one row each, in the order farm, batches, workers, shots, tasks, estimates, end
 struct FarmRow {
   std::uint64_t next_lease = 1, epoch = 0, last_event = 0;
 };
@@ -210,8 +205,7 @@ struct EstimateRow {
 };
 struct SnapshotEnd {};
 
-// --- volatile: never written
-// ----------------------------------------------------------------------------------
+// ---- volatile: never written
 struct LeaseRenewed {
   TaskId task = 0;
   std::int64_t expires_ms = 0;

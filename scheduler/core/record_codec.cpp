@@ -18,7 +18,6 @@ constexpr std::uint16_t kRecordVersion = 1;
 records::TaskState wire(TaskState state) { return static_cast<records::TaskState>(state); }
 
 // ---- writing
-// ------------------------------------------------------------------------------------------------------
 
 void put(Builder root, const BatchSubmitted& r) {
   auto out = root.initBatchSubmitted();
@@ -248,7 +247,6 @@ void put(Builder, const Volatile&) {
 }
 
 // ---- reading
-// ------------------------------------------------------------------------------------------------------
 
 Record get(records::BatchSubmitted::Reader in) { return BatchSubmitted{in.getBatch(), read(in.getRow())}; }
 Record get(records::ShotPlanned::Reader in) {

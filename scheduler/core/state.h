@@ -3,8 +3,7 @@
 // Only apply() (core/apply.h) changes a State; everybody else reads it. Two kinds of fields:
 //   kept   what records say; the same after every replay, part of snapshots and of state_hash()
 //   soft   marked "soft": rebuilt from the kept fields (indexes) or forgotten at a restart (progress, lease
-//   expiry,
-//          who is connected); recovery renews every lease once
+//          expiry, who is connected); recovery renews every lease once
 //
 // Times: *_ms of CLOCK_BOOTTIME where a duration is meant (soft), wall_ms since 1970 where it is for people.
 //

@@ -54,7 +54,6 @@ std::vector<Compared> compare(const worker::TensorFile& file, const std::vector<
 Status dump(const worker::TensorFile& file, const std::vector<Output>& outputs, const std::string& path);
 
 // ---- one function per kind
-// ------------------------------------------------------------------------------------
 using Outputs = Result<std::vector<Output>>;
 Outputs recompute_dit(const worker::TensorFile& file, const Engine& engine);  // t2v, i2v, vace, ti2v
 Outputs recompute_cross_attention(const worker::TensorFile& file, const Engine& engine);
@@ -72,8 +71,7 @@ struct Solver {
 const Solver* find_solver(const std::string& name);  // null when unknown
 
 // ---- reading metadata and inputs
-// -------------------------------------------------------------------------------- A number of the metadata,
-// or of the JSON in its `config`. kCorrupt when it is missing or no number.
+// A number of the metadata, or of the JSON in its `config`. kCorrupt when it is missing or no number.
 Result<double> meta_number(const worker::TensorFile& file, const std::string& key);
 Result<std::int64_t> meta_integer(const worker::TensorFile& file, const std::string& key);
 // head_dim, or dim / num_heads.

@@ -61,7 +61,6 @@ std::optional<Time> Agent::oldest_start() const {
 }
 
 // ---- connection
-// -----------------------------------------------------------------------------------------------
 
 void Agent::on_connected(Time now) {
   connected_ = true;
@@ -136,7 +135,6 @@ void Agent::renew(std::uint64_t sequence) {
 }
 
 // ---- the scheduler's messages
-// ---------------------------------------------------------------------------------
 
 void Agent::on_message(const protocol::SchedulerMessage& message, Time now) {
   std::visit([&](const auto& body) { handle(body, now); }, message);
@@ -251,7 +249,6 @@ void Agent::bury(const AttemptId& id) {
 }
 
 // ---- transfers
-// ------------------------------------------------------------------------------------------------
 
 void Agent::on_fetched(const AttemptId& id, const Status& status, Time now) {
   const auto index = find(id);
@@ -298,7 +295,6 @@ void Agent::upload(Finished& finished) {
 }
 
 // ---- engines
-// --------------------------------------------------------------------------------------------------
 
 void Agent::on_ready(std::uint32_t slot, const std::string& numeric_class, Time now) {
   if (slot >= slots_.size()) return;
@@ -422,7 +418,6 @@ void Agent::report(protocol::Failed failure, Time now) {
 }
 
 // ---- time
-// -----------------------------------------------------------------------------------------------------
 
 void Agent::on_tick(Time now) {
   std::vector<AttemptId> expired, stuck;
@@ -474,7 +469,6 @@ void Agent::repeat(Time now) {
 }
 
 // ---- leaving
-// --------------------------------------------------------------------------------------------------
 
 void Agent::on_shutdown(Time now) {
   if (std::exchange(leaving_, true)) return;

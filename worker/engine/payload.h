@@ -1,14 +1,14 @@
 // What is inside the artifacts that stages hand to each other. All of them are safetensors files.
 //
-//   role "conditioning" (encode):          context [len, dim], context_null [len, dim]; with key frames also
-//                                          mask [4, T, h, w] and condition [C, T, h, w]
-//   role "latent" (denoise, refine):       latent [C, T, H, W] at the σ after the segment, preview [C, T, H,
-//   W] = the
-//                                          predicted clean latent (absent after the last step), sampler.* =
-//                                          solver history
-//   role "guide" (enlarge):                guide [C, T, H, W] of the whole frame at the master level
-//   role "frames" (decode):                pixels F16 [T, H, W, 3], scene-linear ACES2065-1, not cropped, not
-//   trimmed role "critique" (critique):            JSON, see worker/critic/critique.h
+//   role "conditioning" (encode)      context [len, dim], context_null [len, dim]; with key frames also
+//                                     mask [4, T, h, w] and condition [C, T, h, w]
+//   role "latent" (denoise, refine)   latent [C, T, H, W] at the σ after the segment,
+//                                     preview [C, T, H, W] = the predicted clean latent (absent after the last
+//                                     step), sampler.* = solver history
+//   role "guide" (enlarge)            guide [C, T, H, W] of the whole frame at the master level
+//   role "frames" (decode)            pixels F16 [T, H, W, 3], scene-linear ACES2065-1, neither cropped nor
+//                                     trimmed
+//   role "critique" (critique)        JSON, see worker/critic/critique.h
 //
 // Metadata "t", "y", "x" say where a latent or a tile of pixels lies. Bytes depend on the content only.
 //

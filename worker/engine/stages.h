@@ -24,8 +24,7 @@ Result<TaskOutcome> run_finish(const Task& task, StageContext& context);
 Result<TaskOutcome> run_deliver(const Task& task, StageContext& context);
 
 // ---- inputs
-// ----------------------------------------------------------------------------------------------------- The
-// inputs of a role, in the order of the task.
+// The inputs of a role, in the order of the task.
 std::vector<const TaskInput*> inputs_of(const Task& task, std::string_view role);
 // The only input of a role. Error: kInvalid when there is none or more than one.
 Result<const TaskInput*> input_of(const Task& task, std::string_view role);
@@ -41,14 +40,12 @@ Result<Clip> load_frames(const Task& task, StageContext& context, int take, Run 
 Result<Clip> load_rendered(const Task& task, StageContext& context);
 
 // ---- outputs
-// ----------------------------------------------------------------------------------------------------
 Status put_output(StageContext& context, const std::string& role, std::span<const std::byte> bytes,
                   TaskOutcome& outcome);
 // Reports progress; kConflict ("stopped") when the attempt should end.
 Status step_done(StageContext& context, double fraction, const std::string& words);
 
 // ---- geometry
-// ---------------------------------------------------------------------------------------------------
 struct TakeVolume {
   int channels = 0;
   Region whole;                                  // latents of the take at the task's level

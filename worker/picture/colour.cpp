@@ -7,7 +7,7 @@
 namespace rushes::worker {
 namespace {
 
-// ---- 3x3 algebra in double -------------------------------------------------------------------------------
+// ---- 3x3 algebra in double
 
 Matrix3 multiply(const Matrix3& a, const Matrix3& b) {
   Matrix3 out{};
@@ -67,8 +67,7 @@ Result<Matrix3> rgb_to_xyz(const Primaries& p) {
 constexpr Matrix3 kBradford{0.8951, 0.2664, -0.1614, -0.7502, 1.7135, 0.0367, 0.0389, -0.0685, 1.0296};
 
 // ---- log2 and exp2 in double, from IEEE operations only
-// ----------------------------------------------------- libm differs between hosts (its FMA variants are
-// picked at run time); these give the same bits everywhere.
+// libm differs between hosts (its FMA variants are picked at run time); these give the same bits everywhere.
 
 constexpr double kLn2 = 0.693147180559945309417;
 
@@ -116,7 +115,6 @@ double exp2_exact(double x) {
 }
 
 // ---- the curves
-// ------------------------------------------------------------------------------------------------
 
 // Academy S-2016-001, section 4: ACEScct.
 constexpr double kCctCutLinear = 0.0078125;
@@ -183,7 +181,6 @@ double decode(WorkingSpace space, double code) {
 }
 
 // ---- between AP0 and a space's own primaries
-// -------------------------------------------------------------------
 
 // Academy S-2014-004 / TB-2014-004, the ten digits that the ACES reference code prints.
 constexpr Matrix3 kAp0ToAp1{1.4514393161,  -0.2365107469, -0.2149285693, -0.0765537734, 1.1762296998,

@@ -227,7 +227,6 @@ Status write_movie(const std::string& path, ClipView clip, const DisplayView& vi
 }
 
 // ---- probe
-// ------------------------------------------------------------------------------------------------------
 
 namespace {
 
