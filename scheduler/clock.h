@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/state/state.h"
 
 namespace rushes::scheduler {
 

@@ -5,8 +5,8 @@
 
 #include <algorithm>
 
-#include "scheduler/core/record_codec.h"
-#include "scheduler/core/replay.h"
+#include "scheduler/core/journal/record_codec.h"
+#include "scheduler/core/journal/replay.h"
 #include "scheduler/recovery.h"
 #include "scheduler/translate.h"
 

@@ -1,4 +1,4 @@
-// The ledger's content becomes a State again (core/replay.h does it record by record).
+// The ledger's content becomes a State again (core/journal/replay.h does it record by record).
 //
 // Reading and decoding run ahead on a thread of their own: they cost as much as applying.
 //
@@ -8,7 +8,7 @@
 #include <cstdint>
 
 #include "config/result.h"
-#include "scheduler/core/replay.h"
+#include "scheduler/core/journal/replay.h"
 #include "storage/ledger.h"
 
 namespace rushes::scheduler {

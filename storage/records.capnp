@@ -175,7 +175,7 @@ struct Box { x @0 :Float32 = 0; y @1 :Float32 = 0; width @2 :Float32 = 1; height
 
 # ---- The journal ---------------------------------------------------------------------------------------------------
 #
-# What the scheduler decided, in order (scheduler/core/record.h has the same names). Replaying the records gives the
+# What the scheduler decided, in order (scheduler/core/state/record.h has the same names). Replaying the records gives the
 # same state in every later version: a reader knows all older forms, a kind it does not know stops it by name.
 # Times: wall... are milliseconds since 1970 for people; ...Ms are of CLOCK_BOOTTIME and only hints after a restart.
 

@@ -4,7 +4,7 @@
 // workers and people). It applies its own records, in order: the caller must not apply them again, only write
 // the durable ones to the journal and, after the sync, send the commands.
 //
-// apply() (core/apply.h) is the only function that changes a State. Recovery is a snapshot's records and
+// apply() (core/state/apply.h) is the only function that changes a State. Recovery is a snapshot's records and
 // every journal record after it, each through scheduler::apply(), then decide(Recover).
 //
 // Thread contract: pure functions of their arguments; one thread at a time per State. No clock, no socket, no
@@ -17,11 +17,11 @@
 #include <vector>
 
 #include "config/farm.h"
-#include "scheduler/core/apply.h"
 #include "scheduler/core/command.h"
 #include "scheduler/core/event.h"
-#include "scheduler/core/record.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/state/apply.h"
+#include "scheduler/core/state/record.h"
+#include "scheduler/core/state/state.h"
 
 namespace rushes::scheduler {
 

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "scheduler/core/core.h"
-#include "scheduler/core/placement.h"
+#include "scheduler/core/dispatch/placement.h"
 #include "scheduler/core/policy/fair_share.h"
 
 namespace rushes::scheduler {

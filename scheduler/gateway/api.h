@@ -27,7 +27,7 @@
 // GET  /v1/explain/SHOW/SHOT, /v1/explain/TASK  viewer      {"state", "waiting", "reason", "starts_in_seconds",
 //                                                             "tasks": [{"task", "name", "state", "waiting",
 //                                                             "reason", "starts_in_seconds", "ahead"}]}
-//      waiting: null | the kind of the reason ("inputs", "checkpoint", "limit", ... core/explain.h)
+//      waiting: null | the kind of the reason ("inputs", "checkpoint", "limit", ... core/report/explain.h)
 //      starts_in_seconds: null | about; ahead: it runs ahead of its checkpoint's verdict; a shot has "deadline" too
 // GET  /v1/tasks/ID                             viewer      TASK
 // GET  /v1/tasks/ID/log                         viewer      text/plain: the attempts' logs

@@ -9,8 +9,8 @@
 #include <string_view>
 
 #include "config/result.h"
-#include "scheduler/core/state.h"
-#include "scheduler/core/view.h"
+#include "scheduler/core/report/view.h"
+#include "scheduler/core/state/state.h"
 
 namespace rushes::scheduler {
 

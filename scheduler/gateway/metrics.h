@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "scheduler/core/view.h"
+#include "scheduler/core/report/view.h"
 #include "scheduler/protocol/endpoint.h"
 
 namespace rushes::scheduler {

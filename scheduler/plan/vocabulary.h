@@ -1,7 +1,7 @@
 // The words of storage/records.capnp as plain C++ values: recipes, tasks, results, critiques.
 //
 // Same names, same meaning, same ranges as the schema (read it for the documentation of a field); conversion
-// lives in plan/recipe.h, plan/compose.h and core/record_codec.h. Latent coordinates are absolute in the
+// lives in plan/recipe.h, plan/compose.h and core/journal/record_codec.h. Latent coordinates are absolute in the
 // take.
 //
 // Thread contract: plain values.

@@ -1,4 +1,4 @@
-// The shared vocabulary <-> Cap'n Proto: what recipe.cpp, compose.cpp and core/record_codec.cpp have in
+// The shared vocabulary <-> Cap'n Proto: what recipe.cpp, compose.cpp and core/journal/record_codec.cpp have in
 // common.
 //
 // write() functions fill a builder. read() functions treat their message as hostile: every list and text is

@@ -6,8 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
-#include "scheduler/core/record_codec.h"
-#include "scheduler/core/replay.h"
+#include "scheduler/core/journal/record_codec.h"
+#include "scheduler/core/journal/replay.h"
 #include "scheduler/plan/recipe.h"
 #include "scheduler/protocol/framing.h"
 #include "tests/scheduler/core/sim_farm.h"

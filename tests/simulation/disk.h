@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "config/result.h"
-#include "scheduler/core/replay.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/journal/replay.h"
+#include "scheduler/core/state/state.h"
 #include "tests/simulation/dice.h"
 #include "tests/simulation/timeline.h"
 

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "scheduler/core/invariants.h"
-#include "scheduler/core/placement.h"
+#include "scheduler/core/dispatch/placement.h"
 #include "scheduler/core/policy/fit.h"
+#include "scheduler/core/state/invariants.h"
 #include "tests/simulation/studio.h"
 
 namespace rushes::simulation {

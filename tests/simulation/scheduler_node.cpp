@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "config/mutation.h"
-#include "scheduler/core/record_codec.h"
-#include "scheduler/core/replay.h"
+#include "scheduler/core/journal/record_codec.h"
+#include "scheduler/core/journal/replay.h"
 #include "scheduler/translate.h"
 #include "tests/simulation/worker_node.h"
 

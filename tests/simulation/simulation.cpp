@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "scheduler/core/explain.h"
+#include "scheduler/core/report/explain.h"
 #include "tests/simulation/people.h"
 #include "tests/simulation/scheduler_node.h"
 #include "tests/simulation/worker_node.h"

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "scheduler/core/view.h"
+#include "scheduler/core/report/view.h"
 #include "scheduler/gateway/json.h"
 #include "tools/render/local_farm.h"
 #include "tools/rushes/live_table.h"

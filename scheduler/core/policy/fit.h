@@ -10,7 +10,7 @@
 
 #include <span>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/state/state.h"
 
 namespace rushes::scheduler::policy {
 

@@ -11,7 +11,7 @@
 #include <string>
 
 #include "config/farm.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/state/state.h"
 
 namespace rushes::scheduler::policy {
 

@@ -11,7 +11,7 @@
 #include <span>
 #include <string>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/state/state.h"
 
 namespace rushes::scheduler::policy {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "scheduler/core/view.h"
+#include "scheduler/core/report/view.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {

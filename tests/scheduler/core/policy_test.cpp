@@ -1,13 +1,13 @@
 // One test per policy of core/policy/.
 #include <gtest/gtest.h>
 
-#include "scheduler/core/explain.h"
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/policy/locality.h"
 #include "scheduler/core/policy/numeric_class.h"
 #include "scheduler/core/policy/ranking.h"
 #include "scheduler/core/policy/retry.h"
-#include "scheduler/core/view.h"
+#include "scheduler/core/report/explain.h"
+#include "scheduler/core/report/view.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {

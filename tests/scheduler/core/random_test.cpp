@@ -3,7 +3,7 @@
 // replay gives the same state, nothing acknowledged is lost, and once the faults stop every shot ends.
 #include <algorithm>
 
-#include "scheduler/core/record_codec.h"
+#include "scheduler/core/journal/record_codec.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {

@@ -1,5 +1,5 @@
 // The journal: records survive their bytes, a replay gives the same state, a snapshot loses nothing.
-#include "scheduler/core/record_codec.h"
+#include "scheduler/core/journal/record_codec.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {

@@ -2,9 +2,9 @@
 // run-ahead, stragglers, and the reason that every waiting task has.
 #include <gtest/gtest.h>
 
-#include "scheduler/core/explain.h"
-#include "scheduler/core/forecast.h"
-#include "scheduler/core/view.h"
+#include "scheduler/core/report/explain.h"
+#include "scheduler/core/report/forecast.h"
+#include "scheduler/core/report/view.h"
 #include "scheduler/plan/plan.h"
 #include "tests/scheduler/core/sim_farm.h"
 

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "scheduler/core/core.h"
-#include "scheduler/core/invariants.h"
-#include "scheduler/core/replay.h"
+#include "scheduler/core/journal/replay.h"
+#include "scheduler/core/state/invariants.h"
 
 namespace rushes::scheduler {
 

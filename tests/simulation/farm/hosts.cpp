@@ -3,7 +3,7 @@
 #include <cassert>
 #include <cmath>
 
-#include "scheduler/core/index.h"
+#include "scheduler/core/state/index.h"
 #include "tests/simulation/farm/run.h"
 
 namespace rushes::simulation::farm {

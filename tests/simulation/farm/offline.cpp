@@ -10,8 +10,8 @@
 #include <tuple>
 #include <utility>
 
-#include "scheduler/core/index.h"
 #include "scheduler/core/policy/numeric_class.h"
+#include "scheduler/core/state/index.h"
 
 namespace rushes::simulation::farm {
 namespace {

@@ -7,7 +7,7 @@
 #include <chrono>
 #include <limits>
 
-#include "scheduler/core/explain.h"
+#include "scheduler/core/report/explain.h"
 
 namespace rushes::simulation::farm {
 namespace {

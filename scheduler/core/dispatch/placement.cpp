@@ -1,0 +1,191 @@
+#include "scheduler/core/dispatch/placement.h"
+
+#include <algorithm>
+
+#include "scheduler/core/policy/affinity.h"
+#include "scheduler/core/policy/fair_share.h"
+#include "scheduler/core/policy/limits.h"
+#include "scheduler/core/policy/numeric_class.h"
+#include "scheduler/core/policy/priority.h"
+#include "scheduler/core/state/estimates.h"
+#include "scheduler/core/state/index.h"
+
+namespace rushes::scheduler {
+
+namespace {
+
+const Pool* find_pool(const State& state, const Digest& model, std::uint32_t numeric_class) {
+  const auto found = state.pool_index.find({model, numeric_class});
+  return found == state.pool_index.end() ? nullptr : &state.pools[found->second];
+}
+
+// Of a model in a class. The shots that have no class yet may come there.
+policy::Demand demand_of(const State& state, const Digest& model, std::uint32_t numeric_class) {
+  policy::Demand demand;
+  if (const Pool* pinned = find_pool(state, model, numeric_class))
+    demand = {pinned->ready_seconds, pinned->held_seconds, pinned->left_seconds, 0};
+  if (const Pool* open = find_pool(state, model, kNoIndex)) {
+    demand.ready += open->ready_seconds;
+    demand.left += open->left_seconds;
+  }
+  const auto found = state.models.find(model);
+  if (found == state.models.end()) return demand;
+  for (std::uint32_t kind = 0; kind < found->second.slots.size(); ++kind)
+    if (state.kinds[kind].numeric_class == numeric_class) demand.slots += found->second.slots[kind];
+  return demand;
+}
+
+// What such a show lacks is worth any load. (Not any class: a whole batch would begin where slots are free
+// just then, and wait there while the rest of the farm runs dry.)
+bool is_under_floor(const State& state, ShowId id) {
+  const Show& show = state.shows[id];
+  return policy::below_floor({show.slots, true, show.weight, show.floor, show.pass}, state.slots) > 0;
+}
+
+// The worker would have to load the model first, and nothing is done sooner by that.
+bool needless_load(const State& state, const Worker& worker, const Bucket& bucket) {
+  if (is_loaded(worker, bucket.needs) || !policy::has_devices(worker)) return false;
+  if (is_under_floor(state, state.flows[bucket.flow].show)) return false;
+  const auto model = state.models.find(bucket.needs.model);
+  if (model == state.models.end()) return false;
+  const std::uint32_t numeric_class = state.kinds[worker.kind].numeric_class;
+  policy::Demand wanted = demand_of(state, bucket.needs.model, numeric_class);
+  wanted.slots = 0;
+  for (std::uint32_t kind = 0; kind < model->second.slots.size(); ++kind) {
+    if (!bucket.fits[kind] || state.kinds[kind].numeric_class != numeric_class) continue;
+    if (model->second.idle[kind] > 0) return false;  // one of them could have taken it, and has its reason
+    wanted.slots += model->second.slots[kind];
+  }
+  const policy::Demand own = demand_of(state, worker.model_loaded, numeric_class);
+  return !policy::worth_loading(wanted, own, load_seconds(state, bucket.needs.model));
+}
+
+// Of a worker that fits.
+Hold hold_now(const State& state, const Worker& worker, const Needs& needs) {
+  if (needs.numeric_class.empty() && policy::choose_class(worker, state.workers, needs).empty())
+    return Hold::kElsewhere;
+  if (policy::full_limit(state, needs.stage, state.claims[needs.claims]) != nullptr) return Hold::kLimit;
+  return policy::has_memory(worker, needs.memory_bytes) ? Hold::kNone : Hold::kBusyMemory;
+}
+
+}  // namespace
+
+Hold hold_of(const State& state, const Worker& worker, const Needs& needs) {
+  switch (policy::fit(worker, needs)) {
+    case policy::Fit::kNoModel:
+      return Hold::kNoModel;
+    case policy::Fit::kNoClass:
+      return Hold::kNoClass;
+    case policy::Fit::kNoMemory:
+      return Hold::kNoMemory;
+    case policy::Fit::kFits:
+      break;
+  }
+  return hold_now(state, worker, needs);
+}
+
+Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket) {
+  if (!bucket.fits[worker.kind]) return hold_of(state, worker, bucket.needs);
+  return needless_load(state, worker, bucket) ? Hold::kNotLoaded : hold_now(state, worker, bucket.needs);
+}
+
+const Reservation* reservation_of(const State& state, WorkerId worker) {
+  for (const Reservation& reservation : state.reservations) {
+    if (reservation.worker == worker) return &reservation;
+  }
+  return nullptr;
+}
+
+policy::Room room_of(const Worker& worker) { return {worker.slots, worker.memory_bytes}; }
+
+std::vector<policy::Occupant> occupants(const State& state, const Worker& worker, std::int64_t now_ms) {
+  std::vector<policy::Occupant> held;
+  for (const TaskId id : worker.leases) {
+    const Task& task = state.task(id);
+    held.push_back({task.plan.memory_bytes, expected_end_ms(state, task, now_ms)});
+  }
+  return held;
+}
+
+bool leaves_reservation(const State& state, WorkerId id, const Task& task, std::int64_t now_ms) {
+  const Reservation* reservation = reservation_of(state, id);
+  if (reservation == nullptr || reservation->task == task.plan.id) return true;
+  const Worker& worker = state.workers[id];
+  const policy::Occupant candidate{task.plan.memory_bytes, expected_end_ms(state, task, now_ms)};
+  return policy::may_backfill(room_of(worker), occupants(state, worker, now_ms),
+                              state.task(reservation->task).plan.memory_bytes, reservation->start_ms,
+                              candidate, now_ms);
+}
+
+namespace {
+
+// The shot has no class yet, and would be done sooner in another one than in the worker's.
+bool begins_too_late(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
+  const std::uint32_t here = state.kinds[worker.kind].numeric_class;
+  const double left = state.shots[task.shot].left_seconds;
+  if (here == kNoIndex || outlook.classes[here].slots == 0 || !(left > 0)) return false;
+  return !policy::may_begin(outlook.classes, here, static_cast<double>(task.path), left, outlook.waiting);
+}
+
+}  // namespace
+
+double share_of(const State& state, const Show& show) {
+  double weights = 0;
+  for (const Show& other : state.shows)
+    weights += other.ready > 0 || other.slots > 0 || &other == &show ? other.weight : 0;
+  return show.weight / weights;
+}
+
+double share_of(const State& state, const Flow& flow) {
+  double rates = 0;
+  for (const FlowId id : state.shows[flow.show].flows) {
+    const Flow& other = state.flows[id];
+    rates += other.shots > 0 || other.slots > 0 || &other == &flow ? policy::rate_of(other.priority) : 0;
+  }
+  return policy::rate_of(flow.priority) / rates;
+}
+
+Outlook outlook_of(const State& state, const Task& task) {
+  const Shot& shot = state.shots[task.shot];
+  Outlook outlook;
+  if (!shot.numeric_class.empty() || task.bucket == kNoIndex) return outlook;
+  const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
+  outlook.classes.resize(state.classes.size());
+  for (std::size_t i = 0; i < state.classes.size(); ++i) {
+    const double measured = denoise_pace(state, shot, state.classes[i]);
+    outlook.classes[i].measured = measured > 0;
+    if (measured > 0 && known > 0) outlook.classes[i].pace = measured / known;
+  }
+  const Bucket& bucket = state.buckets[task.bucket];
+  for (std::size_t kind = 0; kind < state.kinds.size(); ++kind)
+    if (bucket.fits[kind] && state.kinds[kind].numeric_class != kNoIndex)
+      outlook.classes[state.kinds[kind].numeric_class].slots += state.kinds[kind].slots;
+  for (const Pool& pool : state.pools) {
+    if (pool.numeric_class == kNoIndex) {
+      outlook.waiting += pool.left_seconds;
+      continue;
+    }
+    policy::ClassOutlook& its = outlook.classes[pool.numeric_class];
+    its.left_seconds += pool.left_seconds;
+    its.busy = its.busy || pool.ready > 0 || pool.held_seconds > 0;
+  }
+  return outlook;
+}
+
+Avoids avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
+  if (!outlook.classes.empty() && begins_too_late(state, task, worker, outlook)) return Avoids::kClass;
+  const bool failed_here =
+      task.failures > 0 && !task.bad_attempts.empty() && task.bad_attempts.back().worker == worker.name;
+  const bool slow_here = task.slow_on < state.workers.size() && &state.workers[task.slow_on] == &worker;
+  if (!failed_here && !slow_here) return Avoids::kNot;
+  const Needs needs = needs_of(state, task);
+  const bool fits_elsewhere =
+      std::any_of(state.workers.begin(), state.workers.end(), [&](const Worker& other) {
+        return &other != &worker && policy::takes_work(other) &&
+               policy::fit(other, needs) == policy::Fit::kFits;
+      });
+  if (!fits_elsewhere) return Avoids::kNot;
+  return failed_here ? Avoids::kFailed : Avoids::kSlow;
+}
+
+}  // namespace rushes::scheduler

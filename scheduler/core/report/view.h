@@ -1,0 +1,162 @@
+// The farm as people see it: plain structs for the HTTP API, read from a State.
+//
+// Thread contract: the functions read the State and run on the core thread; what they return are values.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "scheduler/core/state/state.h"
+
+namespace rushes::scheduler::view {
+
+// One window's way through denoising, for a progress bar.
+struct WindowProgress {
+  std::uint32_t window = 0;
+  Range latents;  // latent frames
+  std::uint32_t segments = 0, done = 0;
+  float fraction = 0;  // 0..1, with the running segment's own progress
+  std::string doing;   // what its running attempt says, may be empty
+  std::string worker;  // who runs it now, may be empty
+  std::uint32_t revision = 0;
+};
+
+struct StageSeconds {
+  Stage stage = Stage::kEncode;
+  std::uint32_t level = 0;
+  std::uint32_t tasks = 0, done = 0;
+  double compute_seconds = 0, wall_seconds = 0;  // of accepted results
+};
+
+struct VersionInfo {  // a first rendering (number 0) or a revision
+  std::uint32_t number = 0;
+  std::vector<std::uint32_t> windows;
+  std::uint64_t seed = 0;
+  std::string reason, by;
+  bool judged = false, kept = false;
+  Verdict verdict = Verdict::kUnknown;
+  float score = 0;
+  double compute_seconds = 0;  // what it cost
+};
+
+// What one critique task says or is doing.
+struct CritiqueInfo {
+  TaskId task = 0;
+  std::uint32_t take = 0, version = 0, window = 0;
+  bool whole_take = false;
+  TaskState state = TaskState::kPending;
+  std::string doing;  // what the critics look at now
+  Range frames;
+  Critique critique;  // when succeeded
+};
+
+struct TakeInfo {
+  std::uint32_t number = 0;
+  TakeState state = TakeState::kPlanned;
+  std::string reason;
+  std::uint64_t seed = 0;
+  std::uint32_t rank = 0;               // 1 is best, 0: not ranked
+  Verdict verdict = Verdict::kUnknown;  // of the kept version
+  float score = 0;
+  bool judged = false;
+  std::string stage;   // the stage that is under way: "denoise", "critique", ...
+  float fraction = 0;  // of the take's planned work
+  std::vector<WindowProgress> windows, master_windows;
+  std::vector<VersionInfo> versions;
+  std::vector<StageSeconds> seconds;
+  std::string recipe_hash;  // hex; empty until the take is planned
+  double compute_seconds = 0;
+};
+
+struct ShotInfo {
+  std::string shot, show, name, prompt, model;
+  ShotState state = ShotState::kQueued;
+  std::string reason;  // of attention and cancelled
+  TaskId attention_task = 0;
+  std::string waiting;      // why nothing moves, from the scheduler's own decision; empty when something runs
+  std::string waiting_for;  // the kind of that reason in a word: "limit", "share" (explain.h)
+  std::optional<double> starts_in_seconds;  // about, of what waits; only of one shot
+  std::int64_t deadline_wall_ms = 0;        // 0: none
+  bool at_risk = false;                     // its deadline is in danger: it is served faster
+  double slack_seconds = 0;                 // what the deadline leaves beside the work that is left
+  std::vector<std::string> limits;          // shared limits that it claims
+  bool pause_requested = false, paused = false;
+  std::uint32_t priority = 0, frames = 0, approved = 0;
+  config::Rate fps;  // delivered
+  std::uint64_t batch = 0;
+  std::string numeric_class;
+  TaskCounts tasks{};  // by TaskState
+  float fraction = 0;
+  double elapsed_seconds = 0;              // wall, since the first task was leased
+  std::optional<double> estimate_seconds;  // wall, until it ends; absent while nothing was measured
+  double compute_seconds = 0;
+  std::vector<TakeInfo> takes;
+  std::vector<DeliveryDone> deliveries;
+  std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
+};
+
+struct TaskInfo {
+  TaskId task = 0;
+  std::string shot, name;  // name: "sh010 take 1 denoise window 0 steps 3-6"
+  Stage stage = Stage::kEncode;
+  std::uint32_t take = 0, level = 0, window = 0, segment = 0, tile = 0, revision = 0;
+  TaskState state = TaskState::kPending;
+  std::string reason;       // why it waits, or why it ended
+  std::string waiting_for;  // the kind of that reason in a word (explain.h); empty: it does not wait
+  std::optional<double> starts_in_seconds;  // about
+  bool ahead = false;                       // it runs ahead of its checkpoint's verdict
+  std::uint32_t attempts = 0, failures = 0, losses = 0;
+  std::string worker;  // who has it, or whose result was accepted
+  float fraction = 0;
+  std::string doing;
+  std::vector<Failure> bad_attempts;  // the last ones that ended badly, oldest first, with their logs
+  std::vector<TaskId> needs;
+  std::vector<Output> outputs;
+  double compute_seconds = 0, wall_seconds = 0;
+  std::int64_t planned_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
+};
+
+struct WorkerInfo {
+  std::string name, build, state;  // state: "connected", "lost", "draining", "drained", "quarantined"
+  std::uint32_t slots = 0, prefetch = 0, held = 0, running = 0;
+  std::uint64_t memory_bytes = 0;
+  std::vector<std::string> numeric_classes, models;  // models: names
+  std::vector<TaskId> tasks;
+  std::uint64_t accepted = 0, failed = 0;
+  double compute_seconds = 0;
+  std::int64_t seen_wall_ms = 0, joined_wall_ms = 0;
+};
+
+struct FarmInfo {
+  std::uint64_t epoch = 0, last_event = 0;
+  TaskCounts tasks{};
+  std::uint32_t shots = 0, open_shots = 0, workers = 0, connected = 0, slots = 0;
+  Counters counters;
+};
+
+// What the farm counts, for GET /metrics.
+struct ShowFigures {
+  std::string name;
+  TaskCounts tasks{};
+  std::array<double, kStages> compute_seconds{};  // of accepted results
+};
+struct FarmFigures {
+  FarmInfo farm;
+  std::vector<ShowFigures> shows;
+  std::map<std::string, std::uint32_t> workers;  // by WorkerInfo::state; every state is there
+};
+
+FarmInfo farm(const State& state);
+FarmFigures figures(const State& state);
+std::vector<ShotInfo> shots(const State& state, Now now);  // newest last; takes without windows and seconds
+std::optional<ShotInfo> shot(const State& state, std::string_view key, Now now);
+std::optional<TaskInfo> task(const State& state, TaskId id, Now now);
+std::vector<TaskInfo> tasks(const State& state, std::string_view shot, Now now);
+std::vector<CritiqueInfo> critiques(const State& state, std::string_view shot);
+std::vector<WorkerInfo> workers(const State& state, Now now);
+
+}  // namespace rushes::scheduler::view

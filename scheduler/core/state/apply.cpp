@@ -1,0 +1,580 @@
+#include "scheduler/core/state/apply.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "config/mutation.h"
+#include "scheduler/core/state/estimates.h"
+#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/pools.h"
+
+namespace rushes::scheduler {
+namespace {
+
+constexpr double kLongestCharge = 7 * 24 * 3600;  // seconds; a worker cannot ruin its show's share by a claim
+constexpr std::size_t kHeldDigests = 8192;        // of one worker's cache; beyond it the set starts anew
+
+void note(State& state, std::int64_t wall_ms, const char* kind, const std::string& shot, std::uint32_t take,
+          TaskId task, const std::string& worker, std::string text) {
+  state.events.append({0, wall_ms, kind, shot, take, task, worker, std::move(text)});
+}
+
+void note_task(State& state, std::int64_t wall_ms, const char* kind, const Task& task,
+               const std::string& worker, std::string text) {
+  note(state, wall_ms, kind, state.shots[task.shot].key, task.plan.take, task.plan.id, worker,
+       std::move(text));
+}
+
+void add_tasks(State& state, ShotId shot, const std::vector<PlannedTask>& tasks, std::int64_t wall_ms) {
+  const TaskId first = state.tasks.size() + 1;
+  for (const PlannedTask& plan : tasks) index::add_task(state, shot, plan, wall_ms);
+  index::begin(state, first);
+}
+
+std::string window_list(const std::vector<std::uint32_t>& windows) {
+  std::string text;
+  for (const std::uint32_t window : windows) text += (text.empty() ? "" : ", ") + std::to_string(window);
+  return text;
+}
+
+// ---- plans
+
+void apply_one(State& state, const record::BatchSubmitted& r) {
+  assert(r.batch == state.batches.size() + 1);
+  state.batches.push_back(r.row);
+  if (!r.row.idempotency_key.empty()) state.key_index[r.row.idempotency_key] = r.batch;
+  note(state, r.row.wall_ms, "batch.submitted", "", 0, 0, "",
+       r.row.name + ": " + std::to_string(r.row.shots.size()) + " shots, by " + r.row.by);
+}
+
+void apply_one(State& state, const record::ShotPlanned& r) {
+  assert(r.shot == state.shots.size());
+  Shot& shot = state.shots.emplace_back();
+  shot.key = r.spec.show + "/" + r.spec.name;
+  shot.spec = r.spec;
+  shot.batch = r.batch;
+  shot.by = r.by;
+  shot.created_wall_ms = r.wall_ms;
+  shot.show = index::show_of(state, r.spec.show);
+  shot.takes.resize(r.spec.seeds.size());
+  for (std::uint32_t i = 0; i < shot.takes.size(); ++i) {
+    shot.takes[i].shot = r.shot;
+    shot.takes[i].number = i + 1;
+  }
+  shot.encode = r.tasks.front().id;
+  state.shot_index[shot.key] = r.shot;
+  index::add_shot(state, r.shot);
+  add_tasks(state, r.shot, r.tasks, r.wall_ms);
+  note(state, r.wall_ms, "shot.planned", state.shots[r.shot].key, 0, 0, "",
+       std::to_string(r.spec.seeds.size()) + " takes of " + std::to_string(r.spec.recipe.frames) +
+           " frames in " + std::to_string(r.spec.recipe.windows.size()) + " windows");
+}
+
+void apply_one(State& state, const record::VersionPlanned& r) {
+  Shot& shot = state.shots[r.shot];
+  Take& take = shot.takes[r.take - 1];
+  assert(r.version.number == take.versions.size());
+  take.versions.push_back(r.version);
+  if (r.version.number > 0 && r.version.by.empty()) ++state.revised;
+  index::recount_unplanned(state, shot);
+  add_tasks(state, r.shot, r.tasks, r.version.planned_wall_ms);
+  if (r.version.number > 0) {
+    note(state, r.version.planned_wall_ms, "take.revision", shot.key, r.take, 0, "",
+         "revision " + std::to_string(r.version.number) + " of windows " + window_list(r.version.windows) +
+             ": " + r.version.reason);
+  }
+}
+
+void apply_one(State& state, const record::UpgradePlanned& r) {
+  Shot& shot = state.shots[r.shot];
+  Take& take = shot.takes[r.take - 1];
+  take.upgrade = r.graph;
+  take.master_recipe = r.recipe;
+  take.master_recipe_hash = r.recipe_hash;
+  ++shot.master_versions;
+  add_tasks(state, r.shot, r.tasks, r.wall_ms);
+  note(state, r.wall_ms, "take.upgrade", shot.key, r.take, 0, "", std::to_string(r.tasks.size()) + " tasks");
+}
+
+void apply_one(State& state, const record::DeliveryPlanned& r) {
+  Shot& shot = state.shots[r.shot];
+  shot.draft_delivery = r.tasks.front().id;
+  ++shot.draft_versions;
+  add_tasks(state, r.shot, r.tasks, r.wall_ms);
+}
+
+void apply_one(State& state, const record::ClassPinned& r) {
+  Shot& shot = state.shots[r.shot];
+  shot.numeric_class = r.numeric_class;
+  shot.engine_build = r.engine_build;
+  for (const record::TakeRecipe& entry : r.recipes) {
+    Version& version = shot.takes[entry.take - 1].versions.front();
+    version.recipe = entry.recipe;
+    version.recipe_hash = entry.hash;
+  }
+  index::set_pool(state, shot);
+  index::refresh_ready(state, shot);  // their needs name the class now
+  index::refresh_paths(state, shot);  // and its pace is known
+}
+
+// ---- tasks
+
+void apply_one(State& state, const record::Leased& r) {
+  Task& task = state.tasks[r.ref.task - 1];
+  Shot& shot = state.shots[task.shot];
+  task.attempt = r.ref.attempt;
+  Lease lease;
+  lease.id = r.ref.lease;
+  lease.worker = r.worker;
+  lease.wall_ms = r.wall_ms;
+  lease.expires_ms = r.expires_ms;
+  index::set_state(state, task, TaskState::kLeased);
+  index::take_lease(state, task, lease);
+  index::charge(state, task, r.charge);
+  task.progress = {};
+  if (shot.started_wall_ms == 0) {
+    shot.started_wall_ms = r.wall_ms;
+    index::mark_changed(state, shot);
+  }
+  note_task(state, r.wall_ms, "task.leased", task, state.workers[r.worker].name,
+            "attempt " + std::to_string(r.ref.attempt));
+}
+
+void apply_one(State& state, const record::Started& r) {
+  Task& task = state.tasks[r.ref.task - 1];
+  index::set_state(state, task, TaskState::kRunning);
+  task.lease.started_wall_ms = r.wall_ms;
+  // A load of weights is not the task's own time: what is late is counted from behind it.
+  constexpr std::int64_t kLoadMs = 300'000;
+  const bool loads = needs_model(task.plan) && state.workers[task.lease.worker].model_loaded !=
+                                                   state.shots[task.shot].spec.recipe.model_digest;
+  task.lease.loads = loads;
+  task.lease.started_ms = r.now_ms + (loads ? kLoadMs : 0);
+  if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
+  task.progress.changed_ms = r.now_ms;
+  if (needs_model(task.plan)) {
+    state.workers[task.lease.worker].model_loaded = state.shots[task.shot].spec.recipe.model_digest;
+  }
+}
+
+void charge_show(State& state, const Task& task) {
+  Show& show = state.shows[state.shots[task.shot].show];
+  show.compute_seconds[static_cast<std::size_t>(task.plan.stage)] += task.result.compute_seconds;
+}
+
+void apply_one(State& state, const record::ResultAccepted& r) {
+  Task& task = state.tasks[r.ref.task - 1];
+  Worker& worker = state.workers[r.worker];
+  index::settle(state, task, std::clamp(r.result.wall_seconds, 0.0, kLongestCharge));
+  const bool loaded = task.lease.loads;
+  index::drop_lease(state, task);
+  task.result = r.result;
+  task.accepted_attempt = r.ref.attempt;
+  task.accepted_lease = r.ref.lease;
+  task.accepted_worker = r.worker;
+  task.finished_wall_ms = r.wall_ms;
+  if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
+  if (worker.failures_in_row > 0) index::mark_changed(state, worker);
+  worker.failures_in_row = 0;
+  ++worker.accepted;
+  worker.compute_seconds += r.result.compute_seconds;
+  if (worker.cached.size() > kHeldDigests) worker.cached.clear();
+  for (const Output& output : r.result.outputs) worker.cached.insert(output.digest);
+  index::set_state(state, task, TaskState::kSucceeded);
+  learn(state, task, loaded);
+  charge_show(state, task);
+  note_task(state, r.wall_ms, "task.succeeded", task, worker.name, "");
+  index::release_dependents(state, task);
+}
+
+void apply_one(State& state, const record::AttemptEnded& r) {
+  Task& task = state.tasks[r.ref.task - 1];
+  Worker& worker = state.workers[r.worker];
+  if (r.end == AttemptEnd::kStopped && task.state == TaskState::kLeased) index::settle(state, task, 0);
+  index::drop_lease(state, task);
+  Failure failure{r.end, r.ref.attempt, worker.name, r.kind, r.message, r.exit_cause, r.log_tail, r.wall_ms};
+  if (failure.log_tail.size() > kKeptLogBytes) {
+    failure.log_tail.erase(0, failure.log_tail.size() - kKeptLogBytes);
+  }
+  if (task.bad_attempts.size() >= kKeptFailures) task.bad_attempts.erase(task.bad_attempts.begin());
+  task.bad_attempts.push_back(std::move(failure));
+  if (r.end == AttemptEnd::kFailed) {
+    ++task.failures;
+    ++worker.failures_in_row;
+    index::mark_changed(state, worker);
+    ++worker.failed;
+  } else if (r.end != AttemptEnd::kStopped) {
+    ++task.losses;
+  }
+  if (r.then == TaskState::kReady && r.retry_at_ms > 0) index::hold_back(state, task, r.retry_at_ms);
+  if (r.then != TaskState::kReady) {
+    task.closed_reason = r.message;
+    task.finished_wall_ms = r.wall_ms;
+  }
+  // What ran ahead waits for its checkpoint again.
+  const bool waits = r.then == TaskState::kReady && task.missing > 0;
+  index::set_state(state, task, waits ? TaskState::kPending : r.then);
+  if (r.then == TaskState::kSkipped) index::release_dependents(state, task);
+  note_task(state, r.wall_ms, "task.attempt_ended", task, worker.name,
+            std::string(to_string(r.end)) + (r.message.empty() ? "" : ": " + r.message));
+}
+
+void apply_one(State& state, const record::RevokeAsked& r) {
+  Task& task = state.tasks[r.ref.task - 1];
+  task.lease.revoking = true;
+  task.lease.then = r.then;
+  task.lease.revoke_reason = r.reason;
+  if (r.straggler) task.slow_on = task.lease.worker;
+  index::mark_changed(state, task);
+}
+
+void apply_one(State& state, const record::TaskClosed& r) {
+  Task& task = state.tasks[r.task - 1];
+  task.closed_reason = r.reason;
+  task.finished_wall_ms = r.wall_ms;
+  index::set_state(state, task, r.state);
+  note_task(state, r.wall_ms, "task.closed", task, "", std::string(to_string(r.state)) + ": " + r.reason);
+  if (r.state == TaskState::kSkipped) index::release_dependents(state, task);
+}
+
+void apply_one(State& state, const record::TaskReopened& r) {
+  Task& task = state.tasks[r.task - 1];
+  task.failures = 0;
+  task.losses = 0;
+  task.closed_reason.clear();
+  task.finished_wall_ms = 0;
+  index::set_state(state, task, task.missing == 0 ? TaskState::kReady : TaskState::kPending);
+  note_task(state, r.wall_ms, "task.reopened", task, "", r.reason);
+}
+
+// ---- takes and shots
+
+void apply_one(State& state, const record::VersionJudged& r) {
+  Shot& shot = state.shots[r.shot];
+  Version& version = shot.takes[r.take - 1].versions[r.number];
+  ++state.judged;
+  version.judged = true;
+  version.verdict = r.verdict;
+  version.score = r.score;
+  version.judged_wall_ms = r.wall_ms;
+  note(state, r.wall_ms, "take.judged", shot.key, r.take, 0, "",
+       (r.number > 0 ? "revision " + std::to_string(r.number) + ": " : std::string()) + to_string(r.verdict) +
+           ", score " + std::to_string(r.score));
+}
+
+void apply_one(State& state, const record::VersionKept& r) {
+  Shot& shot = state.shots[r.shot];
+  shot.takes[r.take - 1].kept = r.number;
+  note(state, r.wall_ms, "take.kept", shot.key, r.take, 0, "",
+       r.number == 0 ? "the first rendering" : "revision " + std::to_string(r.number));
+}
+
+void apply_one(State& state, const record::TakeMoved& r) {
+  Shot& shot = state.shots[r.shot];
+  Take& take = shot.takes[r.take - 1];
+  take.state = r.state;
+  take.reason = r.reason;
+  index::recount_unplanned(state, shot);
+  note(state, r.wall_ms, "take.state", shot.key, r.take, 0, "",
+       std::string(to_string(r.state)) + (r.reason.empty() ? "" : ": " + r.reason));
+}
+
+void apply_one(State& state, const record::ShotMoved& r) {
+  Shot& shot = state.shots[r.shot];
+  shot.state = r.state;
+  shot.reason = r.reason;
+  shot.attention_task = r.task;
+  const bool ended = r.state == ShotState::kDelivered || r.state == ShotState::kCancelled;
+  shot.finished_wall_ms = ended ? r.wall_ms : 0;
+  index::recount_unplanned(state, shot);
+  index::watch_deadline(state, r.shot);
+  note(state, r.wall_ms, "shot.state", shot.key, 0, r.task, "",
+       std::string(to_string(r.state)) + (r.reason.empty() ? "" : ": " + r.reason));
+}
+
+void apply_one(State& state, const record::TakesRanked& r) {
+  Shot& shot = state.shots[r.shot];
+  shot.ranking = r.ranking;
+  if (!r.ranking.empty())
+    note(state, r.wall_ms, "shot.ranked", shot.key, r.ranking.front(), 0, "", "best of its takes");
+}
+
+void apply_one(State& state, const record::TakeApproved& r) {
+  Shot& shot = state.shots[r.shot];
+  if (r.take == 0 && shot.approved != 0) {  // what was planned for it is void
+    Take& before = shot.takes[shot.approved - 1];
+    before.upgrade = {};
+    before.master_recipe.clear();
+    before.master_recipe_hash = {};
+    shot.draft_delivery = 0;
+  }
+  shot.approved = r.take;
+  note(state, r.wall_ms, "take.approved", shot.key, r.take, 0, "", r.take == 0 ? "withdrawn" : "by " + r.by);
+}
+
+void apply_one(State& state, const record::HoldChanged& r) {
+  Shot& shot = state.shots[r.shot];
+  const bool refresh = shot.pause_requested != r.requested;
+  shot.pause_requested = r.requested;
+  shot.paused = r.reached;
+  if (refresh) index::refresh_ready(state, shot);
+  note(state, r.wall_ms, "shot.hold", shot.key, 0, 0, "",
+       !r.requested ? "resumed" : (r.reached ? "paused" : "pause requested"));
+}
+
+void apply_one(State& state, const record::Delivered& r) {
+  Shot& shot = state.shots[r.shot];
+  shot.deliveries.push_back(r.delivery);
+  note(state, r.delivery.wall_ms, "shot.delivered", shot.key, r.delivery.take, 0, "", r.delivery.folder);
+}
+
+// ---- workers and the farm
+
+void copy_offer(Worker& worker, const Worker& row) {
+  worker.name = row.name;
+  worker.build = row.build;
+  worker.protocol_version = row.protocol_version;
+  worker.slots = row.slots * (mutated(Mutation::kCountSlotTwice) ? 2 : 1);
+  worker.prefetch = row.prefetch;
+  worker.memory_bytes = row.memory_bytes;
+  worker.numeric_classes = row.numeric_classes;
+  worker.models = row.models;
+  worker.draining = row.draining;
+  worker.joined_wall_ms = row.joined_wall_ms;
+  worker.failures_in_row = row.failures_in_row;
+}
+
+void apply_one(State& state, const record::WorkerJoined& r) {
+  if (r.worker == state.workers.size()) state.workers.emplace_back();
+  Worker& worker = state.workers[r.worker];
+  index::uncount_slots(state, worker);
+  copy_offer(worker, r.row);
+  index::count_slots(state, worker);
+  index::set_kind(state, worker);
+  worker.connected = true;
+  worker.seen_ms = r.now_ms;
+  worker.seen_wall_ms = r.wall_ms;
+  worker.quarantined_until_ms = 0;
+  state.worker_index[worker.name] = r.worker;
+  index::refresh_hungry(state, r.worker);
+  note(state, r.wall_ms, "worker.joined", "", 0, 0, worker.name, std::to_string(worker.slots) + " slots");
+}
+
+void apply_one(State& state, const record::WorkerDraining& r) {
+  Worker& worker = state.workers[r.worker];
+  worker.draining = r.draining;
+  index::refresh_hungry(state, r.worker);
+  note(state, r.wall_ms, "worker.draining", "", 0, 0, worker.name, r.draining ? "by " + r.by : "no longer");
+}
+
+void apply_one(State& state, const record::WorkerQuarantined& r) {
+  Worker& worker = state.workers[r.worker];
+  worker.quarantined_until_ms = r.until_ms;
+  worker.failures_in_row = 0;
+  index::refresh_hungry(state, r.worker);
+  note(state, r.wall_ms, "worker.quarantined", "", 0, 0, worker.name, r.reason);
+}
+
+void apply_one(State& state, const record::Recovered& r) {
+  state.epoch = r.epoch;
+  for (WorkerId id = 0; id < state.workers.size(); ++id) {
+    Worker& worker = state.workers[id];
+    worker.connected = false;
+    worker.quarantined_until_ms = 0;
+    for (const TaskId task : worker.leases) {
+      if (!mutated(Mutation::kForgetRenewal)) index::renew_lease(state, state.tasks[task - 1], r.expires_ms);
+      state.tasks[task - 1].lease.started_ms =
+          r.expires_ms;  // not measured across a restart: no straggler yet
+    }
+    index::refresh_hungry(state, id);
+  }
+  while (!state.retries.empty()) {
+    Task& task = state.tasks[state.retries.begin()->second - 1];
+    index::hold_back(state, task, 0);
+    index::refresh_ready(state, task);
+  }
+  note(state, r.wall_ms, "farm.started", "", 0, 0, "", "epoch " + std::to_string(r.epoch));
+}
+
+// ---- snapshots
+
+void apply_one(State& state, const record::FarmRow& r) {
+  state.next_lease = r.next_lease;
+  state.epoch = r.epoch;
+  state.events.restart_at(r.last_event);
+}
+
+void apply_one(State& state, const record::BatchRow& r) {
+  state.batches.push_back(r.row);
+  if (!r.row.idempotency_key.empty()) state.key_index[r.row.idempotency_key] = r.batch;
+}
+
+void apply_one(State& state, const record::WorkerRow& r) {
+  Worker& worker = state.workers.emplace_back();
+  copy_offer(worker, r.row);
+  index::set_kind(state, worker);
+  state.worker_index[worker.name] = r.worker;
+}
+
+void apply_one(State& state, const record::ShotRow& r) {
+  Shot& shot = state.shots.emplace_back(r.row);
+  shot.tasks.clear();  // every task row adds itself
+  shot.changed = false;
+  shot.show = index::show_of(state, shot.spec.show);
+  state.shot_index[shot.key] = r.shot;
+  index::add_shot(state, r.shot);
+}
+
+// A task row brings the task as it was; its dependents' rows come later and count what they miss.
+void apply_one(State& state, const record::TaskRow& r) {
+  index::add_task(state, r.row.shot, r.row.plan, r.row.planned_wall_ms);
+  Task& task = state.tasks.back();
+  task.attempt = r.row.attempt;
+  task.failures = r.row.failures;
+  task.losses = r.row.losses;
+  task.bad_attempts = r.row.bad_attempts;
+  task.closed_reason = r.row.closed_reason;
+  task.accepted_attempt = r.row.accepted_attempt;
+  task.accepted_lease = r.row.accepted_lease;
+  task.accepted_worker = r.row.accepted_worker;
+  task.slow_on = r.row.slow_on;
+  task.result = r.row.result;
+  task.started_wall_ms = r.row.started_wall_ms;
+  task.finished_wall_ms = r.row.finished_wall_ms;
+  const bool held = is_held(r.row.state) && !mutated(Mutation::kLoseLeaseOnRestart);
+  const TaskState as = is_held(r.row.state) && !held ? TaskState::kReady : r.row.state;
+  if (as != TaskState::kPending)
+    index::set_state(state, task, as);
+  else
+    index::refresh_ready(state, task);
+  if (held) index::take_lease(state, task, r.row.lease);
+  if (r.row.state == TaskState::kSucceeded) charge_show(state, task);
+}
+
+void apply_one(State& state, const record::EstimateRow& r) { state.rates[r.key] = r.estimate; }
+
+void apply_one(State& state, const record::Snapshotted&) {
+  for (const TaskId id : state.changed.tasks) state.tasks[id - 1].changed = false;
+  for (const ShotId id : state.changed.shots) state.shots[id].changed = false;
+  for (const WorkerId id : state.changed.workers) state.workers[id].changed = false;
+  state.changed.tasks.clear();
+  state.changed.shots.clear();
+  state.changed.workers.clear();
+  state.changed.batches = state.batches.size();
+}
+
+void apply_one(State& state, const record::SnapshotEnd&) {
+  index::set_paths(state, 1);
+  apply_one(state, record::Snapshotted{});  // all of it came from there
+}
+
+// ---- volatile
+
+void apply_one(State& state, const record::LeaseRenewed& r) {
+  index::renew_lease(state, state.tasks[r.task - 1], r.expires_ms);
+}
+
+void apply_one(State& state, const record::Progressed& r) { state.tasks[r.task - 1].progress = r.progress; }
+
+void apply_one(State& state, const record::WorkerSeen& r) {
+  Worker& worker = state.workers[r.worker];
+  worker.seen_ms = r.now_ms;
+  worker.seen_wall_ms = r.wall_ms;
+  if (worker.connected == r.connected) return;
+  worker.connected = r.connected;
+  index::refresh_hungry(state, r.worker);
+}
+
+void apply_one(State& state, const record::WorkerCaches& r) {
+  Worker& worker = state.workers[r.worker];
+  worker.cached.clear();
+  for (const Digest& digest : r.cached) {
+    if (worker.cached.size() >= kHeldDigests) break;
+    worker.cached.insert(digest);
+  }
+}
+
+void apply_one(State& state, const record::RetryDue& r) {
+  Task& task = state.tasks[r.task - 1];
+  index::hold_back(state, task, 0);
+  index::refresh_ready(state, task);
+}
+
+void apply_one(State& state, const record::QuarantineOver& r) {
+  state.workers[r.worker].quarantined_until_ms = 0;
+  index::refresh_hungry(state, r.worker);
+}
+
+void apply_one(State& state, const record::Counted& r) { ++(state.counters.*r.counter); }
+void apply_one(State& state, const record::Dispatched&) { state.dispatch_due = false; }
+
+void apply_one(State& state, const record::Ticked& r) {
+  state.ticked_ms = r.now_ms;
+  if (r.pause_ms == 0) return;
+  for (Worker& worker : state.workers) {
+    worker.seen_ms = std::min(worker.seen_ms + r.pause_ms, r.now_ms);
+    for (const TaskId id : worker.leases) {
+      Task& task = state.tasks[id - 1];
+      index::renew_lease(state, task, std::min(task.lease.expires_ms + r.pause_ms, r.latest_ms));
+    }
+  }
+}
+
+void apply_one(State& state, const record::Reserved& r) { state.reservations.push_back(r.reservation); }
+
+void apply_one(State& state, const record::ReservationOver& r) {
+  std::erase_if(state.reservations, [&](const Reservation& kept) { return kept.task == r.task; });
+  state.dispatch_due = true;
+}
+
+void apply_one(State& state, const record::DeadlineSeen& r) {
+  Shot& shot = state.shots[r.shot];
+  shot.slack_ms = r.slack_ms;
+  shot.look_at_ms = r.look_at_ms;
+  if (shot.urgent != r.urgent) index::set_urgent(state, r.shot, r.urgent);
+}
+
+void apply_one(State& state, const record::EstimatesSeen&) {
+  // A few shots a tick, so that no tick is long; a large farm is round in some minutes.
+  constexpr int kShots = 16, kLooked = 4096;
+  int refreshed = 0;
+  for (int i = 0; i < kLooked && refreshed < kShots && i < static_cast<int>(state.shots.size()); ++i) {
+    if (state.paths_cursor >= state.shots.size()) state.paths_cursor = 0;
+    Shot& shot = state.shots[state.paths_cursor++];
+    if (shot.left_seconds <= 0) continue;
+    index::refresh_paths(state, shot);
+    ++refreshed;
+  }
+}
+
+void apply_one(State& state, const record::Configured& r) { index::configure(state, r.sharing); }
+
+// The shot or worker that a record is about has to be in the next snapshot; tasks are marked where they
+// change.
+template <typename OfRecord>
+void mark_row(State& state, const OfRecord& r) {
+  using namespace record;
+  if constexpr (requires { r.shot; } && !std::is_same_v<OfRecord, DeadlineSeen>)
+    index::mark_changed(state, state.shots[r.shot]);
+  if constexpr (std::is_same_v<OfRecord, WorkerJoined> || std::is_same_v<OfRecord, WorkerDraining> ||
+                std::is_same_v<OfRecord, WorkerQuarantined> || std::is_same_v<OfRecord, WorkerRow>)
+    index::mark_changed(state, state.workers[r.worker]);
+}
+
+}  // namespace
+
+void apply(State& state, const Record& record) {
+  std::visit(
+      [&state](const auto& r) {
+        apply_one(state, r);
+        mark_row(state, r);
+      },
+      record);
+}
+
+bool is_durable(const Record& record) {
+  static_assert(std::variant_size_v<Record> == kDurableRecords + 15, "volatile records are the last ones");
+  return record.index() < kDurableRecords;
+}
+
+}  // namespace rushes::scheduler

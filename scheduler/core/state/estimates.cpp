@@ -1,0 +1,79 @@
+#include "scheduler/core/state/estimates.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "scheduler/plan/cost.h"
+
+namespace rushes::scheduler {
+namespace {
+
+WorkKey key_of(const State& state, const Task& task) {
+  const Shot& shot = state.shots[task.shot];
+  return {task.plan.stage, task.plan.level, shot.spec.recipe.model, shot.numeric_class};
+}
+
+const policy::Estimate* find(const State& state, const WorkKey& key) {
+  if (const auto exact = state.rates.find(key); exact != state.rates.end()) return &exact->second;
+  const auto other = state.rates.lower_bound({key.stage, key.level, key.model, {}});
+  const bool same = other != state.rates.end() && other->first.stage == key.stage &&
+                    other->first.level == key.level && other->first.model == key.model;
+  return same ? &other->second : nullptr;
+}
+
+}  // namespace
+
+policy::Expected expected(const State& state, const Task& task) {
+  const policy::Estimate* rate = find(state, key_of(state, task));
+  if (rate == nullptr) {
+    const double guess = first_guess(task.plan.stage) * task.plan.work;
+    return {guess, guess / 2, false};
+  }
+  return {rate->mean * task.plan.work, rate->deviation * task.plan.work, true};
+}
+
+double pace(const State& state, const Shot& shot, Stage stage, std::uint32_t level) {
+  const policy::Estimate* rate = find(state, {stage, level, shot.spec.recipe.model, shot.numeric_class});
+  return rate != nullptr ? rate->mean : first_guess(stage);
+}
+
+double denoise_pace(const State& state, const Shot& shot, const std::string& numeric_class) {
+  const auto found = state.rates.find({Stage::kDenoise, 0, shot.spec.recipe.model, numeric_class});
+  return found == state.rates.end() ? 0 : found->second.mean;
+}
+
+double expected(const State& state, const Shot& shot, const StageWork& work, std::uint32_t level) {
+  double seconds = 0;
+  for (std::size_t i = 0; i < work.size(); ++i) {
+    if (!(work[i] > 0)) continue;
+    seconds += work[i] * pace(state, shot, static_cast<Stage>(i), level);
+  }
+  return seconds;
+}
+
+std::int64_t expected_end_ms(const State& state, const Task& task, std::int64_t now_ms) {
+  const policy::Expected time = expected(state, task);
+  const std::int64_t begin =
+      task.state == TaskState::kRunning && task.lease.started_ms > 0 ? task.lease.started_ms : now_ms;
+  const auto end = begin + static_cast<std::int64_t>(std::min(time.late(), 1e9) * 1000);
+  return std::max(end, now_ms + 1);  // one that is late ends soon, as far as anybody knows
+}
+
+double load_seconds(const State& state, const Digest& model) {
+  constexpr double kGuess = 60;  // large weights from a disk
+  const auto found = state.models.find(model);
+  return found == state.models.end() || found->second.load.samples == 0 ? kGuess : found->second.load.mean;
+}
+
+void learn(State& state, const Task& task, bool loaded) {
+  const double seconds = task.result.wall_seconds;
+  if (!(task.plan.work > 0) || !(seconds > 0) || !std::isfinite(seconds)) return;
+  policy::Estimate& rate = state.rates[key_of(state, task)];
+  if (loaded && rate.samples >= policy::kFirst) {
+    policy::Estimate& load = state.models[state.shots[task.shot].spec.recipe.model_digest].load;
+    load = policy::learned(load, std::max(0.0, seconds - rate.mean * task.plan.work));
+  }
+  rate = policy::learned(rate, seconds / task.plan.work);
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,214 @@
+#include "scheduler/core/state/invariants.h"
+
+#include <algorithm>
+
+#include "scheduler/core/policy/fit.h"
+#include "scheduler/core/policy/limits.h"
+#include "scheduler/core/state/index.h"
+
+namespace rushes::scheduler {
+namespace {
+
+class Checker {
+ public:
+  explicit Checker(const State& state) : state_(state) {}
+
+  std::vector<std::string> run() {
+    for (const Task& task : state_.tasks) check(task);
+    for (WorkerId id = 0; id < state_.workers.size(); ++id) check(state_.workers[id], id);
+    for (const Shot& shot : state_.shots) check(shot);
+    check_counts();
+    return std::move(problems_);
+  }
+
+ private:
+  void require(bool holds, int invariant, const std::string& what) {
+    if (!holds) problems_.push_back("invariant " + std::to_string(invariant) + ": " + what);
+  }
+  static std::string name(const Task& task) {
+    return "task " + std::to_string(task.plan.id) + " (" + to_string(task.state) + ")";
+  }
+
+  void check(const Task& task) {
+    const Shot& shot = state_.shots[task.shot];
+    ++counts_[static_cast<int>(task.state)];
+    std::uint32_t missing = 0, gates = 0;
+    for (const Dependency& need : task.plan.needs) {
+      const bool open = !is_done(state_.task(need.task));
+      missing += open ? 1 : 0;
+      gates += open && !need.data ? 1 : 0;
+    }
+    if (task.bucket != kNoIndex) ++(missing > 0 ? ahead_ : ready_);
+    require(missing == task.missing, 6,
+            name(task) + " counts " + std::to_string(task.missing) + " missing inputs");
+    require(gates == task.gates, 6,
+            name(task) + " counts " + std::to_string(task.gates) + " open checkpoints");
+    // What runs or ran may miss verdicts (it ran ahead of them), never inputs.
+    if (is_held(task.state) || task.state == TaskState::kSucceeded)
+      require(missing == gates, 5, name(task) + " misses inputs");
+    if (task.state == TaskState::kReady) require(missing == 0, 5, name(task) + " misses inputs or a verdict");
+    require(state_.running_ahead.contains(task.plan.id) == (is_held(task.state) && missing > 0), 6,
+            name(task) + " running ahead");
+    if (task.state == TaskState::kPending) require(missing > 0, 7, name(task) + " waits for nothing");
+    const bool should_wait = (task.state == TaskState::kReady ||
+                              (task.state == TaskState::kPending && gates > 0 && missing == gates)) &&
+                             task.retry_at_ms == 0 && !shot.pause_requested;
+    require(should_wait == (task.bucket != kNoIndex), 6, name(task) + " is in the wrong queue");
+    if (task.bucket != kNoIndex) {
+      const Bucket& bucket = state_.buckets[task.bucket];
+      const LaneKey lane{shot.urgent ? shot.spec.deadline_wall_ms : LaneKey::kNever, task.shot};
+      require(bucket.needs == needs_of(state_, task) && bucket.flow == shot.flow, 6,
+              name(task) + " is in a wrong bucket");
+      require(bucket.lanes.contains(lane) && bucket.lanes.at(lane).contains({task.path, task.plan.id}), 6,
+              name(task) + " is not in its lane");
+    }
+    require((task.retry_at_ms > 0) == state_.retries.contains({task.retry_at_ms, task.plan.id}), 6,
+            name(task) + " back-off index");
+    if (is_held(task.state)) check_lease(task);
+    if (task.state == TaskState::kSucceeded) {
+      require(task.accepted_attempt > 0 && task.accepted_attempt <= task.attempt, 2,
+              name(task) + " without attempt");
+      require(task.result.numeric_class.empty() || task.result.numeric_class == shot.numeric_class, 5,
+              name(task) + " is of class " + task.result.numeric_class);
+    } else {
+      require(task.accepted_attempt == 0, 2, name(task) + " has a result");
+    }
+  }
+
+  void check_lease(const Task& task) {
+    ++leases_;
+    require(task.lease.worker < state_.workers.size(), 3, name(task) + " is held by nobody");
+    require(task.lease.id < state_.next_lease, 3, name(task) + " has a lease of the future");
+    require(lease_ids_.insert(task.lease.id).second, 3, name(task) + " shares its lease");
+    require(state_.expiries.contains({task.lease.expires_ms, task.plan.id}), 3,
+            name(task) + " lease never expires");
+    if (task.lease.worker >= state_.workers.size()) return;
+    const Worker& worker = state_.workers[task.lease.worker];
+    require(std::count(worker.leases.begin(), worker.leases.end(), task.plan.id) == 1, 3,
+            name(task) + " is not among the leases of " + worker.name);
+  }
+
+  void check(const Worker& worker, WorkerId id) {
+    held_ += worker.leases.size();
+    std::vector<std::uint64_t> memory;
+    for (std::size_t i = 0; i < worker.leases.size(); ++i) {
+      const Task& task = state_.task(worker.leases[i]);
+      if (i < worker.slots) ++slots_[state_.shots[task.shot].show];
+      if (task.lease.behind != kNoIndex) ++behind_[task.lease.behind];
+      require((task.lease.behind == kNoIndex) == (i < worker.slots), 6, name(task) + " waits behind others");
+    }
+    std::uint64_t older = 0;
+    for (const TaskId task_id : worker.leases) {
+      const Task& task = state_.task(task_id);
+      require(is_held(task.state) && task.lease.worker == id, 3, worker.name + " holds " + name(task));
+      require(task.lease.id > older, 6, worker.name + " holds " + name(task) + " out of its turn");
+      older = task.lease.id;
+      memory.push_back(task.plan.memory_bytes);
+      require(task.plan.memory_bytes <= policy::largest_task(worker) || !worker.connected, 4,
+              worker.name + " has not the memory for " + name(task));
+    }
+    std::sort(memory.begin(), memory.end(), std::greater<>());
+    require(memory == worker.held_memory, 6, worker.name + " memory index");
+    const bool devices = policy::largest_task(worker) < worker.memory_bytes;
+    require(devices || policy::memory_taken(memory, worker.slots) <= worker.memory_bytes || !worker.connected,
+            4, worker.name + " has too much memory reserved");
+    require(state_.stacked.contains(id) == (worker.leases.size() > worker.slots), 6,
+            worker.name + " stacked index");
+    const bool hungry = policy::takes_work(worker) && worker.leases.size() < worker.slots + worker.prefetch;
+    require(hungry == state_.hungry.contains(id), 6, worker.name + " hungry index");
+    require(state_.idle.contains(id) == (hungry && worker.leases.size() < worker.slots), 6,
+            worker.name + " idle index");
+    require(worker.leases.size() <= worker.slots + worker.prefetch || !worker.connected || hungry == false, 4,
+            worker.name + " holds more than it offered");
+  }
+
+  void check(const Shot& shot) {
+    TaskCounts counts{};
+    for (const TaskId id : shot.tasks) ++counts[static_cast<int>(state_.task(id).state)];
+    require(counts == shot.counts, 6, shot.key + " counters");
+    require(shot.unplanned == unplanned_tasks(shot), 6,
+            shot.key + " counts " + std::to_string(shot.unplanned) + " tasks to plan");
+    unplanned_ += shot.unplanned;
+    require(shot.unplanned == 0 || shot.started_wall_ms == 0, 7, shot.key + " runs and is not planned");
+    planned_ += shot.tasks.size();
+    for (const TaskId id : shot.tasks) {
+      const Task& task = state_.task(id);
+      const bool unwanted =
+          shot.state == ShotState::kCancelled ||
+          (task.plan.take > 0 && shot.takes[task.plan.take - 1].state == TakeState::kDropped);
+      const bool ending = is_held(task.state) && task.lease.revoking;
+      require(!unwanted || is_final(task.state) || ending, 5,
+              name(task) + " of a dropped take or cancelled shot");
+    }
+    for (const TaskId id : shot.tasks) {
+      const Task& task = state_.task(id);
+      const bool open = !is_final(task.state) && !(is_held(task.state) && task.lease.revoking);
+      require(shot.state != ShotState::kDelivered || !open, 6,
+              shot.key + " is delivered with an open " + to_string(task.plan.stage) + " " + name(task));
+    }
+    if (shot.state == ShotState::kAttention)
+      require(!shot.reason.empty(), 7, shot.key + " needs attention, why?");
+  }
+
+  void check_counts() {
+    require(counts_ == state_.counts, 6, "task counters");
+    require(planned_ == state_.tasks.size(), 6, "tasks of shots do not sum to all tasks");
+    require(ready_ == state_.ready && ahead_ == state_.ahead, 6, "ready counters");
+    require(unplanned_ == state_.unplanned, 6, "unplanned counter");
+    std::size_t queued = 0, leased = 0, shown = 0;
+    for (std::uint32_t index = 0; index < state_.buckets.size(); ++index) {
+      const Bucket& bucket = state_.buckets[index];
+      const Flow& flow = state_.flows[bucket.flow];
+      const auto& listed = bucket.needs.ahead ? flow.ahead : flow.buckets;
+      for (const auto& [key, lane] : bucket.lanes) {
+        if (!bucket.needs.ahead) queued += lane.size();
+        require(!lane.empty() && bucket.by_path.contains({-lane.begin()->path, key}), 6, "lanes by path");
+      }
+      require(bucket.by_path.size() == bucket.lanes.size(), 6, "lanes by path");
+      const bool is_listed = std::count(listed.begin(), listed.end(), index) == 1;
+      require(is_listed == !bucket.lanes.empty(), 6, "buckets of a flow");
+    }
+    check_limits();
+    for (ShowId id = 0; id < state_.shows.size(); ++id)
+      require(state_.shows[id].slots == slots_[id], 6, "slots of show " + state_.shows[id].name);
+    for (const Show& show : state_.shows) {
+      leased += show.leased;
+      shown += show.ready;
+    }
+    require(queued == ready_ && shown == ready_, 6, "buckets");
+    require(behind_ == state_.behind, 6, "attempts that wait behind others");
+    require(leased == leases_ && held_ == leases_ && state_.expiries.size() == leases_, 6, "lease counters");
+  }
+
+  void check_limits() {
+    std::array<std::uint32_t, kStages> by_stage{};
+    std::map<std::string, std::uint32_t> by_name;
+    for (const Task& task : state_.tasks) {
+      if (!is_held(task.state)) continue;
+      ++by_stage[static_cast<int>(task.plan.stage)];
+      for (const std::string& limit : state_.shots[task.shot].spec.limits) ++by_name[limit];
+    }
+    require(by_stage == state_.held_by_stage, 6, "leases by stage");
+    for (const auto& [limit, count] : state_.held_by_name)
+      require(count == by_name[limit], 6, "limit " + limit);
+    for (const config::SharedLimit& limit : state_.sharing.limits) {
+      require(policy::held(limit, state_) <= static_cast<std::uint32_t>(limit.count), 4,
+              "more than " + std::to_string(limit.count) + " tasks hold the limit " + limit.name);
+    }
+  }
+
+  const State& state_;
+  std::vector<std::string> problems_;
+  TaskCounts counts_{};
+  std::set<std::uint64_t> lease_ids_;
+  std::map<ShowId, std::uint32_t> slots_;
+  std::map<std::uint32_t, std::uint32_t> behind_;
+  std::size_t ready_ = 0, ahead_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
+  std::uint64_t unplanned_ = 0;
+};
+
+}  // namespace
+
+std::vector<std::string> check_invariants(const State& state) { return Checker(state).run(); }
+
+}  // namespace rushes::scheduler
