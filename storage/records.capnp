@@ -49,6 +49,7 @@ struct Recipe {
   keyFrames @17 :List(KeyFrame);
   revisions @18 :List(Revision); # lineage, oldest first
   master @19 :Master;            # present when the take is upgraded
+  decodeTiles @20 :List(Tile);   # of the draft: disjoint, cover the frame; absent: the whole frame is one tile
 }
 
 struct Sampling {

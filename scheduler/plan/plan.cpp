@@ -67,6 +67,12 @@ std::uint64_t grid_area(const ShotSpec& spec, std::uint32_t scale) {
          (spec.recipe.height / spec.grid.stride_y) * scale * scale;
 }
 
+// The decode tiles of the draft as the recipe has them.
+std::vector<Tile> draft_tiles(const ShotSpec& spec) {
+  if (!spec.recipe.decode_tiles.empty()) return spec.recipe.decode_tiles;
+  return {{0, 0, spec.recipe.height / spec.grid.stride_y, spec.recipe.width / spec.grid.stride_x}};
+}
+
 std::uint64_t frame_pixels(const ShotSpec& spec, std::uint32_t scale) {
   return static_cast<std::uint64_t>(spec.recipe.width) * spec.recipe.height * scale * scale;
 }
@@ -108,8 +114,7 @@ PlannedTask window_critique(Builder& build, std::uint32_t window, std::uint32_t 
 void add_judging(Builder& build, VersionGraph& graph, std::uint32_t revision) {
   const ShotSpec& spec = build.spec_;
   const auto segments = spec.recipe.draft.segments.size();
-  const auto tiles = cut_decode_tiles(spec.recipe.height / spec.grid.stride_y,
-                                      spec.recipe.width / spec.grid.stride_x, spec.grid);
+  const auto tiles = draft_tiles(spec);
   graph.decode.clear();
   for (std::uint32_t i = 0; i < tiles.size(); ++i) {
     PlannedTask t = build.task(Stage::kDecode);
@@ -237,6 +242,9 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
       cut_windows(latent_frames(spec), static_cast<std::uint32_t>(model.latent_frames(model.frames)));
   recipe.draft.segments =
       cut_segments(recipe.draft.sigmas, static_cast<std::uint32_t>(recipe.windows.size()));
+  recipe.decode_tiles =
+      cut_decode_tiles(recipe.height / spec.grid.stride_y, recipe.width / spec.grid.stride_x, spec.grid);
+  if (recipe.decode_tiles.size() == 1) recipe.decode_tiles.clear();  // the whole frame
   if (recipe.windows.size() > kMaxWindows || count_take_tasks(spec) > kMaxPlanTasks) {
     return fail(ErrorKind::kInvalid, where + ": " + std::to_string(frames) + " frames make a graph of " +
                                          std::to_string(count_take_tasks(spec)) + " tasks a take, at most " +
@@ -301,9 +309,7 @@ PlannedTask plan_draft_delivery(const ShotSpec& spec, std::uint32_t take, std::s
 
 std::uint64_t count_take_tasks(const ShotSpec& spec) {
   const std::uint64_t windows = spec.recipe.windows.size(), segments = spec.recipe.draft.segments.size();
-  const std::uint64_t tiles = cut_decode_tiles(spec.recipe.height / spec.grid.stride_y,
-                                               spec.recipe.width / spec.grid.stride_x, spec.grid)
-                                  .size();
+  const std::uint64_t tiles = draft_tiles(spec).size();
   const bool gated = spec.gate && inner_checkpoint(spec.recipe.draft) < segments;
   return windows * segments + (gated ? windows : 0) + (windows > 1 ? windows : 0) + tiles + 1;
 }

@@ -95,6 +95,7 @@ struct Recipe {
   std::vector<KeyFrame> key_frames;
   std::vector<Revision> revisions;
   Master master;
+  std::vector<Tile> decode_tiles;  // of the draft; empty: the whole frame is one tile
   bool operator==(const Recipe&) const = default;
 };
 

@@ -150,6 +150,9 @@ void write(records::Recipe::Builder out, const Recipe& recipe) {
     revisions[i].setReason(revision.reason);
   }
   if (recipe.master.scale > 0) write_master(out.initMaster(), recipe.master);
+  // Not an empty list, which would be other canonical bytes than those of the recipes before this field.
+  if (!recipe.decode_tiles.empty())
+    write_tiles(out.initDecodeTiles(recipe.decode_tiles.size()), recipe.decode_tiles);
 }
 
 Recipe read(records::Recipe::Reader in) {
@@ -182,6 +185,7 @@ Recipe read(records::Recipe::Reader in) {
                                 entry.getSeed(), read_text(entry.getReason(), "reason")});
   }
   if (in.hasMaster()) recipe.master = read_master(in.getMaster());
+  recipe.decode_tiles = read_tiles(in.getDecodeTiles());
   return recipe;
 }
 

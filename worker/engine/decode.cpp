@@ -38,8 +38,8 @@ Result<TaskOutcome> run_decode(const Task& task, StageContext& context) {
   if (!space) return tl::unexpected(space.error());
   auto latent = whole_latent(task, context, *volume);
   if (!latent) return tl::unexpected(latent.error());
-  const Rect tile = task.level == 0 ? volume->whole.rect
-                                    : task.recipe.master->decode_tiles[static_cast<std::size_t>(task.tile)];
+  const auto& tiles = task.decode_tiles();
+  const Rect tile = tiles.empty() ? volume->whole.rect : tiles[static_cast<std::size_t>(task.tile)];
   if (tile.y + tile.height > volume->whole.rect.height || tile.x + tile.width > volume->whole.rect.width)
     return fail(ErrorKind::kInvalid, "decode tile: reaches beyond the frame");
 

@@ -179,6 +179,7 @@ TaskRecipe read_recipe(records::Recipe::Reader in, Checker& check) {
     recipe.revisions.push_back(std::move(read));
   }
   if (in.hasMaster()) recipe.master = read_master(in.getMaster(), check);
+  if (in.hasDecodeTiles()) recipe.decode_tiles = read_tiles(in.getDecodeTiles(), "decode tiles", check);
   return recipe;
 }
 
@@ -253,9 +254,9 @@ void check_indices(const Task& task, Checker& check) {
   if (task.stage == Stage::kRefine)
     check.require(task.level == 1 && task.tile < static_cast<int>(task.recipe.master->tiles.size()),
                   "refine tile: not in the recipe");
-  if (task.stage == Stage::kDecode && task.level == 1)
-    check.require(task.tile < static_cast<int>(task.recipe.master->decode_tiles.size()),
-                  "decode tile: not in the recipe");
+  const auto& tiles = task.decode_tiles();
+  if (task.stage == Stage::kDecode && !tiles.empty())
+    check.require(task.tile < static_cast<int>(tiles.size()), "decode tile: not in the recipe");
 }
 
 Task read_root(records::TaskSpec::Reader in, Checker& check) {

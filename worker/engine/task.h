@@ -86,6 +86,7 @@ struct TaskRecipe {
   std::vector<TaskKeyFrame> key_frames;
   std::vector<TaskRevision> revisions;
   std::optional<MasterPlan> master;
+  std::vector<Rect> decode_tiles;  // of the draft, disjoint; empty: the whole frame is one tile
 };
 
 struct TaskInput {
@@ -123,6 +124,10 @@ struct Task {
 
   const SamplingPlan& sampling() const { return level == 0 ? recipe.draft : recipe.master->sampling; }
   const std::vector<Run>& windows() const { return level == 0 ? recipe.windows : recipe.master->windows; }
+  // Of the task's level; empty: the whole frame is one tile.
+  const std::vector<Rect>& decode_tiles() const {
+    return level == 0 ? recipe.decode_tiles : recipe.master->decode_tiles;
+  }
   int scale() const { return level == 0 ? 1 : recipe.master->scale; }
 };
 

@@ -237,13 +237,16 @@ Status train_tokenizer(const std::filesystem::path& path) {
 
 }  // namespace
 
-Result<config::ModelManifest> write_tiny_model(const std::filesystem::path& folder, int frames) {
+Result<config::ModelManifest> write_tiny_model(const std::filesystem::path& folder, const TinyModel& model) {
   std::filesystem::create_directories(folder);
   constexpr std::int64_t kChannels = 4;
+  const bool patchified = model.form == config::VaeForm::kWan22;
+  const std::string size =
+      "{width: " + std::to_string(model.size.width) + ", height: " + std::to_string(model.size.height) + "}";
   const std::map<std::string, RandomTensors> weights = {
       {"transformer", random_transformer({32, 48, 2, 2 * kChannels + 4, kChannels, 16, 0, 0})},
       {"text_encoder", random_text_encoder({})},
-      {"vae", random_vae({true, 4, 4, kChannels, 1})}};
+      {"vae", random_vae({patchified, 4, 4, kChannels, 1})}};
   for (const auto& [name, tensors] : weights)
     if (auto ok = write_bytes(folder / (name + ".safetensors"), tensors.bytes()); !ok)
       return tl::unexpected(ok.error());
@@ -258,10 +261,10 @@ Result<config::ModelManifest> write_tiny_model(const std::filesystem::path& fold
     if (!digest) return tl::unexpected(digest.error());
     yaml << "  " << role << ": {path: " << file << ", digest: \"" << *digest << "\"}\n";
   }
-  yaml << "fps: 24\nframes: " << frames
-       << "\nsize: {width: 32, height: 32}\ndeliver: {width: 32, height: 32}\nhead_dim: 16\ntext_len: 12\n"
-          "text_heads: 2\nconditioning: i2v\n"
-          "vae: {form: wan2.2, stride: [4, 16, 16], mean: [0.1, -0.2, 0.3, 0], std: [1.1, 0.9, 1.0, 1.2]}\n"
+  yaml << "fps: 24\nframes: " << model.frames << "\nsize: " << size << "\ndeliver: " << size
+       << "\nhead_dim: 16\ntext_len: 12\ntext_heads: 2\nconditioning: i2v\nvae: {form: "
+       << config::to_string(model.form) << ", stride: " << (patchified ? "[4, 16, 16]" : "[4, 8, 8]")
+       << ", mean: [0.1, -0.2, 0.3, 0], std: [1.1, 0.9, 1.0, 1.2]}\n"
           "working_space: acescct\nsampling:\n"
           "  draft:  {sampler: unipc, steps: 3, shift: 3.0, guidance: 2.0}\n"
           "  master: {sampler: euler, steps: 2, shift: 3.0, guidance: 1.0, start_sigma: 0.4}\n"

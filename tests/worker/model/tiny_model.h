@@ -72,8 +72,15 @@ class TestFolder {
   std::filesystem::path path_;
 };
 
-// FOLDER/model.yaml and its files, named after the folder: 32x32 pixels, `frames` frames at 24 fps, VAE
-// stride 4x16x16 with 4 latent channels, mask and condition channels.
-Result<config::ModelManifest> write_tiny_model(const std::filesystem::path& folder, int frames = 9);
+struct TinyModel {
+  int frames = 9;                     // of a window, at 24 fps
+  config::FrameSize size = {32, 32};  // multiples of 32, of 16 for kWan21
+  config::VaeForm form = config::VaeForm::kWan22;
+};
+
+// FOLDER/model.yaml and its files, named after the folder: VAE stride 4x16x16 (kWan22) or 4x8x8 (kWan21) with 4
+// latent channels, mask and condition channels. The whole frame is delivered.
+Result<config::ModelManifest> write_tiny_model(const std::filesystem::path& folder,
+                                               const TinyModel& model = {});
 
 }  // namespace rushes::worker

@@ -1,0 +1,130 @@
+// Frames of every shape go from prompt to files, and cutting the decode into tiles changes no bit: the real
+// planner, core and engine in this process, with models whose networks have tiny widths.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "scheduler/plan/compose.h"
+#include "scheduler/plan/recipe.h"
+#include "tests/worker/model/tiny_model.h"
+#include "tools/render/local_farm.h"
+#include "worker/engine/payload.h"
+#include "worker/picture/sequence.h"
+
+namespace rushes::tools {
+namespace {
+
+namespace fs = std::filesystem;
+namespace sched = rushes::scheduler;
+
+constexpr int kFrames = 5;
+
+struct Shape {
+  const char* name;
+  int width, height;
+  config::VaeForm form;
+  std::size_t tiles;
+};
+void PrintTo(const Shape& shape, std::ostream* out) { *out << shape.name; }
+
+std::string shot_text(const std::string& more) {
+  return "version: 1\nshow: test\nshots:\n  - name: sh010\n    prompt: a red ball\n    model: tiny\n    "
+         "frames: " +
+         std::to_string(kFrames) +
+         "\n    seeds: [5]\n    approve: best\n    sampling: {steps: 1}\n    budget: {windows: 0}\n"
+         "    critics: {light: {reject: 0}, freeze: {reject: 0}, exposure: {reject: 0}, flicker: {reject: "
+         "0}, "
+         "seam: {reject: 0}}\n" +
+         more;
+}
+
+class Sizes : public testing::TestWithParam<Shape> {
+ protected:
+  fs::path models() const { return folder_.path() / "models"; }
+  fs::path artifacts() const { return folder_.path() / "artifacts"; }
+  fs::path deliveries() const { return folder_.path() / "out"; }
+  fs::path colour() const { return fs::path(RUSHES_SOURCE_DIR) / "config" / "colour" / "farm.ocio"; }
+
+  // Renders the shot to its end; null after a failure.
+  std::unique_ptr<LocalFarm> render(const std::string& text) {
+    auto farm = LocalFarm::open({{models()}, deliveries(), colour(), artifacts(), 2});
+    EXPECT_TRUE(farm) << farm.error().message;
+    const auto batch = config::parse_batch(text, "sizes.yaml", folder_.path());
+    EXPECT_TRUE(batch) << batch.error().message;
+    if (!farm || !batch) return nullptr;
+    const Status submitted = (*farm)->submit(*batch);
+    EXPECT_TRUE(submitted) << submitted.error().message;
+    for (bool more = static_cast<bool>(submitted); more;) {
+      const auto ran = (*farm)->step({});
+      EXPECT_TRUE(ran) << ran.error().message;
+      more = ran && *ran;
+    }
+    return std::move(*farm);
+  }
+
+  // The pixels of `decode`, made again as one tile that is the whole frame.
+  Result<worker::PixelTile> decode_whole(const sched::State& state, const sched::Task& decode) {
+    const sched::ShotSpec& spec = state.shots[decode.shot].spec;
+    auto recipe = sched::decode_recipe(state.shots[decode.shot].takes[0].versions[0].recipe);
+    if (!recipe) return tl::unexpected(recipe.error());
+    recipe->decode_tiles.clear();
+    const sched::Bytes bytes = sched::encode_recipe(*recipe);
+    sched::PlannedTask whole = decode.plan;
+    whole.tile = 0;
+    std::vector<sched::Made> made;
+    for (const sched::Dependency& need : whole.needs) {
+      const sched::Task& maker = state.tasks[need.task - 1];
+      made.push_back({&maker.plan, &maker.result.outputs});
+    }
+    const sched::Bytes description = sched::compose({&spec, &whole, &bytes, made, ""});
+    auto task = worker::read_task(std::as_bytes(std::span(description)));
+    if (!task) return tl::unexpected(task.error());
+    auto store = worker::LocalArtifacts::open_folder(artifacts(), std::uint64_t{1} << 40);
+    if (!store) return tl::unexpected(store.error());
+    worker::Models engine({{models()}, 2, kernels::Precision::kBf16});
+    worker::StageContext context{*store, engine, deliveries(), colour(), {}, {}};
+    auto outcome = worker::run_task(*task, context);
+    if (!outcome) return tl::unexpected(outcome.error());
+    auto mapped = store->open(outcome->outputs.front().digest);
+    if (!mapped) return tl::unexpected(mapped.error());
+    return worker::read_pixels(mapped->bytes(), "whole frame");
+  }
+
+  worker::TestFolder folder_;
+};
+
+TEST_P(Sizes, EveryTileIsDecodedAsInTheWholeFrame) {
+  const Shape& shape = GetParam();
+  const auto model =
+      worker::write_tiny_model(models() / "tiny", {9, {shape.width, shape.height}, shape.form});
+  ASSERT_TRUE(model) << model.error().message;
+  const auto farm = render(shot_text(""));
+  ASSERT_TRUE(farm);
+  const sched::State& state = farm->state();
+  ASSERT_EQ(state.shots[0].state, sched::ShotState::kDelivered) << state.shots[0].reason;
+  const sched::VersionGraph& graph = state.shots[0].takes[0].versions[0].graph;
+  EXPECT_EQ(graph.decode.size(), shape.tiles);
+
+  const auto files = worker::load_sequence(
+      (deliveries() / "test" / "sh010" / "draft" / "v001" / "sh010_v001_lin_ap0_scene.1001.exr").string());
+  ASSERT_TRUE(files) << files.error().message;
+  EXPECT_EQ(files->clip.width, shape.width);
+  EXPECT_EQ(files->clip.height, shape.height);
+  EXPECT_EQ(files->clip.frames, kFrames);
+  const auto whole = decode_whole(state, state.tasks[graph.decode[0] - 1]);
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_TRUE(whole->clip.pixels == files->clip.pixels) << "a tile differs from the whole frame";
+}
+
+INSTANTIATE_TEST_SUITE_P(Drafts, Sizes,
+                         testing::Values(Shape{"wide", 544, 32, config::VaeForm::kWan22, 2},
+                                         Shape{"tall", 32, 1056, config::VaeForm::kWan22, 3},
+                                         Shape{"square", 544, 544, config::VaeForm::kWan22, 4},
+                                         Shape{"landscape480", 832, 480, config::VaeForm::kWan22, 2},
+                                         Shape{"portrait480", 480, 832, config::VaeForm::kWan21, 2},
+                                         Shape{"landscape720", 1280, 720, config::VaeForm::kWan21, 6},
+                                         Shape{"small", 64, 96, config::VaeForm::kWan21, 1}),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+}  // namespace
+}  // namespace rushes::tools
