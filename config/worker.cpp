@@ -25,7 +25,7 @@ void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder
     keys.path("public", worker.public_key, folder);
   });
   if (int index = 0; root.choice("backend", index, {"cpu", "cuda"}))
-    worker.backend = static_cast<Backend>(index);
+    worker.backend = index == 0 ? Backend::kCpu : Backend::kCuda;
   root.integer("slots", worker.slots, 1, 64);
   root.integer("threads_per_slot", worker.threads_per_slot, 1, 256);
   root.integer("prefetch", worker.prefetch, 0, 16);
@@ -44,8 +44,6 @@ void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder
 }
 
 }  // namespace
-
-std::string_view to_string(Backend backend) { return backend == Backend::kCpu ? "cpu" : "cuda"; }
 
 Result<Worker> parse_worker(std::string_view text, const std::filesystem::path& file) {
   Problems problems(file.string());

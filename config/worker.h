@@ -12,12 +12,10 @@
 #include <string_view>
 #include <vector>
 
+#include "config/backend.h"
 #include "config/result.h"
 
 namespace rushes::config {
-
-enum class Backend { kCpu, kCuda };
-std::string_view to_string(Backend backend);  // "cpu", "cuda"
 
 struct Worker {
   std::string name;                              // [A-Za-z0-9][A-Za-z0-9_-]{0,63}, unique on the farm
@@ -25,10 +23,10 @@ struct Worker {
   std::string artifacts = "tcp://127.0.0.1:7402";
   std::filesystem::path scheduler_public_key;
   std::filesystem::path secret_key, public_key;  // this worker's CURVE key pair
-  Backend backend = Backend::kCpu;
-  int slots = 1;             // attempts that run at once: 1..64
-  int threads_per_slot = 1;  // CPU threads of one engine: 1..256; does not change pixels
-  int prefetch = 1;          // assignments held beyond the running ones: 0..16
+  Backend backend = Backend::kCpu;               // of the engines: kCpu or kCuda
+  int slots = 1;                                 // attempts that run at once: 1..64
+  int threads_per_slot = 1;                      // CPU threads of one engine: 1..256; does not change pixels
+  int prefetch = 1;                              // assignments held beyond the running ones: 0..16
   std::vector<std::filesystem::path> model_roots;  // searched in order for NAME/model.yaml
   std::filesystem::path colour;                    // OCIO configuration; default ROOT/../colour/farm.ocio
   std::filesystem::path folder;                    // outbox and cache of this worker

@@ -13,6 +13,7 @@
 #include <filesystem>
 
 #include "config/worker.h"
+#include "kernels/backends.h"
 #include "worker/agent/offered_models.h"
 #include "worker/agent/runner.h"
 #include "worker/engine/process.h"
@@ -39,11 +40,10 @@ int stop_with(const Error& error, ExitCode code) {
 Result<config::Worker> read_settings(const Arguments& arguments) {
   auto settings = config::read_worker(arguments.config);
   if (!settings) return settings;
-  if (arguments.backend == "cpu") settings->backend = config::Backend::kCpu;
-  if (arguments.backend == "cuda") settings->backend = config::Backend::kCuda;
+  if (const auto backend = config::parse_backend(arguments.backend)) settings->backend = *backend;
   if (arguments.slots > 0) settings->slots = arguments.slots;
-  if (settings->backend == config::Backend::kCuda)
-    return fail(ErrorKind::kExhausted, "backend cuda: this build has no CUDA engine; use --backend cpu");
+  if (Status status = kernels::check_backend({.kind = settings->backend}); !status)
+    return tl::unexpected(status.error());
   return settings;
 }
 
@@ -53,19 +53,21 @@ int run_engine(const config::Worker& settings) {
   if (!artifacts) return stop_with(artifacts.error(), exit_code(artifacts.error().kind));
   EngineOptions options;
   options.model_roots = settings.model_roots;
+  options.backend = settings.backend;
   options.threads = settings.threads_per_slot;
-  Models models(options);
+  auto models = Models::open(options);
+  if (!models) return stop_with(models.error(), exit_code(models.error().kind));
   const TaskFunction run = [&](std::span<const std::byte> spec,
                                const EngineHooks& hooks) -> Result<std::vector<std::byte>> {
     const auto task = read_task(spec);
     if (!task) return tl::unexpected(task.error());
-    StageContext context{*artifacts,      models,         settings.deliveries,
+    StageContext context{*artifacts,      *models,        settings.deliveries,
                          settings.colour, hooks.progress, hooks.cancelled};
     const auto outcome = run_task(*task, context);
     if (!outcome) return tl::unexpected(outcome.error());
     return write_result(*outcome);
   };
-  return serve({models.numeric_class(), RUSHES_VERSION}, run);
+  return serve({models->numeric_class(), RUSHES_VERSION}, run);
 }
 
 Result<protocol::ClientOptions> client_options(const config::Worker& settings, const std::string& endpoint) {

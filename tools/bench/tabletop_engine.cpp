@@ -19,8 +19,14 @@ Result<std::unique_ptr<TabletopEngine>> TabletopEngine::open(const std::filesyst
   }
   std::unique_ptr<TabletopEngine> engine(new TabletopEngine(std::move(*read)));
   engine->sampling_ = engine->manifest_.draft;
-  engine->compute_ = kernels::make_cpu_backend({threads, kernels::Precision::kBf16});
-  engine->pixels_ = kernels::make_cpu_backend({threads, kernels::Precision::kF32});
+  kernels::BackendOptions backend{.precision = kernels::Precision::kBf16, .threads = threads};
+  auto compute = kernels::make_backend(backend);
+  if (!compute) return tl::unexpected(compute.error());
+  backend.precision = kernels::Precision::kF32;
+  auto pixels = kernels::make_backend(backend);
+  if (!pixels) return tl::unexpected(pixels.error());
+  engine->compute_ = std::move(*compute);
+  engine->pixels_ = std::move(*pixels);
   auto model = worker::Model::open(engine->manifest_, *engine->compute_, *engine->pixels_);
   if (!model) return tl::unexpected(model.error());
   engine->model_ = std::move(*model);

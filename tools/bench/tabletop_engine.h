@@ -11,7 +11,7 @@
 
 #include "config/model.h"
 #include "config/result.h"
-#include "kernels/backend.h"
+#include "kernels/backends.h"
 #include "tools/train/scene/render.h"
 #include "worker/model/model.h"
 

@@ -12,6 +12,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "kernels/backends.h"
 #include "tools/parity/parity.h"
 
 namespace {
@@ -24,11 +25,6 @@ struct Arguments {
   bool json = false;
   int threads = 0;
 };
-
-std::unique_ptr<kernels::Backend> make_backend(const Arguments& arguments, kernels::Precision precision) {
-  if (arguments.backend == "reference") return kernels::make_reference_backend(precision);
-  return kernels::make_cpu_backend({arguments.threads, precision});
-}
 
 void print(const std::string& file, const std::vector<parity::Compared>& results) {
   for (const parity::Compared& r : results)
@@ -74,13 +70,15 @@ int check_file(const std::string& path, const parity::Engine& engine, const Argu
 }
 
 int run(const Arguments& arguments) {
-  if (arguments.backend == "cuda") {
-    std::cerr << "rushes-parity: the cuda backend does not run models yet; use --backend cpu\n";
+  const auto precision = arguments.precision == "fp32" ? kernels::Precision::kF32 : kernels::Precision::kBf16;
+  const auto kind = config::parse_backend(arguments.backend).value_or(config::Backend::kCpu);
+  const auto made = kernels::make_backend({kind, 0, precision, arguments.threads});
+  if (!made) {
+    std::cerr << "rushes-parity: " << made.error().message << "\n";
     return static_cast<int>(ExitCode::kEnvironment);
   }
-  const auto precision = arguments.precision == "fp32" ? kernels::Precision::kF32 : kernels::Precision::kBf16;
-  const auto backend = make_backend(arguments, precision);
-  const parity::Engine engine{backend.get(), precision};
+  kernels::Backend* backend = made->get();
+  const parity::Engine engine{backend, precision};
   int worst = 0;
   nlohmann::json files = nlohmann::json::array();
   for (const std::string& path : arguments.files)

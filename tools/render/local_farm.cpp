@@ -43,10 +43,10 @@ std::string join(const std::vector<std::string>& lines) {
 
 }  // namespace
 
-LocalFarm::LocalFarm(const LocalFarmOptions& options, worker::LocalArtifacts artifacts)
+LocalFarm::LocalFarm(const LocalFarmOptions& options, worker::LocalArtifacts artifacts, worker::Models models)
     : options_(options),
       artifacts_(std::move(artifacts)),
-      models_({options.model_roots, options.threads, kernels::Precision::kBf16}),
+      models_(std::move(models)),
       settings_(local_settings()) {}
 
 Result<std::unique_ptr<LocalFarm>> LocalFarm::open(const LocalFarmOptions& options) {
@@ -58,7 +58,9 @@ Result<std::unique_ptr<LocalFarm>> LocalFarm::open(const LocalFarmOptions& optio
   auto artifacts = worker::LocalArtifacts::open_folder(options.artifacts, kCacheBytes,
                                                        worker::LocalArtifacts::Owner::kAgent);
   if (!artifacts) return tl::unexpected(artifacts.error());
-  std::unique_ptr<LocalFarm> farm(new LocalFarm(options, std::move(*artifacts)));
+  auto models = worker::Models::open({.model_roots = options.model_roots, .threads = options.threads});
+  if (!models) return tl::unexpected(models.error());
+  std::unique_ptr<LocalFarm> farm(new LocalFarm(options, std::move(*artifacts), std::move(*models)));
   farm->feed(sched::event::Recover{});
   farm->say_hello();
   return farm;

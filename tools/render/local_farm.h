@@ -41,7 +41,7 @@ class LocalFarm {
   scheduler::Now now() const;
 
  private:
-  LocalFarm(const LocalFarmOptions& options, worker::LocalArtifacts artifacts);
+  LocalFarm(const LocalFarmOptions& options, worker::LocalArtifacts artifacts, worker::Models models);
   void say_hello();
   void feed(const scheduler::Event& event);
   Result<scheduler::event::ShotRequest> request_for(const config::Shot& shot);

@@ -4,10 +4,21 @@
 
 namespace rushes::worker {
 
-Models::Models(const EngineOptions& options)
+Result<Models> Models::open(const EngineOptions& options) {
+  kernels::BackendOptions backend{options.backend, options.device, options.precision, options.threads};
+  auto compute = kernels::make_backend(backend);
+  if (!compute) return tl::unexpected(compute.error());
+  backend.precision = kernels::Precision::kF32;
+  auto pixels = kernels::make_backend(backend);
+  if (!pixels) return tl::unexpected(pixels.error());
+  return Models(options, std::move(*compute), std::move(*pixels));
+}
+
+Models::Models(const EngineOptions& options, std::unique_ptr<kernels::Backend> compute,
+               std::unique_ptr<kernels::Backend> pixels)
     : roots_(options.model_roots),
-      compute_(kernels::make_cpu_backend({options.threads, options.precision})),
-      pixels_(kernels::make_cpu_backend({options.threads, kernels::Precision::kF32})),
+      compute_(std::move(compute)),
+      pixels_(std::move(pixels)),
       numeric_class_(compute_->numeric_class() + "+" + pixels_->numeric_class()) {}
 
 Result<Model*> Models::get(const TaskRecipe& recipe) {

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/backend.h"
+#include "kernels/backends.h"
 #include "worker/engine/task.h"
 #include "worker/model/model.h"
 
@@ -20,6 +20,8 @@ namespace rushes::worker {
 
 struct EngineOptions {
   std::vector<std::filesystem::path> model_roots;
+  config::Backend backend = config::Backend::kCpu;
+  int device = 0;   // number of the GPU
   int threads = 1;  // of the CPU backend; does not change pixels
   kernels::Precision precision =
       kernels::Precision::kBf16;  // of transformer and text encoder; the VAE is fp32
@@ -27,7 +29,8 @@ struct EngineOptions {
 
 class Models {
  public:
-  explicit Models(const EngineOptions& options);
+  // Error: kExhausted (this build or host has no such backend).
+  static Result<Models> open(const EngineOptions& options);
 
   // The class that takes made here belong to, for example "cpu-avx512bf16-bf16+cpu-avx512-f32": transformer +
   // VAE.
@@ -37,6 +40,9 @@ class Models {
   Result<Model*> get(const TaskRecipe& recipe);
 
  private:
+  Models(const EngineOptions& options, std::unique_ptr<kernels::Backend> compute,
+         std::unique_ptr<kernels::Backend> pixels);
+
   std::vector<std::filesystem::path> roots_;
   std::unique_ptr<kernels::Backend> compute_, pixels_;
   std::string numeric_class_;
