@@ -16,6 +16,21 @@ Decision decide(State& state, const Settings& settings, const Event& event, Now 
   return decider.take();
 }
 
+// Whatever moves or destroys a variant of so many records is compiled here and in no other file of the core.
+Decider::Decider(State& state, const Settings& settings, Now now, std::uint64_t random)
+    : state_(state), settings_(settings), now_(now), random_(random) {}
+
+Decider::~Decider() = default;
+
+Decision Decider::take() { return std::move(decision_); }
+
+void Decider::emit(Record&& record) {
+  decision_.records.push_back(std::move(record));
+  scheduler::apply(state_, decision_.records.back());
+}
+
+void Decider::send(Command&& command) { decision_.commands.push_back(std::move(command)); }
+
 void Decider::configure() {
   Sharing sharing{settings_.shows, settings_.limits.shared};
   if (sharing != state_.sharing) emit(record::Configured{std::move(sharing)});

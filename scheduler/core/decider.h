@@ -18,8 +18,8 @@ namespace rushes::scheduler {
 
 class Decider {
  public:
-  Decider(State& state, const Settings& settings, Now now, std::uint64_t random)
-      : state_(state), settings_(settings), now_(now), random_(random) {}
+  Decider(State& state, const Settings& settings, Now now, std::uint64_t random);
+  ~Decider();
 
   // decide_people.cpp
   void on(const event::SubmitBatch& e);
@@ -47,18 +47,11 @@ class Decider {
   void dispatch();
   void configure();  // what farm.yaml says about shares and limits
 
-  Decision take() { return std::move(decision_); }
+  Decision take();
 
  private:
-  template <typename R>
-  void emit(R record) {
-    decision_.records.emplace_back(std::move(record));
-    scheduler::apply(state_, decision_.records.back());
-  }
-  template <typename C>
-  void send(C command) {
-    decision_.commands.emplace_back(std::move(command));
-  }
+  void emit(Record&& record);
+  void send(Command&& command);
   void done(RequestId request, std::string message);
   void refuse(RequestId request, ErrorKind kind, std::string message);
 
