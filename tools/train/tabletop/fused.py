@@ -129,4 +129,24 @@ class Gelu(torch.autograd.Function):
         return dx
 
 
+class NormSilu(torch.autograd.Function):
+    """silu(x / |x| * sqrt(C) * gamma) over the channels of x [B, C, ...] (any dtype); gamma has C float32 values."""
+
+    @staticmethod
+    def forward(ctx, x, gamma):
+        x = x.contiguous()
+        y = torch.empty_like(x)
+        call("norm_silu", x.dtype, x, gamma, y, len(x), x.shape[1], x[0, 0].numel())
+        ctx.save_for_backward(x, gamma)
+        return y
+
+    @staticmethod
+    def backward(ctx, dy):
+        x, gamma = ctx.saved_tensors
+        dx, dgamma = torch.empty_like(x), torch.zeros_like(gamma)
+        call("norm_silu_back", x.dtype, dy.contiguous(), x, gamma, dx, dgamma, len(x), x.shape[1], x[0, 0].numel())
+        return dx, dgamma
+
+
 norm_modulate, gate_add, heads, gelu = NormModulate.apply, GateAdd.apply, Heads.apply, Gelu.apply
+norm_silu = NormSilu.apply

@@ -8,20 +8,25 @@ import torch
 
 
 def orthogonalise(stack):
-    """Newton-Schulz iteration on [N, rows, columns], rows <= columns: all singular values go near 1."""
+    """Newton-Schulz iteration on [N, rows, columns], rows <= columns: all singular values go near 1. Every step is a
+    polynomial of x x^T, so the steps are taken on these small matrices and x is multiplied once, at the end."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = stack / (stack.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
-    x = x.bfloat16()
+    gram, same = x @ x.transpose(1, 2), torch.eye(x.shape[1])
+    product = same
     for _ in range(5):
-        gram = x @ x.transpose(1, 2)
-        x = a * x + (b * gram + c * (gram @ gram)) @ x
-    return x.float()
+        step = a * same + b * gram + c * (gram @ gram)
+        product = step @ product
+        gram = step @ gram @ step
+    return product @ x
 
 
 class Muon:
     """Works on lists of parameters; `rate` is set by the trainer before every step."""
 
-    def __init__(self, matrices, others, weight_decay=0.01):
+    def __init__(self, matrices, others, weight_decay=0.01, others_share=1.0):
+        """`others_share`: the rate of AdamW's parameters over that of the matrices."""
+        self.others_share = others_share
         self.groups = {}
         for matrix in matrices:
             self.groups.setdefault((matrix.shape[0], matrix[0].numel()), []).append(matrix)
@@ -35,9 +40,18 @@ class Muon:
             for matrix in group:
                 matrix.grad = None
 
+    def state(self):
+        return {"momentum": self.momentum, "adam": self.adam.state_dict()}
+
+    def load_state(self, state):
+        """Takes over the state of an optimiser of the same parameters."""
+        for shape, momentum in state["momentum"].items():
+            self.momentum[shape].copy_(momentum)
+        self.adam.load_state_dict(state["adam"])
+
     def step(self, rate):
         for group in self.adam.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * self.others_share
         self.adam.step()
         with torch.no_grad():
             for shape, group in self.groups.items():

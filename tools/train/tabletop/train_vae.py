@@ -1,8 +1,9 @@
-"""Trains the VAE on crops of rendered clips for a given time; restarts from its own checkpoint.
+"""Trains the VAE on crops of rendered clips for a given time; goes on from its own checkpoint.
 
-The loss is L1 + L2 in code space, L1 of the differences between neighbours in space and time (edges), the error
-of hues over larger blocks, how much the decoder's own grids show, and a small KL term. The learning rate follows the share of the time that has passed,
-so that the run ends annealed.
+The checkpoint (`--out`) holds weights, their running average, the optimiser, the step and the random seeds' place, so
+that a stopped run loses at most the minutes since the last saving. The learning rate rises over 50 steps, stays, and
+falls over the last share of the time (`--anneal`). Without a checkpoint, `--from` names weights to start with: a
+released file of the same form, or one of v0, which is widened.
 """
 
 import argparse
@@ -13,104 +14,137 @@ import time
 import numpy as np
 import torch
 
+from tabletop import safetensors_io
 from tabletop.clips import Clips
 from tabletop.helpers import Helpers, fill_gradients
+from tabletop.measure_vae import reconstruct, summary
 from tabletop.muon import Muon
-from tabletop.vae import Vae
+from tabletop.release_vae import form_of
+from tabletop.vae import FORMS, Vae
+from tabletop.vae_losses import losses
+from tabletop.widen import widen
 
 
-def psnr(video, truth):
-    """PSNR in code space, where codes run over 0..1 (videos in -1..1)."""
-    return -10 * math.log10(((video - truth) / 2).pow(2).mean().item())
+class Smooth:
+    """The running average of the weights: what is measured and released."""
+
+    def __init__(self, model, form):
+        self.model, self.count = Vae(**FORMS[form]), 0
+        self.model.load_state_dict(model.state_dict())
+
+    def follow(self, model, decay=0.998):
+        self.count += 1
+        share = max(1 - decay, 1 / (self.count + 1))
+        with torch.no_grad():
+            for mean, now in zip(self.model.parameters(), model.parameters()):
+                mean.lerp_(now, share)
 
 
-def reconstruct(model, video):
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        return model.decode(model.encode(video)).float()
+def save(path, **what):
+    torch.save(what, path + ".part")
+    os.replace(path + ".part", path)
 
 
-def report(model, truth):
-    made = reconstruct(model, truth)
-    print(f"held-out psnr {psnr(made, truth):.2f} grid {grid_excess(made, truth):.3f}", flush=True)
-
-
-def edges(x, y):
-    """Mean absolute error of neighbour differences along columns, rows and frames."""
-    return sum((x.diff(dim=d) - y.diff(dim=d)).abs().mean() for d in (2, 3, 4) if x.shape[d] > 1) / 3
-
-
-def hue_error(error):
-    """Mean absolute error of R-G and B-G over blocks of 8x8 pixels: hues are right before edges are."""
-    low = torch.nn.functional.avg_pool3d(error, (1, 8, 8))
-    return (low[:, 0] - low[:, 1]).abs().mean() + (low[:, 2] - low[:, 1]).abs().mean()
-
-
-def grid_excess(made, truth):
-    """How much the lines of the latent grid and of the decoder's levels show: the step across them, relative to the
-    steps one pixel beside (worker/picture/seam.h measures the same), against what the truth has there."""
-
-    def relation(video, dim, period):
-        step = video.diff(dim=dim).abs().mean(dim=[d for d in range(5) if d != dim])
-        at = torch.arange(period - 1, len(step) - 1, period)
-        return torch.log(2 * step[at].mean() + 1e-4) - torch.log(step[at - 1].mean() + step[at + 1].mean() + 1e-4)
-
-    pairs = [(dim, period) for dim in (3, 4) for period in (2, 4, 8, 16)]
-    return sum((relation(made, *pair) - relation(truth, *pair)).abs() for pair in pairs) / len(pairs)
-
-
-def losses(model, video, kl_weight, frozen_encoder=False):
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        with torch.set_grad_enabled(not frozen_encoder):
-            mean, log_variance = model.moments(video)
-        mean, log_variance = mean.float(), log_variance.float().clamp(-12, 4)
-        latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
-        made = model.decode(latent).float()
-    error = made - video
-    kl = 0.5 * (mean.pow(2) + log_variance.exp() - 1 - log_variance).mean()
-    loss = (error.abs().mean() + 2 * error.pow(2).mean() + edges(made, video) + 0.5 * hue_error(error)
-            + 0.02 * grid_excess(made, video) + kl_weight * kl)
-    return loss, error.pow(2).mean().item(), kl.item()
-
-
-def batch_of(plain, large, random, size, frames, side):
-    source = large if random.random() < 0.25 else plain
-    return torch.stack([source.crop(random, frames, side, side) for _ in range(size)])
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--plain", required=True, help="160x96x33 clips")
-    parser.add_argument("--large", required=True, help="128x96x33 crops of 640x384 clips")
-    parser.add_argument("--held", required=True, help="held-out 160x96x33 clips")
-    parser.add_argument("--out", required=True, help="checkpoint; continued if it exists")
-    parser.add_argument("--minutes", type=float, default=25)
-    parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--final-rate", type=float, default=1e-4)
-    parser.add_argument("--batch", type=int, default=6)
-    parser.add_argument("--side", type=int, default=64)
-    parser.add_argument("--frames", type=int, default=9)
-    parser.add_argument("--helpers", type=int, default=1, help="further processes that compute gradients")
-    parser.add_argument("--report", type=int, default=500, help="steps between held-out measurements and savings")
-    parser.add_argument("--kl", type=float, default=1e-4)
-    parser.add_argument("--decoder-only", action="store_true", help="keep the encoder, and so the latents, as they are")
-    args = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.manual_seed(1)
-
-    plain, large, held = Clips(args.plain, 33, 96, 160), Clips(args.large, 33, 96, 128), Clips(args.held, 33, 96, 160)
-    truth = torch.stack([held.video(i) for i in range(3)])
-    model, step = Vae(), 0
-    parameters = list(model.parameters())
-    if args.decoder_only:
-        parameters = list(model.decoder.parameters()) + list(model.conv2.parameters())
-    matrices = [p for n, p in model.named_parameters() if p.dim() == 5 and p.shape[0] >= 16 and p.shape[1] >= 16
-                and any(p is q for q in parameters)]
-    chosen = {id(p) for p in matrices}
-    optimiser = Muon(matrices, [p for p in parameters if id(p) not in chosen], weight_decay=0.01)
+def start(args):
+    """The model, its average and the step to go on from, and the optimiser's state or None."""
+    model = Vae(**FORMS[args.form])
     if os.path.exists(args.out):
         saved = torch.load(args.out)
         model.load_state_dict(saved["model"])
-        step = saved["step"]
+        smooth = Smooth(model, args.form)
+        if "smooth" in saved:
+            smooth.model.load_state_dict(saved["smooth"])
+            smooth.count = saved["step"]
+        return model, smooth, saved["step"], saved.get("optimiser")
+    if args.start:
+        state, _ = safetensors_io.load(args.start)
+        if form_of(state) == args.form:
+            model.load_state_dict(state)
+        else:
+            model = widen(state)
+    return model, Smooth(model, args.form), 0, None
+
+
+class Sources:
+    """Where crops come from: whole pictures half of the time, else parts of larger ones."""
+
+    def __init__(self, plain, large):
+        self.plain = Clips(plain, 33, 96, 160)
+        self.large = [Clips(path, 33, 96, 128) for path in large]
+
+    def batch(self, random, size, frames, side):
+        def crop():
+            large = random.random() < 0.35
+            source = self.large[int(random.integers(len(self.large)))] if large else self.plain
+            video = source.crop(random, frames, side, side)
+            return video.flip(-1) if random.random() < 0.5 else video
+
+        return torch.stack([crop() for _ in range(size)])
+
+
+def decibels(square):
+    """PSNR of a mean squared error in -1..1 as text."""
+    return f"{-10 * math.log10(square / 4):.2f}"
+
+
+def batch_sizes(random, args):
+    """(crops, frames) of the batches whose gradients make one step. Shorter clips than `frames` take part, so that a
+    step sees more scenes: what differs most between two crops is how far their mean level is off, and the gradients
+    of two scenes alone are little but that."""
+    frames = args.frames
+    if args.short:
+        frames = int(random.choice([5, 9, args.frames]))
+    sizes = [(max(1, args.batch * args.frames // frames), frames)] if args.batch else []
+    return sizes + ([(args.stills, 1)] if args.stills else [])
+
+
+def rate_at(args, passed, steps):
+    """`passed` is the share of the time, `steps` those of this run."""
+    fall = 0 if passed < 1 - args.anneal else (passed - 1 + args.anneal) / args.anneal
+    return min(1, (steps + 1) / 50) * (args.final_rate + (args.rate - args.final_rate) * 0.5 *
+                                       (1 + math.cos(math.pi * fall)))
+
+
+def options():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--form", choices=sorted(FORMS), default="v0")
+    parser.add_argument("--plain", required=True, help="160x96x33 clips")
+    parser.add_argument("--large", required=True, nargs="+", help="128x96x33 crops of larger clips")
+    parser.add_argument("--held", required=True, help="held-out 160x96x33 clips")
+    parser.add_argument("--out", required=True, help="checkpoint; continued if it exists")
+    parser.add_argument("--from", dest="start", help="weights to start with where there is no checkpoint")
+    parser.add_argument("--minutes", type=float, default=25)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--final-rate", type=float, default=1e-4)
+    parser.add_argument("--anneal", type=float, default=1.0, help="share of the time over which the rate falls")
+    parser.add_argument("--batch", type=int, default=6)
+    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--frames", type=int, default=9)
+    parser.add_argument("--short", action="store_true", help="some batches hold more, shorter clips: 5 or 9 frames")
+    parser.add_argument("--stills", type=int, default=0, help="single frames in every step, beside the clips")
+    parser.add_argument("--helpers", type=int, default=1, help="further processes that compute gradients")
+    parser.add_argument("--report", type=float, default=5, help="minutes between held-out measurements and savings")
+    parser.add_argument("--kl", type=float, default=1e-4)
+    parser.add_argument("--decoder-only", action="store_true", help="keep the encoder, and so the latents, as they are")
+    return parser.parse_args()
+
+
+def main():
+    args = options()
+    torch.set_num_threads(1)
+    torch.manual_seed(1)
+    sources, held = Sources(args.plain, args.large), Clips(args.held, 33, 96, 160)
+    truth = torch.stack([held.video(i) for i in range(3)])
+    model, smooth, step, optimiser_state = start(args)
+    parameters = list(model.parameters())
+    if args.decoder_only:
+        parameters = list(model.decoder.parameters()) + list(model.conv2.parameters())
+    matrices = [p for p in parameters if p.dim() >= 4 and p.shape[0] >= 16 and p.shape[1] >= 16]
+    chosen = {id(p) for p in matrices}
+    optimiser = Muon(matrices, [p for p in parameters if id(p) not in chosen],
+                     weight_decay=0.01, others_share=0.3)
+    if optimiser_state:
+        optimiser.load_state(optimiser_state)
     randoms = [np.random.default_rng(step)]
 
     def setup(index):
@@ -118,35 +152,46 @@ def main():
         randoms[0] = np.random.default_rng([step, index])
 
     def compute():
-        batch = batch_of(plain, large, randoms[0], args.batch, args.frames, args.side)
-        loss, mse, kl = losses(model, batch, args.kl, args.decoder_only)
-        loss.backward()
-        return np.array([loss.item(), mse, kl])
+        rows = []  # clips, single frames: loss, squared error, KL
+        for size, frames in batch_sizes(randoms[0], args):
+            batch = sources.batch(randoms[0], size, frames, args.side)
+            loss, mse, kl = losses(model, batch, args.kl, args.decoder_only)
+            loss.backward()
+            rows.append([loss.item(), mse, kl])
+        return np.array(rows)
 
+    def report_and_save():
+        print("held-out", summary(reconstruct(smooth.model, truth), truth), flush=True)
+        save(args.out, model=model.state_dict(), smooth=smooth.model.state_dict(), step=step,
+             optimiser=optimiser.state())
+
+    setup(0)
     helpers = Helpers(parameters, args.helpers, setup, compute)
-    begin, first, batches = time.time(), step, 0
-    sums, counted = np.zeros(3), 0  # since the last line of the log
+    begin, first, batches, reported = time.time(), step, 0, 0
+    sums, counted = 0, 0  # since the last line of the log
+    report_and_save()
     while (passed := (time.time() - begin) / (60 * args.minutes)) < 1:
-        warm = min(1, (step - first + 1) / 50)
-        rate = warm * (args.final_rate + (args.rate - args.final_rate) * 0.5 * (1 + math.cos(math.pi * passed)))
+        rate = rate_at(args, passed, step - first)
         optimiser.zero_grad()
         sums += compute()
         fill_gradients(parameters)
         batches += helpers.collect()
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        if not torch.isfinite(torch.nn.utils.clip_grad_norm_(parameters, 1.0)):
+            continue
         optimiser.step(rate)
+        smooth.follow(model)
         step, counted = step + 1, counted + 1
-        if step % 50 == 0:
-            mean, sums, counted = sums / counted, np.zeros(3), 0
-            print(f"step {step} time {time.time() - begin:.0f} loss {mean[0]:.4f} "
-                  f"psnr {-10 * math.log10(mean[1] / 4):.2f} kl {mean[2]:.2f} rate {rate:.1e} batches {batches}",
-                  flush=True)
-        if step % args.report == 0:
-            report(model, truth)
-            torch.save({"model": model.state_dict(), "step": step}, args.out)
+        if step % 25 == 0:
+            mean = sums / counted
+            sums, counted = 0, 0
+            print(f"step {step} time {time.time() - begin:.0f} loss {mean[0, 0]:.4f} psnr {decibels(mean[0, 1])} "
+                  f"kl {mean[0, 2]:.2f} rate {rate:.1e} batches {batches} "
+                  f"still-loss {mean[-1, 0]:.4f} still-psnr {decibels(mean[-1, 1])}", flush=True)
+        if (time.time() - begin) / (60 * args.report) > reported + 1:
+            reported += 1
+            report_and_save()
     helpers.stop()
-    report(model, truth)
-    torch.save({"model": model.state_dict(), "step": step}, args.out)
+    report_and_save()
 
 
 if __name__ == "__main__":

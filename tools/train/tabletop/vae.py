@@ -9,18 +9,31 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from tabletop import fused
+
 
 class RmsNorm(nn.Module):
-    """x / max(|x|, 1e-12) * sqrt(C) * gamma over channels; `images` keeps the official shape [C, 1, 1]."""
+    """x / max(|x|, 1e-12) * sqrt(C) * gamma over the channels of images."""
 
-    def __init__(self, channels, images=False):
+    def __init__(self, channels):
         super().__init__()
         self.scale = channels**0.5
-        self.gamma = nn.Parameter(torch.ones(channels, *([1] * (2 if images else 3))))
+        self.gamma = nn.Parameter(torch.ones(channels, 1, 1))
 
     def forward(self, x):
         length = x.float().pow(2).sum(1, keepdim=True).clamp_min(1e-24).rsqrt()
         return x * (length * self.scale).to(x.dtype) * self.gamma.to(x.dtype)
+
+
+class NormSilu(nn.Module):
+    """RmsNorm and SiLU in one pass over memory."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(channels, 1, 1, 1))
+
+    def forward(self, x):
+        return fused.norm_silu(x, self.gamma)
 
 
 class CausalConv3d(nn.Conv3d):
@@ -41,8 +54,8 @@ class ResidualBlock(nn.Module):
     def __init__(self, inputs, outputs):
         super().__init__()
         self.residual = nn.Sequential(
-            RmsNorm(inputs), nn.SiLU(), CausalConv3d(inputs, outputs, 3, padding=1),
-            RmsNorm(outputs), nn.SiLU(), nn.Identity(), CausalConv3d(outputs, outputs, 3, padding=1))
+            NormSilu(inputs), nn.Identity(), CausalConv3d(inputs, outputs, 3, padding=1),
+            NormSilu(outputs), nn.Identity(), nn.Identity(), CausalConv3d(outputs, outputs, 3, padding=1))
         self.shortcut = CausalConv3d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x):
@@ -54,7 +67,7 @@ class AttentionBlock(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        self.norm = RmsNorm(channels, images=True)
+        self.norm = RmsNorm(channels)
         self.to_qkv = nn.Conv2d(channels, 3 * channels, 1)
         self.proj = nn.Conv2d(channels, channels, 1)
         nn.init.zeros_(self.proj.weight)
@@ -158,17 +171,22 @@ class UpLevel(nn.Module):
         return y + repeat_up(x, self.outputs, self.time, 2) if self.space else y
 
 
+def per_level(blocks, levels):
+    """The number of residual blocks of every level: one number stands for all."""
+    return [blocks] * levels if isinstance(blocks, int) else list(blocks)
+
+
 class Encoder(nn.Module):
     def __init__(self, dim, z, mult, blocks):
         super().__init__()
-        dims = [dim] + [dim * m for m in mult]
+        dims, blocks = [dim] + [dim * m for m in mult], per_level(blocks, len(mult))
         self.conv1 = CausalConv3d(12, dims[0], 3, padding=1)
         self.downsamples = nn.Sequential(*[
-            DownLevel(dims[i], dims[i + 1], blocks, time=i in (1, 2), space=i < len(mult) - 1)
+            DownLevel(dims[i], dims[i + 1], blocks[i], time=i in (1, 2), space=i < len(mult) - 1)
             for i in range(len(mult))])
         last = dims[-1]
         self.middle = nn.Sequential(ResidualBlock(last, last), AttentionBlock(last), ResidualBlock(last, last))
-        self.head = nn.Sequential(RmsNorm(last), nn.SiLU(), CausalConv3d(last, z, 3, padding=1))
+        self.head = nn.Sequential(NormSilu(last), nn.Identity(), CausalConv3d(last, z, 3, padding=1))
 
     def forward(self, x):
         return self.head(self.middle(self.downsamples(self.conv1(x))))
@@ -177,13 +195,13 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     def __init__(self, dim, z, mult, blocks):
         super().__init__()
-        dims = [dim * m for m in [mult[-1]] + list(mult[::-1])]
+        dims, blocks = [dim * m for m in [mult[-1]] + list(mult[::-1])], per_level(blocks, len(mult))
         first = dims[0]
         self.conv1 = CausalConv3d(z, first, 3, padding=1)
         self.middle = nn.Sequential(ResidualBlock(first, first), AttentionBlock(first), ResidualBlock(first, first))
         self.upsamples = nn.Sequential(*[
-            UpLevel(dims[i], dims[i + 1], blocks, time=i < 2, space=i < len(mult) - 1) for i in range(len(mult))])
-        self.head = nn.Sequential(RmsNorm(dims[-1]), nn.SiLU(), CausalConv3d(dims[-1], 12, 3, padding=1))
+            UpLevel(dims[i], dims[i + 1], blocks[i], time=i < 2, space=i < len(mult) - 1) for i in range(len(mult))])
+        self.head = nn.Sequential(NormSilu(dims[-1]), nn.Identity(), CausalConv3d(dims[-1], 12, 3, padding=1))
 
     def forward(self, x):
         return self.head(self.upsamples(self.middle(self.conv1(x))))
@@ -204,14 +222,19 @@ def unpatchify(x):
 
 
 class Vae(nn.Module):
-    """The whole VAE. `encode` gives the mean before normalisation; the manifest's mean and std normalise it."""
+    """The whole VAE. `encode` gives the mean before normalisation; the manifest's mean and std normalise it.
 
-    def __init__(self, dim=16, dec_dim=16, z=24, mult=(1, 2, 4, 4), blocks=1):
+    `mult` and `blocks` are the encoder's; the decoder has the same widths and one block more per level, as Wan's,
+    unless dec_mult and dec_blocks say otherwise. dec_mult runs from the pixels to the latents as mult does,
+    dec_blocks in the order of the decoder's levels.
+    """
+
+    def __init__(self, dim=16, dec_dim=16, z=24, mult=(1, 2, 4, 4), blocks=1, dec_mult=None, dec_blocks=None):
         super().__init__()
         self.encoder = Encoder(dim, 2 * z, mult, blocks)
         self.conv1 = CausalConv3d(2 * z, 2 * z, 1)
         self.conv2 = CausalConv3d(z, z, 1)
-        self.decoder = Decoder(dec_dim, z, mult, blocks + 1)
+        self.decoder = Decoder(dec_dim, z, dec_mult or mult, dec_blocks or blocks + 1)
         self.start_weights()
 
     def start_weights(self):
@@ -245,3 +268,25 @@ class Vae(nn.Module):
     def decode(self, latent):
         """[B, z, n+1, h, w] -> [B, 3, 4n+1, 16h, 16w], not clamped."""
         return unpatchify(self.decoder(self.conv2(latent)))
+
+
+# Tabletop's releases: v0 is in config/models/tabletop, v1 is being trained.
+FORMS = {
+    "v0": {},
+    "v1": {"z": 48, "blocks": (1, 1, 2, 2), "dec_mult": (1, 2, 4, 8), "dec_blocks": (2, 3, 2, 2)},
+}
+
+
+def decoder_cost(model, frames=33, rows=6, columns=10):
+    """Multiply-adds of the decoder's convolutions per pixel and frame of a clip."""
+    total = []
+
+    def count(layer, _, made):
+        total.append(layer.weight[0].numel() * made.numel())
+
+    hooks = [m.register_forward_hook(count) for m in model.decoder.modules() if isinstance(m, (nn.Conv3d, nn.Conv2d))]
+    with torch.no_grad():
+        made = model.decode(torch.zeros(1, model.conv2.weight.shape[0], (frames + 3) // 4, rows, columns))
+    for hook in hooks:
+        hook.remove()
+    return sum(total) / (made.numel() / 3)
