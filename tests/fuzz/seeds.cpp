@@ -125,8 +125,9 @@ void tensors(Seeds& seeds) {
   conditioning.mask.assign(4, 1.0F);
   conditioning.condition.assign(4, 1.0F);
   const auto keyed = write_conditioning(conditioning);
-  PixelTile tile{1, 2, *make_clip(2, 2, 1, {24, 1})};
-  const auto pixels = write_pixels(tile);
+  auto pixels = pixel_header({1, 2, 2, 2, 1, {24, 1}});
+  const auto halves = half_bytes(*make_clip(2, 2, 1, {24, 1}));
+  pixels->insert(pixels->end(), halves.begin(), halves.end());
   for (const auto* bytes : {&plain, &rich, &text, &keyed, &pixels}) {
     seeds.keep_bytes("payload", **bytes);
     seeds.keep_bytes("safetensors", **bytes);

@@ -34,14 +34,22 @@ void safetensors(std::string_view bytes) {
 }
 
 void payload(std::string_view bytes) {
-  if (const auto latents = read_latents(raw(bytes), "fuzz")) {
-    const auto written = write_latents(*latents);
+  const std::vector<std::byte> aligned(raw(bytes).begin(), raw(bytes).end());
+  if (const auto view = read_latents(aligned, "fuzz")) {
+    Latents latents{view->channels, view->region, {view->values.begin(), view->values.end()}, {}, {}};
+    latents.sampler.step = view->step;
+    latents.sampler.order = view->order;
+    const auto written = write_latents(latents);
     require(written.has_value(), "what was read can be written");
     require(read_latents(*written, "again").has_value(), "what was written reads");
   }
   if (const auto conditioning = read_conditioning(raw(bytes), "fuzz"))
     require(write_conditioning(*conditioning).has_value(), "what was read can be written");
-  (void)read_pixels(raw(bytes), "fuzz");
+  if (const auto pixels = PixelReader::open(raw(bytes), "fuzz")) {
+    const PixelBox& box = pixels->box();
+    std::vector<float> row(static_cast<std::size_t>(box.width) * kChannels);
+    pixels->read_row(box.frames - 1, box.height - 1, 0, box.width, row.data());
+  }
 }
 
 void task(std::string_view bytes) {

@@ -49,9 +49,35 @@ Status sync_folder(const fs::path& folder) {
 }
 
 // Unique among the processes and threads that share the folder.
-fs::path temporary_name(const fs::path& folder, const std::string& hex) {
+fs::path temporary_name(const fs::path& folder, const std::string& stem) {
   static std::atomic<unsigned> counter{0};
-  return folder / "incoming" / (hex + "." + std::to_string(::getpid()) + "." + std::to_string(counter++));
+  return folder / "incoming" / (stem + "." + std::to_string(::getpid()) + "." + std::to_string(counter++));
+}
+
+fs::path path_in(const fs::path& folder, const Digest& digest) {
+  const std::string hex = storage::to_hex(digest);
+  return folder / hex.substr(0, 2) / hex;
+}
+
+// Where the artifact is to lie; its parent folder exists afterwards.
+Result<fs::path> shelf_of(const fs::path& folder, const Digest& digest) {
+  fs::path target = path_in(folder, digest);
+  if (::mkdir(target.parent_path().c_str(), 0777) == 0) {
+    if (auto synced = sync_folder(folder); !synced) return tl::unexpected(synced.error());
+  } else if (errno != EEXIST) {
+    return io_error("create", target.parent_path());
+  }
+  return target;
+}
+
+// Starts writing to the disk what was just written to a file, each time another kSyncEvery is full, so that the
+// sync at the end finds little left.
+constexpr std::uint64_t kSyncEvery = 8u << 20;
+void write_behind(int file, std::uint64_t begin, std::uint64_t end) {
+  const std::uint64_t first = begin / kSyncEvery * kSyncEvery, last = end / kSyncEvery * kSyncEvery;
+  if (last > first)
+    ::sync_file_range(file, static_cast<off_t>(first), static_cast<off_t>(last - first),
+                      SYNC_FILE_RANGE_WRITE);
 }
 
 void touch(const fs::path& path) { ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0); }
@@ -94,6 +120,10 @@ Mapped::~Mapped() {
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
+void Mapped::drop_pages() const {
+  if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+}
+
 Incoming::Incoming(fs::path temporary, fs::path target, int file, Digest digest, std::uint64_t size)
     : temporary_(std::move(temporary)),
       target_(std::move(target)),
@@ -122,6 +152,7 @@ Status Incoming::append(std::span<const std::byte> bytes) {
     return fail(ErrorKind::kExhausted, "artifact " + storage::to_hex(digest_) + ": more than the announced " +
                                            std::to_string(size_) + " bytes arrived");
   if (auto written = write_all(file_, bytes, temporary_); !written) return written;
+  write_behind(file_, received_, received_ + bytes.size());
   stream_->update(view(bytes));
   received_ += bytes.size();
   return {};
@@ -141,6 +172,76 @@ Status Incoming::finish() {
   return sync_folder(target_.parent_path());
 }
 
+Outgoing::Outgoing(std::string role, fs::path folder, fs::path temporary, int file)
+    : role_(std::move(role)),
+      folder_(std::move(folder)),
+      temporary_(std::move(temporary)),
+      file_(file),
+      stream_(std::make_unique<storage::DigestStream>()) {}
+
+Outgoing::Outgoing(Outgoing&& other) noexcept
+    : role_(std::move(other.role_)),
+      folder_(std::move(other.folder_)),
+      temporary_(std::move(other.temporary_)),
+      file_(std::exchange(other.file_, -1)),
+      size_(other.size_),
+      in_order_(other.in_order_),
+      stream_(std::move(other.stream_)) {}
+
+Outgoing::~Outgoing() {
+  if (file_ < 0) return;
+  ::close(file_);
+  ::unlink(temporary_.c_str());
+}
+
+Status Outgoing::append(std::span<const std::byte> bytes) { return write_at(size_, bytes); }
+
+Status Outgoing::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
+  if (offset > storage::kMaxArtifactBytes || bytes.size() > storage::kMaxArtifactBytes - offset)
+    return fail(ErrorKind::kExhausted, "artifact \"" + role_ + "\": expected at most 4 GiB, found " +
+                                           std::to_string(offset) + " bytes and " +
+                                           std::to_string(bytes.size()) + " more; cut the shot or its tiles");
+  in_order_ = in_order_ && offset == size_;
+  if (in_order_) stream_->update(view(bytes));
+  size_ = std::max(size_, offset + bytes.size());
+  const std::uint64_t begin = offset;
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return io_error("write", temporary_);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+    offset += static_cast<std::uint64_t>(written);
+  }
+  write_behind(file_, begin, offset);
+  return {};
+}
+
+Result<Digest> Outgoing::digest() {
+  if (in_order_) return stream_->finish();
+  storage::DigestStream stream;
+  std::vector<char> piece(storage::kChunkBytes);
+  for (std::uint64_t at = 0; at < size_;) {
+    const ssize_t got = ::pread(file_, piece.data(), piece.size(), static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return io_error("read", temporary_);
+    stream.update({piece.data(), static_cast<std::size_t>(got)});
+    at += static_cast<std::uint64_t>(got);
+  }
+  return stream.finish();
+}
+
+Result<StoredArtifact> Outgoing::finish() {
+  const auto found = digest();
+  if (!found) return tl::unexpected(found.error());
+  if (::fsync(file_) != 0) return io_error("sync", temporary_);
+  const auto target = shelf_of(folder_, *found);
+  if (!target) return tl::unexpected(target.error());
+  if (::rename(temporary_.c_str(), target->c_str()) != 0) return io_error("rename", temporary_);
+  ::close(std::exchange(file_, -1));
+  if (auto synced = sync_folder(target->parent_path()); !synced) return tl::unexpected(synced.error());
+  return StoredArtifact{role_, *found, size_};
+}
+
 LocalArtifacts::LocalArtifacts(fs::path folder, std::uint64_t max_bytes)
     : folder_(std::move(folder)), max_bytes_(max_bytes), pins_(std::make_unique<Pins>()) {}
 
@@ -158,10 +259,7 @@ Result<LocalArtifacts> LocalArtifacts::open_folder(const fs::path& folder, std::
   return LocalArtifacts(fs::absolute(folder), max_bytes);
 }
 
-fs::path LocalArtifacts::path_of(const Digest& digest) const {
-  const std::string hex = storage::to_hex(digest);
-  return folder_ / hex.substr(0, 2) / hex;
-}
+fs::path LocalArtifacts::path_of(const Digest& digest) const { return path_in(folder_, digest); }
 
 bool LocalArtifacts::have(const Digest& digest) const { return size(digest).has_value(); }
 
@@ -190,16 +288,17 @@ Result<Mapped> LocalArtifacts::open(const Digest& digest) const {
 }
 
 Result<StoredArtifact> LocalArtifacts::put(std::string role, std::span<const std::byte> bytes) {
-  StoredArtifact stored{std::move(role), storage::digest_of(view(bytes)), bytes.size()};
-  if (const auto held = size(stored.digest); held && *held == bytes.size()) {
-    touch(path_of(stored.digest));
-    return stored;
-  }
-  auto incoming = receive(stored.digest, bytes.size());
-  if (!incoming) return tl::unexpected(incoming.error());
-  if (auto done = incoming->append(bytes); !done) return tl::unexpected(done.error());
-  if (auto done = incoming->finish(); !done) return tl::unexpected(done.error());
-  return stored;
+  auto outgoing = create(std::move(role));
+  if (!outgoing) return tl::unexpected(outgoing.error());
+  if (auto done = outgoing->append(bytes); !done) return tl::unexpected(done.error());
+  return outgoing->finish();
+}
+
+Result<Outgoing> LocalArtifacts::create(std::string role) {
+  fs::path temporary = temporary_name(folder_, "made");
+  const int file = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file < 0) return io_error("create", temporary);
+  return Outgoing(std::move(role), folder_, std::move(temporary), file);
 }
 
 Result<Incoming> LocalArtifacts::receive(const Digest& digest, std::uint64_t bytes) {
@@ -207,16 +306,12 @@ Result<Incoming> LocalArtifacts::receive(const Digest& digest, std::uint64_t byt
     return fail(ErrorKind::kExhausted, "artifact " + storage::to_hex(digest) +
                                            ": expected at most 4 GiB, found " + std::to_string(bytes) +
                                            " bytes");
-  const fs::path target = path_of(digest);
-  if (::mkdir(target.parent_path().c_str(), 0777) == 0) {
-    if (auto synced = sync_folder(folder_); !synced) return tl::unexpected(synced.error());
-  } else if (errno != EEXIST) {
-    return io_error("create", target.parent_path());
-  }
+  const auto target = shelf_of(folder_, digest);
+  if (!target) return tl::unexpected(target.error());
   fs::path temporary = temporary_name(folder_, storage::to_hex(digest));
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) return io_error("create", temporary);
-  return Incoming(std::move(temporary), target, file, digest, bytes);
+  return Incoming(std::move(temporary), *target, file, digest, bytes);
 }
 
 void LocalArtifacts::pin(const Digest& digest) {

@@ -8,7 +8,7 @@
 // Who does what: engines open() inputs and put() outputs. The agent receive()s inputs (their digest is
 // checked before the rename), pins what assigned and unacknowledged attempts need, and alone evicts.
 //
-// Thread contract: all functions may be called from any thread; Mapped and Incoming belong to one thread at a
+// Thread contract: all functions may be called from any thread; Mapped, Incoming and Outgoing belong to one thread at a
 // time.
 #pragma once
 
@@ -50,6 +50,9 @@ class Mapped {
   Mapped& operator=(Mapped&& other) noexcept;
   ~Mapped();
   std::span<const std::byte> bytes() const { return {data_, size_}; }
+  // Takes the pages that were read out of this process's memory; they are read again where they are touched.
+  // For readers that pass through a large artifact once.
+  void drop_pages() const;
 
  private:
   friend class LocalArtifacts;
@@ -81,6 +84,33 @@ class Incoming {
   std::unique_ptr<storage::DigestStream> stream_;
 };
 
+// An artifact that is made here piece by piece; its digest is known when all of it is there. Dropped without
+// finish(): nothing is kept.
+class Outgoing {
+ public:
+  Outgoing(Outgoing&& other) noexcept;
+  Outgoing& operator=(Outgoing&&) = delete;
+  ~Outgoing();
+  // Adds bytes at the end. Error: kExhausted (disk full, more than 4 GiB).
+  Status append(std::span<const std::byte> bytes);
+  // Writes bytes anywhere; a gap reads as zeros until it is written. An artifact with such writes is read once
+  // more in finish(), for its digest. Error: as append().
+  Status write_at(std::uint64_t offset, std::span<const std::byte> bytes);
+  // Syncs, and gives the file its name. Error: kExhausted.
+  Result<StoredArtifact> finish();
+
+ private:
+  friend class LocalArtifacts;
+  Outgoing(std::string role, std::filesystem::path folder, std::filesystem::path temporary, int file);
+  Result<Digest> digest();
+  std::string role_;
+  std::filesystem::path folder_, temporary_;
+  int file_ = -1;
+  std::uint64_t size_ = 0;
+  bool in_order_ = true;  // every write came at the end, so that stream_ has seen all of it
+  std::unique_ptr<storage::DigestStream> stream_;
+};
+
 class LocalArtifacts {
  public:
   enum class Owner { kAgent, kEngine };  // the agent cleans incoming/ at its start; an engine never does
@@ -95,9 +125,12 @@ class LocalArtifacts {
   bool have(const Digest& digest) const;
   Result<std::uint64_t> size(const Digest& digest) const;
 
-  // Stores bytes under their digest; at once when they are already there. On return they are on the disk.
+  // Stores bytes under their digest. On return they are on the disk.
   // Error: kExhausted (disk full, folder not writable).
   Result<StoredArtifact> put(std::string role, std::span<const std::byte> bytes);
+
+  // Begins an artifact that is made piece by piece.
+  Result<Outgoing> create(std::string role);
 
   // Begins an artifact of known digest and length (at most 4 GiB) that arrives from elsewhere.
   Result<Incoming> receive(const Digest& digest, std::uint64_t bytes);

@@ -8,6 +8,7 @@
 
 #include "worker/critic/critique.h"
 #include "worker/engine/stages.h"
+#include "worker/engine/take_frames.h"
 #include "worker/picture/colour.h"
 
 namespace rushes::worker {
@@ -46,13 +47,12 @@ Result<CriticContext> critic_context(const Task& task, const TakeVolume& volume,
 // One window decoded alone: its preview, or its latents where the segment was the last.
 Result<Clip> window_clip(const Task& task, StageContext& context, Model& model, const TakeVolume& volume,
                          FrameSpan frames) {
-  auto inputs = load_latents(task, context);
+  auto inputs = load_latents(task, context, volume.channels);
   if (!inputs) return tl::unexpected(inputs.error());
   const Region region = region_of(task, volume);
   std::vector<Part> parts;
-  for (const Latents& latents : *inputs)
-    if (latents.channels == volume.channels)
-      parts.push_back({latents.region, latents.preview.empty() ? latents.values : latents.preview});
+  for (const LatentInput& input : *inputs)
+    parts.push_back({input.view.region, input.view.preview.empty() ? input.view.values : input.view.preview});
   auto values = blend(region, volume.whole, volume.channels, parts);
   if (!values) return tl::unexpected(values.error());
   auto video = model.vae().decode(
@@ -70,6 +70,13 @@ Result<Clip> window_clip(const Task& task, StageContext& context, Model& model, 
       .copy();
 }
 
+// All delivered frames of the take.
+Result<Clip> take_clip(const Task& task, StageContext& context) {
+  auto frames = TakeFrames::delivered(task, context, task.take);
+  if (!frames) return tl::unexpected(frames.error());
+  return frames->read({0, frames->frames()});
+}
+
 }  // namespace
 
 Result<TaskOutcome> run_critique(const Task& task, StageContext& context) {
@@ -85,8 +92,8 @@ Result<TaskOutcome> run_critique(const Task& task, StageContext& context) {
       "frames " + std::to_string(frames.begin + 1) + "-" + std::to_string(frames.end);
   if (Status status = step_done(context, 0.1, "looks at " + looked_at); !status)
     return tl::unexpected(status.error());
-  auto clip = task.whole_take ? load_frames(task, context, task.take, {0, task.recipe.frames})
-                              : window_clip(task, context, **model, *volume, frames);
+  auto clip =
+      task.whole_take ? take_clip(task, context) : window_clip(task, context, **model, *volume, frames);
   if (!clip) return tl::unexpected(clip.error());
   if (!task.whole_take) {
     critic->windows = {frames};

@@ -1,6 +1,11 @@
 // decode: a spatial tile of the take over its whole length, from the blended latents of all windows and
 // tiles. enlarge: the decoded draft, enlarged and encoded again, becomes the guide of the master.
+//
+// Both read, compute and write a few frames at a time; neither holds a whole take.
+#include <algorithm>
+
 #include "worker/engine/stages.h"
+#include "worker/engine/take_frames.h"
 #include "worker/picture/colour.h"
 #include "worker/picture/resample.h"
 
@@ -11,20 +16,28 @@ Result<WorkingSpace> space_of(const Model& model) {
   return parse_working_space(config::to_string(model.manifest().working_space));
 }
 
-// The whole take's latents at the task's level.
-Result<Volume> whole_latent(const Task& task, StageContext& context, const TakeVolume& volume) {
-  auto inputs = load_latents(task, context);
-  if (!inputs) return tl::unexpected(inputs.error());
+// The whole frame's latents, blended a few frames at a time.
+LatentSource latent_source(const TakeVolume& volume, const std::vector<LatentInput>& inputs) {
   std::vector<Part> parts;
-  for (const Latents& latents : *inputs) {
-    if (latents.channels != volume.channels)
-      return fail(ErrorKind::kCorrupt, "latents: wrong number of channels");
-    parts.push_back({latents.region, latents.values});
-  }
-  auto values = blend(volume.whole, volume.whole, volume.channels, parts);
-  if (!values) return tl::unexpected(values.error());
-  const Rect& rect = volume.whole.rect;
-  return Volume{volume.channels, volume.whole.t.length(), rect.height, rect.width, std::move(*values)};
+  for (const LatentInput& input : inputs) parts.push_back({input.view.region, input.view.values});
+  return [&volume, &inputs, parts](std::int64_t first, std::int64_t count) -> Result<Volume> {
+    Region target = volume.whole;
+    target.t = {static_cast<int>(first), static_cast<int>(first + count)};
+    auto values = blend(target, volume.whole, volume.channels, parts);
+    for (const LatentInput& input : inputs) input.mapped.drop_pages();
+    if (!values) return tl::unexpected(values.error());
+    return Volume{volume.channels, count, target.rect.height, target.rect.width, std::move(*values)};
+  };
+}
+
+// The outcome of a task whose output was written as it was made.
+Result<TaskOutcome> finished(StageContext& context, Outgoing output) {
+  auto stored = output.finish();
+  if (!stored) return tl::unexpected(stored.error());
+  TaskOutcome outcome;
+  outcome.numeric_class = context.models.numeric_class();
+  outcome.outputs.push_back(std::move(*stored));
+  return outcome;
 }
 
 }  // namespace
@@ -36,37 +49,36 @@ Result<TaskOutcome> run_decode(const Task& task, StageContext& context) {
   if (!volume) return tl::unexpected(volume.error());
   auto space = space_of(**model);
   if (!space) return tl::unexpected(space.error());
-  auto latent = whole_latent(task, context, *volume);
-  if (!latent) return tl::unexpected(latent.error());
+  auto inputs = load_latents(task, context, volume->channels);
+  if (!inputs) return tl::unexpected(inputs.error());
   const auto& tiles = task.decode_tiles();
   const Rect tile = tiles.empty() ? volume->whole.rect : tiles[static_cast<std::size_t>(task.tile)];
   if (tile.y + tile.height > volume->whole.rect.height || tile.x + tile.width > volume->whole.rect.width)
     return fail(ErrorKind::kInvalid, "decode tile: reaches beyond the frame");
 
-  auto middle = (*model)->vae().decode_middle(*latent);
-  if (!middle) return tl::unexpected(middle.error());
-  const int width = tile.width * volume->stride_x, height = tile.height * volume->stride_y;
-  auto clip = make_clip(width, height, task.recipe.rendered_frames, task.recipe.fps);
-  if (!clip) return tl::unexpected(clip.error());
+  const PixelBox box{tile.y * volume->stride_y,      tile.x * volume->stride_x,
+                     tile.height * volume->stride_y, tile.width * volume->stride_x,
+                     task.recipe.rendered_frames,    task.recipe.fps};
+  auto header = pixel_header(box);
+  if (!header) return tl::unexpected(header.error());
+  auto frames = context.artifacts.create("frames");
+  if (!frames) return tl::unexpected(frames.error());
+  if (Status status = frames->append(*header); !status) return tl::unexpected(status.error());
   const auto sink = [&](std::int64_t first, const Volume& part) -> Status {
-    const Clip light = from_model_output(*space, part.values.data(), width, height,
-                                         static_cast<int>(part.frames), task.recipe.fps);
-    std::copy(light.pixels.begin(), light.pixels.end(), clip->frame(static_cast<int>(first)));
+    Clip light = from_model_output(*space, part.values.data(), box.width, box.height,
+                                   static_cast<int>(part.frames), box.fps);
+    limit_to_half(light);
+    if (Status status = frames->append(half_bytes(light)); !status) return status;
     const int done = static_cast<int>(first + part.frames);
-    return step_done(context, static_cast<double>(done) / task.recipe.rendered_frames,
-                     "frame " + std::to_string(done));
+    return step_done(context, static_cast<double>(done) / box.frames, "frame " + std::to_string(done));
   };
-  if (Status status = (*model)->vae().decode_tile(*middle, {tile.y, tile.x, tile.height, tile.width}, sink);
+  const Rect& whole = volume->whole.rect;
+  if (Status status = (*model)->vae().decode({volume->whole.t.length(), whole.height, whole.width},
+                                             {tile.y, tile.x, tile.height, tile.width},
+                                             latent_source(*volume, *inputs), sink);
       !status)
     return tl::unexpected(status.error());
-  limit_to_half(*clip);
-  auto bytes = write_pixels({tile.y * volume->stride_y, tile.x * volume->stride_x, std::move(*clip)});
-  if (!bytes) return tl::unexpected(bytes.error());
-  TaskOutcome outcome;
-  outcome.numeric_class = context.models.numeric_class();
-  if (Status status = put_output(context, "frames", *bytes, outcome); !status)
-    return tl::unexpected(status.error());
-  return outcome;
+  return finished(context, std::move(*frames));
 }
 
 Result<TaskOutcome> run_enlarge(const Task& task, StageContext& context) {
@@ -76,25 +88,55 @@ Result<TaskOutcome> run_enlarge(const Task& task, StageContext& context) {
   if (!volume) return tl::unexpected(volume.error());
   auto space = space_of(**model);
   if (!space) return tl::unexpected(space.error());
-  auto draft = load_rendered(task, context);
+  auto draft = TakeFrames::rendered(task, context);
   if (!draft) return tl::unexpected(draft.error());
-  const int scale = task.recipe.master->scale;
-  const Clip large = enlarge_light(*draft, scale, Cubic::kCatmullRom, *space);
-  if (Status status = step_done(context, 0.2, "enlarged"); !status) return tl::unexpected(status.error());
-  const Volume video{kChannels, large.frames, large.height, large.width, to_model_input(*space, large)};
-  auto guide = (*model)->vae().encode(video);
+  auto header = guide_header(volume->channels, volume->whole);
+  if (!header) return tl::unexpected(header.error());
+  auto guide = context.artifacts.create("guide");
   if (!guide) return tl::unexpected(guide.error());
-  Latents latents;
-  latents.channels = volume->channels;
-  latents.region = volume->whole;
-  latents.values = std::move(guide->values);
-  auto bytes = write_latents(latents);
-  if (!bytes) return tl::unexpected(bytes.error());
-  TaskOutcome outcome;
-  outcome.numeric_class = context.models.numeric_class();
-  if (Status status = put_output(context, "guide", *bytes, outcome); !status)
+  if (Status status = guide->append(*header); !status) return tl::unexpected(status.error());
+
+  const int scale = task.recipe.master->scale;
+  const std::int64_t rows = std::int64_t{draft->height()} * scale,
+                     columns = std::int64_t{draft->width()} * scale;
+  double enlarged = 0;  // pixels
+  const auto source = [&](std::int64_t first, std::int64_t count, const FrameBox& box) -> Result<Volume> {
+    auto light = draft->read({static_cast<int>(first), static_cast<int>(first + count)});
+    if (!light) return tl::unexpected(light.error());
+    const Clip large = enlarge_light(*light, scale, Cubic::kCatmullRom, *space,
+                                     {static_cast<int>(box.column), static_cast<int>(box.row),
+                                      static_cast<int>(box.columns), static_cast<int>(box.rows)});
+    enlarged +=
+        static_cast<double>(count * box.rows * box.columns);  // boxes overlap: all of it is a little more
+    const double done = enlarged / static_cast<double>(draft->frames() * rows * columns);
+    if (Status status =
+            step_done(context, std::min(0.9, 0.9 * done), "frame " + std::to_string(first + count));
+        !status)
+      return tl::unexpected(status.error());
+    return Volume{kChannels, count, box.rows, box.columns, to_model_input(*space, large)};
+  };
+  // [C, T, H, W]: the frames of every channel lie together.
+  const Region& whole = volume->whole;
+  const auto plane =
+      static_cast<std::uint64_t>(whole.rect.height) * static_cast<std::uint64_t>(whole.rect.width);
+  const auto sink = [&](std::int64_t first, const Volume& part) -> Status {
+    const std::size_t run = plane * static_cast<std::size_t>(part.frames);
+    for (int c = 0; c < volume->channels; ++c) {
+      const auto frame = static_cast<std::uint64_t>(c) * static_cast<std::uint64_t>(whole.t.length()) +
+                         static_cast<std::uint64_t>(first);
+      const auto values = std::span(part.values).subspan(static_cast<std::size_t>(c) * run, run);
+      if (Status status =
+              guide->write_at(header->size() + frame * plane * sizeof(float), std::as_bytes(values));
+          !status)
+        return status;
+    }
+    return {};
+  };
+  if (Status status = (*model)->vae().encode({draft->frames(), rows, columns}, source, sink,
+                                             context.artifacts.folder() / "incoming");
+      !status)
     return tl::unexpected(status.error());
-  return outcome;
+  return finished(context, std::move(*guide));
 }
 
 }  // namespace rushes::worker

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "worker/engine/delivery.h"
+#include "worker/engine/take_frames.h"
 #include "worker/picture/atomic_file.h"
 #include "worker/picture/contact_sheet.h"
 #include "worker/picture/movie.h"
@@ -24,36 +25,40 @@ std::string first_finding(const CritiqueSummary& critique) {
   return text + findings[0].value("dimension", "") + ", " + findings[0].value("message", "");
 }
 
-struct SheetTakes {
-  std::vector<Clip> clips;
-  std::vector<ContactRow> rows;
-};
+// A take on the sheet: what is known of it, and a few of its frames.
+Result<ContactRow> sheet_row(const Task& task, StageContext& context, int take, bool best,
+                             const DisplayView& view) {
+  auto critique = critique_of(task, context, take);
+  if (!critique) return tl::unexpected(critique.error());
+  auto frames = TakeFrames::delivered(task, context, take);
+  if (!frames) return tl::unexpected(frames.error());
+  ContactRow row;
+  row.title = "take " + std::to_string(take) + (best ? " (best)" : "");
+  char score[32];
+  std::snprintf(score, sizeof score, "score %.2f", critique->score);
+  row.detail = critique->known ? std::string(score) + " | " + first_finding(*critique) : "not judged";
+  row.verdict = critique->known ? critique->verdict : "";
+  for (const int t : contact_frames(frames->frames(), kContactColumns)) {
+    auto picture = frames->read({t, t + 1});
+    if (!picture) return tl::unexpected(picture.error());
+    auto image = thumbnail(*picture, 0, view, kThumbnailWidth);
+    if (!image) return with_context(image.error(), row.title);
+    row.frames.push_back({task.delivery.start_frame + t, std::move(*image)});
+  }
+  return row;
+}
 
-Result<SheetTakes> sheet_takes(const Task& task, StageContext& context, Clip delivered) {
+Result<Image8> contact_sheet(const Task& task, StageContext& context, const DisplayView& view) {
   std::set<int> takes{task.take};
   for (const TaskInput* input : inputs_of(task, "frames")) takes.insert(input->take);
-  SheetTakes sheet;
-  sheet.clips.reserve(takes.size());
-  for (int take : takes) {
-    auto critique = critique_of(task, context, take);
-    if (!critique) return tl::unexpected(critique.error());
-    if (take == task.take) {
-      sheet.clips.push_back(std::move(delivered));
-    } else {
-      auto clip = load_frames(task, context, take, {0, task.recipe.frames});
-      if (!clip) return tl::unexpected(clip.error());
-      sheet.clips.push_back(std::move(*clip));
-    }
-    ContactRow row;
-    row.title = "take " + std::to_string(take) + (take == task.take && takes.size() > 1 ? " (best)" : "");
-    char score[32];
-    std::snprintf(score, sizeof score, "score %.2f", critique->score);
-    row.detail = critique->known ? std::string(score) + " | " + first_finding(*critique) : "not judged";
-    row.verdict = critique->known ? critique->verdict : "";
-    row.clip = ClipView(sheet.clips.back());
-    sheet.rows.push_back(std::move(row));
+  ContactSheet sheet{
+      task.show + "/" + task.shot + (task.delivery.master ? " master" : ""), task.recipe.prompt, {}};
+  for (const int take : takes) {
+    auto row = sheet_row(task, context, take, take == task.take && takes.size() > 1, view);
+    if (!row) return tl::unexpected(row.error());
+    sheet.rows.push_back(std::move(*row));
   }
-  return sheet;
+  return draw_contact_sheet(sheet);
 }
 
 // Names of the files that the finish tasks wrote, from their "files" artifacts, in frame order.
@@ -74,20 +79,7 @@ Result<std::vector<std::string>> finished_files(const Task& task, StageContext& 
   return files;
 }
 
-Status write_frames(const Task& task, StageContext& context, const std::filesystem::path& folder,
-                    ClipView clip, const CritiqueSummary& critique, int stride_t,
-                    std::vector<std::string>& files) {
-  auto tags = delivery_tags(task, critique);
-  if (!tags) return tl::unexpected(tags.error());
-  auto written = write_exr_sequence(folder.string(), clip, *tags, windows_of_frames(task, stride_t),
-                                    task.delivery.start_frame);
-  if (!written) return tl::unexpected(written.error());
-  for (const std::string& path : *written)
-    files.push_back(task.delivery.folder + "/" + std::filesystem::path(path).filename().string());
-  return step_done(context, 0.4, std::to_string(written->size()) + " EXR frames");
-}
-
-Status write_film(const Task& task, const std::string& path, ClipView clip, const DisplayView& view) {
+Result<MovieWriter> open_movie(const Task& task, const std::string& path, const TakeFrames& frames) {
   MovieOptions options;
   if (!task.delivery.timecode.empty() && has_timecode(task.delivery.fps)) {
     auto timecode = config::parse_timecode(task.delivery.timecode,
@@ -95,46 +87,60 @@ Status write_film(const Task& task, const std::string& path, ClipView clip, cons
     if (!timecode) return tl::unexpected(timecode.error());
     options.first_timecode = *timecode;
   }
-  return write_movie(path, clip, view, options);
+  return MovieWriter::create(path, frames.width(), frames.height(), task.delivery.fps, options);
+}
+
+// The movie and, of a draft, the EXR files (a master's are written by its finish tasks): frame after frame.
+Status write_pictures(const Task& task, StageContext& context, const std::string& movie_path,
+                      const CritiqueSummary& critique, const DisplayView& view,
+                      std::vector<std::string>& files) {
+  auto frames = TakeFrames::delivered(task, context, task.take);
+  if (!frames) return tl::unexpected(frames.error());
+  auto sequence = FrameFiles::create(task, context, critique);
+  if (!sequence) return tl::unexpected(sequence.error());
+  auto movie = open_movie(task, movie_path, *frames);
+  if (!movie) return tl::unexpected(movie.error());
+  for (int t = 0; t < frames->frames(); ++t) {
+    auto picture = frames->read({t, t + 1});
+    if (!picture) return tl::unexpected(picture.error());
+    picture->fps = task.delivery.fps;
+    if (!task.delivery.master) {
+      auto file = sequence->write(*picture, t);
+      if (!file) return tl::unexpected(file.error());
+      files.push_back(std::move(*file));
+    }
+    auto display = view.apply(*picture, 0);
+    if (!display) return with_context(display.error(), movie_path);
+    if (Status added = movie->add(*display); !added) return added;
+    const int done = t + 1;
+    if (Status status = step_done(context, 0.7 * done / frames->frames(), "frame " + std::to_string(done));
+        !status)
+      return status;
+  }
+  return movie->finish();
 }
 
 }  // namespace
 
 Result<TaskOutcome> run_deliver(const Task& task, StageContext& context) {
-  auto volume = volume_of(task, context);
-  auto clip = load_frames(task, context, task.take, {0, task.recipe.frames});
   auto critique = critique_of(task, context, task.take);
-  auto folder = delivery_folder(task, context);
-  auto files = finished_files(task, context);
-  auto view = DisplayView::sdr(context.colour.string());
-  if (!volume) return tl::unexpected(volume.error());
-  if (!clip) return tl::unexpected(clip.error());
-  clip->fps = task.delivery.fps;
   if (!critique) return tl::unexpected(critique.error());
+  auto folder = delivery_folder(task, context);
   if (!folder) return tl::unexpected(folder.error());
+  auto files = finished_files(task, context);
   if (!files) return tl::unexpected(files.error());
+  auto view = DisplayView::sdr(context.colour.string());
   if (!view) return tl::unexpected(view.error());
 
   const std::string stem = task.shot + "_" + task.delivery.version;
   const auto path = [&](const std::string& name) { return (*folder / name).string(); };
   const auto wrote = [&](const std::string& name) { files->push_back(task.delivery.folder + "/" + name); };
-  if (!task.delivery.master) {
-    if (Status status = write_frames(task, context, *folder, *clip, *critique, volume->stride_t, *files);
-        !status)
-      return tl::unexpected(status.error());
-  }
-  if (Status status = write_film(task, path(stem + ".mp4"), *clip, *view); !status)
+  if (Status status = write_pictures(task, context, path(stem + ".mp4"), *critique, *view, *files); !status)
     return tl::unexpected(status.error());
   wrote(stem + ".mp4");
   if (Status status = step_done(context, 0.7, "movie"); !status) return tl::unexpected(status.error());
 
-  auto takes = sheet_takes(task, context, std::move(*clip));
-  if (!takes) return tl::unexpected(takes.error());
-  const ContactSheet sheet{task.show + "/" + task.shot + (task.delivery.master ? " master" : ""),
-                           task.recipe.prompt, takes->rows};
-  ContactOptions options;
-  options.first_number = task.delivery.start_frame;
-  auto image = draw_contact_sheet(sheet, *view, options);
+  auto image = contact_sheet(task, context, *view);
   if (!image) return tl::unexpected(image.error());
   if (Status status = write_png(path(stem + "_contact.png"), *image); !status)
     return tl::unexpected(status.error());

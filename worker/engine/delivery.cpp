@@ -1,6 +1,9 @@
 #include "worker/engine/delivery.h"
 
+#include <fstream>
+
 #include "config/rate.h"
+#include "storage/digest.h"
 #include "worker/picture/atomic_file.h"
 
 namespace rushes::worker {
@@ -43,29 +46,7 @@ Json recipe_json(const Task& task) {
   return json;
 }
 
-}  // namespace
-
-Result<CritiqueSummary> critique_of(const Task& task, StageContext& context, int take) {
-  CritiqueSummary summary;
-  for (const TaskInput* input : inputs_of(task, "critique")) {
-    if (input->take != take) continue;
-    auto mapped = context.artifacts.open(input->digest);
-    if (!mapped) return tl::unexpected(mapped.error());
-    const auto bytes = mapped->bytes();
-    summary.json = Json::parse(reinterpret_cast<const char*>(bytes.data()),
-                               reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
-    if (!summary.json.is_object() || !summary.json.contains("verdict") ||
-        !summary.json["verdict"].is_string() || !summary.json.contains("score") ||
-        !summary.json["score"].is_number())
-      return fail(ErrorKind::kCorrupt,
-                  task.name + ": the critique of take " + std::to_string(take) + " is not readable");
-    summary.known = true;
-    summary.verdict = summary.json["verdict"].get<std::string>();
-    summary.score = summary.json["score"].get<double>();
-  }
-  return summary;
-}
-
+// EXR header fields of the task's take.
 Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& critique) {
   const TaskRecipe& recipe = task.recipe;
   const config::Rate rate{task.delivery.fps.numerator, task.delivery.fps.denominator};
@@ -95,6 +76,7 @@ Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& crit
   return tags;
 }
 
+// Which window made each delivered frame: the first window that holds its latent.
 std::vector<WindowFrame> windows_of_frames(const Task& task, int stride_t) {
   const std::vector<Run>& windows =
       task.delivery.master && task.recipe.master ? task.recipe.master->windows : task.recipe.windows;
@@ -112,6 +94,47 @@ std::vector<WindowFrame> windows_of_frames(const Task& task, int stride_t) {
   return made;
 }
 
+// BLAKE2b-256 and length of a file, read piece by piece.
+Result<Json> file_json(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> piece(std::size_t{1} << 20);
+  storage::DigestStream digest;
+  std::uint64_t bytes = 0;
+  do {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    const auto got = static_cast<std::size_t>(file.gcount());
+    digest.update({piece.data(), got});
+    bytes += got;
+  } while (file);
+  if (!file.eof()) return fail(ErrorKind::kNotFound, path.string() + ": the delivered file cannot be read");
+  return Json{{"file", path.filename().string()},
+              {"blake2b_256", storage::to_hex(digest.finish())},
+              {"bytes", bytes}};
+}
+
+}  // namespace
+
+Result<CritiqueSummary> critique_of(const Task& task, StageContext& context, int take) {
+  CritiqueSummary summary;
+  for (const TaskInput* input : inputs_of(task, "critique")) {
+    if (input->take != take) continue;
+    auto mapped = context.artifacts.open(input->digest);
+    if (!mapped) return tl::unexpected(mapped.error());
+    const auto bytes = mapped->bytes();
+    summary.json = Json::parse(reinterpret_cast<const char*>(bytes.data()),
+                               reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
+    if (!summary.json.is_object() || !summary.json.contains("verdict") ||
+        !summary.json["verdict"].is_string() || !summary.json.contains("score") ||
+        !summary.json["score"].is_number())
+      return fail(ErrorKind::kCorrupt,
+                  task.name + ": the critique of take " + std::to_string(take) + " is not readable");
+    summary.known = true;
+    summary.verdict = summary.json["verdict"].get<std::string>();
+    summary.score = summary.json["score"].get<double>();
+  }
+  return summary;
+}
+
 Result<std::filesystem::path> delivery_folder(const Task& task, StageContext& context) {
   const std::filesystem::path folder = context.deliveries / task.delivery.folder;
   std::error_code error;
@@ -122,15 +145,38 @@ Result<std::filesystem::path> delivery_folder(const Task& task, StageContext& co
   return folder;
 }
 
+Result<FrameFiles> FrameFiles::create(const Task& task, StageContext& context,
+                                      const CritiqueSummary& critique) {
+  auto manifest = context.models.manifest(task.recipe);
+  if (!manifest) return tl::unexpected(manifest.error());
+  auto folder = delivery_folder(task, context);
+  if (!folder) return tl::unexpected(folder.error());
+  auto tags = delivery_tags(task, critique);
+  if (!tags) return tl::unexpected(tags.error());
+  FrameFiles files(task);
+  files.folder_ = std::move(*folder);
+  files.tags_ = std::move(*tags);
+  files.made_ = windows_of_frames(task, manifest->vae.stride[0]);
+  return files;
+}
+
+Result<std::string> FrameFiles::write(ClipView picture, int frame) const {
+  const int first = task_.delivery.start_frame;
+  auto bytes = encode_exr(picture, tags_, made_[static_cast<std::size_t>(frame)], frame, first);
+  if (!bytes) return tl::unexpected(bytes.error());
+  const std::string name = exr_file_name(task_.shot, task_.delivery.version, first + frame);
+  if (Status status = write_file((folder_ / name).string(), *bytes); !status)
+    return tl::unexpected(status.error());
+  return task_.delivery.folder + "/" + name;
+}
+
 Result<std::string> sidecar_text(const Task& task, StageContext& context, const CritiqueSummary& critique,
                                  const std::vector<std::string>& files) {
   Json list = Json::array();
   for (const std::string& file : files) {
-    auto bytes = read_file((context.deliveries / file).string(), kMaxPictureFileBytes);
-    if (!bytes) return tl::unexpected(bytes.error());
-    list.push_back({{"file", std::filesystem::path(file).filename().string()},
-                    {"blake2b_256", text_hash(*bytes)},
-                    {"bytes", bytes->size()}});
+    auto entry = file_json(context.deliveries / file);
+    if (!entry) return tl::unexpected(entry.error());
+    list.push_back(std::move(*entry));
   }
   const Json sidecar{
       {"version", 1},

@@ -23,14 +23,23 @@ struct CritiqueSummary {
 // Of a take: its critique input, or an unknown one when the take has none.
 Result<CritiqueSummary> critique_of(const Task& task, StageContext& context, int take);
 
-// EXR header fields of the task's take.
-Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& critique);
-
-// Which window made each delivered frame: the first window that holds its latent.
-std::vector<WindowFrame> windows_of_frames(const Task& task, int stride_t);
-
 // deliveries/FOLDER, created. Error: kExhausted with the path when it cannot be.
 Result<std::filesystem::path> delivery_folder(const Task& task, StageContext& context);
+
+// Writes frames of the task's take as EXR files into the delivery folder, one at a time.
+class FrameFiles {
+ public:
+  static Result<FrameFiles> create(const Task& task, StageContext& context, const CritiqueSummary& critique);
+  // `picture` is frame `frame` of the take, counted from 0. Returns the file's path below the deliveries folder.
+  Result<std::string> write(ClipView picture, int frame) const;
+
+ private:
+  explicit FrameFiles(const Task& task) : task_(task) {}
+  const Task& task_;
+  std::filesystem::path folder_;
+  DeliveryTags tags_;
+  std::vector<WindowFrame> made_;  // which window made each frame of the take
+};
 
 // The sidecar: recipe, seed, digests, colour, critique and every file with its BLAKE2b-256.
 Result<std::string> sidecar_text(const Task& task, StageContext& context, const CritiqueSummary& critique,

@@ -59,10 +59,10 @@ std::vector<float> noise_of(const Task& task, const Region& region, int channels
 // The guide of a master over a region.
 Result<std::vector<float>> guide_of(const Task& task, StageContext& context, const Region& region,
                                     int channels) {
-  auto guides = load_latents(task, context, "guide");
+  auto guides = load_latents(task, context, channels, "guide");
   if (!guides) return tl::unexpected(guides.error());
   if (guides->size() != 1) return fail(ErrorKind::kInvalid, "expected one input \"guide\"");
-  const Latents& guide = guides->front();
+  const LatentView& guide = guides->front().view;
   return cut(region, channels, {guide.region, guide.values});
 }
 
@@ -77,27 +77,25 @@ Result<Start> first_start(const Task& task, StageContext& context, const Region&
 
 Result<Start> blended_start(const Task& task, StageContext& context, const Region& region,
                             const TakeVolume& volume) {
-  auto inputs = load_latents(task, context);
+  auto inputs = load_latents(task, context, volume.channels);
   if (!inputs) return tl::unexpected(inputs.error());
-  const Latents* own = nullptr;
+  const LatentView* own = nullptr;
   std::vector<Part> parts;
-  for (const Latents& latents : *inputs) {
-    if (latents.channels != volume.channels)
-      return fail(ErrorKind::kCorrupt, "latents: wrong number of channels");
-    if (latents.region == region) own = &latents;
-    parts.push_back({latents.region, latents.values});
+  for (const LatentInput& input : *inputs) {
+    if (input.view.region == region) own = &input.view;
+    parts.push_back({input.view.region, input.view.values});
   }
   if (!own) return fail(ErrorKind::kInvalid, "the window's own latents are not among the inputs");
   auto values = blend(region, volume.whole, volume.channels, parts);
   if (!values) return tl::unexpected(values.error());
-  Start start{std::move(*values), {own->sampler.step, own->sampler.order, {}}};
-  for (const auto& [name, ignored] : own->sampler.arrays) {
+  Start start{std::move(*values), {own->step, own->order, {}}};
+  for (const auto& [name, ignored] : own->history) {
     std::vector<Part> history;
-    for (const Latents& latents : *inputs) {
-      const auto found = latents.sampler.arrays.find(name);
-      if (found == latents.sampler.arrays.end())
+    for (const LatentInput& input : *inputs) {
+      const auto found = input.view.history.find(name);
+      if (found == input.view.history.end())
         return fail(ErrorKind::kCorrupt, "latents: a neighbour has no history \"" + name + "\"");
-      history.push_back({latents.region, found->second});
+      history.push_back({input.view.region, found->second});
     }
     auto array = blend(region, volume.whole, volume.channels, history);
     if (!array) return tl::unexpected(array.error());

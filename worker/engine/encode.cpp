@@ -55,7 +55,6 @@ Status add_key_frames(const Task& task, StageContext& context, Model& model, Con
   const TaskRecipe& recipe = task.recipe;
   auto space = space_of(model);
   if (!space) return tl::unexpected(space.error());
-  Volume video = Volume::zeros(kChannels, recipe.rendered_frames, recipe.height, recipe.width);
   auto volume = volume_of(task, context);
   if (!volume) return tl::unexpected(volume.error());
   const Region& whole = volume->whole;
@@ -63,13 +62,6 @@ Status add_key_frames(const Task& task, StageContext& context, Model& model, Con
   const std::size_t plane =
       static_cast<std::size_t>(whole.rect.height) * static_cast<std::size_t>(whole.rect.width);
   for (const TaskKeyFrame& key : recipe.key_frames) {
-    auto picture = key_picture(task, context, key);
-    if (!picture) return tl::unexpected(picture.error());
-    const std::vector<float> codes = to_model_input(*space, *picture);
-    const std::size_t pixels = codes.size() / kChannels;
-    for (int c = 0; c < kChannels; ++c)
-      std::copy_n(codes.begin() + static_cast<std::ptrdiff_t>(pixels) * c, pixels,
-                  video.values.begin() + static_cast<std::ptrdiff_t>(video.offset(c, key.frame, 0, 0)));
     const int latent = (key.frame + volume->stride_t - 1) / volume->stride_t;
     for (int channel = 0; channel < kMaskChannels; ++channel) {
       const bool given = key.frame == 0 || (key.frame - 1) % volume->stride_t == channel;
@@ -80,9 +72,38 @@ Status add_key_frames(const Task& task, StageContext& context, Model& model, Con
       std::fill_n(conditioning.mask.begin() + static_cast<std::ptrdiff_t>(at), plane, 1.0F);
     }
   }
-  auto latent = model.vae().encode(video);
-  if (!latent) return tl::unexpected(latent.error());
-  conditioning.condition = std::move(latent->values);
+  const auto source = [&](std::int64_t first, std::int64_t count, const FrameBox& box) -> Result<Volume> {
+    Volume video = Volume::zeros(kChannels, count, box.rows, box.columns);
+    for (const TaskKeyFrame& key : recipe.key_frames) {
+      if (key.frame < first || key.frame >= first + count) continue;
+      auto picture = key_picture(task, context, key);
+      if (!picture) return tl::unexpected(picture.error());
+      const Clip part = ClipView(*picture)
+                            .crop(static_cast<int>(box.column), static_cast<int>(box.row),
+                                  static_cast<int>(box.columns), static_cast<int>(box.rows))
+                            .copy();
+      const std::vector<float> codes = to_model_input(*space, part);
+      const std::ptrdiff_t pixels = box.rows * box.columns;
+      for (int c = 0; c < kChannels; ++c)
+        std::copy_n(
+            codes.begin() + pixels * c, pixels,
+            video.values.begin() + static_cast<std::ptrdiff_t>(video.offset(c, key.frame - first, 0, 0)));
+    }
+    return video;
+  };
+  Volume latent = Volume::zeros(volume->channels, whole.t.length(), whole.rect.height, whole.rect.width);
+  const auto sink = [&](std::int64_t first, const Volume& part) -> Status {
+    const std::ptrdiff_t run = part.frames * part.rows * part.columns;
+    for (std::int64_t c = 0; c < latent.channels; ++c)
+      std::copy_n(part.values.begin() + run * c, run,
+                  latent.values.begin() + static_cast<std::ptrdiff_t>(latent.offset(c, first, 0, 0)));
+    return {};
+  };
+  if (Status status = model.vae().encode({recipe.rendered_frames, recipe.height, recipe.width}, source, sink,
+                                         context.artifacts.folder() / "incoming");
+      !status)
+    return status;
+  conditioning.condition = std::move(latent.values);
   return {};
 }
 

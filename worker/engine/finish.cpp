@@ -1,9 +1,9 @@
 // finish: a run of decoded frames becomes EXR files in the deliveries folder.
 //
 // Files appear whole or not at all and their bytes depend on the take only, so that a second attempt of the
-// same task writes the same files again.
+// same task writes the same files again. One frame lies in memory at a time.
 #include "worker/engine/delivery.h"
-#include "worker/picture/atomic_file.h"
+#include "worker/engine/take_frames.h"
 
 namespace rushes::worker {
 
@@ -11,34 +11,24 @@ Result<TaskOutcome> run_finish(const Task& task, StageContext& context) {
   if (task.frames.length() <= 0 || task.frames.end > task.recipe.frames)
     return fail(ErrorKind::kInvalid,
                 "frames: expected a run inside 0.." + std::to_string(task.recipe.frames));
-  auto clip = load_frames(task, context, task.take, task.frames);
-  if (!clip) return tl::unexpected(clip.error());
-  clip->fps = task.delivery.fps;
+  auto frames = TakeFrames::delivered(task, context, task.take);
+  if (!frames) return tl::unexpected(frames.error());
   auto critique = critique_of(task, context, task.take);
   if (!critique) return tl::unexpected(critique.error());
-  auto tags = delivery_tags(task, *critique);
-  if (!tags) return tl::unexpected(tags.error());
-  auto folder = delivery_folder(task, context);
-  if (!folder) return tl::unexpected(folder.error());
-  auto volume = volume_of(task, context);
-  if (!volume) return tl::unexpected(volume.error());
-  const auto made = windows_of_frames(task, volume->stride_t);
+  auto files = FrameFiles::create(task, context, *critique);
+  if (!files) return tl::unexpected(files.error());
   TaskOutcome outcome;
   nlohmann::json written = nlohmann::json::array();
-  for (int i = 0; i < clip->frames; ++i) {
-    const int frame = task.frames.begin + i;
-    const ClipView view = ClipView(*clip).one(i);
-    auto bytes =
-        encode_exr(view, *tags, made[static_cast<std::size_t>(frame)], frame, task.delivery.start_frame);
-    if (!bytes) return tl::unexpected(bytes.error());
-    const std::string name =
-        exr_file_name(task.shot, task.delivery.version, task.delivery.start_frame + frame);
-    if (Status status = write_file((*folder / name).string(), *bytes); !status)
-      return tl::unexpected(status.error());
-    outcome.files.push_back(task.delivery.folder + "/" + name);
-    written.push_back({{"file", outcome.files.back()}, {"pixels", to_hex(hash_pixels(view))}});
-    if (Status status = step_done(context, static_cast<double>(i + 1) / clip->frames, "frame " + name);
-        !status)
+  for (int frame = task.frames.begin; frame < task.frames.end; ++frame) {
+    auto picture = frames->read({frame, frame + 1});
+    if (!picture) return tl::unexpected(picture.error());
+    picture->fps = task.delivery.fps;
+    auto file = files->write(*picture, frame);
+    if (!file) return tl::unexpected(file.error());
+    outcome.files.push_back(*file);
+    written.push_back({{"file", *file}, {"pixels", to_hex(hash_pixels(*picture))}});
+    const double done = static_cast<double>(frame + 1 - task.frames.begin) / task.frames.length();
+    if (Status status = step_done(context, done, "frame " + *file); !status)
       return tl::unexpected(status.error());
   }
   const std::string text = written.dump();

@@ -21,11 +21,7 @@ Models::Models(const EngineOptions& options, std::unique_ptr<kernels::Backend> c
       pixels_(std::move(pixels)),
       numeric_class_(compute_->numeric_class() + "+" + pixels_->numeric_class()) {}
 
-Result<Model*> Models::get(const TaskRecipe& recipe) {
-  if (!recipe.numeric_class.empty() && recipe.numeric_class != numeric_class_)
-    return fail(ErrorKind::kInvalid, "the take belongs to numeric class " + recipe.numeric_class +
-                                         ", this engine is " + numeric_class_);
-  if (model_ && loaded_ == recipe.model_digest) return model_.get();
+Result<config::ModelManifest> Models::manifest(const TaskRecipe& recipe) const {
   auto manifest = config::find_model(recipe.model, roots_);
   if (!manifest) return tl::unexpected(manifest.error());
   const std::string expected = to_hex(recipe.model_digest),
@@ -34,9 +30,19 @@ Result<Model*> Models::get(const TaskRecipe& recipe) {
     return fail(ErrorKind::kCorrupt, "model " + recipe.model + ": the take was planned with digest " +
                                          expected.substr(0, 12) + ", this host has " + found.substr(0, 12) +
                                          "; install the same files on every host");
-  if (Status status = config::verify_digests(*manifest); !status) return tl::unexpected(status.error());
+  return *manifest;
+}
+
+Result<Model*> Models::get(const TaskRecipe& recipe) {
+  if (!recipe.numeric_class.empty() && recipe.numeric_class != numeric_class_)
+    return fail(ErrorKind::kInvalid, "the take belongs to numeric class " + recipe.numeric_class +
+                                         ", this engine is " + numeric_class_);
+  if (model_ && loaded_ == recipe.model_digest) return model_.get();
+  auto found = manifest(recipe);
+  if (!found) return tl::unexpected(found.error());
+  if (Status status = config::verify_digests(*found); !status) return tl::unexpected(status.error());
   model_.reset();
-  auto model = Model::open(*manifest, *compute_, *pixels_);
+  auto model = Model::open(*found, *compute_, *pixels_);
   if (!model) return tl::unexpected(model.error());
   model_ = std::move(*model);
   loaded_ = recipe.model_digest;

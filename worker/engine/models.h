@@ -38,6 +38,9 @@ class Models {
   // Error: kNotFound (no such model here), kCorrupt (digest differs, weights unreadable), kInvalid (the
   // recipe was made for another numeric class).
   Result<Model*> get(const TaskRecipe& recipe);
+  // What the model says about itself, for stages that compute no tensors: no weights are loaded or verified.
+  // Error: kNotFound, kCorrupt (digest differs).
+  Result<config::ModelManifest> manifest(const TaskRecipe& recipe) const;
 
  private:
   Models(const EngineOptions& options, std::unique_ptr<kernels::Backend> compute,

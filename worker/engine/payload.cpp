@@ -1,6 +1,7 @@
 #include "worker/engine/payload.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cstring>
 
 #include "worker/model/safetensors.h"
@@ -15,7 +16,7 @@ std::vector<std::int64_t> shape_of(int channels, const Region& region) {
 }
 
 Result<TensorFile> open(std::span<const std::byte> bytes, const std::string& label) {
-  return TensorFile::from_bytes(std::vector<std::byte>(bytes.begin(), bytes.end()), label);
+  return TensorFile::over(bytes, label);
 }
 
 Result<int> number(const TensorFile& file, const char* key) {
@@ -32,29 +33,37 @@ bool is_box(const std::vector<std::int64_t>& shape, std::size_t rank) {
                                              [](std::int64_t size) { return size >= 1 && size <= 1 << 24; });
 }
 
-// A tensor of the given name as floats, of exactly `count` values.
-Result<std::vector<float>> values_of(const TensorFile& file, const std::string& name, std::size_t count) {
-  auto values = file.floats(name);
-  if (!values) return tl::unexpected(values.error());
-  if (values->size() != count)
+// A tensor of the given name as floats where they lie, of exactly `count` values.
+Result<std::span<const float>> values_in_place(const TensorFile& file, const std::string& name,
+                                               std::size_t count) {
+  auto values = file.floats_in_place(name);
+  if (values && values->size() != count)
     return fail(ErrorKind::kCorrupt, file.path() + ": " + name + ": expected " + std::to_string(count) +
                                          " values, found " + std::to_string(values->size()));
   return values;
 }
 
-Status read_history(const TensorFile& file, std::size_t count, SamplerState& state) {
+Status read_history(const TensorFile& file, std::size_t count, LatentView& latents) {
   auto step = number(file, "step");
   auto order = number(file, "order");
   if (!step || !order) return tl::unexpected(step ? order.error() : step.error());
-  state.step = *step;
-  state.order = *order;
+  latents.step = *step;
+  latents.order = *order;
   for (const auto& [name, tensor] : file.tensors()) {
     if (name.rfind(kHistory, 0) != 0) continue;
-    auto values = values_of(file, name, count);
+    auto values = values_in_place(file, name, count);
     if (!values) return tl::unexpected(values.error());
-    state.arrays[name.substr(std::strlen(kHistory))] = std::move(*values);
+    latents.history[name.substr(std::strlen(kHistory))] = *values;
   }
   return {};
+}
+
+std::map<std::string, std::string> latent_metadata(const Region& region, const SamplerState& sampler) {
+  return {{"t", std::to_string(region.t.begin)},
+          {"y", std::to_string(region.rect.y)},
+          {"x", std::to_string(region.rect.x)},
+          {"step", std::to_string(sampler.step)},
+          {"order", std::to_string(sampler.order)}};
 }
 
 }  // namespace
@@ -65,14 +74,14 @@ Result<std::vector<std::byte>> write_latents(const Latents& latents) {
   if (!latents.preview.empty()) tensors.push_back(float_tensor("preview", shape, latents.preview));
   for (const auto& [name, values] : latents.sampler.arrays)
     tensors.push_back(float_tensor(kHistory + name, shape, values));
-  return write_tensors(std::move(tensors), {{"t", std::to_string(latents.region.t.begin)},
-                                            {"y", std::to_string(latents.region.rect.y)},
-                                            {"x", std::to_string(latents.region.rect.x)},
-                                            {"step", std::to_string(latents.sampler.step)},
-                                            {"order", std::to_string(latents.sampler.order)}});
+  return write_tensors(std::move(tensors), latent_metadata(latents.region, latents.sampler));
 }
 
-Result<Latents> read_latents(std::span<const std::byte> bytes, const std::string& label) {
+Result<std::vector<std::byte>> guide_header(int channels, const Region& region) {
+  return write_header("latent", StoredType::kF32, shape_of(channels, region), latent_metadata(region, {}));
+}
+
+Result<LatentView> read_latents(std::span<const std::byte> bytes, const std::string& label) {
   auto file = open(bytes, label);
   if (!file) return tl::unexpected(file.error());
   auto tensor = file->get("latent");
@@ -83,21 +92,20 @@ Result<Latents> read_latents(std::span<const std::byte> bytes, const std::string
   auto y = number(*file, "y");
   auto x = number(*file, "x");
   if (!t || !y || !x) return fail(ErrorKind::kCorrupt, label + ": latent: no position");
-  Latents latents;
+  LatentView latents;
   latents.channels = static_cast<int>(shape[0]);
   latents.region = {{*t, *t + static_cast<int>(shape[1])},
                     {*y, *x, static_cast<int>(shape[2]), static_cast<int>(shape[3])}};
   const std::size_t count = latents.region.volume() * static_cast<std::size_t>(latents.channels);
-  auto values = values_of(*file, "latent", count);
+  auto values = values_in_place(*file, "latent", count);
   if (!values) return tl::unexpected(values.error());
-  latents.values = std::move(*values);
+  latents.values = *values;
   if (file->has("preview")) {
-    auto preview = values_of(*file, "preview", count);
+    auto preview = values_in_place(*file, "preview", count);
     if (!preview) return tl::unexpected(preview.error());
-    latents.preview = std::move(*preview);
+    latents.preview = *preview;
   }
-  if (Status history = read_history(*file, count, latents.sampler); !history)
-    return tl::unexpected(history.error());
+  if (Status history = read_history(*file, count, latents); !history) return tl::unexpected(history.error());
   return latents;
 }
 
@@ -145,21 +153,30 @@ Result<Conditioning> read_conditioning(std::span<const std::byte> bytes, const s
   return conditioning;
 }
 
-Result<std::vector<std::byte>> write_pixels(const PixelTile& tile) {
-  std::vector<std::uint16_t> halves(tile.clip.pixels.size());
-  for (std::size_t i = 0; i < halves.size(); ++i) halves[i] = half_from_float(tile.clip.pixels[i]);
-  TensorToWrite pixels{"pixels",
-                       StoredType::kF16,
-                       {tile.clip.frames, tile.clip.height, tile.clip.width, kChannels},
-                       std::as_bytes(std::span(halves))};
-  return write_tensors({pixels}, {{"y", std::to_string(tile.y)},
-                                  {"x", std::to_string(tile.x)},
-                                  {"fps_numerator", std::to_string(tile.clip.fps.numerator)},
-                                  {"fps_denominator", std::to_string(tile.clip.fps.denominator)}});
+Result<std::vector<std::byte>> pixel_header(const PixelBox& box) {
+  return write_header("pixels", StoredType::kF16, {box.frames, box.height, box.width, kChannels},
+                      {{"y", std::to_string(box.y)},
+                       {"x", std::to_string(box.x)},
+                       {"fps_numerator", std::to_string(box.fps.numerator)},
+                       {"fps_denominator", std::to_string(box.fps.denominator)}});
 }
 
-Result<PixelTile> read_pixels(std::span<const std::byte> bytes, const std::string& label) {
-  auto file = open(bytes, label);
+std::vector<std::byte> half_bytes(ClipView frames) {
+  const std::size_t row_values = static_cast<std::size_t>(frames.width()) * kChannels;
+  std::vector<std::byte> bytes(row_values * static_cast<std::size_t>(frames.height()) *
+                               static_cast<std::size_t>(frames.frames()) * sizeof(std::uint16_t));
+  std::byte* out = bytes.data();
+  std::vector<std::uint16_t> halves(row_values);
+  for (int t = 0; t < frames.frames(); ++t)
+    for (int y = 0; y < frames.height(); ++y, out += row_values * sizeof(std::uint16_t)) {
+      std::transform(frames.row(t, y), frames.row(t, y) + row_values, halves.begin(), half_from_float);
+      std::memcpy(out, halves.data(), row_values * sizeof(std::uint16_t));
+    }
+  return bytes;
+}
+
+Result<PixelReader> PixelReader::open(std::span<const std::byte> bytes, const std::string& label) {
+  auto file = worker::open(bytes, label);
   if (!file) return tl::unexpected(file.error());
   auto tensor = file->get("pixels");
   if (!tensor) return tl::unexpected(tensor.error());
@@ -168,13 +185,36 @@ Result<PixelTile> read_pixels(std::span<const std::byte> bytes, const std::strin
   auto x = number(*file, "x");
   auto numerator = number(*file, "fps_numerator");
   auto denominator = number(*file, "fps_denominator");
-  if (!is_box(shape, 4) || shape[3] != kChannels || !y || !x || !numerator || !denominator)
-    return fail(ErrorKind::kCorrupt, label + ": pixels: expected [T, H, W, 3] with position and rate");
-  auto clip = make_clip(static_cast<int>(shape[2]), static_cast<int>(shape[1]), static_cast<int>(shape[0]),
-                        {*numerator, *denominator});
-  if (!clip) return with_context(clip.error(), label);
-  widen(**tensor, clip->pixels);
-  return PixelTile{*y, *x, std::move(*clip)};
+  if (!is_box(shape, 4) || shape[3] != kChannels || (*tensor)->type != StoredType::kF16 || !y || !x ||
+      !numerator || !denominator || *numerator < 1 || *denominator < 1)
+    return fail(ErrorKind::kCorrupt, label + ": pixels: expected halves [T, H, W, 3] with position and rate");
+  PixelReader reader;
+  reader.box_ = {*y,
+                 *x,
+                 static_cast<int>(shape[1]),
+                 static_cast<int>(shape[2]),
+                 static_cast<int>(shape[0]),
+                 {*numerator, *denominator}};
+  if (reader.box_.height > kMaxPictureSide || reader.box_.width > kMaxPictureSide ||
+      reader.box_.frames > kMaxClipFrames)
+    return fail(ErrorKind::kCorrupt, label + ": pixels: expected sides of at most " +
+                                         std::to_string(kMaxPictureSide) + ", found " + shape_text(shape));
+  reader.halves_ = (*tensor)->data;
+  return reader;
+}
+
+void PixelReader::read_row(int t, int y, int x, int count, float* out) const {
+  assert(t >= 0 && t < box_.frames && y >= 0 && y < box_.height && x >= 0 && count >= 0 &&
+         x <= box_.width - count);
+  const std::size_t row =
+      static_cast<std::size_t>(t) * static_cast<std::size_t>(box_.height) + static_cast<std::size_t>(y);
+  const std::size_t first = row * static_cast<std::size_t>(box_.width) + static_cast<std::size_t>(x);
+  const std::byte* at = halves_.data() + first * kChannels * sizeof(std::uint16_t);
+  for (int i = 0; i < count * kChannels; ++i, at += sizeof(std::uint16_t)) {
+    std::uint16_t half = 0;
+    std::memcpy(&half, at, sizeof half);
+    out[i] = float_from_half(half);
+  }
 }
 
 }  // namespace rushes::worker

@@ -1,8 +1,11 @@
 #include "worker/engine/stage.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <chrono>
+#include <fstream>
+#include <string>
 
 #include "worker/engine/stages.h"
 
@@ -18,7 +21,14 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+// Forgets the process's peak, so that the next one read is of one task (proc(5), clear_refs).
+void reset_peak() { std::ofstream("/proc/self/clear_refs") << 5; }
+
+// Most resident bytes since reset_peak(); of the whole life of the process where it could not be reset.
 std::uint64_t peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string word; status >> word;)
+    if (std::uint64_t kilobytes = 0; word == "VmHWM:" && status >> kilobytes) return kilobytes * 1024;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
@@ -48,6 +58,7 @@ Result<TaskOutcome> run_stage(const Task& task, StageContext& context) {
 }  // namespace
 
 Result<TaskOutcome> run_task(const Task& task, StageContext& context) {
+  reset_peak();
   const double cpu_before = cpu_seconds();
   const auto begin = std::chrono::steady_clock::now();
   auto outcome = run_stage(task, context);
@@ -55,6 +66,7 @@ Result<TaskOutcome> run_task(const Task& task, StageContext& context) {
   outcome->compute_seconds = cpu_seconds() - cpu_before;
   outcome->wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   outcome->peak_memory_bytes = peak_memory();
+  ::malloc_trim(0);  // what this task held must not count as what the next one needs
   return outcome;
 }
 

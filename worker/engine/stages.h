@@ -29,15 +29,17 @@ std::vector<const TaskInput*> inputs_of(const Task& task, std::string_view role)
 // The only input of a role. Error: kInvalid when there is none or more than one.
 Result<const TaskInput*> input_of(const Task& task, std::string_view role);
 Result<Conditioning> load_conditioning(const Task& task, StageContext& context);
-Result<std::vector<Latents>> load_latents(const Task& task, StageContext& context,
-                                          std::string_view role = "latent");
+// An input of latents, mapped.
+struct LatentInput {
+  Mapped mapped;
+  LatentView view;  // of the mapped bytes
+};
+// The inputs of a role; all have `channels` channels.
+Result<std::vector<LatentInput>> load_latents(const Task& task, StageContext& context, int channels,
+                                              std::string_view role = "latent");
 
-// The frames [run) of `take` from its decoded tiles, cropped to the delivered rectangle. All values are
-// within half.
-Result<Clip> load_frames(const Task& task, StageContext& context, int take, Run run);
-
-// All rendered frames of the task's take at the draft level, not cropped.
-Result<Clip> load_rendered(const Task& task, StageContext& context);
+// "TASK: input ROLE DIGEST", for messages.
+std::string label_of(const Task& task, const TaskInput& input);
 
 // ---- outputs
 Status put_output(StageContext& context, const std::string& role, std::span<const std::byte> bytes,

@@ -258,6 +258,15 @@ Result<TensorFile> TensorFile::from_bytes(std::vector<std::byte> buffer, const s
   return file;
 }
 
+Result<TensorFile> TensorFile::over(std::span<const std::byte> borrowed, const std::string& label) {
+  auto bytes = std::make_shared<Bytes>();
+  bytes->view = borrowed;
+  TensorFile file;
+  file.path_ = label;
+  if (auto ok = file.add(std::move(bytes), label); !ok) return tl::unexpected(ok.error());
+  return file;
+}
+
 const StoredTensor* TensorFile::find(std::string_view name) const {
   const auto found = tensors_.find(name);
   return found == tensors_.end() ? nullptr : &found->second;
@@ -274,6 +283,17 @@ Result<std::vector<float>> TensorFile::floats(std::string_view name) const {
   std::vector<float> values(static_cast<std::size_t>((*tensor)->count()));
   widen(**tensor, values);
   return values;
+}
+
+Result<std::span<const float>> TensorFile::floats_in_place(std::string_view name) const {
+  auto tensor = get(name);
+  if (!tensor) return tl::unexpected(tensor.error());
+  const std::byte* at = (*tensor)->data.data();
+  if ((*tensor)->type != StoredType::kF32 || reinterpret_cast<std::uintptr_t>(at) % alignof(float) != 0)
+    return fail(ErrorKind::kCorrupt, path_ + ": tensor '" + std::string(name) +
+                                         "': expected aligned F32, found " +
+                                         std::string(stored_name((*tensor)->type)));
+  return std::span(reinterpret_cast<const float*>(at), static_cast<std::size_t>((*tensor)->count()));
 }
 
 Result<std::vector<std::int64_t>> TensorFile::integers(std::string_view name) const {
@@ -344,6 +364,32 @@ TensorToWrite integer_tensor(std::string name, std::vector<std::int64_t> shape,
   return {std::move(name), StoredType::kI64, std::move(shape), std::as_bytes(data)};
 }
 
+namespace {
+
+// The length of the header, and the header, padded so that the data behind it is aligned.
+std::vector<std::byte> header_bytes(const std::vector<HeaderEntry>& entries,
+                                    const std::map<std::string, std::string>& metadata) {
+  std::string header = format_header(entries, metadata);
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  std::vector<std::byte> bytes(8 + header.size());
+  const std::uint64_t length = header.size();
+  std::memcpy(bytes.data(), &length, 8);
+  std::memcpy(bytes.data() + 8, header.data(), header.size());
+  return bytes;
+}
+
+}  // namespace
+
+Result<std::vector<std::byte>> write_header(const std::string& name, StoredType type,
+                                            const std::vector<std::int64_t>& shape,
+                                            const std::map<std::string, std::string>& metadata) {
+  std::uint64_t size = stored_size(type);
+  for (const std::int64_t extent : shape)
+    if (extent < 0 || __builtin_mul_overflow(size, static_cast<std::uint64_t>(extent), &size))
+      return fail(ErrorKind::kInvalid, "tensor '" + name + "': shape " + shape_text(shape) + " has no size");
+  return header_bytes({{name, type, shape, 0, size}}, metadata);
+}
+
 Result<std::vector<std::byte>> write_tensors(std::vector<TensorToWrite> tensors,
                                              const std::map<std::string, std::string>& metadata) {
   std::sort(tensors.begin(), tensors.end(), [](const TensorToWrite& a, const TensorToWrite& b) {
@@ -361,14 +407,10 @@ Result<std::vector<std::byte>> write_tensors(std::vector<TensorToWrite> tensors,
     at = entry.end;
     entries.push_back(std::move(entry));
   }
-  std::string header = format_header(entries, metadata);
-  header.resize((header.size() + 7) / 8 * 8, ' ');
-
-  std::vector<std::byte> bytes(8 + header.size() + at);
-  const std::uint64_t length = header.size();
-  std::memcpy(bytes.data(), &length, 8);
-  std::memcpy(bytes.data() + 8, header.data(), header.size());
-  std::byte* out = bytes.data() + 8 + header.size();
+  std::vector<std::byte> bytes = header_bytes(entries, metadata);
+  const std::size_t begin = bytes.size();
+  bytes.resize(begin + at);
+  std::byte* out = bytes.data() + begin;
   for (const TensorToWrite& tensor : tensors) {
     if (!tensor.data.empty()) std::memcpy(out, tensor.data.data(), tensor.data.size());
     out += tensor.data.size();

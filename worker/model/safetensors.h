@@ -51,6 +51,9 @@ class TensorFile {
   static Result<TensorFile> open(const std::string& path);
   // The same checks on bytes in memory (an artifact); `label` stands for the file name in messages.
   static Result<TensorFile> from_bytes(std::vector<std::byte> bytes, const std::string& label);
+  // The same on bytes that the caller keeps for as long as this object lives (a mapped artifact): nothing is
+  // copied, and only the header is touched.
+  static Result<TensorFile> over(std::span<const std::byte> bytes, const std::string& label);
 
   const std::map<std::string, StoredTensor, std::less<>>& tensors() const { return tensors_; }
   const std::map<std::string, std::string, std::less<>>& metadata() const { return metadata_; }
@@ -64,10 +67,12 @@ class TensorFile {
   // Elements widened to float (F32, F16, BF16, F64, integers) or taken as int64 (integers and bool only).
   Result<std::vector<float>> floats(std::string_view name) const;
   Result<std::vector<std::int64_t>> integers(std::string_view name) const;
+  // The elements where they lie, valid while the file's bytes are. kCorrupt unless they are aligned F32.
+  Result<std::span<const float>> floats_in_place(std::string_view name) const;
   std::optional<std::string> meta(std::string_view key) const;
 
  private:
-  struct Bytes;  // a mapping or an owned buffer
+  struct Bytes;  // a mapping, an owned buffer or the caller's bytes
   Status add(std::shared_ptr<const Bytes> bytes, const std::string& label);
   static Result<TensorFile> open_index(const std::string& path);
 
@@ -96,6 +101,11 @@ TensorToWrite integer_tensor(std::string name, std::vector<std::int64_t> shape,
 // kInvalid: a duplicate or reserved name, or a shape that does not fit the data.
 Result<std::vector<std::byte>> write_tensors(std::vector<TensorToWrite> tensors,
                                              const std::map<std::string, std::string>& metadata);
+// What a file of one tensor begins with; the tensor's data follows it. For writers that make the data piece by
+// piece: the file is the one that write_tensors() makes.
+Result<std::vector<std::byte>> write_header(const std::string& name, StoredType type,
+                                            const std::vector<std::int64_t>& shape,
+                                            const std::map<std::string, std::string>& metadata);
 // Writes to a temporary name beside `path` and renames it. kExhausted when the disk does not take it.
 Status write_tensor_file(const std::string& path, std::vector<TensorToWrite> tensors,
                          const std::map<std::string, std::string>& metadata);

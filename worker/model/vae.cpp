@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "kernels/layout.h"
+#include "worker/model/vae_parts.h"
 
 namespace rushes::worker {
 
@@ -12,51 +13,6 @@ using kernels::Shape;
 using kernels::Tensor;
 
 namespace {
-
-constexpr std::int64_t kColours = 3;
-
-// A box in positions of one level's resolution, and the frame it lies in.
-struct Region {
-  std::int64_t top = 0, left = 0, bottom = 0, right = 0;
-
-  Region grown(std::int64_t reach, std::int64_t rows, std::int64_t columns) const {
-    return {std::max<std::int64_t>(0, top - reach), std::max<std::int64_t>(0, left - reach),
-            std::min(rows, bottom + reach), std::min(columns, right + reach)};
-  }
-  Region scaled(std::int64_t n) const { return {top * n, left * n, bottom * n, right * n}; }
-  bool operator==(const Region&) const = default;
-};
-
-// The part `to` of x, which covers `from`.
-Tensor crop(kernels::Backend& backend, const Tensor& x, const Region& from, const Region& to) {
-  if (from == to) return x;
-  const Tensor y = backend.empty(x.dtype(), {x.dim(0), to.bottom - to.top, to.right - to.left, x.dim(3)});
-  backend.copy_box(x, {0, to.top - from.top, to.left - from.left, 0}, y, {0, 0, 0, 0}, y.shape());
-  return y;
-}
-
-// Frames [first, first + count) of host video as a tensor [3, count, H, W].
-Tensor upload_frames(kernels::Backend& backend, const Volume& video, std::int64_t first, std::int64_t count) {
-  const std::int64_t area = video.rows * video.columns;
-  std::vector<float> part(static_cast<std::size_t>(video.channels * count * area));
-  for (std::int64_t c = 0; c < video.channels; ++c)
-    std::copy_n(video.values.begin() + static_cast<std::ptrdiff_t>(video.offset(c, first, 0, 0)),
-                count * area, part.begin() + c * count * area);
-  return backend.upload(kernels::host_tensor(part, {video.channels, count, video.rows, video.columns}));
-}
-
-void store_frames(const Volume& part, std::int64_t first, Volume& whole) {
-  const std::int64_t size = part.frames * part.rows * part.columns;
-  for (std::int64_t c = 0; c < part.channels; ++c)
-    std::copy_n(part.values.begin() + c * size, size,
-                whole.values.begin() + static_cast<std::ptrdiff_t>(whole.offset(c, first, 0, 0)));
-}
-
-Volume download_volume(kernels::Backend& backend, const Tensor& x) {
-  Volume volume = Volume::zeros(x.dim(0), x.dim(1), x.dim(2), x.dim(3));
-  backend.download(x, volume.values.data());
-  return volume;
-}
 
 std::int64_t stride_of(const std::vector<Level>& levels, bool time) {
   std::int64_t stride = 1;
@@ -101,6 +57,15 @@ void Vae::read(Weights& weights) {
     reach += 2 * static_cast<std::int64_t>(up_[i].blocks.size());
   }
   halo_ = reach;
+
+  // Forward the same: a halved row sees its two rows and the one behind them.
+  reach = 0;
+  for (std::size_t i = down_.size(); i-- > 0;) {
+    if (down_[i].resample) reach = 2 * reach + 1;
+    reach += 2 * static_cast<std::int64_t>(down_[i].blocks.size());
+  }
+  const std::int64_t rows_per_latent = space_stride_ / patch_;
+  encode_halo_ = (reach + 1 + rows_per_latent - 1) / rows_per_latent;
 }
 
 // Every layer takes what the one before gives: a file of matching names but foreign widths is refused here.
@@ -198,108 +163,38 @@ std::int64_t Vae::chunk_frames(std::size_t bytes_per_frame) const {
       1, static_cast<std::int64_t>(memory_limit_ / std::max<std::size_t>(1, bytes_per_frame)));
 }
 
-Result<Tensor> Vae::encode_chunk(Stream& stream, const Volume& video, std::int64_t first,
-                                 std::int64_t count) {
+std::size_t Vae::middle_bytes(std::int64_t width, const Extent& latent) const {
+  return static_cast<std::size_t>(8 * latent.rows * latent.columns * width) * sizeof(float);
+}
+
+std::size_t Vae::stream_bytes(const Extent& latent, std::int64_t box_rows, std::int64_t box_columns) const {
+  const std::int64_t rows = std::min(latent.rows, box_rows + 2 * halo_),
+                     columns = std::min(latent.columns, box_columns + 2 * halo_);
+  return std::max(middle_bytes(decoder_in_.conv->out_channels, latent), decode_bytes(1, rows, columns));
+}
+
+// The part of decoding that sees whole frames: [z, n, H, W] -> [n, H, W, C].
+Tensor Vae::run_decode_middle(Stream& stream, const Volume& latent) {
   kernels::Backend& backend = *backend_;
-  Tensor x = backend.empty(DType::kF32,
-                           {count, video.rows / patch_, video.columns / patch_, kColours * patch_ * patch_});
-  kernels::patchify_pixels(backend, upload_frames(backend, video, first, count), patch_, x);
-  x = run(stream, encoder_in_, x);
-  for (const Level& level : down_) {
-    Tensor shortcut;
-    if (level.averaged) {
-      const std::int64_t time = level.resample.time ? 2 : 1, space = level.resample ? 2 : 1;
-      shortcut = backend.empty(DType::kF32, {(x.dim(0) + time - 1) / time, x.dim(1) / space, x.dim(2) / space,
-                                             level.out_channels});
-      kernels::average_down(backend, x, time, space, shortcut);
-    }
-    x = run_blocks(stream, level, x);
-    if (level.resample) x = run_down(stream, level.resample, x);
-    if (level.averaged) backend.axpby(1.0f, x, 1.0f, shortcut, x);
-  }
-  x = run(stream, encoder_head_, run(stream, encoder_middle_, x));
-  const Tensor mu = backend.empty(DType::kF32, {x.dim(0), x.dim(1), x.dim(2), z_});
-  backend.linear(x, *quantise_, mu);
-  backend.channel_affine(mu, encode_scale_, encode_shift_, mu);
-  const Tensor out = backend.empty(DType::kF32, {z_, x.dim(0), x.dim(1), x.dim(2)});
-  kernels::to_channels_first(backend, mu, out);
-  return out;
+  const Tensor rows = backend.empty(DType::kF32, {latent.frames, latent.rows, latent.columns, z_});
+  kernels::to_channels_last(backend, backend.upload(kernels::host_tensor(latent.values, latent.shape())),
+                            rows);
+  backend.channel_affine(rows, decode_scale_, decode_shift_, rows);
+  const Tensor x = backend.empty(DType::kF32, rows.shape());
+  backend.linear(rows, *dequantise_, x);
+  return run(stream, decoder_middle_, run(stream, decoder_in_, x));
 }
 
-Result<Volume> Vae::encode(const Volume& video) {
-  if (!video.valid() || video.channels != kColours || (video.frames - 1) % time_stride_ ||
-      video.rows % space_stride_ || video.columns % space_stride_)
-    return fail(ErrorKind::kInvalid, "encode: expected video [3, " + std::to_string(time_stride_) +
-                                         "n+1, multiples of " + std::to_string(space_stride_) + "], found " +
-                                         shape_text(video.shape()));
-  return guarded("encode", [&]() -> Result<Volume> {
-    Volume latent = Volume::zeros(z_, (video.frames - 1) / time_stride_ + 1, video.rows / space_stride_,
-                                  video.columns / space_stride_);
-    // Per video frame: the first level's input, convolution buffer, inner and sum.
-    const std::int64_t widest = std::max(down_[0].widest, down_.size() > 1 ? down_[1].in_channels : 0);
-    const auto bytes =
-        static_cast<std::size_t>(5 * widest * (video.rows / patch_) * (video.columns / patch_) * 4);
-    const std::int64_t chunk = chunk_frames(bytes * static_cast<std::size_t>(time_stride_));
-    Stream stream(*backend_);
-    for (std::int64_t t = 0; t < latent.frames; t += chunk) {
-      stream.begin_chunk();
-      const std::int64_t n = std::min(chunk, latent.frames - t);
-      const std::int64_t first = t == 0 ? 0 : (t - 1) * time_stride_ + 1;
-      auto part = encode_chunk(stream, video, first, t == 0 ? frames_of(n) : n * time_stride_);
-      if (!part) return tl::unexpected(part.error());
-      store_frames(download_volume(*backend_, *part), t, latent);
-    }
-    return latent;
-  });
-}
-
-Result<MiddleFeatures> Vae::decode_middle(const Volume& latent) {
-  if (!latent.valid() || latent.channels != z_)
-    return fail(ErrorKind::kInvalid, "decode: expected a latent of " + std::to_string(z_) +
-                                         " channels, found " + shape_text(latent.shape()));
-  return guarded("decode", [&]() -> Result<MiddleFeatures> {
-    kernels::Backend& backend = *backend_;
-    const std::int64_t width = decoder_in_.conv->out_channels, area = latent.rows * latent.columns;
-    MiddleFeatures features{latent.frames, latent.rows, latent.columns, width, {}};
-    features.values.resize(static_cast<std::size_t>(latent.frames * area * width));
-    const std::int64_t chunk = chunk_frames(static_cast<std::size_t>(8 * area * width * 4));
-    Stream stream(backend);
-    for (std::int64_t t = 0; t < latent.frames; t += chunk) {
-      stream.begin_chunk();
-      const std::int64_t n = std::min(chunk, latent.frames - t);
-      const Tensor rows = backend.empty(DType::kF32, {n, latent.rows, latent.columns, z_});
-      kernels::to_channels_last(backend, upload_frames(backend, latent, t, n), rows);
-      backend.channel_affine(rows, decode_scale_, decode_shift_, rows);
-      Tensor x = backend.empty(DType::kF32, rows.shape());
-      backend.linear(rows, *dequantise_, x);
-      x = run(stream, decoder_middle_, run(stream, decoder_in_, x));
-      backend.download(x, features.values.data() + t * area * width);
-    }
-    return features;
-  });
-}
-
-// Latent frames [first, first + count) of `box`: crop with halo, levels that trim it, head, pixels.
-Volume Vae::decode_chunk(Stream& stream, const MiddleFeatures& features, const LatentBox& box,
-                         std::int64_t first, std::int64_t count) {
+// Features x of whole frames to the pixels of `box`: crop with halo, levels that trim it, head, pixels.
+Volume Vae::run_up_levels(Stream& stream, Tensor x, const Extent& latent, const FrameBox& box) {
   kernels::Backend& backend = *backend_;
-  std::int64_t rows = features.rows, columns = features.columns;
-  Region wanted{box.row, box.column, box.row + box.rows, box.column + box.columns};
-  Region held = wanted.grown(halo_, rows, columns);
-  Tensor x;
-  {
-    // Only the rows of the box travel to the device.
-    const std::int64_t line = columns * features.channels, height = held.bottom - held.top;
-    std::vector<float> part(static_cast<std::size_t>(count * height * line));
-    for (std::int64_t t = 0; t < count; ++t)
-      std::copy_n(features.values.begin() + ((first + t) * rows + held.top) * line, height * line,
-                  part.begin() + t * height * line);
-    x = backend.upload(kernels::host_tensor(part, {count, height, columns, features.channels}));
-    x = crop(backend, x, {held.top, 0, held.bottom, columns}, held);
-  }
+  std::int64_t rows = latent.rows, columns = latent.columns;
+  LevelBox wanted{box.row, box.column, box.row + box.rows, box.column + box.columns};
+  LevelBox held = wanted.grown(halo_, rows, columns);
+  x = crop(backend, x, {0, 0, rows, columns}, held);
   for (std::size_t i = 0; i < up_.size(); ++i) {
     const Level& level = up_[i];
-    const Region inner = wanted.grown(reach_[i], rows, columns);
+    const LevelBox inner = wanted.grown(reach_[i], rows, columns);
     Tensor shortcut;
     if (level.averaged) {
       const std::int64_t time = level.resample.time ? 2 : 1;
@@ -325,52 +220,58 @@ Volume Vae::decode_chunk(Stream& stream, const MiddleFeatures& features, const L
   return download_volume(backend, pixels);
 }
 
-// The box lies in the features, and the features are those of this decoder.
-Status Vae::check_box(const MiddleFeatures& f, const LatentBox& box) const {
-  const bool sound = f.frames > 0 && f.rows > 0 && f.columns > 0 &&
-                     f.channels == decoder_in_.conv->out_channels &&
-                     f.values.size() == static_cast<std::size_t>(f.frames * f.rows * f.columns * f.channels);
+// The box lies in the frame, and the frame is one.
+Status Vae::check_box(const Extent& latent, const FrameBox& box) const {
+  const bool sound = latent.frames > 0 && latent.rows > 0 && latent.columns > 0;
   if (!sound || box.row < 0 || box.column < 0 || box.rows < 1 || box.columns < 1 ||
-      box.row + box.rows > f.rows || box.column + box.columns > f.columns)
+      box.row + box.rows > latent.rows || box.column + box.columns > latent.columns)
     return fail(ErrorKind::kInvalid, "decode: the box " +
                                          shape_text(std::vector{box.row, box.column, box.rows, box.columns}) +
-                                         " does not fit features of " +
-                                         shape_text(std::vector{f.frames, f.rows, f.columns, f.channels}));
+                                         " does not fit a latent of " +
+                                         shape_text(std::vector{latent.frames, latent.rows, latent.columns}));
   return {};
 }
 
-Status Vae::decode_tile(const MiddleFeatures& f, const LatentBox& box, const FrameSink& sink) {
-  if (auto ok = check_box(f, box); !ok) return ok;
+Status Vae::decode(const Extent& latent, const FrameBox& box, const LatentSource& source,
+                   const FrameSink& sink) {
+  if (auto ok = check_box(latent, box); !ok) return ok;
   return guarded("decode", [&]() -> Status {
-    const std::int64_t rows = std::min(f.rows, box.rows + 2 * halo_),
-                       columns = std::min(f.columns, box.columns + 2 * halo_);
-    const std::int64_t chunk = chunk_frames(decode_bytes(1, rows, columns));
+    const std::int64_t chunk = chunk_frames(stream_bytes(latent, box.rows, box.columns));
     Stream stream(*backend_);
-    for (std::int64_t t = 0; t < f.frames; t += chunk) {
+    for (std::int64_t t = 0; t < latent.frames; t += chunk) {
       stream.begin_chunk();
-      const Volume part = decode_chunk(stream, f, box, t, std::min(chunk, f.frames - t));
-      if (auto ok = sink(t == 0 ? 0 : (t - 1) * time_stride_ + 1, part); !ok) return ok;
+      const std::int64_t n = std::min(chunk, latent.frames - t);
+      auto part = source(t, n);
+      if (!part) return tl::unexpected(part.error());
+      if (!part->valid() || part->shape() != Shape{z_, n, latent.rows, latent.columns})
+        return fail(ErrorKind::kInvalid, "decode: expected a latent of " + std::to_string(z_) +
+                                             " channels, found " + shape_text(part->shape()));
+      Tensor features = run_decode_middle(stream, *part);
+      *part = {};
+      const Volume pixels = run_up_levels(stream, std::move(features), latent, box);
+      if (auto ok = sink(t == 0 ? 0 : (t - 1) * time_stride_ + 1, pixels); !ok) return ok;
     }
     return {};
   });
 }
 
-Result<Volume> Vae::decode_tile(const MiddleFeatures& features, const LatentBox& box) {
-  if (auto ok = check_box(features, box); !ok) return tl::unexpected(ok.error());
-  Volume video = Volume::zeros(kColours, frames_of(features.frames), box.rows * space_stride_,
-                               box.columns * space_stride_);
+Result<Volume> Vae::decode(const Volume& latent) {
+  const Extent size{latent.frames, latent.rows, latent.columns};
+  if (!latent.valid() || latent.channels != z_)
+    return fail(ErrorKind::kInvalid, "decode: expected a latent of " + std::to_string(z_) +
+                                         " channels, found " + shape_text(latent.shape()));
+  Volume video = Volume::zeros(kColours, frames_of(latent.frames), latent.rows * space_stride_,
+                               latent.columns * space_stride_);
+  const auto source = [&](std::int64_t first, std::int64_t count) -> Result<Volume> {
+    return take_part(latent, first, count, {0, 0, latent.rows, latent.columns});
+  };
   const auto store = [&](std::int64_t first, const Volume& part) -> Status {
     store_frames(part, first, video);
     return {};
   };
-  if (auto ok = decode_tile(features, box, store); !ok) return tl::unexpected(ok.error());
+  if (auto ok = decode(size, {0, 0, latent.rows, latent.columns}, source, store); !ok)
+    return tl::unexpected(ok.error());
   return video;
-}
-
-Result<Volume> Vae::decode(const Volume& latent) {
-  auto features = decode_middle(latent);
-  if (!features) return tl::unexpected(features.error());
-  return decode_tile(*features, {0, 0, latent.rows, latent.columns});
 }
 
 }  // namespace rushes::worker

@@ -22,6 +22,7 @@ constexpr int kTextScale = 2;
 constexpr int kNumberScale = 2;
 constexpr int kTagPadding = 6;
 constexpr int kMaxRows = 64;
+constexpr std::size_t kMaxColumns = 16;
 
 Rgb8 tag_colour(const std::string& verdict) {
   if (verdict == "pass") return {58, 125, 68};
@@ -57,14 +58,16 @@ int thumbnail_height(ClipView clip, int width) {
   return static_cast<int>(std::clamp<std::int64_t>(height, 1, 4096));
 }
 
-Layout lay_out(const ContactSheet& sheet, const ContactOptions& options) {
+Layout lay_out(const ContactSheet& sheet) {
   Layout out;
+  int widest = 0;
   for (const ContactRow& row : sheet.rows) {
-    out.columns = std::max(out.columns, std::min(options.columns, row.clip.frames()));
-    out.row_heights.push_back(thumbnail_height(row.clip, options.thumbnail_width));
+    out.columns = std::max(out.columns, static_cast<int>(row.frames.size()));
+    out.row_heights.push_back(row.frames.front().image.height);
+    widest = std::max(widest, row.frames.front().image.width);
   }
   out.columns = std::max(out.columns, 2);  // room for the text
-  out.width = 2 * kMargin + out.columns * options.thumbnail_width + (out.columns - 1) * kGap;
+  out.width = 2 * kMargin + out.columns * widest + (out.columns - 1) * kGap;
   out.subtitle = wrap(sheet.subtitle, out.inner());
   out.header_height = kMargin + text_height(kTitleScale) + kGap +
                       static_cast<int>(out.subtitle.size()) * (text_height(kTextScale) + kGap);
@@ -105,33 +108,31 @@ void draw_label(Image8& page, const ContactRow& row, const Layout& layout, int y
   }
 }
 
-Status draw_frames(Image8& page, const ContactRow& row, const DisplayView& view,
-                   const ContactOptions& options, int y, int height) {
+void draw_frames(Image8& page, const ContactRow& row, int y) {
   int x = kMargin;
-  for (const int t : contact_frames(row.clip.frames(), options.columns)) {
-    auto image = thumbnail(row.clip, t, view, options.thumbnail_width);
-    if (!image) return with_context(image.error(), row.title);
-    draw_image(page, x, y, *image);
-    draw_text(page, x, y + height + 4, std::to_string(options.first_number + t), kSoft, kNumberScale);
-    x += options.thumbnail_width + kGap;
+  for (const ContactFrame& frame : row.frames) {
+    draw_image(page, x, y, frame.image);
+    draw_text(page, x, y + frame.image.height + 4, std::to_string(frame.number), kSoft, kNumberScale);
+    x += frame.image.width + kGap;
   }
-  return {};
 }
 
-Status check(const ContactSheet& sheet, const ContactOptions& options) {
+Status check(const ContactSheet& sheet) {
   if (sheet.rows.empty() || sheet.rows.size() > kMaxRows) {
     return fail(ErrorKind::kInvalid, "contact sheet: expected 1 to " + std::to_string(kMaxRows) +
                                          " takes, found " + std::to_string(sheet.rows.size()));
   }
-  if (options.columns < 1 || options.columns > 16 || options.thumbnail_width < 64 ||
-      options.thumbnail_width > 1024) {
-    return fail(ErrorKind::kInvalid, "contact sheet: expected 1 to 16 columns of 64 to 1024 pixels, found " +
-                                         std::to_string(options.columns) + " of " +
-                                         std::to_string(options.thumbnail_width));
-  }
   for (const ContactRow& row : sheet.rows) {
-    if (row.clip.empty())
-      return fail(ErrorKind::kInvalid, "contact sheet: " + row.title + ": expected frames, found none");
+    const auto fits = [&](const ContactFrame& frame) {
+      const Image8 &image = frame.image, &first = row.frames.front().image;
+      return image.width >= 1 && image.height >= 1 && image.width == first.width &&
+             image.height == first.height;
+    };
+    if (row.frames.empty() || row.frames.size() > kMaxColumns ||
+        !std::all_of(row.frames.begin(), row.frames.end(), fits))
+      return fail(ErrorKind::kInvalid, "contact sheet: " + row.title + ": expected 1 to " +
+                                           std::to_string(kMaxColumns) + " frames of one size, found " +
+                                           std::to_string(row.frames.size()));
   }
   return {};
 }
@@ -159,10 +160,9 @@ Result<Image8> thumbnail(ClipView clip, int t, const DisplayView& view, int widt
   return display_image(shrink_area(decode_clip(space, code), width, height), 0, view);
 }
 
-Result<Image8> draw_contact_sheet(const ContactSheet& sheet, const DisplayView& view,
-                                  const ContactOptions& options) {
-  if (auto status = check(sheet, options); !status) return tl::unexpected<Error>(status.error());
-  const Layout layout = lay_out(sheet, options);
+Result<Image8> draw_contact_sheet(const ContactSheet& sheet) {
+  if (auto status = check(sheet); !status) return tl::unexpected<Error>(status.error());
+  const Layout layout = lay_out(sheet);
   const int numbers = 4 + text_height(kNumberScale);
   int height = layout.header_height + kMargin;
   for (const int row : layout.row_heights) height += kRowGap + layout.row_label_height + row + numbers;
@@ -174,9 +174,7 @@ Result<Image8> draw_contact_sheet(const ContactSheet& sheet, const DisplayView& 
     y += kRowGap;
     draw_label(page, sheet.rows[i], layout, y);
     y += layout.row_label_height;
-    if (auto status = draw_frames(page, sheet.rows[i], view, options, y, layout.row_heights[i]); !status) {
-      return tl::unexpected<Error>(status.error());
-    }
+    draw_frames(page, sheet.rows[i], y);
     y += layout.row_heights[i] + numbers;
   }
   return page;

@@ -18,12 +18,18 @@
 
 namespace rushes::worker {
 
+// A picture in a row.
+struct ContactFrame {
+  int number = 0;  // shown under it
+  Image8 image;    // as thumbnail() makes it
+};
+
 struct ContactRow {
   std::string title;  // "take 2"
   std::string
       detail;  // "seed 1002 | score 0.91 | 1 finding: flicker, frames 12-18"; cut with "..." when too long
-  std::string verdict;  // "pass", "revise", "reject", "unknown" and anything else; empty: no tag
-  ClipView clip;        // at least one frame
+  std::string verdict;               // "pass", "revise", "reject", "unknown" and anything else; empty: no tag
+  std::vector<ContactFrame> frames;  // 1 to 16, from left to right, all of one size
 };
 
 struct ContactSheet {
@@ -32,21 +38,18 @@ struct ContactSheet {
   std::vector<ContactRow> rows;
 };
 
-struct ContactOptions {
-  int columns = 6;          // 1..16; a clip with fewer frames shows all it has
-  int first_number = 1001;  // number of a clip's first frame
-  int thumbnail_width =
-      320;  // pixels, 64..1024; small clips are enlarged (bicubic), large ones reduced (area)
-};
+inline constexpr int kContactColumns = 6;    // frames of a take that a sheet shows
+inline constexpr int kThumbnailWidth = 320;  // pixels
 
-Result<Image8> draw_contact_sheet(const ContactSheet& sheet, const DisplayView& view,
-                                  const ContactOptions& options = {});
+// The page is as wide as its longest row. Error: kInvalid for no rows, too many, or a row that breaks the
+// rules above.
+Result<Image8> draw_contact_sheet(const ContactSheet& sheet);
 
 // Which frames of a clip of `frames` frames a row of `columns` shows: evenly spaced, ends included.
 std::vector<int> contact_frames(int frames, int columns);
 
-// Frame t at the given width (height follows), through the view: enlarged bicubically in code values or
-// reduced by area in light.
+// Frame t at the given width (height follows), through the view: enlarged bicubically in code values (small
+// clips) or reduced by area in light (large ones).
 Result<Image8> thumbnail(ClipView clip, int t, const DisplayView& view, int width);
 
 }  // namespace rushes::worker

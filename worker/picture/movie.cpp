@@ -48,6 +48,8 @@ using Codec = std::unique_ptr<AVCodecContext, FreeCodec>;
 using Frame = std::unique_ptr<AVFrame, FreeFrame>;
 using Packet = std::unique_ptr<AVPacket, FreePacket>;
 
+constexpr std::int64_t kLookahead = std::int64_t{40} * 1920 * 1088;  // pixels
+
 // The library speaks to stderr by itself; what matters comes back as error values.
 void quiet() { av_log_set_level(AV_LOG_QUIET); }
 
@@ -93,6 +95,9 @@ Status MovieWriter::Impl::open_encoder(FrameRate fps, const MovieOptions& option
   codec->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
   av_opt_set(codec->priv_data, "preset", options.preset.c_str(), 0);
   av_opt_set(codec->priv_data, "crf", std::to_string(options.crf).c_str(), 0);
+  // x264 holds the pictures that it looks ahead: of large ones fewer than its 40.
+  if (const int pictures = static_cast<int>(kLookahead / (std::int64_t{width} * height)); pictures < 40)
+    av_opt_set(codec->priv_data, "rc-lookahead", std::to_string(std::max(pictures, 8)).c_str(), 0);
   if (const int code = avcodec_open2(codec.get(), encoder, nullptr); code < 0) {
     return av_error(path, "open the H.264 encoder", code);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cmath>
+#include <span>
 #include <vector>
 
 namespace rushes::worker {
@@ -58,15 +59,20 @@ std::vector<Taps> area_taps(int input, int output) {
   return all;
 }
 
-// Rows first, then columns.
-Clip resample(ClipView clip, const std::vector<Taps>& across, const std::vector<Taps>& down) {
+// Rows first, then columns; of the rows only those that the columns sum.
+Clip resample(ClipView clip, std::span<const Taps> across, std::span<const Taps> down) {
   Clip out(static_cast<int>(across.size()), static_cast<int>(down.size()), clip.frames(), clip.fps());
   const std::size_t row_values = out.row_values();
-  std::vector<float> narrow(row_values * static_cast<std::size_t>(clip.height()));
+  std::size_t first = static_cast<std::size_t>(clip.height()), last = 0;
+  for (const Taps& taps : down) {
+    first = std::min(first, *std::min_element(taps.index.begin(), taps.index.end()));
+    last = std::max(last, *std::max_element(taps.index.begin(), taps.index.end()));
+  }
+  std::vector<float> narrow(row_values * (last + 1 - first));
   for (int t = 0; t < clip.frames(); ++t) {
-    for (int y = 0; y < clip.height(); ++y) {
-      const float* source = clip.row(t, y);
-      float* target = narrow.data() + static_cast<std::size_t>(y) * row_values;
+    for (std::size_t y = first; y <= last; ++y) {
+      const float* source = clip.row(t, static_cast<int>(y));
+      float* target = narrow.data() + (y - first) * row_values;
       for (const Taps& taps : across) {
         float sum[kChannels] = {0.0F, 0.0F, 0.0F};
         for (std::size_t k = 0; k < taps.index.size(); ++k) {
@@ -80,7 +86,7 @@ Clip resample(ClipView clip, const std::vector<Taps>& across, const std::vector<
       const Taps& taps = down[static_cast<std::size_t>(y)];
       float* target = out.at(t, y, 0);
       for (std::size_t k = 0; k < taps.index.size(); ++k) {
-        const float* source = narrow.data() + taps.index[k] * row_values;
+        const float* source = narrow.data() + (taps.index[k] - first) * row_values;
         const float weight = taps.weight[k];
         for (std::size_t x = 0; x < row_values; ++x) target[x] += weight * source[x];
       }
@@ -96,10 +102,17 @@ Clip resize_bicubic(ClipView clip, int width, int height, Cubic cubic) {
   return resample(clip, cubic_taps(clip.width(), width, cubic), cubic_taps(clip.height(), height, cubic));
 }
 
-Clip enlarge_light(ClipView light, int factor, Cubic cubic, WorkingSpace space) {
-  assert(factor >= 1);
+Clip enlarge_light(ClipView light, int factor, Cubic cubic, WorkingSpace space, const PictureArea& area) {
+  assert(factor >= 1 && area.x >= 0 && area.y >= 0 && area.width >= 1 && area.height >= 1);
+  const int width = light.width() * factor, height = light.height() * factor;
+  assert(area.x <= width - area.width && area.y <= height - area.height);
+  const auto across = cubic_taps(light.width(), width, cubic),
+             down = cubic_taps(light.height(), height, cubic);
+  const auto part = [](const std::vector<Taps>& taps, int first, int count) {
+    return std::span(taps).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
+  };
   Clip out =
-      resize_bicubic(encode_clip(space, light), light.width() * factor, light.height() * factor, cubic);
+      resample(encode_clip(space, light), part(across, area.x, area.width), part(down, area.y, area.height));
   decode_pixels(space, out.pixels.data(), out.pixels.data(), out.pixels.size() / kChannels);
   return out;
 }

@@ -22,11 +22,16 @@ enum class Cubic {
 // Any size not smaller than the input's (asserted), on the values as they are.
 Clip resize_bicubic(ClipView clip, int width, int height, Cubic cubic);
 
+// A rectangle of a picture, in pixels.
+struct PictureArea {
+  int x = 0, y = 0, width = 0, height = 0;
+};
+
 // Scene light, enlarged by a whole factor in the code values of `space`, where a highlight next to a shadow
-// does not ring as it would in linear light. This is the guide that `enlarge` makes for `refine` (factor 4,
-// ACEScct).
-Clip enlarge_light(ClipView light, int factor, Cubic cubic = Cubic::kCatmullRom,
-                   WorkingSpace space = WorkingSpace::kAcescct);
+// does not ring as it would in linear light. This is the guide that `enlarge` makes for `refine`. `area` is the
+// part of the large picture that is computed and must lie inside it (asserted): bit for bit what the whole has
+// there.
+Clip enlarge_light(ClipView light, int factor, Cubic cubic, WorkingSpace space, const PictureArea& area);
 
 // Mean over the area that each output pixel covers, any size not larger than the input's (asserted). On scene
 // light this is what a larger sensor pixel would have seen.

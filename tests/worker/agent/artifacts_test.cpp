@@ -68,6 +68,41 @@ TEST(LocalArtifacts, ArrivingBytesAreCheckedBeforeTheyAreSeen) {
   EXPECT_EQ(text_of(*artifacts.open(digest)), "expected bytes");
 }
 
+TEST(LocalArtifacts, PiecesInAnyOrderBecomeOneArtifact) {
+  const test::Folder folder;
+  auto artifacts = open(folder);
+  {
+    auto dropped = artifacts.create("frames");
+    ASSERT_TRUE(dropped && dropped->append(as_span("never finished")));
+  }
+  EXPECT_EQ(incoming_files(folder), 0u);
+  auto in_order = artifacts.create("frames");
+  ASSERT_TRUE(in_order && in_order->append(as_span("header, ")) && in_order->append(as_span("frames")));
+  const auto stored = in_order->finish();
+  ASSERT_TRUE(stored) << stored.error().message;
+  EXPECT_EQ(stored->role, "frames");
+  EXPECT_EQ(stored->bytes, 14u);
+  EXPECT_EQ(stored->digest, storage::digest_of("header, frames"));
+  EXPECT_EQ(text_of(*artifacts.open(stored->digest)), "header, frames");
+
+  auto scattered = artifacts.create("guide");
+  ASSERT_TRUE(scattered && scattered->write_at(8, as_span("guide")) &&
+              scattered->write_at(0, as_span("header, ")));
+  EXPECT_EQ(scattered->finish()->digest, storage::digest_of("header, guide"));
+  auto large = artifacts.create("guide");
+  ASSERT_TRUE(large);
+  EXPECT_EQ(large->write_at(std::uint64_t{4} << 30, as_span("x")).error().kind, ErrorKind::kExhausted);
+}
+
+TEST(LocalArtifacts, DroppedPagesAreReadAgain) {
+  const test::Folder folder;
+  auto artifacts = open(folder);
+  const auto mapped = artifacts.open(artifacts.put("latent", as_span("some latents"))->digest);
+  ASSERT_TRUE(mapped);
+  mapped->drop_pages();
+  EXPECT_EQ(text_of(*mapped), "some latents");
+}
+
 TEST(LocalArtifacts, TheAgentCleansWhatACrashLeft) {
   const test::Folder folder;
   open(folder);

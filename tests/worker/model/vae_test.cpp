@@ -18,6 +18,34 @@ Volume pattern(std::int64_t c, std::int64_t t, std::int64_t h, std::int64_t w) {
   return volume;
 }
 
+// The pixels of a box, collected.
+Result<Volume> decode_box(Vae& vae, const Volume& latent, const FrameBox& box) {
+  const std::int64_t s = vae.space_stride();
+  Volume video = Volume::zeros(3, vae.frames_of(latent.frames), box.rows * s, box.columns * s);
+  const auto copy = [](const Volume& from, std::int64_t from_t, Volume& to, std::int64_t to_t,
+                       std::int64_t n) {
+    for (std::int64_t c = 0; c < from.channels; ++c)
+      std::copy_n(from.values.begin() + static_cast<std::ptrdiff_t>(from.offset(c, from_t, 0, 0)),
+                  n * from.rows * from.columns,
+                  to.values.begin() + static_cast<std::ptrdiff_t>(to.offset(c, to_t, 0, 0)));
+  };
+  std::int64_t given = 0;
+  const auto source = [&](std::int64_t first, std::int64_t count) -> Result<Volume> {
+    EXPECT_EQ(first, given);
+    given += count;
+    Volume part = Volume::zeros(latent.channels, count, latent.rows, latent.columns);
+    copy(latent, first, part, 0, count);
+    return part;
+  };
+  const auto sink = [&](std::int64_t first, const Volume& part) -> Status {
+    copy(part, 0, video, first, part.frames);
+    return {};
+  };
+  if (auto ok = vae.decode({latent.frames, latent.rows, latent.columns}, box, source, sink); !ok)
+    return tl::unexpected(ok.error());
+  return video;
+}
+
 class EveryForm : public ::testing::TestWithParam<std::tuple<bool, kernels::Precision>> {
  protected:
   void SetUp() override {
@@ -35,7 +63,8 @@ class EveryForm : public ::testing::TestWithParam<std::tuple<bool, kernels::Prec
 TEST_P(EveryForm, StridesComeFromTheWeights) {
   EXPECT_EQ(vae_->time_stride(), 4);
   EXPECT_EQ(vae_->space_stride(), std::get<0>(GetParam()) ? 16 : 8);
-  EXPECT_EQ(vae_->halo(), 13);  // wan.md 4.7
+  EXPECT_EQ(vae_->halo(), 13);
+  EXPECT_EQ(vae_->encode_halo(), 9);
 }
 
 TEST_P(EveryForm, ChunkLengthChangesNoBit) {
@@ -56,10 +85,9 @@ TEST_P(EveryForm, TilesAreTheWholeDecodeBitForBit) {
   const std::int64_t s = vae_->space_stride(), rows = 3, columns = 34;
   const Volume latent = pattern(4, 2, rows, columns);
   const auto whole = vae_->decode(latent);
-  const auto middle = vae_->decode_middle(latent);
-  ASSERT_TRUE(whole && middle);
-  for (const LatentBox& box : {LatentBox{0, 0, 3, 4}, LatentBox{1, 15, 1, 2}, LatentBox{0, 29, 3, 5}}) {
-    const auto tile = vae_->decode_tile(*middle, box);
+  ASSERT_TRUE(whole);
+  for (const FrameBox& box : {FrameBox{0, 0, 3, 4}, FrameBox{1, 15, 1, 2}, FrameBox{0, 29, 3, 5}}) {
+    const auto tile = decode_box(*vae_, latent, box);
     ASSERT_TRUE(tile) << tile.error().message;
     ASSERT_EQ(tile->shape(), (std::vector<std::int64_t>{3, 5, box.rows * s, box.columns * s}));
     std::size_t wrong = 0;
@@ -71,6 +99,17 @@ TEST_P(EveryForm, TilesAreTheWholeDecodeBitForBit) {
                      whole->values[whole->offset(c, t, box.row * s + y, box.column * s + x)];
     EXPECT_EQ(wrong, 0u) << "box at " << box.row << ", " << box.column;
   }
+}
+
+TEST_P(EveryForm, BoxesAreTheWholeEncodeBitForBit) {
+  const std::int64_t s = vae_->space_stride();
+  const Volume video = pattern(3, 5, 11 * s, 34 * s);
+  vae_->set_memory_limit(std::size_t{1} << 40);  // the whole frame at once
+  const auto whole = vae_->encode(video);
+  vae_->set_memory_limit(1);  // boxes of at most 8 latents a side
+  const auto boxes = vae_->encode(video);
+  ASSERT_TRUE(whole && boxes);
+  EXPECT_EQ(boxes->values, whole->values);
 }
 
 // A latent frame never looks ahead.
@@ -94,10 +133,11 @@ TEST_P(EveryForm, RefusesWhatDoesNotFit) {
   EXPECT_FALSE(vae_->encode(pattern(3, 5, s + 2, s)));  // rows
   EXPECT_FALSE(vae_->encode(pattern(4, 5, s, s)));      // channels
   EXPECT_FALSE(vae_->decode(pattern(3, 2, 2, 2)));
-  const auto middle = vae_->decode_middle(pattern(4, 1, 2, 2));
-  ASSERT_TRUE(middle);
-  EXPECT_FALSE(vae_->decode_tile(*middle, LatentBox{1, 0, 2, 2}));
-  EXPECT_FALSE(vae_->decode_tile(*middle, LatentBox{0, 0, 0, 2}));
+  const auto nothing = [](std::int64_t, std::int64_t) -> Result<Volume> { return Volume{}; };
+  const auto ignored = [](std::int64_t, const Volume&) -> Status { return {}; };
+  EXPECT_FALSE(vae_->decode({1, 2, 2}, {1, 0, 2, 2}, nothing, ignored));
+  EXPECT_FALSE(vae_->decode({1, 2, 2}, {0, 0, 0, 2}, nothing, ignored));
+  EXPECT_FALSE(vae_->decode({1, 2, 2}, {0, 0, 2, 2}, nothing, ignored));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EveryForm,

@@ -51,18 +51,23 @@ TEST(ContactSheet, ChoosesEvenlySpacedFrames) {
   EXPECT_EQ(contact_frames(9, 1), (std::vector<int>{4}));
 }
 
+std::vector<ContactFrame> row_of(const Clip& clip, const DisplayView& view) {
+  std::vector<ContactFrame> frames;
+  for (const int t : contact_frames(clip.frames, 4))
+    frames.push_back({1001 + t, *thumbnail(clip, t, view, 200)});
+  return frames;
+}
+
 TEST(ContactSheet, ShowsEveryTake) {
   const auto view = DisplayView::sdr(testing::ocio_config());
   ASSERT_TRUE(view);
   const Clip small = testing::rolling_ball(160, 90, 9);
   const Clip large = testing::rolling_ball(640, 360, 2);
-  ContactSheet sheet{"sh010",
-                     "a red ball rolls to the right",
-                     {{"take 1", "seed 7", "pass", small}, {"take 2", "", "", large}}};
-  ContactOptions options;
-  options.columns = 4;
-  options.thumbnail_width = 200;
-  const auto page = draw_contact_sheet(sheet, *view, options);
+  const ContactSheet sheet{
+      "sh010",
+      "a red ball rolls to the right",
+      {{"take 1", "seed 7", "pass", row_of(small, *view)}, {"take 2", "", "", row_of(large, *view)}}};
+  const auto page = draw_contact_sheet(sheet);
   ASSERT_TRUE(page) << page.error().message;
   EXPECT_EQ(page->width, 2 * 32 + 4 * 200 + 3 * 8);
   EXPECT_GT(page->height, 2 * 112);
@@ -82,14 +87,13 @@ TEST(ContactSheet, ShowsEveryTake) {
 }
 
 TEST(ContactSheet, RefusesWhatCannotBeShown) {
-  const auto view = DisplayView::sdr(testing::ocio_config());
-  ASSERT_TRUE(view);
-  EXPECT_FALSE(draw_contact_sheet({}, *view));
-  EXPECT_FALSE(draw_contact_sheet({"a", "", {{"take 1", "", "", ClipView()}}}, *view));
-  const Clip clip = testing::rolling_ball(16, 9, 2);
-  ContactOptions options;
-  options.columns = 0;
-  EXPECT_FALSE(draw_contact_sheet({"a", "", {{"take 1", "", "", clip}}}, *view, options));
+  EXPECT_FALSE(draw_contact_sheet({}));
+  EXPECT_FALSE(draw_contact_sheet({"a", "", {{"take 1", "", "", {}}}}));
+  EXPECT_FALSE(draw_contact_sheet({"a", "", {{"take 1", "", "", {{1001, Image8()}}}}}));
+  EXPECT_FALSE(
+      draw_contact_sheet({"a", "", {{"take 1", "", "", {{1001, Image8(8, 8)}, {1002, Image8(8, 4)}}}}}));
+  const std::vector<ContactFrame> many(17, {1001, Image8(8, 8)});
+  EXPECT_FALSE(draw_contact_sheet({"a", "", {{"take 1", "", "", many}}}));
 }
 
 }  // namespace

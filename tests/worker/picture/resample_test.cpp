@@ -34,11 +34,26 @@ TEST(Bicubic, SameSizeCatmullRomIsIdentity) {
   EXPECT_EQ(resize_bicubic(clip, 20, 11, Cubic::kCatmullRom).pixels, clip.pixels);
 }
 
+Clip enlarge(ClipView clip) {
+  return enlarge_light(clip, 4, Cubic::kCatmullRom, WorkingSpace::kAcescct,
+                       {0, 0, 4 * clip.width(), 4 * clip.height()});
+}
+
+TEST(EnlargeLight, APartIsThatOfTheWholeBitForBit) {
+  const Clip clip = testing::rolling_ball(24, 16, 2);
+  const Clip whole = enlarge(clip);
+  for (const PictureArea& area :
+       {PictureArea{0, 0, 5, 7}, PictureArea{33, 21, 40, 1}, PictureArea{95, 63, 1, 1}}) {
+    const Clip part = enlarge_light(clip, 4, Cubic::kCatmullRom, WorkingSpace::kAcescct, area);
+    EXPECT_EQ(part.pixels, ClipView(whole).crop(area.x, area.y, area.width, area.height).copy().pixels);
+  }
+}
+
 // A crop with enough around it gives the pixels of the whole: what tiles rely on.
 TEST(Bicubic, TilesWithAHaloAgreeExactly) {
   const Clip clip = testing::rolling_ball(24, 16, 1);
-  const Clip whole = enlarge_light(clip, 4);
-  const Clip part = enlarge_light(ClipView(clip).crop(6, 4, 12, 8), 4);
+  const Clip whole = enlarge(clip);
+  const Clip part = enlarge(ClipView(clip).crop(6, 4, 12, 8));
   for (int y = 8; y < 24; ++y) {
     for (int x = 8; x < 40; ++x) {
       for (int c = 0; c < 3; ++c) ASSERT_EQ(part.at(0, y, x)[c], whole.at(0, y + 16, x + 24)[c]);
@@ -51,7 +66,7 @@ TEST(EnlargeLight, HighlightsDoNotRingBelowBlack) {
   for (float& value : clip.pixels) value = 0.02F;
   for (int c = 0; c < 3; ++c) clip.at(0, 8, 8)[c] = 16.0F;
   const Clip linear = resize_bicubic(clip, 64, 64, Cubic::kCatmullRom);
-  const Clip code = enlarge_light(clip, 4);
+  const Clip code = enlarge(clip);
   EXPECT_LT(pixel_range(linear).min, -0.5F);
   EXPECT_GT(pixel_range(code).min, 0.0F);
   EXPECT_EQ(code.width, 64);
