@@ -81,6 +81,7 @@ struct OpenUpload {
   std::mutex mutex;
   Digest digest;
   std::uint64_t bytes = 0, received = 0;
+  bool direct = false;  // its chunks bypass the log
   DigestStream stream;
   std::string tail;  // bytes of the chunk that is not full yet
 };
@@ -128,7 +129,7 @@ class Vault::Impl {
     return tl::unexpected<Error>(to_error(status, what_));
   }
   std::shared_ptr<OpenUpload> lookup(Upload upload) const;
-  Status write_chunk(Upload upload, OpenUpload& open, std::string_view bytes, std::uint64_t end);
+  Status write_chunk(Upload upload, const OpenUpload& open, std::string_view bytes, std::uint64_t end);
   Status finish(Upload upload, OpenUpload& open);
   void drop_chunks(rocksdb::WriteBatch& writes, std::uint64_t upload) const;
   bool referenced(const Digest& digest) const;
@@ -184,6 +185,7 @@ Result<Vault::Upload> Vault::Impl::begin(const Digest& digest, std::uint64_t byt
   auto open = std::make_shared<OpenUpload>();
   open->digest = digest;
   open->bytes = bytes;
+  open->direct = bytes >= options_.direct_bytes;
   {
     std::lock_guard lock(mutex_);
     if (uploads_.size() >= options_.max_open_uploads)
@@ -192,7 +194,10 @@ Result<Vault::Upload> Vault::Impl::begin(const Digest& digest, std::uint64_t byt
     upload = next_upload_++;
     uploads_.emplace(upload, open);
   }
-  const auto marked = db().Put(rocksdb::WriteOptions(), family(0), upload_key(upload), "");
+  // Chunks that bypass the log may survive a crash alone: their mark must be there before them.
+  rocksdb::WriteOptions mark;
+  mark.sync = open->direct;
+  const auto marked = db().Put(mark, family(0), upload_key(upload), "");
   if (marked.ok()) return upload;
   std::lock_guard lock(mutex_);
   uploads_.erase(upload);
@@ -215,30 +220,33 @@ Result<std::uint64_t> Vault::Impl::add(Upload upload, std::uint64_t offset, std:
                                          std::to_string(open->bytes - open->received) +
                                          " bytes more, found offset " + std::to_string(offset) + " and " +
                                          std::to_string(bytes.size()) + " bytes");
-  // Stored chunks have one size whatever the size of the pieces that arrive.
+  // Stored chunks have one size whatever the size of the pieces that arrive; a whole one is not copied.
   std::string_view rest = bytes;
   std::string tail = open->tail;
   std::uint64_t stored = open->received - open->tail.size();
-  while (!rest.empty()) {
+  while (tail.size() + rest.size() >= kChunkBytes) {
     const auto piece = rest.substr(0, kChunkBytes - tail.size());
-    tail += piece;
-    rest.remove_prefix(piece.size());
-    if (tail.size() < kChunkBytes) break;
-    if (auto written = write_chunk(upload, *open, tail, stored + tail.size()); !written)
+    if (!tail.empty()) tail += piece;
+    const std::string_view chunk = tail.empty() ? piece : std::string_view(tail);
+    if (auto written = write_chunk(upload, *open, chunk, stored + kChunkBytes); !written)
       return tl::unexpected<Error>(written.error());
-    stored += tail.size();
+    rest.remove_prefix(piece.size());
+    stored += kChunkBytes;
     tail.clear();
   }
+  tail += rest;
   open->stream.update(bytes);
   open->received += bytes.size();
   open->tail = std::move(tail);
   return open->received;
 }
 
-Status Vault::Impl::write_chunk(Upload upload, OpenUpload&, std::string_view bytes, std::uint64_t end) {
+Status Vault::Impl::write_chunk(Upload upload, const OpenUpload& open, std::string_view bytes,
+                                std::uint64_t end) {
   const auto index = static_cast<std::uint32_t>((end - bytes.size()) / kChunkBytes);
-  const auto written =
-      db().Put(rocksdb::WriteOptions(), family(kChunks), chunk_key(upload, index), slice(bytes));
+  rocksdb::WriteOptions once;
+  once.disableWAL = open.direct;
+  const auto written = db().Put(once, family(kChunks), chunk_key(upload, index), slice(bytes));
   if (!written.ok()) return error(written);
   return {};
 }
@@ -270,6 +278,11 @@ Status Vault::Impl::finish(Upload upload, OpenUpload& open) {
     return fail(ErrorKind::kCorrupt, what_ + ": upload " + std::to_string(upload) + " was announced as " +
                                          to_hex(open.digest) + ", its bytes have the digest " +
                                          to_hex(found));
+  if (open.direct) {
+    // Files are synced when a flush makes them.
+    const auto flushed = db().Flush(rocksdb::FlushOptions(), family(kChunks));
+    if (!flushed.ok()) return error(flushed);
+  }
   std::lock_guard lock(commit_mutex_);
   auto present = find(open.digest);
   if (!present) return tl::unexpected<Error>(present.error());
@@ -284,7 +297,7 @@ Status Vault::Impl::finish(Upload upload, OpenUpload& open) {
     writes.Put(family(kArtifacts), slice(bytes_of(open.digest)),
                encode({open.bytes, upload, wall_microseconds()}));
   }
-  // The log is one file: syncing this batch makes every chunk written before it durable too.
+  // The log is one file: syncing this batch makes every chunk in it durable too.
   rocksdb::WriteOptions synced;
   synced.sync = true;
   const auto written = db().Write(synced, &writes);

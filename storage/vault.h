@@ -1,7 +1,8 @@
 // The vault: every artifact of the farm, addressed by the BLAKE2b-256 of its bytes.
 //
 // An upload is a run of chunks in order; commit() compares the digest and makes all of it durable with one
-// sync. What was not committed is never seen by a reader and is removed when the vault is opened again.
+// sync. Chunks of a large artifact bypass the log, so that frames are written once: its commit flushes them to
+// their files first. What was not committed is never seen by a reader and is removed when the vault is opened again.
 //
 //   family      key                       value
 //   artifacts   digest                    ArtifactInfo (vault.capnp)
@@ -36,6 +37,7 @@ namespace rushes::storage {
 struct VaultOptions {
   std::uint64_t max_artifact_bytes = kMaxArtifactBytes;
   std::size_t max_open_uploads = kMaxOpenUploads;
+  std::uint64_t direct_bytes = 32u << 20;  // artifacts from this size on bypass the log
   rocksdb::Env* env = nullptr;  // null: the machine's own; tests plant faults here
 };
 

@@ -15,6 +15,16 @@ constexpr std::size_t kMaxUploads = 128;
 constexpr std::size_t kMaxUploadsOfOne = 8;
 constexpr std::chrono::seconds kIdleUpload{120};  // an upload whose worker vanished
 
+// A message that owns the bytes: nothing is copied.
+zmq::message_t message_of(std::string bytes) {
+  auto owner = std::make_unique<std::string>(std::move(bytes));
+  zmq::message_t message(
+      owner->data(), owner->size(), [](void*, void* hint) { delete static_cast<std::string*>(hint); },
+      owner.get());
+  (void)owner.release();  // the message deletes it
+  return message;
+}
+
 }  // namespace
 
 struct ArtifactServer::Impl {
@@ -227,7 +237,7 @@ void ArtifactServer::Impl::reply(const std::string& id, std::uint64_t request, A
     const auto more = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
     if (socket.send(zmq::buffer(id), more) &&
         socket.send(zmq::buffer(*header), has_payload ? more : zmq::send_flags::dontwait) &&
-        (!has_payload || socket.send(zmq::buffer(answer.payload), zmq::send_flags::dontwait)))
+        (!has_payload || socket.send(message_of(std::move(answer.payload)), zmq::send_flags::dontwait)))
       return;
   } catch (const zmq::error_t& error) {
     if (error.num() != EHOSTUNREACH) spdlog::error("artifact socket: {}", error.what());

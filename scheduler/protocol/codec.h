@@ -25,7 +25,7 @@ constexpr std::size_t kMaxControlBytes = 64u << 10;
 constexpr std::size_t kMaxPipeBytes = kMaxControlBytes + 1024;  // a task or result with its envelope
 constexpr std::size_t kMaxChunkBytes = 1u << 20;
 constexpr std::uint64_t kMaxArtifactBytes = storage::kMaxArtifactBytes;
-constexpr std::size_t kChunksInFlight = 4;  // unanswered chunks or gets of one transfer
+constexpr std::size_t kChunksInFlight = 8;  // unanswered chunks or gets of one transfer
 constexpr int kMaxNesting = 12;
 
 constexpr std::size_t kMaxNameBytes = 64;  // worker, build, model, numeric class: [A-Za-z0-9][A-Za-z0-9._+-]*

@@ -6,6 +6,7 @@
 #include <rocksdb/db.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <functional>
 #include <thread>
 
@@ -166,6 +167,31 @@ TEST_F(VaultTest, CommitIsSynced) {
   const int before = disk_.syncs();
   ASSERT_TRUE(vault_->commit(upload));
   EXPECT_EQ(disk_.syncs() - before, 1);
+}
+
+// The child of the death test runs this test again from its start, so the parent's folder travels in its environment.
+TEST_F(VaultTest, WhatBypassesTheLogSurvivesAKill) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  constexpr const char* kFolder = "RUSHES_TEST_VAULT";
+  ::setenv(kFolder, (folder_.path() / "killed").c_str(), 0);
+  const VaultOptions options{.direct_bytes = 1};
+  const std::string kept = pattern(3 * kChunkBytes + 17), cut = pattern(3 * kChunkBytes, 5);
+  EXPECT_EXIT(
+      {
+        auto vault = Vault::open(std::getenv(kFolder), options);
+        const bool stored = vault && (*vault)->put(kept);
+        const auto upload = (*vault)->begin(digest_of(cut), cut.size());
+        const bool begun =
+            upload && (*vault)->add(*upload, 0, std::string_view(cut).substr(0, 2 * kChunkBytes));
+        std::_Exit(stored && begun ? 7 : 1);
+      },
+      testing::ExitedWithCode(7), "");
+  auto vault = Vault::open(std::getenv(kFolder), options);
+  ASSERT_TRUE(vault) << vault.error().message;
+  EXPECT_EQ((*vault)->read_all(digest_of(kept), 1 << 30).value(), kept);
+  EXPECT_FALSE((*vault)->contains(digest_of(cut)));
+  EXPECT_EQ((*vault)->put(cut).value(), digest_of(cut));
+  EXPECT_EQ((*vault)->read_all(digest_of(cut), 1 << 30).value(), cut);
 }
 
 TEST_F(VaultTest, AFullDiskIsSaidAndTheVaultRecovers) {

@@ -23,6 +23,7 @@ constexpr Command kCommands[] = {
      rushes::bench::bench_scheduler},
     {"wire", "control messages over CURVE", rushes::bench::bench_wire},
     {"storage", "the ledger: synced appends and replay", rushes::bench::bench_storage},
+    {"artifacts", "frames from a worker to the vault and back", rushes::bench::bench_artifacts},
     {"agents", "simulated workers (started by scheduler)", rushes::bench::bench_agents},
     {"tabletop", "how well the shipped model obeys captions", rushes::bench::bench_tabletop},
 };

@@ -5,7 +5,6 @@
 #include <CLI/CLI.hpp>
 
 #include <condition_variable>
-#include <cstdlib>
 #include <mutex>
 
 #include "storage/ledger.h"
@@ -13,6 +12,7 @@
 #include "tools/bench/agents.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/figures.h"
+#include "tools/bench/folder.h"
 
 namespace rushes::bench {
 namespace {
@@ -24,27 +24,6 @@ struct Options {
   int seconds = 2;  // of each measurement
   int bytes = 200;  // of one record
   bool json = false;
-};
-
-// A folder that goes away with its owner.
-class Folder {
- public:
-  static Result<Folder> make(const std::filesystem::path& parent) {
-    std::string name = (parent / "rushes-bench-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr)
-      return fail(ErrorKind::kDenied, parent.string() + ": no folder can be made there; choose --data");
-    return Folder(name);
-  }
-  Folder(Folder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ~Folder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  explicit Folder(std::filesystem::path path) : path_(std::move(path)) {}
-  std::filesystem::path path_;
 };
 
 double us_since(std::int64_t begin) { return static_cast<double>(monotonic_ns() - begin) * 1e-3; }
