@@ -23,6 +23,7 @@ using namespace rushes::scene;
 struct Options {
   std::uint64_t seed = 0;
   int count = 16, width = 160, height = 96, frames = 33, threads = 1, columns = 8;
+  bool textures = false;
   int crop_width = 0, crop_height = 0;  // a random part of the picture, aligned to 16 pixels; 0: the whole
   std::string out, sheet;
 };
@@ -39,6 +40,7 @@ Made make(const Options& options, int index) {
   made.scene = random_scene(random);
   made.casual = caption(made.scene, random, Detail::kCasual);
   made.full = caption(made.scene, random, Detail::kFull);
+  if (options.textures) add_texture(made.scene, random);
   made.view = View::whole(options.width, options.height);
   if (options.crop_width > 0) {
     const auto place = [&](int whole, int crop) {
@@ -66,6 +68,7 @@ nlohmann::json describe(const Made& made) {
           {"material", name(kMaterialNames, s.material)},
           {"emission", s.material == Material::kEmissive ? s.emission : 0.0},
           {"size", name(kSizeNames, s.size)},
+          {"texture", name(kTextureNames, s.texture)},
           {"motion", name(kMotionNames, s.motion)},
           {"camera", name(kCameraNames, s.camera)},
           {"companion", s.companion.has_value()},
@@ -150,6 +153,7 @@ int main(int argc, char** argv) {
   app.add_option("--crop-width", options.crop_width,
                  "write only a random part this wide, aligned to 16 pixels");
   app.add_option("--crop-height", options.crop_height, "height of that part");
+  app.add_flag("--textures", options.textures, "give two objects of three stripes, checks or spots");
   app.add_option("--out", options.out, "raw uint16 ACEScct codes; captions go to FILE.jsonl");
   app.add_option("--sheet", options.sheet, "PNG contact sheet: first, middle and last frame of every clip");
   app.add_option("--columns", options.columns, "pictures per row of the sheet")->check(CLI::Range(1, 64));

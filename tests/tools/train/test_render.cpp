@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "tools/train/scene/render.h"
@@ -30,6 +31,37 @@ TEST(Render, CropIsThatPartOfTheWhole) {
       differing += part.pixel(0, y, x)[1] != whole.pixel(0, y + 16, x + 32)[1] ? 1 : 0;
   }
   EXPECT_EQ(differing, 0);
+}
+
+// A texture darkens a part of the object, which moves with it, and nothing else of the picture.
+TEST(Render, TexturesLieOnTheObject) {
+  for (const Texture texture : {Texture::kStripes, Texture::kChecks, Texture::kSpots}) {
+    Scene scene;
+    scene.shape = Shape::kCube;
+    scene.motion = Motion::kRight;
+    const Clip plain = render(scene, 2, View{});
+    scene.texture = texture;
+    const Clip clip = render(scene, 2, View{});
+    std::array<double, 2> centre{};
+    for (int f = 0; f < 2; ++f) {
+      int dark = 0, object = 0;
+      const Clip empty = render_empty(scene.light, scene.place, camera_pose(scene, f), View{});
+      for (int y = 0; y < clip.height; ++y) {
+        for (int x = 0; x < clip.width; ++x) {
+          const float before = plain.pixel(f, y, x)[0], after = clip.pixel(f, y, x)[0];
+          if (plain.pixel(f, y, x)[0] > 1.5f * empty.pixel(0, y, x)[0]) ++object;
+          ASSERT_LE(after, before * 1.0001f);
+          if (after > 0.6f * before) continue;
+          ++dark;
+          centre[static_cast<std::size_t>(f)] += x;
+        }
+      }
+      EXPECT_GT(dark, object / 20);
+      EXPECT_LT(dark, object);
+      centre[static_cast<std::size_t>(f)] /= dark;
+    }
+    EXPECT_GT(centre[1] - centre[0], 20);
+  }
 }
 
 TEST(Render, LightIsFiniteAndNeverNegative) {

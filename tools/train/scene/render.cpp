@@ -77,6 +77,13 @@ struct Body {
   Vec base;
   float scale = 1;
   float turn_cos = 1, turn_sin = 0;
+  Texture texture = Texture::kPlain;
+  float cells = 4, depth = 1;  // of the texture
+
+  Vec turned(Vec v) const { return {turn_cos * v.x - turn_sin * v.z, v.y, turn_sin * v.x + turn_cos * v.z}; }
+  Vec turned_back(Vec v) const {
+    return {turn_cos * v.x + turn_sin * v.z, v.y, -turn_sin * v.x + turn_cos * v.z};
+  }
 };
 
 float height_of(Shape shape) {
@@ -104,6 +111,27 @@ float radius_of(Shape shape) {
       break;
   }
   return 0.36f;
+}
+
+// Whether the texture is dark at a point in the body's own units. The pattern fills space, so that every face cuts
+// it; the offset keeps the borders of cells off the faces of a cube.
+bool dark_at(const Body& body, Vec p) {
+  const Vec q = p * body.cells + Vec{0.37f, 0.37f, 0.37f};
+  const auto odd = [](float v) { return (static_cast<int>(std::floor(v)) & 1) != 0; };
+  switch (body.texture) {
+    case Texture::kPlain:
+      return false;
+    case Texture::kStripes:
+      return odd(q.y + 0.6f * q.x);
+    case Texture::kChecks:
+      return odd(q.x) != (odd(q.y) != odd(q.z));
+    case Texture::kSpots: {
+      const Vec to{q.x * 0.5f - std::round(q.x * 0.5f), q.y * 0.5f - std::round(q.y * 0.5f),
+                   q.z * 0.5f - std::round(q.z * 0.5f)};
+      return dot(to, to) < 0.36f * 0.36f;
+    }
+  }
+  return false;
 }
 
 struct Hit {
@@ -323,8 +351,11 @@ class Painter {
     const float wall = ((place_ == Place::kTable ? kWall : kFar) + kCameraDistance) / d.z;
     const float floor = d.y < 0 ? -kCameraHeight / d.y : std::numeric_limits<float>::infinity();
     if (hit.t < std::min(wall, floor)) {
-      *surface = hit.surface;
-      return shade_body(bodies_[body], hit, normalise(d));
+      const Body& seen = bodies_[body];
+      const bool dark = dark_at(seen, seen.turned((eye + d * hit.t - seen.base) * (1 / seen.scale)));
+      *surface =
+          2 * hit.surface + (dark ? 1 : 0);  // the borders of cells are supersampled like those of faces
+      return shade_body(seen, hit, normalise(d)) * (dark ? seen.depth : 1.0f);
     }
     if (floor < wall) {
       *surface = 1;
@@ -339,15 +370,10 @@ class Painter {
   static void intersect(const Body& body, Vec eye, Vec d, Hit* hit, int id) {
     const float inverse = 1 / body.scale;
     const Vec o = (eye - body.base) * inverse, s = d * inverse;
-    const auto turn = [&](Vec v) {
-      return Vec{body.turn_cos * v.x - body.turn_sin * v.z, v.y, body.turn_sin * v.x + body.turn_cos * v.z};
-    };
-    const auto back = [&](Vec v) {
-      return Vec{body.turn_cos * v.x + body.turn_sin * v.z, v.y, -body.turn_sin * v.x + body.turn_cos * v.z};
-    };
     const float before = hit->t;
-    intersect_unit(body.shape, turn(o), turn(s), hit, id);
-    if (hit->t < before) hit->normal = back(hit->normal), hit->bulge = back(hit->bulge);
+    intersect_unit(body.shape, body.turned(o), body.turned(s), hit, id);
+    if (hit->t < before)
+      hit->normal = body.turned_back(hit->normal), hit->bulge = body.turned_back(hit->bulge);
   }
 
   Vec shade_body(const Body& body, const Hit& hit, Vec d) const {
@@ -447,7 +473,11 @@ std::vector<Body> bodies_at(const Scene& scene, double progress) {
   body.scale = static_cast<float>(scale);
   body.turn_cos = static_cast<float>(std::cos(scene.turn));
   body.turn_sin = static_cast<float>(std::sin(scene.turn));
+  if (scene.material != Material::kEmissive) body.texture = scene.texture;
+  body.cells = static_cast<float>(scene.texture_cells);
+  body.depth = static_cast<float>(scene.texture_depth);
   bodies.push_back(body);
+  body.texture = Texture::kPlain;
   if (scene.companion) {
     body.shape = scene.companion->shape;
     body.material = Material::kMatte;

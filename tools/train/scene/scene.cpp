@@ -70,4 +70,10 @@ Scene random_scene(Random& random) {
   return scene;
 }
 
+void add_texture(Scene& scene, Random& random) {
+  scene.texture = static_cast<Texture>(random.weighted(std::array{1.0, 0.7, 0.7, 0.6}.data(), 4));
+  scene.texture_cells = random.uniform(2.5, 6.0);
+  scene.texture_depth = random.uniform(0.15, 0.6);
+}
+
 }  // namespace rushes::scene

@@ -23,6 +23,7 @@ enum class Material { kMatte, kMetal, kEmissive };
 enum class Motion { kStill, kLeft, kRight, kUp, kToward, kAway };
 enum class CameraMove { kStatic, kPanLeft, kPanRight, kZoomIn, kZoomOut };
 enum class Size { kSmall, kMedium, kLarge };
+enum class Texture { kPlain, kStripes, kChecks, kSpots };
 
 inline constexpr std::array<std::string_view, 3> kLightNames{"day", "dusk", "night"};
 inline constexpr std::array<std::string_view, 2> kPlaceNames{"table", "ground"};
@@ -35,6 +36,7 @@ inline constexpr std::array<std::string_view, 6> kMotionNames{"still", "left",  
 inline constexpr std::array<std::string_view, 5> kCameraNames{"static", "pan left", "pan right", "zoom in",
                                                               "zoom out"};
 inline constexpr std::array<std::string_view, 3> kSizeNames{"small", "medium", "large"};
+inline constexpr std::array<std::string_view, 4> kTextureNames{"plain", "stripes", "checks", "spots"};
 
 // A deterministic stream of numbers (SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number
 // generators", OOPSLA 2014). The same seed gives the same scene on every machine.
@@ -73,9 +75,16 @@ struct Scene {
   double screen_offset = 0.0;  // where the middle of the object's way lies, units right of the centre
   double pace = 1.0;           // length of the motion and of the camera move, about 1
   double turn = 0.6;           // how far a cube is turned about the vertical, radians
+  // Two tones that are fixed to the main object and move with it. Glowing objects show none.
+  Texture texture = Texture::kPlain;
+  double texture_cells = 4.0;  // light and dark cells per unit of length
+  double texture_depth = 0.4;  // reflectance of the dark cells over that of the light ones
 };
 
 // A scene drawn from the training distribution.
 Scene random_scene(Random& random);
+
+// Gives two scenes of three a texture, which the captions do not name: more edges for what learns to see them.
+void add_texture(Scene& scene, Random& random);
 
 }  // namespace rushes::scene
