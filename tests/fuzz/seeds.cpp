@@ -125,9 +125,10 @@ void tensors(Seeds& seeds) {
   conditioning.mask.assign(4, 1.0F);
   conditioning.condition.assign(4, 1.0F);
   const auto keyed = write_conditioning(conditioning);
-  auto pixels = pixel_header({1, 2, 2, 2, 1, {24, 1}});
+  std::vector<std::byte> frames = *pixel_header({1, 2, 2, 2, 1, {24, 1}});
   const auto halves = half_bytes(*make_clip(2, 2, 1, {24, 1}));
-  pixels->insert(pixels->end(), halves.begin(), halves.end());
+  frames.insert(frames.end(), halves.begin(), halves.end());
+  const Result<std::vector<std::byte>> pixels = std::move(frames);
   for (const auto* bytes : {&plain, &rich, &text, &keyed, &pixels}) {
     seeds.keep_bytes("payload", **bytes);
     seeds.keep_bytes("safetensors", **bytes);
