@@ -12,7 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr std::array<std::string_view, 5> kRoles{"viewer", "guest", "artist", "supervisor", "admin"};
-// Stages of a take that a shared limit may name (storage/records.capnp).
+// Stages of a take that a shared limit may name (storage/records/records.capnp).
 const std::vector<std::string> kStageWords{"encode",  "denoise", "critique", "decode",
                                            "enlarge", "refine",  "finish",   "deliver"};
 constexpr Milliseconds kLongest = 24h * 30;

@@ -119,14 +119,14 @@ void Loop::post(Event event) {
 }
 
 void Loop::post(const std::string& worker, protocol::WorkerMessage message) {
-  std::optional<protocol::AttemptId> attempt;
+  std::optional<AttemptId> attempt;
   if (const auto* completed = std::get_if<protocol::Completed>(&message)) attempt = completed->id;
   auto said = to_event(worker, std::move(message));
   if (!said) {
     spdlog::warn("worker {}: {}", worker, said.error().message);
     if (!attempt) return;
     event::Failed failed;
-    static_cast<AttemptRef&>(failed) = {attempt->task, attempt->attempt, attempt->lease};
+    static_cast<AttemptId&>(failed) = {attempt->task, attempt->attempt, attempt->lease};
     failed.worker = worker;
     failed.kind = "artifact";
     failed.message = said.error().message;
@@ -151,10 +151,11 @@ Event Loop::checked(event::Completed completed) const {
                 std::to_string(output.bytes);
     if (missing.empty()) continue;
     event::Failed failed;
-    static_cast<AttemptRef&>(failed) = completed;
+    static_cast<AttemptId&>(failed) = completed;
     failed.worker = completed.worker;
     failed.kind = "artifact";
-    failed.message = "output " + output.role + " " + storage::to_hex(output.digest) + " " + missing;
+    failed.message = std::string("output ") + to_string(output.role) + " " + storage::to_hex(output.digest) +
+                     " " + missing;
     return failed;
   }
   return completed;
@@ -229,7 +230,7 @@ void Loop::decide_one(const Event& event, std::string_view log, Turn& turn) {
     const Bytes bytes = encode_record(record);
     turn.append.records.emplace_back(bytes.begin(), bytes.end());
     retain(record);
-    AttemptRef ref;
+    AttemptId ref;
     if (const auto* accepted = std::get_if<record::ResultAccepted>(&record)) ref = accepted->ref;
     if (const auto* ended = std::get_if<record::AttemptEnded>(&record)) ref = ended->ref;
     if (ref.task != 0 && !log.empty()) turn.append.logs.push_back({ref.task, ref.attempt, std::string(log)});

@@ -1,6 +1,6 @@
 #include "scheduler/translate.h"
 
-#include "scheduler/plan/vocabulary_codec.h"
+#include "storage/records/words_codec.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -12,13 +12,10 @@ struct Overloaded : Handlers... {
 template <class... Handlers>
 Overloaded(Handlers...) -> Overloaded<Handlers...>;
 
-AttemptRef ref_of(const protocol::AttemptId& id) { return {id.task, id.attempt, id.lease}; }
-protocol::AttemptId id_of(const AttemptRef& ref) { return {ref.task, ref.attempt, ref.lease}; }
-
 template <class T>
-T with_ref(const protocol::AttemptId& id) {
+T with_ref(const AttemptId& id) {
   T event;
-  static_cast<AttemptRef&>(event) = ref_of(id);
+  static_cast<AttemptId&>(event) = id;
   return event;
 }
 
@@ -32,7 +29,7 @@ event::Hello hello_of(const std::string& worker, protocol::Hello&& hello) {
   event.memory_bytes = hello.memory_bytes;
   event.numeric_classes = std::move(hello.numeric_classes);
   for (auto& model : hello.models) event.models.push_back({std::move(model.name), model.digest});
-  for (const auto& id : hello.running) event.running.push_back(ref_of(id));
+  for (const auto& id : hello.running) event.running.push_back(id);
   event.sequence = hello.sequence;
   return event;
 }
@@ -54,15 +51,6 @@ event::Heartbeat heartbeat_of(const std::string& worker, protocol::Heartbeat&& b
 
 }  // namespace
 
-Result<TaskResult> read_task_result(std::string_view bytes) {
-  return codec::guarded<TaskResult>("task result", [&]() -> Result<TaskResult> {
-    const auto words =
-        codec::aligned_words(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-    capnp::FlatArrayMessageReader message(words, {2 * words.size() + 1024, codec::kMaxNesting});
-    return codec::read(message.getRoot<records::TaskResult>());
-  });
-}
-
 Result<FromWorker> to_event(const std::string& worker, protocol::WorkerMessage message) {
   using Answer = Result<FromWorker>;
   return std::visit(Overloaded{
@@ -78,7 +66,7 @@ Result<FromWorker> to_event(const std::string& worker, protocol::WorkerMessage m
                           return FromWorker{std::move(event), {}};
                         },
                         [&](protocol::Completed& m) -> Answer {
-                          auto result = read_task_result(m.result);
+                          auto result = decode_result(m.result);
                           if (!result) return with_context(result.error(), to_string(m.id));
                           auto event = with_ref<event::Completed>(m.id);
                           event.worker = worker;
@@ -118,7 +106,7 @@ std::optional<std::pair<std::string, protocol::SchedulerMessage>> to_message(con
             m.lease_ms = c.lease_ms;
             m.first_lease = c.first_lease;
             m.sequence = c.sequence;
-            for (const auto& ref : c.stop) m.stop.push_back(id_of(ref));
+            for (const auto& ref : c.stop) m.stop.push_back(ref);
             return std::pair{c.worker, protocol::SchedulerMessage(std::move(m))};
           },
           [](const command::Refused& c) -> Answer {
@@ -129,14 +117,14 @@ std::optional<std::pair<std::string, protocol::SchedulerMessage>> to_message(con
           },
           [](const command::Assign& c) -> Answer {
             protocol::Assign m;
-            m.id = id_of(c);
+            m.id = AttemptId(c);
             m.lease_ms = c.lease_ms;
             m.no_progress_ms = c.no_progress_ms;
-            m.spec.assign(c.spec.begin(), c.spec.end());
+            m.spec = c.spec;
             return std::pair{c.worker, protocol::SchedulerMessage(std::move(m))};
           },
           [](const command::Revoke& c) -> Answer {
-            return std::pair{c.worker, protocol::SchedulerMessage(protocol::Revoke{id_of(c), c.reason})};
+            return std::pair{c.worker, protocol::SchedulerMessage(protocol::Revoke{AttemptId(c), c.reason})};
           },
           [](const command::Accepted& c) -> Answer {
             return std::pair{c.worker,

@@ -20,13 +20,10 @@ struct FromWorker {
   std::string log;
 };
 
-// The message was bounded by protocol::decode_from_worker(). Error: kCorrupt, a result that cannot be read.
+// The message was bounded by protocol::decode_from_worker(). Error: a result that cannot be read.
 Result<FromWorker> to_event(const std::string& worker, protocol::WorkerMessage message);
 
 // The worker that a command is for and its message; nothing for a Reply, which goes to people.
 std::optional<std::pair<std::string, protocol::SchedulerMessage>> to_message(const Command& command);
-
-// A flat records.TaskResult. Error: kCorrupt, says what does not fit.
-Result<TaskResult> read_task_result(std::string_view bytes);
 
 }  // namespace rushes::scheduler

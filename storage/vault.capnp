@@ -1,4 +1,4 @@
-# What the vault keeps about an artifact. Rules as in storage/records.capnp: fields are only added.
+# What the vault keeps about an artifact. Rules as in storage/records/records.capnp: fields are only added.
 @0xb7a1d0c94f5e2b63;
 
 using Cxx = import "/capnp/c++.capnp";

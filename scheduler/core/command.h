@@ -38,7 +38,7 @@ struct Assign : AttemptRef {
   std::string worker;
   std::uint32_t lease_ms = 0;
   std::uint32_t no_progress_ms = 0;  // the worker stops an attempt that shows no progress for so long
-  Bytes spec;                        // canonical TaskSpec
+  std::string spec;                  // a flat TaskSpec message
 };
 struct Revoke : AttemptRef {
   std::string worker, reason;

@@ -15,7 +15,7 @@ command::SubmittedShot summary(const ShotSpec& spec) {
           takes,
           static_cast<std::uint32_t>(1 + takes * count_take_tasks(spec)),
           static_cast<std::uint32_t>(spec.recipe.windows.size()),
-          spec.recipe.frames,
+          static_cast<std::uint32_t>(spec.recipe.frames),
           spec.deliver_rate,
           spec.seeds};
 }

@@ -40,10 +40,10 @@ std::string problem_of(const TaskResult& result, const Task& task, const Shot& s
   const Stage stage =
       task.plan.stage;  // what a critique found and where files went stands beside the outputs
   if (stage == Stage::kCritique || stage == Stage::kFinish || stage == Stage::kDeliver) return {};
-  const std::string needed = output_role(stage);
+  const Role needed = output_role(stage);
   const bool there = std::any_of(result.outputs.begin(), result.outputs.end(),
                                  [&](const Output& output) { return output.role == needed; });
-  return there ? std::string() : "the result has no output with the role " + needed;
+  return there ? std::string() : std::string("the result has no output with the role ") + to_string(needed);
 }
 
 bool ends_the_task(const Task& task) { return task.lease.revoking && task.lease.then != TaskState::kReady; }

@@ -144,7 +144,7 @@ class Decider {
   bool may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const;
   void lease(WorkerId worker, TaskId task, Turn turn, bool in_turn);
   void pin_class(ShotId shot, const Worker& worker, const Needs& needs);
-  Bytes spec_of(const Task& task) const;
+  std::string spec_of(const Task& task) const;
   std::uint32_t no_progress_ms(const Task& task) const;
   std::vector<policy::ShowLoad> show_loads() const;
 

@@ -20,13 +20,7 @@ namespace rushes::scheduler {
 
 using RequestId = std::uint64_t;  // chosen by the loop; the Reply command carries it back. 0: nobody waits
 
-// The one attempt that may deliver a task's result.
-struct AttemptRef {
-  TaskId task = 0;
-  std::uint32_t attempt = 0;  // from 1
-  std::uint64_t lease = 0;    // never reused
-  bool operator==(const AttemptRef&) const = default;
-};
+using AttemptRef = AttemptId;
 
 namespace event {
 
@@ -90,10 +84,6 @@ struct DrainWorker {
 };
 
 // ---- from workers
-struct ModelOffer {
-  std::string name;
-  Digest digest{};
-};
 // `running` are all attempts that the worker still answers for: assigned, running, or finished and not yet
 // acknowledged. An attempt that it does not name is dead: an agent's engines never outlive it.
 struct Hello {

@@ -55,7 +55,7 @@ Result<KeyFrame> take_picture(const config::KeyFrame& key, storage::Vault& vault
   if (!bytes) return tl::unexpected<Error>(bytes.error());
   const auto digest = dry_run ? Result<Digest>(storage::digest_of(*bytes)) : vault.put(*bytes);
   if (!digest) return tl::unexpected<Error>(digest.error());
-  return KeyFrame{static_cast<std::uint32_t>(key.frame), *digest, bytes->size()};
+  return KeyFrame{key.frame, *digest, bytes->size()};
 }
 
 void add_line(std::string& problems, const std::string& line) {

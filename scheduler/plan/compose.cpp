@@ -2,59 +2,44 @@
 
 #include <cstdio>
 
-#include "scheduler/plan/vocabulary_codec.h"
 #include "scheduler/plan/windows.h"
 
 namespace rushes::scheduler {
 namespace {
 
 bool is_input(const PlannedTask& task, const PlannedTask& maker, const Output& output) {
-  return output.role != "history" || (task.window == maker.window && task.tile == maker.tile);
+  return output.role != Role::kHistory || (task.window == maker.window && task.tile == maker.tile);
 }
 
-void write_inputs(records::TaskSpec::Builder spec, const Composition& c) {
-  const auto& keys = c.spec->recipe.key_frames;
-  unsigned count = c.task->stage == Stage::kEncode ? static_cast<unsigned>(keys.size()) : 0;
-  for (const Made& made : c.made) {
-    for (const Output& output : *made.outputs) count += is_input(*c.task, *made.task, output) ? 1 : 0;
-  }
-  auto inputs = spec.initInputs(count);
-  unsigned i = 0;
+std::vector<Input> inputs_of(const Composition& c) {
+  std::vector<Input> inputs;
   if (c.task->stage == Stage::kEncode) {
-    for (; i < keys.size(); ++i) {
-      inputs[i].setRole("image");
-      inputs[i].setDigest(codec::data_of(keys[i].image));
-      inputs[i].setBytes(keys[i].bytes);
-      inputs[i].setWindow(i);
+    for (const KeyFrame& key : c.spec->recipe.key_frames) {
+      Input& input = inputs.emplace_back();
+      input.role = Role::kImage;
+      input.digest = key.image;
+      input.bytes = key.bytes;
+      input.window = static_cast<int>(inputs.size()) - 1;
     }
   }
   for (const Made& made : c.made) {
+    const PlannedTask& maker = *made.task;
     for (const Output& output : *made.outputs) {
-      if (!is_input(*c.task, *made.task, output)) continue;
-      auto input = inputs[i++];
-      input.setRole(output.role);
-      input.setDigest(codec::data_of(output.digest));
-      input.setBytes(output.bytes);
-      input.setStage(static_cast<records::Stage>(made.task->stage));
-      input.setTake(made.task->take);
-      input.setWindow(made.task->window);
-      input.setSegment(made.task->segment);
-      input.setTile(made.task->tile);
-      input.setRevision(made.task->revision);
-      input.setLevel(made.task->level);
+      if (!is_input(*c.task, maker, output)) continue;
+      Input& input = inputs.emplace_back();
+      input.role = output.role;
+      input.digest = output.digest;
+      input.bytes = output.bytes;
+      input.stage = maker.stage;
+      input.take = static_cast<int>(maker.take);
+      input.window = static_cast<int>(maker.window);
+      input.segment = static_cast<int>(maker.segment);
+      input.tile = static_cast<int>(maker.tile);
+      input.revision = static_cast<int>(maker.revision);
+      input.level = static_cast<int>(maker.level);
     }
   }
-}
-
-void write_delivery(records::Delivery::Builder out, const Composition& c) {
-  out.setFolder(delivery_folder(*c.spec, c.task->master_delivery, c.version));
-  out.setVersion(c.version);
-  out.setStartFrame(c.spec->start_frame);
-  out.setTimecode(c.spec->timecode);
-  out.setReel(c.spec->reel);
-  out.setMaster(c.task->master_delivery);
-  out.setFpsNumerator(static_cast<std::uint32_t>(c.spec->deliver_rate.numerator));
-  out.setFpsDenominator(static_cast<std::uint32_t>(c.spec->deliver_rate.denominator));
+  return inputs;
 }
 
 std::string range_name(const char* what, const Range& range) {
@@ -65,52 +50,55 @@ std::string range_name(const char* what, const Range& range) {
 
 }  // namespace
 
-Bytes compose(const Composition& c) {
+TaskSpec compose(const Composition& c) {
   const PlannedTask& task = *c.task;
-  capnp::MallocMessageBuilder message;
-  auto spec = message.initRoot<records::TaskSpec>();
-  spec.setTask(task.id);
-  spec.setShow(c.spec->show);
-  spec.setShot(c.spec->name);
-  spec.setTake(task.take);
-  spec.setStage(static_cast<records::Stage>(task.stage));
-  spec.setLevel(task.level);
-  spec.setWindow(task.window);
-  spec.setSegment(task.segment);
-  spec.setTile(task.tile);
-  spec.setRevision(task.revision);
-  codec::write(spec.initFrames(), task.frames);
-  spec.setWholeTake(task.whole_take);
-  spec.setRecipe(codec::data_of(*c.recipe));
-  write_inputs(spec, c);
-  if (task.stage == Stage::kFinish || task.stage == Stage::kDeliver) write_delivery(spec.initDelivery(), c);
-  spec.setName(task_name(*c.spec, task));
-  if (task.stage == Stage::kCritique) {
-    codec::write_list(spec.initCritics(static_cast<unsigned>(c.spec->critics.size())), c.spec->critics);
+  TaskSpec spec;
+  spec.id = task.id;
+  spec.show = c.spec->show;
+  spec.shot = c.spec->name;
+  spec.take = static_cast<int>(task.take);
+  spec.stage = task.stage;
+  spec.level = static_cast<int>(task.level);
+  spec.window = static_cast<int>(task.window);
+  spec.segment = static_cast<int>(task.segment);
+  spec.tile = static_cast<int>(task.tile);
+  spec.revision = static_cast<int>(task.revision);
+  spec.frames = task.frames;
+  spec.whole_take = task.whole_take;
+  spec.recipe_bytes = *c.recipe;
+  spec.inputs = inputs_of(c);
+  if (task.stage == Stage::kFinish || task.stage == Stage::kDeliver) {
+    spec.delivery = {delivery_folder(*c.spec, task.master_delivery, c.version),
+                     c.version,
+                     static_cast<int>(c.spec->start_frame),
+                     c.spec->timecode,
+                     c.spec->reel,
+                     task.master_delivery,
+                     c.spec->deliver_rate};
   }
-  const kj::Array<capnp::word> words = capnp::messageToFlatArray(message);
-  const auto bytes = words.asBytes();
-  return {bytes.begin(), bytes.end()};
+  spec.name = task_name(*c.spec, task);
+  if (task.stage == Stage::kCritique) spec.critics = c.spec->critics;
+  return spec;
 }
 
-const char* output_role(Stage stage) {
+Role output_role(Stage stage) {
   switch (stage) {
     case Stage::kEncode:
-      return "conditioning";
+      return Role::kConditioning;
     case Stage::kDenoise:
     case Stage::kRefine:
-      return "latent";
+      return Role::kLatent;
     case Stage::kDecode:
-      return "frames";
+      return Role::kFrames;
     case Stage::kEnlarge:
-      return "guide";
+      return Role::kGuide;
     case Stage::kCritique:
-      return "critique";
+      return Role::kCritique;
     case Stage::kFinish:
     case Stage::kDeliver:
       break;
   }
-  return "files";
+  return Role::kFiles;
 }
 
 std::string task_name(const ShotSpec& spec, const PlannedTask& task) {

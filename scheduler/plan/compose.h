@@ -1,4 +1,4 @@
-// A planned task and what its dependencies made become the TaskSpec bytes that a worker gets.
+// A planned task and what its dependencies made become the TaskSpec that a worker gets.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -24,14 +24,13 @@ struct Composition {
   std::string version;            // of the delivery: "v001"; finish and deliver only
 };
 
-// A flat Cap'n Proto message (with segment table) of a TaskSpec. Inputs are listed in the order of the
-// dependencies, each with the roles in the order its maker gave; an encode task's inputs are the key frames
-// ("image", `window` is its index). A solver's "history" is an input of the next segment of the same window
-// and tile only.
-Bytes compose(const Composition& composition);
+// Inputs are listed in the order of the dependencies, each with the roles in the order its maker gave; an encode
+// task's inputs are the key frames (`window` is the index). A solver's history is an input of the next segment of
+// the same window and tile only.
+TaskSpec compose(const Composition& composition);
 
-// The role of what a stage makes for the stages behind it: "latent", "frames", ...
-const char* output_role(Stage stage);
+// The role of what a stage makes for the stages behind it.
+Role output_role(Stage stage);
 
 // "sh010 take 1 denoise window 0 steps 3-6"
 std::string task_name(const ShotSpec& spec, const PlannedTask& task);

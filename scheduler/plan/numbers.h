@@ -13,27 +13,27 @@ inline constexpr float kDriftSigma = 0.7f;
 
 // Steps between two checkpoints, at most. A checkpoint costs one task's overhead (load, store, dispatch) and
 // gives one place to go on after a fault or a preemption.
-inline constexpr std::uint32_t kSegmentSteps = 10;       // one window: nobody waits for its latents
-inline constexpr std::uint32_t kSharedSegmentSteps = 4;  // several windows, below kDriftSigma
-inline constexpr std::uint32_t kMasterSegmentSteps = 2;  // tiles: wan.md 7.3, the stepped mode
+inline constexpr int kSegmentSteps = 10;       // one window: nobody waits for its latents
+inline constexpr int kSharedSegmentSteps = 4;  // several windows, below kDriftSigma
+inline constexpr int kMasterSegmentSteps = 2;  // tiles: wan.md 7.3, the stepped mode
 
 // Latent frames that neighbouring windows share: peers use 16 frames, 4 latents, of 81 (wan.md 7.2).
-inline constexpr std::uint32_t kWindowOverlap = 5;
+inline constexpr int kWindowOverlap = 5;
 
 // Latent pixels that neighbouring refine tiles share: an eighth of the tile, even, within these (wan.md 7.3:
 // 5 to 6).
-inline constexpr std::uint32_t kMinTileOverlap = 2, kMaxTileOverlap = 6;
+inline constexpr int kMinTileOverlap = 2, kMaxTileOverlap = 6;
 
 // Side of a decode tile in pixels. The halo (13 latents for Wan 2.1) is decoded twice, so tiles stay large.
-inline constexpr std::uint32_t kDecodeTilePixels = 512;
+inline constexpr int kDecodeTilePixels = 512;
 
 // Frames of one finish task: enough to amortise fetching the tiles, few enough to spread over workers.
-inline constexpr std::uint32_t kFinishRun = 16;
+inline constexpr int kFinishRun = 16;
 
 // A task's inputs travel in one control message (64 KiB, about 120 bytes each).
-inline constexpr std::uint32_t kMaxInputs = 400;
+inline constexpr int kMaxInputs = 400;
 
-inline constexpr std::uint32_t kMaxWindows = kMaxInputs;
-inline constexpr std::uint32_t kMaxPlanTasks = 200'000;  // of one take; more is refused with a message
+inline constexpr int kMaxWindows = kMaxInputs;
+inline constexpr int kMaxPlanTasks = 200'000;  // of one take; more is refused with a message
 
 }  // namespace rushes::scheduler

@@ -23,14 +23,12 @@ Result<Sampling> resolve_sampling(const config::Sampling& wanted) {
   return result;
 }
 
-std::uint32_t latent_frames(const ShotSpec& spec) {
-  return (spec.recipe.rendered_frames - 1) / spec.grid.stride_t + 1;
-}
+int latent_frames(const ShotSpec& spec) { return (spec.recipe.rendered_frames - 1) / spec.grid.stride_t + 1; }
 
 // Frames of the take that a run of latent frames stands for: latent 0 is frame 0, latent t > 0 the next
 // stride_t.
 Range frames_of(const Range& latents, const ModelGrid& grid) {
-  const std::uint32_t begin = latents.begin == 0 ? 0 : (latents.begin - 1) * grid.stride_t + 1;
+  const int begin = latents.begin == 0 ? 0 : (latents.begin - 1) * grid.stride_t + 1;
   return {begin, (latents.end - 1) * grid.stride_t + 1};
 }
 
@@ -192,10 +190,10 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   ShotSpec spec;
   spec.show = shot.show;
   spec.name = shot.name;
-  spec.grid.window_frames = static_cast<std::uint32_t>(model.frames);
-  spec.grid.stride_t = static_cast<std::uint32_t>(model.vae.stride[0]);
-  spec.grid.stride_y = static_cast<std::uint32_t>(model.vae.stride[1]);
-  spec.grid.stride_x = static_cast<std::uint32_t>(model.vae.stride[2]);
+  spec.grid.window_frames = model.frames;
+  spec.grid.stride_t = model.vae.stride[0];
+  spec.grid.stride_y = model.vae.stride[1];
+  spec.grid.stride_x = model.vae.stride[2];
   spec.master = std::move(*master);
   spec.seeds = shot.seeds;
   spec.priority = static_cast<std::uint32_t>(shot.priority);
@@ -225,12 +223,12 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   recipe.negative_prompt = shot.negative_prompt.value_or(model.negative_prompt);
   recipe.fps = model.fps;
   const int frames = config::shot_frames(shot, model);
-  recipe.frames = static_cast<std::uint32_t>(frames);
-  recipe.rendered_frames = static_cast<std::uint32_t>(model.rendered_frames(frames));
-  recipe.width = static_cast<std::uint32_t>(model.size.width);
-  recipe.height = static_cast<std::uint32_t>(model.size.height);
-  recipe.deliver_width = static_cast<std::uint32_t>(model.deliver.width);
-  recipe.deliver_height = static_cast<std::uint32_t>(model.deliver.height);
+  recipe.frames = frames;
+  recipe.rendered_frames = model.rendered_frames(frames);
+  recipe.width = model.size.width;
+  recipe.height = model.size.height;
+  recipe.deliver_width = model.deliver.width;
+  recipe.deliver_height = model.deliver.height;
   recipe.draft = std::move(*draft);
   recipe.key_frames.assign(images.begin(), images.end());
   if (images.size() != shot.key_frames.size()) {
@@ -238,10 +236,8 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
                                          std::to_string(shot.key_frames.size()) + " stored images, found " +
                                          std::to_string(images.size()));
   }
-  recipe.windows =
-      cut_windows(latent_frames(spec), static_cast<std::uint32_t>(model.latent_frames(model.frames)));
-  recipe.draft.segments =
-      cut_segments(recipe.draft.sigmas, static_cast<std::uint32_t>(recipe.windows.size()));
+  recipe.windows = cut_windows(latent_frames(spec), model.latent_frames(model.frames));
+  recipe.draft.segments = cut_segments(recipe.draft.sigmas, static_cast<int>(recipe.windows.size()));
   recipe.decode_tiles =
       cut_decode_tiles(recipe.height / spec.grid.stride_y, recipe.width / spec.grid.stride_x, spec.grid);
   if (recipe.decode_tiles.size() == 1) recipe.decode_tiles.clear();  // the whole frame

@@ -19,9 +19,9 @@ std::vector<Candidate> candidates(const ShotSpec& spec, std::span<const Finding>
   const auto add = [&](std::uint32_t window, const Finding& finding) {
     Candidate& c = by_window[window];
     c.window = window;
-    c.severity += finding.severity;
+    c.severity += static_cast<float>(finding.severity);
     if (finding.severity > c.worst) {
-      c.worst = finding.severity;
+      c.worst = static_cast<float>(finding.severity);
       c.why = finding.dimension + " in window " + std::to_string(window) + ", frames " +
               std::to_string(finding.frames.begin) + "-" +
               std::to_string(finding.frames.end > finding.frames.begin ? finding.frames.end - 1
@@ -35,12 +35,12 @@ std::vector<Candidate> candidates(const ShotSpec& spec, std::span<const Finding>
     if (finding.dimension == "seam" && last > 0) {
       seams.push_back(&finding);
     } else {
-      add(std::min(finding.window, last), finding);
+      add(std::min(static_cast<std::uint32_t>(finding.window), last), finding);
     }
   }
   // `window` of a seam finding is the window after the seam (or before it, for the first).
   for (const Finding* finding : seams) {
-    const std::uint32_t later = std::clamp(finding->window, 1u, last);
+    const std::uint32_t later = std::clamp(static_cast<std::uint32_t>(finding->window), 1u, last);
     const auto severity = [&](std::uint32_t w) {
       const auto found = by_window.find(w);
       return found == by_window.end() ? 0.0f : found->second.severity;

@@ -1,8 +1,7 @@
-// The words of storage/records.capnp as plain C++ values: recipes, tasks, results, critiques.
+// The words of planning: shots as the farm keeps them, and the graphs of their tasks.
 //
-// Same names, same meaning, same ranges as the schema (read it for the documentation of a field); conversion
-// lives in plan/recipe.h, plan/compose.h and core/journal/record_codec.h. Latent coordinates are absolute in the
-// take.
+// Same names and ranges as storage/records/records.capnp, which documents every field. What workers see too is in
+// storage/records/words.h.
 //
 // Thread contract: plain values.
 #pragma once
@@ -11,155 +10,16 @@
 #include <string>
 #include <vector>
 
-#include "config/rate.h"
-#include "config/sampling.h"
-#include "storage/digest.h"
+#include "storage/records/words.h"
 
 namespace rushes::scheduler {
 
-using storage::Digest;  // BLAKE2b-256
-using Bytes = std::vector<std::uint8_t>;
-using TaskId = std::uint64_t;  // from 1, dense, never reused; 0 = none
-
-// Values equal those of the schema's enumerants.
-enum class Stage : std::uint8_t {
-  kEncode,
-  kDenoise,
-  kCritique,
-  kDecode,
-  kEnlarge,
-  kRefine,
-  kFinish,
-  kDeliver
-};
-inline constexpr int kStages = 8;
-const char* to_string(Stage stage);  // "encode", "denoise", ...
-
-enum class Verdict : std::uint8_t { kUnknown, kPass, kRevise, kReject };
-const char* to_string(Verdict verdict);  // "unknown", "pass", "revise", "reject"
-
-struct Range {
-  std::uint32_t begin = 0, end = 0;  // half-open
-  std::uint32_t size() const { return end - begin; }
-  bool operator==(const Range&) const = default;
-};
-
-struct Tile {
-  std::uint32_t y = 0, x = 0, height = 0, width = 0;  // latent pixels, without halo
-  bool operator==(const Tile&) const = default;
-};
-
-struct Sampling {
-  config::Sampler sampler = config::Sampler::kUniPc;
-  std::vector<float> sigmas;     // steps + 1, the last 0
-  std::vector<float> timesteps;  // steps
-  float guidance = 1;
-  std::vector<Range> segments;  // runs of steps, disjoint, ascending, covering all steps
-  bool operator==(const Sampling&) const = default;
-};
-
-// A picture that the shot must show; bytes is the artifact's size.
-struct KeyFrame {
-  std::uint32_t frame = 0;
-  Digest image{};
-  std::uint64_t bytes = 0;
-  bool operator==(const KeyFrame&) const = default;
-};
-
-struct Revision {
-  std::uint32_t number = 0;  // from 1; 0 is the first rendering
-  std::vector<std::uint32_t> windows;
-  std::uint64_t seed = 0;
-  std::string reason;
-  bool operator==(const Revision&) const = default;
-};
-
-struct Master {
-  std::uint32_t scale = 0;  // 0: no upgrade planned
-  Sampling sampling;
-  std::vector<Tile> tiles, decode_tiles;
-  std::vector<Range> windows;
-  bool operator==(const Master&) const = default;
-};
-
-struct Recipe {
-  std::string engine_build, numeric_class, model;
-  Digest model_digest{};
-  std::string prompt, negative_prompt;
-  std::uint64_t seed = 0;
-  config::Rate fps;
-  std::uint32_t frames = 0, rendered_frames = 0;
-  std::uint32_t width = 0, height = 0, deliver_width = 0, deliver_height = 0;
-  Sampling draft;
-  std::vector<Range> windows;
-  std::vector<KeyFrame> key_frames;
-  std::vector<Revision> revisions;
-  Master master;
-  std::vector<Tile> decode_tiles;  // of the draft; empty: the whole frame is one tile
-  bool operator==(const Recipe&) const = default;
-};
-
-struct Output {
-  std::string role;
-  Digest digest{};
-  std::uint64_t bytes = 0;
-  bool operator==(const Output&) const = default;
-};
-
-struct Score {
-  std::string dimension;
-  float score = 0, threshold = 0;
-  bool operator==(const Score&) const = default;
-};
-
-struct Box {
-  float x = 0, y = 0, width = 1, height = 1;
-  bool operator==(const Box&) const = default;
-};
-
-struct Finding {
-  std::string dimension;
-  float severity = 0;
-  Range frames;
-  std::uint32_t window = 0;
-  Box box;
-  std::string message, remedy;
-  double evidence = 0, threshold = 0;
-  bool operator==(const Finding&) const = default;
-};
-
-struct Critique {
-  Verdict verdict = Verdict::kUnknown;
-  float score = 0;
-  std::vector<Score> dimensions;
-  std::vector<Finding> findings;
-  std::string critics;
-  double compute_seconds = 0;
-  bool operator==(const Critique&) const = default;
-};
-
-struct TaskResult {
-  std::vector<Output> outputs;
-  double compute_seconds = 0, wall_seconds = 0;
-  std::uint64_t peak_memory_bytes = 0;
-  Critique critique;  // critique tasks only
-  std::string numeric_class;
-  std::vector<std::string> files;
-  bool operator==(const TaskResult&) const = default;
-};
-
-// What a shot changes about one critic; a negative threshold keeps the critic's own.
-struct CriticSetting {
-  std::string name;
-  bool enabled = true;
-  float revise = -1, reject = -1;
-  bool operator==(const CriticSetting&) const = default;
-};
+using Tile = Rect;
 
 // Facts of the model that planning needs again after the manifest is gone (upgrades, revisions).
 struct ModelGrid {
-  std::uint32_t window_frames = 0;                           // native window, 4n+1
-  std::uint32_t stride_t = 4, stride_y = 16, stride_x = 16;  // frames, rows, columns per latent
+  int window_frames = 0;                           // native window, 4n+1
+  int stride_t = 4, stride_y = 16, stride_x = 16;  // frames, rows, columns per latent
   bool operator==(const ModelGrid&) const = default;
 };
 

@@ -8,41 +8,41 @@
 namespace rushes::scheduler {
 namespace {
 
-std::uint32_t ceil_div(std::uint32_t a, std::uint32_t b) { return (a + b - 1) / b; }
+int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
 // [begin, end) in `parts` runs as even as they can be, longer ones first.
-void split_evenly(std::uint32_t begin, std::uint32_t end, std::uint32_t parts, std::vector<Range>& out) {
-  const std::uint32_t length = end - begin;
-  for (std::uint32_t i = 0; i < parts; ++i) {
-    const std::uint32_t size = length / parts + (i < length % parts ? 1 : 0);
+void split_evenly(int begin, int end, int parts, std::vector<Range>& out) {
+  const int length = end - begin;
+  for (int i = 0; i < parts; ++i) {
+    const int size = length / parts + (i < length % parts ? 1 : 0);
     out.push_back({begin, begin + size});
     begin += size;
   }
 }
 
-void split_at_most(std::uint32_t begin, std::uint32_t end, std::uint32_t most, std::vector<Range>& out) {
+void split_at_most(int begin, int end, int most, std::vector<Range>& out) {
   if (end > begin) split_evenly(begin, end, ceil_div(end - begin, most), out);
 }
 
 // Steps that start above kDriftSigma; sigmas fall, so they are the first ones.
-std::uint32_t drifting_steps(const std::vector<float>& sigmas) {
-  std::uint32_t steps = 0;
-  while (steps + 1 < sigmas.size() && sigmas[steps] > kDriftSigma) ++steps;
+int drifting_steps(const std::vector<float>& sigmas) {
+  int steps = 0;
+  while (steps + 1 < static_cast<int>(sigmas.size()) && sigmas[static_cast<std::size_t>(steps)] > kDriftSigma)
+    ++steps;
   return steps;
 }
 
 // Even origins of tiles of `size` over `length`, overlapping by at least `shared`.
-std::vector<std::uint32_t> origins(std::uint32_t length, std::uint32_t size) {
+std::vector<int> origins(int length, int size) {
   if (size >= length) return {0};
-  const std::uint32_t eighth = size / 8 / 2 * 2;
-  const std::uint32_t shared =
-      std::min(std::clamp(eighth, kMinTileOverlap, kMaxTileOverlap), (size - 1) / 2 * 2);
-  const std::uint32_t stride = std::max<std::uint32_t>(2, (size - shared) / 2 * 2);
-  const std::uint32_t count = ceil_div(length - size, stride) + 1;
-  std::vector<std::uint32_t> result;
-  for (std::uint32_t i = 0; i < count; ++i) {
+  const int eighth = size / 8 / 2 * 2;
+  const int shared = std::min(std::clamp(eighth, kMinTileOverlap, kMaxTileOverlap), (size - 1) / 2 * 2);
+  const int stride = std::max(2, (size - shared) / 2 * 2);
+  const int count = ceil_div(length - size, stride) + 1;
+  std::vector<int> result;
+  for (int i = 0; i < count; ++i) {
     // Evenly spread, rounded down to even; the last one touches the border.
-    const std::uint32_t at = (length - size) * i / (count - 1);
+    const auto at = static_cast<int>(static_cast<std::int64_t>(length - size) * i / (count - 1));
     result.push_back(i + 1 == count ? length - size : at / 2 * 2);
   }
   return result;
@@ -50,32 +50,32 @@ std::vector<std::uint32_t> origins(std::uint32_t length, std::uint32_t size) {
 
 }  // namespace
 
-std::uint32_t window_overlap(std::uint32_t native) {
+int window_overlap(int native) {
   // At most 2/5 of a window, so that with three or more even windows no frame is in three (see cut_windows).
   return std::min(kWindowOverlap, (2 * native + 2) / 5);
 }
 
-std::vector<Range> cut_windows(std::uint32_t length, std::uint32_t native) {
+std::vector<Range> cut_windows(int length, int native) {
   assert(length >= 1 && native >= 1);
   if (length <= native) return {{0, length}};
-  const std::uint32_t shared = std::min(window_overlap(native), native - 1);
-  const std::uint32_t count = ceil_div(length - shared, native - shared);
+  const int shared = std::min(window_overlap(native), native - 1);
+  const int count = ceil_div(length - shared, native - shared);
   if (count == 2) return {{0, native}, {length - native, length}};
   std::vector<Range> result;
-  const std::uint32_t sum = length + (count - 1) * shared;  // of all lengths
-  std::uint32_t begin = 0;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const std::uint32_t size = sum / count + (i < sum % count ? 1 : 0);
+  const int sum = length + (count - 1) * shared;  // of all lengths
+  int begin = 0;
+  for (int i = 0; i < count; ++i) {
+    const int size = sum / count + (i < sum % count ? 1 : 0);
     result.push_back({begin, begin + size});
     begin += size - shared;
   }
   return result;
 }
 
-std::vector<Range> cut_segments(const std::vector<float>& sigmas, std::uint32_t windows) {
+std::vector<Range> cut_segments(const std::vector<float>& sigmas, int windows) {
   assert(sigmas.size() >= 2);
-  const auto steps = static_cast<std::uint32_t>(sigmas.size() - 1);
-  const std::uint32_t drifting = drifting_steps(sigmas);
+  const auto steps = static_cast<int>(sigmas.size() - 1);
+  const int drifting = drifting_steps(sigmas);
   std::vector<Range> result;
   split_at_most(0, drifting, windows > 1 ? 1 : kSegmentSteps, result);
   split_at_most(drifting, steps, windows > 1 ? kSharedSegmentSteps : kSegmentSteps, result);
@@ -84,35 +84,34 @@ std::vector<Range> cut_segments(const std::vector<float>& sigmas, std::uint32_t 
 
 std::vector<Range> cut_master_segments(const std::vector<float>& sigmas, bool alone) {
   assert(sigmas.size() >= 2);
-  const auto steps = static_cast<std::uint32_t>(sigmas.size() - 1);
+  const auto steps = static_cast<int>(sigmas.size() - 1);
   std::vector<Range> result;
   split_at_most(0, steps, alone ? steps : kMasterSegmentSteps, result);
   return result;
 }
 
 std::uint32_t inner_checkpoint(const Sampling& sampling) {
-  const auto count = static_cast<std::uint32_t>(sampling.segments.size());
-  std::uint32_t last = count;
-  for (std::uint32_t s = 0; s < count; ++s) {
+  const auto count = static_cast<int>(sampling.segments.size());
+  int last = count;
+  for (int s = 0; s < count; ++s) {
     if (sampling.sigmas[sampling.segments[s].begin] > kDriftSigma) last = s;
   }
   return last + 1 >= count ? count : last;
 }
 
-std::vector<Tile> cut_tiles(std::uint32_t height, std::uint32_t width, std::uint32_t tile_height,
-                            std::uint32_t tile_width) {
-  const std::uint32_t h = std::min(height, tile_height), w = std::min(width, tile_width);
+std::vector<Tile> cut_tiles(int height, int width, int tile_height, int tile_width) {
+  const int h = std::min(height, tile_height), w = std::min(width, tile_width);
   std::vector<Tile> result;
-  for (const std::uint32_t y : origins(height, h)) {
-    for (const std::uint32_t x : origins(width, w)) result.push_back({y, x, h, w});
+  for (const int y : origins(height, h)) {
+    for (const int x : origins(width, w)) result.push_back({y, x, h, w});
   }
   return result;
 }
 
-std::vector<Tile> cut_decode_tiles(std::uint32_t height, std::uint32_t width, const ModelGrid& grid) {
+std::vector<Tile> cut_decode_tiles(int height, int width, const ModelGrid& grid) {
   std::vector<Range> rows, columns;
-  split_at_most(0, height, std::max(1u, kDecodeTilePixels / grid.stride_y), rows);
-  split_at_most(0, width, std::max(1u, kDecodeTilePixels / grid.stride_x), columns);
+  split_at_most(0, height, std::max(1, kDecodeTilePixels / grid.stride_y), rows);
+  split_at_most(0, width, std::max(1, kDecodeTilePixels / grid.stride_x), columns);
   std::vector<Tile> result;
   for (const Range& row : rows) {
     for (const Range& column : columns)
@@ -121,7 +120,7 @@ std::vector<Tile> cut_decode_tiles(std::uint32_t height, std::uint32_t width, co
   return result;
 }
 
-std::vector<Range> cut_runs(std::uint32_t frames) {
+std::vector<Range> cut_runs(int frames) {
   std::vector<Range> result;
   split_at_most(0, frames, kFinishRun, result);
   return result;

@@ -15,12 +15,12 @@ namespace rushes::scheduler {
 // so a frame is in at most two windows and the stencil (w-1, w, w+1) is exact. Two windows are both native
 // length (the overlap takes the slack); more share the length evenly, longer ones first. length >= 1, native
 // >= 1.
-std::vector<Range> cut_windows(std::uint32_t length, std::uint32_t native);
-std::uint32_t window_overlap(std::uint32_t native);
+std::vector<Range> cut_windows(int length, int native);
+int window_overlap(int native);
 
 // Runs of denoise steps between checkpoints. windows > 1: one step each while the step starts above
 // kDriftSigma. A boundary always lies where sigma falls to kDriftSigma.
-std::vector<Range> cut_segments(const std::vector<float>& sigmas, std::uint32_t windows);
+std::vector<Range> cut_segments(const std::vector<float>& sigmas, int windows);
 // Of the upgrade: at most kMasterSegmentSteps each; one segment when there is one tile and one window.
 std::vector<Range> cut_master_segments(const std::vector<float>& sigmas, bool alone);
 // The segment after which a gated shot's inner checkpoint lies: the last that starts above kDriftSigma, or
@@ -29,13 +29,12 @@ std::uint32_t inner_checkpoint(const Sampling& sampling);
 
 // Overlapping refine tiles over a height x width latent grid, each tile_height x tile_width (or the grid
 // where that is smaller), row by row. Origins are even (patch 2x2); the first and last touch the border.
-std::vector<Tile> cut_tiles(std::uint32_t height, std::uint32_t width, std::uint32_t tile_height,
-                            std::uint32_t tile_width);
+std::vector<Tile> cut_tiles(int height, int width, int tile_height, int tile_width);
 // Disjoint decode tiles that cover the grid, at most kDecodeTilePixels a side, row by row.
-std::vector<Tile> cut_decode_tiles(std::uint32_t height, std::uint32_t width, const ModelGrid& grid);
+std::vector<Tile> cut_decode_tiles(int height, int width, const ModelGrid& grid);
 
 // Runs of at most kFinishRun frames that cover [0, frames), as even as they can be.
-std::vector<Range> cut_runs(std::uint32_t frames);
+std::vector<Range> cut_runs(int frames);
 
 bool overlap(const Range& a, const Range& b);
 bool overlap(const Tile& a, const Tile& b);

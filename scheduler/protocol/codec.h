@@ -15,6 +15,7 @@
 
 #include "config/result.h"
 #include "scheduler/protocol/messages.h"
+#include "storage/records/text.h"
 
 namespace rushes::protocol {
 
@@ -28,9 +29,6 @@ constexpr std::uint64_t kMaxArtifactBytes = storage::kMaxArtifactBytes;
 constexpr std::size_t kChunksInFlight = 8;  // unanswered chunks or gets of one transfer
 constexpr int kMaxNesting = 12;
 
-constexpr std::size_t kMaxNameBytes = 64;  // worker, build, model, numeric class: [A-Za-z0-9][A-Za-z0-9._+-]*
-constexpr std::size_t kMaxTextBytes =
-    1024;  // messages and reasons for people; longer ones are cut when encoding
 constexpr std::size_t kMaxLogBytes = 8u << 10;
 constexpr unsigned kMaxAttempts = 256;  // running attempts of one worker
 constexpr unsigned kMaxModels = 64;
@@ -71,12 +69,5 @@ struct ArtifactRef {
 };
 Result<std::vector<ArtifactRef>> inputs_of(std::string_view task_spec);
 Result<std::vector<ArtifactRef>> outputs_of(std::string_view task_result);
-
-// Text that any reader can show: invalid UTF-8 and control characters (newline and tab excepted) become '?',
-// cut to the last whole character within `at_most` bytes. keep_end keeps the end instead (log tails).
-std::string clean_text(std::string_view text, std::size_t at_most = kMaxTextBytes, bool keep_end = false);
-std::string one_line(std::string_view text, std::size_t at_most);  // clean, newlines and tabs become spaces
-bool is_clean_text(std::string_view text);
-bool is_name(std::string_view text);  // see kMaxNameBytes
 
 }  // namespace rushes::protocol

@@ -2,10 +2,6 @@
 
 namespace rushes::protocol {
 
-std::string to_string(const AttemptId& id) {
-  return "task " + std::to_string(id.task) + " attempt " + std::to_string(id.attempt);
-}
-
 const char* to_string(FailKind kind) {
   switch (kind) {
     case FailKind::kEngine:

@@ -14,25 +14,11 @@
 #include <variant>
 #include <vector>
 
-#include "storage/digest.h"
+#include "storage/records/words.h"
 
 namespace rushes::protocol {
 
-using storage::Digest;
-
-struct AttemptId {
-  std::uint64_t task = 0;
-  std::uint32_t attempt = 0;
-  std::uint64_t lease = 0;
-  auto operator<=>(const AttemptId&) const = default;
-};
-std::string to_string(const AttemptId& id);  // "task 12 attempt 2"
-
-struct Model {
-  std::string name;
-  Digest digest{};  // config::model_digest()
-  bool operator==(const Model&) const = default;
-};
+using Model = ModelOffer;
 
 struct Progress {
   AttemptId id;

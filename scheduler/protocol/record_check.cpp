@@ -1,6 +1,6 @@
 // Walks the records that travel inside messages, before anybody uses them.
 #include "scheduler/protocol/codec_parts.h"
-#include "storage/records.capnp.h"
+#include "storage/records/records.capnp.h"
 
 namespace rushes::protocol {
 namespace {

@@ -58,7 +58,7 @@ void wire(Seeds& seeds) {
 
 // A small farm that lives through the interesting things, and everything that it wrote and sent.
 // A record behind its length.
-void append(std::string& text, const scheduler::Bytes& record) {
+void append(std::string& text, const Bytes& record) {
   for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(record.size() >> shift);
   text.append(record.begin(), record.end());
 }

@@ -12,7 +12,6 @@ namespace rushes::simulation {
 
 using scheduler::Record;
 using scheduler::State;
-using scheduler::TaskId;
 using scheduler::TaskState;
 namespace record = scheduler::record;
 namespace policy = scheduler::policy;
@@ -21,8 +20,8 @@ namespace {
 
 constexpr std::uint64_t kRecountEvery = 2'000;  // decisions
 
-std::string name_of(const protocol::AttemptId& id) {
-  return protocol::to_string(id) + " under lease " + std::to_string(id.lease);
+std::string name_of(const AttemptId& id) {
+  return to_string(id) + " under lease " + std::to_string(id.lease);
 }
 
 bool is_over(const ShadowTask& task) {
@@ -103,9 +102,9 @@ void Oracle::check_touched(const State& state) {
 void Oracle::check_closed(const scheduler::Event& event) {
   for (const TaskId id : touched_.accepted) {
     const ShadowTask& task = shadow_.task(id);
-    if (task.stage != scheduler::Stage::kCritique || task.whole_take || task.revision != 0) continue;
+    if (task.stage != Stage::kCritique || task.whole_take || task.revision != 0) continue;
     const auto* completed = std::get_if<scheduler::event::Completed>(&event);
-    if (completed == nullptr || completed->result.critique.verdict != scheduler::Verdict::kReject) continue;
+    if (completed == nullptr || completed->result.critique.verdict != Verdict::kReject) continue;
     const auto& shot = shadow_.shots()[task.shot];
     require(shot.takes[task.take - 1] == scheduler::TakeState::kDropped, 5,
             shot.key + " take " + std::to_string(task.take) + " goes on behind a rejected checkpoint");
@@ -231,7 +230,7 @@ void Oracle::recount(const State& state) {
   }
 }
 
-void Oracle::engine_started(int worker, const protocol::AttemptId& id, bool inputs_there) {
+void Oracle::engine_started(int worker, const AttemptId& id, bool inputs_there) {
   const std::string what = "w" + std::to_string(worker) + " starts " + name_of(id);
   require(inputs_there, 5, what + " without its inputs");
   require(!engines_.contains(id.lease), 3, what + " while another engine works on it");

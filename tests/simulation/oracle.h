@@ -51,8 +51,8 @@ class Oracle {
   void recount(const scheduler::State& state);  // everything at once
 
   // ---- the workers
-  void engine_started(int worker, const protocol::AttemptId& id, bool inputs_there);
-  void engine_ended(const protocol::AttemptId& id) { engines_.erase(id.lease); }
+  void engine_started(int worker, const AttemptId& id, bool inputs_there);
+  void engine_ended(const AttemptId& id) { engines_.erase(id.lease); }
 
   const Shadow& shadow() const { return shadow_; }
   std::uint64_t accepted() const { return accepted_; }
@@ -81,11 +81,11 @@ class Oracle {
   std::set<std::string> acknowledged_;  // shots
   struct Engine {
     int worker = 0;
-    scheduler::TaskId task = 0;
+    TaskId task = 0;
   };
-  std::unordered_map<std::uint64_t, Engine> engines_;          // running now, by lease
-  std::unordered_map<scheduler::TaskId, std::int64_t> heard_;  // awake_ms when its lease was last renewed
-  std::int64_t all_heard_ = 0;                                 // and when all were
+  std::unordered_map<std::uint64_t, Engine> engines_;  // running now, by lease
+  std::unordered_map<TaskId, std::int64_t> heard_;     // awake_ms when its lease was last renewed
+  std::int64_t all_heard_ = 0;                         // and when all were
 };
 
 }  // namespace rushes::simulation

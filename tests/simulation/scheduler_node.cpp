@@ -139,7 +139,7 @@ void SchedulerNode::decide_one(const scheduler::Event& event, Turn& turn) {
   note(event, decision);
   for (const scheduler::Record& record : decision.records) {
     if (!scheduler::is_durable(record)) continue;
-    const scheduler::Bytes bytes = scheduler::encode_record(record);
+    const Bytes bytes = scheduler::encode_record(record);
     turn.records.emplace_back(bytes.begin(), bytes.end());
   }
   for (scheduler::Command& command : decision.commands) turn.commands.push_back(std::move(command));
@@ -254,13 +254,13 @@ void SchedulerNode::hear(int worker, protocol::WorkerMessage message) {
 
 // As Loop::checked: a result is worth what the vault holds of it.
 scheduler::Event SchedulerNode::checked(scheduler::event::Completed completed) const {
-  for (const scheduler::Output& output : completed.result.outputs) {
+  for (const Output& output : completed.result.outputs) {
     if (world_.vault.contains(output.digest)) continue;
     scheduler::event::Failed failed;
-    static_cast<scheduler::AttemptRef&>(failed) = completed;
+    static_cast<AttemptId&>(failed) = completed;
     failed.worker = completed.worker;
     failed.kind = "artifact";
-    failed.message = "output " + output.role + " is not in the vault";
+    failed.message = std::string("output ") + to_string(output.role) + " is not in the vault";
     return failed;
   }
   return completed;

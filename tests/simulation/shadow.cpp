@@ -5,12 +5,10 @@
 namespace rushes::simulation {
 
 using scheduler::AttemptEnd;
-using scheduler::AttemptRef;
 using scheduler::kNoIndex;
 using scheduler::ShotId;
 using scheduler::ShotState;
 using scheduler::TakeState;
-using scheduler::TaskId;
 using scheduler::TaskState;
 using scheduler::WorkerId;
 namespace record = scheduler::record;
@@ -43,7 +41,7 @@ struct Shadow::Lesson {
   void require(bool holds, int invariant, const std::string& what) {
     if (!holds) complain(invariant, what);
   }
-  void require_current(const AttemptRef& ref, WorkerId worker, int invariant, const char* what) {
+  void require_current(const AttemptId& ref, WorkerId worker, int invariant, const char* what) {
     const ShadowTask& t = task(ref.task);
     require(held(t.state) && t.lease == ref.lease && t.attempt == ref.attempt && t.worker == worker,
             invariant,
@@ -214,7 +212,7 @@ void Shadow::add_tasks(ShotId shot, const std::vector<scheduler::PlannedTask>& p
     task.take = plan.take;
     task.revision = plan.revision;
     task.whole_take = plan.whole_take;
-    task.needs_model = plan.stage == scheduler::Stage::kDenoise || plan.stage == scheduler::Stage::kRefine;
+    task.needs_model = plan.stage == Stage::kDenoise || plan.stage == Stage::kRefine;
     task.memory_bytes = plan.memory_bytes;
     for (const scheduler::Dependency& need : plan.needs) {
       task.needs.push_back(need.task);
@@ -283,7 +281,7 @@ std::uint32_t Shadow::held_under(const config::SharedLimit& limit) const {
     for (const TaskId id : worker.held) {
       const ShadowTask& task = tasks_[id - 1];
       held += limit.stages.empty() ? lists(shots_[task.shot].limits, limit.name)
-                                   : lists(limit.stages, scheduler::to_string(task.stage));
+                                   : lists(limit.stages, to_string(task.stage));
     }
   return held;
 }

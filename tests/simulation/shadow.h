@@ -17,14 +17,14 @@
 namespace rushes::simulation {
 
 struct ShadowTask {
-  scheduler::Stage stage = scheduler::Stage::kEncode;
+  Stage stage = Stage::kEncode;
   scheduler::ShotId shot = 0;
   std::uint32_t take = 0, revision = 0, missing = 0, attempt = 0;
   std::uint32_t open_gates = 0;  // of what it misses: verdicts of checkpoints
   bool whole_take = false, needs_model = false;
   std::uint64_t memory_bytes = 0;
-  std::vector<scheduler::TaskId> needs, dependents;
-  std::vector<scheduler::TaskId> gates;  // of the needs, those whose verdict it waits for
+  std::vector<TaskId> needs, dependents;
+  std::vector<TaskId> gates;  // of the needs, those whose verdict it waits for
   scheduler::TaskState state = scheduler::TaskState::kPending;
   std::uint64_t lease = 0;
   scheduler::WorkerId worker = scheduler::kNoIndex;
@@ -40,13 +40,13 @@ struct ShadowShot {
   bool pause_requested = false;
   std::vector<scheduler::TakeState> takes;
   std::vector<std::string> limits;  // that it claims
-  std::vector<scheduler::TaskId> tasks;
+  std::vector<TaskId> tasks;
   scheduler::TaskCounts counts{};
 };
 
 struct ShadowWorker {
   scheduler::Worker offer;
-  std::vector<scheduler::TaskId> held;
+  std::vector<TaskId> held;
 };
 
 // How a lease ended; a lease that is not there is alive or was never given.
@@ -58,14 +58,14 @@ class Shadow {
 
   // What the decision of one event touched, for the comparison behind it.
   struct Touched {
-    std::vector<scheduler::TaskId> tasks;
+    std::vector<TaskId> tasks;
     std::vector<scheduler::ShotId> shots;
     std::vector<scheduler::WorkerId> workers;
-    std::vector<scheduler::TaskId> accepted, closed;
+    std::vector<TaskId> accepted, closed;
     std::vector<std::pair<scheduler::ShotId, std::uint32_t>> dropped_takes;
     std::vector<scheduler::ShotId> cancelled_shots;
     struct Given {  // a lease, with what its show held before
-      scheduler::TaskId task;
+      TaskId task;
       scheduler::WorkerId worker;
       std::uint32_t held_before;
     };
@@ -77,28 +77,28 @@ class Shadow {
              const Complain& complain);
 
   const std::vector<ShadowTask>& tasks() const { return tasks_; }
-  const ShadowTask& task(scheduler::TaskId id) const { return tasks_[id - 1]; }
+  const ShadowTask& task(TaskId id) const { return tasks_[id - 1]; }
   const std::vector<ShadowShot>& shots() const { return shots_; }
   const std::vector<ShadowWorker>& workers() const { return workers_; }
   const scheduler::TaskCounts& counts() const { return counts_; }
   std::uint32_t slots_of_show(const std::string& show) const;  // what waits behind a running attempt has none
   std::uint32_t held_under(const config::SharedLimit& limit) const;
   // What depends on the task may use it: a result from ahead of a verdict counts with the verdict.
-  bool is_done(scheduler::TaskId id) const;
+  bool is_done(TaskId id) const;
   std::optional<Release> release_of(std::uint64_t lease) const;
-  bool has_task(scheduler::TaskId id) const { return id >= 1 && id <= tasks_.size(); }
+  bool has_task(TaskId id) const { return id >= 1 && id <= tasks_.size(); }
 
   // The first difference between a task or shot of the core and this account; empty: none.
-  std::string difference(const scheduler::State& state, scheduler::TaskId id) const;
+  std::string difference(const scheduler::State& state, TaskId id) const;
   std::string difference_of_shot(const scheduler::State& state, scheduler::ShotId id) const;
   std::string difference_of_farm(const scheduler::State& state) const;  // sizes and counters
 
  private:
   struct Lesson;
   void add_tasks(scheduler::ShotId shot, const std::vector<scheduler::PlannedTask>& plans, Touched& touched);
-  void set_state(scheduler::TaskId id, scheduler::TaskState to, Touched& touched);
-  void release_dependents(scheduler::TaskId id, Touched& touched);
-  void drop_lease(scheduler::TaskId id, Release release);
+  void set_state(TaskId id, scheduler::TaskState to, Touched& touched);
+  void release_dependents(TaskId id, Touched& touched);
+  void drop_lease(TaskId id, Release release);
 
   std::vector<ShadowTask> tasks_;
   std::vector<ShadowShot> shots_;

@@ -5,25 +5,23 @@
 
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
-#include "scheduler/plan/vocabulary_codec.h"
-#include "storage/records.capnp.h"
+#include "storage/records/records.capnp.h"
+#include "storage/records/words_codec.h"
 
 namespace rushes::simulation {
 namespace {
 
-using scheduler::Stage;
-
-scheduler::Critique critique_of(std::uint64_t seed, scheduler::TaskId task) {
+Critique critique_of(std::uint64_t seed, TaskId task) {
   Dice dice(seed, task);
-  scheduler::Critique critique;
+  Critique critique;
   const auto roll = dice.below(100);
-  critique.verdict = roll < 6    ? scheduler::Verdict::kReject
-                     : roll < 30 ? scheduler::Verdict::kRevise
-                     : roll < 96 ? scheduler::Verdict::kPass
-                                 : scheduler::Verdict::kUnknown;
+  critique.verdict = roll < 6    ? Verdict::kReject
+                     : roll < 30 ? Verdict::kRevise
+                     : roll < 96 ? Verdict::kPass
+                                 : Verdict::kUnknown;
   critique.score = static_cast<float>(dice.below(1000)) / 1000;
   critique.critics = "simulated 1";
-  scheduler::Finding finding;
+  Finding finding;
   finding.dimension = dice.chance(50) ? "seam" : "flicker";
   finding.severity = 0.5f;
   finding.window = static_cast<std::uint32_t>(dice.below(3));
@@ -55,8 +53,8 @@ std::shared_ptr<const config::ModelManifest> studio_model() {
   return model;
 }
 
-scheduler::Digest studio_model_digest() {
-  static const scheduler::Digest digest = *scheduler::digest_of_model(*studio_model());
+Digest studio_model_digest() {
+  static const Digest digest = *scheduler::digest_of_model(*studio_model());
   return digest;
 }
 
@@ -89,32 +87,25 @@ config::Shot studio_shot(Dice& dice, int number) {
   return shot;
 }
 
-scheduler::Digest output_of(std::uint64_t seed, scheduler::TaskId task) {
-  scheduler::Digest digest{};
+Digest output_of(std::uint64_t seed, TaskId task) {
+  Digest digest{};
   for (std::size_t i = 0; i < digest.size(); i += 8) {
     const std::uint64_t word = mix(mix(seed) ^ mix(task) ^ i);
     for (std::size_t byte = 0; byte < 8; ++byte)
-      digest[i + byte] = static_cast<scheduler::Digest::value_type>(word >> (8 * byte));
+      digest[i + byte] = static_cast<Digest::value_type>(word >> (8 * byte));
   }
   return digest;
 }
 
-std::string result_of(std::uint64_t seed, scheduler::TaskId task, std::string_view bytes) {
-  const auto words =
-      scheduler::codec::aligned_words(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  capnp::FlatArrayMessageReader message(words);
-  const auto spec = message.getRoot<records::TaskSpec>();
-  const auto stage = static_cast<Stage>(spec.getStage());
-  scheduler::TaskResult result;
-  result.outputs.push_back({scheduler::output_role(stage), output_of(seed, task), 1000});
+std::string result_of(std::uint64_t seed, TaskId task, std::string_view bytes) {
+  const auto spec = decode_task(bytes);
+  if (!spec) return {};
+  TaskResult result;
+  result.outputs.push_back({scheduler::output_role(spec->stage), output_of(seed, task), 1000});
   result.compute_seconds = result.wall_seconds = 1;
-  if (stage == Stage::kCritique) result.critique = critique_of(seed, task);
-  if (stage == Stage::kDeliver) result.files = {"movie.mov"};
-  capnp::MallocMessageBuilder builder;
-  scheduler::codec::write(builder.initRoot<records::TaskResult>(), result);
-  const auto flat = capnp::messageToFlatArray(builder);
-  const auto chars = flat.asChars();
-  return {chars.begin(), chars.end()};
+  if (spec->stage == Stage::kCritique) result.critique = critique_of(seed, task);
+  if (spec->stage == Stage::kDeliver) result.files = {"movie.mov"};
+  return encode_result(result);
 }
 
 }  // namespace rushes::simulation

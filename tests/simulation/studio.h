@@ -18,7 +18,7 @@
 namespace rushes::simulation {
 
 std::shared_ptr<const config::ModelManifest> studio_model();
-scheduler::Digest studio_model_digest();
+Digest studio_model_digest();
 
 // Times as in production, except that a farm that stands still is found sooner.
 scheduler::Settings studio_settings();
@@ -27,9 +27,9 @@ scheduler::Settings studio_settings();
 config::Shot studio_shot(Dice& dice, int number);
 
 // Digest of the one output of a task.
-scheduler::Digest output_of(std::uint64_t seed, scheduler::TaskId task);
+Digest output_of(std::uint64_t seed, TaskId task);
 
 // The bytes of a records.TaskResult for the records.TaskSpec in `spec`.
-std::string result_of(std::uint64_t seed, scheduler::TaskId task, std::string_view spec);
+std::string result_of(std::uint64_t seed, TaskId task, std::string_view spec);
 
 }  // namespace rushes::simulation

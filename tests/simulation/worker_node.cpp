@@ -8,7 +8,6 @@
 namespace rushes::simulation {
 namespace {
 
-using protocol::AttemptId;
 namespace action = worker::action;
 
 // By SchedulerMessage::index().
@@ -149,8 +148,7 @@ void WorkerNode::carry_out(action::Send& action) {
     for (const auto& [id, result] : outbox_)
       world_.oracle.require(
           std::find(hello->running.begin(), hello->running.end(), id) != hello->running.end(), 1,
-          "w" + std::to_string(number_) + " forgot the result of " + protocol::to_string(id) +
-              " in its outbox");
+          "w" + std::to_string(number_) + " forgot the result of " + to_string(id) + " in its outbox");
   world_.network.send(Way::kUp, number_, [this, connection = connection_, message = action.message] {
     world_.scheduler->receive(number_, connection, message);
   });
@@ -190,8 +188,8 @@ void WorkerNode::carry_out(action::Forget& action) {
   });
   if (kept == outbox_.end()) return;
   world_.oracle.require(settled_.contains(action.id.task << 16 | action.id.attempt), 1,
-                        "w" + std::to_string(number_) + " forgets the result of " +
-                            protocol::to_string(action.id) + " before it was answered");
+                        "w" + std::to_string(number_) + " forgets the result of " + to_string(action.id) +
+                            " before it was answered");
   outbox_.erase(kept);
 }
 

@@ -43,7 +43,7 @@ class WorkerNode {
   struct Engine {
     std::uint64_t life = 0;  // of its process
     std::uint64_t run = 0;   // numbers the attempts it was given
-    std::optional<protocol::AttemptId> running;
+    std::optional<AttemptId> running;
     bool hung = false;
     std::string spec;
   };
@@ -56,7 +56,7 @@ class WorkerNode {
   void connect();
   void tick();
   void act();
-  void settle(const protocol::AttemptId& id) { settled_.insert(id.task << 16 | id.attempt); }
+  void settle(const AttemptId& id) { settled_.insert(id.task << 16 | id.attempt); }
 
   void carry_out(worker::action::Send& action);
   void carry_out(worker::action::Fetch& action);
@@ -85,7 +85,7 @@ class WorkerNode {
   worker::AgentOptions options_;
   std::optional<worker::Agent> agent_;
   std::vector<Engine> engines_;
-  std::map<protocol::AttemptId, protocol::Completed> outbox_;  // on its disk
+  std::map<AttemptId, protocol::Completed> outbox_;  // on its disk
   std::set<std::uint64_t> settled_;  // results that the scheduler has answered, or that cannot be stored
   std::uint64_t life_ = 0, connection_ = 0, next_connection_ = 1, crashes_ = 0;
   std::int64_t frozen_until_ = 0, down_ms_ = 1'000;

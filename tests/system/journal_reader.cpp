@@ -1,6 +1,6 @@
 // journal-reader LEDGER [--after N]: the journal's records as JSON, one a line.
 //
-// A second way to read the ledger, for tests: it shares the schema (storage/records.capnp) and the layout
+// A second way to read the ledger, for tests: it shares the schema (storage/records/records.capnp) and the layout
 // that storage/ledger.h documents with the scheduler, and no code. Each line holds the record's sequence, its
 // wall time and the record as Cap'n Proto's own JSON. It reads only; the scheduler must not run.
 //
@@ -20,7 +20,7 @@
 #include <string>
 #include <vector>
 
-#include "storage/records.capnp.h"
+#include "storage/records/records.capnp.h"
 
 namespace {
 

@@ -16,7 +16,7 @@
 #include <thread>
 
 #include "config/worker.h"
-#include "storage/records.capnp.h"
+#include "storage/records/records.capnp.h"
 #include "worker/engine/artifacts.h"
 #include "worker/engine/process.h"
 

@@ -15,8 +15,8 @@
 #include <unordered_map>
 #include <utility>
 
-#include "scheduler/plan/vocabulary_codec.h"
 #include "scheduler/protocol/sockets.h"
+#include "storage/records/words_codec.h"
 #include "tools/bench/agents.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/farm.h"
@@ -25,20 +25,15 @@
 namespace rushes::bench {
 namespace {
 
-using scheduler::Stage;
-
 Stage stage_of(const std::string& spec) {
-  const auto words =
-      scheduler::codec::aligned_words(reinterpret_cast<const std::uint8_t*>(spec.data()), spec.size());
-  capnp::FlatArrayMessageReader message(words);
-  return static_cast<Stage>(message.getRoot<records::TaskSpec>().getStage());
+  const auto task = decode_task(spec);
+  return task ? task->stage : Stage::kEncode;
 }
 
 class Agents {
  public:
   explicit Agents(const AgentOptions& options) : options_(options), socket_(context_, ZMQ_ROUTER) {
-    for (int stage = 0; stage < scheduler::kStages; ++stage)
-      results_.push_back(no_op_result(static_cast<Stage>(stage)));
+    for (int stage = 0; stage < kStages; ++stage) results_.push_back(no_op_result(static_cast<Stage>(stage)));
   }
   Status connect();
   void run();  // until standard input ends
@@ -46,7 +41,7 @@ class Agents {
 
  private:
   struct Worker {
-    std::unordered_map<std::uint64_t, std::pair<protocol::AttemptId, std::int64_t>> waiting;  // by task
+    std::unordered_map<std::uint64_t, std::pair<AttemptId, std::int64_t>> waiting;  // by task
   };
   void greet(const std::string& name);
   void beat();
@@ -138,7 +133,7 @@ void Agents::run() {
 // A line of standard input: go. False: it has ended.
 bool Agents::hear() {
   char byte = 0;
-  if (read(STDIN_FILENO, &byte, 1) != 1) return false;
+  if (::read(STDIN_FILENO, &byte, 1) != 1) return false;
   options_.hold = false;
   for (const auto& [name, assign] : std::exchange(held_, {})) complete(name, assign);
   return true;

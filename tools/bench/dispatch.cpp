@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "scheduler/core/core.h"
+#include "scheduler/plan/compose.h"
 #include "tools/bench/agents.h"
 #include "tools/bench/farm.h"
 #include "tools/bench/figures.h"
@@ -59,13 +60,11 @@ class CoreFarm {
     const TaskId id = state_.workers[0].leases.front();
     const Task& task = state_.task(id);
     event::Completed done;
-    static_cast<AttemptRef&>(done) = {id, task.attempt, task.lease.id};
+    static_cast<AttemptId&>(done) = {id, task.attempt, task.lease.id};
     done.worker = kWorker;
     done.result.numeric_class = kNumericClass;
-    const char* role = task.plan.stage == Stage::kEncode   ? "conditioning"
-                       : task.plan.stage == Stage::kDecode ? "frames"
-                                                           : "latent";
-    done.result.outputs.push_back({role, storage::digest_of(kArtifact), kArtifact.size()});
+    done.result.outputs.push_back(
+        {output_role(task.plan.stage), storage::digest_of(kArtifact), kArtifact.size()});
     decide(done);
   }
 

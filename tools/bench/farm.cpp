@@ -14,9 +14,9 @@
 #include "scheduler/clock.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
-#include "scheduler/plan/vocabulary_codec.h"
 #include "scheduler/protocol/keys.h"
 #include "scheduler/translate.h"
+#include "storage/records/words_codec.h"
 
 namespace rushes::bench {
 namespace {
@@ -41,23 +41,19 @@ std::string batch_text(const std::string& prefix, int shots, int takes) {
   return text;
 }
 
-std::string no_op_result(scheduler::Stage stage) {
-  scheduler::TaskResult result;
+std::string no_op_result(Stage stage) {
+  TaskResult result;
   result.numeric_class = kNumericClass;
   result.compute_seconds = result.wall_seconds = 0.001;
-  if (stage == scheduler::Stage::kCritique) {
-    result.critique.verdict = scheduler::Verdict::kPass;
+  if (stage == Stage::kCritique) {
+    result.critique.verdict = Verdict::kPass;
     result.critique.score = 0.9f;
     result.critique.critics = "none";
   } else {
     result.outputs.push_back(
         {scheduler::output_role(stage), storage::digest_of(kArtifact), kArtifact.size()});
   }
-  capnp::MallocMessageBuilder message;
-  scheduler::codec::write(message.initRoot<records::TaskResult>(), result);
-  const auto words = capnp::messageToFlatArray(message);
-  const auto bytes = words.asBytes();
-  return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
+  return encode_result(result);
 }
 
 Status write_model(const std::filesystem::path& folder) {

@@ -37,7 +37,7 @@ class Pair {
 
   std::mutex mutex_;
   std::condition_variable happened_;
-  const std::string result_ = no_op_result(scheduler::Stage::kDenoise);
+  const std::string result_ = no_op_result(Stage::kDenoise);
   bool welcome_ = false;  // guarded by mutex_, as all below
   std::vector<std::int64_t> sent_;
   std::vector<double> times_;
@@ -125,8 +125,7 @@ Result<std::vector<double>> Pair::exchange(int count, std::size_t window) {
 
 // Nanoseconds of one encoding and one decoding.
 Result<json> measure_codec(int rounds) {
-  const protocol::WorkerMessage message =
-      protocol::Completed{{1, 1, 1}, no_op_result(scheduler::Stage::kDenoise), ""};
+  const protocol::WorkerMessage message = protocol::Completed{{1, 1, 1}, no_op_result(Stage::kDenoise), ""};
   auto bytes = protocol::encode(message);
   const std::int64_t begin = monotonic_ns();
   for (int i = 0; i < rounds && bytes; ++i) bytes = protocol::encode(message);

@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "config/digest.h"
-#include "scheduler/plan/vocabulary_codec.h"
+#include "storage/records/words_codec.h"
 #include "worker/engine/result.h"
 #include "worker/engine/task.h"
 #include "worker/picture/atomic_file.h"
@@ -18,14 +18,9 @@ constexpr const char* kWorker = "local";
 constexpr std::size_t kMaxKeyFrameBytes = std::size_t{256} << 20;
 constexpr std::uint64_t kCacheBytes = std::uint64_t{1} << 40;
 
-Result<sched::TaskResult> plain_result(const worker::TaskOutcome& outcome) {
+Result<TaskResult> plain_result(const worker::TaskOutcome& outcome) {
   const std::vector<std::byte> bytes = worker::write_result(outcome);
-  return sched::codec::guarded<sched::TaskResult>("task result", [&]() -> Result<sched::TaskResult> {
-    const auto words =
-        sched::codec::aligned_words(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-    capnp::FlatArrayMessageReader message(words);
-    return sched::codec::read(message.getRoot<records::TaskResult>());
-  });
+  return decode_result({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
 // A lease cannot be lost inside one process: it outlives any task.
@@ -99,7 +94,7 @@ void LocalFarm::feed(const sched::Event& event) {
       // Nothing runs between two steps, so what was revoked has stopped.
       std::erase_if(assigned_, [&](const auto& assign) { return assign.lease == revoke->lease; });
       sched::event::Stopped stopped;
-      static_cast<sched::AttemptRef&>(stopped) = *revoke;
+      static_cast<AttemptId&>(stopped) = *revoke;
       stopped.worker = kWorker;
       feed(stopped);
     }
@@ -119,7 +114,7 @@ Result<sched::event::ShotRequest> LocalFarm::request_for(const config::Shot& sho
     if (!bytes) return with_context(bytes.error(), shot.file);
     auto stored = artifacts_.put("image", std::as_bytes(std::span(*bytes)));
     if (!stored) return tl::unexpected(stored.error());
-    request.images.push_back({static_cast<std::uint32_t>(key.frame), stored->digest, stored->bytes});
+    request.images.push_back({key.frame, stored->digest, stored->bytes});
   }
   return request;
 }
@@ -157,7 +152,7 @@ sched::Event LocalFarm::run(const sched::command::Assign& assign, const Progress
   if (outcome) {
     if (auto result = plain_result(*outcome)) {
       sched::event::Completed completed;
-      static_cast<sched::AttemptRef&>(completed) = assign;
+      static_cast<AttemptId&>(completed) = assign;
       completed.worker = kWorker;
       completed.result = std::move(*result);
       return completed;
@@ -166,7 +161,7 @@ sched::Event LocalFarm::run(const sched::command::Assign& assign, const Progress
     }
   }
   sched::event::Failed failed;
-  static_cast<sched::AttemptRef&>(failed) = assign;
+  static_cast<AttemptId&>(failed) = assign;
   failed.worker = kWorker;
   failed.kind = kind;
   failed.message = outcome.error().message;
@@ -179,14 +174,14 @@ Result<bool> LocalFarm::step(const Progress& progress) {
   const sched::command::Assign assign = std::move(assigned_.front());
   assigned_.pop_front();
   sched::event::Started started;
-  static_cast<sched::AttemptRef&>(started) = assign;
+  static_cast<AttemptId&>(started) = assign;
   started.worker = kWorker;
   feed(started);
   const auto report = [&](const std::string& task, double fraction, const std::string& words) {
     sched::event::Heartbeat beat;
     beat.worker = kWorker;
     sched::event::AttemptBeat attempt;
-    static_cast<sched::AttemptRef&>(attempt) = assign;
+    static_cast<AttemptId&>(attempt) = assign;
     attempt.fraction = static_cast<float>(fraction);
     attempt.text = words;
     beat.attempts.push_back(attempt);

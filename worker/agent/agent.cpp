@@ -8,8 +8,6 @@
 namespace rushes::worker {
 namespace {
 
-using protocol::AttemptId;
-
 constexpr std::size_t kMaxUnanswered = 64;  // heartbeats remembered while the scheduler is silent
 constexpr std::size_t kMaxFailures = 256;
 constexpr std::size_t kMaxBuried = 1024;
@@ -261,7 +259,7 @@ void Agent::on_fetched(const AttemptId& id, const Status& status, Time now) {
   }
   if (passing(status.error().kind)) {
     attempt.fetch_again = now + options_.retry;
-    attempt.progress.text = protocol::one_line("cannot fetch inputs yet: " + status.error().message, 200);
+    attempt.progress.text = one_line("cannot fetch inputs yet: " + status.error().message, 200);
     return;
   }
   stop(attempt, protocol::Failed{id, protocol::FailKind::kInput, status.error().message, "", ""}, now);

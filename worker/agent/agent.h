@@ -43,31 +43,31 @@ struct Send {
 };
 // Bring the inputs here and keep them; answered by on_fetched().
 struct Fetch {
-  protocol::AttemptId id;
+  AttemptId id;
   std::vector<protocol::ArtifactRef> inputs;
 };
 struct Run {
   std::uint32_t slot;
-  protocol::AttemptId id;
+  AttemptId id;
   std::string spec;
 };
 // Cancel, then SIGTERM, then SIGKILL; ends with on_done(), on_failed() or on_exit().
 struct Stop {
   std::uint32_t slot;
-  protocol::AttemptId id;
+  AttemptId id;
 };
 struct Keep {
   protocol::Completed result;
 };  // into the outbox, synced, before anything that follows
 struct Upload {
-  protocol::AttemptId id;
+  AttemptId id;
   std::vector<protocol::ArtifactRef> outputs;
 };  // answered by on_uploaded()
 struct Forget {
-  protocol::AttemptId id;
+  AttemptId id;
 };  // its outbox entry
 struct Release {
-  protocol::AttemptId id;
+  AttemptId id;
 };  // its artifacts may be evicted
 struct Log {
   std::string line;
@@ -91,15 +91,15 @@ class Agent {
   void on_lost(Time now);
   void on_denied(const std::string& why, Time now);
   void on_message(const protocol::SchedulerMessage& message, Time now);
-  void on_fetched(const protocol::AttemptId& id, const Status& status, Time now);
-  void on_uploaded(const protocol::AttemptId& id, const Status& status, Time now);
+  void on_fetched(const AttemptId& id, const Status& status, Time now);
+  void on_uploaded(const AttemptId& id, const Status& status, Time now);
   void on_ready(std::uint32_t slot, const std::string& numeric_class, Time now);
   void on_progress(std::uint32_t slot, const protocol::Progress& progress, Time now);
   void on_done(std::uint32_t slot, const protocol::EngineDone& done, const std::string& log_tail, Time now);
   void on_failed(std::uint32_t slot, const protocol::EngineFailed& failed, const std::string& log_tail,
                  Time now);
   void on_exit(std::uint32_t slot, const std::string& cause, const std::string& log_tail, Time now);
-  void on_cached(std::vector<protocol::Digest> recent) { cached_ = std::move(recent); }
+  void on_cached(std::vector<Digest> recent) { cached_ = std::move(recent); }
   void on_tick(Time now);      // at least every next_tick()
   void on_shutdown(Time now);  // SIGTERM: stop everything, say Bye, exit
 
@@ -117,7 +117,7 @@ class Agent {
  private:
   enum class State { kFetching, kWaiting, kRunning, kStopping };
   struct Attempt {
-    protocol::AttemptId id;
+    AttemptId id;
     std::string spec;
     std::vector<protocol::ArtifactRef> inputs;
     State state = State::kFetching;
@@ -142,7 +142,7 @@ class Agent {
   };
   struct Slot {
     bool ready = false;
-    std::optional<protocol::AttemptId> running;
+    std::optional<AttemptId> running;
   };
 
   void handle(const protocol::Welcome& welcome, Time now);
@@ -170,20 +170,20 @@ class Agent {
   void leave_if_empty();
   void log(std::string line) { actions_.emplace_back(action::Log{std::move(line)}); }
   void send(protocol::WorkerMessage message) { actions_.emplace_back(action::Send{std::move(message)}); }
-  std::optional<std::size_t> find(const protocol::AttemptId& id) const;
-  std::optional<std::size_t> find_result(const protocol::AttemptId& id) const;
-  std::optional<std::size_t> in_slot(std::uint32_t slot, const protocol::AttemptId& id) const;
+  std::optional<std::size_t> find(const AttemptId& id) const;
+  std::optional<std::size_t> find_result(const AttemptId& id) const;
+  std::optional<std::size_t> in_slot(std::uint32_t slot, const AttemptId& id) const;
   void drop_result(std::size_t index);
   // This attempt never runs here again: an Assign that was said twice, or that its Revoke overtook, is void.
-  void bury(const protocol::AttemptId& id);
+  void bury(const AttemptId& id);
 
   AgentOptions options_;
   std::vector<Attempt> attempts_;  // in order of assignment
   std::vector<Finished> results_;
   std::vector<Failure> failures_;
-  std::deque<protocol::AttemptId> buried_;  // the last ones that are over, oldest first
+  std::deque<AttemptId> buried_;  // the last ones that are over, oldest first
   std::vector<Slot> slots_;
-  std::vector<protocol::Digest> cached_;
+  std::vector<Digest> cached_;
   std::vector<Action> actions_;
   std::vector<std::string> numeric_classes_;
 

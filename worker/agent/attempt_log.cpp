@@ -22,7 +22,7 @@ void remove_oldest(const fs::path& folder, std::size_t keep) {
 
 }  // namespace
 
-void AttemptLog::begin(const fs::path& folder, const protocol::AttemptId& id) {
+void AttemptLog::begin(const fs::path& folder, const AttemptId& id) {
   end();
   std::error_code ignored;
   fs::create_directories(folder, ignored);
@@ -41,7 +41,7 @@ void AttemptLog::append(std::string_view text) {
   if (tail_.size() > 2 * kTailBytes) tail_.erase(0, tail_.size() - kTailBytes);
 }
 
-std::string AttemptLog::tail() const { return protocol::clean_text(tail_, kTailBytes, true); }
+std::string AttemptLog::tail() const { return rushes::clean_text(tail_, kTailBytes, true); }
 
 void AttemptLog::end() {
   if (file_.is_open() && dropped_ > 0) file_ << "\n[" << dropped_ << " more bytes were not kept]\n";

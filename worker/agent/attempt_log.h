@@ -21,7 +21,7 @@ class AttemptLog {
   static constexpr std::size_t kMaxFiles = 200;           // older logs leave
 
   // FOLDER/TASK-ATTEMPT.log. A log that cannot be written is kept in memory only: no reason to stop a render.
-  void begin(const std::filesystem::path& folder, const protocol::AttemptId& id);
+  void begin(const std::filesystem::path& folder, const AttemptId& id);
   void append(std::string_view text);
   std::string tail() const;  // clean text
   void end();

@@ -105,7 +105,7 @@ Status Engine::start() {
   return {};
 }
 
-Status Engine::run(const protocol::AttemptId& id, const std::string& spec) {
+Status Engine::run(const AttemptId& id, const std::string& spec) {
   log_.begin(command_.logs, id);
   const auto bytes = protocol::encode(protocol::ToEngine(protocol::EngineRun{id, spec}));
   if (!bytes) return tl::unexpected(bytes.error());
@@ -146,7 +146,7 @@ void Engine::read_output() {
   }
 }
 
-void Engine::cancel(const protocol::AttemptId& id, Time now) {
+void Engine::cancel(const AttemptId& id, Time now) {
   if (!running() || stopping_since_) return;
   stopping_since_ = now;
   const auto bytes = protocol::encode(protocol::ToEngine(protocol::EngineCancel{id}));

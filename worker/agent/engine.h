@@ -49,7 +49,7 @@ class Engine {
   int output() const { return output_; }
 
   // Begins the attempt's log and sends it. Error: the engine does not take it; stop it.
-  Status run(const protocol::AttemptId& id, const std::string& spec);
+  Status run(const AttemptId& id, const std::string& spec);
   // Reads what is there. Error: kInvalid, the engine speaks nonsense; stop it.
   Result<std::vector<protocol::FromEngine>> read_messages();
   void read_output();
@@ -57,7 +57,7 @@ class Engine {
   void end_attempt() { log_.end(); }
 
   // Asks it to leave the attempt; tick() follows with SIGTERM and SIGKILL while the request stands.
-  void cancel(const protocol::AttemptId& id, Time now);
+  void cancel(const AttemptId& id, Time now);
   void cancel_done() { stopping_since_.reset(); }
   // For the end of the agent: SIGTERM now, SIGKILL after the grace.
   void terminate(Time now);

@@ -74,7 +74,7 @@ Status verify(const config::ModelManifest& manifest, std::map<std::string, Seen>
   return {};
 }
 
-Result<protocol::Digest> digest_of(const config::ModelManifest& manifest) {
+Result<Digest> digest_of(const config::ModelManifest& manifest) {
   const std::string text = config::model_digest(manifest);
   return storage::digest_from_hex(std::string_view(text).substr(config::kDigestPrefix.size()));
 }

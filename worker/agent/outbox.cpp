@@ -39,7 +39,7 @@ Result<Outbox> Outbox::open(fs::path folder) {
   return Outbox(std::move(folder));
 }
 
-fs::path Outbox::file_of(const protocol::AttemptId& id) const {
+fs::path Outbox::file_of(const AttemptId& id) const {
   return folder_ / (std::to_string(id.task) + "-" + std::to_string(id.attempt) + ".result");
 }
 
@@ -81,7 +81,7 @@ Status Outbox::keep(const protocol::Completed& result) const {
   return sync(folder_, O_RDONLY | O_DIRECTORY);
 }
 
-void Outbox::forget(const protocol::AttemptId& id) const {
+void Outbox::forget(const AttemptId& id) const {
   std::error_code ignored;  // already gone is as good
   fs::remove(file_of(id), ignored);
 }

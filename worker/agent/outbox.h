@@ -23,11 +23,11 @@ class Outbox {
   std::vector<protocol::Completed> load() const;
   // On return the result survives a crash of the machine. Error: kExhausted.
   Status keep(const protocol::Completed& result) const;
-  void forget(const protocol::AttemptId& id) const;
+  void forget(const AttemptId& id) const;
 
  private:
   explicit Outbox(std::filesystem::path folder) : folder_(std::move(folder)) {}
-  std::filesystem::path file_of(const protocol::AttemptId& id) const;
+  std::filesystem::path file_of(const AttemptId& id) const;
   std::filesystem::path folder_;
 };
 

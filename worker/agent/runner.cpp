@@ -82,11 +82,10 @@ Status Runner::prepare() {
                                                              options_.cancel_grace, options_.grace}),
                       Time(0), Time(0)});
 
-  auto transfer =
-      Transfer::start(options_.artifacts, *artifacts_,
-                      [this](Transfer::Kind kind, const protocol::AttemptId& id, const Status& status) {
-                        mail_.put(Transferred{kind, id, status});
-                      });
+  auto transfer = Transfer::start(options_.artifacts, *artifacts_,
+                                  [this](Transfer::Kind kind, const AttemptId& id, const Status& status) {
+                                    mail_.put(Transferred{kind, id, status});
+                                  });
   if (!transfer) return tl::unexpected(transfer.error());
   transfer_ = std::move(*transfer);
   auto control = protocol::ControlClient::start(
@@ -288,7 +287,7 @@ void Runner::carry_out(action::Exit& action) {
   exit_ = action.code;
 }
 
-void Runner::pin(const protocol::AttemptId& id, const std::vector<protocol::ArtifactRef>& artifacts) {
+void Runner::pin(const AttemptId& id, const std::vector<protocol::ArtifactRef>& artifacts) {
   std::vector<Digest>& held = pinned_[id];
   for (const protocol::ArtifactRef& artifact : artifacts) {
     artifacts_->pin(artifact.digest);

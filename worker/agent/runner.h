@@ -48,7 +48,7 @@ class Runner {
   };
   struct Transferred {
     Transfer::Kind kind;
-    protocol::AttemptId id;
+    AttemptId id;
     Status status;
   };
   using Mail = std::variant<Connection, protocol::SchedulerMessage, Transferred>;
@@ -78,7 +78,7 @@ class Runner {
   void carry_out(action::Release& action);
   void carry_out(action::Log& action);
   void carry_out(action::Exit& action);
-  void pin(const protocol::AttemptId& id, const std::vector<protocol::ArtifactRef>& artifacts);
+  void pin(const AttemptId& id, const std::vector<protocol::ArtifactRef>& artifacts);
   void tidy_cache();
   void stop_engines();
 
@@ -89,7 +89,7 @@ class Runner {
   std::optional<Outbox> outbox_;
   std::optional<Agent> agent_;
   std::vector<Seat> seats_;
-  std::map<protocol::AttemptId, std::vector<Digest>> pinned_;
+  std::map<AttemptId, std::vector<Digest>> pinned_;
   std::optional<ExitCode> exit_;
   Time tidied_{0};
   std::optional<Time> alone_since_;  // nothing while connected

@@ -31,11 +31,11 @@ void Transfer::put(Job job) {
   arrived_.notify_one();
 }
 
-void Transfer::fetch(const protocol::AttemptId& id, std::vector<protocol::ArtifactRef> inputs) {
+void Transfer::fetch(const AttemptId& id, std::vector<protocol::ArtifactRef> inputs) {
   put({Kind::kFetch, id, std::move(inputs)});
 }
 
-void Transfer::upload(const protocol::AttemptId& id, std::vector<protocol::ArtifactRef> outputs) {
+void Transfer::upload(const AttemptId& id, std::vector<protocol::ArtifactRef> outputs) {
   put({Kind::kUpload, id, std::move(outputs)});
 }
 
@@ -82,7 +82,7 @@ Status Transfer::fetch_one(const protocol::ArtifactRef& input, std::stop_token s
 Status Transfer::do_upload(const Job& job, std::stop_token stop) {
   for (std::size_t begin = 0; begin < job.artifacts.size(); begin += protocol::kMaxHaveDigests) {
     const std::size_t end = std::min<std::size_t>(job.artifacts.size(), begin + protocol::kMaxHaveDigests);
-    std::vector<protocol::Digest> digests;
+    std::vector<Digest> digests;
     for (std::size_t i = begin; i < end; ++i) digests.push_back(job.artifacts[i].digest);
     const auto held = client_->have(digests, stop);
     if (!held) return tl::unexpected(held.error());

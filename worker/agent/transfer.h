@@ -19,7 +19,7 @@ namespace rushes::worker {
 class Transfer {
  public:
   enum class Kind { kFetch, kUpload };
-  using Report = std::function<void(Kind kind, const protocol::AttemptId& id, const Status& status)>;
+  using Report = std::function<void(Kind kind, const AttemptId& id, const Status& status)>;
 
   // `artifacts` outlives this object. Error: kInvalid (endpoint, keys).
   static Result<std::unique_ptr<Transfer>> start(protocol::ClientOptions options, LocalArtifacts& artifacts,
@@ -28,14 +28,14 @@ class Transfer {
 
   // Brings every input that is not here; its digest is checked on arrival. kNotFound: the farm has no such
   // artifact.
-  void fetch(const protocol::AttemptId& id, std::vector<protocol::ArtifactRef> inputs);
+  void fetch(const AttemptId& id, std::vector<protocol::ArtifactRef> inputs);
   // Sends every output that the farm does not hold; done when all have receipts.
-  void upload(const protocol::AttemptId& id, std::vector<protocol::ArtifactRef> outputs);
+  void upload(const AttemptId& id, std::vector<protocol::ArtifactRef> outputs);
 
  private:
   struct Job {
     Kind kind;
-    protocol::AttemptId id;
+    AttemptId id;
     std::vector<protocol::ArtifactRef> artifacts;
   };
   Transfer(LocalArtifacts& artifacts, Report report) : artifacts_(artifacts), report_(std::move(report)) {}

@@ -84,7 +84,7 @@ class Ear {
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<protocol::EngineRun> tasks_;
-  protocol::AttemptId running_;
+  AttemptId running_;
   std::atomic<bool> cancelled_{false};
   std::thread thread_;
 };

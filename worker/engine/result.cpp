@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "storage/records.capnp.h"
+#include "storage/records/records.capnp.h"
 
 namespace rushes::worker {
 namespace {

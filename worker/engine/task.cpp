@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "storage/records.capnp.h"
+#include "storage/records/records.capnp.h"
 
 namespace rushes::worker {
 namespace {

@@ -1,4 +1,4 @@
-// A task as the engine sees it: TaskSpec and Recipe of storage/records.capnp, checked and turned into plain
+// A task as the engine sees it: TaskSpec and Recipe of storage/records/records.capnp, checked and turned into plain
 // values.
 //
 // The bytes come over the wire and are hostile until read here: message size, list lengths, text lengths,

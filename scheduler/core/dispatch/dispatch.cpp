@@ -357,7 +357,7 @@ void Decider::pin_class(ShotId shot, const Worker& worker, const Needs& needs) {
   emit(std::move(pinned));
 }
 
-Bytes Decider::spec_of(const Task& task) const {
+std::string Decider::spec_of(const Task& task) const {
   const Shot& shot = shot_of(task);
   std::vector<Made> made;
   for (const Dependency& need : task.plan.needs) {
@@ -384,7 +384,7 @@ Bytes Decider::spec_of(const Task& task) const {
   } else {
     composition.recipe = &take->versions[task.plan.revision].recipe;
   }
-  return compose(composition);
+  return encode_task(compose(composition));
 }
 
 std::uint32_t Decider::no_progress_ms(const Task& task) const {

@@ -5,446 +5,317 @@
 #include "scheduler/core/journal/row_codec.h"
 
 namespace rushes::scheduler {
-namespace {
 
-using Builder = records::Record::Builder;
-using Reader = records::Record::Reader;
-using codec::read;
-using codec::write;
-using namespace record;  // the names of both sides are the same; ours are unqualified here
+namespace record {
+
+RUSHES_CODEC(BatchSubmitted, records::BatchSubmitted, r) {
+  FIELD(Batch, r.batch);
+  FIELD(Row, r.row);
+}
+
+RUSHES_CODEC(ShotPlanned, records::ShotPlanned, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Batch, r.batch);
+  FIELD(By, r.by);
+  FIELD(Spec, r.spec);
+  FIELD(Tasks, r.tasks);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(VersionPlanned, records::VersionPlanned, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Take, r.take);
+  FIELD(Version, r.version);
+  FIELD(Tasks, r.tasks);
+}
+
+RUSHES_CODEC(UpgradePlanned, records::UpgradePlanned, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Take, r.take);
+  FIELD(Graph, r.graph);
+  FIELD(Recipe, r.recipe);
+  FIELD(Tasks, r.tasks);
+  FIELD(WallMs, r.wall_ms);
+  if constexpr (Io::kReads) r.recipe_hash = hash_of(r.recipe);
+}
+
+RUSHES_CODEC(DeliveryPlanned, records::DeliveryPlanned, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Take, r.take);
+  FIELD(Tasks, r.tasks);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(TakeRecipe, records::TakeRecipe, r) {
+  FIELD(Take, r.take);
+  FIELD(Recipe, r.recipe);
+  if constexpr (Io::kReads) r.hash = hash_of(r.recipe);
+}
+
+RUSHES_CODEC(ClassPinned, records::ClassPinned, r) {
+  FIELD(Shot, r.shot);
+  FIELD(NumericClass, r.numeric_class);
+  FIELD(EngineBuild, r.engine_build);
+  FIELD(Recipes, r.recipes);
+}
+
+RUSHES_CODEC(Leased, records::Leased, r) {
+  FIELD(Ref, r.ref);
+  FIELD(Worker, r.worker);
+  FIELD(ExpiresMs, r.expires_ms);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(Started, records::Started, r) {
+  FIELD(Ref, r.ref);
+  FIELD(NowMs, r.now_ms);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(ResultAccepted, records::ResultAccepted, r) {
+  FIELD(Ref, r.ref);
+  FIELD(Worker, r.worker);
+  FIELD(Result, r.result);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(AttemptEnded, records::AttemptEnded, r) {
+  FIELD(Ref, r.ref);
+  FIELD(Worker, r.worker);
+  FIELD(End, r.end);
+  FIELD(Kind, r.kind);
+  FIELD(Message, r.message);
+  FIELD(ExitCause, r.exit_cause);
+  FIELD(LogTail, r.log_tail);
+  FIELD(Then, r.then);
+  FIELD(RetryAtMs, r.retry_at_ms);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(RevokeAsked, records::RevokeAsked, r) {
+  FIELD(Ref, r.ref);
+  FIELD(Then, r.then);
+  FIELD(Reason, r.reason);
+  FIELD(Straggler, r.straggler);
+}
+
+RUSHES_CODEC(TaskClosed, records::TaskClosed, r) {
+  FIELD(Task, r.task);
+  FIELD(State, r.state);
+  FIELD(Reason, r.reason);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(TaskReopened, records::TaskReopened, r) {
+  FIELD(Task, r.task);
+  FIELD(Reason, r.reason);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(VersionJudged, records::VersionJudged, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Take, r.take);
+  FIELD(Number, r.number);
+  FIELD(Verdict, r.verdict);
+  FIELD(Score, r.score);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(VersionKept, records::VersionKept, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Take, r.take);
+  FIELD(Number, r.number);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(TakeMoved, records::TakeMoved, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Take, r.take);
+  FIELD(State, r.state);
+  FIELD(Reason, r.reason);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(ShotMoved, records::ShotMoved, r) {
+  FIELD(Shot, r.shot);
+  FIELD(State, r.state);
+  FIELD(Reason, r.reason);
+  FIELD(Task, r.task);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(TakesRanked, records::TakesRanked, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Ranking, r.ranking);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(TakeApproved, records::TakeApproved, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Take, r.take);
+  FIELD(By, r.by);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(HoldChanged, records::HoldChanged, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Requested, r.requested);
+  FIELD(Reached, r.reached);
+  FIELD(By, r.by);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(Delivered, records::Delivered, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Delivery, r.delivery);
+}
+
+RUSHES_CODEC(WorkerJoined, records::WorkerJoined, r) {
+  FIELD(Worker, r.worker);
+  FIELD(Row, r.row);
+  FIELD(NowMs, r.now_ms);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(WorkerDraining, records::WorkerDraining, r) {
+  FIELD(Worker, r.worker);
+  FIELD(Draining, r.draining);
+  FIELD(By, r.by);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(WorkerQuarantined, records::WorkerQuarantined, r) {
+  FIELD(Worker, r.worker);
+  FIELD(UntilMs, r.until_ms);
+  FIELD(WallMs, r.wall_ms);
+  FIELD(Reason, r.reason);
+}
+
+RUSHES_CODEC(Recovered, records::Recovered, r) {
+  FIELD(Epoch, r.epoch);
+  FIELD(ExpiresMs, r.expires_ms);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(FarmRow, records::FarmRow, r) {
+  FIELD(NextLease, r.next_lease);
+  FIELD(Epoch, r.epoch);
+  FIELD(LastEvent, r.last_event);
+}
+
+RUSHES_CODEC(BatchRow, records::BatchSubmitted, r) {
+  FIELD(Batch, r.batch);
+  FIELD(Row, r.row);
+}
+
+RUSHES_CODEC(WorkerRow, records::WorkerRow, r) {
+  FIELD(Worker, r.worker);
+  FIELD(Row, r.row);
+}
+
+// Rows of tasks and shots have the row's own fields beside those of the record: one message holds both.
+void write(records::Writer& writer, records::TaskRow::Builder out, const TaskRow& r) {
+  write(writer, out, r.row);
+}
+void read(records::Reader& reader, records::TaskRow::Reader in, TaskRow& r) { read(reader, in, r.row); }
+
+void write(records::Writer& writer, records::ShotRow::Builder out, const ShotRow& r) {
+  write(writer, out, r.row);
+  out.setShot(r.shot);
+}
+void read(records::Reader& reader, records::ShotRow::Reader in, ShotRow& r) {
+  r.shot = in.getShot();
+  read(reader, in, r.row);
+}
+
+RUSHES_CODEC(EstimateRow, records::EstimateRow, r) {
+  FIELD(Stage, r.key.stage);
+  FIELD(Level, r.key.level);
+  FIELD(Model, r.key.model);
+  FIELD(NumericClass, r.key.numeric_class);
+  FIELD(Mean, r.estimate.mean);
+  FIELD(Deviation, r.estimate.deviation);
+  FIELD(Samples, r.estimate.samples);
+  io.require(r.estimate.mean >= 0 && r.estimate.deviation >= 0 && r.estimate.samples <= policy::kRemembered,
+             "estimate: is no duration");
+}
+
+}  // namespace record
+
+namespace {
 
 constexpr std::uint16_t kRecordVersion = 1;
 
-records::TaskState wire(TaskState state) { return static_cast<records::TaskState>(state); }
+// The durable kinds: KIND(name of record and field, the union's enumerant).
+#define RECORD_KINDS(KIND)                    \
+  KIND(BatchSubmitted, BATCH_SUBMITTED)       \
+  KIND(ShotPlanned, SHOT_PLANNED)             \
+  KIND(VersionPlanned, VERSION_PLANNED)       \
+  KIND(UpgradePlanned, UPGRADE_PLANNED)       \
+  KIND(DeliveryPlanned, DELIVERY_PLANNED)     \
+  KIND(ClassPinned, CLASS_PINNED)             \
+  KIND(Leased, LEASED)                        \
+  KIND(Started, STARTED)                      \
+  KIND(ResultAccepted, RESULT_ACCEPTED)       \
+  KIND(AttemptEnded, ATTEMPT_ENDED)           \
+  KIND(RevokeAsked, REVOKE_ASKED)             \
+  KIND(TaskClosed, TASK_CLOSED)               \
+  KIND(TaskReopened, TASK_REOPENED)           \
+  KIND(VersionJudged, VERSION_JUDGED)         \
+  KIND(VersionKept, VERSION_KEPT)             \
+  KIND(TakeMoved, TAKE_MOVED)                 \
+  KIND(ShotMoved, SHOT_MOVED)                 \
+  KIND(TakesRanked, TAKES_RANKED)             \
+  KIND(TakeApproved, TAKE_APPROVED)           \
+  KIND(HoldChanged, HOLD_CHANGED)             \
+  KIND(Delivered, DELIVERED)                  \
+  KIND(WorkerJoined, WORKER_JOINED)           \
+  KIND(WorkerDraining, WORKER_DRAINING)       \
+  KIND(WorkerQuarantined, WORKER_QUARANTINED) \
+  KIND(Recovered, RECOVERED)                  \
+  KIND(FarmRow, FARM_ROW)                     \
+  KIND(BatchRow, BATCH_ROW)                   \
+  KIND(WorkerRow, WORKER_ROW)                 \
+  KIND(ShotRow, SHOT_ROW)                     \
+  KIND(TaskRow, TASK_ROW)                     \
+  KIND(EstimateRow, ESTIMATE_ROW)
 
-// ---- writing
+using Builder = records::Record::Builder;
 
-void put(Builder root, const BatchSubmitted& r) {
-  auto out = root.initBatchSubmitted();
-  out.setBatch(r.batch);
-  write(out.initRow(), r.row);
-}
-void put(Builder root, const ShotPlanned& r) {
-  auto out = root.initShotPlanned();
-  out.setShot(r.shot);
-  out.setBatch(r.batch);
-  out.setBy(r.by);
-  write(out.initSpec(), r.spec);
-  codec::write_all(out.initTasks(r.tasks.size()), r.tasks);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const VersionPlanned& r) {
-  auto out = root.initVersionPlanned();
-  out.setShot(r.shot);
-  out.setTake(r.take);
-  write(out.initVersion(), r.version);
-  codec::write_all(out.initTasks(r.tasks.size()), r.tasks);
-}
-void put(Builder root, const UpgradePlanned& r) {
-  auto out = root.initUpgradePlanned();
-  out.setShot(r.shot);
-  out.setTake(r.take);
-  write(out.initGraph(), r.graph);
-  out.setRecipe(codec::data_of(r.recipe));
-  codec::write_all(out.initTasks(r.tasks.size()), r.tasks);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const DeliveryPlanned& r) {
-  auto out = root.initDeliveryPlanned();
-  out.setShot(r.shot);
-  out.setTake(r.take);
-  codec::write_all(out.initTasks(r.tasks.size()), r.tasks);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const ClassPinned& r) {
-  auto out = root.initClassPinned();
-  out.setShot(r.shot);
-  out.setNumericClass(r.numeric_class);
-  out.setEngineBuild(r.engine_build);
-  auto recipes = out.initRecipes(r.recipes.size());
-  for (unsigned i = 0; i < r.recipes.size(); ++i) {
-    recipes[i].setTake(r.recipes[i].take);
-    recipes[i].setRecipe(codec::data_of(r.recipes[i].recipe));
+#define PUT(NAME, ENUMERANT)                                               \
+  void put(records::Writer& writer, Builder root, const record::NAME& r) { \
+    write(writer, root.init##NAME(), r);                                   \
   }
-}
-void put(Builder root, const Leased& r) {
-  auto out = root.initLeased();
-  write(out.initRef(), r.ref);
-  out.setWorker(r.worker);
-  out.setExpiresMs(r.expires_ms);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const Started& r) {
-  auto out = root.initStarted();
-  write(out.initRef(), r.ref);
-  out.setNowMs(r.now_ms);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const ResultAccepted& r) {
-  auto out = root.initResultAccepted();
-  write(out.initRef(), r.ref);
-  out.setWorker(r.worker);
-  write(out.initResult(), r.result);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const AttemptEnded& r) {
-  auto out = root.initAttemptEnded();
-  write(out.initRef(), r.ref);
-  out.setWorker(r.worker);
-  out.setEnd(static_cast<records::EndCause>(r.end));
-  out.setKind(r.kind);
-  out.setMessage(r.message);
-  out.setExitCause(r.exit_cause);
-  out.setLogTail(r.log_tail);
-  out.setThen(wire(r.then));
-  out.setRetryAtMs(r.retry_at_ms);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const RevokeAsked& r) {
-  auto out = root.initRevokeAsked();
-  write(out.initRef(), r.ref);
-  out.setThen(wire(r.then));
-  out.setReason(r.reason);
-  out.setStraggler(r.straggler);
-}
-void put(Builder root, const TaskClosed& r) {
-  auto out = root.initTaskClosed();
-  out.setTask(r.task);
-  out.setState(wire(r.state));
-  out.setReason(r.reason);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const TaskReopened& r) {
-  auto out = root.initTaskReopened();
-  out.setTask(r.task);
-  out.setReason(r.reason);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const VersionJudged& r) {
-  auto out = root.initVersionJudged();
-  out.setShot(r.shot);
-  out.setTake(r.take);
-  out.setNumber(r.number);
-  out.setVerdict(static_cast<records::Verdict>(r.verdict));
-  out.setScore(r.score);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const VersionKept& r) {
-  auto out = root.initVersionKept();
-  out.setShot(r.shot);
-  out.setTake(r.take);
-  out.setNumber(r.number);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const TakeMoved& r) {
-  auto out = root.initTakeMoved();
-  out.setShot(r.shot);
-  out.setTake(r.take);
-  out.setState(static_cast<records::TakeState>(r.state));
-  out.setReason(r.reason);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const ShotMoved& r) {
-  auto out = root.initShotMoved();
-  out.setShot(r.shot);
-  out.setState(static_cast<records::ShotState>(r.state));
-  out.setReason(r.reason);
-  out.setTask(r.task);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const TakesRanked& r) {
-  auto out = root.initTakesRanked();
-  out.setShot(r.shot);
-  codec::write_numbers(r.ranking, out.initRanking(r.ranking.size()));
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const TakeApproved& r) {
-  auto out = root.initTakeApproved();
-  out.setShot(r.shot);
-  out.setTake(r.take);
-  out.setBy(r.by);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const HoldChanged& r) {
-  auto out = root.initHoldChanged();
-  out.setShot(r.shot);
-  out.setRequested(r.requested);
-  out.setReached(r.reached);
-  out.setBy(r.by);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const Delivered& r) {
-  auto out = root.initDelivered();
-  out.setShot(r.shot);
-  write(out.initDelivery(), r.delivery);
-}
-void put(Builder root, const WorkerJoined& r) {
-  auto out = root.initWorkerJoined();
-  out.setWorker(r.worker);
-  write(out.initRow(), r.row);
-  out.setNowMs(r.now_ms);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const WorkerDraining& r) {
-  auto out = root.initWorkerDraining();
-  out.setWorker(r.worker);
-  out.setDraining(r.draining);
-  out.setBy(r.by);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const WorkerQuarantined& r) {
-  auto out = root.initWorkerQuarantined();
-  out.setWorker(r.worker);
-  out.setUntilMs(r.until_ms);
-  out.setWallMs(r.wall_ms);
-  out.setReason(r.reason);
-}
-void put(Builder root, const record::Recovered& r) {
-  auto out = root.initRecovered();
-  out.setEpoch(r.epoch);
-  out.setExpiresMs(r.expires_ms);
-  out.setWallMs(r.wall_ms);
-}
-void put(Builder root, const FarmRow& r) {
-  auto out = root.initFarmRow();
-  out.setNextLease(r.next_lease);
-  out.setEpoch(r.epoch);
-  out.setLastEvent(r.last_event);
-}
-void put(Builder root, const BatchRow& r) {
-  auto out = root.initBatchRow();
-  out.setBatch(r.batch);
-  write(out.initRow(), r.row);
-}
-void put(Builder root, const WorkerRow& r) {
-  auto out = root.initWorkerRow();
-  out.setWorker(r.worker);
-  write(out.initRow(), r.row);
-}
-void put_row(Builder root, ShotId id, const Shot& shot) {
-  auto out = root.initShotRow();
-  write(out, shot);
-  out.setShot(id);
-}
-void put_row(Builder root, const Task& task) { write(root.initTaskRow(), task); }
-void put(Builder root, const ShotRow& r) { put_row(root, r.shot, r.row); }
-void put(Builder root, const TaskRow& r) { put_row(root, r.row); }
-void put(Builder root, const EstimateRow& r) {
-  auto out = root.initEstimateRow();
-  out.setStage(static_cast<records::Stage>(r.key.stage));
-  out.setLevel(r.key.level);
-  out.setModel(r.key.model);
-  out.setNumericClass(r.key.numeric_class);
-  out.setMean(r.estimate.mean);
-  out.setDeviation(r.estimate.deviation);
-  out.setSamples(r.estimate.samples);
-}
-void put(Builder root, const SnapshotEnd&) { root.setSnapshotEnd(); }
-
+RECORD_KINDS(PUT)
+#undef PUT
+void put(records::Writer&, Builder root, const record::SnapshotEnd&) { root.setSnapshotEnd(); }
 template <typename Volatile>
-void put(Builder, const Volatile&) {
+void put(records::Writer&, Builder, const Volatile&) {
   assert(!"a volatile record is never written");
 }
 
-// ---- reading
-
-Record get(records::BatchSubmitted::Reader in) { return BatchSubmitted{in.getBatch(), read(in.getRow())}; }
-Record get(records::ShotPlanned::Reader in) {
-  return ShotPlanned{in.getShot(),
-                     in.getBatch(),
-                     codec::read_text(in.getBy(), "by"),
-                     read(in.getSpec()),
-                     codec::read_all<PlannedTask>(in.getTasks(), "tasks"),
-                     in.getWallMs()};
-}
-Record get(records::VersionPlanned::Reader in) {
-  return VersionPlanned{in.getShot(), in.getTake(), read(in.getVersion()),
-                        codec::read_all<PlannedTask>(in.getTasks(), "tasks")};
-}
-Record get(records::UpgradePlanned::Reader in) {
-  UpgradePlanned r{in.getShot(), in.getTake(), read(in.getGraph()), {}, {}, {}, in.getWallMs()};
-  r.recipe = codec::read_recipe_bytes(in.getRecipe(), r.recipe_hash);
-  r.tasks = codec::read_all<PlannedTask>(in.getTasks(), "tasks");
-  return r;
-}
-Record get(records::DeliveryPlanned::Reader in) {
-  return DeliveryPlanned{in.getShot(), in.getTake(), codec::read_all<PlannedTask>(in.getTasks(), "tasks"),
-                         in.getWallMs()};
-}
-Record get(records::ClassPinned::Reader in) {
-  ClassPinned r{in.getShot(),
-                codec::read_text(in.getNumericClass(), "numeric class"),
-                codec::read_text(in.getEngineBuild(), "engine build"),
-                {}};
-  codec::read_size(in.getRecipes(), "recipes", 4096);
-  for (auto entry : in.getRecipes()) {
-    TakeRecipe recipe{entry.getTake(), {}, {}};
-    recipe.recipe = codec::read_recipe_bytes(entry.getRecipe(), recipe.hash);
-    r.recipes.push_back(std::move(recipe));
-  }
-  return r;
-}
-Record get(records::Leased::Reader in) {
-  return Leased{read(in.getRef()), in.getWorker(), in.getExpiresMs(), in.getWallMs(), {}};
-}
-Record get(records::Started::Reader in) { return Started{read(in.getRef()), in.getNowMs(), in.getWallMs()}; }
-Record get(records::ResultAccepted::Reader in) {
-  return ResultAccepted{read(in.getRef()), in.getWorker(), read(in.getResult()), in.getWallMs()};
-}
-Record get(records::AttemptEnded::Reader in) {
-  return AttemptEnded{read(in.getRef()),
-                      in.getWorker(),
-                      codec::read_end(in.getEnd()),
-                      codec::read_text(in.getKind(), "kind"),
-                      codec::read_text(in.getMessage(), "message"),
-                      codec::read_text(in.getExitCause(), "exit cause"),
-                      codec::read_text(in.getLogTail(), "log"),
-                      codec::read_task_state(in.getThen()),
-                      in.getRetryAtMs(),
-                      in.getWallMs()};
-}
-Record get(records::RevokeAsked::Reader in) {
-  return RevokeAsked{read(in.getRef()), codec::read_task_state(in.getThen()),
-                     codec::read_text(in.getReason(), "reason"), in.getStraggler()};
-}
-Record get(records::TaskClosed::Reader in) {
-  return TaskClosed{in.getTask(), codec::read_task_state(in.getState()),
-                    codec::read_text(in.getReason(), "reason"), in.getWallMs()};
-}
-Record get(records::TaskReopened::Reader in) {
-  return TaskReopened{in.getTask(), codec::read_text(in.getReason(), "reason"), in.getWallMs()};
-}
-Record get(records::VersionJudged::Reader in) {
-  return VersionJudged{in.getShot(),  in.getTake(),  in.getNumber(), codec::read_verdict(in.getVerdict()),
-                       in.getScore(), in.getWallMs()};
-}
-Record get(records::VersionKept::Reader in) {
-  return VersionKept{in.getShot(), in.getTake(), in.getNumber(), in.getWallMs()};
-}
-Record get(records::TakeMoved::Reader in) {
-  return TakeMoved{in.getShot(), in.getTake(), codec::read_take_state(in.getState()),
-                   codec::read_text(in.getReason(), "reason"), in.getWallMs()};
-}
-Record get(records::ShotMoved::Reader in) {
-  return ShotMoved{in.getShot(), codec::read_shot_state(in.getState()),
-                   codec::read_text(in.getReason(), "reason"), in.getTask(), in.getWallMs()};
-}
-Record get(records::TakesRanked::Reader in) {
-  return TakesRanked{in.getShot(), codec::read_numbers<std::uint32_t>(in.getRanking(), "ranking"),
-                     in.getWallMs()};
-}
-Record get(records::TakeApproved::Reader in) {
-  return TakeApproved{in.getShot(), in.getTake(), codec::read_text(in.getBy(), "by"), in.getWallMs()};
-}
-Record get(records::HoldChanged::Reader in) {
-  return HoldChanged{in.getShot(), in.getRequested(), in.getReached(), codec::read_text(in.getBy(), "by"),
-                     in.getWallMs()};
-}
-Record get(records::Delivered::Reader in) { return Delivered{in.getShot(), read(in.getDelivery())}; }
-Record get(records::WorkerJoined::Reader in) {
-  return WorkerJoined{in.getWorker(), read(in.getRow()), in.getNowMs(), in.getWallMs()};
-}
-Record get(records::WorkerDraining::Reader in) {
-  return WorkerDraining{in.getWorker(), in.getDraining(), codec::read_text(in.getBy(), "by"), in.getWallMs()};
-}
-Record get(records::WorkerQuarantined::Reader in) {
-  return WorkerQuarantined{in.getWorker(), in.getUntilMs(), in.getWallMs(),
-                           codec::read_text(in.getReason(), "reason")};
-}
-Record get(records::Recovered::Reader in) {
-  return record::Recovered{in.getEpoch(), in.getExpiresMs(), in.getWallMs()};
-}
-Record get(records::FarmRow::Reader in) {
-  return FarmRow{in.getNextLease(), in.getEpoch(), in.getLastEvent()};
-}
-Record get(records::WorkerRow::Reader in) { return WorkerRow{in.getWorker(), read(in.getRow())}; }
-Record get(records::ShotRow::Reader in) { return ShotRow{in.getShot(), read(in)}; }
-Record get(records::TaskRow::Reader in) { return TaskRow{read(in)}; }
-
-Record get(records::EstimateRow::Reader in) {
-  EstimateRow r;
-  r.key = {codec::read_enum<Stage>(in.getStage(), kStages, "stage"), in.getLevel(),
-           codec::read_text(in.getModel(), "model"), codec::read_text(in.getNumericClass(), "numeric class")};
-  r.estimate = {in.getMean(), in.getDeviation(), in.getSamples()};
-  const bool sound =
-      r.estimate.mean >= 0 && r.estimate.deviation >= 0 && r.estimate.samples <= policy::kRemembered;
-  if (!sound) codec::malformed("estimate", "is no duration");
-  return r;
-}
-
-Record get(Reader root) {
+Record get(records::Reader& reader, records::Record::Reader root) {
   if (root.getVersion() > kRecordVersion) {
-    codec::malformed("version", "record of version " + std::to_string(root.getVersion()) +
-                                    ", this build knows up to " + std::to_string(kRecordVersion));
+    reader.refuse(ErrorKind::kCorrupt, "version: record of version " + std::to_string(root.getVersion()) +
+                                           ", this build knows up to " + std::to_string(kRecordVersion));
+    return record::SnapshotEnd{};
   }
   switch (root.which()) {
-    case records::Record::BATCH_SUBMITTED:
-      return get(root.getBatchSubmitted());
-    case records::Record::SHOT_PLANNED:
-      return get(root.getShotPlanned());
-    case records::Record::VERSION_PLANNED:
-      return get(root.getVersionPlanned());
-    case records::Record::UPGRADE_PLANNED:
-      return get(root.getUpgradePlanned());
-    case records::Record::DELIVERY_PLANNED:
-      return get(root.getDeliveryPlanned());
-    case records::Record::CLASS_PINNED:
-      return get(root.getClassPinned());
-    case records::Record::LEASED:
-      return get(root.getLeased());
-    case records::Record::STARTED:
-      return get(root.getStarted());
-    case records::Record::RESULT_ACCEPTED:
-      return get(root.getResultAccepted());
-    case records::Record::ATTEMPT_ENDED:
-      return get(root.getAttemptEnded());
-    case records::Record::REVOKE_ASKED:
-      return get(root.getRevokeAsked());
-    case records::Record::TASK_CLOSED:
-      return get(root.getTaskClosed());
-    case records::Record::TASK_REOPENED:
-      return get(root.getTaskReopened());
-    case records::Record::VERSION_JUDGED:
-      return get(root.getVersionJudged());
-    case records::Record::VERSION_KEPT:
-      return get(root.getVersionKept());
-    case records::Record::TAKE_MOVED:
-      return get(root.getTakeMoved());
-    case records::Record::SHOT_MOVED:
-      return get(root.getShotMoved());
-    case records::Record::TAKES_RANKED:
-      return get(root.getTakesRanked());
-    case records::Record::TAKE_APPROVED:
-      return get(root.getTakeApproved());
-    case records::Record::HOLD_CHANGED:
-      return get(root.getHoldChanged());
-    case records::Record::DELIVERED:
-      return get(root.getDelivered());
-    case records::Record::WORKER_JOINED:
-      return get(root.getWorkerJoined());
-    case records::Record::WORKER_DRAINING:
-      return get(root.getWorkerDraining());
-    case records::Record::WORKER_QUARANTINED:
-      return get(root.getWorkerQuarantined());
-    case records::Record::RECOVERED:
-      return get(root.getRecovered());
-    case records::Record::FARM_ROW:
-      return get(root.getFarmRow());
-    case records::Record::BATCH_ROW:
-      return BatchRow{root.getBatchRow().getBatch(), read(root.getBatchRow().getRow())};
-    case records::Record::WORKER_ROW:
-      return get(root.getWorkerRow());
-    case records::Record::SHOT_ROW:
-      return get(root.getShotRow());
-    case records::Record::TASK_ROW:
-      return get(root.getTaskRow());
-    case records::Record::ESTIMATE_ROW:
-      return get(root.getEstimateRow());
-    case records::Record::SNAPSHOT_END:
-      return SnapshotEnd{};
+#define GET(NAME, ENUMERANT)           \
+  case records::Record::ENUMERANT: {   \
+    record::NAME r;                    \
+    read(reader, root.get##NAME(), r); \
+    return r;                          \
   }
-  codec::malformed("kind", "record of kind " + std::to_string(static_cast<unsigned>(root.which())) +
-                               ", written by a newer build");
+    RECORD_KINDS(GET)
+#undef GET
+    case records::Record::SNAPSHOT_END:
+      return record::SnapshotEnd{};
+  }
+  reader.refuse(ErrorKind::kCorrupt, "kind: record of kind " +
+                                         std::to_string(static_cast<unsigned>(root.which())) +
+                                         ", written by a newer build");
+  return record::SnapshotEnd{};
 }
 
 template <typename Fill>
@@ -453,33 +324,34 @@ Bytes encode(const Fill& fill) {
   capnp::MallocMessageBuilder message(kj::arrayPtr(scratch, std::size(scratch)));
   auto root = message.initRoot<records::Record>();
   root.setVersion(kRecordVersion);
-  fill(root);
-  const kj::Array<capnp::word> words = capnp::messageToFlatArray(message);
-  const auto bytes = words.asBytes();
-  return {bytes.begin(), bytes.end()};
+  records::Writer writer;
+  fill(writer, root);
+  return records::flat_bytes<Bytes>(message);
 }
 
 }  // namespace
 
 Bytes encode_record(const Record& record) {
-  return encode([&record](Builder root) { std::visit([&root](const auto& r) { put(root, r); }, record); });
+  return encode([&](records::Writer& writer, Builder root) {
+    std::visit([&](const auto& r) { put(writer, root, r); }, record);
+  });
 }
 
 Bytes encode_row(const Task& task) {
-  return encode([&task](Builder root) { put_row(root, task); });
+  return encode([&](records::Writer& writer, Builder root) { write(writer, root.initTaskRow(), task); });
 }
 
 Bytes encode_row(ShotId id, const Shot& shot) {
-  return encode([&](Builder root) { put_row(root, id, shot); });
+  return encode([&](records::Writer& writer, Builder root) {
+    auto out = root.initShotRow();
+    write(writer, out, shot);
+    out.setShot(id);
+  });
 }
 
 Result<Record> decode_record(std::span<const std::uint8_t> bytes) {
-  return codec::guarded<Record>("journal record", [&]() -> Record {
-    if (bytes.size() > storage::kMaxRecordBytes) codec::malformed("size", "larger than a record can be");
-    const auto words = codec::aligned_words(bytes.data(), bytes.size());
-    capnp::FlatArrayMessageReader message(words, {2 * words.size() + 1024, codec::kMaxNesting});
-    return get(message.getRoot<records::Record>());
-  });
+  return records::open<records::Record, Record>(records::Source::kDisk, bytes, storage::kMaxRecordBytes,
+                                                "journal record", get);
 }
 
 }  // namespace rushes::scheduler

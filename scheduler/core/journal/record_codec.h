@@ -1,4 +1,4 @@
-// Records as bytes: storage/records.capnp `Record`, for the journal.
+// Records as bytes: storage/records/records.capnp `Record`, for the journal.
 //
 // Thread contract: pure functions.
 #pragma once

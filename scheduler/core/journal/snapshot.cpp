@@ -65,7 +65,7 @@ bool is_plannable(const ShotSpec& spec) {
 struct Fits {
   const State& state;
 
-  bool held(const AttemptRef& ref) const {
+  bool held(const AttemptId& ref) const {
     if (!state.has_task(ref.task)) return false;
     const Task& task = state.task(ref.task);
     return is_held(task.state) && task.attempt == ref.attempt && task.lease.id == ref.lease;

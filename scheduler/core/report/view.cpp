@@ -348,7 +348,7 @@ std::vector<WorkerInfo> workers(const State& state, Now) {
     for (const TaskId id : worker.leases) info.running += state.task(id).state == TaskState::kRunning ? 1 : 0;
     info.memory_bytes = worker.memory_bytes;
     info.numeric_classes = worker.numeric_classes;
-    for (const event::ModelOffer& model : worker.models) info.models.push_back(model.name);
+    for (const ModelOffer& model : worker.models) info.models.push_back(model.name);
     info.tasks = worker.leases;
     info.accepted = worker.accepted;
     info.failed = worker.failed;

@@ -284,7 +284,7 @@ void uncount_slots(State& state, Worker& worker) {
 void set_kind(State& state, Worker& worker) {
   std::string offer = std::to_string(worker.slots) + "," + std::to_string(worker.memory_bytes);
   for (const std::string& name : worker.numeric_classes) offer += "," + name;
-  for (const event::ModelOffer& model : worker.models) offer += "," + storage::to_hex(model.digest);
+  for (const ModelOffer& model : worker.models) offer += "," + storage::to_hex(model.digest);
   if (worker.kind != kNoIndex) count_offer(state, worker, 0);
   const auto [found, is_new] =
       state.worker_kinds.try_emplace(offer, static_cast<std::uint32_t>(state.kinds.size()));

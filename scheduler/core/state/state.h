@@ -250,7 +250,7 @@ struct Worker {
   std::uint32_t slots = 0, prefetch = 0;
   std::uint64_t memory_bytes = 0;
   std::vector<std::string> numeric_classes;
-  std::vector<event::ModelOffer> models;
+  std::vector<ModelOffer> models;
   bool draining = false;
   std::int64_t joined_wall_ms = 0;
   std::uint32_t failures_in_row = 0;      // of tasks that others may finish

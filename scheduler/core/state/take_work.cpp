@@ -50,7 +50,7 @@ std::uint32_t rounds_left(const Shot& shot, const Take& take) {
 
 std::uint32_t take_work_of(State& state, const ShotSpec& spec) {
   const TakeShape shape{spec.recipe.model_digest,
-                        spec.recipe.rendered_frames,
+                        static_cast<std::uint32_t>(spec.recipe.rendered_frames),
                         static_cast<std::uint32_t>(spec.recipe.draft.timesteps.size()),
                         static_cast<std::uint32_t>(spec.master.timesteps.size()),
                         spec.upgrade ? spec.scale : 0,

@@ -197,7 +197,7 @@ TEST(Flow, AGatedShotWaitsForTheInnerCheckpoint) {
   ASSERT_EQ(graph.checkpoints.size(), 1u);
   ASSERT_GE(graph.denoise.size(), 2u);
   for (a.receive(); !a.held.empty(); a.receive()) {
-    const AttemptRef ref = a.held.front();
+    const AttemptId ref = a.held.front();
     if (ref.task == graph.checkpoints[0]) break;
     a.start(ref);
     a.complete(ref);
@@ -280,7 +280,7 @@ TEST(Flow, AWorkerThatFailsWhatOthersFinishIsQuarantined) {
   good.hello();
   for (int second = 0; second < 120; ++second) {
     bad.receive();
-    for (const AttemptRef& ref : std::vector<AttemptRef>(bad.held)) bad.fail(ref);
+    for (const AttemptId& ref : std::vector<AttemptId>(bad.held)) bad.fail(ref);
     good.work();
     farm.pass_ms(1000);
     bad.beat();

@@ -18,7 +18,7 @@ class HeldLease : public testing::Test {
   }
   TestFarm farm;
   SimWorker a{farm, "a", 1, 0}, b{farm, "b", 1, 0};
-  AttemptRef first;
+  AttemptId first;
 };
 
 TEST_F(HeldLease, AHeartbeatRenewsAndSilenceEndsIt) {
@@ -42,7 +42,7 @@ void sleep_ms(TestFarm& farm, std::int64_t ms) {
 }
 
 TEST_F(HeldLease, APauseOfTheSchedulerIsNotTheSilenceOfAWorker) {
-  const AttemptRef ref = first;
+  const AttemptId ref = first;
   farm.pass_ms(1000);
   sleep_ms(farm, 8 * 3600 * 1000);
   farm.step(event::Tick{});  // before the heartbeats that wait in the socket
@@ -81,12 +81,12 @@ TEST(Lease, ALeaseThatWasGivenBehindAPauseIsNotLonger) {
 }
 
 TEST_F(HeldLease, AnotherWorkerGoesOnAndTheOldResultIsRefused) {
-  const AttemptRef old = first;
+  const AttemptId old = first;
   farm.pass_ms(20'000);
   b.hello();
   b.receive();
   ASSERT_EQ(b.held.size(), 1u);
-  const AttemptRef fresh = b.held.front();
+  const AttemptId fresh = b.held.front();
   EXPECT_EQ(fresh.task, old.task);
   EXPECT_EQ(fresh.attempt, old.attempt + 1);
   EXPECT_GT(fresh.lease, old.lease);
@@ -105,7 +105,7 @@ TEST_F(HeldLease, AnotherWorkerGoesOnAndTheOldResultIsRefused) {
 }
 
 TEST_F(HeldLease, ASilentWorkerThatComesBackIsToldToStopWhatIsNotItsOwnAnyMore) {
-  const AttemptRef old = first;
+  const AttemptId old = first;
   farm.pass_ms(20'000);
   b.hello();
   a.beat();
@@ -117,7 +117,7 @@ TEST_F(HeldLease, ASilentWorkerThatComesBackIsToldToStopWhatIsNotItsOwnAnyMore) 
 }
 
 TEST_F(HeldLease, AWorkerThatStartedAgainLosesWhatItDoesNotNameAtOnce) {
-  const AttemptRef old = first;
+  const AttemptId old = first;
   a.start(old);
   a.lose_everything();
   a.hello();
@@ -159,7 +159,7 @@ TEST(Lease, ASchedulerRestartKeepsRunningAttempts) {
   a.receive();
   ASSERT_EQ(a.held.size(), 1u);
   a.start(a.held.front());
-  const AttemptRef running = a.held.front();
+  const AttemptId running = a.held.front();
   const std::uint64_t epoch = farm.state().epoch;
   farm.now.boot_ms += 60'000;  // longer than a lease: recovery renews it once
   farm.restart();
@@ -168,7 +168,7 @@ TEST(Lease, ASchedulerRestartKeepsRunningAttempts) {
   EXPECT_TRUE(is_held(farm.state().task(running.task).state));
   a.hello();
   a.receive();
-  ASSERT_EQ(a.held, std::vector<AttemptRef>{running});
+  ASSERT_EQ(a.held, std::vector<AttemptId>{running});
   a.complete(running);
   a.receive();
   EXPECT_EQ(farm.state().task(running.task).state, TaskState::kSucceeded);
@@ -191,9 +191,9 @@ TEST(Lease, ALeaseThatWasWrittenButNeverSentIsGivenAgain) {
 }
 
 TEST_F(HeldLease, AResultOfAnotherNumericClassOrWithoutItsOutputIsAFailure) {
-  const AttemptRef ref = first;
+  const AttemptId ref = first;
   event::Completed completed;
-  static_cast<AttemptRef&>(completed) = ref;
+  static_cast<AttemptId&>(completed) = ref;
   completed.worker = "a";
   completed.result = result_for(farm.state(), farm.state().task(ref.task), {});
   completed.result.numeric_class = "cuda-sm90-bf16";

@@ -137,14 +137,14 @@ TEST(Explain, AFreeWorkerIsNotCalledBusy) {
   SimWorker a(farm, "a", 1, 0), b(farm, "b", 1, 0);
   a.hello();
   a.receive();
-  const AttemptRef encode = a.held.front();
+  const AttemptId encode = a.held.front();
   a.start(encode);
   a.complete(encode);
   b.hello();
   a.receive();
   b.receive();
   ASSERT_EQ(a.held.size() + b.held.size(), 2u);  // one take each
-  const AttemptRef failing = a.held.front();
+  const AttemptId failing = a.held.front();
   a.start(failing);
   b.start(b.held.front());
   a.fail(failing);

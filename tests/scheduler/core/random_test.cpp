@@ -91,7 +91,7 @@ class Chaos {
     if (roll < 350) return worker.receive();
     if (roll < 640) {
       if (worker.held.empty()) return worker.receive();
-      const AttemptRef ref = worker.held[random_() % worker.held.size()];
+      const AttemptId ref = worker.held[random_() % worker.held.size()];
       if (chance(70)) worker.start(ref);
       worker.complete(ref);
       if (chance(10)) worker.complete(ref);  // a repeated message

@@ -24,7 +24,7 @@ std::size_t held_of(const TestFarm& farm, const std::string& shot) {
 void complete_first(SimWorker& worker) {
   worker.receive();
   ASSERT_FALSE(worker.held.empty());
-  const AttemptRef ref = worker.held.front();
+  const AttemptId ref = worker.held.front();
   worker.start(ref);
   worker.complete(ref);
   worker.receive();
@@ -159,8 +159,8 @@ class RunAhead : public testing::Test {
     for (bool more = true; more;) {
       more = false;
       worker_->receive();
-      const std::vector<AttemptRef> held = worker_->held;
-      for (const AttemptRef& ref : held) {
+      const std::vector<AttemptId> held = worker_->held;
+      for (const AttemptId& ref : held) {
         if (task(ref.task).plan.stage == Stage::kCritique) continue;
         worker_->start(ref);
         worker_->complete(ref);
@@ -176,8 +176,8 @@ class RunAhead : public testing::Test {
       return critique;
     };
     worker_->receive();
-    const std::vector<AttemptRef> held = worker_->held;
-    for (const AttemptRef& ref : held)
+    const std::vector<AttemptId> held = worker_->held;
+    for (const AttemptId& ref : held)
       if (task(ref.task).plan.stage == Stage::kCritique) worker_->complete(ref);
     worker_->receive();
   }
@@ -244,11 +244,11 @@ TEST_F(RunAhead, NotWhereTheFarmSaysNo) {
 
 TEST_F(RunAhead, GivesWayToWorkThatIsWanted) {
   start(true);
-  std::vector<AttemptRef> ahead;
+  std::vector<AttemptId> ahead;
   for (int i = 0; i < 50 && ahead.empty(); ++i) {
     worker_->receive();
-    const std::vector<AttemptRef> held = worker_->held;
-    for (const AttemptRef& ref : held) {
+    const std::vector<AttemptId> held = worker_->held;
+    for (const AttemptId& ref : held) {
       worker_->start(ref);
       if (task(ref.task).missing > 0)
         ahead.push_back(ref);
@@ -275,7 +275,7 @@ TEST(Sharing, AStragglerBeginsAgainOnAnIdleWorker) {
   farm.submit({test_shot("sh020", 33, 1)});
   complete_first(quick);  // its encode
   quick.receive();
-  const AttemptRef ref = quick.held.front();
+  const AttemptId ref = quick.held.front();
   quick.start(ref);
   slow.hello();
   for (int i = 0; i < 59; ++i) {
@@ -309,7 +309,7 @@ TEST(Sharing, WhatWaitsBehindARunningAttemptGoesToAnIdleWorker) {
   busy.receive();
   ASSERT_EQ(busy.held.size(), 2u);
   busy.start(busy.held.front());
-  const AttemptRef waiting = busy.held.back();
+  const AttemptId waiting = busy.held.back();
   for (int i = 0; i < 5; ++i) {  // longer than such a task is expected to take
     farm.pass_ms(1000);
     busy.beat();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
 
 namespace rushes::scheduler {
@@ -126,9 +127,9 @@ void SimWorker::hello() {
 void SimWorker::beat() {
   event::Heartbeat beat;
   beat.worker = name;
-  for (const AttemptRef& ref : held) {
+  for (const AttemptId& ref : held) {
     event::AttemptBeat entry;
-    static_cast<AttemptRef&>(entry) = ref;
+    static_cast<AttemptId&>(entry) = ref;
     entry.fraction = 0.5f;
     beat.attempts.push_back(entry);
   }
@@ -152,12 +153,12 @@ void SimWorker::receive() {
       continue;
     }
     const auto forget = [&](TaskId task, std::uint32_t attempt) {
-      std::erase_if(held, [&](const AttemptRef& r) { return r.task == task && r.attempt == attempt; });
+      std::erase_if(held, [&](const AttemptId& r) { return r.task == task && r.attempt == attempt; });
     };
     if (const auto* assign = std::get_if<command::Assign>(&command)) held.push_back(*assign);
     if (const auto* revoke = std::get_if<command::Revoke>(&command)) revoked.push_back(*revoke);
     if (const auto* welcome = std::get_if<command::Welcome>(&command)) {
-      for (const AttemptRef& ref : welcome->stop) forget(ref.task, ref.attempt);
+      for (const AttemptId& ref : welcome->stop) forget(ref.task, ref.attempt);
     }
     if (const auto* ok = std::get_if<command::Accepted>(&command)) {
       forget(ok->task, ok->attempt);
@@ -171,33 +172,33 @@ void SimWorker::receive() {
   }
   farm_.sent = std::move(others);
   for (const command::Revoke& revoke : revoked) {
-    std::erase(held, static_cast<const AttemptRef&>(revoke));
+    std::erase(held, static_cast<const AttemptId&>(revoke));
     event::Stopped stopped;
-    static_cast<AttemptRef&>(stopped) = revoke;
+    static_cast<AttemptId&>(stopped) = revoke;
     stopped.worker = name;
     farm_.step(stopped);
   }
   revoked.clear();
 }
 
-void SimWorker::start(const AttemptRef& ref) {
+void SimWorker::start(const AttemptId& ref) {
   event::Started started;
-  static_cast<AttemptRef&>(started) = ref;
+  static_cast<AttemptId&>(started) = ref;
   started.worker = name;
   farm_.step(started);
 }
 
-void SimWorker::complete(const AttemptRef& ref) {
+void SimWorker::complete(const AttemptId& ref) {
   event::Completed completed;
-  static_cast<AttemptRef&>(completed) = ref;
+  static_cast<AttemptId&>(completed) = ref;
   completed.worker = name;
   completed.result = result_for(farm_.state(), farm_.state().task(ref.task), critic);
   farm_.step(completed);
 }
 
-void SimWorker::fail(const AttemptRef& ref, const std::string& kind) {
+void SimWorker::fail(const AttemptId& ref, const std::string& kind) {
   event::Failed failed;
-  static_cast<AttemptRef&>(failed) = ref;
+  static_cast<AttemptId&>(failed) = ref;
   failed.worker = name;
   failed.kind = kind;
   failed.message = "it broke";
@@ -208,7 +209,7 @@ void SimWorker::fail(const AttemptRef& ref, const std::string& kind) {
 std::size_t SimWorker::work() {
   std::size_t count = 0;
   for (receive(); !held.empty(); receive()) {
-    const AttemptRef ref = held.front();
+    const AttemptId ref = held.front();
     start(ref);
     complete(ref);
     ++count;
@@ -219,31 +220,7 @@ std::size_t SimWorker::work() {
 TaskResult result_for(const State& state, const Task& task,
                       const std::function<Critique(const Task&)>& critic) {
   TaskResult result;
-  const char* role = nullptr;
-  switch (task.plan.stage) {
-    case Stage::kEncode:
-      role = "conditioning";
-      break;
-    case Stage::kDenoise:
-    case Stage::kRefine:
-      role = "latent";
-      break;
-    case Stage::kDecode:
-      role = "frames";
-      break;
-    case Stage::kEnlarge:
-      role = "guide";
-      break;
-    case Stage::kFinish:
-      role = "files";
-      break;
-    case Stage::kCritique:
-      role = "critique";
-      break;
-    case Stage::kDeliver:
-      role = "sidecar";
-      break;
-  }
+  const Role role = task.plan.stage == Stage::kDeliver ? Role::kSidecar : output_role(task.plan.stage);
   // A pure function of what the task reads, as on the farm: the same task gives the same digest wherever it
   // runs.
   std::string content = std::to_string(task.plan.id);

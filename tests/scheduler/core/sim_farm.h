@@ -74,16 +74,16 @@ class SimWorker {
   void receive();
   // Starts and completes everything that it holds, until nothing is left. Returns how many.
   std::size_t work();
-  void start(const AttemptRef& ref);
-  void complete(const AttemptRef& ref);
-  void fail(const AttemptRef& ref, const std::string& kind = "engine");
+  void start(const AttemptId& ref);
+  void complete(const AttemptId& ref);
+  void fail(const AttemptId& ref, const std::string& kind = "engine");
   void lose_everything() { held.clear(); }
 
   // What the critics say of a task; the default passes with a score of its own for every take.
   std::function<Critique(const Task&)> critic;
 
   std::string name;
-  std::vector<AttemptRef> held;
+  std::vector<AttemptId> held;
   std::vector<command::Revoke> revoked;
   std::size_t accepted = 0, refused = 0;
   event::Hello offer;

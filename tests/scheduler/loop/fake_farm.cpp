@@ -1,28 +1,18 @@
 #include "tests/scheduler/loop/fake_farm.h"
 
-#include <capnp/message.h>
-#include <capnp/serialize.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 
 #include "scheduler/core/core.h"
 #include "scheduler/plan/compose.h"
-#include "scheduler/plan/vocabulary_codec.h"
+#include "storage/records/words_codec.h"
 #include "tests/config/tiny_manifest.h"
 
 namespace rushes::scheduler {
 namespace {
 
 constexpr const char* kClass = "cpu-test-fp32";
-
-std::string bytes_of(const TaskResult& result) {
-  capnp::MallocMessageBuilder message;
-  codec::write(message.initRoot<records::TaskResult>(), result);
-  const auto words = capnp::messageToFlatArray(message);
-  const auto bytes = words.asBytes();
-  return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
-}
 
 }  // namespace
 
@@ -119,27 +109,25 @@ void FakeWorker::run() {
 }
 
 void FakeWorker::run_task(const command::Assign& assign) {
-  const protocol::AttemptId id{assign.task, assign.attempt, assign.lease};
+  const AttemptId id{assign.task, assign.attempt, assign.lease};
   loop_.post(name_, protocol::Started{id});
   ++ran;
-  const auto words = codec::aligned_words(assign.spec.data(), assign.spec.size());
-  capnp::FlatArrayMessageReader message(words);
-  const auto spec = message.getRoot<records::TaskSpec>();
+  const auto spec = decode_task(assign.spec);
+  ASSERT_TRUE(spec) << spec.error().message;
   TaskResult result;
   result.numeric_class = kClass;
   result.compute_seconds = result.wall_seconds = 0.01;
   // The bytes follow from the task alone, as pixels follow from the recipe.
-  const std::string made = "output of " + std::string(spec.getName().cStr());
+  const std::string made = "output of " + spec->name;
   const Digest digest = lose_outputs ? storage::digest_of(made + " lost") : *vault_.put(made);
-  result.outputs.push_back({output_role(static_cast<Stage>(spec.getStage())), digest, made.size()});
-  if (spec.getStage() == records::Stage::CRITIQUE) {
+  result.outputs.push_back({output_role(spec->stage), digest, made.size()});
+  if (spec->stage == Stage::kCritique) {
     result.critique.verdict = Verdict::kPass;
     result.critique.score = 0.9f;
     result.critique.critics = "fake 1";
   }
-  if (spec.hasDelivery())
-    result.files.push_back(std::string(spec.getDelivery().getFolder().cStr()) + "/clip.mov");
-  loop_.post(name_, protocol::Completed{id, bytes_of(result), "log of " + made});
+  if (!spec->delivery.folder.empty()) result.files.push_back(spec->delivery.folder + "/clip.mov");
+  loop_.post(name_, protocol::Completed{id, encode_result(result), "log of " + made});
 }
 
 FakeFarm::FakeFarm() { write_model(models()); }

@@ -30,7 +30,7 @@ class Hostile : public testing::Test {
       held_ = farm_.loop()
                   .query([](const State& state, Now) {
                     const Task& task = state.task(1);
-                    return protocol::AttemptId{1, task.attempt, is_held(task.state) ? task.lease.id : 0};
+                    return AttemptId{1, task.attempt, is_held(task.state) ? task.lease.id : 0};
                   })
                   .value();
     }
@@ -67,7 +67,7 @@ class Hostile : public testing::Test {
   const protocol::KeyPair other_ = *protocol::make_keys();
   FakeFarm farm_;
   FakeWorker* worker_ = nullptr;
-  protocol::AttemptId held_;
+  AttemptId held_;
   std::atomic<std::uint64_t> heard_{0};
   std::unique_ptr<protocol::Gate> gate_;
   std::unique_ptr<protocol::ControlServer> control_;

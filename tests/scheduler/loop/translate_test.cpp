@@ -7,11 +7,11 @@ namespace {
 
 TEST(Translate, AnAssignmentArrivesWhole) {
   command::Assign assign;
-  static_cast<AttemptRef&>(assign) = {7, 2, 31};
+  static_cast<AttemptId&>(assign) = {7, 2, 31};
   assign.worker = "a";
   assign.lease_ms = 15'000;
   assign.no_progress_ms = 480'000;
-  assign.spec = {1, 2, 3};
+  assign.spec = "\1\2\3";
   const auto said = to_message(assign);
   ASSERT_TRUE(said);
   EXPECT_EQ(said->first, "a");
@@ -31,7 +31,7 @@ TEST(Translate, AReplyIsForPeople) { EXPECT_FALSE(to_message(command::Reply{1, c
 TEST(Translate, AResultThatCannotBeReadIsSaid) {
   const auto event = to_event("a", protocol::Completed{{7, 2, 31}, "rubbish", ""});
   ASSERT_FALSE(event);
-  EXPECT_EQ(event.error().kind, ErrorKind::kCorrupt);
+  EXPECT_EQ(event.error().kind, ErrorKind::kInvalid);
 }
 
 }  // namespace

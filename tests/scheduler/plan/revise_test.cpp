@@ -7,7 +7,7 @@ namespace {
 
 ShotSpec spec_with(std::uint32_t windows, std::uint32_t budget) {
   ShotSpec spec;
-  for (std::uint32_t w = 0; w < windows; ++w) spec.recipe.windows.push_back({w * 5, w * 5 + 9});
+  for (int w = 0; w < static_cast<int>(windows); ++w) spec.recipe.windows.push_back({w * 5, w * 5 + 9});
   spec.revise_windows = budget;
   return spec;
 }
@@ -15,7 +15,7 @@ ShotSpec spec_with(std::uint32_t windows, std::uint32_t budget) {
 Finding finding(const char* dimension, std::uint32_t window, float severity) {
   Finding f;
   f.dimension = dimension;
-  f.window = window;
+  f.window = static_cast<int>(window);
   f.severity = severity;
   f.frames = {2, 6};
   return f;

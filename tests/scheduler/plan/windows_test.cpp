@@ -8,8 +8,8 @@ namespace rushes::scheduler {
 namespace {
 
 TEST(Windows, CoverEverythingAndOnlyNeighboursOverlap) {
-  for (std::uint32_t native = 1; native <= 33; ++native) {
-    for (std::uint32_t length = 1; length <= 400; ++length) {
+  for (int native = 1; native <= 33; ++native) {
+    for (int length = 1; length <= 400; ++length) {
       const auto windows = cut_windows(length, native);
       ASSERT_EQ(windows.front().begin, 0u);
       ASSERT_EQ(windows.back().end, length);
@@ -48,10 +48,10 @@ std::vector<float> falling(int steps, float shift) {
 
 TEST(Segments, AreContiguousAndOneStepWhileWindowsDrift) {
   for (int steps = 1; steps <= 60; ++steps) {
-    for (const std::uint32_t windows : {1u, 4u}) {
+    for (const int windows : {1u, 4u}) {
       const auto sigmas = falling(steps, 6);
       const auto segments = cut_segments(sigmas, windows);
-      std::uint32_t next = 0;
+      int next = 0;
       for (const Range& segment : segments) {
         ASSERT_EQ(segment.begin, next);
         ASSERT_GT(segment.end, segment.begin);
@@ -63,27 +63,27 @@ TEST(Segments, AreContiguousAndOneStepWhileWindowsDrift) {
         // Never across the level where the layout is decided.
         ASSERT_FALSE(sigmas[segment.begin] > kDriftSigma && sigmas[segment.end - 1] <= kDriftSigma);
       }
-      ASSERT_EQ(next, static_cast<std::uint32_t>(steps));
+      ASSERT_EQ(next, static_cast<int>(steps));
     }
   }
   EXPECT_LT(cut_segments(falling(12, 6), 1).size(), 4u) << "one window has segments of several steps";
 }
 
 TEST(Tiles, CoverWithEvenOriginsAndDecodeTilesAreDisjoint) {
-  for (std::uint32_t height = 2; height <= 60; height += 2) {
-    for (std::uint32_t width = 2; width <= 90; width += 6) {
+  for (int height = 2; height <= 60; height += 2) {
+    for (int width = 2; width <= 90; width += 6) {
       std::vector<int> covered(height * width), decoded(height * width);
       for (const Tile& tile : cut_tiles(height, width, 6, 10)) {
         ASSERT_EQ(tile.y % 2 + tile.x % 2, 0u);
         ASSERT_LE(tile.y + tile.height, height);
         ASSERT_LE(tile.x + tile.width, width);
-        for (std::uint32_t y = tile.y; y < tile.y + tile.height; ++y) {
-          for (std::uint32_t x = tile.x; x < tile.x + tile.width; ++x) ++covered[y * width + x];
+        for (int y = tile.y; y < tile.y + tile.height; ++y) {
+          for (int x = tile.x; x < tile.x + tile.width; ++x) ++covered[y * width + x];
         }
       }
       for (const Tile& tile : cut_decode_tiles(height, width, {33, 4, 16, 16})) {
-        for (std::uint32_t y = tile.y; y < tile.y + tile.height; ++y) {
-          for (std::uint32_t x = tile.x; x < tile.x + tile.width; ++x) ++decoded[y * width + x];
+        for (int y = tile.y; y < tile.y + tile.height; ++y) {
+          for (int x = tile.x; x < tile.x + tile.width; ++x) ++decoded[y * width + x];
         }
       }
       for (const int count : covered) ASSERT_GE(count, 1);

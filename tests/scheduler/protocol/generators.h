@@ -4,7 +4,7 @@
 #include <rapidcheck.h>
 
 #include "scheduler/protocol/codec.h"
-#include "storage/records.capnp.h"
+#include "storage/records/records.capnp.h"
 #include "tests/scheduler/protocol/records.h"
 
 namespace rushes::protocol::test {

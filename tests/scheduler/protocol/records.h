@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "scheduler/protocol/codec.h"
-#include "storage/records.capnp.h"
+#include "storage/records/records.capnp.h"
 
 namespace rushes::protocol::test {
 

@@ -19,7 +19,7 @@ inline constexpr int kNoModel = -1;
 
 struct Attempt {
   enum class State { kFetching, kWaiting, kRunning, kStopping, kReporting };
-  scheduler::AttemptRef ref;
+  AttemptId ref;
   State state = State::kFetching;
   std::size_t slot = 0;
   std::int64_t began_ms = 0;  // when it began to run
@@ -40,11 +40,11 @@ struct Host {
   std::vector<Slot> slots;
   std::vector<Attempt> attempts;  // in the order in which they were assigned
   // Outputs on its disk, by the task that made them; the oldest leave first.
-  std::unordered_set<scheduler::TaskId> held;
-  std::deque<std::pair<scheduler::TaskId, std::uint64_t>> order;
+  std::unordered_set<TaskId> held;
+  std::deque<std::pair<TaskId, std::uint64_t>> order;
   std::uint64_t held_bytes = 0;
 
-  void hold(scheduler::TaskId task, std::uint64_t bytes, std::uint64_t most) {
+  void hold(TaskId task, std::uint64_t bytes, std::uint64_t most) {
     if (!held.insert(task).second) return;
     order.emplace_back(task, bytes);
     for (held_bytes += bytes; held_bytes > most; order.pop_front()) {

@@ -9,8 +9,6 @@
 namespace rushes::simulation::farm {
 namespace {
 
-using scheduler::AttemptRef;
-using scheduler::TaskId;
 namespace event = scheduler::event;
 
 constexpr std::int64_t kHourMs = 3'600'000, kDayMs = 24 * kHourMs;
@@ -19,9 +17,9 @@ constexpr std::int64_t kStopMs = 2'000;         // until an engine has left its 
 constexpr std::int64_t kShiftMs = 30 * 60'000;  // people come and go within half an hour
 
 template <typename Message>
-Message message(const AttemptRef& ref, const std::string& worker) {
+Message message(const AttemptId& ref, const std::string& worker) {
   Message m;
-  static_cast<AttemptRef&>(m) = ref;
+  static_cast<AttemptId&>(m) = ref;
   m.worker = worker;
   return m;
 }
@@ -126,14 +124,14 @@ void FarmRun::drop_model(Slot& slot) {
   slot.model = kNoModel;
 }
 
-void FarmRun::assign(std::size_t index, const AttemptRef& ref) {
+void FarmRun::assign(std::size_t index, const AttemptId& ref) {
   Host& host = hosts_[index];
   host.attempts.push_back({ref, Attempt::State::kFetching, 0, 0});
   std::uint64_t bytes = 0;
   for (const scheduler::Dependency& need : state_.task(ref.task).plan.needs) {
     if (!need.data || host.held.contains(need.task)) continue;
     std::uint64_t size = 0;
-    for (const scheduler::Output& output : state_.task(need.task).result.outputs) size += output.bytes;
+    for (const Output& output : state_.task(need.task).result.outputs) size += output.bytes;
     host.hold(need.task, size, farm_.cache);
     bytes += size;
   }
@@ -205,7 +203,7 @@ void FarmRun::end(std::size_t index, std::uint64_t lease, bool failed) {
   Attempt* attempt = host.find(lease);
   if (attempt == nullptr || attempt->state != Attempt::State::kRunning) return;  // stopped meanwhile
   free_slot(host, *attempt);
-  const AttemptRef ref = attempt->ref;
+  const AttemptId ref = attempt->ref;
   const double seconds = static_cast<double>(timeline_.now() - attempt->began_ms) / 1000;
   if (failed) {
     meter_.wasted("the engine failed", seconds);
@@ -219,7 +217,7 @@ void FarmRun::end(std::size_t index, std::uint64_t lease, bool failed) {
   }
   attempt->state = Attempt::State::kReporting;
   attempt->ran_seconds = seconds;
-  const scheduler::TaskResult result = work_.result(shot_of(ref.task), state_.task(ref.task).plan, seconds);
+  const TaskResult result = work_.result(shot_of(ref.task), state_.task(ref.task).plan, seconds);
   const std::uint64_t bytes = result.outputs.front().bytes;
   host.hold(ref.task, bytes, farm_.cache);
   fill_slots(index);
@@ -231,7 +229,7 @@ void FarmRun::complete(std::size_t index, std::uint64_t lease) {
   Host& host = hosts_[index];
   const Attempt* attempt = host.find(lease);
   if (attempt == nullptr) return;
-  const AttemptRef ref = attempt->ref;
+  const AttemptId ref = attempt->ref;
   const double seconds = attempt->ran_seconds;
   std::erase_if(host.attempts, [&](const Attempt& a) { return a.ref == ref; });
   auto completed = message<event::Completed>(ref, host.name);
@@ -243,7 +241,7 @@ void FarmRun::complete(std::size_t index, std::uint64_t lease) {
     meter_.wasted("the result was not wanted any more", seconds);
 }
 
-void FarmRun::revoke(std::size_t index, const AttemptRef& ref, const std::string& cause) {
+void FarmRun::revoke(std::size_t index, const AttemptId& ref, const std::string& cause) {
   Attempt* attempt = hosts_[index].find(ref.lease);
   if (attempt == nullptr || attempt->state == Attempt::State::kReporting) return;  // its result is on its way
   if (attempt->state == Attempt::State::kStopping) return;
@@ -255,7 +253,7 @@ void FarmRun::revoke(std::size_t index, const AttemptRef& ref, const std::string
 void FarmRun::stopped(std::size_t index, std::uint64_t lease, const std::string& cause) {
   Host& host = hosts_[index];
   const Attempt* attempt = host.find(lease);
-  const AttemptRef ref = attempt->ref;
+  const AttemptId ref = attempt->ref;
   if (attempt->state == Attempt::State::kStopping) {
     free_slot(host, *attempt);
     // An engine leaves between two blocks and keeps its weights; one that is slow does not hear, and is

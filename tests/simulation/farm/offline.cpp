@@ -344,7 +344,7 @@ std::vector<OfflineTask> offline_tasks(const FarmRun& run) {
     entry.release = static_cast<double>(shot.created_wall_ms - kStartWallMs) / 1000;
     if (shot.spec.deadline_wall_ms > 0)
       entry.due = static_cast<double>(shot.spec.deadline_wall_ms - kStartWallMs) / 1000;
-    const auto after = [&](scheduler::TaskId need) {
+    const auto after = [&](TaskId need) {
       if (place[need] == scheduler::kNoIndex) return;
       tasks[place[need]].dependents.push_back(index);
       ++entry.missing;

@@ -12,7 +12,6 @@
 namespace rushes::simulation::farm {
 namespace {
 
-using scheduler::TaskId;
 namespace command = scheduler::command;
 namespace event = scheduler::event;
 namespace record = scheduler::record;
@@ -172,14 +171,12 @@ void FarmRun::obey(scheduler::Command& command) {
     ++assigned_;
     last_moved_ = std::max(last_moved_, timeline_.now());
     const std::size_t host = host_of(assign->worker);
-    in(kMessageMs, host,
-       [this, host, ref = static_cast<scheduler::AttemptRef>(*assign)] { this->assign(host, ref); });
+    in(kMessageMs, host, [this, host, ref = static_cast<AttemptId>(*assign)] { this->assign(host, ref); });
   } else if (const auto* revoke = std::get_if<command::Revoke>(&command)) {
     const std::size_t host = host_of(revoke->worker);
-    in(kMessageMs, host,
-       [this, host, ref = static_cast<scheduler::AttemptRef>(*revoke), cause = revoke->reason] {
-         this->revoke(host, ref, cause);
-       });
+    in(kMessageMs, host, [this, host, ref = static_cast<AttemptId>(*revoke), cause = revoke->reason] {
+      this->revoke(host, ref, cause);
+    });
   } else if (const auto* reply = std::get_if<command::Reply>(&command)) {
     if (!reply->result) status_ = tl::unexpected(reply->result.error());
   } else if (const auto* refused = std::get_if<command::Refused>(&command)) {

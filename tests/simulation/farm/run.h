@@ -45,7 +45,7 @@ class FarmRun {
   const std::vector<Host>& hosts() const { return hosts_; }
   const std::vector<Submission>& submissions() const { return submissions_; }
   // The task whose result made the scheduler plan this one; 0: a person did.
-  scheduler::TaskId trigger(scheduler::TaskId task) const { return triggers_[task - 1]; }
+  TaskId trigger(TaskId task) const { return triggers_[task - 1]; }
   std::int64_t last_finish_ms() const { return last_finish_; }
   std::uint64_t events() const { return events_; }
   std::uint64_t assigned() const { return assigned_; }
@@ -55,8 +55,8 @@ class FarmRun {
 
  private:
   // run.cpp: the scheduler
-  void step(const scheduler::Event& event, scheduler::TaskId cause = 0);
-  void note(const scheduler::Record& record, scheduler::TaskId cause);
+  void step(const scheduler::Event& event, TaskId cause = 0);
+  void note(const scheduler::Record& record, TaskId cause);
   void obey(scheduler::Command& command);
   std::vector<bool> where_it_fits(const scheduler::Show& show) const;
   void tick();
@@ -70,8 +70,8 @@ class FarmRun {
   void leave(std::size_t host, const char* cause);
   void drop_attempts(Host& host, const char* cause);
   void next_shift(std::size_t host);
-  void assign(std::size_t host, const scheduler::AttemptRef& ref);
-  void revoke(std::size_t host, const scheduler::AttemptRef& ref, const std::string& cause);
+  void assign(std::size_t host, const AttemptId& ref);
+  void revoke(std::size_t host, const AttemptId& ref, const std::string& cause);
   void stopped(std::size_t host, std::uint64_t lease, const std::string& cause);
   void fetched(std::size_t host, std::uint64_t lease);
   void fill_slots(std::size_t host);
@@ -87,12 +87,10 @@ class FarmRun {
     });
   }
 
-  const scheduler::Shot& shot_of(scheduler::TaskId task) const {
-    return state_.shots[state_.task(task).shot];
-  }
+  const scheduler::Shot& shot_of(TaskId task) const { return state_.shots[state_.task(task).shot]; }
   const HostGroup& group_of(const Host& host) const { return farm_.hosts[host.group]; }
-  std::size_t show_of(scheduler::TaskId task) const;  // index into Description::shows
-  void drop_model(Slot& slot);                        // its engine is gone
+  std::size_t show_of(TaskId task) const;  // index into Description::shows
+  void drop_model(Slot& slot);             // its engine is gone
 
   const Description& farm_;
   const Work work_;
@@ -103,7 +101,7 @@ class FarmRun {
   Dice core_dice_, host_dice_;
   std::vector<Host> hosts_;
   std::vector<Submission> submissions_;
-  std::vector<scheduler::TaskId> triggers_;
+  std::vector<TaskId> triggers_;
   std::vector<bool> over_;  // by shot: delivered, cancelled, or waiting for a person
   std::vector<std::size_t> show_of_id_;
   std::size_t open_ = 0, to_submit_ = 0;

@@ -15,7 +15,6 @@ namespace rushes::simulation::farm {
 namespace {
 
 using scheduler::PlannedTask;
-using scheduler::Stage;
 
 // Streams of draws about one task.
 enum Draw : std::uint64_t { kRunTime = 1, kSlowness, kFailure, kVerdict, kMemory, kContent };
@@ -112,7 +111,7 @@ std::vector<scheduler::event::ShotRequest> Work::shots(std::size_t index, int oc
   return requests;
 }
 
-scheduler::event::ModelOffer Work::offer(int model) const {
+ModelOffer Work::offer(int model) const {
   const auto index = static_cast<std::size_t>(model);
   return {farm_.models[index].name, digests_[index]};
 }
@@ -128,7 +127,7 @@ std::uint64_t Work::identity(const scheduler::Shot& shot, const PlannedTask& tas
   for (const std::uint64_t part :
        {static_cast<std::uint64_t>(task.stage), std::uint64_t{task.take}, std::uint64_t{task.level},
         std::uint64_t{task.window}, std::uint64_t{task.segment}, std::uint64_t{task.tile},
-        std::uint64_t{task.revision}, std::uint64_t{task.frames.begin},
+        std::uint64_t{task.revision}, static_cast<std::uint64_t>(task.frames.begin),
         std::uint64_t{task.whole_take} << 1 | std::uint64_t{task.master_delivery}})
     hash = mix(hash ^ part);
   return hash;
@@ -176,17 +175,17 @@ double Work::failure(const scheduler::Shot& shot, const PlannedTask& task, std::
   return fails ? unit(dice) : 1;
 }
 
-scheduler::Critique Work::critique(std::uint64_t identity, std::uint32_t windows) const {
+Critique Work::critique(std::uint64_t identity, std::uint32_t windows) const {
   Dice dice(identity, kVerdict);
-  scheduler::Critique critique;
+  Critique critique;
   const double roll = unit(dice);
-  critique.verdict = roll < farm_.reject                  ? scheduler::Verdict::kReject
-                     : roll < farm_.reject + farm_.revise ? scheduler::Verdict::kRevise
-                                                          : scheduler::Verdict::kPass;
+  critique.verdict = roll < farm_.reject                  ? Verdict::kReject
+                     : roll < farm_.reject + farm_.revise ? Verdict::kRevise
+                                                          : Verdict::kPass;
   critique.score = static_cast<float>(unit(dice));
   critique.critics = "simulated 1";
-  if (critique.verdict != scheduler::Verdict::kRevise) return critique;
-  scheduler::Finding finding;
+  if (critique.verdict != Verdict::kRevise) return critique;
+  Finding finding;
   finding.dimension = "flicker";
   finding.severity = 0.5f;
   finding.window = static_cast<std::uint32_t>(dice.below(windows));
@@ -194,16 +193,15 @@ scheduler::Critique Work::critique(std::uint64_t identity, std::uint32_t windows
   return critique;
 }
 
-scheduler::TaskResult Work::result(const scheduler::Shot& shot, const PlannedTask& task,
-                                   double wall_seconds) const {
+TaskResult Work::result(const scheduler::Shot& shot, const PlannedTask& task, double wall_seconds) const {
   const std::uint64_t name = identity(shot, task);
-  scheduler::TaskResult result;
-  scheduler::Output output{scheduler::output_role(task.stage), {}, bytes_of(task)};
+  TaskResult result;
+  Output output{scheduler::output_role(task.stage), {}, bytes_of(task)};
   Dice content(name, kContent), memory(name, kMemory);
   for (std::size_t i = 0; i < output.digest.size(); i += 8) {
     const std::uint64_t word = content.roll();
     for (std::size_t byte = 0; byte < 8; ++byte)
-      output.digest[i + byte] = static_cast<scheduler::Digest::value_type>(word >> (8 * byte));
+      output.digest[i + byte] = static_cast<Digest::value_type>(word >> (8 * byte));
   }
   result.outputs.push_back(std::move(output));
   result.compute_seconds = result.wall_seconds = wall_seconds;

@@ -24,7 +24,7 @@ class Work {
   // The batch as it is submitted for the `occurrence`th time (from 0).
   std::vector<scheduler::event::ShotRequest> shots(std::size_t batch, int occurrence,
                                                    std::int64_t now_wall_ms) const;
-  scheduler::event::ModelOffer offer(int model) const;
+  ModelOffer offer(int model) const;
   int model_of(const scheduler::Shot& shot) const;  // index into Description::models
 
   // Names a task in all draws.
@@ -38,16 +38,16 @@ class Work {
   // does not.
   double failure(const scheduler::Shot& shot, const scheduler::PlannedTask& task, std::uint32_t attempt,
                  double share) const;
-  scheduler::TaskResult result(const scheduler::Shot& shot, const scheduler::PlannedTask& task,
-                               double wall_seconds) const;
+  TaskResult result(const scheduler::Shot& shot, const scheduler::PlannedTask& task,
+                    double wall_seconds) const;
 
  private:
   double mean_seconds(const scheduler::Shot& shot, const scheduler::PlannedTask& task) const;
-  scheduler::Critique critique(std::uint64_t identity, std::uint32_t windows) const;
+  Critique critique(std::uint64_t identity, std::uint32_t windows) const;
 
   const Description& farm_;
   std::vector<std::shared_ptr<const config::ModelManifest>> manifests_;
-  std::vector<scheduler::Digest> digests_;
+  std::vector<Digest> digests_;
   std::vector<double> step_work_;  // of one step of one native window, by model
 };
 

@@ -65,10 +65,10 @@ class Sizes : public testing::TestWithParam<Shape> {
   // The pixels of `decode`, made again as one tile that is the whole frame.
   Result<worker::Clip> decode_whole(const sched::State& state, const sched::Task& decode) {
     const sched::ShotSpec& spec = state.shots[decode.shot].spec;
-    auto recipe = sched::decode_recipe(state.shots[decode.shot].takes[0].versions[0].recipe);
+    auto recipe = decode_recipe(state.shots[decode.shot].takes[0].versions[0].recipe);
     if (!recipe) return tl::unexpected(recipe.error());
     recipe->decode_tiles.clear();
-    const sched::Bytes bytes = sched::encode_recipe(*recipe);
+    const Bytes bytes = encode_recipe(*recipe);
     sched::PlannedTask whole = decode.plan;
     whole.tile = 0;
     std::vector<sched::Made> made;
@@ -76,7 +76,7 @@ class Sizes : public testing::TestWithParam<Shape> {
       const sched::Task& maker = state.tasks[need.task - 1];
       made.push_back({&maker.plan, &maker.result.outputs});
     }
-    const sched::Bytes description = sched::compose({&spec, &whole, &bytes, made, ""});
+    const std::string description = encode_task(sched::compose({&spec, &whole, &bytes, made, ""}));
     auto task = worker::read_task(std::as_bytes(std::span(description)));
     if (!task) return tl::unexpected(task.error());
     auto store = worker::LocalArtifacts::open_folder(artifacts(), std::uint64_t{1} << 40);

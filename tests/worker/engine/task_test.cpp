@@ -7,7 +7,7 @@
 #include <cstring>
 #include <random>
 
-#include "storage/records.capnp.h"
+#include "storage/records/records.capnp.h"
 
 namespace rushes::worker {
 namespace {

@@ -1,9 +1,8 @@
-// Text from elsewhere: what may be shown, logged and put into JSON.
+#include "storage/records/text.h"
+
 #include <algorithm>
 
-#include "scheduler/protocol/codec.h"
-
-namespace rushes::protocol {
+namespace rushes {
 namespace {
 
 // Length of the UTF-8 character that begins `text` (Unicode 15, table 3-7), or 0 when it is malformed.
@@ -74,4 +73,4 @@ bool is_name(std::string_view text) {
                      [&](char c) { return letter(c) || c == '.' || c == '_' || c == '-' || c == '+'; });
 }
 
-}  // namespace rushes::protocol
+}  // namespace rushes

@@ -1,12 +1,28 @@
 # What Rushes writes down and must be able to read for ever: recipes, tasks, results, critiques, journal records.
 #
-# Rules. Fields are only added, never renumbered. Readers bound every list and text (see storage/limits.h).
+# Rules. Fields are only added, never renumbered. Every list, text and number is bounded where it is read
+# (storage/records/reader.h); the bounds stand beside the fields (storage/records/bounds.capnp).
 # A digest is 32 bytes of BLAKE2b-256. Latent coordinates are absolute in the take: t in latent frames, y and x in
 # latent pixels. Pixel frames are counted from 0 inside a take; the delivery adds the shot's start frame.
 @0xd3c1b6f02a7e4951;
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("rushes::records");
+using import "/storage/records/bounds.capnp".maxBytes;
+using import "/storage/records/bounds.capnp".maxCount;
+using import "/storage/records/bounds.capnp".least;
+using import "/storage/records/bounds.capnp".most;
+
+const maxListed :UInt32 = 1000000;        # entries of a list of tasks, dependencies or numbers
+const maxRecipeBytes :UInt32 = 8388608;
+const maxFrames :UInt32 = 131072;         # of a take; well above what a shot file may ask for, as all below
+const maxSide :UInt32 = 65536;            # pixels of a frame
+const maxRate :UInt32 = 1000000;          # numerator and denominator of a frame rate
+const maxTiles :UInt32 = 65536;
+const maxScale :UInt32 = 64;
+const maxTakes :UInt32 = 4096;
+const maxRevisions :UInt32 = 16384;
+const maxArtifactBytes :UInt64 = 4294967296;
 
 enum Stage {
   encode @0;    # a shot: prompt, key frames, annotations -> conditioning tensors
@@ -36,20 +52,20 @@ struct Recipe {
   prompt @4 :Text;
   negativePrompt @5 :Text;
   seed @6 :UInt64;
-  fpsNumerator @7 :UInt32;
-  fpsDenominator @8 :UInt32;
-  frames @9 :UInt32;             # delivered frames
-  renderedFrames @10 :UInt32;    # 4n+1, >= frames; the rest is trimmed
-  width @11 :UInt32;             # latent grid in pixels, draft level
-  height @12 :UInt32;
-  deliverWidth @13 :UInt32;      # centre crop that is delivered, draft level
-  deliverHeight @14 :UInt32;
+  fpsNumerator @7 :UInt32 $most(.maxRate);
+  fpsDenominator @8 :UInt32 $most(.maxRate);
+  frames @9 :UInt32 $most(.maxFrames);             # delivered frames
+  renderedFrames @10 :UInt32 $most(.maxFrames);    # 4n+1, >= frames; the rest is trimmed
+  width @11 :UInt32 $most(.maxSide);             # latent grid in pixels, draft level
+  height @12 :UInt32 $most(.maxSide);
+  deliverWidth @13 :UInt32 $most(.maxSide);      # centre crop that is delivered, draft level
+  deliverHeight @14 :UInt32 $most(.maxSide);
   draft @15 :Sampling;
   windows @16 :List(Range);      # in latent frames, overlapping
-  keyFrames @17 :List(KeyFrame);
-  revisions @18 :List(Revision); # lineage, oldest first
+  keyFrames @17 :List(KeyFrame) $maxCount(32768);
+  revisions @18 :List(Revision) $maxCount(.maxRevisions); # lineage, oldest first
   master @19 :Master;            # present when the take is upgraded
-  decodeTiles @20 :List(Tile);   # of the draft: disjoint, cover the frame; absent: the whole frame is one tile
+  decodeTiles @20 :List(Tile) $maxCount(.maxTiles);  # of the draft, disjoint; absent: the whole frame is one tile
 }
 
 struct Sampling {
@@ -67,10 +83,10 @@ struct Revision { number @0 :UInt32; windows @1 :List(UInt32); seed @2 :UInt64; 
 
 # The upgrade: a second resolution level, refined from a low noise level under the draft as guide.
 struct Master {
-  scale @0 :UInt32;              # linear, for example 4
+  scale @0 :UInt32 $most(.maxScale);              # linear, for example 4
   sampling @1 :Sampling;         # sigmas start at the manifest's start_sigma
-  tiles @2 :List(Tile);          # refine tiles, overlapping, in latent pixels of the master level
-  decodeTiles @3 :List(Tile);    # disjoint, cover the frame
+  tiles @2 :List(Tile) $maxCount(.maxTiles);          # refine tiles, overlapping, in latent pixels of the master level
+  decodeTiles @3 :List(Tile) $maxCount(.maxTiles);    # disjoint, cover the frame
   windows @4 :List(Range);
 }
 
@@ -81,14 +97,14 @@ struct TaskSpec {
   shot @2 :Text;                 # "show/shot" is unique on a farm
   take @3 :UInt32;               # from 1; 0 for work that belongs to the whole shot
   stage @4 :Stage;
-  level @5 :UInt32;              # resolution level: 0 draft, 1 master
+  level @5 :UInt32 $most(1);              # resolution level: 0 draft, 1 master
   window @6 :UInt32;
   segment @7 :UInt32;
   tile @8 :UInt32;               # index into refine tiles (refine) or decode tiles (decode)
   revision @9 :UInt32;           # 0: first render; n: the take's revision n
   frames @10 :Range;             # finish: the run of frames; critique: the frames looked at
   wholeTake @11 :Bool;           # critique: the take rather than one window
-  recipe @12 :Data;              # canonical Recipe
+  recipe @12 :Data $maxBytes(.maxRecipeBytes);              # canonical Recipe
   inputs @13 :List(Input);
   delivery @14 :Delivery;        # finish, deliver
   name @15 :Text;                # for people: "sh010 take 1 denoise window 0 steps 3-6"
@@ -114,7 +130,7 @@ struct Input {
   segment @6 :UInt32;
   tile @7 :UInt32;
   revision @8 :UInt32;
-  level @9 :UInt32;
+  level @9 :UInt32 $most(1);
 }
 
 struct Delivery {
@@ -124,15 +140,15 @@ struct Delivery {
   timecode @3 :Text;             # of the first frame, "01:00:00:00"
   reel @4 :Text;
   master @5 :Bool;               # the upgraded result; false: the draft
-  fpsNumerator @6 :UInt32;       # delivered rate; differs from the recipe's when the shot conforms
-  fpsDenominator @7 :UInt32;
+  fpsNumerator @6 :UInt32 $most(.maxRate);       # delivered rate; differs from the recipe's when the shot conforms
+  fpsDenominator @7 :UInt32 $most(.maxRate);
 }
 
 # An artifact that a task made.
 struct Output {
   role @0 :Text;
   digest @1 :Data;
-  bytes @2 :UInt64;
+  bytes @2 :UInt64 $most(.maxArtifactBytes);
 }
 
 # What an attempt reports when it is done.
@@ -143,7 +159,7 @@ struct TaskResult {
   peakMemoryBytes @3 :UInt64;
   critique @4 :Critique;         # critique tasks only
   numericClass @5 :Text;
-  files @6 :List(Text);          # finish, deliver: files written, relative to the deliveries folder
+  files @6 :List(Text) $maxCount(100000);          # finish, deliver: files written, relative to the deliveries folder
 }
 
 enum Verdict { unknown @0; pass @1; revise @2; reject @3; }
@@ -176,8 +192,8 @@ struct Box { x @0 :Float32 = 0; y @1 :Float32 = 0; width @2 :Float32 = 1; height
 
 # ---- The journal ---------------------------------------------------------------------------------------------------
 #
-# What the scheduler decided, in order (scheduler/core/state/record.h has the same names). Replaying the records gives the
-# same state in every later version: a reader knows all older forms, a kind it does not know stops it by name.
+# What the scheduler decided, in order (scheduler/core/state/record.h has the same names). Replaying the records gives
+# the same state in every later version: a reader knows all older forms, a kind it does not know stops it by name.
 # Times: wall... are milliseconds since 1970 for people; ...Ms are of CLOCK_BOOTTIME and only hints after a restart.
 
 enum TaskState { pending @0; ready @1; leased @2; running @3; succeeded @4; failed @5; cancelled @6; aborted @7; skipped @8; }
@@ -231,7 +247,7 @@ struct BatchRow {
   idempotencyKey @1 :Text;
   by @2 :Text;
   text @3 :Data;                 # digest of the YAML text
-  shots @4 :List(UInt32);
+  shots @4 :List(UInt32) $maxCount(.maxListed);
   wallMs @5 :Int64;
 }
 
@@ -241,26 +257,26 @@ struct ShotSpec {
   name @1 :Text;
   recipe @2 :Recipe;             # of every take, except seed, class and build
   windowFrames @3 :UInt32;       # native window of the model, 4n+1
-  strideT @4 :UInt32;            # frames, rows, columns per latent
-  strideY @5 :UInt32;
-  strideX @6 :UInt32;
+  strideT @4 :UInt32 $least(1);            # frames, rows, columns per latent
+  strideY @5 :UInt32 $least(1);
+  strideX @6 :UInt32 $least(1);
   master @7 :Sampling;
-  seeds @8 :List(UInt64);
+  seeds @8 :List(UInt64) $maxCount(.maxTakes);
   priority @9 :UInt32;
   gate @10 :Bool;
   approveBest @11 :Bool;
   upgrade @12 :Bool;
-  scale @13 :UInt32;
-  reviseWindows @14 :UInt32;     # budget per take
+  scale @13 :UInt32 $most(.maxScale);
+  reviseWindows @14 :UInt32 $most(.maxRevisions);     # budget per take
   reviseComputeSeconds @15 :Float64;
   critics @16 :List(CriticSetting);
   startFrame @17 :UInt32;
   timecode @18 :Text;
   reel @19 :Text;
   deliverNumerator @20 :UInt32;
-  deliverDenominator @21 :UInt32;
+  deliverDenominator @21 :UInt32 $least(1);
   deadlineWallMs @22 :Int64;     # 0: none
-  limits @23 :List(Text);        # shared limits that its tasks claim
+  limits @23 :List(Text) $maxCount(64);        # shared limits that its tasks claim
 }
 
 struct Dependency { task @0 :UInt64; data @1 :Bool = true; }  # data: its outputs are inputs
@@ -279,22 +295,22 @@ struct PlannedTask {
   masterDelivery @10 :Bool;
   memoryBytes @11 :UInt64;
   work @12 :Float64;
-  needs @13 :List(Dependency);
+  needs @13 :List(Dependency) $maxCount(.maxListed);
 }
 
 struct VersionGraph {
-  denoise @0 :List(UInt64);      # [window * segments + segment]
-  checkpoints @1 :List(UInt64);
-  windowCritiques @2 :List(UInt64);
-  decode @3 :List(UInt64);
+  denoise @0 :List(UInt64) $maxCount(.maxListed);      # [window * segments + segment]
+  checkpoints @1 :List(UInt64) $maxCount(.maxListed);
+  windowCritiques @2 :List(UInt64) $maxCount(.maxListed);
+  decode @3 :List(UInt64) $maxCount(.maxListed);
   critique @4 :UInt64;
 }
 
 struct UpgradeGraph {
   enlarge @0 :UInt64;
-  refine @1 :List(UInt64);       # [(window * tiles + tile) * segments + segment]
-  decode @2 :List(UInt64);
-  finish @3 :List(UInt64);
+  refine @1 :List(UInt64) $maxCount(.maxListed);       # [(window * tiles + tile) * segments + segment]
+  decode @2 :List(UInt64) $maxCount(.maxListed);
+  finish @3 :List(UInt64) $maxCount(.maxListed);
   deliver @4 :UInt64;
 }
 
@@ -306,7 +322,7 @@ struct Version {
   reason @4 :Text;
   by @5 :Text;
   graph @6 :VersionGraph;
-  recipe @7 :Data;               # canonical Recipe
+  recipe @7 :Data $maxBytes(.maxRecipeBytes);               # canonical Recipe
   judged @8 :Bool;
   verdict @9 :Verdict;
   score @10 :Float32;
@@ -320,20 +336,30 @@ struct ShotPlanned {
   batch @1 :UInt64;
   by @2 :Text;
   spec @3 :ShotSpec;
-  tasks @4 :List(PlannedTask);
+  tasks @4 :List(PlannedTask) $maxCount(.maxListed);
   wallMs @5 :Int64;
 }
-struct VersionPlanned { shot @0 :UInt32; take @1 :UInt32; version @2 :Version; tasks @3 :List(PlannedTask); }
+struct VersionPlanned {
+  shot @0 :UInt32;
+  take @1 :UInt32;
+  version @2 :Version;
+  tasks @3 :List(PlannedTask) $maxCount(.maxListed);
+}
 struct UpgradePlanned {
   shot @0 :UInt32;
   take @1 :UInt32;
   graph @2 :UpgradeGraph;
-  recipe @3 :Data;
-  tasks @4 :List(PlannedTask);
+  recipe @3 :Data $maxBytes(.maxRecipeBytes);
+  tasks @4 :List(PlannedTask) $maxCount(.maxListed);
   wallMs @5 :Int64;
 }
-struct DeliveryPlanned { shot @0 :UInt32; take @1 :UInt32; tasks @2 :List(PlannedTask); wallMs @3 :Int64; }
-struct TakeRecipe { take @0 :UInt32; recipe @1 :Data; }
+struct DeliveryPlanned {
+  shot @0 :UInt32;
+  take @1 :UInt32;
+  tasks @2 :List(PlannedTask) $maxCount(.maxListed);
+  wallMs @3 :Int64;
+}
+struct TakeRecipe { take @0 :UInt32; recipe @1 :Data $maxBytes(.maxRecipeBytes); }
 struct ClassPinned { shot @0 :UInt32; numericClass @1 :Text; engineBuild @2 :Text; recipes @3 :List(TakeRecipe); }
 
 struct Leased { ref @0 :AttemptRef; worker @1 :UInt32; expiresMs @2 :Int64; wallMs @3 :Int64; }
@@ -374,7 +400,7 @@ struct DeliveryDone {
   master @1 :Bool;
   folder @2 :Text;
   version @3 :Text;
-  files @4 :List(Text);
+  files @4 :List(Text) $maxCount(.maxListed);
   wallMs @5 :Int64;
 }
 struct Delivered { shot @0 :UInt32; delivery @1 :DeliveryDone; }
@@ -384,10 +410,10 @@ struct WorkerState {
   name @0 :Text;
   build @1 :Text;
   protocolVersion @2 :UInt32;
-  slots @3 :UInt32;
+  slots @3 :UInt32 $least(1);
   prefetch @4 :UInt32;
   memoryBytes @5 :UInt64;
-  numericClasses @6 :List(Text);
+  numericClasses @6 :List(Text) $maxCount(1024);
   models @7 :List(ModelOffer);
   draining @8 :Bool;
   joinedWallMs @9 :Int64;
@@ -404,10 +430,10 @@ struct TakeRow {
   number @0 :UInt32;
   state @1 :TakeState;
   reason @2 :Text;
-  versions @3 :List(Version);
+  versions @3 :List(Version) $maxCount(32768);
   kept @4 :UInt32;
   upgrade @5 :UpgradeGraph;
-  masterRecipe @6 :Data;
+  masterRecipe @6 :Data $maxBytes(.maxRecipeBytes);
 }
 
 struct ShotRow {
@@ -423,13 +449,13 @@ struct ShotRow {
   numericClass @9 :Text;
   engineBuild @10 :Text;
   encode @11 :UInt64;
-  takes @12 :List(TakeRow);
+  takes @12 :List(TakeRow) $maxCount(.maxTakes);
   ranking @13 :List(UInt32);
   approved @14 :UInt32;
   draftDelivery @15 :UInt64;
   draftVersions @16 :UInt32;
   masterVersions @17 :UInt32;
-  deliveries @18 :List(DeliveryDone);
+  deliveries @18 :List(DeliveryDone) $maxCount(.maxListed);
   createdWallMs @19 :Int64;
   startedWallMs @20 :Int64;
   finishedWallMs @21 :Int64;

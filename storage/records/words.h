@@ -1,0 +1,262 @@
+// The words that scheduler, workers and tools share: recipes, tasks, results, critiques as plain C++ values.
+//
+// Same names, same meaning and same ranges as storage/records/records.capnp, which documents every field;
+// storage/records/words_codec.h turns them into bytes and back. Latent coordinates are absolute in the take.
+//
+// Thread contract: plain values.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/rate.h"
+#include "config/sampling.h"
+#include "storage/digest.h"
+
+namespace rushes {
+
+using storage::Digest;  // BLAKE2b-256
+using Bytes = std::vector<std::uint8_t>;
+using TaskId = std::uint64_t;  // from 1, dense, never reused; 0 = none
+
+// ---- enums: values equal those of the schema's enumerants; to_string() is the one table of an enum's words
+
+enum class Stage : std::uint8_t {
+  kEncode,
+  kDenoise,
+  kCritique,
+  kDecode,
+  kEnlarge,
+  kRefine,
+  kFinish,
+  kDeliver
+};
+inline constexpr int kStages = 8;
+const char* to_string(Stage stage);  // "encode", "denoise", ...
+
+enum class Verdict : std::uint8_t { kUnknown, kPass, kRevise, kReject };
+inline constexpr int kVerdicts = 4;
+const char* to_string(Verdict verdict);  // "unknown", "pass", "revise", "reject"
+
+// What an artifact is to the task that reads it; stored and sent as its word.
+enum class Role : std::uint8_t {
+  kImage,         // a key frame's picture
+  kConditioning,  // encode
+  kLatent,        // denoise, refine
+  kHistory,       // of a solver: read by the next segment of the same window and tile only
+  kFrames,        // decode
+  kGuide,         // enlarge
+  kCritique,      // critique
+  kFiles,         // finish: names and pixel hashes of the frames written
+  kSidecar        // deliver
+};
+inline constexpr int kRoles = 9;
+const char* to_string(Role role);  // "image", "conditioning", ...
+
+// How many values an enum has, numbered from 0.
+template <class Enum>
+inline constexpr int kCount = 0;
+template <>
+inline constexpr int kCount<Stage> = kStages;
+template <>
+inline constexpr int kCount<Verdict> = kVerdicts;
+template <>
+inline constexpr int kCount<Role> = kRoles;
+
+// The value whose to_string() is `word`.
+template <class Enum>
+std::optional<Enum> parse_word(std::string_view word) {
+  for (int i = 0; i < kCount<Enum>; ++i)
+    if (word == to_string(static_cast<Enum>(i))) return static_cast<Enum>(i);
+  return std::nullopt;
+}
+
+// ---- geometry
+
+struct Range {
+  int begin = 0, end = 0;  // half-open
+  int size() const { return end - begin; }
+  bool contains(int i) const { return begin <= i && i < end; }
+  bool operator==(const Range&) const = default;
+};
+
+// Records call it Tile. Latent pixels, without halo.
+struct Rect {
+  int y = 0, x = 0, height = 0, width = 0;
+  bool operator==(const Rect&) const = default;
+};
+
+// Normalised 0..1, origin at the top left, y down.
+struct Box {
+  float x = 0, y = 0, width = 1, height = 1;
+  bool operator==(const Box&) const = default;
+};
+
+// ---- recipes: everything that decides a take's pixels
+
+struct Sampling {
+  config::Sampler sampler = config::Sampler::kUniPc;
+  std::vector<float> sigmas;     // steps + 1, the last 0
+  std::vector<float> timesteps;  // steps
+  float guidance = 1;
+  std::vector<Range> segments;  // runs of steps, disjoint, ascending, covering all steps
+  int steps() const { return static_cast<int>(timesteps.size()); }
+  bool operator==(const Sampling&) const = default;
+};
+
+// A picture that the shot must show; bytes is the artifact's size.
+struct KeyFrame {
+  int frame = 0;
+  Digest image{};
+  std::uint64_t bytes = 0;
+  bool operator==(const KeyFrame&) const = default;
+};
+
+struct Revision {
+  std::uint32_t number = 0;  // from 1; 0 is the first rendering
+  std::vector<std::uint32_t> windows;
+  std::uint64_t seed = 0;
+  std::string reason;
+  bool operator==(const Revision&) const = default;
+};
+
+struct Master {
+  int scale = 0;  // 0: no upgrade planned
+  Sampling sampling;
+  std::vector<Rect> tiles;         // of refine tasks, overlapping
+  std::vector<Rect> decode_tiles;  // disjoint
+  std::vector<Range> windows;
+  bool operator==(const Master&) const = default;
+};
+
+struct Recipe {
+  std::string engine_build, numeric_class, model;
+  Digest model_digest{};
+  std::string prompt, negative_prompt;
+  std::uint64_t seed = 0;
+  config::Rate fps;
+  int frames = 0, rendered_frames = 0;
+  int width = 0, height = 0, deliver_width = 0, deliver_height = 0;
+  Sampling draft;
+  std::vector<Range> windows;
+  std::vector<KeyFrame> key_frames;
+  std::vector<Revision> revisions;
+  Master master;
+  std::vector<Rect> decode_tiles;  // of the draft; empty: the whole frame is one tile
+  bool operator==(const Recipe&) const = default;
+};
+
+// ---- tasks
+
+// The one attempt that may deliver a task's result.
+struct AttemptId {
+  TaskId task = 0;
+  std::uint32_t attempt = 0;  // from 1
+  std::uint64_t lease = 0;    // never reused
+  auto operator<=>(const AttemptId&) const = default;
+};
+std::string to_string(const AttemptId& id);  // "task 12 attempt 2"
+
+// An artifact that a task reads, and the task that made it.
+struct Input {
+  Role role = Role::kLatent;
+  Digest digest{};
+  std::uint64_t bytes = 0;
+  Stage stage = Stage::kEncode;
+  int take = 0, window = 0, segment = 0, tile = 0, revision = 0, level = 0;
+  bool operator==(const Input&) const = default;
+};
+
+// What a shot changes about one critic; a negative threshold keeps the critic's own.
+struct CriticSetting {
+  std::string name;
+  bool enabled = true;
+  float revise = -1, reject = -1;
+  bool operator==(const CriticSetting&) const = default;
+};
+
+struct Delivery {
+  std::string folder, version;
+  int start_frame = 1001;
+  std::string timecode, reel;
+  bool master = false;
+  config::Rate fps{0, 0};  // of the delivered frames; 0/0: the recipe's
+  bool operator==(const Delivery&) const = default;
+};
+
+// One task as a worker gets it.
+struct TaskSpec {
+  TaskId id = 0;
+  std::string show, shot;
+  int take = 0;  // from 1; 0: the whole shot
+  Stage stage = Stage::kEncode;
+  int level = 0, window = 0, segment = 0, tile = 0, revision = 0;
+  Range frames;
+  bool whole_take = false;
+  Bytes recipe_bytes;  // canonical
+  std::vector<Input> inputs;
+  Delivery delivery;  // finish, deliver
+  std::string name;   // for people
+  std::vector<CriticSetting> critics;
+  bool operator==(const TaskSpec&) const = default;
+};
+
+// ---- results
+
+struct Output {
+  Role role = Role::kLatent;
+  Digest digest{};
+  std::uint64_t bytes = 0;
+  bool operator==(const Output&) const = default;
+};
+
+struct Score {
+  std::string dimension;
+  double score = 0, threshold = 0;
+  bool operator==(const Score&) const = default;
+};
+
+struct Finding {
+  std::string dimension;
+  double severity = 0;  // 0..1
+  Range frames;         // of the take
+  int window = 0;       // the window to render again
+  Box box;
+  std::string message, remedy;         // for people: what was seen, what would help
+  double evidence = 0, threshold = 0;  // the measured number and the limit it broke, in the critic's unit
+  bool operator==(const Finding&) const = default;
+};
+
+struct Critique {
+  Verdict verdict = Verdict::kUnknown;
+  double score = 0;  // the worst dimension's
+  std::vector<Score> dimensions;
+  std::vector<Finding> findings;
+  std::string critics;  // names and versions of the critics that ran
+  double compute_seconds = 0;
+  bool operator==(const Critique&) const = default;
+};
+
+struct TaskResult {
+  std::vector<Output> outputs;
+  double compute_seconds = 0, wall_seconds = 0;
+  std::uint64_t peak_memory_bytes = 0;
+  Critique critique;  // critique tasks only
+  std::string numeric_class;
+  std::vector<std::string> files;  // finish, deliver: relative to the deliveries folder
+  bool operator==(const TaskResult&) const = default;
+};
+
+// ---- workers
+
+struct ModelOffer {
+  std::string name;
+  Digest digest{};  // config::model_digest()
+  auto operator<=>(const ModelOffer&) const = default;
+};
+
+}  // namespace rushes
