@@ -1,9 +1,10 @@
 #include "scheduler/keeper.h"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
+
+#include "config/log.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -79,7 +80,7 @@ void Keeper::write(std::span<const storage::Reference> references) {
   while (!references.empty()) {
     const auto some = references.first(std::min(kOneWrite, references.size()));
     if (auto kept = vault_.retain(some); !kept)
-      spdlog::error("references of {} and others: {}", some.front().owner, kept.error().message);
+      log::error("references of {} and others: {}", some.front().owner, kept.error().message);
     references = references.subspan(some.size());
   }
 }
@@ -87,9 +88,9 @@ void Keeper::write(std::span<const storage::Reference> references) {
 void Keeper::sweep() {
   const auto swept = vault_.sweep(sweep_age_);
   if (!swept)
-    spdlog::error("sweep: {}", swept.error().message);
+    log::error("sweep: {}", swept.error().message);
   else if (swept->artifacts > 0)
-    spdlog::info("swept {} uploads without reference, {} MiB", swept->artifacts, swept->bytes >> 20);
+    log::info("swept {} uploads without reference, {} MiB", swept->artifacts, swept->bytes >> 20);
 }
 
 }  // namespace rushes::scheduler

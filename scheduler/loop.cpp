@@ -1,10 +1,10 @@
 #include "scheduler/loop.h"
 
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
+#include "config/log.h"
 #include "scheduler/core/journal/record_codec.h"
 #include "scheduler/core/journal/replay.h"
 #include "scheduler/recovery.h"
@@ -63,8 +63,8 @@ Status Loop::recover() {
   decide_one(event::Recover{}, {}, turn);
   finish(std::move(turn));
   if (auto flushed = ledger_.flush(); !flushed) return flushed;
-  spdlog::info("recovered {} shots, {} tasks, {} workers from {} records; epoch {}", state_.shots.size(),
-               state_.tasks.size(), state_.workers.size(), last_sequence_, state_.epoch);
+  log::info("recovered {} shots, {} tasks, {} workers from {} records; epoch {}", state_.shots.size(),
+            state_.tasks.size(), state_.workers.size(), last_sequence_, state_.epoch);
   return {};
 }
 
@@ -103,8 +103,8 @@ bool Loop::enqueue(Item item) {
       const auto now = std::chrono::steady_clock::now();
       if (now - warned_ < kWarnEvery) return false;
       warned_ = now;
-      spdlog::warn("the loop is full: {} messages were dropped; who sent them says them again",
-                   std::exchange(dropped_, 0));
+      log::warn("the loop is full: {} messages were dropped; who sent them says them again",
+                std::exchange(dropped_, 0));
       return false;
     }
     first = queue_.empty();
@@ -123,7 +123,7 @@ void Loop::post(const std::string& worker, protocol::WorkerMessage message) {
   if (const auto* completed = std::get_if<protocol::Completed>(&message)) attempt = completed->id;
   auto said = to_event(worker, std::move(message));
   if (!said) {
-    spdlog::warn("worker {}: {}", worker, said.error().message);
+    log::warn("worker {}: {}", worker, said.error().message);
     if (!attempt) return;
     event::Failed failed;
     static_cast<AttemptId&>(failed) = {attempt->task, attempt->attempt, attempt->lease};
@@ -335,7 +335,7 @@ void Loop::snapshot_if_due() {
   std::vector<storage::SnapshotRow> rows;
   for (SnapshotRow& row : changed_rows(state_)) rows.push_back({std::move(row.key), std::move(row.record)});
   if (auto queued = ledger_.append_snapshot(last_sequence_, std::move(rows)); !queued) {
-    spdlog::error("snapshot: {}", queued.error().message);
+    log::error("snapshot: {}", queued.error().message);
     return;
   }
   apply(state_, record::Snapshotted{});

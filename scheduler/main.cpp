@@ -6,14 +6,14 @@
 //
 // Exit codes: config/result.h. A wrong file is 2, a host that cannot run it (port, folder, disk, lock) is 4.
 #include <signal.h>
-#include <spdlog/spdlog.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <mutex>
 #include <optional>
 
+#include "config/command_line.h"
 #include "config/farm.h"
+#include "config/log.h"
 #include "scheduler/clock.h"
 #include "scheduler/gateway/gateway.h"
 #include "scheduler/gateway/metrics.h"
@@ -101,7 +101,7 @@ void make_room_for(const config::Farm& farm) {
   const auto files = raise_open_files(),
              needed = open_files_for(static_cast<std::uint64_t>(farm.limits.workers));
   if (files < needed)
-    spdlog::warn(
+    log::warn(
         "this process may open {} files, and limits.workers: {} needs {}: connections beyond will be "
         "refused; raise LimitNOFILE or ulimit -n",
         files, farm.limits.workers, needed);
@@ -154,20 +154,20 @@ int run(const std::string& config_file) {
                      farm->listen.http_host, farm->listen.http_port);
   if (!gateway) return stop_with(gateway.error(), ExitCode::kEnvironment);
   if (!is_loopback(farm->listen.http_host))
-    spdlog::warn("HTTP listens on {} without TLS: tokens can be read on the way", farm->listen.http_host);
+    log::warn("HTTP listens on {} without TLS: tokens can be read on the way", farm->listen.http_host);
 
   const auto send = [&](const Command& command) {
     const auto message = to_message(command);
     if (!message) return;
     if (auto sent = (*control)->send(message->first, message->second); !sent)
-      spdlog::error("to worker {}: {}", message->first, sent.error().message);
+      log::error("to worker {}: {}", message->first, sent.error().message);
   };
   loop.start(send, [&signals](const Error& error) { signals.fail(error); });
-  spdlog::info("farm {} listens: control {}, artifacts {}, http {}:{}", farm->name, (*control)->endpoint(),
-               (*artifacts)->endpoint(), farm->listen.http_host, (*gateway)->port());
+  log::info("farm {} listens: control {}, artifacts {}, http {}:{}", farm->name, (*control)->endpoint(),
+            (*artifacts)->endpoint(), farm->listen.http_host, (*gateway)->port());
 
   const auto failure = signals.wait();
-  spdlog::info("stopping");
+  log::info("stopping");
   (*gateway)->stop();
   loop.stop();
   if (failure) return stop_with(*failure, exit_code(failure->kind));
@@ -178,15 +178,11 @@ int run(const std::string& config_file) {
 }  // namespace rushes::scheduler
 
 int main(int argc, char** argv) {
-  CLI::App app("rushes-scheduler: the farm's state, its workers and its HTTP API");
+  rushes::config::CommandLine app("rushes-scheduler: the farm's state, its workers and its HTTP API");
   std::string config_file;
-  app.add_option("--config", config_file, "farm.yaml")->required();
-  app.set_version_flag("--version", RUSHES_VERSION);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : static_cast<int>(rushes::ExitCode::kUsage);
-  }
+  app.option("--config", config_file, "farm.yaml").required();
+  app.version(RUSHES_VERSION);
+  if (const auto code = app.parse(argc, argv)) return *code;
   try {
     return rushes::scheduler::run(config_file);
   } catch (const std::exception& e) {

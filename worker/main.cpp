@@ -3,15 +3,14 @@
 // One agent process, and one engine child (this program with --engine) per slot. Everything is wired here.
 // --engine-program FILE runs another program as the engine: tests have one that renders nothing.
 // Exit codes: config/result.h. A wrong file is 2, a refusal by the scheduler 1, a host that cannot run it 4.
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <cstdio>
 #include <filesystem>
 
+#include "config/command_line.h"
+#include "config/log.h"
 #include "config/worker.h"
 #include "kernels/backends.h"
 #include "worker/agent/offered_models.h"
@@ -126,24 +125,17 @@ int run_agent(const Arguments& arguments, const config::Worker& settings) {
 int main(int count, char** words) {
   using namespace rushes;
   worker::Arguments arguments;
-  CLI::App app("One host of a Rushes farm: renders what the scheduler assigns.", "rushes-worker");
-  app.add_option("--config", arguments.config, "worker.yaml")->required();
-  app.add_option("--backend", arguments.backend, "cpu or cuda; overrides worker.yaml")
-      ->check(CLI::IsMember({"cpu", "cuda"}));
-  app.add_option("--slots", arguments.slots, "attempts that run at once, 1..64; overrides worker.yaml")
-      ->check(CLI::Range(1, 64));
-  app.add_option("--engine-program", arguments.engine_program,
-                 "program of the engine child, instead of this one")
-      ->group("");
-  app.add_flag("--engine", arguments.engine, "the child process of one slot; started by the agent")
-      ->group("");
-  app.set_version_flag("--version", RUSHES_VERSION);
-  try {
-    app.parse(count, words);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-  }
-  spdlog::set_default_logger(spdlog::stderr_color_mt(arguments.engine ? "engine" : "worker"));
+  config::CommandLine app("One host of a Rushes farm: renders what the scheduler assigns.", "rushes-worker");
+  app.option("--config", arguments.config, "worker.yaml").required();
+  app.option("--backend", arguments.backend, "cpu or cuda; overrides worker.yaml").one_of({"cpu", "cuda"});
+  app.option("--slots", arguments.slots, "attempts that run at once, 1..64; overrides worker.yaml")
+      .between(1, 64);
+  app.option("--engine-program", arguments.engine_program, "program of the engine child, instead of this one")
+      .hidden();
+  app.flag("--engine", arguments.engine, "the child process of one slot; started by the agent").hidden();
+  app.version(RUSHES_VERSION);
+  if (const auto code = app.parse(count, words)) return *code;
+  rushes::log::name_process(arguments.engine ? "engine" : "worker");
   const auto settings = worker::read_settings(arguments);
   if (!settings) return worker::stop_with(settings.error(), exit_code(settings.error().kind));
   return arguments.engine ? worker::run_engine(*settings) : worker::run_agent(arguments, *settings);

@@ -1,8 +1,7 @@
 #include "scheduler/gateway/access.h"
 
-#include <spdlog/spdlog.h>
-
 #include "config/digest.h"
+#include "config/log.h"
 #include "config/yaml.h"
 
 namespace rushes::scheduler {
@@ -34,11 +33,11 @@ void Access::refresh() {
   auto tokens = text ? config::parse_tokens(*text, file_) : tl::unexpected<Error>(text.error());
   if (!tokens) {
     const std::string& why = tokens.error().message;
-    spdlog::warn("tokens: {}; the tokens stay as they were", why.substr(0, why.find('\n')));
+    log::warn("tokens: {}; the tokens stay as they were", why.substr(0, why.find('\n')));
     return;
   }
   tokens_ = std::move(*tokens);
-  spdlog::info("tokens: {} of {} are in force", tokens_.size(), file_.string());
+  log::info("tokens: {} of {} are in force", tokens_.size(), file_.string());
 }
 
 // Every token is compared, so that the time says nothing about which one nearly matched.

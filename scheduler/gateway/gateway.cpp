@@ -1,11 +1,11 @@
 #include "scheduler/gateway/gateway.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
 
+#include "config/log.h"
 #include "scheduler/gateway/handlers.h"
 #include "scheduler/gateway/server.h"
 

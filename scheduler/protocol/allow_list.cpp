@@ -1,11 +1,11 @@
 #include "scheduler/protocol/allow_list.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <chrono>
 #include <utility>
 
+#include "config/log.h"
 #include "scheduler/protocol/codec.h"
 #include "scheduler/protocol/keys.h"
 
@@ -55,8 +55,8 @@ void AllowList::look_at(const fs::path& path, File& file) {
     file.keys = std::move(*keys);
   } else if (!file.complained) {
     file.complained = true;
-    spdlog::warn("allow-list: {}; {}", keys.error().message,
-                 file.keys.empty() ? "it lets nobody in" : "what it said before goes on");
+    log::warn("allow-list: {}; {}", keys.error().message,
+              file.keys.empty() ? "it lets nobody in" : "what it said before goes on");
   }
 }
 
@@ -71,12 +71,12 @@ bool AllowList::refresh() {
     if (is_name(name))
       look_at(entry->path(), file);
     else if (known == files_.end())
-      spdlog::warn("allow-list: {}: the file's name is no worker name", entry->path().string());
+      log::warn("allow-list: {}: the file's name is no worker name", entry->path().string());
   }
   if (error) {
     if (!complained_)
-      spdlog::warn("allow-list: {}: cannot be read ({}); the list stays as it was", folder_.string(),
-                   error.message());
+      log::warn("allow-list: {}: cannot be read ({}); the list stays as it was", folder_.string(),
+                error.message());
     complained_ = true;
     return false;
   }
@@ -87,18 +87,18 @@ bool AllowList::refresh() {
     for (const std::string& key : file.keys) {
       const auto [found, added] = names.emplace(key, name);
       if (added || found->second == name || std::exchange(file.complained, true)) continue;
-      spdlog::warn("allow-list: {}.pub holds the same key as {}.pub and is ignored", name, found->second);
+      log::warn("allow-list: {}.pub holds the same key as {}.pub and is ignored", name, found->second);
     }
   if (names == names_) return false;
   if (std::exchange(fresh_, false)) {
-    spdlog::info("allow-list: {} keys in {}", names.size(), folder_.string());
+    log::info("allow-list: {} keys in {}", names.size(), folder_.string());
   } else {
     for (const auto& [key, name] : names_)
       if (const auto now = names.find(key); now == names.end() || now->second != name)
-        spdlog::warn("allow-list: key {} of {} is no longer allowed", key, name);
+        log::warn("allow-list: key {} of {} is no longer allowed", key, name);
     for (const auto& [key, name] : names)
       if (const auto before = names_.find(key); before == names_.end() || before->second != name)
-        spdlog::info("allow-list: key {} may speak for {}", key, name);
+        log::info("allow-list: key {} may speak for {}", key, name);
   }
   names_ = std::move(names);
   return true;

@@ -1,7 +1,7 @@
 // Scheduler side of artifact transfer.
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
+#include "config/log.h"
 #include "scheduler/protocol/codec_parts.h"
 #include "scheduler/protocol/doorkeeper.h"
 #include "scheduler/protocol/sockets.h"
@@ -214,7 +214,7 @@ Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::answer(const std::str
                                          std::to_string(upload.bytes) + " bytes, found " +
                                          std::to_string(upload.received));
   if (auto stored = upload.sink->commit(); !stored) {
-    spdlog::warn("upload refused: {}", stored.error().message);
+    log::warn("upload refused: {}", stored.error().message);
     return tl::unexpected(stored.error());
   }
   return Answer{ReceiptReply{upload.digest, upload.bytes}};
@@ -232,7 +232,7 @@ Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::answer(const std::str
 void ArtifactServer::Impl::reply(const std::string& id, std::uint64_t request, Answer answer) {
   const bool has_payload = std::holds_alternative<DataReply>(answer.body);
   const auto header = encode(ArtifactReply{request, std::move(answer.body)});
-  if (!header) return spdlog::error("{}", header.error().message);
+  if (!header) return log::error("{}", header.error().message);
   try {
     const auto more = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
     if (socket.send(zmq::buffer(id), more) &&
@@ -240,7 +240,7 @@ void ArtifactServer::Impl::reply(const std::string& id, std::uint64_t request, A
         (!has_payload || socket.send(message_of(std::move(answer.payload)), zmq::send_flags::dontwait)))
       return;
   } catch (const zmq::error_t& error) {
-    if (error.num() != EHOSTUNREACH) spdlog::error("artifact socket: {}", error.what());
+    if (error.num() != EHOSTUNREACH) log::error("artifact socket: {}", error.what());
   }
   ++gate.counters.undelivered;
 }

@@ -1,9 +1,9 @@
 // Worker side of the control socket.
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
 #include <utility>
 
+#include "config/log.h"
 #include "scheduler/protocol/sockets.h"
 
 namespace rushes::protocol {
@@ -63,7 +63,7 @@ void ControlClient::Impl::run() {
     if (std::exchange(try_next_key, false)) {
       ++server_key;
       if (auto opened = open(); !opened) {  // the same options opened once before
-        spdlog::error("control socket: {}", opened.error().message);
+        log::error("control socket: {}", opened.error().message);
         return;
       }
       items[0].socket = socket->handle();
@@ -84,7 +84,7 @@ void ControlClient::Impl::send(const std::string& bytes) {
     // Without a connection this fails at once, which is what we want: see endpoint.h.
     [[maybe_unused]] const auto sent = socket->send(zmq::buffer(bytes), zmq::send_flags::dontwait);
   } catch (const zmq::error_t& error) {
-    spdlog::error("control socket: {}", error.what());
+    log::error("control socket: {}", error.what());
   }
 }
 
@@ -95,7 +95,7 @@ void ControlClient::Impl::receive() {
     if (message)
       handler(std::move(*message));
     else
-      spdlog::warn("message refused: {}", message.error().message);
+      log::warn("message refused: {}", message.error().message);
   }
 }
 

@@ -1,7 +1,7 @@
 // Scheduler side of the control socket.
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
+#include "config/log.h"
 #include "scheduler/protocol/codec_parts.h"
 #include "scheduler/protocol/doorkeeper.h"
 #include "scheduler/protocol/sockets.h"
@@ -102,7 +102,7 @@ void ControlServer::Impl::withdraw() {
     if (!gate.admits(route.identity)) out.push_back(worker);
   for (const std::string& worker : out) {
     ++gate.counters.withdrawn;
-    spdlog::warn("worker {}: its key is no longer in the allow-list; it is not served any more", worker);
+    log::warn("worker {}: its key is no longer in the allow-list; it is not served any more", worker);
     send_to(routes[worker].routing_id, Refused{"its key is no longer in the scheduler's allow-list"});
     forget(worker);
     if (on_withdrawn) on_withdrawn(worker);
@@ -184,7 +184,7 @@ void ControlServer::Impl::forget(const std::string& worker) {
 bool ControlServer::Impl::send_to(const std::string& routing_id, const SchedulerMessage& message) {
   const auto bytes = encode(message);
   if (!bytes) {
-    spdlog::error("{}", bytes.error().message);
+    log::error("{}", bytes.error().message);
     return false;
   }
   return send_bytes(routing_id, *bytes);
@@ -197,7 +197,7 @@ bool ControlServer::Impl::send_bytes(const std::string& routing_id, std::string_
         socket.send(zmq::buffer(bytes), zmq::send_flags::dontwait))
       return true;
   } catch (const zmq::error_t& error) {
-    if (error.num() != EHOSTUNREACH) spdlog::error("control socket: {}", error.what());
+    if (error.num() != EHOSTUNREACH) log::error("control socket: {}", error.what());
   }
   ++gate.counters.undelivered;
   return false;

@@ -1,7 +1,7 @@
 // The ZAP handler: who may connect; and the watch over the allow-list.
 #include <pthread.h>
-#include <spdlog/spdlog.h>
 
+#include "config/log.h"
 #include "scheduler/protocol/sockets.h"
 
 namespace rushes::protocol {

@@ -1,6 +1,6 @@
 #include "scheduler/protocol/sockets.h"
 
-#include <spdlog/spdlog.h>
+#include "config/log.h"
 
 namespace rushes::protocol {
 namespace {
@@ -28,7 +28,7 @@ void QuietLog::warn(const std::string& subject, const std::string& line) {
     if (!fresh && now - found->second < std::chrono::minutes(1)) return;
     found->second = now;
   }
-  spdlog::warn("{}", line);
+  log::warn("{}", line);
 }
 
 Monitor::Monitor(zmq::context_t& context, zmq::socket_t& socket, int events) : pair_(context, ZMQ_PAIR) {

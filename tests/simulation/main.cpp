@@ -5,7 +5,6 @@
 // thread shows the progress and prints in the order of the seeds.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <atomic>
 #include <charconv>
 #include <chrono>
@@ -13,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "config/command_line.h"
 #include "tests/simulation/farm/report.h"
 #include "tests/simulation/shrink.h"
 
@@ -193,31 +193,25 @@ int usage(const std::string& message) {
 
 int main(int argc, char** argv) {
   using namespace rushes::simulation;
-  CLI::App app(
+  rushes::config::CommandLine app(
       "rushes-simulate: the farm's core and agents under faults, or its schedule of a described studio; exit "
       "1 when "
       "an invariant is violated or a goal missed");
   Options options;
   std::string seeds;
   options.jobs = std::max(1u, std::thread::hardware_concurrency());
-  auto* const runs = app.add_option("--seeds", seeds, "A..B, one run each");
-  app.add_option("--tasks", options.tasks, "planned tasks of each run")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--faults", options.fault_list,
-                 "kinds (loss,kill), exact faults (kill@1200+500*3), or none");
-  app.add_option("--jobs", options.jobs, "runs at the same time")->check(CLI::Range(1, 256));
-  app.add_flag("--json", options.json, "figures and failures as JSON");
+  const auto runs = app.option("--seeds", seeds, "A..B, one run each");
+  app.option("--tasks", options.tasks, "planned tasks of each run").between(1, 1'000'000);
+  app.option("--faults", options.fault_list, "kinds (loss,kill), exact faults (kill@1200+500*3), or none");
+  app.option("--jobs", options.jobs, "runs at the same time").between(1, 256);
+  app.flag("--json", options.json, "figures and failures as JSON");
   farm::Report studio;
-  auto* const farm =
-      app.add_option("--farm", studio.files, "studios, config/farms/*.yaml, instead of faults");
-  app.add_option("--plot", studio.plot,
-                 "with --farm: its busy slots by hour and show, as PNG (several farms: a folder)")
-      ->needs(farm);
-  farm->excludes(runs);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(rushes::ExitCode::kUsage);
-  }
+  const auto farm = app.option("--farm", studio.files, "studios, config/farms/*.yaml, instead of faults");
+  app.option("--plot", studio.plot,
+             "with --farm: its busy slots by hour and show, as PNG (several farms: a folder)")
+      .needs(farm);
+  farm.excludes(runs);
+  if (const auto code = app.parse(argc, argv)) return *code;
   if (!studio.files.empty()) {
     studio.json = options.json;
     return static_cast<int>(farm::report(studio));

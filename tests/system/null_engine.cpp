@@ -8,13 +8,13 @@
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 
-#include <CLI/CLI.hpp>
 #include <array>
 #include <chrono>
 #include <random>
 #include <string>
 #include <thread>
 
+#include "config/command_line.h"
 #include "config/worker.h"
 #include "storage/records/records.capnp.h"
 #include "worker/engine/artifacts.h"
@@ -74,11 +74,12 @@ int main(int count, char** words) {
   using namespace rushes;
   std::string config, backend;
   bool engine = false;
-  CLI::App app("An engine that renders nothing; started by rushes-worker --engine-program.", "null-engine");
-  app.add_option("--config", config, "worker.yaml")->required();
-  app.add_option("--backend", backend, "ignored");
-  app.add_flag("--engine", engine, "the only way this program runs");
-  CLI11_PARSE(app, count, words);
+  config::CommandLine app("An engine that renders nothing; started by rushes-worker --engine-program.",
+                          "null-engine");
+  app.option("--config", config, "worker.yaml").required();
+  app.option("--backend", backend, "ignored");
+  app.flag("--engine", engine, "the only way this program runs");
+  if (const auto code = app.parse(count, words)) return *code;
   const auto settings = config::read_worker(config);
   if (!settings) return static_cast<int>(ExitCode::kUsage);
   auto artifacts = worker::LocalArtifacts::open_folder(settings->folder / "cache", settings->cache);

@@ -6,7 +6,6 @@
 // Thread contract: one thread; ends when its standard input ends.
 #include <capnp/message.h>
 #include <capnp/serialize.h>
-#include <CLI/CLI.hpp>
 
 #include <unistd.h>
 
@@ -15,6 +14,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "config/command_line.h"
 #include "scheduler/protocol/sockets.h"
 #include "storage/records/words_codec.h"
 #include "tools/bench/agents.h"
@@ -210,22 +210,18 @@ nlohmann::json Agents::report() const {
 
 int bench_agents(int argc, char** argv) {
   AgentOptions options;
-  CLI::App app{"Simulated workers of the scheduler bench; ends with its standard input.",
-               "rushes-bench agents"};
-  app.add_option("--farm", options.endpoint, "the scheduler's control socket")->required();
-  app.add_option("--keys", options.keys, "folder of worker.key, worker.pub, scheduler.pub")->required();
-  app.add_option("--models", options.models, "folder of the manifests")->required();
-  app.add_option("--first", options.first, "number of the first worker");
-  app.add_option("--workers", options.workers, "how many")->check(CLI::Range(1, 20'000));
-  app.add_option("--slots", options.slots, "of each worker")->check(CLI::Range(1, 64));
-  app.add_option("--prefetch", options.prefetch, "of each worker")->check(CLI::Range(0, 16));
-  app.add_flag("--hold", options.hold, "begin at the first line of standard input");
-  app.add_flag("--stamps", options.stamps, "print the time of every assignment");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-  }
+  config::CommandLine app{"Simulated workers of the scheduler bench; ends with its standard input.",
+                          "rushes-bench agents"};
+  app.option("--farm", options.endpoint, "the scheduler's control socket").required();
+  app.option("--keys", options.keys, "folder of worker.key, worker.pub, scheduler.pub").required();
+  app.option("--models", options.models, "folder of the manifests").required();
+  app.option("--first", options.first, "number of the first worker");
+  app.option("--workers", options.workers, "how many").between(1, 20'000);
+  app.option("--slots", options.slots, "of each worker").between(1, 64);
+  app.option("--prefetch", options.prefetch, "of each worker").between(0, 16);
+  app.flag("--hold", options.hold, "begin at the first line of standard input");
+  app.flag("--stamps", options.stamps, "print the time of every assignment");
+  if (const auto code = app.parse(argc, argv)) return *code;
   Agents agents(options);
   if (const auto connected = agents.connect(); !connected) {
     std::cerr << "rushes-bench agents: " << connected.error().message << "\n";

@@ -6,11 +6,12 @@
 // machine changes its speed: figures are medians of the rounds.
 #include <fcntl.h>
 #include <unistd.h>
-#include <CLI/CLI.hpp>
+
 #include <optional>
 #include <thread>
 #include <zmq.hpp>
 
+#include "config/command_line.h"
 #include "scheduler/protocol/vault_store.h"
 #include "tools/bench/agents.h"
 #include "tools/bench/bench.h"
@@ -222,18 +223,14 @@ Result<json> measure(const Options& options) {
 
 int bench_artifacts(int argc, char** argv) {
   Options options;
-  CLI::App app{"Measures frames on their way from a worker to the vault and back.", "rushes-bench artifacts"};
-  app.add_option("--data", options.data, "folder on the disk that is measured");
-  app.add_option("--megabytes", options.megabytes, "size of one artifact")->check(CLI::Range(1, 4095));
-  app.add_option("--rounds", options.rounds, "of every measurement")->check(CLI::Range(1, 1000));
-  app.add_option("--frame-seconds", options.frame_seconds, "of a worker for one 4K frame")
-      ->check(CLI::PositiveNumber);
-  app.add_flag("--json", options.json, "machine-readable result");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-  }
+  config::CommandLine app{"Measures frames on their way from a worker to the vault and back.",
+                          "rushes-bench artifacts"};
+  app.option("--data", options.data, "folder on the disk that is measured");
+  app.option("--megabytes", options.megabytes, "size of one artifact").between(1, 4095);
+  app.option("--rounds", options.rounds, "of every measurement").between(1, 1000);
+  app.option("--frame-seconds", options.frame_seconds, "of a worker for one 4K frame").between(1e-3, 1e6);
+  app.flag("--json", options.json, "machine-readable result");
+  if (const auto code = app.parse(argc, argv)) return *code;
   return report_figures("artifacts", measure(options), options.json);
 }
 

@@ -3,7 +3,6 @@
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 #include <httplib.h>
-#include <spdlog/spdlog.h>
 #include <stdlib.h>
 
 #include <fstream>
@@ -11,6 +10,7 @@
 
 #include "config/digest.h"
 #include "config/farm.h"
+#include "config/log.h"
 #include "scheduler/clock.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
@@ -113,9 +113,9 @@ Status Farm::start() {
     const auto message = scheduler::to_message(command);
     if (!message) return;
     if (auto sent = control_->send(message->first, message->second); !sent)
-      spdlog::error("to worker {}: {}", message->first, sent.error().message);
+      log::error("to worker {}: {}", message->first, sent.error().message);
   };
-  loop_->start(send, [](const Error& error) { spdlog::error("ledger: {}", error.message); });
+  loop_->start(send, [](const Error& error) { log::error("ledger: {}", error.message); });
   return {};
 }
 

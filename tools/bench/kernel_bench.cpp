@@ -2,11 +2,11 @@
 
 #include <time.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <random>
 
+#include "config/command_line.h"
 #include "kernels/cpu/gemm.h"
 
 namespace rushes::bench {
@@ -30,16 +30,11 @@ std::vector<float> random_floats(std::size_t count) {
 }  // namespace
 
 int parse_kernel_options(int argc, char** argv, const char* summary, KernelOptions& options) {
-  CLI::App app(summary, std::string("rushes-bench ") + argv[0]);
-  app.add_option("--threads", options.threads, "threads of the CPU backend")->check(CLI::Range(1, 256));
-  app.add_option("--runs", options.runs, "rounds; the best counts")->check(CLI::Range(1, 1000));
-  app.add_flag("--json", options.json, "print one JSON document");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
-  return -1;
+  config::CommandLine app(summary, std::string("rushes-bench ") + argv[0]);
+  app.option("--threads", options.threads, "threads of the CPU backend").between(1, 256);
+  app.option("--runs", options.runs, "rounds; the best counts").between(1, 1000);
+  app.flag("--json", options.json, "print one JSON document");
+  return app.parse(argc, argv).value_or(-1);
 }
 
 std::vector<double> best_seconds(const KernelOptions& options,

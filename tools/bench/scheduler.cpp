@@ -4,15 +4,15 @@
 // are simulated in other processes (agents.h) and speak to it over CURVE sockets; batches come over HTTP.
 // All processes share the machine's cores. A figure is durable: tasks are counted by queries that the loop
 // answers after the sync of all they saw.
-#include <spdlog/spdlog.h>
 #include <sys/resource.h>
-#include <CLI/CLI.hpp>
 
 #include <functional>
 #include <iostream>
 #include <numeric>
 #include <thread>
 
+#include "config/command_line.h"
+#include "config/log.h"
 #include "scheduler/open_files.h"
 #include "tools/bench/agents.h"
 #include "tools/bench/bench.h"
@@ -339,35 +339,26 @@ Result<json> measure(const Options& options) {
 
 int bench_scheduler(int argc, char** argv) {
   Options options;
-  CLI::App app{"Measures a whole farm with no-op tasks, everything synced, over real sockets.",
-               "rushes-bench scheduler"};
-  app.add_option("--tasks", options.tasks, "tasks of the lifecycles")->check(CLI::Range(1, 10'000'000));
-  app.add_option("--processes", options.processes, "processes of simulated workers")
-      ->check(CLI::Range(1, 64));
-  app.add_option("--workers", options.workers, "workers in each process")->check(CLI::Range(1, 5000));
-  app.add_option("--slots", options.slots, "slots of each worker")->check(CLI::Range(1, 64));
-  app.add_option("--prefetch", options.prefetch, "assignments ahead of each worker")
-      ->check(CLI::Range(0, 16));
-  app.add_option("--latencies", options.latencies, "submits to an idle worker")
-      ->check(CLI::Range(1, 100'000));
-  app.add_option("--connections", options.connections, "workers connected at once")
-      ->check(CLI::Range(1, 20'000));
-  app.add_option("--planned", options.planned, "tasks that wait while all workers connect and work")
-      ->check(CLI::Range(1, 100'000'000));
-  app.add_option("--ready", options.ready, "longest queue of the dispatch phase")
-      ->check(CLI::Range(1'000, 10'000'000));
-  app.add_option("--decisions", options.decisions, "timed at every length")->check(CLI::Range(1, 1'000'000));
-  app.add_option("--data", options.farm.data, "folder on the disk to measure");
-  app.add_option("--gather-ms", options.farm.gather_ms, "times.group_commit (default: the farm's)")
-      ->check(CLI::Range(0, 1000));
-  app.add_option("--phases", options.phases, "which to run")->delimiter(',');
-  app.add_flag("--json", options.json, "machine-readable result");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-  }
-  spdlog::set_level(spdlog::level::warn);
+  config::CommandLine app{"Measures a whole farm with no-op tasks, everything synced, over real sockets.",
+                          "rushes-bench scheduler"};
+  app.option("--tasks", options.tasks, "tasks of the lifecycles").between(1, 10'000'000);
+  app.option("--processes", options.processes, "processes of simulated workers").between(1, 64);
+  app.option("--workers", options.workers, "workers in each process").between(1, 5000);
+  app.option("--slots", options.slots, "slots of each worker").between(1, 64);
+  app.option("--prefetch", options.prefetch, "assignments ahead of each worker").between(0, 16);
+  app.option("--latencies", options.latencies, "submits to an idle worker").between(1, 100'000);
+  app.option("--connections", options.connections, "workers connected at once").between(1, 20'000);
+  app.option("--planned", options.planned, "tasks that wait while all workers connect and work")
+      .between(1, 100'000'000);
+  app.option("--ready", options.ready, "longest queue of the dispatch phase").between(1'000, 10'000'000);
+  app.option("--decisions", options.decisions, "timed at every length").between(1, 1'000'000);
+  app.option("--data", options.farm.data, "folder on the disk to measure");
+  app.option("--gather-ms", options.farm.gather_ms, "times.group_commit (default: the farm's)")
+      .between(0, 1000);
+  app.option("--phases", options.phases, "which to run").comma_separated();
+  app.flag("--json", options.json, "machine-readable result");
+  if (const auto code = app.parse(argc, argv)) return *code;
+  log::only_warnings();
   const std::uint64_t rest = scheduler::open_files_for(0),
                       files = std::max(scheduler::raise_open_files(), rest + 1);
   options.connections = static_cast<int>(  // what this host allows; simulated workers need one each

@@ -2,11 +2,11 @@
 // of the same disk.
 #include <fcntl.h>
 #include <unistd.h>
-#include <CLI/CLI.hpp>
 
 #include <condition_variable>
 #include <mutex>
 
+#include "config/command_line.h"
 #include "storage/ledger.h"
 #include "storage/vault.h"
 #include "tools/bench/agents.h"
@@ -157,17 +157,13 @@ Result<json> measure(const Options& options) {
 
 int bench_storage(int argc, char** argv) {
   Options options;
-  CLI::App app{"Measures the ledger's synced appends and replay, and the vault's commits.",
-               "rushes-bench storage"};
-  app.add_option("--data", options.data, "folder on the disk to measure");
-  app.add_option("--seconds", options.seconds, "of each measurement")->check(CLI::Range(1, 600));
-  app.add_option("--bytes", options.bytes, "of one record")->check(CLI::Range(1, 1'000'000));
-  app.add_flag("--json", options.json, "machine-readable result");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-  }
+  config::CommandLine app{"Measures the ledger's synced appends and replay, and the vault's commits.",
+                          "rushes-bench storage"};
+  app.option("--data", options.data, "folder on the disk to measure");
+  app.option("--seconds", options.seconds, "of each measurement").between(1, 600);
+  app.option("--bytes", options.bytes, "of one record").between(1, 1'000'000);
+  app.flag("--json", options.json, "machine-readable result");
+  if (const auto code = app.parse(argc, argv)) return *code;
   return report_figures("storage", measure(options), options.json);
 }
 

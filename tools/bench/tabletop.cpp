@@ -3,13 +3,13 @@
 // Held-out captions come from scene seeds that training never used; --prompts reads captions from a file and
 // their truth through the grammar. --truth measures the analysers themselves on rendered clips; --clips
 // measures clips that something else made (the format of tabletop-clips).
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <fstream>
 #include <iostream>
 #include <optional>
 #include <vector>
 
+#include "config/command_line.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/tabletop_engine.h"
 #include "tools/bench/tabletop_score.h"
@@ -182,32 +182,23 @@ Status measure(const Options& options) {
 
 int bench_tabletop(int argc, char** argv) {
   Options options;
-  CLI::App app{"Renders captions with the shipped model and measures what the clips show.",
-               "rushes-bench tabletop"};
-  app.add_option("--prompts", options.prompts, "captions, one a line (default: 200 held-out ones)");
-  app.add_option("--count", options.count, "how many held-out captions")->check(CLI::Range(1, 100000));
-  app.add_option("--model", options.model, "model.yaml of the model");
-  app.add_option("--seed", options.seed, "seed of the first clip's noise");
-  app.add_option("--steps", options.steps, "denoise steps instead of the manifest's")
-      ->check(CLI::Range(1, 200));
-  app.add_option("--guidance", options.guidance, "guidance instead of the manifest's")
-      ->check(CLI::Range(1.0, 30.0));
-  app.add_option("--shift", options.shift, "flow shift instead of the manifest's")
-      ->check(CLI::Range(0.1, 100.0));
-  app.add_option("--threads", options.threads, "threads of the engine (0: all)")->check(CLI::Range(0, 256));
-  app.add_flag("--truth", options.truth,
-               "measure the analysers on rendered ground truth instead of the model");
-  app.add_option("--clips", options.clips, "measure the clips of this file (format of tabletop-clips)");
-  app.add_option("--frames", options.frames, "frames per clip of --clips")->check(CLI::Range(2, 1000));
-  app.add_option("--sheet", options.sheet, "PNG with the first 45 clips: first, middle and last frame");
-  app.add_flag("--json", options.json, "machine-readable result");
-  app.add_flag("--verbose", options.verbose, "one line per clip on stderr");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-  }
+  config::CommandLine app{"Renders captions with the shipped model and measures what the clips show.",
+                          "rushes-bench tabletop"};
+  app.option("--prompts", options.prompts, "captions, one a line (default: 200 held-out ones)");
+  app.option("--count", options.count, "how many held-out captions").between(1, 100000);
+  app.option("--model", options.model, "model.yaml of the model");
+  app.option("--seed", options.seed, "seed of the first clip's noise");
+  app.option("--steps", options.steps, "denoise steps instead of the manifest's").between(1, 200);
+  app.option("--guidance", options.guidance, "guidance instead of the manifest's").between(1.0, 30.0);
+  app.option("--shift", options.shift, "flow shift instead of the manifest's").between(0.1, 100.0);
+  app.option("--threads", options.threads, "threads of the engine (0: all)").between(0, 256);
+  app.flag("--truth", options.truth, "measure the analysers on rendered ground truth instead of the model");
+  app.option("--clips", options.clips, "measure the clips of this file (format of tabletop-clips)");
+  app.option("--frames", options.frames, "frames per clip of --clips").between(2, 1000);
+  app.option("--sheet", options.sheet, "PNG with the first 45 clips: first, middle and last frame");
+  app.flag("--json", options.json, "machine-readable result");
+  app.flag("--verbose", options.verbose, "one line per clip on stderr");
+  if (const auto code = app.parse(argc, argv)) return *code;
   if (const auto done = measure(options); !done) {
     std::cerr << "rushes-bench tabletop: " << done.error().message << "\n";
     return static_cast<int>(exit_code(done.error().kind));

@@ -2,11 +2,11 @@
 //
 // A worker sends Completed, the scheduler's side answers Accepted, as for every real task: one at a time for
 // the latency, many at once for the rate; then what the codec alone costs.
-#include <CLI/CLI.hpp>
 #include <condition_variable>
 #include <iostream>
 #include <mutex>
 
+#include "config/command_line.h"
 #include "scheduler/protocol/keys.h"
 #include "tools/bench/agents.h"
 #include "tools/bench/bench.h"
@@ -166,16 +166,11 @@ Result<json> measure(const Options& options) {
 
 int bench_wire(int argc, char** argv) {
   Options options;
-  CLI::App app{"Measures control messages between both endpoints, over CURVE on loopback.",
-               "rushes-bench wire"};
-  app.add_option("--exchanges", options.exchanges, "messages with an answer")
-      ->check(CLI::Range(1, 100'000'000));
-  app.add_flag("--json", options.json, "machine-readable result");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-  }
+  config::CommandLine app{"Measures control messages between both endpoints, over CURVE on loopback.",
+                          "rushes-bench wire"};
+  app.option("--exchanges", options.exchanges, "messages with an answer").between(1, 100'000'000);
+  app.flag("--json", options.json, "machine-readable result");
+  if (const auto code = app.parse(argc, argv)) return *code;
   return report_figures("wire", measure(options), options.json);
 }
 

@@ -5,10 +5,10 @@
 // Windows are ranges of frames counted from 0, both ends included; neighbours may overlap.
 //
 // Exit: 0 the clip passes, 1 it does not, 2 bad arguments or files.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <iostream>
 
+#include "config/command_line.h"
 #include "config/frame_range.h"
 #include "config/model.h"
 #include "worker/critic/critique.h"
@@ -91,20 +91,16 @@ Result<Critique> run(const Arguments& arguments) {
 
 int main_of(int argc, char** argv) {
   Arguments arguments;
-  CLI::App app("Judges a clip: flicker, freeze, exposure, light out of range, seams between windows.");
-  app.add_option("CLIP", arguments.clip, "folder with one EXR or PNG sequence, or one of its frames")
-      ->required();
-  app.add_option("--shot", arguments.shot, "batch file whose thresholds and prompt apply");
-  app.add_option("--name", arguments.name, "the shot's name, when the file holds several");
-  app.add_option("--model-roots", arguments.model_roots,
-                 "folders of models, to know where the shot's model clips");
-  app.add_option("--windows", arguments.windows, "windows of the take, such as 0-32,16-48")->delimiter(',');
-  app.add_flag("--json", arguments.json, "the critique as JSON");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
-  }
+  rushes::config::CommandLine app(
+      "Judges a clip: flicker, freeze, exposure, light out of range, seams between windows.");
+  app.option("CLIP", arguments.clip, "folder with one EXR or PNG sequence, or one of its frames").required();
+  app.option("--shot", arguments.shot, "batch file whose thresholds and prompt apply");
+  app.option("--name", arguments.name, "the shot's name, when the file holds several");
+  app.option("--model-roots", arguments.model_roots,
+             "folders of models, to know where the shot's model clips");
+  app.option("--windows", arguments.windows, "windows of the take, such as 0-32,16-48").comma_separated();
+  app.flag("--json", arguments.json, "the critique as JSON");
+  if (const auto code = app.parse(argc, argv)) return *code;
   const auto result = run(arguments);
   if (!result) {
     std::cerr << "rushes-critique: " << result.error().message << "\n";

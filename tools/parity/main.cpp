@@ -7,11 +7,11 @@
 // bad file or argument; 4: the backend does not exist on this host.
 //
 // Thread contract: one thread (the backend has its own).
-#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "config/command_line.h"
 #include "kernels/backends.h"
 #include "tools/parity/parity.h"
 
@@ -97,20 +97,16 @@ int run(const Arguments& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App app("Recomputes golden files and compares: exit 0 within tolerance, 1 a miss, 2 a bad file");
+  rushes::config::CommandLine app(
+      "Recomputes golden files and compares: exit 0 within tolerance, 1 a miss, 2 a bad file");
   Arguments arguments;
-  app.add_option("FILE", arguments.files, "golden safetensors files")->required();
-  app.add_option("--backend", arguments.backend, "reference, cpu or cuda")
-      ->check(CLI::IsMember({"reference", "cpu", "cuda"}));
-  app.add_option("--precision", arguments.precision, "fp32 or bf16")->check(CLI::IsMember({"fp32", "bf16"}));
-  app.add_option("--dump", arguments.dump, "folder for the recomputed out.* of every file");
-  app.add_option("--threads", arguments.threads, "CPU threads, 0 = all")->check(CLI::Range(0, 1024));
-  app.add_flag("--json", arguments.json, "the report as JSON");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(rushes::ExitCode::kUsage);
-  }
+  app.option("FILE", arguments.files, "golden safetensors files").required();
+  app.option("--backend", arguments.backend, "reference, cpu or cuda").one_of({"reference", "cpu", "cuda"});
+  app.option("--precision", arguments.precision, "fp32 or bf16").one_of({"fp32", "bf16"});
+  app.option("--dump", arguments.dump, "folder for the recomputed out.* of every file");
+  app.option("--threads", arguments.threads, "CPU threads, 0 = all").between(0, 1024);
+  app.flag("--json", arguments.json, "the report as JSON");
+  if (const auto code = app.parse(argc, argv)) return *code;
   try {
     return run(arguments);
   } catch (const std::exception& error) {

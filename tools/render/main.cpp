@@ -1,13 +1,13 @@
 // rushes-render: the whole pipeline in one process for one batch, no farm.
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "config/command_line.h"
 #include "scheduler/core/report/view.h"
 #include "scheduler/gateway/json.h"
 #include "tools/render/local_farm.h"
@@ -114,20 +114,16 @@ rushes::Result<int> render(const Arguments& arguments) {
 
 int main(int count, char** values) {
   Arguments arguments;
-  CLI::App app("rushes-render: render a batch of shots on this machine, without a farm.");
-  app.add_option("SHOTS", arguments.shots, "shots in YAML")->required();
-  app.add_option("--out", arguments.out, "where deliveries go")->capture_default_str();
-  app.add_option("--models", arguments.models, "folders that hold NAME/model.yaml")->capture_default_str();
-  app.add_option("--colour", arguments.colour, "OCIO configuration; default: beside the first model folder");
-  app.add_option("--threads", arguments.threads, "CPU threads; does not change pixels")
-      ->check(CLI::Range(1, 256))
-      ->capture_default_str();
-  app.add_flag("--json", arguments.json, "print JSON");
-  try {
-    app.parse(count, values);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(rushes::ExitCode::kUsage);
-  }
+  rushes::config::CommandLine app("rushes-render: render a batch of shots on this machine, without a farm.");
+  app.option("SHOTS", arguments.shots, "shots in YAML").required();
+  app.option("--out", arguments.out, "where deliveries go").shows_default();
+  app.option("--models", arguments.models, "folders that hold NAME/model.yaml").shows_default();
+  app.option("--colour", arguments.colour, "OCIO configuration; default: beside the first model folder");
+  app.option("--threads", arguments.threads, "CPU threads; does not change pixels")
+      .between(1, 256)
+      .shows_default();
+  app.flag("--json", arguments.json, "print JSON");
+  if (const auto code = app.parse(count, values)) return *code;
   auto code = render(arguments);
   if (code) return *code;
   std::cerr << "rushes-render: " << code.error().message << "\n";

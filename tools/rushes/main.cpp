@@ -3,13 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <iostream>
 
+#include "config/command_line.h"
 #include "config/digest.h"
 #include "scheduler/protocol/keys.h"
 #include "tools/rushes/text.h"
@@ -150,58 +150,57 @@ int main(int count, char** values) {
   Verb farm_verb;
   std::function<Result<int>()> local_verb;
 
-  CLI::App app("rushes: submit shots to a Rushes farm, look at takes and verdicts, deliver.");
-  app.require_subcommand(1);
-  app.fallthrough();
-  app.add_option("--url", a.url, "the farm's HTTP address (RUSHES_URL)")->capture_default_str();
-  app.add_option("--token", a.token, "access token (RUSHES_TOKEN)");
-  app.add_flag("--json", a.json, "print JSON");
+  rushes::config::CommandLine app(
+      "rushes: submit shots to a Rushes farm, look at takes and verdicts, deliver.");
+  app.option("--url", a.url, "the farm's HTTP address (RUSHES_URL)").shows_default();
+  app.option("--token", a.token, "access token (RUSHES_TOKEN)");
+  app.flag("--json", a.json, "print JSON");
 
-  const auto on_farm = [&](CLI::App* verb, const Verb& work) {
-    verb->callback([&farm_verb, work] { farm_verb = work; });
+  using Line = rushes::config::Verb;
+  const auto on_farm = [&](Line verb, const Verb& work) {
+    verb.then([&farm_verb, work] { farm_verb = work; });
   };
-  const auto local = [&](CLI::App* verb, const std::function<Result<int>()>& work) {
-    verb->callback([&local_verb, work] { local_verb = work; });
+  const auto local = [&](Line verb, const std::function<Result<int>()>& work) {
+    verb.then([&local_verb, work] { local_verb = work; });
   };
   const auto shot_verb = [&](const char* name, const char* help) {
-    CLI::App* verb = app.add_subcommand(name, help);
-    verb->add_option("SHOT", a.shot, "SHOW/SHOT, or the shot's name where only one show has it")->required();
+    const Line verb = app.verb(name, help);
+    verb.option("SHOT", a.shot, "SHOW/SHOT, or the shot's name where only one show has it").required();
     return verb;
   };
 
-  auto* verb = app.add_subcommand("keygen", "write fresh keys and an admin token for a farm into DIR");
-  verb->add_option("DIR", a.folder)->required();
-  verb->add_flag("--rotate", a.rotate,
-                 "DIR is DIR/NAME: a fresh pair for NAME.key, which stays as NAME.old.key");
+  Line verb = app.verb("keygen", "write fresh keys and an admin token for a farm into DIR");
+  verb.option("DIR", a.folder).required();
+  verb.flag("--rotate", a.rotate, "DIR is DIR/NAME: a fresh pair for NAME.key, which stays as NAME.old.key");
   local(verb, [&] { return keygen(a); });
-  verb = app.add_subcommand("verify", "check a delivery folder: EXR headers, numbering, colour, movie");
-  verb->add_option("DIR", a.folder)->required();
+  verb = app.verb("verify", "check a delivery folder: EXR headers, numbering, colour, movie");
+  verb.option("DIR", a.folder).required();
   local(verb, [&] { return verify(a); });
 
-  verb = app.add_subcommand("submit", "submit a batch of shots");
-  verb->add_option("FILE", a.submit.file, "shots in YAML")->required();
-  verb->add_flag("--wait", a.submit.wait, "watch until every shot rests; exit 1 if one failed");
-  verb->add_flag("--dry-run", a.submit.dry_run, "check and plan only");
-  verb->add_option("--idempotency-key", a.submit.idempotency_key,
-                   "a repeated submit with this key is the same submit");
+  verb = app.verb("submit", "submit a batch of shots");
+  verb.option("FILE", a.submit.file, "shots in YAML").required();
+  verb.flag("--wait", a.submit.wait, "watch until every shot rests; exit 1 if one failed");
+  verb.flag("--dry-run", a.submit.dry_run, "check and plan only");
+  verb.option("--idempotency-key", a.submit.idempotency_key,
+              "a repeated submit with this key is the same submit");
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::submit(farm, a.submit, print); });
 
-  on_farm(app.add_subcommand("list", "all shots"),
+  on_farm(app.verb("list", "all shots"),
           [](Client& farm, const Printer& print) { return tools::list_shots(farm, print); });
   on_farm(shot_verb("show", "one shot: takes, scores, findings, deliveries"),
           [&](Client& farm, const Printer& print) { return tools::show_shot(farm, a.shot, print); });
-  verb = app.add_subcommand("watch", "live table until the shots rest");
-  verb->add_option("SHOTS", a.shots, "default: all");
+  verb = app.verb("watch", "live table until the shots rest");
+  verb.option("SHOTS", a.shots, "default: all");
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::watch(farm, a.shots, print); });
   on_farm(shot_verb("wait", "wait until the shot is delivered or needs a person"),
           [&](Client& farm, const Printer& print) { return tools::wait_shot(farm, a.shot, print); });
   on_farm(shot_verb("critiques", "what the critics said of every take"),
           [&](Client& farm, const Printer& print) { return tools::critiques(farm, a.shot, print); });
-  verb = app.add_subcommand("explain", "why a shot or task waits");
-  verb->add_option("WHAT", a.what, "SHOT or task number")->required();
+  verb = app.verb("explain", "why a shot or task waits");
+  verb.option("WHAT", a.what, "SHOT or task number").required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::explain(farm, a.what, print); });
-  verb = app.add_subcommand("logs", "the log of a task's attempts");
-  verb->add_option("TASK", a.task)->required();
+  verb = app.verb("logs", "the log of a task's attempts");
+  verb.option("TASK", a.task).required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::logs(farm, a.task, print); });
 
   for (const char* name : {"cancel", "pause", "resume", "upgrade"}) {
@@ -212,39 +211,35 @@ int main(int count, char** values) {
             });
   }
   verb = shot_verb("approve", "choose the take that is delivered or upgraded");
-  verb->add_option("--take", a.take, "take number")->required();
+  verb.option("--take", a.take, "take number").required();
   on_farm(verb, [&](Client& farm, const Printer& print) {
     return tools::change_shot(farm, a.shot, "approve", Json{{"take", a.take}}, print);
   });
   verb = shot_verb("retry", "render again what failed, or windows of the shot with a new seed");
-  verb->add_option("--windows", a.windows, "for example 0-2,4");
-  verb->add_option("--note", a.note, "why, for the record");
+  verb.option("--windows", a.windows, "for example 0-2,4");
+  verb.option("--note", a.note, "why, for the record");
   on_farm(verb, [&](Client& farm, const Printer& print) { return retry(farm, a, print); });
-  verb = app.add_subcommand("skip", "count a task as done without its result");
-  verb->add_option("TASK", a.task)->required();
+  verb = app.verb("skip", "count a task as done without its result");
+  verb.option("TASK", a.task).required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::skip_task(farm, a.task, print); });
 
   verb = shot_verb("export", "download a shot's newest delivery into DIR");
-  verb->add_option("DIR", a.folder)->required();
+  verb.option("DIR", a.folder).required();
   on_farm(verb, [&](Client& farm, const Printer& print) {
     return tools::export_shot(farm, a.shot, a.folder, print);
   });
-  verb = app.add_subcommand("events", "what happened, oldest first");
-  verb->add_option("--since", a.since, "sequence number to start from");
-  verb->add_flag("--follow", a.follow, "go on as things happen");
+  verb = app.verb("events", "what happened, oldest first");
+  verb.option("--since", a.since, "sequence number to start from");
+  verb.flag("--follow", a.follow, "go on as things happen");
   on_farm(verb,
           [&](Client& farm, const Printer& print) { return tools::events(farm, a.since, a.follow, print); });
-  on_farm(app.add_subcommand("workers", "workers and what they run"),
+  on_farm(app.verb("workers", "workers and what they run"),
           [](Client& farm, const Printer& print) { return tools::workers(farm, print); });
-  verb = app.add_subcommand("drain", "let a worker finish and give it nothing new");
-  verb->add_option("WORKER", a.worker)->required();
+  verb = app.verb("drain", "let a worker finish and give it nothing new");
+  verb.option("WORKER", a.worker).required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::drain(farm, a.worker, print); });
 
-  try {
-    app.parse(count, values);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(rushes::ExitCode::kUsage);
-  }
+  if (const auto code = app.parse(count, values)) return *code;
   if (local_verb) {
     auto code = local_verb();
     return code ? *code : report(code.error());

@@ -3,7 +3,6 @@
 // Writes FILE (raw little-endian array [clip][frame][row][column][r, g, b] of uint16, ACEScct code * 65535,
 // AP1) and FILE.jsonl (one line per clip: caption, full caption, attributes). Clip i of seed A is the scene
 // of seed A + i.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
@@ -12,6 +11,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "config/command_line.h"
 #include "tools/train/scene/grammar.h"
 #include "tools/train/scene/render.h"
 #include "tools/train/scene/sheet.h"
@@ -144,21 +144,20 @@ int run(const Options& options) {
 
 int main(int argc, char** argv) {
   Options options;
-  CLI::App app{"Renders ground-truth clips of Tabletop with captions."};
-  app.add_option("--seed", options.seed, "seed of the first clip");
-  app.add_option("--count", options.count, "number of clips")->check(CLI::Range(1, 10000000));
-  app.add_option("--width", options.width, "picture width")->check(CLI::Range(16, 8192));
-  app.add_option("--height", options.height, "picture height")->check(CLI::Range(16, 8192));
-  app.add_option("--frames", options.frames, "frames per clip")->check(CLI::Range(1, 1000));
-  app.add_option("--crop-width", options.crop_width,
-                 "write only a random part this wide, aligned to 16 pixels");
-  app.add_option("--crop-height", options.crop_height, "height of that part");
-  app.add_flag("--textures", options.textures, "give two objects of three stripes, checks or spots");
-  app.add_option("--out", options.out, "raw uint16 ACEScct codes; captions go to FILE.jsonl");
-  app.add_option("--sheet", options.sheet, "PNG contact sheet: first, middle and last frame of every clip");
-  app.add_option("--columns", options.columns, "pictures per row of the sheet")->check(CLI::Range(1, 64));
-  app.add_option("--threads", options.threads, "render threads")->check(CLI::Range(1, 256));
-  CLI11_PARSE(app, argc, argv);
+  rushes::config::CommandLine app{"Renders ground-truth clips of Tabletop with captions."};
+  app.option("--seed", options.seed, "seed of the first clip");
+  app.option("--count", options.count, "number of clips").between(1, 10000000);
+  app.option("--width", options.width, "picture width").between(16, 8192);
+  app.option("--height", options.height, "picture height").between(16, 8192);
+  app.option("--frames", options.frames, "frames per clip").between(1, 1000);
+  app.option("--crop-width", options.crop_width, "write only a random part this wide, aligned to 16 pixels");
+  app.option("--crop-height", options.crop_height, "height of that part");
+  app.flag("--textures", options.textures, "give two objects of three stripes, checks or spots");
+  app.option("--out", options.out, "raw uint16 ACEScct codes; captions go to FILE.jsonl");
+  app.option("--sheet", options.sheet, "PNG contact sheet: first, middle and last frame of every clip");
+  app.option("--columns", options.columns, "pictures per row of the sheet").between(1, 64);
+  app.option("--threads", options.threads, "render threads").between(1, 256);
+  if (const auto code = app.parse(argc, argv)) return *code;
   const bool half_crop = (options.crop_width > 0) != (options.crop_height > 0);
   if (half_crop || options.crop_width > options.width || options.crop_height > options.height ||
       options.crop_width < 0 || options.crop_height < 0) {

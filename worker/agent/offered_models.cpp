@@ -1,6 +1,5 @@
 #include "worker/agent/offered_models.h"
 
-#include <spdlog/spdlog.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -9,6 +8,7 @@
 #include <sstream>
 
 #include "config/digest.h"
+#include "config/log.h"
 #include "config/model.h"
 
 namespace rushes::worker {
@@ -87,7 +87,7 @@ Result<std::vector<protocol::Model>> offered_models(const std::vector<fs::path>&
   std::vector<protocol::Model> models;
   std::optional<Error> first;
   const auto leave_out = [&](const Error& error) {
-    spdlog::error("{}", error.message);
+    log::error("{}", error.message);
     if (!first) first = error;
   };
   for (const std::string& name : config::list_models(roots)) {

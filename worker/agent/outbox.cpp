@@ -1,7 +1,6 @@
 #include "worker/agent/outbox.h"
 
 #include <fcntl.h>
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "config/log.h"
 #include "scheduler/protocol/codec.h"
 
 namespace rushes::worker {
@@ -56,8 +56,8 @@ std::vector<protocol::Completed> Outbox::load() const {
       results.push_back(*completed);
       continue;
     }
-    spdlog::error("{}: no readable result ({}); set aside", entry.path().string(),
-                  message ? "another message" : message.error().message);
+    log::error("{}: no readable result ({}); set aside", entry.path().string(),
+               message ? "another message" : message.error().message);
     fs::rename(entry.path(), fs::path(entry.path()) += ".broken", error);
   }
   std::sort(results.begin(), results.end(), [](const auto& a, const auto& b) { return a.id < b.id; });

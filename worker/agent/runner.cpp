@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spdlog/spdlog.h>
 #include <sys/file.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -14,6 +13,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "config/log.h"
 #include "storage/digest.h"
 
 namespace rushes::worker {
@@ -72,7 +72,7 @@ Status Runner::prepare() {
   auto left = outbox_->load();
   for (const auto& result : left)
     if (const auto outputs = protocol::outputs_of(result.result)) pin(result.id, *outputs);
-  if (!left.empty()) spdlog::info("{} finished results wait in the outbox", left.size());
+  if (!left.empty()) log::info("{} finished results wait in the outbox", left.size());
   agent_.emplace(options_.agent, std::move(left), boot_time());
 
   const sigset_t set = our_signals();
@@ -106,7 +106,7 @@ Runner::~Runner() {
 }
 
 ExitCode Runner::run() {
-  spdlog::info("worker {}: looking for the scheduler at {}", options_.agent.name, options_.control.endpoint);
+  log::info("worker {}: looking for the scheduler at {}", options_.agent.name, options_.control.endpoint);
   alone_since_ = boot_time();
   while (!exit_) {
     start_engines();
@@ -157,14 +157,14 @@ void Runner::hear(const Connection& connection, Time now) {
   alone_since_ =
       connection.link == Link::kConnected ? std::nullopt : std::optional(alone_since_.value_or(now));
   // ZeroMQ tries again several times a second; one line says it.
-  if (connection.link == Link::kLost && connection.text != last_trouble_) spdlog::warn("{}", connection.text);
+  if (connection.link == Link::kLost && connection.text != last_trouble_) log::warn("{}", connection.text);
   last_trouble_ = connection.link == Link::kLost ? connection.text : std::string();
 }
 
 void Runner::complain_when_alone() {
   const Time now = boot_time();
   if (!alone_since_ || now - *alone_since_ < kAlone) return;
-  spdlog::warn("{}: the scheduler cannot be reached; this worker goes on trying", options_.control.endpoint);
+  log::warn("{}: the scheduler cannot be reached; this worker goes on trying", options_.control.endpoint);
   alone_since_ = now + kAloneAgain - kAlone;
 }
 
@@ -172,7 +172,7 @@ void Runner::read_signals() {
   signalfd_siginfo info{};
   while (::read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
     if (info.ssi_signo == SIGCHLD) continue;  // tend() looks at every engine
-    spdlog::info("stopping ({})", ::strsignal(static_cast<int>(info.ssi_signo)));
+    log::info("stopping ({})", ::strsignal(static_cast<int>(info.ssi_signo)));
     agent_->on_shutdown(boot_time());
     act();
     for (Seat& seat : seats_) seat.engine->terminate(boot_time());
@@ -186,14 +186,14 @@ void Runner::tend(std::uint32_t slot) {
   seat.engine->read_output();
   auto messages = seat.engine->read_messages();
   if (!messages) {
-    spdlog::error("engine {}: {}; stopping it", slot, messages.error().message);
+    log::error("engine {}: {}; stopping it", slot, messages.error().message);
     seat.engine->terminate(boot_time());
   } else {
     for (const auto& message : *messages) tell(slot, message);
   }
   if (ended) {
     const Time now = boot_time();
-    spdlog::warn("engine {} ended: {}", slot, *ended);
+    log::warn("engine {} ended: {}", slot, *ended);
     agent_->on_exit(slot, *ended, seat.engine->log_tail(), now);
     seat.engine->end_attempt();
     seat.start_at = now + seat.delay;
@@ -228,7 +228,7 @@ void Runner::start_engines() {
     Seat& seat = seats_[slot];
     if (seat.engine->running() || boot_time() < seat.start_at) continue;
     if (auto started = seat.engine->start(); !started) {
-      spdlog::error("{}", started.error().message);
+      log::error("{}", started.error().message);
       seat.start_at = boot_time() + kLongestDelay;
     }
   }
@@ -242,7 +242,7 @@ void Runner::act() {
 void Runner::carry_out(action::Send& action) {
   auto sent = control_->send(action.message);
   if (sent) return;
-  spdlog::error("{}", sent.error().message);
+  log::error("{}", sent.error().message);
   // A result that no message can hold would be offered for ever.
   if (const auto* completed = std::get_if<protocol::Completed>(&action.message))
     agent_->on_uploaded(completed->id, fail(ErrorKind::kInvalid, sent.error().message), boot_time());
@@ -255,7 +255,7 @@ void Runner::carry_out(action::Fetch& action) {
 
 void Runner::carry_out(action::Run& action) {
   if (auto begun = seats_[action.slot].engine->run(action.id, action.spec); !begun) {
-    spdlog::error("{}: {}", to_string(action.id), begun.error().message);
+    log::error("{}: {}", to_string(action.id), begun.error().message);
     seats_[action.slot].engine->terminate(boot_time());
   }
 }
@@ -265,12 +265,12 @@ void Runner::carry_out(action::Stop& action) { seats_[action.slot].engine->cance
 void Runner::carry_out(action::Keep& action) {
   if (const auto outputs = protocol::outputs_of(action.result.result)) pin(action.result.id, *outputs);
   // The result goes out all the same; only a crash before its acknowledgement would cost it.
-  if (auto kept = outbox_->keep(action.result); !kept) spdlog::error("outbox: {}", kept.error().message);
+  if (auto kept = outbox_->keep(action.result); !kept) log::error("outbox: {}", kept.error().message);
 }
 
 void Runner::carry_out(action::Upload& action) { transfer_->upload(action.id, std::move(action.outputs)); }
 void Runner::carry_out(action::Forget& action) { outbox_->forget(action.id); }
-void Runner::carry_out(action::Log& action) { spdlog::info("{}", action.line); }
+void Runner::carry_out(action::Log& action) { log::info("{}", action.line); }
 
 void Runner::carry_out(action::Release& action) {
   const auto found = pinned_.find(action.id);
@@ -281,9 +281,9 @@ void Runner::carry_out(action::Release& action) {
 
 void Runner::carry_out(action::Exit& action) {
   if (action.code == ExitCode::kOk)
-    spdlog::info("worker {}: {}", options_.agent.name, action.message);
+    log::info("worker {}: {}", options_.agent.name, action.message);
   else
-    spdlog::error("{}", action.message);
+    log::error("{}", action.message);
   exit_ = action.code;
 }
 
