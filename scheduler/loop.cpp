@@ -7,6 +7,8 @@
 #include "config/log.h"
 #include "scheduler/core/journal/record_codec.h"
 #include "scheduler/core/journal/replay.h"
+#include "scheduler/core/journal/snapshot.h"
+#include "scheduler/core/state/apply.h"
 #include "scheduler/recovery.h"
 #include "scheduler/translate.h"
 

@@ -1,6 +1,7 @@
 #include "scheduler/core/core.h"
 #include "scheduler/core/journal/record_codec.h"
 #include "scheduler/core/journal/replay.h"
+#include "scheduler/core/journal/snapshot.h"
 #include "scheduler/core/state/invariants.h"
 #include "scheduler/plan/recipe.h"
 #include "tests/fuzz/targets.h"

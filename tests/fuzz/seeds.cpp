@@ -8,6 +8,7 @@
 
 #include "scheduler/core/journal/record_codec.h"
 #include "scheduler/core/journal/replay.h"
+#include "scheduler/core/journal/snapshot.h"
 #include "scheduler/plan/recipe.h"
 #include "scheduler/protocol/framing.h"
 #include "tests/scheduler/core/sim_farm.h"

@@ -16,6 +16,7 @@
 
 #include "config/result.h"
 #include "scheduler/core/journal/replay.h"
+#include "scheduler/core/journal/snapshot.h"
 #include "scheduler/core/state/state.h"
 #include "tests/simulation/dice.h"
 #include "tests/simulation/timeline.h"

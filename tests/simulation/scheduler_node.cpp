@@ -5,6 +5,8 @@
 #include "config/mutation.h"
 #include "scheduler/core/journal/record_codec.h"
 #include "scheduler/core/journal/replay.h"
+#include "scheduler/core/journal/snapshot.h"
+#include "scheduler/core/state/apply.h"
 #include "scheduler/translate.h"
 #include "tests/simulation/worker_node.h"
 
@@ -135,7 +137,7 @@ void SchedulerNode::take_turn() {
 
 void SchedulerNode::decide_one(const scheduler::Event& event, Turn& turn) {
   const scheduler::Now now = clock();
-  scheduler::Decision decision = scheduler::decide(state_, world_.settings, event, now, dice_.roll());
+  scheduler::Outcome decision = scheduler::decide(state_, world_.settings, event, now, dice_.roll());
   note(event, decision);
   for (const scheduler::Record& record : decision.records) {
     if (!scheduler::is_durable(record)) continue;
@@ -147,7 +149,7 @@ void SchedulerNode::decide_one(const scheduler::Event& event, Turn& turn) {
   turn.history = world_.oracle.history();
 }
 
-void SchedulerNode::note(const scheduler::Event& event, const scheduler::Decision& decision) {
+void SchedulerNode::note(const scheduler::Event& event, const scheduler::Outcome& decision) {
   if (decision.records.empty() && decision.commands.empty()) return;
   std::visit(
       [&](const auto& e) {

@@ -66,7 +66,7 @@ class SchedulerNode {
   void take_turn();
   void tick();
   void decide_one(const scheduler::Event& event, Turn& turn);
-  void note(const scheduler::Event& event, const scheduler::Decision& decision);
+  void note(const scheduler::Event& event, const scheduler::Outcome& decision);
   void finish(Turn turn);
   void leave(const Turn& turn);
   void deliver(const scheduler::Command& command);

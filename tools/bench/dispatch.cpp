@@ -68,7 +68,7 @@ class CoreFarm {
     decide(done);
   }
 
-  Decision decide(const Event& event) { return scheduler::decide(state_, settings_, event, {1, 1}, 1); }
+  Outcome decide(const Event& event) { return scheduler::decide(state_, settings_, event, {1, 1}, 1); }
   const State& state() const { return state_; }
 
  private:

@@ -85,7 +85,7 @@ void LocalFarm::say_hello() {
 }
 
 void LocalFarm::feed(const sched::Event& event) {
-  const sched::Decision decision = sched::decide(state_, settings_, event, now(), 0);
+  const sched::Outcome decision = sched::decide(state_, settings_, event, now(), 0);
   for (const sched::Command& command : decision.commands) {
     if (const auto* assign = std::get_if<sched::command::Assign>(&command)) assigned_.push_back(*assign);
     if (const auto* reply = std::get_if<sched::command::Reply>(&command); reply && !reply->result)

@@ -572,9 +572,4 @@ void apply(State& state, const Record& record) {
       record);
 }
 
-bool is_durable(const Record& record) {
-  static_assert(std::variant_size_v<Record> == kDurableRecords + 15, "volatile records are the last ones");
-  return record.index() < kDurableRecords;
-}
-
 }  // namespace rushes::scheduler

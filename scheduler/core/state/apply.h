@@ -12,11 +12,8 @@
 namespace rushes::scheduler {
 
 // The record must fit the state (decide() makes only such records; journal records were made by decide()).
-// A record that does not is a corrupt journal: check() says so before anything is changed.
+// A record that does not is a corrupt journal: check() (core/journal/replay.h) says so before anything is changed.
 // Call it qualified (scheduler::apply): Record is a std::variant, so std::apply is in sight too.
 void apply(State& state, const Record& record);
-
-// Whether the record's references exist and its transition is possible. For records read from disk.
-Status check(const State& state, const Record& record);
 
 }  // namespace rushes::scheduler

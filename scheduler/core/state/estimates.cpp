@@ -51,6 +51,11 @@ double expected(const State& state, const Shot& shot, const StageWork& work, std
   return seconds;
 }
 
+double elapsed_seconds(const Task& task, std::int64_t now_ms) {
+  if (task.state != TaskState::kRunning || task.lease.started_ms == 0) return 0;
+  return std::max(0.0, static_cast<double>(now_ms - task.lease.started_ms) / 1000);
+}
+
 std::int64_t expected_end_ms(const State& state, const Task& task, std::int64_t now_ms) {
   const policy::Expected time = expected(state, task);
   const std::int64_t begin =

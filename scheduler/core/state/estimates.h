@@ -18,6 +18,9 @@ double denoise_pace(const State& state, const Shot& shot, const std::string& num
 // Seconds of so much work of each stage of the shot; level 0: of its draft, 1: of its upgrade.
 double expected(const State& state, const Shot& shot, const StageWork& work, std::uint32_t level);
 
+// Seconds since the task began to run; 0: it does not run, or it began before a restart.
+double elapsed_seconds(const Task& task, std::int64_t now_ms);
+
 // When an attempt that is held now ends at the latest, by its estimate, as a time of CLOCK_BOOTTIME.
 std::int64_t expected_end_ms(const State& state, const Task& task, std::int64_t now_ms);
 

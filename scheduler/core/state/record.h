@@ -271,6 +271,9 @@ using Record = std::variant<
     record::DeadlineSeen, record::EstimatesSeen, record::Configured, record::Ticked, record::Snapshotted>;
 
 inline constexpr std::size_t kDurableRecords = 32;  // the first ones of Record; the rest is volatile
-bool is_durable(const Record& record);
+inline bool is_durable(const Record& record) {
+  static_assert(std::variant_size_v<Record> == kDurableRecords + 15, "volatile records are the last ones");
+  return record.index() < kDurableRecords;
+}
 
 }  // namespace rushes::scheduler

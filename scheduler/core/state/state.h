@@ -473,6 +473,9 @@ struct State {
   bool dispatch_due = false;  // something became ready or free since the last dispatch
 
   const Task& task(TaskId id) const { return tasks[id - 1]; }
+  TaskId next_task() const { return tasks.size() + 1; }
+  ShotId id_of(const Shot& shot) const { return static_cast<ShotId>(&shot - shots.data()); }
+  WorkerId id_of(const Worker& worker) const { return static_cast<WorkerId>(&worker - workers.data()); }
   bool has_task(TaskId id) const { return id >= 1 && id <= tasks.size(); }
   const Shot* find_shot(std::string_view key) const;
   const Worker* find_worker(std::string_view name) const;

@@ -4,6 +4,8 @@
 #include <algorithm>
 
 #include "scheduler/core/journal/record_codec.h"
+#include "scheduler/core/journal/snapshot.h"
+#include "scheduler/core/state/apply.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {

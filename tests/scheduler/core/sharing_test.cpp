@@ -2,9 +2,11 @@
 // run-ahead, stragglers, and the reason that every waiting task has.
 #include <gtest/gtest.h>
 
+#include "scheduler/core/journal/snapshot.h"
 #include "scheduler/core/report/explain.h"
 #include "scheduler/core/report/forecast.h"
 #include "scheduler/core/report/view.h"
+#include "scheduler/core/state/apply.h"
 #include "scheduler/plan/plan.h"
 #include "tests/scheduler/core/sim_farm.h"
 

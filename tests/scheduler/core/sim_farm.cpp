@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "scheduler/core/journal/snapshot.h"
+#include "scheduler/core/state/apply.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
 
@@ -45,7 +47,7 @@ config::Shot test_shot(const std::string& name, int frames, int takes, const std
 Settings test_settings() { return settings_of(config::Farm{}); }
 
 void TestFarm::step(const Event& event) {
-  Decision decision = decide(state_, settings_, event, now, random_ += 0x9e3779b97f4a7c15ull);
+  Outcome decision = decide(state_, settings_, event, now, random_ += 0x9e3779b97f4a7c15ull);
   for (Record& record : decision.records) {
     if (is_durable(record)) journal.push_back(std::move(record));
   }

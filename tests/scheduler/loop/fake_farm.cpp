@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "scheduler/core/core.h"
+#include "scheduler/core/journal/snapshot.h"
 #include "scheduler/plan/compose.h"
 #include "storage/records/words_codec.h"
 #include "tests/config/tiny_manifest.h"

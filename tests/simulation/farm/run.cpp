@@ -116,7 +116,7 @@ void FarmRun::step(const scheduler::Event& event, TaskId cause) {
   ++events_;
   const scheduler::Now now{timeline_.now() + 1, kStartWallMs + timeline_.now()};
   const double began = cpu_seconds();
-  scheduler::Decision decision = scheduler::decide(state_, settings_, event, now, core_dice_.roll());
+  scheduler::Outcome decision = scheduler::decide(state_, settings_, event, now, core_dice_.roll());
   core_seconds_ += cpu_seconds() - began;
   for (const scheduler::Record& record : decision.records) note(record, cause);
   for (scheduler::Command& command : decision.commands) obey(command);

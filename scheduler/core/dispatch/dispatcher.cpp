@@ -1,29 +1,17 @@
-// decide(): ready tasks meet workers with room.
-//
-// A worker with a free slot asks the shows in fair order, inside a show its flows in the order of their
-// virtual time, inside a flow the buckets that it may take now; the first lane of the best bucket gives the
-// task (core/state/queue.h). A worker stays with the model that it has loaded while nobody falls far behind, and
-// leaves a task to an idle worker that is better placed. The policies are in core/policy/; this file stages
-// them.
-//
-// Cost per placement: shows + flows + buckets + a few candidates, never all tasks.
+#include "scheduler/core/dispatch/dispatcher.h"
+
 #include <algorithm>
-#include <cassert>
 
 #include "config/mutation.h"
-#include "scheduler/core/decider.h"
-#include "scheduler/core/dispatch/placement.h"
+#include "scheduler/core/dispatch/assign.h"
+#include "scheduler/core/dispatch/rebalance.h"
+#include "scheduler/core/dispatch/reservations.h"
 #include "scheduler/core/policy/affinity.h"
 #include "scheduler/core/policy/locality.h"
-#include "scheduler/core/policy/numeric_class.h"
 #include "scheduler/core/policy/path.h"
 #include "scheduler/core/policy/prefetch.h"
 #include "scheduler/core/policy/priority.h"
 #include "scheduler/core/state/estimates.h"
-#include "scheduler/core/state/index.h"
-#include "scheduler/plan/compose.h"
-#include "scheduler/plan/plan.h"
-#include "scheduler/plan/recipe.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -57,8 +45,8 @@ bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const
 
 }  // namespace
 
-void Decider::dispatch() {
-  if (!state_.reservations.empty()) end_reservations();
+void Dispatcher::run() {
+  if (!state_.reservations.empty()) end_reservations(decision_);
   if (!state_.dispatch_due) return;
   if (state_.ready + state_.ahead > 0 || !state_.stacked.empty()) {
     // Every free slot first, one task per worker and turn, so that work spreads: to workers that are well
@@ -73,13 +61,13 @@ void Decider::dispatch() {
     round(Turn::kAny, free);
     if (policy::may_prefetch(state_.ready, state_.slots))
       round(Turn::kPrefetch, {state_.hungry.begin(), state_.hungry.end()});
-    if (settings_.scheduling.run_ahead) round(Turn::kAhead, free);
-    rearrange();
+    if (decision_.settings().scheduling.run_ahead) round(Turn::kAhead, free);
+    rebalance(decision_);
   }
-  emit(record::Dispatched{});
+  decision_.emit(record::Dispatched{});
 }
 
-void Decider::round(Turn turn, const std::vector<WorkerId>& workers) {
+void Dispatcher::round(Turn turn, const std::vector<WorkerId>& workers) {
   const std::uint64_t& waiting = turn == Turn::kAhead ? state_.ahead : state_.ready;
   const bool prefetch = turn == Turn::kPrefetch;
   // A worker that got nothing: another one that offers the same, has the same loaded and no more memory free
@@ -118,7 +106,7 @@ void Decider::round(Turn turn, const std::vector<WorkerId>& workers) {
   }
 }
 
-std::vector<policy::ShowLoad> Decider::show_loads() const {
+std::vector<policy::ShowLoad> Dispatcher::show_loads() const {
   std::vector<policy::ShowLoad> loads;
   loads.reserve(state_.shows.size());
   for (const Show& show : state_.shows) {
@@ -130,49 +118,58 @@ std::vector<policy::ShowLoad> Decider::show_loads() const {
   return loads;
 }
 
-Decider::Given Decider::give_one(WorkerId id, Turn turn) {
+// A reservation is made for a task that is due and found no free slot with its memory.
+bool Dispatcher::may_reserve_in(Turn turn) { return turn != Turn::kPrefetch && turn != Turn::kAhead; }
+
+// The weights that a slot changes to are decided when it is free.
+bool Dispatcher::may_load_in(Turn turn, bool has_model) {
+  return turn == Turn::kAny || turn == Turn::kAhead || (turn == Turn::kFresh && !has_model);
+}
+
+Dispatcher::Given Dispatcher::give_one(WorkerId id, Turn turn) {
   const Worker& worker = state_.workers[id];
   std::vector<policy::ShowLoad> loads = show_loads();
   if (turn == Turn::kAhead) {
     for (std::size_t i = 0; i < loads.size(); ++i) loads[i].runnable = true;
   }
   const std::vector<std::uint32_t> shows = policy::fair_order(loads, state_.slots);
-  Search search{shows, turn == Turn::kAhead};
-  std::optional<Pick> pick = find(id, search);
-  if (search.blocked && turn < Turn::kPrefetch && reserve(*search.blocked)) {
-    search.blocked.reset();
-    pick = find(id, search);  // this worker may be the one that is kept free now
+  const Search search{shows, turn == Turn::kAhead};
+  Found found = find(id, search);
+  if (found.blocked && may_reserve_in(turn) && reserve(decision_, found.blocked->task)) {
+    Found again = find(id, search);  // this worker may be the one that is kept free now
+    again.only_here = again.only_here || found.only_here;
+    found = std::move(again);
   }
-  if (!pick) return search.passed_over ? Given::kNotHere : Given::kNothing;
-  // What is fetched ahead finds the weights of the task before it.
+  const Given nothing = found.only_here ? Given::kNotHere : Given::kNothing;
+  std::optional<Pick> pick = found.pick;
+  if (!pick) return nothing;
+  // A task that is fetched ahead finds the weights of the task before it.
   const Digest& model = turn == Turn::kPrefetch ? worker.model_given : worker.model_loaded;
   if (needs_other(model, state_.buckets[pick->bucket].needs)) {
     pick = stay_or_switch(id, model, *pick, loads, search, turn);
-    if (!pick) return search.passed_over ? Given::kNotHere : Given::kNothing;
+    if (!pick) return nothing;
   } else if (turn == Turn::kNear &&
              nearer_elsewhere(state_, id, state_.task(pick->task), state_.buckets[pick->bucket].needs)) {
     return Given::kNotHere;
   }
-  lease(id, pick->task, turn, policy::below_floor(loads[pick->show], state_.slots) == 0);
+  const bool in_turn = policy::below_floor(loads[pick->show], state_.slots) == 0;
+  assign(decision_, id, pick->task, turn == Turn::kPrefetch, in_turn);
   return Given::kTask;
 }
 
 // The task whose turn it is needs other weights than `model`, which the worker has.
-std::optional<Decider::Pick> Decider::stay_or_switch(WorkerId id, const Digest& model, const Pick& due,
-                                                     const std::vector<policy::ShowLoad>& loads,
-                                                     const Search& search, Turn turn) {
+std::optional<Dispatcher::Pick> Dispatcher::stay_or_switch(WorkerId id, const Digest& model, const Pick& due,
+                                                           const std::vector<policy::ShowLoad>& loads,
+                                                           const Search& search, Turn turn) {
   if (model != Digest{}) {
-    Search same{search.shows, search.ahead, model};
-    const std::optional<Pick> pick = find(id, same);
+    const std::optional<Pick> pick = find(id, {search.shows, search.ahead, model}).pick;
     if (pick && may_stay(*pick, due, loads)) return pick;
   }
-  // Which weights a slot changes to is decided when it is free.
-  const bool may_load =
-      (turn >= Turn::kAny && turn != Turn::kPrefetch) || (turn == Turn::kFresh && model == Digest{});
-  return may_load ? std::optional(due) : std::nullopt;
+  return may_load_in(turn, model != Digest{}) ? std::optional(due) : std::nullopt;
 }
 
-bool Decider::may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const {
+bool Dispatcher::may_stay(const Pick& pick, const Pick& due,
+                          const std::vector<policy::ShowLoad>& loads) const {
   const Show& show = state_.shows[pick.show];
   const Show& due_show = state_.shows[due.show];
   const Digest& model = state_.buckets[due.bucket].needs.model;
@@ -192,10 +189,11 @@ bool Decider::may_stay(const Pick& pick, const Pick& due, const std::vector<poli
   return policy::may_stay(passed, seconds, load_seconds(state_, model), state_.slots);
 }
 
-// The first task in order that the worker may take. What comes before it and would fit but for the memory
-// that is taken now is noted: it may need a reservation.
-std::optional<Decider::Pick> Decider::find(WorkerId id, Search& search) const {
+// The first task in order that the worker may take. A task that comes before it and would fit but for the
+// memory that is taken now is noted: it may need a reservation.
+Dispatcher::Found Dispatcher::find(WorkerId id, const Search& search) {
   const Worker& worker = state_.workers[id];
+  Found found;
   for (const std::uint32_t show : search.shows) {
     std::vector<FlowId> flows = state_.shows[show].flows;
     std::sort(flows.begin(), flows.end(), [&](FlowId a, FlowId b) {
@@ -210,93 +208,97 @@ std::optional<Decider::Pick> Decider::find(WorkerId id, Search& search) const {
         if (!bucket.fits[worker.kind] || (search.only && needs_other(*search.only, bucket.needs))) continue;
         const Hold hold = hold_of(state_, worker, bucket);
         if (hold != Hold::kNone && hold != Hold::kBusyMemory) continue;
-        std::optional<Pick> pick = head_of(id, index, search.passed_over);
-        if (!pick) continue;
-        pick->show = show;
-        pick->flow = flow;
+        Head head = head_of(id, index);
+        found.only_here = found.only_here || head.only_here;
+        if (!head.pick) continue;
+        head.pick->show = show;
+        head.pick->flow = flow;
         auto& kept = hold == Hold::kNone ? best : blocked;
-        if (!kept || goes_before(*pick, *kept)) kept = pick;
+        if (!kept || goes_before(*head.pick, *kept)) kept = head.pick;
       }
-      if (blocked && !search.blocked && (!best || goes_before(*blocked, *best))) search.blocked = blocked;
+      if (blocked && !found.blocked && (!best || goes_before(*blocked, *best))) found.blocked = blocked;
       if (!best) continue;
       best->task = nearest_of(id, *best);
-      return best;
+      found.pick = best;
+      return found;
     }
   }
-  return std::nullopt;
+  return found;
 }
 
-bool Decider::goes_before(const Pick& a, const Pick& b) {
+bool Dispatcher::goes_before(const Pick& a, const Pick& b) {
   if (a.critical != b.critical) return a.critical;
   if (!a.critical && a.lane != b.lane) return a.lane < b.lane;
   return a.path != b.path ? a.path > b.path : a.task < b.task;
 }
 
 // The first task of a bucket that this worker may take.
-std::optional<Decider::Pick> Decider::head_of(WorkerId id, std::uint32_t index, bool& passed_over) const {
+Dispatcher::Head Dispatcher::head_of(WorkerId id, std::uint32_t index) {
   const Bucket& bucket = state_.buckets[index];
+  Head found;
+  const auto take_from = [&](const LaneKey& key, const Lane& lane) {
+    const Head head = head_of(id, lane);
+    found.only_here = found.only_here || head.only_here;
+    if (!head.pick) return false;
+    found.pick = head.pick;
+    found.pick->bucket = index;
+    found.pick->lane = key;
+    return true;
+  };
   const auto first = bucket.lanes.begin();
   const auto& [minus_path, longest] = *bucket.by_path.begin();
   const bool critical = first->first.deadline_wall_ms == LaneKey::kNever &&
                         policy::decides_the_end(static_cast<double>(-minus_path), state_.left_seconds,
                                                 state_.slots, !bucket.needs.numeric_class.empty());
-  if (critical) {
-    if (auto pick = head_of(id, bucket.lanes.at(longest), passed_over)) {
-      pick->bucket = index;
-      pick->lane = longest;
-      pick->critical = true;
-      return pick;
-    }
+  if (critical && take_from(longest, bucket.lanes.at(longest))) {
+    found.pick->critical = true;
+    return found;
   }
-  // Not all of the queue where this worker may have none of it; a reserved one is filled up only by the way.
+  // A worker that is kept free is filled up only by the way: it looks at a few lanes.
   const bool reserved = reservation_of(state_, id) != nullptr;
   int looked = reserved ? kLookedReserved : kLooked;
-  for (auto lane = first; lane != bucket.lanes.end() && looked-- > 0; ++lane) {
-    if (auto pick = head_of(id, lane->second, passed_over)) {
-      pick->bucket = index;
-      pick->lane = lane->first;
-      return pick;
-    }
-  }
-  passed_over = passed_over || reserved;
-  return std::nullopt;
+  for (auto lane = first; lane != bucket.lanes.end() && looked-- > 0; ++lane)
+    if (take_from(lane->first, lane->second)) return found;
+  found.only_here = found.only_here || reserved;
+  return found;
 }
 
 // The first task of a lane that this worker may take.
-std::optional<Decider::Pick> Decider::head_of(WorkerId id, const Lane& lane, bool& passed_over) const {
+Dispatcher::Head Dispatcher::head_of(WorkerId id, const Lane& lane) {
+  Head found;
   for (const ReadyKey& key : lane) {
     const May may = may_take(id, state_.task(key.task));
-    passed_over = passed_over || may == May::kNotThis;
+    found.only_here = found.only_here || may == May::kNotThisWorker;
     if (may != May::kTake) continue;
-    Pick pick;
-    pick.task = key.task;
-    pick.path = key.path;
-    return pick;
+    found.pick.emplace();
+    found.pick->task = key.task;
+    found.pick->path = key.path;
+    break;
   }
-  return std::nullopt;
+  return found;
 }
 
-Decider::May Decider::may_take(WorkerId id, const Task& task) const {
+Dispatcher::May Dispatcher::may_take(WorkerId id, const Task& task) {
   static const Outlook none;
-  const Outlook& outlook = shot_of(task).numeric_class.empty() ? outlook_for(task) : none;
+  const Outlook& outlook = state_.shots[task.shot].numeric_class.empty() ? outlook_for(task) : none;
   const Avoids why = avoids(state_, task, state_.workers[id], outlook);
-  if (why == Avoids::kClass) return May::kNotThisKind;
-  return why == Avoids::kNot && leaves_reservation(state_, id, task, now_.boot_ms) ? May::kTake
-                                                                                   : May::kNotThis;
+  if (why == Avoids::kClass) return May::kNotThisClass;
+  const bool may = why == Avoids::kNot && leaves_reservation(state_, id, task, decision_.now().boot_ms);
+  return may ? May::kTake : May::kNotThisWorker;
 }
 
 // Asked for many tasks of a bucket in a row, before anything is decided.
-const Outlook& Decider::outlook_for(const Task& task) const {
-  if (outlook_bucket_ != task.bucket || outlook_records_ != decision_.records.size()) {
+const Outlook& Dispatcher::outlook_for(const Task& task) {
+  if (outlook_bucket_ != task.bucket || outlook_records_ != decision_.emitted()) {
     outlook_ = outlook_of(state_, task);
     outlook_bucket_ = task.bucket;
-    outlook_records_ = decision_.records.size();
+    outlook_records_ = decision_.emitted();
   }
   return outlook_;
 }
 
 // Of the lane's tasks with about the longest path the one that is nearest to its data.
-TaskId Decider::nearest_of(WorkerId id, const Pick& pick) const {
+TaskId Dispatcher::nearest_of(WorkerId id, const Pick& pick) {
   const Worker& worker = state_.workers[id];
   const Lane& lane = state_.buckets[pick.bucket].lanes.at(pick.lane);
   std::vector<policy::Candidate> candidates;
@@ -310,88 +312,6 @@ TaskId Decider::nearest_of(WorkerId id, const Pick& pick) const {
     if (candidates.back().held_bytes == candidates.back().input_bytes) break;  // none can be nearer
   }
   return tasks[policy::nearest(candidates)];
-}
-
-void Decider::lease(WorkerId id, TaskId task_id, Turn turn, bool in_turn) {
-  const ShotId shot = state_.task(task_id).shot;
-  if (state_.shots[shot].unplanned > 0) plan_takes(shot);
-  if (state_.shots[shot].numeric_class.empty()) {
-    pin_class(shot, state_.workers[id], needs_of(state_, state_.task(task_id)));
-  }
-  const Task& task = state_.task(task_id);
-  const AttemptRef ref{task_id, task.attempt + 1, state_.next_lease};
-  const Flow& flow = state_.flows[state_.shots[shot].flow];
-  const Needs needs = needs_of(state_, task);
-  const bool loads = turn != Turn::kPrefetch && !is_loaded(state_.workers[id], needs);
-  const double load = loads ? load_seconds(state_, needs.model) : 0;
-  const Charge charge{static_cast<double>(task.cost) + load, 1 / state_.shows[flow.show].weight,
-                      policy::virtual_seconds(flow.priority), in_turn};
-  emit(record::Leased{ref, id, lease_end(), now_.wall_ms, charge});
-  if (state_.shots[shot].state == ShotState::kQueued) move_shot(shot, ShotState::kDrafting);
-  const std::uint32_t take = task.plan.take;
-  if (take != 0 && state_.shots[shot].takes[take - 1].state == TakeState::kPlanned) {
-    move_take(shot, take, TakeState::kRendering);
-  }
-  command::Assign assign;
-  static_cast<AttemptRef&>(assign) = ref;
-  assign.worker = state_.workers[id].name;
-  assign.lease_ms = static_cast<std::uint32_t>(settings_.times.lease.count());
-  assign.no_progress_ms = no_progress_ms(state_.task(task_id));
-  assign.spec = spec_of(state_.task(task_id));
-  send(std::move(assign));
-}
-
-void Decider::pin_class(ShotId shot, const Worker& worker, const Needs& needs) {
-  record::ClassPinned pinned;
-  pinned.shot = shot;
-  pinned.numeric_class = policy::choose_class(worker, state_.workers, needs);
-  pinned.engine_build = worker.build;
-  for (const Take& take : state_.shots[shot].takes) {
-    Recipe recipe = take_recipe(state_.shots[shot].spec, take.number);
-    recipe.numeric_class = pinned.numeric_class;
-    recipe.engine_build = pinned.engine_build;
-    record::TakeRecipe entry{take.number, encode_recipe(recipe), {}};
-    entry.hash = recipe_hash(entry.recipe);
-    pinned.recipes.push_back(std::move(entry));
-  }
-  emit(std::move(pinned));
-}
-
-std::string Decider::spec_of(const Task& task) const {
-  const Shot& shot = shot_of(task);
-  std::vector<Made> made;
-  for (const Dependency& need : task.plan.needs) {
-    if (!need.data) continue;
-    const Task& maker = state_.task(need.task);
-    made.push_back({&maker.plan, &maker.result.outputs});
-  }
-  Composition composition;
-  composition.spec = &shot.spec;
-  composition.task = &task.plan;
-  composition.made = made;
-  composition.version =
-      delivery_version(task.plan.master_delivery ? shot.master_versions : shot.draft_versions);
-  Bytes shared;  // what belongs to the whole shot has the recipe without a seed
-  const Take* take = state_.take_of(task);
-  if (take == nullptr) {
-    Recipe recipe = shot.spec.recipe;
-    recipe.numeric_class = shot.numeric_class;
-    recipe.engine_build = shot.engine_build;
-    shared = encode_recipe(recipe);
-    composition.recipe = &shared;
-  } else if (task.plan.level > 0) {
-    composition.recipe = &take->master_recipe;
-  } else {
-    composition.recipe = &take->versions[task.plan.revision].recipe;
-  }
-  return encode_task(compose(composition));
-}
-
-std::uint32_t Decider::no_progress_ms(const Task& task) const {
-  double ms = static_cast<double>(settings_.times.no_progress_min.count());
-  if (const policy::Expected time = expected(state_, task); time.measured)
-    ms = std::max(ms, settings_.times.no_progress_factor * time.seconds * 1000);
-  return static_cast<std::uint32_t>(std::min(ms, 24.0 * 3600 * 1000));
 }
 
 }  // namespace rushes::scheduler

@@ -1,0 +1,36 @@
+// What the farm decides on each event. One function per event; the file says whose events they are.
+//
+// Thread contract: each call works on the Decision of its caller.
+#pragma once
+
+#include "scheduler/core/decide/decision.h"
+#include "scheduler/core/event.h"
+
+namespace rushes::scheduler {
+
+// people.cpp
+void on(Decision& decision, const event::SubmitBatch& e);
+void on(Decision& decision, const event::Cancel& e);
+void on(Decision& decision, const event::Pause& e);
+void on(Decision& decision, const event::Resume& e);
+void on(Decision& decision, const event::Approve& e);
+void on(Decision& decision, const event::Upgrade& e);
+void on(Decision& decision, const event::Retry& e);
+void on(Decision& decision, const event::Skip& e);
+void on(Decision& decision, const event::DrainWorker& e);
+
+// workers.cpp
+void on(Decision& decision, const event::Hello& e);
+void on(Decision& decision, const event::Heartbeat& e);
+void on(Decision& decision, const event::Started& e);
+void on(Decision& decision, const event::Completed& e);
+void on(Decision& decision, const event::Failed& e);
+void on(Decision& decision, const event::Stopped& e);
+void on(Decision& decision, const event::Disconnected& e);
+void on(Decision& decision, const event::Bye& e);
+
+// clock.cpp
+void on(Decision& decision, const event::Recover& e);
+void on(Decision& decision, const event::Tick& e);
+
+}  // namespace rushes::scheduler

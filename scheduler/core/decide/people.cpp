@@ -1,0 +1,298 @@
+// Events of people: they submit, approve, retry, cancel.
+#include <algorithm>
+#include <set>
+
+#include "scheduler/core/decide/events.h"
+#include "scheduler/core/decide/moves.h"
+#include "scheduler/core/decide/takes.h"
+#include "scheduler/plan/plan.h"
+#include "scheduler/plan/recipe.h"
+
+namespace rushes::scheduler {
+namespace {
+
+command::SubmittedShot summary(const ShotSpec& spec) {
+  const auto takes = static_cast<std::uint32_t>(spec.seeds.size());
+  return {spec.show + "/" + spec.name,
+          takes,
+          static_cast<std::uint32_t>(1 + takes * count_take_tasks(spec)),
+          static_cast<std::uint32_t>(spec.recipe.windows.size()),
+          static_cast<std::uint32_t>(spec.recipe.frames),
+          spec.deliver_rate,
+          spec.seeds};
+}
+
+bool is_over(const Shot& shot) {
+  return shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
+}
+
+const Shot* shot_or_refuse(Decision& decision, RequestId request, const std::string& key) {
+  const Shot* shot = decision.state().find_shot(key);
+  if (shot == nullptr) decision.refuse(request, ErrorKind::kNotFound, "no shot " + key + " on this farm");
+  return shot;
+}
+
+}  // namespace
+
+void on(Decision& decision, const event::SubmitBatch& e) {
+  const State& state = decision.state();
+  learn_settings(decision);
+  if (const auto known = state.key_index.find(e.idempotency_key);
+      !e.idempotency_key.empty() && known != state.key_index.end()) {
+    const Batch& batch = state.batches[known->second - 1];
+    if (batch.text != e.text) {
+      return decision.refuse(
+          e.request, ErrorKind::kConflict,
+          "idempotency key " + e.idempotency_key + " was used for another batch (" + batch.name + ")");
+    }
+    command::Submitted again{known->second, {}, true};
+    for (const ShotId shot : batch.shots) again.shots.push_back(summary(state.shots[shot].spec));
+    return decision.reply(e.request, std::move(again));
+  }
+
+  std::vector<ShotSpec> specs;
+  std::string problems;
+  std::set<std::string> names;
+  std::vector<std::string> unknown;
+  const auto problem = [&problems](const std::string& line) {
+    problems += (problems.empty() ? "" : "\n") + line;
+  };
+  for (const event::ShotRequest& wanted : e.shots) {
+    const std::string key = wanted.shot.show + "/" + wanted.shot.name;
+    if (state.find_shot(key) != nullptr)
+      problem("shot " + key + ": is already on the farm; give it another name");
+    if (!names.insert(key).second) problem("shot " + key + ": is in the batch twice");
+    for (const std::string& limit : wanted.shot.limits) {
+      const auto& known = decision.settings().limits.shared;
+      if (std::none_of(known.begin(), known.end(), [&](const auto& l) { return l.name == limit; }))
+        unknown.push_back("shot " + key + ": limits: the farm has no limit '" + limit +
+                          "'; limits.shared of farm.yaml lists them");
+    }
+    auto spec = resolve_shot(wanted.shot, *wanted.model, wanted.images);
+    if (spec) {
+      specs.push_back(std::move(*spec));
+    } else {
+      problem(spec.error().message);
+    }
+  }
+  if (e.shots.empty()) problem("the batch has no shots");
+  const bool conflict = specs.size() == e.shots.size() && !e.shots.empty() && unknown.empty();
+  for (const std::string& line : unknown) problem(line);
+  if (!problems.empty()) {
+    return decision.refuse(e.request, conflict ? ErrorKind::kConflict : ErrorKind::kInvalid, problems);
+  }
+  const auto open =
+      std::count_if(state.shots.begin(), state.shots.end(), [](const Shot& s) { return !is_over(s); });
+  if (open + static_cast<long>(specs.size()) > decision.settings().limits.open_shots) {
+    return decision.refuse(e.request, ErrorKind::kExhausted,
+                           "the farm holds " + std::to_string(open) + " open shots, at most " +
+                               std::to_string(decision.settings().limits.open_shots) +
+                               "; wait, or raise limits.open_shots");
+  }
+
+  command::Submitted answer;
+  for (const ShotSpec& spec : specs) answer.shots.push_back(summary(spec));
+  if (!e.dry_run) {
+    answer.batch = state.batches.size() + 1;
+    record::BatchSubmitted batch{answer.batch,
+                                 {e.name, e.idempotency_key, e.by, e.text, {}, decision.now().wall_ms}};
+    for (ShotId i = 0; i < specs.size(); ++i) {
+      batch.row.shots.push_back(static_cast<ShotId>(state.shots.size()) + i);
+    }
+    decision.emit(std::move(batch));
+    for (ShotSpec& spec : specs) {
+      const auto id = static_cast<ShotId>(state.shots.size());
+      const PlannedTask encode = plan_encode(spec, state.next_task());
+      decision.emit(
+          record::ShotPlanned{id, answer.batch, e.by, std::move(spec), {encode}, decision.now().wall_ms});
+    }
+  }
+  decision.reply(e.request, std::move(answer));
+}
+
+void on(Decision& decision, const event::Cancel& e) {
+  const State& state = decision.state();
+  const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
+  if (shot == nullptr) return;
+  const ShotId id = state.id_of(*shot);
+  if (shot->state == ShotState::kDelivered) {
+    return decision.refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " is already delivered");
+  }
+  if (shot->state != ShotState::kCancelled) {
+    move_shot(decision, id, ShotState::kCancelled, "cancelled by " + e.by);
+    close_tasks(decision, id, 0, TaskState::kCancelled, "cancelled by " + e.by);
+  }
+  decision.reply(e.request, "shot " + e.shot + " is cancelled");
+}
+
+void on(Decision& decision, const event::Pause& e) {
+  const State& state = decision.state();
+  const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
+  if (shot == nullptr) return;
+  if (is_over(*shot)) {
+    return decision.refuse(e.request, ErrorKind::kConflict,
+                           "shot " + e.shot + " is " + to_string(shot->state));
+  }
+  if (!shot->pause_requested) {
+    decision.emit(record::HoldChanged{state.id_of(*shot), true, false, e.by, decision.now().wall_ms});
+    note_pause(decision, state.id_of(*shot));
+  }
+  decision.reply(e.request,
+                 "shot " + e.shot + (shot->paused ? " is paused" : " pauses when its running tasks end"));
+}
+
+void on(Decision& decision, const event::Resume& e) {
+  const State& state = decision.state();
+  const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
+  if (shot == nullptr) return;
+  if (shot->pause_requested)
+    decision.emit(record::HoldChanged{state.id_of(*shot), false, false, e.by, decision.now().wall_ms});
+  decision.reply(e.request, "shot " + e.shot + " goes on");
+}
+
+void on(Decision& decision, const event::Approve& e) {
+  const State& state = decision.state();
+  const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
+  if (shot == nullptr) return;
+  if (e.take == 0 || e.take > shot->takes.size()) {
+    return decision.refuse(e.request, ErrorKind::kNotFound,
+                           "shot " + e.shot + " has takes 1 to " + std::to_string(shot->takes.size()) +
+                               ", not " + std::to_string(e.take));
+  }
+  if (is_over(*shot)) {
+    return decision.refuse(e.request, ErrorKind::kConflict,
+                           "shot " + e.shot + " is " + to_string(shot->state));
+  }
+  const TakeState take = shot->takes[e.take - 1].state;
+  if (shot->approved == e.take)
+    return decision.reply(e.request, "take " + std::to_string(e.take) + " is already approved");
+  if (take != TakeState::kJudged) {
+    return decision.refuse(
+        e.request, ErrorKind::kConflict,
+        "take " + std::to_string(e.take) + " is " + to_string(take) + "; only a judged take can be approved");
+  }
+  const ShotId id = state.id_of(*shot);
+  withdraw_approval(decision, id, "take " + std::to_string(e.take) + " was approved instead");
+  approve(decision, id, e.take, e.by);
+  decision.reply(e.request, "take " + std::to_string(e.take) + " of " + e.shot + " is approved");
+}
+
+void on(Decision& decision, const event::Upgrade& e) {
+  const State& state = decision.state();
+  const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
+  if (shot == nullptr) return;
+  if (shot->approved == 0 || shot->state == ShotState::kCancelled) {
+    return decision.refuse(
+        e.request, ErrorKind::kConflict,
+        "shot " + e.shot + " is " + to_string(shot->state) + " and has no approved take; approve one first");
+  }
+  if (shot->takes[shot->approved - 1].upgrade.enlarge != 0) {
+    return decision.reply(e.request, "the upgrade of " + e.shot + " is already planned");
+  }
+  if (const Status planned = plan_upgrade_of(decision, state.id_of(*shot)); !planned) {
+    return decision.refuse(e.request, planned.error().kind, planned.error().message);
+  }
+  decision.reply(e.request, "the upgrade of " + e.shot + " is planned");
+}
+
+void on(Decision& decision, const event::Retry& e) {
+  const State& state = decision.state();
+  const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
+  if (shot == nullptr) return;
+  const ShotId id = state.id_of(*shot);
+  if (shot->state == ShotState::kCancelled) {
+    return decision.refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " is cancelled");
+  }
+  const std::string why = e.note.empty() ? "asked by " + e.by : e.note;
+  if (e.windows.empty()) {
+    std::size_t reopened = 0;
+    for (std::size_t i = 0; i < state.shots[id].tasks.size(); ++i) {
+      const TaskId task = state.shots[id].tasks[i];
+      if (state.task(task).state != TaskState::kFailed) continue;
+      decision.emit(record::TaskReopened{task, why, decision.now().wall_ms});
+      ++reopened;
+    }
+    if (reopened == 0)
+      return decision.refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " has no failed task");
+    leave_attention(decision, id);
+    return decision.reply(e.request, std::to_string(reopened) + " tasks are tried again");
+  }
+
+  std::uint32_t take = e.take != 0 ? e.take : shot->approved;
+  if (take == 0 && !shot->ranking.empty()) take = shot->ranking.front();
+  if (take == 0 && shot->takes.size() == 1) take = 1;
+  if (take == 0 || take > shot->takes.size()) {
+    return decision.refuse(e.request, ErrorKind::kInvalid,
+                           "name the take whose windows are to be rendered again");
+  }
+  std::vector<std::uint32_t> windows = e.windows;
+  std::sort(windows.begin(), windows.end());
+  windows.erase(std::unique(windows.begin(), windows.end()), windows.end());
+  if (windows.back() >= shot->spec.recipe.windows.size()) {
+    return decision.refuse(
+        e.request, ErrorKind::kInvalid,
+        "shot " + e.shot + " has windows 0 to " + std::to_string(shot->spec.recipe.windows.size() - 1));
+  }
+  const Take& row = shot->takes[take - 1];
+  const bool under_way = row.state == TakeState::kPlanned || row.state == TakeState::kRendering;
+  if (under_way || !row.versions[row.kept].judged) {
+    return decision.refuse(e.request, ErrorKind::kConflict,
+                           "take " + std::to_string(take) + " is " + to_string(row.state) +
+                               "; its windows can be rendered again once it is judged");
+  }
+  withdraw_approval(decision, id, "windows of take " + std::to_string(take) + " are rendered again");
+  plan_version(decision, id, take, std::move(windows), why, e.by.empty() ? "a person" : e.by);
+  move_take(decision, id, take, TakeState::kRendering, why);
+  move_shot(decision, id, ShotState::kDrafting);
+  decision.reply(e.request, "take " + std::to_string(take) + " of " + e.shot + " is revised");
+}
+
+void on(Decision& decision, const event::Skip& e) {
+  const State& state = decision.state();
+  if (!state.has_task(e.task)) {
+    return decision.refuse(e.request, ErrorKind::kNotFound,
+                           "no task " + std::to_string(e.task) + " on this farm");
+  }
+  const Task& task = state.task(e.task);
+  const ShotId shot = task.shot;
+  const std::uint32_t take = task.plan.take;
+  const std::string name = "task " + std::to_string(e.task);
+  if (is_final(task.state))
+    return decision.refuse(e.request, ErrorKind::kConflict, name + " is " + to_string(task.state));
+  if (task.plan.stage == Stage::kCritique || task.plan.stage == Stage::kDeliver) {
+    if (is_held(task.state)) {
+      if (!task.lease.revoking) revoke(decision, task, TaskState::kSkipped, "skipped by " + e.by);
+      return decision.reply(e.request, name + " is skipped when its attempt has stopped");
+    }
+    decision.emit(
+        record::TaskClosed{e.task, TaskState::kSkipped, "skipped by " + e.by, decision.now().wall_ms});
+    if (state.task(e.task).plan.master_delivery)
+      close_upgrade(decision, shot, take, "its delivery was skipped by " + e.by);
+    follow_up(decision, e.task);
+    leave_attention(decision, shot);
+    return decision.reply(e.request, name + " is skipped");
+  }
+  if (take == 0 || task.plan.level > 0) {
+    return decision.refuse(e.request, ErrorKind::kConflict,
+                           name + " makes what others need; cancel the shot or retry the task");
+  }
+  drop_take(decision, shot, take,
+            "its " + std::string(to_string(task.plan.stage)) + " was skipped by " + e.by);
+  leave_attention(decision, shot);
+  decision.reply(e.request, name + " makes what the rest of its take needs: take " + std::to_string(take) +
+                                " is dropped");
+}
+
+void on(Decision& decision, const event::DrainWorker& e) {
+  const State& state = decision.state();
+  const Worker* worker = state.find_worker(e.worker);
+  if (worker == nullptr)
+    return decision.refuse(e.request, ErrorKind::kNotFound, "no worker " + e.worker + " on this farm");
+  if (!worker->draining)
+    decision.emit(record::WorkerDraining{state.id_of(*worker), true, e.by, decision.now().wall_ms});
+  if (worker->connected) decision.send(command::Drain{worker->name});
+  decision.reply(e.request, "worker " + e.worker + " finishes its " + std::to_string(worker->leases.size()) +
+                                " tasks and gets no new ones");
+}
+
+}  // namespace rushes::scheduler

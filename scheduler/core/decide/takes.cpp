@@ -1,0 +1,339 @@
+#include "scheduler/core/decide/takes.h"
+
+#include <algorithm>
+
+#include "config/mutation.h"
+#include "scheduler/core/decide/moves.h"
+#include "scheduler/core/policy/ranking.h"
+#include "scheduler/plan/compose.h"
+#include "scheduler/plan/plan.h"
+#include "scheduler/plan/recipe.h"
+#include "scheduler/plan/revise.h"
+
+namespace rushes::scheduler {
+namespace {
+
+// Critiques that decide on a version: the windows' and the whole take's.
+std::vector<TaskId> critiques_of(const VersionGraph& graph) {
+  std::vector<TaskId> tasks = graph.checkpoints;
+  tasks.insert(tasks.end(), graph.window_critiques.begin(), graph.window_critiques.end());
+  tasks.push_back(graph.critique);
+  return tasks;
+}
+
+// The recipe of a version: the take's, with the chain of kept revisions that led to it.
+Recipe recipe_of(const Shot& shot, const Take& take, std::uint32_t parent) {
+  Recipe recipe = take_recipe(shot.spec, take.number);
+  recipe.numeric_class = shot.numeric_class;
+  recipe.engine_build = shot.engine_build;
+  for (std::uint32_t n = parent; n != 0; n = take.versions[n].parent) {
+    const Version& version = take.versions[n];
+    recipe.revisions.insert(recipe.revisions.begin(),
+                            {version.number, version.windows, version.seed, version.reason});
+  }
+  return recipe;
+}
+
+void close_task(Decision& decision, TaskId id, TaskState then, const std::string& reason) {
+  const State& state = decision.state();
+  const Task& task = state.task(id);
+  if (is_final(task.state)) return;
+  if (!is_held(task.state)) {
+    decision.emit(record::TaskClosed{id, then, reason, decision.now().wall_ms});
+  } else if (!task.lease.revoking || task.lease.then != then) {
+    revoke(decision, task, then, reason);
+  }
+}
+
+void finish_if_delivered(Decision& decision, ShotId shot) {
+  const State& state = decision.state();
+  const Shot& row = state.shots[shot];
+  if (row.approved == 0 || row.draft_delivery == 0 || !is_done(state.task(row.draft_delivery))) return;
+  const UpgradeGraph& graph = row.takes[row.approved - 1].upgrade;
+  if (graph.enlarge != 0 && !is_done(state.task(graph.deliver))) return;
+  move_shot(decision, shot, ShotState::kDelivered);
+}
+
+void rank_if_judged(Decision& decision, ShotId shot) {
+  const State& state = decision.state();
+  const Shot& row = state.shots[shot];
+  if (row.approved != 0) return;
+  std::vector<policy::Judged> judged;
+  for (const Take& take : row.takes) {
+    if (take.state == TakeState::kDropped) continue;
+    if (take.state != TakeState::kJudged) return;
+    const Version& kept = take.versions[take.kept];
+    judged.push_back({take.number, kept.verdict, kept.score});
+  }
+  if (judged.empty()) return move_shot(decision, shot, ShotState::kAttention, "every take was dropped");
+  decision.emit(record::TakesRanked{shot, policy::rank(judged), decision.now().wall_ms});
+  if (row.spec.approve_best) {
+    approve(decision, shot, row.ranking.front(), "approve: best");
+  } else {
+    move_shot(decision, shot, ShotState::kReview);
+  }
+}
+
+bool revise(Decision& decision, ShotId shot, std::uint32_t take_number) {
+  const State& state = decision.state();
+  const Shot& row = state.shots[shot];
+  const Take& take = row.takes[take_number - 1];
+  const Version& kept = take.versions[take.kept];
+  std::vector<Finding> findings = state.task(kept.graph.critique).result.critique.findings;
+  if (std::none_of(findings.begin(), findings.end(), [](const Finding& f) { return f.severity > 0; })) {
+    for (const TaskId id : kept.graph.window_critiques) {
+      const auto& more = state.task(id).result.critique.findings;
+      findings.insert(findings.end(), more.begin(), more.end());
+    }
+  }
+  Spent spent;
+  std::uint32_t first_windows = 0;
+  double first_seconds = 0;
+  for (const TaskId id : row.tasks) {
+    const Task& task = state.task(id);
+    if (task.plan.take != take_number || task.plan.level > 0 || task.state != TaskState::kSucceeded) continue;
+    if (task.plan.revision == 0) {
+      if (task.plan.stage == Stage::kDenoise) {
+        first_seconds += task.result.compute_seconds;
+        first_windows += task.plan.segment == 0 ? 1 : 0;
+      }
+    } else if (take.versions[task.plan.revision].by.empty()) {
+      spent.compute_seconds += task.result.compute_seconds;
+    }
+  }
+  for (const Version& version : take.versions) {
+    if (version.number > 0 && version.by.empty())
+      spent.windows += static_cast<std::uint32_t>(version.windows.size());
+  }
+  spent.window_seconds = first_windows > 0 ? first_seconds / first_windows : 0;
+  RevisionChoice choice = choose_revision(row.spec, findings, spent);
+  if (choice.windows.empty()) return false;
+  plan_version(decision, shot, take_number, std::move(choice.windows), std::move(choice.reason), {});
+  return true;
+}
+
+// A version was judged: keep the better one; then another revision, or the take is judged.
+void settle_version(Decision& decision, ShotId shot, std::uint32_t take_number, std::uint32_t number) {
+  const State& state = decision.state();
+  const Take& take = state.shots[shot].takes[take_number - 1];
+  const Version& version = take.versions[number];
+  if (number == 0) {
+    if (version.verdict == Verdict::kReject)
+      return drop_take(decision, shot, take_number, "rejected by the critics");
+  } else {
+    const Version& kept = take.versions[take.kept];
+    const bool better =
+        policy::is_better({number, version.verdict, version.score}, {kept.number, kept.verdict, kept.score});
+    decision.emit(
+        record::VersionKept{shot, take_number, better ? number : kept.number, decision.now().wall_ms});
+  }
+  const Version& best = take.versions[take.kept];
+  if (best.verdict == Verdict::kRevise && revise(decision, shot, take_number)) return;
+  move_take(decision, shot, take_number, TakeState::kJudged);
+  rank_if_judged(decision, shot);
+}
+
+void judge_if_complete(Decision& decision, ShotId shot, std::uint32_t take_number, std::uint32_t number) {
+  const State& state = decision.state();
+  const Take& take = state.shots[shot].takes[take_number - 1];
+  const Version& version = take.versions[number];
+  if (take.state == TakeState::kDropped || version.judged) return;
+  for (const TaskId id : version.graph.decode) {
+    if (!is_done(state.task(id))) return;
+  }
+  std::vector<Verdict> verdicts;
+  float sum = 0;
+  for (const TaskId id : critiques_of(version.graph)) {
+    const Task& task = state.task(id);
+    if (!is_done(task)) return;
+    verdicts.push_back(task.result.critique.verdict);
+    sum += task.result.critique.score;
+  }
+  // The whole take's score is the take's; without it (skipped, unknown) the mean of all is the best there is.
+  const Critique& whole = state.task(version.graph.critique).result.critique;
+  const float score =
+      whole.verdict != Verdict::kUnknown ? whole.score : sum / static_cast<float>(verdicts.size());
+  decision.emit(record::VersionJudged{shot, take_number, number, policy::worst(verdicts), score,
+                                      decision.now().wall_ms});
+  settle_version(decision, shot, take_number, number);
+}
+
+}  // namespace
+
+void follow_up(Decision& decision, TaskId id) {
+  const State& state = decision.state();
+  const Task& task = state.task(id);
+  const ShotId shot = task.shot;
+  if (state.shots[shot].state == ShotState::kCancelled) return;
+  if (task.plan.stage == Stage::kCritique) {
+    const std::uint32_t take = task.plan.take, version = task.plan.revision;
+    if (task.state == TaskState::kSucceeded && !task.plan.whole_take && version == 0 &&
+        task.result.critique.verdict == Verdict::kReject && !mutated(Mutation::kSkipCheckpointVerdict)) {
+      return drop_take(decision, shot, take,
+                       "window " + std::to_string(task.plan.window) + " was rejected by the critics");
+    }
+    judge_if_complete(decision, shot, take, version);
+  } else if (task.plan.stage == Stage::kDecode && task.plan.level == 0) {
+    judge_if_complete(decision, shot, task.plan.take,
+                      task.plan.revision);  // its critiques may have been skipped
+  } else if (task.plan.stage == Stage::kDeliver) {
+    const bool master = task.plan.master_delivery;
+    if (task.state == TaskState::kSucceeded) {
+      const Shot& row = state.shots[shot];
+      const std::string version = delivery_version(master ? row.master_versions : row.draft_versions);
+      DeliveryDone delivery{task.plan.take,
+                            master,
+                            delivery_folder(row.spec, master, version),
+                            version,
+                            task.result.files,
+                            decision.now().wall_ms};
+      decision.emit(record::Delivered{shot, std::move(delivery)});
+    }
+    if (master) move_take(decision, shot, state.task(id).plan.take, TakeState::kMaster);
+    finish_if_delivered(decision, shot);
+  }
+}
+
+void plan_takes(Decision& decision, ShotId shot) {
+  const State& state = decision.state();
+  for (std::uint32_t take = 1; take <= state.shots[shot].takes.size(); ++take)
+    if (!is_planned(state.shots[shot].takes[take - 1])) plan_version(decision, shot, take, {}, {}, {});
+}
+
+void plan_version(Decision& decision, ShotId shot, std::uint32_t take_number,
+                  std::vector<std::uint32_t> windows, std::string reason, std::string by) {
+  const State& state = decision.state();
+  const Shot& row = state.shots[shot];
+  const Take& take = row.takes[take_number - 1];
+  record::VersionPlanned planned;
+  planned.shot = shot;
+  planned.take = take_number;
+  Version& version = planned.version;
+  version.number = static_cast<std::uint32_t>(take.versions.size());
+  version.parent = take.kept;
+  version.reason = std::move(reason);
+  version.by = std::move(by);
+  version.planned_wall_ms = decision.now().wall_ms;
+  VersionPlan plan;
+  if (version.number == 0) {
+    version.seed = row.spec.seeds[take_number - 1];
+    for (std::uint32_t w = 0; w < row.spec.recipe.windows.size(); ++w) version.windows.push_back(w);
+    plan = plan_take(row.spec, take_number, row.encode, state.next_task());
+  } else {
+    version.windows = std::move(windows);
+    version.seed = revision_seed(row.spec.seeds[take_number - 1], version.number);
+    plan = plan_revision(row.spec, take_number, version.number, version.windows,
+                         take.versions[take.kept].graph, row.encode, state.next_task());
+  }
+  version.graph = std::move(plan.graph);
+  Recipe recipe = recipe_of(row, take, version.number == 0 ? 0 : take.kept);
+  if (version.number > 0) {
+    recipe.revisions.push_back({version.number, version.windows, version.seed, version.reason});
+  }
+  version.recipe = encode_recipe(recipe);
+  version.recipe_hash = recipe_hash(version.recipe);
+  planned.tasks = std::move(plan.tasks);
+  decision.emit(std::move(planned));
+}
+
+Status plan_upgrade_of(Decision& decision, ShotId shot) {
+  const State& state = decision.state();
+  const Shot& row = state.shots[shot];
+  const Take& take = row.takes[row.approved - 1];
+  auto plan =
+      plan_upgrade(row.spec, take.number, take.versions[take.kept].graph, row.encode, state.next_task());
+  if (!plan) return tl::unexpected(plan.error());
+  auto recipe = decode_recipe(take.versions[take.kept].recipe);
+  if (!recipe) return tl::unexpected(recipe.error());
+  recipe->master = std::move(plan->master);
+  record::UpgradePlanned planned;
+  planned.shot = shot;
+  planned.take = take.number;
+  planned.graph = std::move(plan->graph);
+  planned.recipe = encode_recipe(*recipe);
+  planned.recipe_hash = recipe_hash(planned.recipe);
+  planned.tasks = std::move(plan->tasks);
+  planned.wall_ms = decision.now().wall_ms;
+  decision.emit(std::move(planned));
+  move_shot(decision, shot, ShotState::kUpgrading);
+  return {};
+}
+
+void approve(Decision& decision, ShotId shot, std::uint32_t take_number, const std::string& by) {
+  const State& state = decision.state();
+  decision.emit(record::TakeApproved{shot, take_number, by, decision.now().wall_ms});
+  move_take(decision, shot, take_number, TakeState::kApproved, "approved by " + by);
+  const Shot& row = state.shots[shot];
+  std::vector<TaskId> shown;
+  for (const Take& take : row.takes) {
+    const VersionGraph& graph = take.versions[take.kept].graph;
+    const bool complete = std::all_of(graph.decode.begin(), graph.decode.end(), [&](TaskId id) {
+      return state.task(id).state == TaskState::kSucceeded;
+    });
+    const bool under_way = take.state == TakeState::kPlanned || take.state == TakeState::kRendering;
+    if (under_way) {  // another take was chosen before this one was ready: it is not wanted any more
+      const std::string why = "another take was approved";
+      if (complete) {
+        close_tasks(decision, shot, take.number, TaskState::kAborted, why);
+        move_take(decision, shot, take.number, TakeState::kJudged, why);
+      } else {
+        drop_take(decision, shot, take.number, why);
+      }
+    }
+    if (!complete) continue;
+    shown.insert(shown.end(), graph.decode.begin(), graph.decode.end());
+    if (state.task(graph.critique).state == TaskState::kSucceeded) shown.push_back(graph.critique);
+  }
+  PlannedTask delivery = plan_draft_delivery(row.spec, take_number, shown, state.next_task());
+  delivery.revision = row.takes[take_number - 1].kept;
+  decision.emit(record::DeliveryPlanned{shot, take_number, {std::move(delivery)}, decision.now().wall_ms});
+  if (row.spec.upgrade) {
+    if (const Status planned = plan_upgrade_of(decision, shot); !planned) {
+      move_shot(decision, shot, ShotState::kAttention, planned.error().message);
+    }
+  } else {
+    move_shot(decision, shot, ShotState::kDrafting);
+  }
+}
+
+void withdraw_approval(Decision& decision, ShotId shot, const std::string& reason) {
+  const State& state = decision.state();
+  const Shot& row = state.shots[shot];
+  if (row.approved == 0) {
+    if (!row.ranking.empty()) decision.emit(record::TakesRanked{shot, {}, decision.now().wall_ms});
+    return;
+  }
+  const std::uint32_t before = row.approved;
+  if (row.draft_delivery != 0) close_task(decision, row.draft_delivery, TaskState::kAborted, reason);
+  close_upgrade(decision, shot, before, reason);
+  decision.emit(record::TakeApproved{shot, 0, {}, decision.now().wall_ms});
+  decision.emit(record::TakesRanked{shot, {}, decision.now().wall_ms});
+  move_take(decision, shot, before, TakeState::kJudged, reason);
+}
+
+void drop_take(Decision& decision, ShotId shot, std::uint32_t take, const std::string& reason) {
+  move_take(decision, shot, take, TakeState::kDropped, reason);
+  close_tasks(decision, shot, take, TaskState::kAborted,
+              "take " + std::to_string(take) + " was dropped: " + reason);
+  leave_attention(decision, shot);
+  rank_if_judged(decision, shot);
+}
+
+void close_tasks(Decision& decision, ShotId shot, std::uint32_t take, TaskState then,
+                 const std::string& reason) {
+  const State& state = decision.state();
+  for (std::size_t i = 0; i < state.shots[shot].tasks.size(); ++i) {
+    const TaskId id = state.shots[shot].tasks[i];
+    if (take == 0 || state.task(id).plan.take == take) close_task(decision, id, then, reason);
+  }
+}
+
+void close_upgrade(Decision& decision, ShotId shot, std::uint32_t take, const std::string& reason) {
+  const State& state = decision.state();
+  const UpgradeGraph& graph = state.shots[shot].takes[take - 1].upgrade;
+  if (graph.enlarge == 0) return;
+  for (TaskId id = graph.enlarge; id <= graph.deliver; ++id)
+    if (state.task(id).shot == shot) close_task(decision, id, TaskState::kAborted, reason);
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,36 @@
+// The way of a shot: critiques -> verdict -> revision -> the better version -> ranking -> approval -> draft
+// delivery -> upgrade -> delivered.
+//
+// Thread contract: each call works on the Decision of its caller.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scheduler/core/decide/decision.h"
+
+namespace rushes::scheduler {
+
+// What a task that was just done (succeeded, skipped) leads to.
+void follow_up(Decision& decision, TaskId task);
+
+// The takes of a shot are planned when its first task is leased: a shot that waits is one task, however long
+// it is.
+void plan_takes(Decision& decision, ShotId shot);
+// The next version of a take. Without windows: its first rendering.
+void plan_version(Decision& decision, ShotId shot, std::uint32_t take, std::vector<std::uint32_t> windows,
+                  std::string reason, std::string by);
+Status plan_upgrade_of(Decision& decision, ShotId shot);
+
+void approve(Decision& decision, ShotId shot, std::uint32_t take, const std::string& by);
+void withdraw_approval(Decision& decision, ShotId shot, const std::string& reason);
+void drop_take(Decision& decision, ShotId shot, std::uint32_t take, const std::string& reason);
+
+// Closes the open tasks of a take, or of the whole shot (take 0); held ones are called off.
+void close_tasks(Decision& decision, ShotId shot, std::uint32_t take, TaskState then,
+                 const std::string& reason);
+// Closes the tasks that make the take's master.
+void close_upgrade(Decision& decision, ShotId shot, std::uint32_t take, const std::string& reason);
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,260 @@
+// Events of workers: they join, report, deliver results, leave.
+#include <algorithm>
+
+#include "config/mutation.h"
+#include "scheduler/core/decide/attempts.h"
+#include "scheduler/core/decide/events.h"
+#include "scheduler/core/decide/moves.h"
+#include "scheduler/plan/compose.h"
+
+namespace rushes::scheduler {
+namespace {
+
+std::string problem_of(const event::Hello& e, const Settings& settings, std::size_t workers, bool known) {
+  if (e.worker.empty() || e.worker.size() > 64) return "worker name: expected 1 to 64 characters";
+  if (e.slots < 1 || e.slots > 64) return "slots: expected 1 to 64, found " + std::to_string(e.slots);
+  if (e.prefetch > 16) return "prefetch: expected 0 to 16, found " + std::to_string(e.prefetch);
+  if (e.numeric_classes.empty()) return "numeric classes: expected at least one";
+  if (!known && workers >= static_cast<std::size_t>(settings.limits.workers)) {
+    return "the farm has " + std::to_string(workers) + " workers, its limit; raise limits.workers";
+  }
+  return {};
+}
+
+bool same_offer(const Worker& a, const event::Hello& e) {
+  const bool same_models =
+      a.models.size() == e.models.size() &&
+      std::equal(a.models.begin(), a.models.end(), e.models.begin(),
+                 [](auto& x, auto& y) { return x.name == y.name && x.digest == y.digest; });
+  return a.build == e.build && a.protocol_version == e.protocol_version && a.slots == e.slots &&
+         a.prefetch == e.prefetch && a.memory_bytes == e.memory_bytes &&
+         a.numeric_classes == e.numeric_classes && same_models;
+}
+
+// What keeps a result from being what its stage has to make; empty: fine.
+std::string problem_of(const TaskResult& result, const Task& task, const Shot& shot) {
+  if (!shot.numeric_class.empty() && !result.numeric_class.empty() &&
+      result.numeric_class != shot.numeric_class) {
+    return "computed in numeric class " + result.numeric_class + ", the shot is pinned to " +
+           shot.numeric_class;
+  }
+  const Stage stage =
+      task.plan.stage;  // what a critique found and where files went stands beside the outputs
+  if (stage == Stage::kCritique || stage == Stage::kFinish || stage == Stage::kDeliver) return {};
+  const Role needed = output_role(stage);
+  const bool there = std::any_of(result.outputs.begin(), result.outputs.end(),
+                                 [&](const Output& output) { return output.role == needed; });
+  return there ? std::string() : std::string("the result has no output with the role ") + to_string(needed);
+}
+
+bool ends_the_task(const Task& task) { return task.lease.revoking && task.lease.then != TaskState::kReady; }
+
+constexpr const char* kNotNamed = "the worker does not name it";
+constexpr const char* kOver = "the attempt is no longer the task's newest";
+
+// The task that the worker holds under this very lease; null: the attempt is over.
+const Task* current(const State& state, const AttemptRef& ref, const Worker& worker) {
+  if (!state.has_task(ref.task)) return nullptr;
+  const Task& task = state.task(ref.task);
+  const bool same =
+      task.attempt == ref.attempt && task.lease.id == ref.lease && task.lease.worker == state.id_of(worker);
+  return is_held(task.state) && (same || mutated(Mutation::kAcceptStaleAttempt)) ? &task : nullptr;
+}
+
+// Whether the result of this very attempt was accepted.
+bool accepted(const State& state, const AttemptRef& ref) {
+  if (!state.has_task(ref.task)) return false;
+  const Task& task = state.task(ref.task);
+  return task.state == TaskState::kSucceeded && task.accepted_attempt == ref.attempt &&
+         task.accepted_lease == ref.lease;
+}
+
+void welcome(Decision& decision, const event::Hello& e, WorkerId id) {
+  const State& state = decision.state();
+  command::Welcome answer;
+  answer.worker = e.worker;
+  answer.worker_id = id;
+  answer.epoch = state.epoch;
+  answer.first_lease = state.next_lease;
+  answer.sequence = e.sequence;
+  answer.heartbeat_ms = static_cast<std::uint32_t>(decision.settings().times.heartbeat.count());
+  answer.lease_ms = static_cast<std::uint32_t>(decision.settings().times.lease.count());
+  for (const AttemptRef& ref : e.running) {
+    const Task* task = current(state, ref, state.workers[id]);
+    if (task != nullptr && !ends_the_task(*task)) {
+      decision.emit(record::LeaseRenewed{ref.task, decision.lease_end()});
+    } else if (!accepted(state, ref)) {  // an accepted result is only waiting for its acknowledgement
+      answer.stop.push_back(ref);
+    }
+  }
+  decision.send(std::move(answer));
+  // Attempts missing from Hello.running died with the worker's engines, or their Assign crossed this Hello on
+  // the way. Only the worker knows which: the task is free again when the worker reports Stopped.
+  const std::vector<TaskId> held = state.workers[id].leases;
+  for (const TaskId task_id : held) {
+    const Task& task = state.task(task_id);
+    const bool named = std::any_of(e.running.begin(), e.running.end(), [&](const AttemptRef& ref) {
+      return ref.task == task_id && ref.lease == task.lease.id;
+    });
+    if (named) continue;
+    const AttemptRef ref{task_id, task.attempt, task.lease.id};
+    if (task.lease.revoking)
+      decision.send(command::Revoke{ref, e.worker, task.lease.revoke_reason});  // resent
+    else
+      revoke(decision, task, TaskState::kReady, kNotNamed);
+  }
+  if (state.workers[id].draining) decision.send(command::Drain{e.worker});
+}
+
+}  // namespace
+
+void on(Decision& decision, const event::Hello& e) {
+  const State& state = decision.state();
+  learn_settings(decision);
+  const Worker* known = state.find_worker(e.worker);
+  if (const std::string problem = problem_of(e, decision.settings(), state.workers.size(), known != nullptr);
+      !problem.empty()) {
+    decision.emit(record::Counted{&Counters::refused_hellos});
+    return decision.send(command::Refused{e.worker, problem});
+  }
+  const WorkerId id = known != nullptr ? state.id_of(*known) : static_cast<WorkerId>(state.workers.size());
+  if (known == nullptr || !same_offer(*known, e)) {
+    Worker row;
+    row.name = e.worker;
+    row.build = e.build;
+    row.protocol_version = e.protocol_version;
+    row.slots = e.slots;
+    row.prefetch = e.prefetch;
+    row.memory_bytes = e.memory_bytes;
+    row.numeric_classes = e.numeric_classes;
+    row.models = e.models;
+    row.draining = known != nullptr && known->draining;
+    row.joined_wall_ms = known != nullptr ? known->joined_wall_ms : decision.now().wall_ms;
+    decision.emit(record::WorkerJoined{id, std::move(row), decision.now().boot_ms, decision.now().wall_ms});
+  } else {
+    decision.emit(record::WorkerSeen{id, true, decision.now().boot_ms, decision.now().wall_ms});
+  }
+  welcome(decision, e, id);
+}
+
+void on(Decision& decision, const event::Heartbeat& e) {
+  const State& state = decision.state();
+  const Worker* worker = state.find_worker(e.worker);
+  if (worker == nullptr) return decision.send(command::Refused{e.worker, "unknown worker: say Hello first"});
+  const WorkerId id = state.id_of(*worker);
+  decision.emit(record::WorkerSeen{id, true, decision.now().boot_ms, decision.now().wall_ms});
+  for (const event::AttemptBeat& beat : e.attempts) {
+    const Task* task = current(state, beat, *worker);
+    if (task == nullptr) {
+      if (accepted(state, beat)) continue;
+      decision.emit(record::Counted{&Counters::stale_beats});
+      decision.send(command::Revoke{beat, e.worker, kOver});
+      continue;
+    }
+    decision.emit(record::LeaseRenewed{beat.task, decision.lease_end()});
+    const Progress& before = task->progress;
+    const bool moved = before.fraction != beat.fraction || before.text != beat.text;
+    if (moved || before.compute_seconds != beat.compute_seconds) {
+      decision.emit(
+          record::Progressed{beat.task,
+                             {std::clamp(beat.fraction, 0.0f, 1.0f), beat.text, beat.compute_seconds,
+                              moved ? decision.now().boot_ms : before.changed_ms}});
+    }
+    if (task->lease.revoking)
+      decision.send(command::Revoke{beat, e.worker, task->lease.revoke_reason});  // resent
+  }
+  if (!e.cached.empty()) decision.emit(record::WorkerCaches{id, e.cached});
+  decision.send(command::HeartbeatAck{e.worker, e.sequence});
+}
+
+void on(Decision& decision, const event::Started& e) {
+  const State& state = decision.state();
+  const Worker* worker = state.find_worker(e.worker);
+  const Task* task = worker != nullptr ? current(state, e, *worker) : nullptr;
+  if (task == nullptr) {
+    if (accepted(state, e)) return;  // the message came late
+    decision.emit(record::Counted{&Counters::stale_beats});
+    return decision.send(command::Revoke{e, e.worker, kOver});
+  }
+  if (task->state == TaskState::kLeased)
+    decision.emit(record::Started{e, decision.now().boot_ms, decision.now().wall_ms});
+}
+
+void on(Decision& decision, const event::Completed& e) {
+  const State& state = decision.state();
+  if (accepted(state, e)) {
+    decision.emit(record::Counted{&Counters::repeated_results});
+    return decision.send(command::Accepted{e.worker, e.task, e.attempt});
+  }
+  const Worker* worker = state.find_worker(e.worker);
+  const Task* task = worker != nullptr ? current(state, e, *worker) : nullptr;
+  if (task == nullptr) {
+    decision.emit(record::Counted{&Counters::stale_results});
+    return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, kOver});
+  }
+  if (ends_the_task(*task)) {
+    const std::string reason = task->lease.revoke_reason;
+    end_attempt(decision, *task, AttemptEnd::kStopped, reason);
+    return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, reason});
+  }
+  const WorkerId id = state.id_of(*worker);
+  if (const std::string problem = problem_of(e.result, *task, state.shots[task->shot]); !problem.empty()) {
+    fail_attempt(decision, *task, id, event::Failed{e, e.worker, "engine", problem, "", ""});
+    return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, problem});
+  }
+  accept_result(decision, *task, e, id, e.result);
+  decision.send(command::Accepted{e.worker, e.task, e.attempt});
+}
+
+void on(Decision& decision, const event::Failed& e) {
+  const State& state = decision.state();
+  const Worker* worker = state.find_worker(e.worker);
+  const Task* task = worker != nullptr ? current(state, e, *worker) : nullptr;
+  if (task == nullptr) {
+    decision.emit(record::Counted{&Counters::stale_failures});
+  } else if (ends_the_task(*task)) {
+    end_attempt(decision, *task, AttemptEnd::kStopped, task->lease.revoke_reason);
+  } else {
+    fail_attempt(decision, *task, state.id_of(*worker), e);
+  }
+  decision.send(command::FailedAck{e.worker, e.task, e.attempt});
+}
+
+void on(Decision& decision, const event::Stopped& e) {
+  const State& state = decision.state();
+  const Worker* worker = state.find_worker(e.worker);
+  const Task* task = worker != nullptr ? current(state, e, *worker) : nullptr;
+  if (task == nullptr) return;  // the answer to Welcome.stop, or a repetition
+  // An attempt that had begun and is missing from Hello.running went down with the worker; that counts against
+  // the task.
+  const bool died = task->state == TaskState::kRunning && task->lease.revoke_reason == kNotNamed;
+  end_attempt(decision, *task, died ? AttemptEnd::kWorkerRestarted : AttemptEnd::kStopped,
+              task->lease.revoking ? task->lease.revoke_reason : "the worker gave it back");
+}
+
+void on(Decision& decision, const event::Disconnected& e) {
+  const State& state = decision.state();
+  const Worker* worker = state.find_worker(e.worker);
+  if (worker == nullptr) return;
+  const WorkerId id = state.id_of(*worker);
+  decision.emit(record::WorkerSeen{id, false, decision.now().boot_ms, decision.now().wall_ms});
+  // Over at once: it says that and why nothing is sent there, and does not outlive the cause.
+  if (!e.why.empty())
+    decision.emit(record::WorkerQuarantined{id, decision.now().boot_ms, decision.now().wall_ms, e.why});
+}
+
+void on(Decision& decision, const event::Bye& e) {
+  const State& state = decision.state();
+  const Worker* worker = state.find_worker(e.worker);
+  if (worker == nullptr) return;
+  const WorkerId id = state.id_of(*worker);
+  decision.emit(record::WorkerSeen{id, false, decision.now().boot_ms, decision.now().wall_ms});
+  const std::vector<TaskId> held = state.workers[id].leases;
+  for (const TaskId task : held)
+    end_attempt(decision, state.task(task), AttemptEnd::kStopped, "the worker left");
+  // The drain is done. A worker that is started again gets tasks again.
+  if (state.workers[id].draining)
+    decision.emit(record::WorkerDraining{id, false, "", decision.now().wall_ms});
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,105 @@
+#include "scheduler/core/dispatch/assign.h"
+
+#include <algorithm>
+
+#include "scheduler/core/decide/moves.h"
+#include "scheduler/core/decide/takes.h"
+#include "scheduler/core/dispatch/placement.h"
+#include "scheduler/core/policy/numeric_class.h"
+#include "scheduler/core/policy/priority.h"
+#include "scheduler/core/state/estimates.h"
+#include "scheduler/core/state/index.h"
+#include "scheduler/plan/compose.h"
+#include "scheduler/plan/plan.h"
+#include "scheduler/plan/recipe.h"
+
+namespace rushes::scheduler {
+namespace {
+
+void pin_class(Decision& decision, ShotId shot, const Worker& worker, const Needs& needs) {
+  const State& state = decision.state();
+  record::ClassPinned pinned;
+  pinned.shot = shot;
+  pinned.numeric_class = policy::choose_class(worker, state.workers, needs);
+  pinned.engine_build = worker.build;
+  for (const Take& take : state.shots[shot].takes) {
+    Recipe recipe = take_recipe(state.shots[shot].spec, take.number);
+    recipe.numeric_class = pinned.numeric_class;
+    recipe.engine_build = pinned.engine_build;
+    record::TakeRecipe entry{take.number, encode_recipe(recipe), {}};
+    entry.hash = recipe_hash(entry.recipe);
+    pinned.recipes.push_back(std::move(entry));
+  }
+  decision.emit(std::move(pinned));
+}
+
+std::string spec_of(const State& state, const Task& task) {
+  const Shot& shot = state.shots[task.shot];
+  std::vector<Made> made;
+  for (const Dependency& need : task.plan.needs) {
+    if (!need.data) continue;
+    const Task& maker = state.task(need.task);
+    made.push_back({&maker.plan, &maker.result.outputs});
+  }
+  Composition composition;
+  composition.spec = &shot.spec;
+  composition.task = &task.plan;
+  composition.made = made;
+  composition.version =
+      delivery_version(task.plan.master_delivery ? shot.master_versions : shot.draft_versions);
+  Bytes shared;  // what belongs to the whole shot has the recipe without a seed
+  const Take* take = state.take_of(task);
+  if (take == nullptr) {
+    Recipe recipe = shot.spec.recipe;
+    recipe.numeric_class = shot.numeric_class;
+    recipe.engine_build = shot.engine_build;
+    shared = encode_recipe(recipe);
+    composition.recipe = &shared;
+  } else if (task.plan.level > 0) {
+    composition.recipe = &take->master_recipe;
+  } else {
+    composition.recipe = &take->versions[task.plan.revision].recipe;
+  }
+  return encode_task(compose(composition));
+}
+
+std::uint32_t no_progress_ms(const Decision& decision, const Task& task) {
+  double ms = static_cast<double>(decision.settings().times.no_progress_min.count());
+  if (const policy::Expected time = expected(decision.state(), task); time.measured)
+    ms = std::max(ms, decision.settings().times.no_progress_factor * time.seconds * 1000);
+  return static_cast<std::uint32_t>(std::min(ms, 24.0 * 3600 * 1000));
+}
+
+}  // namespace
+
+void assign(Decision& decision, WorkerId id, TaskId task_id, bool prefetched, bool in_turn) {
+  const State& state = decision.state();
+  const ShotId shot = state.task(task_id).shot;
+  if (state.shots[shot].unplanned > 0) plan_takes(decision, shot);
+  if (state.shots[shot].numeric_class.empty()) {
+    pin_class(decision, shot, state.workers[id], needs_of(state, state.task(task_id)));
+  }
+  const Task& task = state.task(task_id);
+  const AttemptRef ref{task_id, task.attempt + 1, state.next_lease};
+  const Flow& flow = state.flows[state.shots[shot].flow];
+  const Needs needs = needs_of(state, task);
+  const bool loads = !prefetched && !is_loaded(state.workers[id], needs);
+  const double load = loads ? load_seconds(state, needs.model) : 0;
+  const Charge charge{static_cast<double>(task.cost) + load, 1 / state.shows[flow.show].weight,
+                      policy::virtual_seconds(flow.priority), in_turn};
+  decision.emit(record::Leased{ref, id, decision.lease_end(), decision.now().wall_ms, charge});
+  if (state.shots[shot].state == ShotState::kQueued) move_shot(decision, shot, ShotState::kDrafting);
+  const std::uint32_t take = task.plan.take;
+  if (take != 0 && state.shots[shot].takes[take - 1].state == TakeState::kPlanned) {
+    move_take(decision, shot, take, TakeState::kRendering);
+  }
+  command::Assign command;
+  static_cast<AttemptRef&>(command) = ref;
+  command.worker = state.workers[id].name;
+  command.lease_ms = static_cast<std::uint32_t>(decision.settings().times.lease.count());
+  command.no_progress_ms = no_progress_ms(decision, state.task(task_id));
+  command.spec = spec_of(state, state.task(task_id));
+  decision.send(std::move(command));
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,90 @@
+// Ready tasks meet workers with room.
+//
+// A worker with a free slot asks the shows in fair order, inside a show its flows in the order of their
+// virtual time, inside a flow the buckets that it may take now; the first lane of the best bucket gives the
+// task (core/state/queue.h). A worker stays with the model that it has loaded while no show or flow falls far
+// behind, and leaves a task to an idle worker that is better placed. The policies are in core/policy/; the
+// Dispatcher says in which order they are asked.
+//
+// Cost per placement: shows + flows + buckets + a few candidates, never all tasks.
+//
+// Thread contract: lives for one call of decide(), on its thread.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "scheduler/core/decide/decision.h"
+#include "scheduler/core/dispatch/placement.h"
+#include "scheduler/core/policy/fair_share.h"
+
+namespace rushes::scheduler {
+
+class Dispatcher {
+ public:
+  explicit Dispatcher(Decision& decision) : decision_(decision), state_(decision.state()) {}
+
+  // Leases every ready task that a worker may take now, where something changed since the last dispatch.
+  void run();
+
+ private:
+  // The workers that are asked, in this order: those that have the model loaded and of these the one that
+  // holds the inputs; all that have it loaded; those that have nothing loaded; any; any, to fetch ahead; any
+  // with nothing else to do, for work ahead of a verdict.
+  enum class Turn : std::uint8_t { kNear, kLoaded, kFresh, kAny, kPrefetch, kAhead };
+  static bool may_reserve_in(Turn turn);
+  static bool may_load_in(Turn turn, bool has_model);
+
+  // A waiting task, and where it waits.
+  struct Pick {
+    TaskId task = 0;
+    std::uint32_t bucket = kNoIndex;
+    ShowId show = kNoIndex;
+    FlowId flow = kNoIndex;
+    LaneKey lane;
+    float path = 0;
+    bool critical = false;  // its path decides when everything ends
+  };
+  static bool goes_before(const Pick& a, const Pick& b);
+
+  struct Search {
+    const std::vector<std::uint32_t>& shows;  // in order
+    bool ahead = false;                       // tasks ahead of a verdict
+    std::optional<Digest> only = {};          // tasks that need no other weights than these
+  };
+  struct Found {
+    std::optional<Pick> pick;
+    std::optional<Pick> blocked;  // came before the pick; the worker's memory is taken now
+    bool only_here = false;  // a task fits and is kept from this worker in particular, not from its class
+  };
+  struct Head {
+    std::optional<Pick> pick;
+    bool only_here = false;  // as in Found
+  };
+  // What one worker got. kNotHere: nothing, and another one of its class might get a task.
+  enum class Given : std::uint8_t { kTask, kNothing, kNotHere };
+  enum class May : std::uint8_t { kTake, kNotThisClass, kNotThisWorker };
+
+  void round(Turn turn, const std::vector<WorkerId>& workers);
+  Given give_one(WorkerId worker, Turn turn);
+  Found find(WorkerId worker, const Search& search);
+  Head head_of(WorkerId worker, std::uint32_t bucket);
+  Head head_of(WorkerId worker, const Lane& lane);
+  May may_take(WorkerId worker, const Task& task);
+  TaskId nearest_of(WorkerId worker, const Pick& pick);
+  std::optional<Pick> stay_or_switch(WorkerId worker, const Digest& model, const Pick& due,
+                                     const std::vector<policy::ShowLoad>& loads, const Search& search,
+                                     Turn turn);
+  bool may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const;
+  std::vector<policy::ShowLoad> show_loads() const;
+  const Outlook& outlook_for(const Task& task);
+
+  Decision& decision_;
+  const State& state_;
+  // The last answer of outlook_for(): for this bucket, when so many records had been emitted.
+  Outlook outlook_;
+  std::uint32_t outlook_bucket_ = kNoIndex;
+  std::size_t outlook_records_ = 0;
+};
+
+}  // namespace rushes::scheduler

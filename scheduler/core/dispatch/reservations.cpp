@@ -1,0 +1,51 @@
+#include "scheduler/core/dispatch/reservations.h"
+
+#include <algorithm>
+
+#include "scheduler/core/dispatch/placement.h"
+#include "scheduler/core/policy/backfill.h"
+#include "scheduler/core/policy/fit.h"
+#include "scheduler/core/state/index.h"
+
+namespace rushes::scheduler {
+
+void end_reservations(Decision& decision) {
+  const State& state = decision.state();
+  const std::vector<Reservation> kept = state.reservations;
+  for (const Reservation& reservation : kept) {
+    const Task& task = state.task(reservation.task);
+    const Worker& worker = state.workers[reservation.worker];
+    const bool holds = task.bucket != kNoIndex && policy::takes_work(worker) &&
+                       policy::fit(worker, needs_of(state, task)) == policy::Fit::kFits;
+    if (!holds) decision.emit(record::ReservationOver{reservation.task});
+  }
+}
+
+bool reserve(Decision& decision, TaskId wide) {
+  const State& state = decision.state();
+  const auto is_its = [&](const Reservation& r) { return r.task == wide; };
+  if (std::any_of(state.reservations.begin(), state.reservations.end(), is_its)) return false;
+  if (!policy::may_reserve(state.reservations.size(), state.workers.size())) return false;
+  const Task& task = state.task(wide);
+  const Needs needs = needs_of(state, task);
+  Reservation best{wide, kNoIndex, 0};
+  for (WorkerId id = 0; id < state.workers.size(); ++id) {
+    const Worker& worker = state.workers[id];
+    if (!policy::takes_work(worker) || policy::fit(worker, needs) != policy::Fit::kFits) continue;
+    if (reservation_of(state, id) != nullptr || is_avoided(state, task, worker)) continue;
+    if (has_free_slot(worker) && policy::has_memory(worker, needs.memory_bytes))
+      return false;  // its turn comes
+    const auto start =
+        policy::earliest_start(room_of(worker), occupants(state, worker, decision.now().boot_ms),
+                               needs.memory_bytes, decision.now().boot_ms);
+    if (start && (best.worker == kNoIndex || *start < best.start_ms)) {
+      best.worker = id;
+      best.start_ms = *start;
+    }
+  }
+  if (best.worker == kNoIndex) return false;
+  decision.emit(record::Reserved{best});
+  return true;
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,23 @@
+// What the core needs of farm.yaml.
+//
+// Thread contract: plain values, set once before the first decision.
+#pragma once
+
+#include <vector>
+
+#include "config/farm.h"
+
+namespace rushes::scheduler {
+
+struct Settings {
+  config::Times times;
+  config::Retries retries;
+  config::Limits limits;
+  std::vector<config::Show> shows;  // a show that is not listed has weight 1 and no floor
+  config::Scheduling scheduling;
+};
+inline Settings settings_of(const config::Farm& farm) {
+  return {farm.times, farm.retries, farm.limits, farm.shows, farm.scheduling};
+}
+
+}  // namespace rushes::scheduler
