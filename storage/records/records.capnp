@@ -199,6 +199,7 @@ struct Box { x @0 :Float32 = 0; y @1 :Float32 = 0; width @2 :Float32 = 1; height
 enum TaskState { pending @0; ready @1; leased @2; running @3; succeeded @4; failed @5; cancelled @6; aborted @7; skipped @8; }
 enum ShotState { queued @0; drafting @1; review @2; upgrading @3; delivered @4; attention @5; cancelled @6; }
 enum TakeState { planned @0; rendering @1; judged @2; approved @3; dropped @4; master @5; }
+enum RevokeCause { unknown @0; closed @1; missing @2; queued @3; speculative @4; straggler @5; }
 enum EndCause { none @0; failed @1; expired @2; stopped @3; workerRestarted @4; }
 
 struct Record {
@@ -236,6 +237,7 @@ struct Record {
     batchRow @30 :BatchSubmitted;
     snapshotEnd @31 :Void;
     estimateRow @32 :EstimateRow;
+    workerNoted @33 :WorkerNoted;
   }
 }
 
@@ -363,7 +365,13 @@ struct TakeRecipe { take @0 :UInt32; recipe @1 :Data $maxBytes(.maxRecipeBytes);
 struct ClassPinned { shot @0 :UInt32; numericClass @1 :Text; engineBuild @2 :Text; recipes @3 :List(TakeRecipe); }
 
 struct Leased { ref @0 :AttemptRef; worker @1 :UInt32; expiresMs @2 :Int64; wallMs @3 :Int64; }
-struct Started { ref @0 :AttemptRef; nowMs @1 :Int64; wallMs @2 :Int64; }
+struct Started {
+  ref @0 :AttemptRef;
+  nowMs @1 :Int64;
+  wallMs @2 :Int64;
+  loads @3 :Bool;                # it begins with loading its model
+  countedFromMs @4 :Int64;       # when its own work begins; 0: nowMs (written by older builds)
+}
 struct ResultAccepted { ref @0 :AttemptRef; worker @1 :UInt32; result @2 :TaskResult; wallMs @3 :Int64; }
 struct AttemptEnded {
   ref @0 :AttemptRef;
@@ -377,7 +385,13 @@ struct AttemptEnded {
   retryAtMs @8 :Int64;
   wallMs @9 :Int64;
 }
-struct RevokeAsked { ref @0 :AttemptRef; then @1 :TaskState; reason @2 :Text; straggler @3 :Bool; }
+struct RevokeAsked {
+  ref @0 :AttemptRef;
+  then @1 :TaskState;
+  reason @2 :Text;
+  straggler @3 :Bool;            # older builds have no cause
+  cause @4 :RevokeCause;
+}
 struct TaskClosed { task @0 :UInt64; state @1 :TaskState; reason @2 :Text; wallMs @3 :Int64; }
 struct TaskReopened { task @0 :UInt64; reason @1 :Text; wallMs @2 :Int64; }
 
@@ -422,6 +436,7 @@ struct WorkerState {
 struct WorkerJoined { worker @0 :UInt32; row @1 :WorkerState; nowMs @2 :Int64; wallMs @3 :Int64; }
 struct WorkerDraining { worker @0 :UInt32; draining @1 :Bool; by @2 :Text; wallMs @3 :Int64; }
 struct WorkerQuarantined { worker @0 :UInt32; untilMs @1 :Int64; wallMs @2 :Int64; reason @3 :Text; }
+struct WorkerNoted { worker @0 :UInt32; wallMs @1 :Int64; text @2 :Text; }
 struct Recovered { epoch @0 :UInt64; expiresMs @1 :Int64; wallMs @2 :Int64; }  # renews every lease once
 
 struct FarmRow { nextLease @0 :UInt64; epoch @1 :UInt64; lastEvent @2 :UInt64; }
@@ -480,6 +495,7 @@ struct LeaseRow {                # while a task is leased or running
   revokeReason @4 :Text;
   wallMs @5 :Int64;
   startedWallMs @6 :Int64;
+  revokeCause @7 :RevokeCause;   # unknown: written by an older build
 }
 
 struct TaskRow {

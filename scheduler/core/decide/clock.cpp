@@ -22,6 +22,20 @@ void forgive_pause(Decision& decision) {
       decision.now().boot_ms, forgiven ? std::max<std::int64_t>(0, gap - counted) : 0, decision.lease_end()});
 }
 
+// A few shots a tick, so that no tick is long; a large farm is round in some minutes.
+void refresh_estimates(Decision& decision) {
+  constexpr std::size_t kShots = 16, kLooked = 4096;
+  const State& state = decision.state();
+  record::EstimatesSeen seen;
+  seen.next = state.paths_cursor;
+  for (std::size_t i = 0; i < std::min(kLooked, state.shots.size()) && seen.shots.size() < kShots; ++i) {
+    if (seen.next >= state.shots.size()) seen.next = 0;
+    const ShotId id = seen.next++;
+    if (state.shots[id].left_seconds > 0) seen.shots.push_back(id);
+  }
+  decision.emit(std::move(seen));
+}
+
 }  // namespace
 
 void on(Decision& decision, const event::Recover&) {
@@ -58,7 +72,7 @@ void on(Decision& decision, const event::Tick&) {
     const std::int64_t until = state.workers[id].quarantined_until_ms;
     if (until > 0 && until <= decision.now().boot_ms) decision.emit(record::QuarantineOver{id});
   }
-  if (state.left_seconds > 0) decision.emit(record::EstimatesSeen{});
+  if (state.left_seconds > 0) refresh_estimates(decision);
 }
 
 }  // namespace rushes::scheduler

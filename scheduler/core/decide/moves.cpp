@@ -64,11 +64,12 @@ void note_pause(Decision& decision, ShotId id) {
   if (held == 0) decision.emit(record::HoldChanged{id, true, true, "", decision.now().wall_ms});
 }
 
-void revoke(Decision& decision, const Task& task, TaskState then, const std::string& reason, bool straggler) {
+void revoke(Decision& decision, const Task& task, TaskState then, RevokeCause cause,
+            const std::string& reason) {
   const State& state = decision.state();
   const AttemptRef ref{task.plan.id, task.attempt, task.lease.id};
   const std::string worker = state.workers[task.lease.worker].name;
-  decision.emit(record::RevokeAsked{ref, then, reason, straggler});
+  decision.emit(record::RevokeAsked{ref, then, cause, reason});
   decision.send(command::Revoke{ref, worker, reason});
   if (mutated(Mutation::kReleaseBeforeStop))
     decision.emit(record::AttemptEnded{ref, task.lease.worker, AttemptEnd::kStopped, "stopped", reason, "",

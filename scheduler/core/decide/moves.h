@@ -24,8 +24,8 @@ void leave_attention(Decision& decision, ShotId shot);
 void note_pause(Decision& decision, ShotId shot);
 
 // Calls a held attempt off. The lease lasts until the worker reports Stopped, or until it expires; the task
-// becomes `then`. straggler: the attempt is too slow where it runs.
-void revoke(Decision& decision, const Task& task, TaskState then, const std::string& reason,
-            bool straggler = false);
+// becomes `then`. `reason` is for people.
+void revoke(Decision& decision, const Task& task, TaskState then, RevokeCause cause,
+            const std::string& reason);
 
 }  // namespace rushes::scheduler

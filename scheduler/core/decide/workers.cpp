@@ -5,6 +5,8 @@
 #include "scheduler/core/decide/attempts.h"
 #include "scheduler/core/decide/events.h"
 #include "scheduler/core/decide/moves.h"
+#include "scheduler/core/policy/straggler.h"
+#include "scheduler/core/state/index.h"
 #include "scheduler/plan/compose.h"
 
 namespace rushes::scheduler {
@@ -49,7 +51,6 @@ std::string problem_of(const TaskResult& result, const Task& task, const Shot& s
 
 bool ends_the_task(const Task& task) { return task.lease.revoking && task.lease.then != TaskState::kReady; }
 
-constexpr const char* kNotNamed = "the worker does not name it";
 constexpr const char* kOver = "the attempt is no longer the task's newest";
 
 // The task that the worker holds under this very lease; null: the attempt is over.
@@ -101,7 +102,7 @@ void welcome(Decision& decision, const event::Hello& e, WorkerId id) {
     if (task.lease.revoking)
       decision.send(command::Revoke{ref, e.worker, task.lease.revoke_reason});  // resent
     else
-      revoke(decision, task, TaskState::kReady, kNotNamed);
+      revoke(decision, task, TaskState::kReady, RevokeCause::kMissing, "the worker does not name it");
   }
   if (state.workers[id].draining) decision.send(command::Drain{e.worker});
 }
@@ -176,8 +177,11 @@ void on(Decision& decision, const event::Started& e) {
     decision.emit(record::Counted{&Counters::stale_beats});
     return decision.send(command::Revoke{e, e.worker, kOver});
   }
-  if (task->state == TaskState::kLeased)
-    decision.emit(record::Started{e, decision.now().boot_ms, decision.now().wall_ms});
+  if (task->state != TaskState::kLeased) return;
+  const bool loads =
+      needs_model(task->plan) && worker->model_loaded != state.shots[task->shot].spec.recipe.model_digest;
+  const std::int64_t counted_from_ms = decision.now().boot_ms + (loads ? policy::kLoadGraceMs : 0);
+  decision.emit(record::Started{e, decision.now().boot_ms, decision.now().wall_ms, loads, counted_from_ms});
 }
 
 void on(Decision& decision, const event::Completed& e) {
@@ -227,7 +231,7 @@ void on(Decision& decision, const event::Stopped& e) {
   if (task == nullptr) return;  // the answer to Welcome.stop, or a repetition
   // An attempt that had begun and is missing from Hello.running went down with the worker; that counts against
   // the task.
-  const bool died = task->state == TaskState::kRunning && task->lease.revoke_reason == kNotNamed;
+  const bool died = task->state == TaskState::kRunning && task->lease.revoke_cause == RevokeCause::kMissing;
   end_attempt(decision, *task, died ? AttemptEnd::kWorkerRestarted : AttemptEnd::kStopped,
               task->lease.revoking ? task->lease.revoke_reason : "the worker gave it back");
 }
@@ -238,9 +242,7 @@ void on(Decision& decision, const event::Disconnected& e) {
   if (worker == nullptr) return;
   const WorkerId id = state.id_of(*worker);
   decision.emit(record::WorkerSeen{id, false, decision.now().boot_ms, decision.now().wall_ms});
-  // Over at once: it says that and why nothing is sent there, and does not outlive the cause.
-  if (!e.why.empty())
-    decision.emit(record::WorkerQuarantined{id, decision.now().boot_ms, decision.now().wall_ms, e.why});
+  if (!e.why.empty()) decision.emit(record::WorkerNoted{id, decision.now().wall_ms, e.why});
 }
 
 void on(Decision& decision, const event::Bye& e) {

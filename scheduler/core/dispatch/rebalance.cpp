@@ -59,7 +59,7 @@ void steal_queued(Decision& decision) {
       });
       if (taker == idle.end() || !waits_long(decision, state.workers[id])) continue;
       idle.erase(taker);
-      revoke(decision, task, TaskState::kReady, "an idle worker takes it");
+      revoke(decision, task, TaskState::kReady, RevokeCause::kQueued, "an idle worker takes it");
     }
   }
 }
@@ -91,7 +91,8 @@ void preempt_speculative(Decision& decision) {
     });
     if (!useful) continue;
     --wanted;
-    revoke(decision, task, TaskState::kReady, "it ran ahead of its checkpoint, and other work is wanted now");
+    revoke(decision, task, TaskState::kReady, RevokeCause::kSpeculative,
+           "it ran ahead of its checkpoint, and other work is wanted now");
   }
 }
 

@@ -71,10 +71,9 @@ void relieve_stragglers(Decision& decision) {
     });
     if (taker == idle.end()) continue;
     idle.erase(taker);
-    revoke(decision, task, TaskState::kReady,
+    revoke(decision, task, TaskState::kReady, RevokeCause::kStraggler,
            "it is slow here: " + std::to_string(static_cast<long>(elapsed)) + " s, expected " +
-               std::to_string(static_cast<long>(time.seconds)) + " s",
-           true);
+               std::to_string(static_cast<long>(time.seconds)) + " s");
   }
 }
 

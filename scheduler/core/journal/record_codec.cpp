@@ -70,6 +70,10 @@ RUSHES_CODEC(Started, records::Started, r) {
   FIELD(Ref, r.ref);
   FIELD(NowMs, r.now_ms);
   FIELD(WallMs, r.wall_ms);
+  FIELD(Loads, r.loads);
+  FIELD(CountedFromMs, r.counted_from_ms);
+  if constexpr (Io::kReads)
+    if (r.counted_from_ms == 0) r.counted_from_ms = r.now_ms;  // written by an older build
 }
 
 RUSHES_CODEC(ResultAccepted, records::ResultAccepted, r) {
@@ -96,7 +100,11 @@ RUSHES_CODEC(RevokeAsked, records::RevokeAsked, r) {
   FIELD(Ref, r.ref);
   FIELD(Then, r.then);
   FIELD(Reason, r.reason);
-  FIELD(Straggler, r.straggler);
+  FIELD(Cause, r.cause);
+  if constexpr (Io::kReads)
+    r.cause = io.message.getStraggler() ? RevokeCause::kStraggler : cause_of(r.cause, r.reason);
+  else
+    io.message.setStraggler(r.cause == RevokeCause::kStraggler);  // for older builds
 }
 
 RUSHES_CODEC(TaskClosed, records::TaskClosed, r) {
@@ -191,6 +199,12 @@ RUSHES_CODEC(WorkerQuarantined, records::WorkerQuarantined, r) {
   FIELD(Reason, r.reason);
 }
 
+RUSHES_CODEC(WorkerNoted, records::WorkerNoted, r) {
+  FIELD(Worker, r.worker);
+  FIELD(WallMs, r.wall_ms);
+  FIELD(Text, r.text);
+}
+
 RUSHES_CODEC(Recovered, records::Recovered, r) {
   FIELD(Epoch, r.epoch);
   FIELD(ExpiresMs, r.expires_ms);
@@ -272,6 +286,7 @@ constexpr std::uint16_t kRecordVersion = 1;
   KIND(WorkerJoined, WORKER_JOINED)           \
   KIND(WorkerDraining, WORKER_DRAINING)       \
   KIND(WorkerQuarantined, WORKER_QUARANTINED) \
+  KIND(WorkerNoted, WORKER_NOTED)             \
   KIND(Recovered, RECOVERED)                  \
   KIND(FarmRow, FARM_ROW)                     \
   KIND(BatchRow, BATCH_ROW)                   \
@@ -289,10 +304,6 @@ using Builder = records::Record::Builder;
 RECORD_KINDS(PUT)
 #undef PUT
 void put(records::Writer&, Builder root, const record::SnapshotEnd&) { root.setSnapshotEnd(); }
-template <typename Volatile>
-void put(records::Writer&, Builder, const Volatile&) {
-  assert(!"a volatile record is never written");
-}
 
 Record get(records::Reader& reader, records::Record::Reader root) {
   if (root.getVersion() > kRecordVersion) {
@@ -332,8 +343,13 @@ Bytes encode(const Fill& fill) {
 }  // namespace
 
 Bytes encode_record(const Record& record) {
+  assert(is_durable(record));
   return encode([&](records::Writer& writer, Builder root) {
-    std::visit([&](const auto& r) { put(writer, root, r); }, record);
+    std::visit(
+        [&]<class R>(const R& r) {
+          if constexpr (R::kDurable) put(writer, root, r);
+        },
+        record);
   });
 }
 

@@ -36,7 +36,7 @@ bool is_plannable(const ShotSpec& spec) {
   return spec.recipe.windows.size() <= kMaxWindows && count_take_tasks(spec) <= kMaxPlanTasks;
 }
 
-// Whether the record's references exist. One overload per kind; volatile records are never read.
+// Whether the record's references exist. One overload per durable record.
 struct Fits {
   const State& state;
 
@@ -103,6 +103,7 @@ struct Fits {
   bool operator()(const record::WorkerJoined& r) const { return r.worker <= state.workers.size(); }
   bool operator()(const record::WorkerDraining& r) const { return r.worker < state.workers.size(); }
   bool operator()(const record::WorkerQuarantined& r) const { return r.worker < state.workers.size(); }
+  bool operator()(const record::WorkerNoted& r) const { return r.worker < state.workers.size(); }
   bool operator()(const record::Recovered&) const { return true; }
   bool operator()(const record::FarmRow&) const { return state.tasks.empty() && state.batches.empty(); }
   bool operator()(const record::BatchRow& r) const { return r.batch == state.batches.size() + 1; }
@@ -117,10 +118,6 @@ struct Fits {
   }
   bool operator()(const record::EstimateRow&) const { return true; }
   bool operator()(const record::SnapshotEnd&) const { return true; }
-  template <typename Volatile>
-  bool operator()(const Volatile&) const {
-    return false;
-  }
 };
 
 }  // namespace
@@ -130,7 +127,13 @@ Result<Record> read_record(std::string_view bytes) {
 }
 
 Status check(const State& state, const Record& record) {
-  if (std::visit(Fits{state}, record)) return {};
+  const bool fits = std::visit(
+      [&state]<class R>(const R& r) {
+        if constexpr (R::kDurable) return Fits{state}(r);
+        return false;  // a volatile record is never read
+      },
+      record);
+  if (fits) return {};
   return corrupt("kind " + std::to_string(record.index()));
 }
 

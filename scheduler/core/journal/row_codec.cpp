@@ -2,6 +2,11 @@
 
 namespace rushes::scheduler {
 
+RevokeCause cause_of(RevokeCause cause, const std::string& reason) {
+  const bool is_missing = cause == RevokeCause::kUnknown && reason == "the worker does not name it";
+  return is_missing ? RevokeCause::kMissing : cause;
+}
+
 RUSHES_CODEC(ShotSpec, records::ShotSpec, spec) {
   FIELD(Show, spec.show);
   FIELD(Name, spec.name);
@@ -176,6 +181,8 @@ RUSHES_CODEC(Lease, records::LeaseRow, lease) {
   FIELD(RevokeReason, lease.revoke_reason);
   FIELD(WallMs, lease.wall_ms);
   FIELD(StartedWallMs, lease.started_wall_ms);
+  FIELD(RevokeCause, lease.revoke_cause);
+  if constexpr (Io::kReads) lease.revoke_cause = cause_of(lease.revoke_cause, lease.revoke_reason);
 }
 
 RUSHES_CODEC(Failure, records::FailureRow, failure) {

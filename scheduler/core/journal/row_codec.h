@@ -18,6 +18,9 @@ RUSHES_CODEC_DECLARED(Worker, records::WorkerState)
 RUSHES_CODEC_DECLARED(Shot, records::ShotRow)
 RUSHES_CODEC_DECLARED(Task, records::TaskRow)
 
+// The cause as it was written; older builds wrote the reason only.
+RevokeCause cause_of(RevokeCause cause, const std::string& reason);
+
 inline Digest hash_of(const Bytes& recipe) { return recipe.empty() ? Digest{} : recipe_hash(recipe); }
 
 }  // namespace rushes::scheduler

@@ -42,6 +42,13 @@ struct Demand {             // for one model, in seconds
   std::uint32_t slots = 0;  // that have the model
 };
 
+// What a waiting task adds to Demand::ready. One that failed or was slow on a worker that has the model may be
+// kept from it, so it is worth a load elsewhere, however short it is.
+inline double ready_seconds(double expected_seconds, bool is_kept_from_some) {
+  constexpr double kWorthALoad = 1e6;
+  return is_kept_from_some ? kWorthALoad : expected_seconds;
+}
+
 // own: of the model that the slot has.
 inline bool worth_loading(const Demand& wanted, const Demand& own, double load_seconds) {
   if (wanted.slots == 0) return true;

@@ -9,6 +9,7 @@
 // Thread contract: pure function.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -25,6 +26,12 @@ struct ShowLoad {
 
 // Slots that a show lacks to its floor, 0: none.
 double below_floor(const ShowLoad& show, std::uint32_t slots);
+
+// What a show is charged for a result, in seconds. A worker cannot ruin its show's share by a claim.
+inline double charged_seconds(double wall_seconds) {
+  constexpr double kLongest = 7 * 24 * 3600;
+  return std::clamp(wall_seconds, 0.0, kLongest);
+}
 
 // Indexes into `shows` of the runnable ones, the one to serve first in front. `slots`: of the whole farm.
 std::vector<std::uint32_t> fair_order(std::span<const ShowLoad> shows, std::uint32_t slots);

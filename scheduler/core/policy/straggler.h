@@ -9,10 +9,15 @@
 // Thread contract: pure functions.
 #pragma once
 
+#include <cstdint>
+
 #include "config/farm.h"
 #include "scheduler/core/policy/estimate.h"
 
 namespace rushes::scheduler::policy {
+
+// A load of weights is not the task's own time: an attempt that loads counts as begun so much later.
+inline constexpr std::int64_t kLoadGraceMs = 300'000;
 
 inline bool straggles(double elapsed_seconds, const Expected& expected, const config::Scheduling& settings) {
   const double least = static_cast<double>(settings.straggler_min.count()) / 1000;

@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "config/mutation.h"
+#include "scheduler/core/policy/fair_share.h"
 #include "scheduler/core/state/estimates.h"
 #include "scheduler/core/state/index.h"
 #include "scheduler/core/state/pools.h"
@@ -11,8 +12,7 @@
 namespace rushes::scheduler {
 namespace {
 
-constexpr double kLongestCharge = 7 * 24 * 3600;  // seconds; a worker cannot ruin its show's share by a claim
-constexpr std::size_t kHeldDigests = 8192;        // of one worker's cache; beyond it the set starts anew
+constexpr std::size_t kHeldDigests = 8192;  // of one worker's cache; beyond it the set starts anew
 
 void note(State& state, std::int64_t wall_ms, const char* kind, const std::string& shot, std::uint32_t take,
           TaskId task, const std::string& worker, std::string text) {
@@ -144,12 +144,8 @@ void apply_one(State& state, const record::Started& r) {
   Task& task = state.tasks[r.ref.task - 1];
   index::set_state(state, task, TaskState::kRunning);
   task.lease.started_wall_ms = r.wall_ms;
-  // A load of weights is not the task's own time: what is late is counted from behind it.
-  constexpr std::int64_t kLoadMs = 300'000;
-  const bool loads = needs_model(task.plan) && state.workers[task.lease.worker].model_loaded !=
-                                                   state.shots[task.shot].spec.recipe.model_digest;
-  task.lease.loads = loads;
-  task.lease.started_ms = r.now_ms + (loads ? kLoadMs : 0);
+  task.lease.loads = r.loads;
+  task.lease.started_ms = r.counted_from_ms;
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
   task.progress.changed_ms = r.now_ms;
   if (needs_model(task.plan)) {
@@ -165,7 +161,7 @@ void charge_show(State& state, const Task& task) {
 void apply_one(State& state, const record::ResultAccepted& r) {
   Task& task = state.tasks[r.ref.task - 1];
   Worker& worker = state.workers[r.worker];
-  index::settle(state, task, std::clamp(r.result.wall_seconds, 0.0, kLongestCharge));
+  index::settle(state, task, policy::charged_seconds(r.result.wall_seconds));
   const bool loaded = task.lease.loads;
   index::drop_lease(state, task);
   task.result = r.result;
@@ -223,8 +219,9 @@ void apply_one(State& state, const record::RevokeAsked& r) {
   Task& task = state.tasks[r.ref.task - 1];
   task.lease.revoking = true;
   task.lease.then = r.then;
+  task.lease.revoke_cause = r.cause;
   task.lease.revoke_reason = r.reason;
-  if (r.straggler) task.slow_on = task.lease.worker;
+  if (r.cause == RevokeCause::kStraggler) task.slow_on = task.lease.worker;
   index::mark_changed(state, task);
 }
 
@@ -373,6 +370,10 @@ void apply_one(State& state, const record::WorkerQuarantined& r) {
   worker.failures_in_row = 0;
   index::refresh_hungry(state, r.worker);
   note(state, r.wall_ms, "worker.quarantined", "", 0, 0, worker.name, r.reason);
+}
+
+void apply_one(State& state, const record::WorkerNoted& r) {
+  note(state, r.wall_ms, "worker.noted", "", 0, 0, state.workers[r.worker].name, r.text);
 }
 
 void apply_one(State& state, const record::Recovered& r) {
@@ -534,17 +535,9 @@ void apply_one(State& state, const record::DeadlineSeen& r) {
   if (shot.urgent != r.urgent) index::set_urgent(state, r.shot, r.urgent);
 }
 
-void apply_one(State& state, const record::EstimatesSeen&) {
-  // A few shots a tick, so that no tick is long; a large farm is round in some minutes.
-  constexpr int kShots = 16, kLooked = 4096;
-  int refreshed = 0;
-  for (int i = 0; i < kLooked && refreshed < kShots && i < static_cast<int>(state.shots.size()); ++i) {
-    if (state.paths_cursor >= state.shots.size()) state.paths_cursor = 0;
-    Shot& shot = state.shots[state.paths_cursor++];
-    if (shot.left_seconds <= 0) continue;
-    index::refresh_paths(state, shot);
-    ++refreshed;
-  }
+void apply_one(State& state, const record::EstimatesSeen& r) {
+  for (const ShotId id : r.shots) index::refresh_paths(state, state.shots[id]);
+  state.paths_cursor = r.next;
 }
 
 void apply_one(State& state, const record::Configured& r) { index::configure(state, r.sharing); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "scheduler/core/policy/affinity.h"
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/state/index.h"
 
@@ -42,12 +43,10 @@ void add_left(State& state, Shot& shot, double seconds) {
 
 void count_waiting(State& state, const Bucket& bucket, const Task& task, int by) {
   if (bucket.pool == kNoIndex || bucket.needs.ahead) return;
-  // One that a worker which has the model may not have is worth a load elsewhere, however short it is.
-  constexpr double kWorthALoad = 1e6;
-  const bool wary = task.failures > 0 || task.slow_on != kNoIndex;
+  const bool is_kept_from_some = task.failures > 0 || task.slow_on != kNoIndex;
   Pool& pool = state.pools[bucket.pool];
   pool.ready += static_cast<std::uint32_t>(by);  // wraps for -1
-  pool.ready_seconds += by * (wary ? kWorthALoad : static_cast<double>(task.cost));
+  pool.ready_seconds += by * policy::ready_seconds(static_cast<double>(task.cost), is_kept_from_some);
   if (pool.ready == 0) pool.ready_seconds = 0;
 }
 

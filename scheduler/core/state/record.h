@@ -1,7 +1,7 @@
 // What was decided: the journal's records.
 //
-// A record holds facts, never inputs, so replaying it cannot decide differently after an upgrade. Volatile
-// records (is_durable() false) change only soft fields of the State and are never written.
+// A record holds facts, never inputs, so replaying it cannot decide differently after an upgrade. Each record
+// says whether it is durable. Volatile ones change only derived fields of the State and are never written.
 //
 // Thread contract: plain values.
 #pragma once
@@ -18,11 +18,13 @@ namespace record {
 
 // ---- people's wishes and plans
 struct BatchSubmitted {
+  static constexpr bool kDurable = true;
   std::uint64_t batch = 0;
   Batch row;
 };
 // A new shot, its shared tasks (encode), and room for its takes. `shot` is the next index.
 struct ShotPlanned {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::uint64_t batch = 0;
   std::string by;
@@ -32,12 +34,14 @@ struct ShotPlanned {
 };
 // A take's first rendering (number 0) or revision; tasks have the next ids.
 struct VersionPlanned {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::uint32_t take = 0;
   Version version;
   std::vector<PlannedTask> tasks;
 };
 struct UpgradePlanned {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::uint32_t take = 0;
   UpgradeGraph graph;
@@ -47,6 +51,7 @@ struct UpgradePlanned {
   std::int64_t wall_ms = 0;
 };
 struct DeliveryPlanned {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::uint32_t take = 0;
   std::vector<PlannedTask> tasks;
@@ -59,6 +64,7 @@ struct TakeRecipe {
   Digest hash{};
 };
 struct ClassPinned {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::string numeric_class, engine_build;
   std::vector<TakeRecipe> recipes;
@@ -66,16 +72,21 @@ struct ClassPinned {
 
 // ---- tasks
 struct Leased {
+  static constexpr bool kDurable = true;
   AttemptRef ref;
   WorkerId worker = 0;
   std::int64_t expires_ms = 0, wall_ms = 0;
   Charge charge;  // never written: shares start anew with the scheduler
 };
 struct Started {
+  static constexpr bool kDurable = true;
   AttemptRef ref;
   std::int64_t now_ms = 0, wall_ms = 0;
+  bool loads = false;                // it begins with loading its model
+  std::int64_t counted_from_ms = 0;  // when its own work begins, as far as it can be late
 };
 struct ResultAccepted {
+  static constexpr bool kDurable = true;
   AttemptRef ref;
   WorkerId worker = 0;
   TaskResult result;
@@ -84,6 +95,7 @@ struct ResultAccepted {
 // The attempt is over without a result. `then`: what the task is now (ready again, failed, cancelled, aborted
 // ...).
 struct AttemptEnded {
+  static constexpr bool kDurable = true;
   AttemptRef ref;
   WorkerId worker = 0;
   AttemptEnd end = AttemptEnd::kNone;
@@ -92,18 +104,21 @@ struct AttemptEnded {
   std::int64_t retry_at_ms = 0, wall_ms = 0;
 };
 struct RevokeAsked {
+  static constexpr bool kDurable = true;
   AttemptRef ref;
   TaskState then = TaskState::kReady;
-  std::string reason;
-  bool straggler = false;  // it is too slow there
+  RevokeCause cause = RevokeCause::kUnknown;
+  std::string reason;  // for people
 };
 struct TaskClosed {
+  static constexpr bool kDurable = true;
   TaskId task = 0;
   TaskState state = TaskState::kCancelled;
   std::string reason;
   std::int64_t wall_ms = 0;
 };
 struct TaskReopened {
+  static constexpr bool kDurable = true;
   TaskId task = 0;
   std::string reason;
   std::int64_t wall_ms = 0;
@@ -111,6 +126,7 @@ struct TaskReopened {
 
 // ---- takes and shots
 struct VersionJudged {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::uint32_t take = 0, number = 0;
   Verdict verdict = Verdict::kUnknown;
@@ -118,11 +134,13 @@ struct VersionJudged {
   std::int64_t wall_ms = 0;
 };
 struct VersionKept {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::uint32_t take = 0, number = 0;
   std::int64_t wall_ms = 0;
 };
 struct TakeMoved {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::uint32_t take = 0;
   TakeState state = TakeState::kPlanned;
@@ -130,6 +148,7 @@ struct TakeMoved {
   std::int64_t wall_ms = 0;
 };
 struct ShotMoved {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   ShotState state = ShotState::kQueued;
   std::string reason;
@@ -137,143 +156,188 @@ struct ShotMoved {
   std::int64_t wall_ms = 0;
 };
 struct TakesRanked {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::vector<std::uint32_t> ranking;
   std::int64_t wall_ms = 0;
 };
 struct TakeApproved {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::uint32_t take = 0;
   std::string by;
   std::int64_t wall_ms = 0;
 };  // take 0: withdrawn
 struct HoldChanged {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   bool requested = false, reached = false;
   std::string by;
   std::int64_t wall_ms = 0;
 };
 struct Delivered {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   DeliveryDone delivery;
 };
 
 // ---- workers and the farm
 struct WorkerJoined {
+  static constexpr bool kDurable = true;
   WorkerId worker = 0;
   Worker row;
   std::int64_t now_ms = 0, wall_ms = 0;
 };  // new or changed
 struct WorkerDraining {
+  static constexpr bool kDurable = true;
   WorkerId worker = 0;
   bool draining = true;
   std::string by;
   std::int64_t wall_ms = 0;
 };
 struct WorkerQuarantined {
+  static constexpr bool kDurable = true;
   WorkerId worker = 0;
   std::int64_t until_ms = 0, wall_ms = 0;
   std::string reason;
 };
+// One line for people about a worker; it changes nothing else.
+struct WorkerNoted {
+  static constexpr bool kDurable = true;
+  WorkerId worker = 0;
+  std::int64_t wall_ms = 0;
+  std::string text;
+};
 struct Recovered {
+  static constexpr bool kDurable = true;
   std::uint64_t epoch = 0;
   std::int64_t expires_ms = 0, wall_ms = 0;
 };  // renews every lease
 
 // ---- snapshots: one row each, in the order farm, batches, workers, shots, tasks, estimates, end
 struct FarmRow {
+  static constexpr bool kDurable = true;
   std::uint64_t next_lease = 1, epoch = 0, last_event = 0;
 };
 struct BatchRow {
+  static constexpr bool kDurable = true;
   std::uint64_t batch = 0;
   Batch row;
 };
 struct ShotRow {
+  static constexpr bool kDurable = true;
   ShotId shot = 0;
   Shot row;
 };
 struct TaskRow {
+  static constexpr bool kDurable = true;
   Task row;
 };
 struct WorkerRow {
+  static constexpr bool kDurable = true;
   WorkerId worker = 0;
   Worker row;
 };
 struct EstimateRow {
+  static constexpr bool kDurable = true;
   WorkKey key;
   policy::Estimate estimate;
 };
-struct SnapshotEnd {};
+struct SnapshotEnd {
+  static constexpr bool kDurable = true;
+};
 
 // ---- volatile: never written
 struct LeaseRenewed {
+  static constexpr bool kDurable = false;
   TaskId task = 0;
   std::int64_t expires_ms = 0;
 };
 struct Progressed {
+  static constexpr bool kDurable = false;
   TaskId task = 0;
   Progress progress;
 };
 struct WorkerSeen {
+  static constexpr bool kDurable = false;
   WorkerId worker = 0;
   bool connected = true;
   std::int64_t now_ms = 0, wall_ms = 0;
 };
 struct WorkerCaches {
+  static constexpr bool kDurable = false;
   WorkerId worker = 0;
   std::vector<Digest> cached;
 };
 struct RetryDue {
+  static constexpr bool kDurable = false;
   TaskId task = 0;
 };
 struct QuarantineOver {
+  static constexpr bool kDurable = false;
   WorkerId worker = 0;
 };
 struct Counted {
+  static constexpr bool kDurable = false;
   std::uint64_t Counters::*counter = nullptr;
 };
-struct Dispatched {};  // clears dispatch_due
+struct Dispatched {
+  static constexpr bool kDurable = false;
+};  // clears dispatch_due
 // The clock was looked at. After a pause leases and workers' last words move on by it, no lease beyond
 // `latest_ms`.
 struct Ticked {
+  static constexpr bool kDurable = false;
   std::int64_t now_ms = 0, pause_ms = 0, latest_ms = 0;
 };
 struct Reserved {
+  static constexpr bool kDurable = false;
   Reservation reservation;
 };
 struct ReservationOver {
+  static constexpr bool kDurable = false;
   TaskId task = 0;
 };
 // How a shot stands to its deadline.
 struct DeadlineSeen {
+  static constexpr bool kDurable = false;
   ShotId shot = 0;
   bool urgent = false;
   std::int64_t slack_ms = 0, look_at_ms = 0;
 };
-struct EstimatesSeen {};  // costs and paths of some shots by the estimates of now
+// Costs and paths of these shots by the estimates of now. `next`: the shot that is looked at after them.
+struct EstimatesSeen {
+  static constexpr bool kDurable = false;
+  std::vector<ShotId> shots;
+  ShotId next = 0;
+};
 struct Configured {
+  static constexpr bool kDurable = false;
   Sharing sharing;
 };
-struct Snapshotted {};  // State::changed is on its way to the disk
+struct Snapshotted {
+  static constexpr bool kDurable = false;
+};  // State::changed is on its way to the disk
 
 }  // namespace record
 
-using Record = std::variant<
-    record::BatchSubmitted, record::ShotPlanned, record::VersionPlanned, record::UpgradePlanned,
-    record::DeliveryPlanned, record::ClassPinned, record::Leased, record::Started, record::ResultAccepted,
-    record::AttemptEnded, record::RevokeAsked, record::TaskClosed, record::TaskReopened,
-    record::VersionJudged, record::VersionKept, record::TakeMoved, record::ShotMoved, record::TakesRanked,
-    record::TakeApproved, record::HoldChanged, record::Delivered, record::WorkerJoined,
-    record::WorkerDraining, record::WorkerQuarantined, record::Recovered, record::FarmRow, record::BatchRow,
-    record::WorkerRow, record::ShotRow, record::TaskRow, record::SnapshotEnd, record::EstimateRow,
-    record::LeaseRenewed, record::Progressed, record::WorkerSeen, record::WorkerCaches, record::RetryDue,
-    record::QuarantineOver, record::Counted, record::Dispatched, record::Reserved, record::ReservationOver,
-    record::DeadlineSeen, record::EstimatesSeen, record::Configured, record::Ticked, record::Snapshotted>;
+using Record =
+    std::variant<record::BatchSubmitted, record::ShotPlanned, record::VersionPlanned, record::UpgradePlanned,
+                 record::DeliveryPlanned, record::ClassPinned, record::Leased, record::Started,
+                 record::ResultAccepted, record::AttemptEnded, record::RevokeAsked, record::TaskClosed,
+                 record::TaskReopened, record::VersionJudged, record::VersionKept, record::TakeMoved,
+                 record::ShotMoved, record::TakesRanked, record::TakeApproved, record::HoldChanged,
+                 record::Delivered, record::WorkerJoined, record::WorkerDraining, record::WorkerQuarantined,
+                 record::WorkerNoted, record::Recovered, record::FarmRow, record::BatchRow, record::WorkerRow,
+                 record::ShotRow, record::TaskRow, record::SnapshotEnd, record::EstimateRow,
+                 record::LeaseRenewed, record::Progressed, record::WorkerSeen, record::WorkerCaches,
+                 record::RetryDue, record::QuarantineOver, record::Counted, record::Dispatched,
+                 record::Reserved, record::ReservationOver, record::DeadlineSeen, record::EstimatesSeen,
+                 record::Configured, record::Ticked, record::Snapshotted>;
 
-inline constexpr std::size_t kDurableRecords = 32;  // the first ones of Record; the rest is volatile
+// Whether the record is written to the journal.
 inline bool is_durable(const Record& record) {
-  static_assert(std::variant_size_v<Record> == kDurableRecords + 15, "volatile records are the last ones");
-  return record.index() < kDurableRecords;
+  return std::visit([]<class R>(const R&) { return R::kDurable; }, record);
 }
 
 }  // namespace rushes::scheduler

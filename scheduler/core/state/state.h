@@ -76,6 +76,17 @@ inline bool is_held(TaskState s) { return s == TaskState::kLeased || s == TaskSt
 enum class AttemptEnd : std::uint8_t { kNone, kFailed, kExpired, kStopped, kWorkerRestarted };
 const char* to_string(AttemptEnd end);
 
+// Why an attempt was called off.
+enum class RevokeCause : std::uint8_t {
+  kUnknown,      // older journals do not say
+  kClosed,       // its task is not wanted any more
+  kMissing,      // its worker did not name it in Hello: its engine is gone, or it never got the Assign
+  kQueued,       // it waited behind running ones, and an idle worker takes it
+  kSpeculative,  // it ran ahead of a verdict, and other work is wanted now
+  kStraggler     // it is too slow on its worker
+};
+inline constexpr int kRevokeCauses = 6;
+
 struct Failure {
   AttemptEnd end = AttemptEnd::kNone;
   std::uint32_t attempt = 0;
@@ -97,7 +108,8 @@ struct Lease {
   WorkerId worker = kNoIndex;
   bool revoking = false;               // Revoke was sent; the lease lasts until Stopped or expiry
   TaskState then = TaskState::kReady;  // what the task becomes once it has stopped
-  std::string revoke_reason;
+  RevokeCause revoke_cause = RevokeCause::kUnknown;
+  std::string revoke_reason;         // for people
   std::int64_t wall_ms = 0;          // when it was leased
   std::int64_t started_wall_ms = 0;  // 0: not started yet
   // soft
