@@ -22,13 +22,12 @@ T with_ref(const AttemptId& id) {
 event::Hello hello_of(const std::string& worker, protocol::Hello&& hello) {
   event::Hello event;
   event.worker = worker;
-  event.protocol_version = 1;
-  event.build = std::move(hello.build);
-  event.slots = hello.slots;
-  event.prefetch = hello.prefetch;
-  event.memory_bytes = hello.memory_bytes;
-  event.numeric_classes = std::move(hello.numeric_classes);
-  for (auto& model : hello.models) event.models.push_back({std::move(model.name), model.digest});
+  event.offer.build = std::move(hello.build);
+  event.offer.slots = hello.slots;
+  event.offer.prefetch = hello.prefetch;
+  event.offer.memory_bytes = hello.memory_bytes;
+  event.offer.numeric_classes = std::move(hello.numeric_classes);
+  for (auto& model : hello.models) event.offer.models.push_back({std::move(model.name), model.digest});
   for (const auto& id : hello.running) event.running.push_back(id);
   event.sequence = hello.sequence;
   return event;

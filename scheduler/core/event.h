@@ -88,12 +88,7 @@ struct DrainWorker {
 // acknowledged. An attempt that it does not name is dead: an agent's engines never outlive it.
 struct Hello {
   std::string worker;
-  std::uint32_t protocol_version = 1;
-  std::string build;
-  std::uint32_t slots = 1, prefetch = 0;
-  std::uint64_t memory_bytes = 0;
-  std::vector<std::string> numeric_classes;
-  std::vector<ModelOffer> models;
+  WorkerOffer offer;
   std::vector<AttemptRef> running;
   std::uint64_t sequence = 0;  // the worker's own number of the message; its answer names it
 };

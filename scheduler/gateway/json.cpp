@@ -254,7 +254,7 @@ Json attempts_json(const Task& task, const view::TaskInfo& info, Now now) {
     attempts.push_back({{"attempt", task.attempt},
                         {"worker", info.worker},
                         {"state", to_string(task.state)},
-                        {"seconds", seconds_between(task.lease.started_wall_ms, now.wall_ms)},
+                        {"seconds", seconds_between(task.lease().started_wall_ms, now.wall_ms)},
                         {"message", info.doing}});
   return attempts;
 }

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "scheduler/core/dispatch/placement.h"
-#include "scheduler/core/policy/fit.h"
 #include "scheduler/core/state/invariants.h"
 #include "tests/simulation/studio.h"
 
@@ -14,7 +13,6 @@ using scheduler::Record;
 using scheduler::State;
 using scheduler::TaskState;
 namespace record = scheduler::record;
-namespace policy = scheduler::policy;
 
 namespace {
 
@@ -91,7 +89,7 @@ void Oracle::check_touched(const State& state) {
   require(difference.empty(), 6, difference);
   for (const TaskId id : touched_.tasks)
     if (const ShadowTask& task = shadow_.task(id); scheduler::is_held(task.state))
-      require(state.task(id).lease.expires_ms == task.expires_ms, 3,
+      require(state.task(id).holding.expires_ms == task.expires_ms, 3,
               "the lease of task " + std::to_string(id) + " ends at another time than was decided");
   for (const scheduler::WorkerId id : touched_.workers)
     require(state.workers[id].leases == shadow_.workers()[id].held, 4,
@@ -129,7 +127,7 @@ void Oracle::check_closed(const scheduler::Event& event) {
 void Oracle::check_floors(const State& state, scheduler::Now now) {
   if (touched_.leases.empty()) return;
   std::uint32_t slots = 0;
-  for (const scheduler::Worker& worker : state.workers) slots += worker.connected ? worker.slots : 0;
+  for (const scheduler::Worker& worker : state.workers) slots += worker.connected ? worker.offer.slots : 0;
   for (const config::Show& starved : settings_.shows) {
     const double missing = starved.floor * slots - shadow_.slots_of_show(starved.name);
     if (missing <= 0) continue;
@@ -180,7 +178,7 @@ void Oracle::check_idle(const State& state, scheduler::Now now) {
   if (state.ready == 0) return;
   for (const scheduler::WorkerId id : state.hungry) {
     const scheduler::Worker& worker = state.workers[id];
-    if (worker.leases.size() >= worker.slots || !policy::takes_work(worker)) continue;
+    if (worker.leases.size() >= worker.offer.slots || !scheduler::takes_work(worker)) continue;
     require(!could_take(state, id, "", now), 7, worker.name + " has a free slot and a task that fits waits");
   }
 }
@@ -255,8 +253,8 @@ void Oracle::check_memory(int worker) {
       bytes += shadow_.task(engine.task).memory_bytes;
   const std::string name = "w" + std::to_string(worker);
   for (const ShadowWorker& known : shadow_.workers())
-    if (known.offer.name == name)
-      require(bytes <= known.offer.memory_bytes, 4, name + " runs more than its memory bears");
+    if (known.facts.name == name)
+      require(bytes <= known.facts.offer.memory_bytes, 4, name + " runs more than its memory bears");
 }
 
 }  // namespace rushes::simulation

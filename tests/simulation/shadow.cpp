@@ -94,17 +94,18 @@ struct Shadow::Lesson {
     shadow.workers_[r.worker].held.push_back(r.ref.task);
   }
   void require_room(const ShadowWorker& worker, const ShadowTask& t, const std::string& what) {
-    const scheduler::Worker& offer = worker.offer;
+    const scheduler::WorkerOffer& offer = worker.facts.offer;
+    const std::string& who = worker.facts.name;
     require(worker.held.size() < offer.slots + offer.prefetch, 4,
-            offer.name + " holds " + std::to_string(worker.held.size()) + " and gets " + what);
+            who + " holds " + std::to_string(worker.held.size()) + " and gets " + what);
     std::vector<std::uint64_t> sizes{t.memory_bytes};
     for (const TaskId held : worker.held) sizes.push_back(task(held).memory_bytes);
     std::sort(sizes.begin(), sizes.end(), std::greater<>());
     std::uint64_t at_once = 0;  // whichever run together
     for (std::size_t i = 0; i < sizes.size() && i < offer.slots; ++i) at_once += sizes[i];
-    require(at_once <= offer.memory_bytes, 4, offer.name + " has not the memory for " + what);
-    require(!t.needs_model || !offer.models.empty(), 4, offer.name + " has not the model for " + what);
-    require(!offer.draining, 4, offer.name + " drains and gets " + what);
+    require(at_once <= offer.memory_bytes, 4, who + " has not the memory for " + what);
+    require(!t.needs_model || !offer.models.empty(), 4, who + " has not the model for " + what);
+    require(!worker.facts.draining, 4, who + " drains and gets " + what);
   }
   void operator()(const record::Started& r) {
     require_current(r.ref, task(r.ref.task).worker, 2, "a start");
@@ -176,9 +177,9 @@ struct Shadow::Lesson {
   }
   void operator()(const record::WorkerJoined& r) {
     if (r.worker == shadow.workers_.size()) shadow.workers_.emplace_back();
-    shadow.workers_[r.worker].offer = r.row;
+    shadow.workers_[r.worker].facts = r.row;
   }
-  void operator()(const record::WorkerDraining& r) { shadow.workers_[r.worker].offer.draining = r.draining; }
+  void operator()(const record::WorkerDraining& r) { shadow.workers_[r.worker].facts.draining = r.draining; }
   void operator()(const record::Recovered& r) {
     for (TaskId id = 1; id <= shadow.tasks_.size(); ++id)
       if (held(task(id).state)) task(id).expires_ms = r.expires_ms;
@@ -267,7 +268,7 @@ void Shadow::drop_lease(TaskId id, Release release) {
 std::uint32_t Shadow::slots_of_show(const std::string& show) const {
   std::uint32_t slots = 0;
   for (const ShadowWorker& worker : workers_)
-    for (std::size_t i = 0; i < worker.held.size() && i < worker.offer.slots; ++i)
+    for (std::size_t i = 0; i < worker.held.size() && i < worker.facts.offer.slots; ++i)
       slots += shots_[tasks_[worker.held[i] - 1].shot].show == show ? 1 : 0;
   return slots;
 }
@@ -301,7 +302,7 @@ std::string Shadow::difference(const scheduler::State& state, TaskId id) const {
   if (task.state != mine.state) return differs("should be " + std::string(scheduler::to_string(mine.state)));
   if (task.attempt != mine.attempt) return differs("should be at attempt " + std::to_string(mine.attempt));
   if (task.missing != mine.missing) return differs("should miss " + std::to_string(mine.missing) + " inputs");
-  if (held(mine.state) && (task.lease.id != mine.lease || task.lease.worker != mine.worker))
+  if (held(mine.state) && (task.lease().id != mine.lease || task.lease().worker != mine.worker))
     return differs("should be held under lease " + std::to_string(mine.lease));
   return {};
 }

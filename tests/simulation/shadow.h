@@ -45,7 +45,7 @@ struct ShadowShot {
 };
 
 struct ShadowWorker {
-  scheduler::Worker offer;
+  scheduler::WorkerFacts facts;
   std::vector<TaskId> held;
 };
 

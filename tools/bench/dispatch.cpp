@@ -41,7 +41,7 @@ class CoreFarm {
   Status hello() {
     const auto model = model_digest(models_);
     if (!model) return tl::unexpected(model.error());
-    decide(event::Hello{kWorker, 1, "bench", 1, 0, 1ull << 44, {kNumericClass}, {{kModel, *model}}, {}});
+    decide(event::Hello{kWorker, {"bench", 1, 1, 0, 1ull << 44, {kNumericClass}, {{kModel, *model}}}, {}});
     return {};
   }
 
@@ -60,7 +60,7 @@ class CoreFarm {
     const TaskId id = state_.workers[0].leases.front();
     const Task& task = state_.task(id);
     event::Completed done;
-    static_cast<AttemptId&>(done) = {id, task.attempt, task.lease.id};
+    static_cast<AttemptId&>(done) = {id, task.attempt, task.lease().id};
     done.worker = kWorker;
     done.result.numeric_class = kNumericClass;
     done.result.outputs.push_back(

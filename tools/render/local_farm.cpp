@@ -70,16 +70,16 @@ scheduler::Now LocalFarm::now() const {
 void LocalFarm::say_hello() {
   sched::event::Hello hello;
   hello.worker = kWorker;
-  hello.build = RUSHES_VERSION;
-  hello.slots = 1;
-  hello.memory_bytes = std::uint64_t{1} << 40;
-  hello.numeric_classes = {models_.numeric_class()};
+  hello.offer.build = RUSHES_VERSION;
+  hello.offer.slots = 1;
+  hello.offer.memory_bytes = std::uint64_t{1} << 40;
+  hello.offer.numeric_classes = {models_.numeric_class()};
   for (const std::string& name : config::list_models(options_.model_roots)) {
     const auto manifest = config::find_model(name, options_.model_roots);
     if (!manifest) continue;
     const auto digest =
         storage::digest_from_hex(config::model_digest(*manifest).substr(config::kDigestPrefix.size()));
-    if (digest) hello.models.push_back({name, *digest});
+    if (digest) hello.offer.models.push_back({name, *digest});
   }
   feed(hello);
 }

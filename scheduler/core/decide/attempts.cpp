@@ -19,8 +19,8 @@ void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const e
   const State& state = decision.state();
   const ShotId shot = task.shot;
   const TaskId id = task.plan.id;
-  const bool give_up = policy::give_up(decision.settings().retries, task.failures + 1, task.losses);
-  record::AttemptEnded ended{{id, task.attempt, task.lease.id},
+  const bool give_up = policy::give_up(decision.settings().retries, task.failures + 1, task.lost_attempts);
+  record::AttemptEnded ended{{id, task.attempt, task.lease().id},
                              worker,
                              AttemptEnd::kFailed,
                              e.kind,
@@ -48,15 +48,15 @@ void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const e
 void end_attempt(Decision& decision, const Task& task, AttemptEnd end, const std::string& message) {
   const ShotId shot = task.shot;
   const TaskId id = task.plan.id;
-  const bool called_off = task.lease.revoking && !mutated(Mutation::kResurrectCancelled);
-  TaskState then = called_off ? task.lease.then : TaskState::kReady;
+  const bool called_off = task.lease().revoking && !mutated(Mutation::kResurrectCancelled);
+  TaskState then = called_off ? task.lease().then : TaskState::kReady;
   const bool lost = end != AttemptEnd::kStopped;
   if (then == TaskState::kReady && lost &&
-      policy::give_up(decision.settings().retries, task.failures, task.losses + 1)) {
+      policy::give_up(decision.settings().retries, task.failures, task.lost_attempts + 1)) {
     then = TaskState::kFailed;
   }
-  decision.emit(record::AttemptEnded{{id, task.attempt, task.lease.id},
-                                     task.lease.worker,
+  decision.emit(record::AttemptEnded{{id, task.attempt, task.lease().id},
+                                     task.lease().worker,
                                      end,
                                      lost ? "lost" : "stopped",
                                      message,

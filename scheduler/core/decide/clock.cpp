@@ -59,7 +59,7 @@ void on(Decision& decision, const event::Tick&) {
   while (!state.expiries.empty() && state.expiries.begin()->first <= decision.now().boot_ms &&
          !mutated(Mutation::kLeaseNeverExpires)) {
     const Task& task = state.task(state.expiries.begin()->second);
-    const Worker& worker = state.workers[task.lease.worker];
+    const Worker& worker = state.workers[task.lease().worker];
     const std::string name = worker.name;
     decision.emit(record::Counted{&Counters::lease_expiries});
     end_attempt(decision, task, AttemptEnd::kExpired, "worker " + name + " was silent");

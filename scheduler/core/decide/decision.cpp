@@ -4,6 +4,14 @@
 
 namespace rushes::scheduler {
 
+// Code that moves or destroys a variant of so many records is compiled here and in no other file of decisions.
+Decision::Decision(State& state, const Settings& settings, Now now, std::uint64_t random)
+    : state_(state), settings_(settings), now_(now), random_(random) {}
+
+Decision::~Decision() = default;
+
+Outcome Decision::take() { return std::move(outcome_); }
+
 void Decision::emit(Record&& record) {
   outcome_.records.push_back(std::move(record));
   scheduler::apply(state_, outcome_.records.back());

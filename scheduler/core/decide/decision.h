@@ -24,8 +24,8 @@ struct Outcome {
 
 class Decision {
  public:
-  Decision(State& state, const Settings& settings, Now now, std::uint64_t random)
-      : state_(state), settings_(settings), now_(now), random_(random) {}
+  Decision(State& state, const Settings& settings, Now now, std::uint64_t random);
+  ~Decision();
 
   const State& state() const { return state_; }
   const Settings& settings() const { return settings_; }
@@ -41,7 +41,7 @@ class Decision {
   void reply(RequestId request, command::Submitted&& answer);
   void refuse(RequestId request, ErrorKind kind, std::string message);
 
-  Outcome take() { return std::move(outcome_); }
+  Outcome take();
 
  private:
   State& state_;

@@ -67,12 +67,12 @@ void note_pause(Decision& decision, ShotId id) {
 void revoke(Decision& decision, const Task& task, TaskState then, RevokeCause cause,
             const std::string& reason) {
   const State& state = decision.state();
-  const AttemptRef ref{task.plan.id, task.attempt, task.lease.id};
-  const std::string worker = state.workers[task.lease.worker].name;
+  const AttemptRef ref{task.plan.id, task.attempt, task.lease().id};
+  const std::string worker = state.workers[task.lease().worker].name;
   decision.emit(record::RevokeAsked{ref, then, cause, reason});
   decision.send(command::Revoke{ref, worker, reason});
   if (mutated(Mutation::kReleaseBeforeStop))
-    decision.emit(record::AttemptEnded{ref, task.lease.worker, AttemptEnd::kStopped, "stopped", reason, "",
+    decision.emit(record::AttemptEnded{ref, task.lease().worker, AttemptEnd::kStopped, "stopped", reason, "",
                                        "", then, 0, decision.now().wall_ms});
 }
 

@@ -261,7 +261,7 @@ void on(Decision& decision, const event::Skip& e) {
     return decision.refuse(e.request, ErrorKind::kConflict, name + " is " + to_string(task.state));
   if (task.plan.stage == Stage::kCritique || task.plan.stage == Stage::kDeliver) {
     if (is_held(task.state)) {
-      if (!task.lease.revoking)
+      if (!task.lease().revoking)
         revoke(decision, task, TaskState::kSkipped, RevokeCause::kClosed, "skipped by " + e.by);
       return decision.reply(e.request, name + " is skipped when its attempt has stopped");
     }

@@ -40,7 +40,7 @@ void close_task(Decision& decision, TaskId id, TaskState then, const std::string
   if (is_final(task.state)) return;
   if (!is_held(task.state)) {
     decision.emit(record::TaskClosed{id, then, reason, decision.now().wall_ms});
-  } else if (!task.lease.revoking || task.lease.then != then) {
+  } else if (!task.lease().revoking || task.lease().then != then) {
     revoke(decision, task, then, RevokeCause::kClosed, reason);
   }
 }

@@ -14,23 +14,15 @@ namespace {
 
 std::string problem_of(const event::Hello& e, const Settings& settings, std::size_t workers, bool known) {
   if (e.worker.empty() || e.worker.size() > 64) return "worker name: expected 1 to 64 characters";
-  if (e.slots < 1 || e.slots > 64) return "slots: expected 1 to 64, found " + std::to_string(e.slots);
-  if (e.prefetch > 16) return "prefetch: expected 0 to 16, found " + std::to_string(e.prefetch);
-  if (e.numeric_classes.empty()) return "numeric classes: expected at least one";
+  const WorkerOffer& offer = e.offer;
+  if (offer.slots < 1 || offer.slots > 64)
+    return "slots: expected 1 to 64, found " + std::to_string(offer.slots);
+  if (offer.prefetch > 16) return "prefetch: expected 0 to 16, found " + std::to_string(offer.prefetch);
+  if (offer.numeric_classes.empty()) return "numeric classes: expected at least one";
   if (!known && workers >= static_cast<std::size_t>(settings.limits.workers)) {
     return "the farm has " + std::to_string(workers) + " workers, its limit; raise limits.workers";
   }
   return {};
-}
-
-bool same_offer(const Worker& a, const event::Hello& e) {
-  const bool same_models =
-      a.models.size() == e.models.size() &&
-      std::equal(a.models.begin(), a.models.end(), e.models.begin(),
-                 [](auto& x, auto& y) { return x.name == y.name && x.digest == y.digest; });
-  return a.build == e.build && a.protocol_version == e.protocol_version && a.slots == e.slots &&
-         a.prefetch == e.prefetch && a.memory_bytes == e.memory_bytes &&
-         a.numeric_classes == e.numeric_classes && same_models;
 }
 
 // What keeps a result from being what its stage has to make; empty: fine.
@@ -49,7 +41,9 @@ std::string problem_of(const TaskResult& result, const Task& task, const Shot& s
   return there ? std::string() : std::string("the result has no output with the role ") + to_string(needed);
 }
 
-bool ends_the_task(const Task& task) { return task.lease.revoking && task.lease.then != TaskState::kReady; }
+bool ends_the_task(const Task& task) {
+  return task.lease().revoking && task.lease().then != TaskState::kReady;
+}
 
 constexpr const char* kOver = "the attempt is no longer the task's newest";
 
@@ -57,9 +51,11 @@ constexpr const char* kOver = "the attempt is no longer the task's newest";
 const Task* current(const State& state, const AttemptRef& ref, const Worker& worker) {
   if (!state.has_task(ref.task)) return nullptr;
   const Task& task = state.task(ref.task);
+  if (!is_held(task.state)) return nullptr;
+  const Lease& lease = task.lease();
   const bool same =
-      task.attempt == ref.attempt && task.lease.id == ref.lease && task.lease.worker == state.id_of(worker);
-  return is_held(task.state) && (same || mutated(Mutation::kAcceptStaleAttempt)) ? &task : nullptr;
+      task.attempt == ref.attempt && lease.id == ref.lease && lease.worker == state.id_of(worker);
+  return same || mutated(Mutation::kAcceptStaleAttempt) ? &task : nullptr;
 }
 
 // Whether the result of this very attempt was accepted.
@@ -95,12 +91,12 @@ void welcome(Decision& decision, const event::Hello& e, WorkerId id) {
   for (const TaskId task_id : held) {
     const Task& task = state.task(task_id);
     const bool named = std::any_of(e.running.begin(), e.running.end(), [&](const AttemptRef& ref) {
-      return ref.task == task_id && ref.lease == task.lease.id;
+      return ref.task == task_id && ref.lease == task.lease().id;
     });
     if (named) continue;
-    const AttemptRef ref{task_id, task.attempt, task.lease.id};
-    if (task.lease.revoking)
-      decision.send(command::Revoke{ref, e.worker, task.lease.revoke_reason});  // resent
+    const AttemptRef ref{task_id, task.attempt, task.lease().id};
+    if (task.lease().revoking)
+      decision.send(command::Revoke{ref, e.worker, task.lease().revoke_reason});  // resent
     else
       revoke(decision, task, TaskState::kReady, RevokeCause::kMissing, "the worker does not name it");
   }
@@ -119,18 +115,12 @@ void on(Decision& decision, const event::Hello& e) {
     return decision.send(command::Refused{e.worker, problem});
   }
   const WorkerId id = known != nullptr ? state.id_of(*known) : static_cast<WorkerId>(state.workers.size());
-  if (known == nullptr || !same_offer(*known, e)) {
-    Worker row;
+  if (known == nullptr || known->offer != e.offer) {
+    WorkerFacts row = known != nullptr ? WorkerFacts(*known) : WorkerFacts{};
     row.name = e.worker;
-    row.build = e.build;
-    row.protocol_version = e.protocol_version;
-    row.slots = e.slots;
-    row.prefetch = e.prefetch;
-    row.memory_bytes = e.memory_bytes;
-    row.numeric_classes = e.numeric_classes;
-    row.models = e.models;
-    row.draining = known != nullptr && known->draining;
-    row.joined_wall_ms = known != nullptr ? known->joined_wall_ms : decision.now().wall_ms;
+    row.offer = e.offer;
+    row.failures_in_row = 0;
+    if (known == nullptr) row.joined_wall_ms = decision.now().wall_ms;
     decision.emit(record::WorkerJoined{id, std::move(row), decision.now().boot_ms, decision.now().wall_ms});
   } else {
     decision.emit(record::WorkerSeen{id, true, decision.now().boot_ms, decision.now().wall_ms});
@@ -161,8 +151,8 @@ void on(Decision& decision, const event::Heartbeat& e) {
                              {std::clamp(beat.fraction, 0.0f, 1.0f), beat.text, beat.compute_seconds,
                               moved ? decision.now().boot_ms : before.changed_ms}});
     }
-    if (task->lease.revoking)
-      decision.send(command::Revoke{beat, e.worker, task->lease.revoke_reason});  // resent
+    if (task->lease().revoking)
+      decision.send(command::Revoke{beat, e.worker, task->lease().revoke_reason});  // resent
   }
   if (!e.cached.empty()) decision.emit(record::WorkerCaches{id, e.cached});
   decision.send(command::HeartbeatAck{e.worker, e.sequence});
@@ -197,7 +187,7 @@ void on(Decision& decision, const event::Completed& e) {
     return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, kOver});
   }
   if (ends_the_task(*task)) {
-    const std::string reason = task->lease.revoke_reason;
+    const std::string reason = task->lease().revoke_reason;
     end_attempt(decision, *task, AttemptEnd::kStopped, reason);
     return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, reason});
   }
@@ -217,7 +207,7 @@ void on(Decision& decision, const event::Failed& e) {
   if (task == nullptr) {
     decision.emit(record::Counted{&Counters::stale_failures});
   } else if (ends_the_task(*task)) {
-    end_attempt(decision, *task, AttemptEnd::kStopped, task->lease.revoke_reason);
+    end_attempt(decision, *task, AttemptEnd::kStopped, task->lease().revoke_reason);
   } else {
     fail_attempt(decision, *task, state.id_of(*worker), e);
   }
@@ -231,9 +221,9 @@ void on(Decision& decision, const event::Stopped& e) {
   if (task == nullptr) return;  // the answer to Welcome.stop, or a repetition
   // An attempt that had begun and is missing from Hello.running went down with the worker; that counts against
   // the task.
-  const bool died = task->state == TaskState::kRunning && task->lease.revoke_cause == RevokeCause::kMissing;
+  const bool died = task->state == TaskState::kRunning && task->lease().revoke_cause == RevokeCause::kMissing;
   end_attempt(decision, *task, died ? AttemptEnd::kWorkerRestarted : AttemptEnd::kStopped,
-              task->lease.revoking ? task->lease.revoke_reason : "the worker gave it back");
+              task->lease().revoking ? task->lease().revoke_reason : "the worker gave it back");
 }
 
 void on(Decision& decision, const event::Disconnected& e) {

@@ -16,12 +16,12 @@
 namespace rushes::scheduler {
 namespace {
 
-void pin_class(Decision& decision, ShotId shot, const Worker& worker, const Needs& needs) {
+void pin_class(Decision& decision, ShotId shot, const Worker& worker, const Requirements& needs) {
   const State& state = decision.state();
   record::ClassPinned pinned;
   pinned.shot = shot;
-  pinned.numeric_class = policy::choose_class(worker, state.workers, needs);
-  pinned.engine_build = worker.build;
+  pinned.numeric_class = class_to_begin(state, worker, needs);
+  pinned.engine_build = worker.offer.build;
   for (const Take& take : state.shots[shot].takes) {
     Recipe recipe = take_recipe(state.shots[shot].spec, take.number);
     recipe.numeric_class = pinned.numeric_class;
@@ -82,7 +82,7 @@ void assign(Decision& decision, WorkerId id, TaskId task_id, bool prefetched, bo
   const Task& task = state.task(task_id);
   const AttemptRef ref{task_id, task.attempt + 1, state.next_lease};
   const Flow& flow = state.flows[state.shots[shot].flow];
-  const Needs needs = needs_of(state, task);
+  const Requirements needs = needs_of(state, task);
   const bool loads = !prefetched && !is_loaded(state.workers[id], needs);
   const double load = loads ? load_seconds(state, needs.model) : 0;
   const Charge charge{static_cast<double>(task.cost) + load, 1 / state.shows[flow.show].weight,

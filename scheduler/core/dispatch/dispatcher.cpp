@@ -31,7 +31,7 @@ policy::Candidate candidate_of(const State& state, const Worker& worker, const T
 }
 
 // Whether a worker with room that made one of the inputs holds more of them than this one does.
-bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const Needs& needs) {
+bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const Requirements& needs) {
   const policy::Candidate mine = candidate_of(state, state.workers[here], task);
   if (mine.held_bytes == mine.input_bytes) return false;
   return std::any_of(task.plan.needs.begin(), task.plan.needs.end(), [&](const Dependency& need) {
@@ -73,17 +73,17 @@ void Dispatcher::round(Turn turn, const std::vector<WorkerId>& workers) {
   // A worker that got nothing: another one that offers the same, has the same loaded and no more memory free
   // gets nothing either. (Ahead of a slot more than the sum of its memory decides.)
   struct Barren {
-    std::uint32_t kind;
+    std::uint32_t worker_class;
     std::uint64_t taken;
     Digest model;
   };
   std::vector<Barren> barren;
   const auto taken_of = [](const Worker& worker) {
-    return policy::memory_taken(worker.held_memory, worker.slots);
+    return policy::memory_taken(worker.held_memory, worker.offer.slots);
   };
   const auto is_barren = [&](const Worker& worker) {
     return std::any_of(barren.begin(), barren.end(), [&](const Barren& other) {
-      return other.kind == worker.kind && other.model == worker.model_loaded &&
+      return other.worker_class == worker.worker_class && other.model == worker.model_loaded &&
              other.taken <= taken_of(worker);
     });
   };
@@ -93,14 +93,14 @@ void Dispatcher::round(Turn turn, const std::vector<WorkerId>& workers) {
       if (waiting == 0) return;
       const Worker& worker = state_.workers[id];
       if (prefetch && !policy::may_prefetch(state_.ready, state_.slots)) return;
-      const bool room =
-          prefetch ? worker.leases.size() < worker.slots + worker.prefetch : has_free_slot(worker);
+      const bool room = prefetch ? worker.leases.size() < worker.offer.slots + worker.offer.prefetch
+                                 : has_free_slot(worker);
       const Given result = room && !is_barren(worker) ? give_one(id, turn) : Given::kNotHere;
       if (result == Given::kTask) {
         given = true;
         barren.clear();  // another task's turn: it may need what they have loaded, or begin in their class
       } else if (result == Given::kNothing && !prefetch) {
-        barren.push_back({worker.kind, taken_of(worker), worker.model_loaded});
+        barren.push_back({worker.worker_class, taken_of(worker), worker.model_loaded});
       }
     }
   }
@@ -205,7 +205,8 @@ Dispatcher::Found Dispatcher::find(WorkerId id, const Search& search) {
       const Flow& row = state_.flows[flow];
       for (const std::uint32_t index : search.ahead ? row.ahead : row.buckets) {
         const Bucket& bucket = state_.buckets[index];
-        if (!bucket.fits[worker.kind] || (search.only && needs_other(*search.only, bucket.needs))) continue;
+        if (!bucket.fits[worker.worker_class] || (search.only && needs_other(*search.only, bucket.needs)))
+          continue;
         const Hold hold = hold_of(state_, worker, bucket);
         if (hold != Hold::kNone && hold != Hold::kBusyMemory) continue;
         Head head = head_of(id, index);

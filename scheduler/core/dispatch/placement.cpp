@@ -30,8 +30,8 @@ policy::Demand demand_of(const State& state, const Digest& model, std::uint32_t 
   }
   const auto found = state.models.find(model);
   if (found == state.models.end()) return demand;
-  for (std::uint32_t kind = 0; kind < found->second.slots.size(); ++kind)
-    if (state.kinds[kind].numeric_class == numeric_class) demand.slots += found->second.slots[kind];
+  for (std::uint32_t each = 0; each < found->second.slots.size(); ++each)
+    if (state.worker_classes[each].numeric_class == numeric_class) demand.slots += found->second.slots[each];
   return demand;
 }
 
@@ -44,34 +44,37 @@ bool is_under_floor(const State& state, ShowId id) {
 
 // The worker would have to load the model first, and nothing is done sooner by that.
 bool needless_load(const State& state, const Worker& worker, const Bucket& bucket) {
-  if (is_loaded(worker, bucket.needs) || !policy::has_devices(worker)) return false;
+  if (is_loaded(worker, bucket.needs) || !policy::has_devices(worker.offer)) return false;
   if (is_under_floor(state, state.flows[bucket.flow].show)) return false;
   const auto model = state.models.find(bucket.needs.model);
   if (model == state.models.end()) return false;
-  const std::uint32_t numeric_class = state.kinds[worker.kind].numeric_class;
+  const std::uint32_t numeric_class = state.worker_classes[worker.worker_class].numeric_class;
   policy::Demand wanted = demand_of(state, bucket.needs.model, numeric_class);
   wanted.slots = 0;
-  for (std::uint32_t kind = 0; kind < model->second.slots.size(); ++kind) {
-    if (!bucket.fits[kind] || state.kinds[kind].numeric_class != numeric_class) continue;
-    if (model->second.idle[kind] > 0) return false;  // one of them could have taken it, and has its reason
-    wanted.slots += model->second.slots[kind];
+  for (std::uint32_t each = 0; each < model->second.slots.size(); ++each) {
+    if (!bucket.fits[each] || state.worker_classes[each].numeric_class != numeric_class) continue;
+    if (model->second.idle[each] > 0) return false;  // one of them could have taken it, and has its reason
+    wanted.slots += model->second.slots[each];
   }
   const policy::Demand own = demand_of(state, worker.model_loaded, numeric_class);
   return !policy::worth_loading(wanted, own, load_seconds(state, bucket.needs.model));
 }
 
+const config::SharedLimit* full_limit(const State& state, const Requirements& needs) {
+  return policy::full_limit(state.sharing.limits, state.held, needs.stage, state.limit_sets[needs.limit_set]);
+}
+
 // Of a worker that fits.
-Hold hold_now(const State& state, const Worker& worker, const Needs& needs) {
-  if (needs.numeric_class.empty() && policy::choose_class(worker, state.workers, needs).empty())
-    return Hold::kElsewhere;
-  if (policy::full_limit(state, needs.stage, state.claims[needs.claims]) != nullptr) return Hold::kLimit;
-  return policy::has_memory(worker, needs.memory_bytes) ? Hold::kNone : Hold::kBusyMemory;
+Hold hold_now(const State& state, const Worker& worker, const Requirements& needs) {
+  if (needs.numeric_class.empty() && class_to_begin(state, worker, needs).empty()) return Hold::kElsewhere;
+  if (full_limit(state, needs) != nullptr) return Hold::kLimit;
+  return has_memory(worker, needs.memory_bytes) ? Hold::kNone : Hold::kBusyMemory;
 }
 
 }  // namespace
 
-Hold hold_of(const State& state, const Worker& worker, const Needs& needs) {
-  switch (policy::fit(worker, needs)) {
+Hold hold_of(const State& state, const Worker& worker, const Requirements& needs) {
+  switch (policy::fit(worker.offer, needs)) {
     case policy::Fit::kNoModel:
       return Hold::kNoModel;
     case policy::Fit::kNoClass:
@@ -85,7 +88,7 @@ Hold hold_of(const State& state, const Worker& worker, const Needs& needs) {
 }
 
 Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket) {
-  if (!bucket.fits[worker.kind]) return hold_of(state, worker, bucket.needs);
+  if (!bucket.fits[worker.worker_class]) return hold_of(state, worker, bucket.needs);
   return needless_load(state, worker, bucket) ? Hold::kNotLoaded : hold_now(state, worker, bucket.needs);
 }
 
@@ -96,7 +99,16 @@ const Reservation* reservation_of(const State& state, WorkerId worker) {
   return nullptr;
 }
 
-policy::Room room_of(const Worker& worker) { return {worker.slots, worker.memory_bytes}; }
+std::string class_to_begin(const State& state, const Worker& worker, const Requirements& needs) {
+  const auto could_begin = [&](const Worker& other) {
+    return policy::has_devices(other.offer) && takes_work(other) && fits(other, needs);
+  };
+  const bool gpu_there = !policy::has_devices(worker.offer) &&
+                         std::any_of(state.workers.begin(), state.workers.end(), could_begin);
+  return policy::choose_class(worker.offer, gpu_there);
+}
+
+policy::Room room_of(const Worker& worker) { return {worker.offer.slots, worker.offer.memory_bytes}; }
 
 std::vector<policy::Occupant> occupants(const State& state, const Worker& worker, std::int64_t now_ms) {
   std::vector<policy::Occupant> held;
@@ -121,7 +133,7 @@ namespace {
 
 // The shot has no class yet, and would be done sooner in another one than in the worker's.
 bool begins_too_late(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
-  const std::uint32_t here = state.kinds[worker.kind].numeric_class;
+  const std::uint32_t here = state.worker_classes[worker.worker_class].numeric_class;
   const double left = state.shots[task.shot].left_seconds;
   if (here == kNoIndex || outlook.classes[here].slots == 0 || !(left > 0)) return false;
   return !policy::may_begin(outlook.classes, here, static_cast<double>(task.path), left, outlook.waiting);
@@ -157,9 +169,9 @@ Outlook outlook_of(const State& state, const Task& task) {
     if (measured > 0 && known > 0) outlook.classes[i].pace = measured / known;
   }
   const Bucket& bucket = state.buckets[task.bucket];
-  for (std::size_t kind = 0; kind < state.kinds.size(); ++kind)
-    if (bucket.fits[kind] && state.kinds[kind].numeric_class != kNoIndex)
-      outlook.classes[state.kinds[kind].numeric_class].slots += state.kinds[kind].slots;
+  for (std::size_t each = 0; each < state.worker_classes.size(); ++each)
+    if (bucket.fits[each] && state.worker_classes[each].numeric_class != kNoIndex)
+      outlook.classes[state.worker_classes[each].numeric_class].slots += state.worker_classes[each].slots;
   for (const Pool& pool : state.pools) {
     if (pool.numeric_class == kNoIndex) {
       outlook.waiting += pool.left_seconds;
@@ -178,12 +190,10 @@ Avoids avoids(const State& state, const Task& task, const Worker& worker, const 
       task.failures > 0 && !task.bad_attempts.empty() && task.bad_attempts.back().worker == worker.name;
   const bool slow_here = task.slow_on < state.workers.size() && &state.workers[task.slow_on] == &worker;
   if (!failed_here && !slow_here) return Avoids::kNot;
-  const Needs needs = needs_of(state, task);
-  const bool fits_elsewhere =
-      std::any_of(state.workers.begin(), state.workers.end(), [&](const Worker& other) {
-        return &other != &worker && policy::takes_work(other) &&
-               policy::fit(other, needs) == policy::Fit::kFits;
-      });
+  const Requirements needs = needs_of(state, task);
+  const bool fits_elsewhere = std::any_of(
+      state.workers.begin(), state.workers.end(),
+      [&](const Worker& other) { return &other != &worker && takes_work(other) && fits(other, needs); });
   if (!fits_elsewhere) return Avoids::kNot;
   return failed_here ? Avoids::kFailed : Avoids::kSlow;
 }

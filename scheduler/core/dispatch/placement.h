@@ -22,7 +22,7 @@ enum class Hold : std::uint8_t {
   kBusyMemory,  // not beside what it holds now
   kNotLoaded    // nothing is done sooner if it loads the model
 };
-Hold hold_of(const State& state, const Worker& worker, const Needs& needs);
+Hold hold_of(const State& state, const Worker& worker, const Requirements& needs);
 // The same for tasks in a bucket, which may also be kNotLoaded.
 Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket);
 
@@ -33,6 +33,15 @@ bool leaves_reservation(const State& state, WorkerId worker, const Task& task, s
 // What the worker holds, with the ends by the estimates.
 std::vector<policy::Occupant> occupants(const State& state, const Worker& worker, std::int64_t now_ms);
 policy::Room room_of(const Worker& worker);
+// Whether it could run the task when it holds nothing; and beside what it holds now.
+inline bool fits(const Worker& worker, const Requirements& needs) {
+  return policy::fit(worker.offer, needs) == policy::Fit::kFits;
+}
+inline bool has_memory(const Worker& worker, std::uint64_t bytes) {
+  return policy::has_memory(worker.offer, worker.held_memory, bytes);
+}
+// The numeric class in which the worker would begin a shot; empty: it leaves the shot to others.
+std::string class_to_begin(const State& state, const Worker& worker, const Requirements& needs);
 
 // Of the farm's slots, what the show may claim beside the others that have something to do.
 double share_of(const State& state, const Show& show);
@@ -59,12 +68,11 @@ inline bool is_avoided(const State& state, const Task& task, const Worker& worke
   return avoids(state, task, worker, outlook_of(state, task)) != Avoids::kNot;
 }
 
-inline bool has_free_slot(const Worker& worker) { return worker.leases.size() < worker.slots; }
-inline bool needs_other(const Digest& model, const Needs& needs) {
+inline bool needs_other(const Digest& model, const Requirements& needs) {
   return needs.model != Digest{} && needs.model != model;
 }
 // It needs no model, or the worker has it loaded.
-inline bool is_loaded(const Worker& worker, const Needs& needs) {
+inline bool is_loaded(const Worker& worker, const Requirements& needs) {
   return !needs_other(worker.model_loaded, needs);
 }
 

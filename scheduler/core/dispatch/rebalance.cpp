@@ -18,7 +18,7 @@ bool waits_long(const Decision& decision, const Worker& worker) {
     const Task& task = state.task(id);
     if (task.state != TaskState::kRunning) return false;
     const double seconds = expected(state, task).seconds;
-    const std::int64_t end = task.lease.started_ms + static_cast<std::int64_t>(seconds * 1000);
+    const std::int64_t end = task.holding.started_ms + static_cast<std::int64_t>(seconds * 1000);
     return end > decision.now().boot_ms &&
            end < decision.now().boot_ms + kSoonMs;  // one that is late may take any time
   });
@@ -27,34 +27,34 @@ bool waits_long(const Decision& decision, const Worker& worker) {
 // Attempts that wait behind running ones are taken back for workers that have nothing to do.
 void steal_queued(Decision& decision) {
   const State& state = decision.state();
-  std::vector<bool> useful(state.kinds.size());  // kinds of workers that fit some of it
+  std::vector<bool> useful(state.worker_classes.size());  // worker classes that fit some of it
   for (const auto& [bucket, count] : state.behind)
-    for (std::size_t kind = 0; kind < useful.size(); ++kind)
-      useful[kind] = useful[kind] || state.buckets[bucket].fits[kind];
+    for (std::size_t worker_class = 0; worker_class < useful.size(); ++worker_class)
+      useful[worker_class] = useful[worker_class] || state.buckets[bucket].fits[worker_class];
   std::vector<WorkerId> idle;  // once per free slot
   for (const WorkerId id : state.idle) {
     const Worker& worker = state.workers[id];
-    if (!useful[worker.kind]) continue;
-    for (std::size_t i = worker.leases.size(); i < worker.slots; ++i) idle.push_back(id);
+    if (!useful[worker.worker_class]) continue;
+    for (std::size_t i = worker.leases.size(); i < worker.offer.slots; ++i) idle.push_back(id);
   }
   if (idle.empty()) return;
   const std::vector<WorkerId> stacked(state.stacked.begin(), state.stacked.end());
   for (const WorkerId id : stacked) {
     const std::vector<TaskId> leases = state.workers[id].leases;
-    std::size_t to_move = leases.size() - state.workers[id].slots;
+    std::size_t to_move = leases.size() - state.workers[id].offer.slots;
     for (auto task_id = leases.rbegin(); task_id != leases.rend() && to_move > 0 && !idle.empty();
          ++task_id) {
       const Task& task = state.task(*task_id);
-      if (task.state != TaskState::kLeased || task.lease.behind == kNoIndex) continue;
+      if (task.state != TaskState::kLeased || task.holding.queued_in == kNoIndex) continue;
       --to_move;
-      if (task.lease.revoking) {  // on its way to one of them
+      if (task.lease().revoking) {  // on its way to one of them
         idle.pop_back();
         continue;
       }
-      const Bucket& bucket = state.buckets[task.lease.behind];
+      const Bucket& bucket = state.buckets[task.holding.queued_in];
       const auto taker = std::find_if(idle.begin(), idle.end(), [&](WorkerId other) {
         const Worker& worker = state.workers[other];
-        return bucket.fits[worker.kind] && hold_of(state, worker, bucket) == Hold::kNone &&
+        return bucket.fits[worker.worker_class] && hold_of(state, worker, bucket) == Hold::kNone &&
                !is_avoided(state, task, worker) && reservation_of(state, other) == nullptr;
       });
       if (taker == idle.end() || !waits_long(decision, state.workers[id])) continue;
@@ -71,13 +71,13 @@ void preempt_speculative(Decision& decision) {
   const std::vector<TaskId> ahead(state.running_ahead.begin(), state.running_ahead.end());
   for (const TaskId id : ahead) {
     const Task& task = state.task(id);
-    const Worker& worker = state.workers[task.lease.worker];
+    const Worker& worker = state.workers[task.lease().worker];
     if (wanted == 0) return;
-    if (task.lease.revoking) {
-      if (task.lease.then == TaskState::kReady) --wanted;
+    if (task.lease().revoking) {
+      if (task.lease().then == TaskState::kReady) --wanted;
       continue;
     }
-    if (!policy::takes_work(worker) ||
+    if (!takes_work(worker) ||
         !policy::gives_way(elapsed_seconds(task, decision.now().boot_ms), expected(state, task)))
       continue;
     const bool useful = std::any_of(state.shows.begin(), state.shows.end(), [&](const Show& show) {

@@ -15,8 +15,7 @@ void end_reservations(Decision& decision) {
   for (const Reservation& reservation : kept) {
     const Task& task = state.task(reservation.task);
     const Worker& worker = state.workers[reservation.worker];
-    const bool holds = task.bucket != kNoIndex && policy::takes_work(worker) &&
-                       policy::fit(worker, needs_of(state, task)) == policy::Fit::kFits;
+    const bool holds = task.bucket != kNoIndex && takes_work(worker) && fits(worker, needs_of(state, task));
     if (!holds) decision.emit(record::ReservationOver{reservation.task});
   }
 }
@@ -27,14 +26,13 @@ bool reserve(Decision& decision, TaskId wide) {
   if (std::any_of(state.reservations.begin(), state.reservations.end(), is_its)) return false;
   if (!policy::may_reserve(state.reservations.size(), state.workers.size())) return false;
   const Task& task = state.task(wide);
-  const Needs needs = needs_of(state, task);
+  const Requirements needs = needs_of(state, task);
   Reservation best{wide, kNoIndex, 0};
   for (WorkerId id = 0; id < state.workers.size(); ++id) {
     const Worker& worker = state.workers[id];
-    if (!policy::takes_work(worker) || policy::fit(worker, needs) != policy::Fit::kFits) continue;
+    if (!takes_work(worker) || !fits(worker, needs)) continue;
     if (reservation_of(state, id) != nullptr || is_avoided(state, task, worker)) continue;
-    if (has_free_slot(worker) && policy::has_memory(worker, needs.memory_bytes))
-      return false;  // its turn comes
+    if (has_free_slot(worker) && has_memory(worker, needs.memory_bytes)) return false;  // its turn comes
     const auto start =
         policy::earliest_start(room_of(worker), occupants(state, worker, decision.now().boot_ms),
                                needs.memory_bytes, decision.now().boot_ms);

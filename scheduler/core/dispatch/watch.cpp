@@ -59,15 +59,15 @@ void relieve_stragglers(Decision& decision) {
   std::sort(held.begin(), held.end());
   for (const TaskId id : held) {
     const Task& task = state.task(id);
-    if (task.state != TaskState::kRunning || task.lease.revoking || task.slow_on != kNoIndex) continue;
+    if (task.state != TaskState::kRunning || task.lease().revoking || task.slow_on != kNoIndex) continue;
     const policy::Expected time = expected(state, task);
     const double elapsed = elapsed_seconds(task, decision.now().boot_ms);
     if (!policy::straggles(elapsed, time, decision.settings().scheduling)) continue;
     if (!policy::ends_sooner_elsewhere(elapsed, static_cast<double>(task.progress.fraction), time)) continue;
-    const Needs needs = needs_of(state, task);
+    const Requirements needs = needs_of(state, task);
     const auto taker = std::find_if(idle.begin(), idle.end(), [&](WorkerId other) {
-      return other != task.lease.worker && policy::fit(state.workers[other], needs) == policy::Fit::kFits &&
-             policy::has_memory(state.workers[other], needs.memory_bytes);
+      return other != task.lease().worker && fits(state.workers[other], needs) &&
+             has_memory(state.workers[other], needs.memory_bytes);
     });
     if (taker == idle.end()) continue;
     idle.erase(taker);

@@ -353,11 +353,11 @@ Bytes encode_record(const Record& record) {
   });
 }
 
-Bytes encode_row(const Task& task) {
+Bytes encode_row(const TaskFacts& task) {
   return encode([&](records::Writer& writer, Builder root) { write(writer, root.initTaskRow(), task); });
 }
 
-Bytes encode_row(ShotId id, const Shot& shot) {
+Bytes encode_row(ShotId id, const ShotFacts& shot) {
   return encode([&](records::Writer& writer, Builder root) {
     auto out = root.initShotRow();
     write(writer, out, shot);

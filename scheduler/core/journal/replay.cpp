@@ -43,7 +43,7 @@ struct Fits {
   bool held(const AttemptId& ref) const {
     if (!state.has_task(ref.task)) return false;
     const Task& task = state.task(ref.task);
-    return is_held(task.state) && task.attempt == ref.attempt && task.lease.id == ref.lease;
+    return is_held(task.state) && task.attempt == ref.attempt && task.lease().id == ref.lease;
   }
   bool knows(ShotId shot) const { return shot < state.shots.size(); }
 
@@ -114,7 +114,7 @@ struct Fits {
   bool operator()(const record::TaskRow& r) const {
     return r.row.plan.id == state.tasks.size() + 1 && knows(r.row.shot) &&
            r.row.plan.take <= state.shots[r.row.shot].takes.size() &&
-           (!is_held(r.row.state) || r.row.lease.worker < state.workers.size());
+           (!is_held(r.row.state) || r.row.lease().worker < state.workers.size());
   }
   bool operator()(const record::EstimateRow&) const { return true; }
   bool operator()(const record::SnapshotEnd&) const { return true; }

@@ -114,15 +114,15 @@ RUSHES_CODEC(DeliveryDone, records::DeliveryDone, delivery) {
   FIELD(WallMs, delivery.wall_ms);
 }
 
-RUSHES_CODEC(Worker, records::WorkerState, worker) {
+RUSHES_CODEC(WorkerFacts, records::WorkerState, worker) {
   FIELD(Name, worker.name);
-  FIELD(Build, worker.build);
-  FIELD(ProtocolVersion, worker.protocol_version);
-  FIELD(Slots, worker.slots);
-  FIELD(Prefetch, worker.prefetch);
-  FIELD(MemoryBytes, worker.memory_bytes);
-  FIELD(NumericClasses, worker.numeric_classes);
-  FIELD(Models, worker.models);
+  FIELD(Build, worker.offer.build);
+  FIELD(ProtocolVersion, worker.offer.protocol_version);
+  FIELD(Slots, worker.offer.slots);
+  FIELD(Prefetch, worker.offer.prefetch);
+  FIELD(MemoryBytes, worker.offer.memory_bytes);
+  FIELD(NumericClasses, worker.offer.numeric_classes);
+  FIELD(Models, worker.offer.models);
   FIELD(Draining, worker.draining);
   FIELD(JoinedWallMs, worker.joined_wall_ms);
   FIELD(FailuresInRow, worker.failures_in_row);
@@ -141,7 +141,7 @@ RUSHES_CODEC(Take, records::TakeRow, take) {
   if constexpr (Io::kReads) take.master_recipe_hash = hash_of(take.master_recipe);
 }
 
-RUSHES_CODEC(Shot, records::ShotRow, shot) {
+RUSHES_CODEC(ShotFacts, records::ShotRow, shot) {
   FIELD(Spec, shot.spec);
   FIELD(Batch, shot.batch);
   FIELD(By, shot.by);
@@ -196,14 +196,14 @@ RUSHES_CODEC(Failure, records::FailureRow, failure) {
   FIELD(WallMs, failure.wall_ms);
 }
 
-RUSHES_CODEC(Task, records::TaskRow, task) {
+RUSHES_CODEC(TaskFacts, records::TaskRow, task) {
   FIELD(Plan, task.plan);
   FIELD(Shot, task.shot);
   FIELD(State, task.state);
   FIELD(Attempt, task.attempt);
   FIELD(Failures, task.failures);
-  FIELD(Losses, task.losses);
-  if (is_held(task.state)) FIELD(Lease, task.lease);
+  FIELD(Losses, task.lost_attempts);
+  if (is_held(task.state)) FIELD(Lease, task.last_lease);
   FIELD(BadAttempts, task.bad_attempts);
   FIELD(ClosedReason, task.closed_reason);
   FIELD(AcceptedAttempt, task.accepted_attempt);

@@ -14,9 +14,9 @@ RUSHES_CODEC_DECLARED(UpgradeGraph, records::UpgradeGraph)
 RUSHES_CODEC_DECLARED(Version, records::Version)
 RUSHES_CODEC_DECLARED(Batch, records::BatchRow)
 RUSHES_CODEC_DECLARED(DeliveryDone, records::DeliveryDone)
-RUSHES_CODEC_DECLARED(Worker, records::WorkerState)
-RUSHES_CODEC_DECLARED(Shot, records::ShotRow)
-RUSHES_CODEC_DECLARED(Task, records::TaskRow)
+RUSHES_CODEC_DECLARED(WorkerFacts, records::WorkerState)
+RUSHES_CODEC_DECLARED(ShotFacts, records::ShotRow)
+RUSHES_CODEC_DECLARED(TaskFacts, records::TaskRow)
 
 // The cause as it was written; older builds wrote the reason only.
 RevokeCause cause_of(RevokeCause cause, const std::string& reason);

@@ -6,26 +6,26 @@
 
 namespace rushes::scheduler::policy {
 
-bool has_devices(const Worker& worker) {
-  return std::any_of(worker.numeric_classes.begin(), worker.numeric_classes.end(), is_gpu_class);
+bool has_devices(const WorkerOffer& offer) {
+  return std::any_of(offer.numeric_classes.begin(), offer.numeric_classes.end(), is_gpu_class);
 }
 
-Fit fit(const Worker& worker, const Needs& needs) {
+Fit fit(const WorkerOffer& offer, const Requirements& needs) {
   if (needs.model != Digest{} &&
-      std::none_of(worker.models.begin(), worker.models.end(),
-                   [&](const auto& offer) { return offer.digest == needs.model; })) {
+      std::none_of(offer.models.begin(), offer.models.end(),
+                   [&](const auto& model) { return model.digest == needs.model; })) {
     return Fit::kNoModel;
   }
-  if (!needs.numeric_class.empty() && std::find(worker.numeric_classes.begin(), worker.numeric_classes.end(),
-                                                needs.numeric_class) == worker.numeric_classes.end()) {
+  if (!needs.numeric_class.empty() && std::find(offer.numeric_classes.begin(), offer.numeric_classes.end(),
+                                                needs.numeric_class) == offer.numeric_classes.end()) {
     return Fit::kNoClass;
   }
-  if (worker.slots == 0 || needs.memory_bytes > largest_task(worker)) return Fit::kNoMemory;
+  if (offer.slots == 0 || needs.memory_bytes > largest_task(offer)) return Fit::kNoMemory;
   return Fit::kFits;
 }
 
-std::uint64_t largest_task(const Worker& worker) {
-  return has_devices(worker) ? worker.memory_bytes / std::max(1u, worker.slots) : worker.memory_bytes;
+std::uint64_t largest_task(const WorkerOffer& offer) {
+  return has_devices(offer) ? offer.memory_bytes / std::max(1u, offer.slots) : offer.memory_bytes;
 }
 
 std::uint64_t memory_taken(std::span<const std::uint64_t> held, std::uint32_t slots) {
@@ -34,19 +34,15 @@ std::uint64_t memory_taken(std::span<const std::uint64_t> held, std::uint32_t sl
   return bytes;
 }
 
-bool has_memory(const Worker& worker, std::uint64_t bytes) {
-  if (has_devices(worker)) return bytes <= largest_task(worker);
+bool has_memory(const WorkerOffer& offer, std::span<const std::uint64_t> held, std::uint64_t bytes) {
+  if (has_devices(offer)) return bytes <= largest_task(offer);
   // Of all attempts with this one, the largest: it replaces the smallest of them, or is none of them.
-  std::uint64_t taken = memory_taken(worker.held_memory, worker.slots);
-  if (worker.held_memory.size() >= worker.slots) {
-    const std::uint64_t smallest = worker.held_memory[worker.slots - 1];
+  std::uint64_t taken = memory_taken(held, offer.slots);
+  if (held.size() >= offer.slots) {
+    const std::uint64_t smallest = held[offer.slots - 1];
     taken -= std::min(smallest, bytes);
   }
-  return taken + bytes <= worker.memory_bytes;
-}
-
-bool takes_work(const Worker& worker) {
-  return worker.connected && !worker.draining && worker.quarantined_until_ms == 0;
+  return taken + bytes <= offer.memory_bytes;
 }
 
 }  // namespace rushes::scheduler::policy

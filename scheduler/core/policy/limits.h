@@ -7,20 +7,32 @@
 // Thread contract: pure functions.
 #pragma once
 
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
 #include <span>
 #include <string>
 
 #include "config/farm.h"
-#include "scheduler/core/state/state.h"
+#include "scheduler/plan/vocabulary.h"
 
 namespace rushes::scheduler::policy {
 
 bool claims(const config::SharedLimit& limit, Stage stage, std::span<const std::string> named);
 
-// How much of it is held by leases now.
-std::uint32_t held(const config::SharedLimit& limit, const State& state);
+// Leases that count against limits.
+struct HeldLimits {
+  std::array<std::uint32_t, kStages> by_stage{};
+  std::map<std::string, std::uint32_t, std::less<>> by_name;  // of shots that name the limit
+  bool operator==(const HeldLimits&) const = default;
+};
+
+// How much of a limit is held by leases now.
+std::uint32_t held(const config::SharedLimit& limit, const HeldLimits& leases);
 
 // The first limit that keeps such a task from being leased now; null: none.
-const config::SharedLimit* full_limit(const State& state, Stage stage, std::span<const std::string> named);
+const config::SharedLimit* full_limit(std::span<const config::SharedLimit> limits, const HeldLimits& leases,
+                                      Stage stage, std::span<const std::string> named);
 
 }  // namespace rushes::scheduler::policy

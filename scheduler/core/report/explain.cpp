@@ -59,23 +59,24 @@ struct Survey {
   const Reservation* kept = nullptr;  // the worker with room is kept for another task
 };
 
-Survey survey(const State& state, const Task& task, const Needs& needs, Now now) {
+Survey survey(const State& state, const Task& task, const Requirements& needs, Now now) {
   Survey found;
   const Outlook outlook = outlook_of(state, task);
   for (WorkerId id = 0; id < state.workers.size(); ++id) {
     const Worker& worker = state.workers[id];
     if (!worker.connected) continue;
     found.connected = true;
-    const policy::Fit fit = policy::fit(worker, needs);
+    const policy::Fit fit = policy::fit(worker.offer, needs);
     if (fit == policy::Fit::kNoModel) continue;
     found.model = true;
     if (fit == policy::Fit::kNoClass) continue;
     found.numeric_class = true;
-    if (found.largest == nullptr || policy::largest_task(worker) > policy::largest_task(*found.largest))
+    if (found.largest == nullptr ||
+        policy::largest_task(worker.offer) > policy::largest_task(found.largest->offer))
       found.largest = &worker;
     if (fit == policy::Fit::kNoMemory) continue;
     found.memory = true;
-    if (!policy::takes_work(worker)) continue;
+    if (!takes_work(worker)) continue;
     found.takes = true;
     if (!has_free_slot(worker)) continue;
     if (const Avoids why = avoids(state, task, worker, outlook); why != Avoids::kNot) {
@@ -104,7 +105,7 @@ std::string in_about(std::int64_t until_ms, Now now) {
 Explanation avoided(const State& state, const Task& task, const Survey& found) {
   const std::string& worker = found.avoided->name;
   if (found.why == Avoids::kClass) {
-    const std::uint32_t here = state.kinds[found.avoided->kind].numeric_class;
+    const std::uint32_t here = state.worker_classes[found.avoided->worker_class].numeric_class;
     return {Waiting::kCapacity, "worker " + worker + " has a slot, but numeric class " + state.classes[here] +
                                     " would have the shot done later than another one"};
   }
@@ -139,7 +140,7 @@ Explanation queued(const State& state, const Task& task) {
 }
 
 Explanation placement(const State& state, const Task& task, Now now) {
-  const Needs needs = needs_of(state, task);
+  const Requirements needs = needs_of(state, task);
   const Shot& shot = state.shots[task.shot];
   const Survey found = survey(state, task, needs, now);
   if (!found.connected) return {Waiting::kNoWorker, "no worker is connected"};
@@ -152,15 +153,16 @@ Explanation placement(const State& state, const Task& task, Now now) {
                                    ", which no connected worker with its model offers"};
   }
   if (!found.memory) {
-    const std::uint64_t most = policy::largest_task(*found.largest);
+    const std::uint64_t most = policy::largest_task(found.largest->offer);
     return {Waiting::kNoMemory, "needs " + mib(needs.memory_bytes) + ", " + mib(needs.memory_bytes - most) +
                                     " more than the largest worker that could run it has (" +
                                     found.largest->name + ": " + mib(most) + ")"};
   }
   if (!found.takes) return {Waiting::kHeldBack, "the workers that fit are draining or quarantined"};
-  if (const auto* limit = policy::full_limit(state, needs.stage, shot.spec.limits); limit != nullptr) {
+  if (const auto* limit = policy::full_limit(state.sharing.limits, state.held, needs.stage, shot.spec.limits);
+      limit != nullptr) {
     return {Waiting::kLimit, "the limit " + limit->name +
-                                 " is used up: " + std::to_string(policy::held(*limit, state)) + " of " +
+                                 " is used up: " + std::to_string(policy::held(*limit, state.held)) + " of " +
                                  std::to_string(limit->count) + " are held"};
   }
   if (found.room != nullptr) return {Waiting::kNext, "is leased with the next dispatch"};
@@ -176,9 +178,9 @@ Explanation placement(const State& state, const Task& task, Now now) {
   }
   if (found.crowded != nullptr) {
     const Worker& worker = *found.crowded;
-    const std::uint64_t taken = policy::memory_taken(worker.held_memory, worker.slots);
+    const std::uint64_t taken = policy::memory_taken(worker.held_memory, worker.offer.slots);
     return {Waiting::kCapacity, "needs " + mib(needs.memory_bytes) + "; worker " + worker.name +
-                                    " has a slot, but only " + mib(worker.memory_bytes - taken) +
+                                    " has a slot, but only " + mib(worker.offer.memory_bytes - taken) +
                                     " beside what it runs"};
   }
   if (found.unloaded) {

@@ -30,7 +30,7 @@ std::optional<double> Forecast::starts_in(const Task& task) {
 
 // Seconds until an attempt that is held ends.
 double Forecast::attempt_ends_in(const Task& task) const {
-  const std::int64_t since = task.lease.started_ms > 0 ? now_.boot_ms - task.lease.started_ms : 0;
+  const std::int64_t since = task.holding.started_ms > 0 ? now_.boot_ms - task.holding.started_ms : 0;
   const double elapsed = static_cast<double>(std::max<std::int64_t>(0, since)) / 1000;
   return std::max(0.0, static_cast<double>(task.cost) - elapsed);
 }
@@ -56,11 +56,11 @@ std::optional<double> Forecast::needs_in(const Task& task) {
 
 // Until the first worker that fits has a slot; none: no worker fits.
 std::optional<double> Forecast::slot_in(const Task& task) const {
-  const Needs needs = needs_of(state_, task);
+  const Requirements needs = needs_of(state_, task);
   std::optional<double> soonest;
   for (const Worker& worker : state_.workers) {
-    if (!policy::takes_work(worker) || policy::fit(worker, needs) != policy::Fit::kFits) continue;
-    if (has_free_slot(worker) && policy::has_memory(worker, needs.memory_bytes)) return 0;
+    if (!takes_work(worker) || !fits(worker, needs)) continue;
+    if (has_free_slot(worker) && has_memory(worker, needs.memory_bytes)) return 0;
     for (const TaskId held : worker.leases) {
       const double ends = attempt_ends_in(state_.task(held));
       if (!soonest || ends < *soonest) soonest = ends;

@@ -37,7 +37,7 @@ WindowProgress window_progress(const State& state, const Range& latents, std::ui
     progress.revision = std::max(progress.revision, task.plan.revision);
     if (is_held(task.state)) {
       progress.doing = task.progress.text;
-      progress.worker = state.workers[task.lease.worker].name;
+      progress.worker = state.workers[task.lease().worker].name;
     }
   }
   progress.fraction = work > 0 ? static_cast<float>(done_work / work) : 0;
@@ -212,7 +212,7 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   }
   // Work left, spread over the slots that are there; other shots' work is not counted.
   std::uint32_t slots = 0;
-  for (const Worker& worker : state.workers) slots += policy::takes_work(worker) ? worker.slots : 0;
+  for (const Worker& worker : state.workers) slots += takes_work(worker) ? worker.offer.slots : 0;
   if (sums.measured && slots > 0 && shot.started_wall_ms > 0)
     info.estimate_seconds = sums.remaining_seconds / slots;
   return info;
@@ -239,8 +239,8 @@ TaskInfo task_info(const State& state, const Task& task, Now now, Forecast& fore
   info.ahead = is_held(task.state) && task.missing > 0;
   info.attempts = task.attempt;
   info.failures = task.failures;
-  info.losses = task.losses;
-  const WorkerId worker = is_held(task.state) ? task.lease.worker : task.accepted_worker;
+  info.lost_attempts = task.lost_attempts;
+  const WorkerId worker = is_held(task.state) ? task.lease().worker : task.accepted_worker;
   if (worker < state.workers.size()) info.worker = state.workers[worker].name;
   info.fraction = fraction_of(task);
   info.doing = task.progress.text;
@@ -276,7 +276,7 @@ FarmInfo farm(const State& state) {
   info.workers = static_cast<std::uint32_t>(state.workers.size());
   for (const Worker& worker : state.workers) {
     info.connected += worker.connected ? 1 : 0;
-    info.slots += worker.connected ? worker.slots : 0;
+    info.slots += worker.connected ? worker.offer.slots : 0;
   }
   info.counters = state.counters;
   return info;
@@ -340,15 +340,15 @@ std::vector<WorkerInfo> workers(const State& state, Now) {
   for (const Worker& worker : state.workers) {
     WorkerInfo info;
     info.name = worker.name;
-    info.build = worker.build;
+    info.build = worker.offer.build;
     info.state = state_of(worker);
-    info.slots = worker.slots;
-    info.prefetch = worker.prefetch;
+    info.slots = worker.offer.slots;
+    info.prefetch = worker.offer.prefetch;
     info.held = static_cast<std::uint32_t>(worker.leases.size());
     for (const TaskId id : worker.leases) info.running += state.task(id).state == TaskState::kRunning ? 1 : 0;
-    info.memory_bytes = worker.memory_bytes;
-    info.numeric_classes = worker.numeric_classes;
-    for (const ModelOffer& model : worker.models) info.models.push_back(model.name);
+    info.memory_bytes = worker.offer.memory_bytes;
+    info.numeric_classes = worker.offer.numeric_classes;
+    for (const ModelOffer& model : worker.offer.models) info.models.push_back(model.name);
     info.tasks = worker.leases;
     info.accepted = worker.accepted;
     info.failed = worker.failed;

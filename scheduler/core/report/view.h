@@ -109,7 +109,7 @@ struct TaskInfo {
   std::string waiting_for;  // the kind of that reason in a word (explain.h); empty: it does not wait
   std::optional<double> starts_in_seconds;  // about
   bool ahead = false;                       // it runs ahead of its checkpoint's verdict
-  std::uint32_t attempts = 0, failures = 0, losses = 0;
+  std::uint32_t attempts = 0, failures = 0, lost_attempts = 0;
   std::string worker;  // who has it, or whose result was accepted
   float fraction = 0;
   std::string doing;

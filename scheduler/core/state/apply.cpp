@@ -127,9 +127,8 @@ void apply_one(State& state, const record::Leased& r) {
   lease.id = r.ref.lease;
   lease.worker = r.worker;
   lease.wall_ms = r.wall_ms;
-  lease.expires_ms = r.expires_ms;
   index::set_state(state, task, TaskState::kLeased);
-  index::take_lease(state, task, lease);
+  index::take_lease(state, task, lease, r.expires_ms);
   index::charge(state, task, r.charge);
   task.progress = {};
   if (shot.started_wall_ms == 0) {
@@ -143,13 +142,13 @@ void apply_one(State& state, const record::Leased& r) {
 void apply_one(State& state, const record::Started& r) {
   Task& task = state.tasks[r.ref.task - 1];
   index::set_state(state, task, TaskState::kRunning);
-  task.lease.started_wall_ms = r.wall_ms;
-  task.lease.loads = r.loads;
-  task.lease.started_ms = r.counted_from_ms;
+  task.last_lease.started_wall_ms = r.wall_ms;
+  task.holding.loads = r.loads;
+  task.holding.started_ms = r.counted_from_ms;
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
   task.progress.changed_ms = r.now_ms;
   if (needs_model(task.plan)) {
-    state.workers[task.lease.worker].model_loaded = state.shots[task.shot].spec.recipe.model_digest;
+    state.workers[task.lease().worker].model_loaded = state.shots[task.shot].spec.recipe.model_digest;
   }
 }
 
@@ -162,7 +161,7 @@ void apply_one(State& state, const record::ResultAccepted& r) {
   Task& task = state.tasks[r.ref.task - 1];
   Worker& worker = state.workers[r.worker];
   index::settle(state, task, policy::charged_seconds(r.result.wall_seconds));
-  const bool loaded = task.lease.loads;
+  const bool loaded = task.holding.loads;
   index::drop_lease(state, task);
   task.result = r.result;
   task.accepted_attempt = r.ref.attempt;
@@ -200,7 +199,7 @@ void apply_one(State& state, const record::AttemptEnded& r) {
     index::mark_changed(state, worker);
     ++worker.failed;
   } else if (r.end != AttemptEnd::kStopped) {
-    ++task.losses;
+    ++task.lost_attempts;
   }
   if (r.then == TaskState::kReady && r.retry_at_ms > 0) index::hold_back(state, task, r.retry_at_ms);
   if (r.then != TaskState::kReady) {
@@ -217,11 +216,11 @@ void apply_one(State& state, const record::AttemptEnded& r) {
 
 void apply_one(State& state, const record::RevokeAsked& r) {
   Task& task = state.tasks[r.ref.task - 1];
-  task.lease.revoking = true;
-  task.lease.then = r.then;
-  task.lease.revoke_cause = r.cause;
-  task.lease.revoke_reason = r.reason;
-  if (r.cause == RevokeCause::kStraggler) task.slow_on = task.lease.worker;
+  task.last_lease.revoking = true;
+  task.last_lease.then = r.then;
+  task.last_lease.revoke_cause = r.cause;
+  task.last_lease.revoke_reason = r.reason;
+  if (r.cause == RevokeCause::kStraggler) task.slow_on = task.lease().worker;
   index::mark_changed(state, task);
 }
 
@@ -237,7 +236,7 @@ void apply_one(State& state, const record::TaskClosed& r) {
 void apply_one(State& state, const record::TaskReopened& r) {
   Task& task = state.tasks[r.task - 1];
   task.failures = 0;
-  task.losses = 0;
+  task.lost_attempts = 0;
   task.closed_reason.clear();
   task.finished_wall_ms = 0;
   index::set_state(state, task, task.missing == 0 ? TaskState::kReady : TaskState::kPending);
@@ -327,34 +326,26 @@ void apply_one(State& state, const record::Delivered& r) {
 
 // ---- workers and the farm
 
-void copy_offer(Worker& worker, const Worker& row) {
-  worker.name = row.name;
-  worker.build = row.build;
-  worker.protocol_version = row.protocol_version;
-  worker.slots = row.slots * (mutated(Mutation::kCountSlotTwice) ? 2 : 1);
-  worker.prefetch = row.prefetch;
-  worker.memory_bytes = row.memory_bytes;
-  worker.numeric_classes = row.numeric_classes;
-  worker.models = row.models;
-  worker.draining = row.draining;
-  worker.joined_wall_ms = row.joined_wall_ms;
-  worker.failures_in_row = row.failures_in_row;
+void set_facts(Worker& worker, const WorkerFacts& facts) {
+  static_cast<WorkerFacts&>(worker) = facts;
+  if (mutated(Mutation::kCountSlotTwice)) worker.offer.slots *= 2;
 }
 
 void apply_one(State& state, const record::WorkerJoined& r) {
   if (r.worker == state.workers.size()) state.workers.emplace_back();
   Worker& worker = state.workers[r.worker];
   index::uncount_slots(state, worker);
-  copy_offer(worker, r.row);
+  set_facts(worker, r.row);
   index::count_slots(state, worker);
-  index::set_kind(state, worker);
+  index::set_worker_class(state, worker);
   worker.connected = true;
   worker.seen_ms = r.now_ms;
   worker.seen_wall_ms = r.wall_ms;
   worker.quarantined_until_ms = 0;
   state.worker_index[worker.name] = r.worker;
   index::refresh_hungry(state, r.worker);
-  note(state, r.wall_ms, "worker.joined", "", 0, 0, worker.name, std::to_string(worker.slots) + " slots");
+  note(state, r.wall_ms, "worker.joined", "", 0, 0, worker.name,
+       std::to_string(worker.offer.slots) + " slots");
 }
 
 void apply_one(State& state, const record::WorkerDraining& r) {
@@ -384,7 +375,7 @@ void apply_one(State& state, const record::Recovered& r) {
     worker.quarantined_until_ms = 0;
     for (const TaskId task : worker.leases) {
       if (!mutated(Mutation::kForgetRenewal)) index::renew_lease(state, state.tasks[task - 1], r.expires_ms);
-      state.tasks[task - 1].lease.started_ms =
+      state.tasks[task - 1].holding.started_ms =
           r.expires_ms;  // not measured across a restart: no straggler yet
     }
     index::refresh_hungry(state, id);
@@ -412,15 +403,14 @@ void apply_one(State& state, const record::BatchRow& r) {
 
 void apply_one(State& state, const record::WorkerRow& r) {
   Worker& worker = state.workers.emplace_back();
-  copy_offer(worker, r.row);
-  index::set_kind(state, worker);
+  set_facts(worker, r.row);
+  index::set_worker_class(state, worker);
   state.worker_index[worker.name] = r.worker;
 }
 
 void apply_one(State& state, const record::ShotRow& r) {
-  Shot& shot = state.shots.emplace_back(r.row);
-  shot.tasks.clear();  // every task row adds itself
-  shot.changed = false;
+  Shot& shot = state.shots.emplace_back();
+  static_cast<ShotFacts&>(shot) = r.row;
   shot.show = index::show_of(state, shot.spec.show);
   state.shot_index[shot.key] = r.shot;
   index::add_shot(state, r.shot);
@@ -430,25 +420,16 @@ void apply_one(State& state, const record::ShotRow& r) {
 void apply_one(State& state, const record::TaskRow& r) {
   index::add_task(state, r.row.shot, r.row.plan, r.row.planned_wall_ms);
   Task& task = state.tasks.back();
-  task.attempt = r.row.attempt;
-  task.failures = r.row.failures;
-  task.losses = r.row.losses;
-  task.bad_attempts = r.row.bad_attempts;
-  task.closed_reason = r.row.closed_reason;
-  task.accepted_attempt = r.row.accepted_attempt;
-  task.accepted_lease = r.row.accepted_lease;
-  task.accepted_worker = r.row.accepted_worker;
-  task.slow_on = r.row.slow_on;
-  task.result = r.row.result;
-  task.started_wall_ms = r.row.started_wall_ms;
-  task.finished_wall_ms = r.row.finished_wall_ms;
+  static_cast<TaskFacts&>(task) = r.row;
+  task.state = TaskState::kPending;
+  task.last_lease = {};
   const bool held = is_held(r.row.state) && !mutated(Mutation::kLoseLeaseOnRestart);
   const TaskState as = is_held(r.row.state) && !held ? TaskState::kReady : r.row.state;
   if (as != TaskState::kPending)
     index::set_state(state, task, as);
   else
     index::refresh_ready(state, task);
-  if (held) index::take_lease(state, task, r.row.lease);
+  if (held) index::take_lease(state, task, r.row.lease(), 0);
   if (r.row.state == TaskState::kSucceeded) charge_show(state, task);
 }
 
@@ -516,7 +497,7 @@ void apply_one(State& state, const record::Ticked& r) {
     worker.seen_ms = std::min(worker.seen_ms + r.pause_ms, r.now_ms);
     for (const TaskId id : worker.leases) {
       Task& task = state.tasks[id - 1];
-      index::renew_lease(state, task, std::min(task.lease.expires_ms + r.pause_ms, r.latest_ms));
+      index::renew_lease(state, task, std::min(task.holding.expires_ms + r.pause_ms, r.latest_ms));
     }
   }
 }

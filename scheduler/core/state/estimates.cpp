@@ -52,14 +52,14 @@ double expected(const State& state, const Shot& shot, const StageWork& work, std
 }
 
 double elapsed_seconds(const Task& task, std::int64_t now_ms) {
-  if (task.state != TaskState::kRunning || task.lease.started_ms == 0) return 0;
-  return std::max(0.0, static_cast<double>(now_ms - task.lease.started_ms) / 1000);
+  if (task.state != TaskState::kRunning || task.holding.started_ms == 0) return 0;
+  return std::max(0.0, static_cast<double>(now_ms - task.holding.started_ms) / 1000);
 }
 
 std::int64_t expected_end_ms(const State& state, const Task& task, std::int64_t now_ms) {
   const policy::Expected time = expected(state, task);
   const std::int64_t begin =
-      task.state == TaskState::kRunning && task.lease.started_ms > 0 ? task.lease.started_ms : now_ms;
+      task.state == TaskState::kRunning && task.holding.started_ms > 0 ? task.holding.started_ms : now_ms;
   const auto end = begin + static_cast<std::int64_t>(std::min(time.late(), 1e9) * 1000);
   return std::max(end, now_ms + 1);  // one that is late ends soon, as far as anybody knows
 }

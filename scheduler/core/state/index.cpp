@@ -22,14 +22,14 @@ bool needs_model(const PlannedTask& plan) {
   }
 }
 
-Needs needs_of(const State& state, const Task& task) {
+Requirements needs_of(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
-  Needs needs;
+  Requirements needs;
   if (needs_model(task.plan)) needs.model = shot.spec.recipe.model_digest;
   needs.numeric_class = shot.numeric_class;
   needs.memory_bytes = task.plan.memory_bytes;
   needs.stage = task.plan.stage;
-  needs.claims = shot.claims;
+  needs.limit_set = shot.limit_set;
   needs.ahead = may_run_ahead(task);
   return needs;
 }
@@ -53,8 +53,8 @@ void count_lease(State& state, const Task& task, int by) {
   const Shot& shot = state.shots[task.shot];
   const auto more = static_cast<std::uint32_t>(by);  // wraps for -1
   state.shows[shot.show].leased += more;
-  state.held_by_stage[static_cast<int>(task.plan.stage)] += more;
-  for (const std::string& limit : shot.spec.limits) state.held_by_name[limit] += more;
+  state.held.by_stage[static_cast<int>(task.plan.stage)] += more;
+  for (const std::string& limit : shot.spec.limits) state.held.by_name[limit] += more;
   if (by < 0) state.dispatch_due = true;  // a limit may be free for others
 }
 
@@ -66,24 +66,24 @@ Show& show_of_task(State& state, TaskId id) {
 void count_slot(State& state, TaskId id, bool has_slot) {
   Task& task = state.tasks[id - 1];
   if (has_slot) {
-    task.lease.slot_of = state.shots[task.shot].flow;
-    ++state.flows[task.lease.slot_of].slots;
+    task.holding.slot_of = state.shots[task.shot].flow;
+    ++state.flows[task.holding.slot_of].slots;
     ++show_of_task(state, id).slots;
   } else {
-    task.lease.behind = bucket_of(state, state.shots[task.shot].flow, needs_of(state, task));
-    ++state.behind[task.lease.behind];
+    task.holding.queued_in = bucket_of(state, state.shots[task.shot].flow, needs_of(state, task));
+    ++state.behind[task.holding.queued_in];
   }
 }
 
 void uncount_slot(State& state, TaskId id) {
   Task& task = state.tasks[id - 1];
-  if (task.lease.behind == kNoIndex) {
-    --state.flows[task.lease.slot_of].slots;
+  if (task.holding.queued_in == kNoIndex) {
+    --state.flows[task.holding.slot_of].slots;
     --show_of_task(state, id).slots;
   } else {
-    const auto found = state.behind.find(task.lease.behind);
+    const auto found = state.behind.find(task.holding.queued_in);
     if (--found->second == 0) state.behind.erase(found);
-    task.lease.behind = kNoIndex;
+    task.holding.queued_in = kNoIndex;
   }
 }
 
@@ -97,11 +97,11 @@ void remove_memory(Worker& worker, std::uint64_t bytes) {
   held.erase(std::lower_bound(held.begin(), held.end(), bytes, std::greater<>()));
 }
 
-// In the sums of the farm and of its kind.
+// In the sums of the farm and of its class.
 void count_offer(State& state, Worker& worker, std::uint32_t slots) {
   const std::uint32_t more = slots - worker.counted_slots;  // wraps where it is less
   state.slots += more;
-  state.kinds[worker.kind].slots += more;
+  state.worker_classes[worker.worker_class].slots += more;
   worker.counted_slots = slots;
 }
 
@@ -177,15 +177,16 @@ void recount_unplanned(State& state, Shot& shot) {
   count_unplanned_cost(state, shot);
 }
 
-void take_lease(State& state, Task& task, const Lease& lease) {
-  task.lease = lease;
+void take_lease(State& state, Task& task, const Lease& lease, std::int64_t expires_ms) {
+  task.last_lease = lease;
+  task.holding.expires_ms = expires_ms;
   Worker& worker = state.workers[lease.worker];
   auto place = worker.leases.end();  // not the end where a snapshot's rows come in the order of the tasks
-  while (place != worker.leases.begin() && state.tasks[*(place - 1) - 1].lease.id > lease.id) --place;
-  const bool has_slot = place - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.slots);
-  if (has_slot && worker.leases.size() >= worker.slots) {
-    uncount_slot(state, worker.leases[worker.slots - 1]);
-    count_slot(state, worker.leases[worker.slots - 1], false);
+  while (place != worker.leases.begin() && state.tasks[*(place - 1) - 1].lease().id > lease.id) --place;
+  const bool has_slot = place - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.offer.slots);
+  if (has_slot && worker.leases.size() >= worker.offer.slots) {
+    uncount_slot(state, worker.leases[worker.offer.slots - 1]);
+    count_slot(state, worker.leases[worker.offer.slots - 1], false);
   }
   count_slot(state, task.plan.id, has_slot);
   worker.leases.insert(place, task.plan.id);
@@ -196,34 +197,35 @@ void take_lease(State& state, Task& task, const Lease& lease) {
   }
   count_lease(state, task, 1);
   if (task.missing > 0) state.running_ahead.insert(task.plan.id);
-  state.expiries.insert({lease.expires_ms, task.plan.id});
+  state.expiries.insert({expires_ms, task.plan.id});
   state.next_lease = std::max(state.next_lease, lease.id + 1);
   refresh_hungry(state, lease.worker);
 }
 
 void renew_lease(State& state, Task& task, std::int64_t expires_ms) {
-  state.expiries.erase({task.lease.expires_ms, task.plan.id});
-  task.lease.expires_ms = expires_ms;
+  state.expiries.erase({task.holding.expires_ms, task.plan.id});
+  task.holding.expires_ms = expires_ms;
   state.expiries.insert({expires_ms, task.plan.id});
 }
 
 void drop_lease(State& state, Task& task) {
-  const WorkerId id = task.lease.worker;
+  const WorkerId id = task.lease().worker;
   Worker& worker = state.workers[id];
   const auto mine = std::find(worker.leases.begin(), worker.leases.end(), task.plan.id);
   uncount_slot(state, task.plan.id);
-  if (mine - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.slots) &&
-      worker.leases.size() > worker.slots) {
-    uncount_slot(state, worker.leases[worker.slots]);
-    count_slot(state, worker.leases[worker.slots], true);
+  if (mine - worker.leases.begin() < static_cast<std::ptrdiff_t>(worker.offer.slots) &&
+      worker.leases.size() > worker.offer.slots) {
+    uncount_slot(state, worker.leases[worker.offer.slots]);
+    count_slot(state, worker.leases[worker.offer.slots], true);
   }
   worker.leases.erase(mine);
   remove_memory(worker, task.plan.memory_bytes);
   count_lease(state, task, -1);
-  count_held(state, task, -task.lease.charge.seconds);
+  count_held(state, task, -task.holding.charge.seconds);
   state.running_ahead.erase(task.plan.id);
-  state.expiries.erase({task.lease.expires_ms, task.plan.id});
-  task.lease = {};
+  state.expiries.erase({task.holding.expires_ms, task.plan.id});
+  task.last_lease = {};
+  task.holding = {};
   task.progress = {};
   refresh_hungry(state, id);
 }
@@ -251,29 +253,29 @@ void mark_changed(State& state, Worker& worker) {
 
 void refresh_hungry(State& state, WorkerId id) {
   Worker& worker = state.workers[id];
-  const bool takes = policy::takes_work(worker);
-  const bool hungry = takes && worker.leases.size() < worker.slots + worker.prefetch;
+  const bool takes = takes_work(worker);
+  const bool hungry = takes && worker.leases.size() < worker.offer.slots + worker.offer.prefetch;
   state.dispatch_due = true;  // also when it takes nothing more: what it would have taken is for others now
   if (hungry)
     state.hungry.insert(id);
   else
     state.hungry.erase(id);
-  if (takes && worker.leases.size() < worker.slots)
+  if (takes && worker.leases.size() < worker.offer.slots)
     state.idle.insert(id);
   else
     state.idle.erase(id);
-  if (worker.leases.size() > worker.slots)
+  if (worker.leases.size() > worker.offer.slots)
     state.stacked.insert(id);
   else
     state.stacked.erase(id);
   uncount_model(state, worker);
   count_model(state, worker);
-  count_offer(state, worker, worker.connected ? worker.slots : 0);
+  count_offer(state, worker, worker.connected ? worker.offer.slots : 0);
 }
 
 void count_slots(State& state, const Worker& worker) {
   for (std::size_t i = 0; i < worker.leases.size(); ++i)
-    count_slot(state, worker.leases[i], i < worker.slots);
+    count_slot(state, worker.leases[i], i < worker.offer.slots);
 }
 
 void uncount_slots(State& state, Worker& worker) {
@@ -281,19 +283,17 @@ void uncount_slots(State& state, Worker& worker) {
   for (const TaskId id : worker.leases) uncount_slot(state, id);
 }
 
-void set_kind(State& state, Worker& worker) {
-  std::string offer = std::to_string(worker.slots) + "," + std::to_string(worker.memory_bytes);
-  for (const std::string& name : worker.numeric_classes) offer += "," + name;
-  for (const ModelOffer& model : worker.models) offer += "," + storage::to_hex(model.digest);
-  if (worker.kind != kNoIndex) count_offer(state, worker, 0);
-  const auto [found, is_new] =
-      state.worker_kinds.try_emplace(offer, static_cast<std::uint32_t>(state.kinds.size()));
-  worker.kind = found->second;
+void set_worker_class(State& state, Worker& worker) {
+  if (worker.worker_class != kNoIndex) count_offer(state, worker, 0);
+  const auto [found, is_new] = state.worker_class_index.try_emplace(
+      worker.offer, static_cast<std::uint32_t>(state.worker_classes.size()));
+  worker.worker_class = found->second;
   if (!is_new) return;
-  const std::string& first = worker.numeric_classes.empty() ? std::string() : worker.numeric_classes.front();
-  state.kinds.push_back({worker, class_of(state, first), 0});
+  const auto& classes = worker.offer.numeric_classes;
+  state.worker_classes.push_back(
+      {worker.offer, class_of(state, classes.empty() ? std::string() : classes.front()), 0});
   for (Bucket& bucket : state.buckets)
-    bucket.fits.push_back(policy::fit(worker, bucket.needs) == policy::Fit::kFits);
+    bucket.fits.push_back(policy::fit(worker.offer, bucket.needs) == policy::Fit::kFits);
 }
 
 }  // namespace index

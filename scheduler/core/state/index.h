@@ -25,7 +25,7 @@ void release_dependents(State& state, const Task& task);
 // Shot::unplanned and the farm's sum, after a take was planned or the shot was cancelled.
 void recount_unplanned(State& state, Shot& shot);
 
-void take_lease(State& state, Task& task, const Lease& lease);
+void take_lease(State& state, Task& task, const Lease& lease, std::int64_t expires_ms);
 void renew_lease(State& state, Task& task, std::int64_t expires_ms);
 void drop_lease(State& state, Task& task);                        // before the task's state changes
 void hold_back(State& state, Task& task, std::int64_t until_ms);  // 0: no longer
@@ -38,14 +38,14 @@ void mark_changed(State& state, Worker& worker);
 void refresh_hungry(State& state, WorkerId worker);
 void count_slots(State& state, const Worker& worker);  // of its leases; before and after its offer changes
 void uncount_slots(State& state, Worker& worker);
-void set_kind(State& state, Worker& worker);  // after its offer changed
+void set_worker_class(State& state, Worker& worker);  // after its offer changed
 
 }  // namespace rushes::scheduler::index
 
 namespace rushes::scheduler {
 
 // What a worker must offer for the task.
-Needs needs_of(const State& state, const Task& task);
+Requirements needs_of(const State& state, const Task& task);
 // Tasks of takes that have no version yet; none of a cancelled shot.
 std::uint64_t unplanned_tasks(const Shot& shot);
 // Stages that load weights.

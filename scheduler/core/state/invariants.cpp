@@ -77,13 +77,13 @@ class Checker {
 
   void check_lease(const Task& task) {
     ++leases_;
-    require(task.lease.worker < state_.workers.size(), 3, name(task) + " is held by nobody");
-    require(task.lease.id < state_.next_lease, 3, name(task) + " has a lease of the future");
-    require(lease_ids_.insert(task.lease.id).second, 3, name(task) + " shares its lease");
-    require(state_.expiries.contains({task.lease.expires_ms, task.plan.id}), 3,
+    require(task.lease().worker < state_.workers.size(), 3, name(task) + " is held by nobody");
+    require(task.lease().id < state_.next_lease, 3, name(task) + " has a lease of the future");
+    require(lease_ids_.insert(task.lease().id).second, 3, name(task) + " shares its lease");
+    require(state_.expiries.contains({task.holding.expires_ms, task.plan.id}), 3,
             name(task) + " lease never expires");
-    if (task.lease.worker >= state_.workers.size()) return;
-    const Worker& worker = state_.workers[task.lease.worker];
+    if (task.lease().worker >= state_.workers.size()) return;
+    const Worker& worker = state_.workers[task.lease().worker];
     require(std::count(worker.leases.begin(), worker.leases.end(), task.plan.id) == 1, 3,
             name(task) + " is not among the leases of " + worker.name);
   }
@@ -93,33 +93,37 @@ class Checker {
     std::vector<std::uint64_t> memory;
     for (std::size_t i = 0; i < worker.leases.size(); ++i) {
       const Task& task = state_.task(worker.leases[i]);
-      if (i < worker.slots) ++slots_[state_.shots[task.shot].show];
-      if (task.lease.behind != kNoIndex) ++behind_[task.lease.behind];
-      require((task.lease.behind == kNoIndex) == (i < worker.slots), 6, name(task) + " waits behind others");
+      if (i < worker.offer.slots) ++slots_[state_.shots[task.shot].show];
+      if (task.holding.queued_in != kNoIndex) ++behind_[task.holding.queued_in];
+      require((task.holding.queued_in == kNoIndex) == (i < worker.offer.slots), 6,
+              name(task) + " waits behind others");
     }
     std::uint64_t older = 0;
     for (const TaskId task_id : worker.leases) {
       const Task& task = state_.task(task_id);
-      require(is_held(task.state) && task.lease.worker == id, 3, worker.name + " holds " + name(task));
-      require(task.lease.id > older, 6, worker.name + " holds " + name(task) + " out of its turn");
-      older = task.lease.id;
+      require(is_held(task.state) && task.lease().worker == id, 3, worker.name + " holds " + name(task));
+      require(task.lease().id > older, 6, worker.name + " holds " + name(task) + " out of its turn");
+      older = task.lease().id;
       memory.push_back(task.plan.memory_bytes);
-      require(task.plan.memory_bytes <= policy::largest_task(worker) || !worker.connected, 4,
+      require(task.plan.memory_bytes <= policy::largest_task(worker.offer) || !worker.connected, 4,
               worker.name + " has not the memory for " + name(task));
     }
     std::sort(memory.begin(), memory.end(), std::greater<>());
     require(memory == worker.held_memory, 6, worker.name + " memory index");
-    const bool devices = policy::largest_task(worker) < worker.memory_bytes;
-    require(devices || policy::memory_taken(memory, worker.slots) <= worker.memory_bytes || !worker.connected,
+    const bool devices = policy::largest_task(worker.offer) < worker.offer.memory_bytes;
+    require(devices || policy::memory_taken(memory, worker.offer.slots) <= worker.offer.memory_bytes ||
+                !worker.connected,
             4, worker.name + " has too much memory reserved");
-    require(state_.stacked.contains(id) == (worker.leases.size() > worker.slots), 6,
+    require(state_.stacked.contains(id) == (worker.leases.size() > worker.offer.slots), 6,
             worker.name + " stacked index");
-    const bool hungry = policy::takes_work(worker) && worker.leases.size() < worker.slots + worker.prefetch;
+    const bool hungry =
+        takes_work(worker) && worker.leases.size() < worker.offer.slots + worker.offer.prefetch;
     require(hungry == state_.hungry.contains(id), 6, worker.name + " hungry index");
-    require(state_.idle.contains(id) == (hungry && worker.leases.size() < worker.slots), 6,
+    require(state_.idle.contains(id) == (hungry && worker.leases.size() < worker.offer.slots), 6,
             worker.name + " idle index");
-    require(worker.leases.size() <= worker.slots + worker.prefetch || !worker.connected || hungry == false, 4,
-            worker.name + " holds more than it offered");
+    require(worker.leases.size() <= worker.offer.slots + worker.offer.prefetch || !worker.connected ||
+                hungry == false,
+            4, worker.name + " holds more than it offered");
   }
 
   void check(const Shot& shot) {
@@ -136,13 +140,13 @@ class Checker {
       const bool unwanted =
           shot.state == ShotState::kCancelled ||
           (task.plan.take > 0 && shot.takes[task.plan.take - 1].state == TakeState::kDropped);
-      const bool ending = is_held(task.state) && task.lease.revoking;
+      const bool ending = is_held(task.state) && task.lease().revoking;
       require(!unwanted || is_final(task.state) || ending, 5,
               name(task) + " of a dropped take or cancelled shot");
     }
     for (const TaskId id : shot.tasks) {
       const Task& task = state_.task(id);
-      const bool open = !is_final(task.state) && !(is_held(task.state) && task.lease.revoking);
+      const bool open = !is_final(task.state) && !(is_held(task.state) && task.lease().revoking);
       require(shot.state != ShotState::kDelivered || !open, 6,
               shot.key + " is delivered with an open " + to_string(task.plan.stage) + " " + name(task));
     }
@@ -188,11 +192,11 @@ class Checker {
       ++by_stage[static_cast<int>(task.plan.stage)];
       for (const std::string& limit : state_.shots[task.shot].spec.limits) ++by_name[limit];
     }
-    require(by_stage == state_.held_by_stage, 6, "leases by stage");
-    for (const auto& [limit, count] : state_.held_by_name)
+    require(by_stage == state_.held.by_stage, 6, "leases by stage");
+    for (const auto& [limit, count] : state_.held.by_name)
       require(count == by_name[limit], 6, "limit " + limit);
     for (const config::SharedLimit& limit : state_.sharing.limits) {
-      require(policy::held(limit, state_) <= static_cast<std::uint32_t>(limit.count), 4,
+      require(policy::held(limit, state_.held) <= static_cast<std::uint32_t>(limit.count), 4,
               "more than " + std::to_string(limit.count) + " tasks hold the limit " + limit.name);
     }
   }

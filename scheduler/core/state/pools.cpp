@@ -57,23 +57,23 @@ void count_held(State& state, const Task& task, double seconds) {
 }
 
 void count_model(State& state, Worker& worker) {
-  worker.counted_loaded = worker.model_given != Digest{} && policy::takes_work(worker);
-  worker.counted_idle = worker.counted_loaded && worker.leases.size() < worker.slots;
+  worker.counted_loaded = worker.model_given != Digest{} && takes_work(worker);
+  worker.counted_idle = worker.counted_loaded && worker.leases.size() < worker.offer.slots;
   if (!worker.counted_loaded) return;
   LoadedModel& model = state.models[worker.model_given];
-  if (model.slots.size() < state.kinds.size()) {
-    model.slots.resize(state.kinds.size());
-    model.idle.resize(state.kinds.size());
+  if (model.slots.size() < state.worker_classes.size()) {
+    model.slots.resize(state.worker_classes.size());
+    model.idle.resize(state.worker_classes.size());
   }
-  model.slots[worker.kind] += worker.slots;
-  model.idle[worker.kind] += worker.counted_idle ? 1 : 0;
+  model.slots[worker.worker_class] += worker.offer.slots;
+  model.idle[worker.worker_class] += worker.counted_idle ? 1 : 0;
 }
 
 void uncount_model(State& state, Worker& worker) {
   if (!worker.counted_loaded) return;
   LoadedModel& model = state.models[worker.model_given];
-  model.slots[worker.kind] -= worker.slots;
-  model.idle[worker.kind] -= worker.counted_idle ? 1 : 0;
+  model.slots[worker.worker_class] -= worker.offer.slots;
+  model.idle[worker.worker_class] -= worker.counted_idle ? 1 : 0;
   worker.counted_loaded = worker.counted_idle = false;
 }
 

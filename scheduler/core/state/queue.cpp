@@ -40,7 +40,7 @@ void unlist(State& state, std::uint32_t index) {
 
 void enter(State& state, Task& task) {
   const Shot& shot = state.shots[task.shot];
-  Needs needs = needs_of(state, task);
+  Requirements needs = needs_of(state, task);
   task.bucket = bucket_of(state, shot.flow, needs);
   Bucket& bucket = state.buckets[task.bucket];
   if (bucket.lanes.empty()) list(state, task.bucket);
@@ -148,7 +148,7 @@ void raise_path(State& state, Task& task, float behind) {
 
 }  // namespace
 
-std::uint32_t bucket_of(State& state, FlowId flow, const Needs& needs) {
+std::uint32_t bucket_of(State& state, FlowId flow, const Requirements& needs) {
   const auto [found, is_new] =
       state.bucket_index.try_emplace({flow, needs}, static_cast<std::uint32_t>(state.buckets.size()));
   if (is_new) {
@@ -157,8 +157,8 @@ std::uint32_t bucket_of(State& state, FlowId flow, const Needs& needs) {
     bucket.needs = needs;
     if (needs.model != Digest{})
       bucket.pool = pool_of(state, needs.model, class_of(state, needs.numeric_class));
-    for (const Kind& kind : state.kinds)
-      bucket.fits.push_back(policy::fit(kind.offer, needs) == policy::Fit::kFits);
+    for (const WorkerClass& each : state.worker_classes)
+      bucket.fits.push_back(policy::fit(each.offer, needs) == policy::Fit::kFits);
   }
   return found->second;
 }
@@ -196,9 +196,9 @@ void add_shot(State& state, ShotId id) {
   shot.pool = kNoIndex;
   set_pool(state, shot);
   recount_unplanned(state, shot);
-  const auto known = std::find(state.claims.begin(), state.claims.end(), shot.spec.limits);
-  shot.claims = static_cast<std::uint32_t>(known - state.claims.begin());
-  if (known == state.claims.end()) state.claims.push_back(shot.spec.limits);
+  const auto known = std::find(state.limit_sets.begin(), state.limit_sets.end(), shot.spec.limits);
+  shot.limit_set = static_cast<std::uint32_t>(known - state.limit_sets.begin());
+  if (known == state.limit_sets.end()) state.limit_sets.push_back(shot.spec.limits);
   set_urgent(state, id, false);
   watch_deadline(state, id);
 }
@@ -302,16 +302,16 @@ void charge(State& state, Task& task, const Charge& charge) {
   show.clock = std::max(show.clock, flow.pass);
   show.pass += charge.seconds * charge.show_rate;
   flow.pass += charge.seconds * charge.flow_rate;
-  task.lease.flow = shot.flow;
-  task.lease.charge = charge;
+  task.holding.flow = shot.flow;
+  task.holding.charge = charge;
   count_held(state, task, charge.seconds);
 }
 
 void settle(State& state, const Task& task, double seconds) {
-  if (task.lease.flow == kNoIndex) return;  // leased before this scheduler started
-  const Charge& charged = task.lease.charge;
+  if (task.holding.flow == kNoIndex) return;  // leased before this scheduler started
+  const Charge& charged = task.holding.charge;
   const double more = seconds - charged.seconds;
-  Flow& flow = state.flows[task.lease.flow];
+  Flow& flow = state.flows[task.holding.flow];
   state.shows[flow.show].pass += more * charged.show_rate;
   flow.pass += more * charged.flow_rate;
 }

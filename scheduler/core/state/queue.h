@@ -14,7 +14,7 @@ ShowId show_of(State& state, const std::string& name);  // makes it when it is n
 void configure(State& state, const Sharing& sharing);
 
 // Where tasks of a flow with these needs wait; makes it when it is new.
-std::uint32_t bucket_of(State& state, FlowId flow, const Needs& needs);
+std::uint32_t bucket_of(State& state, FlowId flow, const Requirements& needs);
 
 // A new shot: its flow and claims.
 void add_shot(State& state, ShotId shot);

@@ -185,7 +185,7 @@ struct Delivered {
 struct WorkerJoined {
   static constexpr bool kDurable = true;
   WorkerId worker = 0;
-  Worker row;
+  WorkerFacts row;
   std::int64_t now_ms = 0, wall_ms = 0;
 };  // new or changed
 struct WorkerDraining {
@@ -227,16 +227,16 @@ struct BatchRow {
 struct ShotRow {
   static constexpr bool kDurable = true;
   ShotId shot = 0;
-  Shot row;
+  ShotFacts row;
 };
 struct TaskRow {
   static constexpr bool kDurable = true;
-  Task row;
+  TaskFacts row;
 };
 struct WorkerRow {
   static constexpr bool kDurable = true;
   WorkerId worker = 0;
-  Worker row;
+  WorkerFacts row;
 };
 struct EstimateRow {
   static constexpr bool kDurable = true;

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <array>
+#include <cassert>
 #include <cstdint>
 #include <cstring>
 #include <deque>
@@ -26,6 +27,8 @@
 #include "config/farm.h"
 #include "scheduler/core/event.h"
 #include "scheduler/core/policy/estimate.h"
+#include "scheduler/core/policy/fit.h"
+#include "scheduler/core/policy/limits.h"
 #include "scheduler/core/state/event_log.h"
 #include "scheduler/plan/vocabulary.h"
 
@@ -107,22 +110,25 @@ struct Lease {
   std::uint64_t id = 0;
   WorkerId worker = kNoIndex;
   bool revoking = false;               // Revoke was sent; the lease lasts until Stopped or expiry
-  TaskState then = TaskState::kReady;  // what the task becomes once it has stopped
+  TaskState then = TaskState::kReady;  // the task's state once it has stopped
   RevokeCause revoke_cause = RevokeCause::kUnknown;
   std::string revoke_reason;         // for people
   std::int64_t wall_ms = 0;          // when it was leased
   std::int64_t started_wall_ms = 0;  // 0: not started yet
-  // soft
-  std::int64_t expires_ms = 0;
-  std::int64_t started_ms = 0;
-  FlowId flow = kNoIndex;
-  Charge charge;
-  bool loads = false;               // it began with another model than its worker had loaded
-  FlowId slot_of = kNoIndex;        // the flow that its slot counts for, or, where it
-  std::uint32_t behind = kNoIndex;  // waits behind running ones: the bucket it was in
 };
 
-struct Progress {  // soft
+// Derived of a lease: forgotten or renewed at a restart.
+struct LeaseIndex {
+  std::int64_t expires_ms = 0;
+  std::int64_t started_ms = 0;  // later than the start where the attempt loads its model
+  FlowId flow = kNoIndex;       // the flow that was charged
+  Charge charge;
+  bool loads = false;                  // it began with another model than its worker had loaded
+  FlowId slot_of = kNoIndex;           // the flow that its slot counts for; kNoIndex: it has no slot
+  std::uint32_t queued_in = kNoIndex;  // the bucket that it was in, while it waits behind running attempts
+};
+
+struct Progress {
   float fraction = 0;
   std::string text;
   double compute_seconds = 0;
@@ -132,14 +138,14 @@ struct Progress {  // soft
 inline constexpr std::size_t kKeptFailures = 8;     // of one task
 inline constexpr std::size_t kKeptLogBytes = 2048;  // of one failure; the whole log is in the ledger
 
-struct Task {
+struct TaskFacts {
   PlannedTask plan;
   ShotId shot = kNoIndex;
   TaskState state = TaskState::kPending;
   std::uint32_t attempt = 0;          // newest attempt, 0: none yet
   std::uint32_t failures = 0;         // attempts that failed since the last retry by a person
-  std::uint32_t losses = 0;           // attempts that ended because a worker was lost
-  Lease lease;                        // meaningful while is_held(state)
+  std::uint32_t lost_attempts = 0;    // attempts that ended because a worker was lost
+  Lease last_lease;                   // read through lease()
   std::vector<Failure> bad_attempts;  // the last ones that ended badly, at most kKeptFailures
   std::string closed_reason;          // of a final state other than succeeded
   std::uint32_t accepted_attempt = 0;
@@ -148,12 +154,21 @@ struct Task {
   WorkerId slow_on = kNoIndex;  // where it straggled; it is taken from a slow worker once
   TaskResult result;
   std::int64_t planned_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
-  // soft
+
+  const Lease& lease() const {
+    assert(is_held(state));
+    return last_lease;
+  }
+};
+
+struct Task : TaskFacts {
+  // derived
+  LeaseIndex holding;  // of lease()
   std::vector<TaskId> dependents;
   std::uint32_t missing = 0;        // dependencies that are not done yet
-  std::uint32_t gates = 0;          // of them, checkpoints whose verdict it waits for
+  std::uint32_t gates = 0;          // missing checkpoints whose verdict it waits for
   float cost = 0;                   // expected seconds
-  float path = 0;                   //   of the longest way from here to an end
+  float path = 0;                   // expected seconds of the longest way from here to an end
   std::uint32_t bucket = kNoIndex;  // index into State::buckets while it can be dispatched
   bool changed = false;             // it stands in State::changed
   std::int64_t retry_at_ms = 0;     // > 0: held back after a failure
@@ -212,12 +227,11 @@ struct DeliveryDone {
 
 using TaskCounts = std::array<std::uint32_t, kTaskStates>;
 
-struct Shot {
+struct ShotFacts {
   std::string key;  // "show/shot"
   ShotSpec spec;
   std::uint64_t batch = 0;
   std::string by;
-  ShowId show = kNoIndex;
   ShotState state = ShotState::kQueued;
   std::string reason;         // of attention and cancelled, one line
   TaskId attention_task = 0;  // the evidence, if it is one task
@@ -231,14 +245,18 @@ struct Shot {
   std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries planned so far
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
-  // soft
+};
+
+struct Shot : ShotFacts {
+  // derived
+  ShowId show = kNoIndex;
   std::vector<TaskId> tasks;           // all of them, ascending
   TaskCounts counts{};                 // tasks by state
   std::uint64_t unplanned = 0;         // tasks of takes that are not planned yet, see Decider::plan_takes()
   double unplanned_seconds = 0;        // expected of those, and of an upgrade that is still to come
   std::uint32_t take_work = kNoIndex;  // index into State::take_works
   std::uint32_t ready = 0;             // tasks in buckets, without those that would run ahead
-  std::uint32_t claims = 0;            // index into State::claims
+  std::uint32_t limit_set = 0;         // index into State::limit_sets
   std::uint32_t pool = kNoIndex;       // index into State::pools
   FlowId flow = kNoIndex;              // where its tasks wait
   bool urgent = false;                 // its deadline is in danger
@@ -256,32 +274,37 @@ struct DigestHash {
   }
 };
 
-struct Worker {
-  std::string name, build;
-  std::uint32_t protocol_version = 1;
-  std::uint32_t slots = 0, prefetch = 0;
-  std::uint64_t memory_bytes = 0;
-  std::vector<std::string> numeric_classes;
-  std::vector<ModelOffer> models;
+struct WorkerFacts {
+  std::string name;
+  WorkerOffer offer;
   bool draining = false;
   std::int64_t joined_wall_ms = 0;
-  std::uint32_t failures_in_row = 0;      // of tasks that others may finish
-  std::int64_t quarantined_until_ms = 0;  // soft
-  // soft
+  std::uint32_t failures_in_row = 0;  // of tasks that others may finish
+};
+
+struct Worker : WorkerFacts {
+  // derived
+  std::int64_t quarantined_until_ms = 0;
   bool connected = false;
   std::int64_t seen_ms = 0, seen_wall_ms = 0;
   std::vector<TaskId> leases;                         // tasks that it holds, oldest first
   std::vector<std::uint64_t> held_memory;             // bytes that they may need, the largest first
   std::uint32_t counted_slots = 0;                    // in State::slots
-  std::uint32_t kind = kNoIndex;                      // index into State::kinds
+  std::uint32_t worker_class = kNoIndex;              // index into State::worker_classes
   Digest model_given{};                               // of the task it was given last
   bool counted_loaded = false, counted_idle = false;  // in LoadedModel
-  std::unordered_set<Digest, DigestHash> cached;      // that it says it holds, bounded
+  std::unordered_set<Digest, DigestHash> cached;      // artifacts that it reported, bounded
   Digest model_loaded{};                              // of the task it started last
   std::uint64_t accepted = 0, failed = 0;
   double compute_seconds = 0;
   bool changed = false;  // it stands in State::changed
 };
+
+// Connected, not draining, not quarantined: gets new tasks.
+inline bool takes_work(const Worker& worker) {
+  return worker.connected && !worker.draining && worker.quarantined_until_ms == 0;
+}
+inline bool has_free_slot(const Worker& worker) { return worker.leases.size() < worker.offer.slots; }
 
 struct Batch {
   std::string name, idempotency_key, by;
@@ -291,15 +314,12 @@ struct Batch {
 };
 
 // What a worker must offer to run a task, and what the farm must. Waiting tasks of one flow with the same
-// needs share a bucket.
-struct Needs {
-  Digest model{};             // zero: none
-  std::string numeric_class;  // empty: not chosen yet
-  std::uint64_t memory_bytes = 0;
+// requirements share a bucket.
+struct Requirements : policy::Requirements {
   Stage stage = Stage::kEncode;
-  std::uint32_t claims = 0;  // index into State::claims: the limits that its shot names
-  bool ahead = false;        // would run ahead of its checkpoint's verdict
-  auto operator<=>(const Needs&) const = default;
+  std::uint32_t limit_set = 0;  // index into State::limit_sets: the limits that its shot names
+  bool ahead = false;           // would run ahead of its checkpoint's verdict
+  auto operator<=>(const Requirements&) const = default;
 };
 
 // The order inside a lane: the longest remaining path first, then the task number.
@@ -323,12 +343,12 @@ using Lane = std::set<ReadyKey>;  // a shot's tasks in one bucket, never empty
 
 struct Bucket {
   FlowId flow = kNoIndex;
-  Needs needs;
+  Requirements needs;
   std::map<LaneKey, Lane> lanes;
   std::set<std::pair<float, LaneKey>> by_path;  // minus the path of each lane's first task
   std::uint32_t pool = kNoIndex;                // index into State::pools; kNoIndex: needs no model
   std::uint32_t place = kNoIndex;               // in Flow::buckets or Flow::ahead, while it has lanes
-  std::vector<bool> fits;                       // by Worker::kind: whether those workers may ever take it
+  std::vector<bool> fits;  // by Worker::worker_class: whether those workers may ever take it
 };
 
 // Shots of a show that share a priority and a model: served in the order of lanes, beside other flows by
@@ -380,8 +400,8 @@ struct TakeShape {
 };
 
 // Workers that offer the same.
-struct Kind {
-  Worker offer;                            // of the first of them, as it came
+struct WorkerClass {
+  WorkerOffer offer;
   std::uint32_t numeric_class = kNoIndex;  // index into State::classes: the first that it offers
   std::uint32_t slots = 0;                 // of connected workers
 };
@@ -397,7 +417,7 @@ struct Pool {
 
 // A model and the workers that were given a task of it last.
 struct LoadedModel {
-  std::vector<std::uint32_t> slots, idle;  // by kind: their slots; how many of them have a free one
+  std::vector<std::uint32_t> slots, idle;  // by worker class: their slots; how many of them have a free one
   policy::Estimate load;                   // seconds that loading it took
 };
 
@@ -452,13 +472,12 @@ struct State {
   std::vector<Flow> flows;
   std::map<std::tuple<ShowId, std::uint32_t, Digest>, FlowId> flow_index;
   std::vector<Bucket> buckets;
-  std::map<std::pair<FlowId, Needs>, std::uint32_t> bucket_index;
-  std::vector<std::vector<std::string>> claims{{}};    // sets of limits that shots name; 0: none
-  std::uint64_t ready = 0;                             // tasks in buckets, without those that would run ahead
-  std::uint64_t ahead = 0;                             // tasks that would run ahead
-  double clock = 0;                                    // the virtual time of shows
-  std::array<std::uint32_t, kStages> held_by_stage{};  // leases
-  std::map<std::string, std::uint32_t> held_by_name;   // leases of shots that name a limit
+  std::map<std::pair<FlowId, Requirements>, std::uint32_t> bucket_index;
+  std::vector<std::vector<std::string>> limit_sets{{}};  // sets of limits that shots name; 0: none
+  std::uint64_t ready = 0;  // tasks in buckets, without those that would run ahead
+  std::uint64_t ahead = 0;  // tasks that would run ahead
+  double clock = 0;         // the virtual time of shows
+  policy::HeldLimits held;
   std::vector<Reservation> reservations;
   std::set<WorkerId> stacked;                     // hold more than they have slots: some of it waits
   std::map<std::uint32_t, std::uint32_t> behind;  // how many attempts wait there, by the bucket they were in
@@ -471,8 +490,8 @@ struct State {
   Sharing sharing;
   std::map<TakeShape, std::uint32_t> take_shapes;
   std::vector<TakeWork> take_works;
-  std::map<std::string, std::uint32_t> worker_kinds;  // by what they offer
-  std::vector<Kind> kinds;
+  std::map<WorkerOffer, std::uint32_t> worker_class_index;
+  std::vector<WorkerClass> worker_classes;
   std::vector<std::string> classes;  // numeric classes that somebody offered or a shot is pinned to
   std::vector<Pool> pools;
   std::map<std::pair<Digest, std::uint32_t>, std::uint32_t> pool_index;

@@ -31,7 +31,7 @@ TEST_F(HeldLease, AHeartbeatRenewsAndSilenceEndsIt) {
   EXPECT_TRUE(is_held(farm.state().task(first.task).state));
   farm.pass_ms(2000);
   EXPECT_EQ(farm.state().task(first.task).state, TaskState::kReady);
-  EXPECT_EQ(farm.state().task(first.task).losses, 1u);
+  EXPECT_EQ(farm.state().task(first.task).lost_attempts, 1u);
   EXPECT_FALSE(farm.state().find_worker("a")->connected) << "silent for a lease: gets nothing new";
 }
 
@@ -126,7 +126,7 @@ TEST_F(HeldLease, AWorkerThatStartedAgainLosesWhatItDoesNotNameAtOnce) {
   ASSERT_EQ(a.held.size(), 1u) << "leased again without waiting for the lease to run out";
   EXPECT_EQ(a.held.front().task, old.task);
   EXPECT_EQ(a.held.front().attempt, 2u);
-  EXPECT_EQ(farm.state().task(old.task).losses, 1u) << "it may have taken the worker with it";
+  EXPECT_EQ(farm.state().task(old.task).lost_attempts, 1u) << "it may have taken the worker with it";
 }
 
 TEST(Lease, AnAssignmentThatCrossesAHelloIsNotGivenToAnother) {
@@ -139,11 +139,11 @@ TEST(Lease, AnAssignmentThatCrossesAHelloIsNotGivenToAnother) {
   const TaskId task = 1;
   ASSERT_TRUE(is_held(farm.state().task(task).state));
   EXPECT_EQ(farm.state().task(task).attempt, 1u);
-  EXPECT_TRUE(farm.state().task(task).lease.revoking);
+  EXPECT_TRUE(farm.state().task(task).lease().revoking);
   a.receive();  // the Assign, then the Revoke: it stops and says so
   b.receive();
   EXPECT_EQ(farm.state().task(task).attempt, 2u);
-  EXPECT_EQ(farm.state().task(task).losses, 0u) << "nothing was lost with a worker";
+  EXPECT_EQ(farm.state().task(task).lost_attempts, 0u) << "nothing was lost with a worker";
 }
 
 TEST(Lease, ASchedulerRestartKeepsRunningAttempts) {

@@ -1,9 +1,9 @@
 // One test per policy of core/policy/.
 #include <gtest/gtest.h>
 
+#include "scheduler/core/dispatch/placement.h"
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/policy/locality.h"
-#include "scheduler/core/policy/numeric_class.h"
 #include "scheduler/core/policy/ranking.h"
 #include "scheduler/core/policy/retry.h"
 #include "scheduler/core/report/explain.h"
@@ -19,10 +19,10 @@ Worker worker_with(std::vector<std::string> classes, std::uint64_t memory = 8ull
                    std::uint32_t slots = 2) {
   Worker worker;
   worker.connected = true;
-  worker.numeric_classes = std::move(classes);
-  worker.memory_bytes = memory;
-  worker.slots = slots;
-  worker.models = {{"tabletop", digest_named("m")}};
+  worker.offer.numeric_classes = std::move(classes);
+  worker.offer.memory_bytes = memory;
+  worker.offer.slots = slots;
+  worker.offer.models = {{"tabletop", digest_named("m")}};
   return worker;
 }
 
@@ -47,20 +47,23 @@ TEST(Policy, SlotsGoToShowsByWeight) {
 
 TEST(Policy, FitAsksModelThenClassThenMemory) {
   const Worker worker = worker_with({"cpu-a"});
-  EXPECT_EQ(policy::fit(worker, {digest_named("m"), "cpu-a", 4ull << 30}), Fit::kFits);
-  EXPECT_EQ(policy::fit(worker, {digest_named("x"), "cpu-a", 1}), Fit::kNoModel);
-  EXPECT_EQ(policy::fit(worker, {digest_named("m"), "cpu-b", 1}), Fit::kNoClass);
-  EXPECT_EQ(policy::fit(worker, {digest_named("m"), "", (8ull << 30) + 1}), Fit::kNoMemory);
-  EXPECT_EQ(policy::fit(worker, {{}, "", 1}), Fit::kFits);
+  EXPECT_EQ(policy::fit(worker.offer, {digest_named("m"), "cpu-a", 4ull << 30}), Fit::kFits);
+  EXPECT_EQ(policy::fit(worker.offer, {digest_named("x"), "cpu-a", 1}), Fit::kNoModel);
+  EXPECT_EQ(policy::fit(worker.offer, {digest_named("m"), "cpu-b", 1}), Fit::kNoClass);
+  EXPECT_EQ(policy::fit(worker.offer, {digest_named("m"), "", (8ull << 30) + 1}), Fit::kNoMemory);
+  EXPECT_EQ(policy::fit(worker.offer, {{}, "", 1}), Fit::kFits);
 }
 
 TEST(Policy, ACpuLeavesTheChoiceOfTheClassToAGpu) {
-  std::vector<Worker> workers{worker_with({"cpu-a"}), worker_with({"cuda-sm90-bf16", "cpu-a"})};
-  const Needs needs{digest_named("m"), "", 1};
-  EXPECT_EQ(policy::choose_class(workers[0], workers, needs), "");
-  EXPECT_EQ(policy::choose_class(workers[1], workers, needs), "cuda-sm90-bf16");
-  workers[1].connected = false;
-  EXPECT_EQ(policy::choose_class(workers[0], workers, needs), "cpu-a");
+  State state;
+  state.workers = {worker_with({"cpu-a"}), worker_with({"cuda-sm90-bf16", "cpu-a"})};
+  Requirements needs;
+  needs.model = digest_named("m");
+  needs.memory_bytes = 1;
+  EXPECT_EQ(class_to_begin(state, state.workers[0], needs), "");
+  EXPECT_EQ(class_to_begin(state, state.workers[1], needs), "cuda-sm90-bf16");
+  state.workers[1].connected = false;
+  EXPECT_EQ(class_to_begin(state, state.workers[0], needs), "cpu-a");
 }
 
 TEST(Policy, TheNearestCandidateHasTheFewestBytesToFetch) {

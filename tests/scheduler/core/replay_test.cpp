@@ -1,6 +1,6 @@
 // The journal: records survive their bytes, a replay gives the same state, a snapshot loses nothing.
-#include "scheduler/core/journal/record_codec.h"
 #include "scheduler/core/journal/replay.h"
+#include "scheduler/core/journal/record_codec.h"
 #include "scheduler/core/journal/snapshot.h"
 #include "scheduler/core/state/apply.h"
 #include "tests/scheduler/core/sim_farm.h"

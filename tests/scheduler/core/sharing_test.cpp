@@ -216,7 +216,7 @@ TEST_F(RunAhead, ABadVerdictEndsIt) {
   finish_all_but_critiques();
   judge(Verdict::kReject);
   for (const Task& each : farm_->state().tasks) {
-    const bool over = is_final(each.state) || (is_held(each.state) && each.lease.revoking);
+    const bool over = is_final(each.state) || (is_held(each.state) && each.lease().revoking);
     EXPECT_TRUE(over) << each.plan.id << " is " << to_string(each.state);
   }
   EXPECT_EQ(farm_->shot("demo/sh010").takes[0].state, TakeState::kDropped);
@@ -262,7 +262,7 @@ TEST_F(RunAhead, GivesWayToWorkThatIsWanted) {
   std::vector<config::Shot> more;
   for (int i = 0; i < 20; ++i) more.push_back(test_shot("more" + std::to_string(i)));
   farm_->submit(std::move(more));
-  EXPECT_TRUE(task(ahead.front().task).lease.revoking);
+  EXPECT_TRUE(task(ahead.front().task).lease().revoking);
   EXPECT_EQ(task(ahead.front().task).state, TaskState::kRunning);  // until its stop is confirmed
   worker_->receive();                                              // Stopped
   EXPECT_NE(task(ahead.front().task).state, TaskState::kRunning);
@@ -285,18 +285,18 @@ TEST(Sharing, AStragglerBeginsAgainOnAnIdleWorker) {
     quick.beat();
     slow.beat();
   }
-  EXPECT_FALSE(farm.state().task(ref.task).lease.revoking);
+  EXPECT_FALSE(farm.state().task(ref.task).lease().revoking);
   for (int i = 0; i < 70; ++i) {
     farm.pass_ms(1000);
     quick.beat();
     slow.beat();
   }
-  ASSERT_TRUE(farm.state().task(ref.task).lease.revoking);
+  ASSERT_TRUE(farm.state().task(ref.task).lease().revoking);
   EXPECT_EQ(farm.state().task(ref.task).attempt, ref.attempt);  // nobody else has it yet
   quick.receive();                                              // Stopped
   const Task& again = farm.state().task(ref.task);
   EXPECT_EQ(again.attempt, ref.attempt + 1);
-  EXPECT_EQ(farm.state().workers[again.lease.worker].name, "slow");
+  EXPECT_EQ(farm.state().workers[again.lease().worker].name, "slow");
   EXPECT_EQ(farm.state().workers[again.slow_on].name, "quick");
   run_to_end(farm, {&slow, &quick});
   EXPECT_EQ(farm.shot("demo/sh020").state, ShotState::kDelivered);
@@ -319,9 +319,9 @@ TEST(Sharing, WhatWaitsBehindARunningAttemptGoesToAnIdleWorker) {
   SimWorker idle(farm, "idle", 8, 0);
   idle.hello();
   const Task& task = farm.state().task(waiting.task);
-  EXPECT_TRUE(task.lease.revoking);
+  EXPECT_TRUE(task.lease().revoking);
   busy.receive();
-  EXPECT_EQ(farm.state().workers[task.lease.worker].name, "idle");
+  EXPECT_EQ(farm.state().workers[task.lease().worker].name, "idle");
 }
 
 TEST(Sharing, AWorkerStaysWithItsModelWhileNobodyFallsFarBehind) {
@@ -381,9 +381,9 @@ TEST(Sharing, WhatIsFetchedAheadNeedsNoOtherWeights) {
     for (const TaskId task : worker.leases) EXPECT_EQ(show_of(task), show_of(worker.leases.front()));
     held[show_of(worker.leases.front())] = worker.leases.size();
     const Task& first = farm.state().task(worker.leases.front());
-    EXPECT_GE(first.lease.charge.seconds, 60) << "a guess of what loading takes";
+    EXPECT_GE(first.holding.charge.seconds, 60) << "a guess of what loading takes";
     if (worker.leases.size() > 1) {
-      EXPECT_LT(farm.state().task(worker.leases.back()).lease.charge.seconds, 60);
+      EXPECT_LT(farm.state().task(worker.leases.back()).holding.charge.seconds, 60);
     }
   }
   EXPECT_EQ(held["one"], 1u);

@@ -111,7 +111,6 @@ State TestFarm::recovered() const {
 
 SimWorker::SimWorker(TestFarm& farm, std::string name_in, std::uint32_t slots, std::uint32_t prefetch)
     : name(std::move(name_in)), farm_(farm) {
-  offer.worker = name;
   offer.build = "build-1";
   offer.slots = slots;
   offer.prefetch = prefetch;
@@ -121,10 +120,7 @@ SimWorker::SimWorker(TestFarm& farm, std::string name_in, std::uint32_t slots, s
   offer.models = {{farm.model->name, *digest}};
 }
 
-void SimWorker::hello() {
-  offer.running = held;
-  farm_.step(offer);
-}
+void SimWorker::hello() { farm_.step(event::Hello{name, offer, held}); }
 
 void SimWorker::beat() {
   event::Heartbeat beat;

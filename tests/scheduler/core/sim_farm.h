@@ -86,7 +86,7 @@ class SimWorker {
   std::vector<AttemptId> held;
   std::vector<command::Revoke> revoked;
   std::size_t accepted = 0, refused = 0;
-  event::Hello offer;
+  WorkerOffer offer;
 
  private:
   TestFarm& farm_;

@@ -30,7 +30,7 @@ class Hostile : public testing::Test {
       held_ = farm_.loop()
                   .query([](const State& state, Now) {
                     const Task& task = state.task(1);
-                    return AttemptId{1, task.attempt, is_held(task.state) ? task.lease.id : 0};
+                    return AttemptId{1, task.attempt, is_held(task.state) ? task.lease().id : 0};
                   })
                   .value();
     }

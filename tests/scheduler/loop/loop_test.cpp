@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "scheduler/core/journal/snapshot.h"
 #include "scheduler/recovery.h"
 #include "tests/scheduler/loop/fake_farm.h"
 

@@ -64,12 +64,12 @@ void FarmRun::join(std::size_t index) {
   host.up = true;
   event::Hello hello;
   hello.worker = host.name;
-  hello.build = "simulated";
-  hello.slots = static_cast<std::uint32_t>(group.slots);
-  hello.prefetch = static_cast<std::uint32_t>(group.prefetch);
-  hello.memory_bytes = group.memory;
-  hello.numeric_classes = {group.numeric_class};
-  for (const int model : group.models) hello.models.push_back(work_.offer(model));
+  hello.offer.build = "simulated";
+  hello.offer.slots = static_cast<std::uint32_t>(group.slots);
+  hello.offer.prefetch = static_cast<std::uint32_t>(group.prefetch);
+  hello.offer.memory_bytes = group.memory;
+  hello.offer.numeric_classes = {group.numeric_class};
+  for (const int model : group.models) hello.offer.models.push_back(work_.offer(model));
   if (group.lost_every.count() > 0) {
     const double chance = (static_cast<double>(host_dice_.roll() >> 11) + 0.5) * 0x1p-53;
     const double wait = -std::log(chance) * static_cast<double>(group.lost_every.count());

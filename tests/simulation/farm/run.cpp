@@ -137,11 +137,12 @@ std::vector<bool> FarmRun::where_it_fits(const scheduler::Show& show) const {
   std::vector<bool> groups;
   if (show.ready == 0) return groups;
   groups.resize(farm_.hosts.size());
+  std::vector<bool> fits(state_.worker_classes.size());
   for (const scheduler::FlowId flow : show.flows)
     for (const std::uint32_t index : state_.flows[flow].buckets)
-      for (std::size_t kind = 0; kind < state_.kinds.size(); ++kind)
-        if (state_.buckets[index].fits[kind])
-          groups[hosts_[host_of(state_.kinds[kind].offer.name)].group] = true;
+      for (std::size_t i = 0; i < fits.size(); ++i) fits[i] = fits[i] || state_.buckets[index].fits[i];
+  for (const scheduler::Worker& worker : state_.workers)
+    if (fits[worker.worker_class]) groups[hosts_[host_of(worker.name)].group] = true;
   return groups;
 }
 

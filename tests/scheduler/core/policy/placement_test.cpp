@@ -13,51 +13,56 @@
 namespace rushes::scheduler::policy {
 namespace {
 
-Worker worker_with(std::uint64_t memory, std::uint32_t slots, std::vector<std::uint64_t> held,
-                   std::string numeric_class = "cpu-a") {
-  Worker worker;
-  worker.connected = true;
-  worker.numeric_classes = {std::move(numeric_class)};
-  worker.memory_bytes = memory;
-  worker.slots = slots;
-  worker.held_memory = std::move(held);
+struct Machine {
+  WorkerOffer offer;
+  std::vector<std::uint64_t> held;
+  bool has_memory(std::uint64_t bytes) const { return policy::has_memory(offer, held, bytes); }
+};
+
+Machine worker_with(std::uint64_t memory, std::uint32_t slots, std::vector<std::uint64_t> held,
+                    std::string numeric_class = "cpu-a") {
+  Machine worker;
+  worker.offer.numeric_classes = {std::move(numeric_class)};
+  worker.offer.memory_bytes = memory;
+  worker.offer.slots = slots;
+  worker.held = std::move(held);
   return worker;
 }
 
 TEST(Memory, IsCountedInBytesNotInSlots) {
-  EXPECT_TRUE(has_memory(worker_with(8, 2, {}), 8));
-  EXPECT_TRUE(has_memory(worker_with(8, 2, {5}), 3));
-  EXPECT_FALSE(has_memory(worker_with(8, 2, {5}), 4));
-  EXPECT_EQ(fit(worker_with(8, 4, {}), {{}, "", 8}), Fit::kFits);
-  EXPECT_EQ(fit(worker_with(8, 4, {}), {{}, "", 9}), Fit::kNoMemory);
+  EXPECT_TRUE(worker_with(8, 2, {}).has_memory(8));
+  EXPECT_TRUE(worker_with(8, 2, {5}).has_memory(3));
+  EXPECT_FALSE(worker_with(8, 2, {5}).has_memory(4));
+  EXPECT_EQ(fit(worker_with(8, 4, {}).offer, {{}, "", 8}), Fit::kFits);
+  EXPECT_EQ(fit(worker_with(8, 4, {}).offer, {{}, "", 9}), Fit::kNoMemory);
 }
 
 TEST(Memory, WhatIsFetchedAheadCountsOnlyWhereItIsTheLarger) {
-  EXPECT_TRUE(has_memory(worker_with(8, 1, {7}), 8));  // they never run together
-  EXPECT_FALSE(has_memory(worker_with(8, 1, {7}), 9));
-  EXPECT_TRUE(has_memory(worker_with(8, 2, {5, 2}), 3));   // 5 and 3
-  EXPECT_FALSE(has_memory(worker_with(8, 2, {5, 2}), 4));  // 5 and 4
+  EXPECT_TRUE(worker_with(8, 1, {7}).has_memory(8));  // they never run together
+  EXPECT_FALSE(worker_with(8, 1, {7}).has_memory(9));
+  EXPECT_TRUE(worker_with(8, 2, {5, 2}).has_memory(3));   // 5 and 3
+  EXPECT_FALSE(worker_with(8, 2, {5, 2}).has_memory(4));  // 5 and 4
 }
 
 TEST(Memory, ADeviceIsASlotsOwn) {
-  const Worker gpus = worker_with(80, 2, {40}, "cuda-sm90-bf16");
-  EXPECT_TRUE(has_memory(gpus, 40));
-  EXPECT_EQ(fit(gpus, {{}, "", 41}), Fit::kNoMemory);
+  const Machine gpus = worker_with(80, 2, {40}, "cuda-sm90-bf16");
+  EXPECT_TRUE(gpus.has_memory(40));
+  EXPECT_EQ(fit(gpus.offer, {{}, "", 41}), Fit::kNoMemory);
 }
 
 // Whatever is let in: no choice of as many attempts as there are slots takes more than there is.
 TEST(Memory, NoSetThatMayRunAtOnceIsTooLarge) {
   std::mt19937_64 dice(7);
   for (int round = 0; round < 2000; ++round) {
-    Worker worker = worker_with(1 + dice() % 100, 1 + static_cast<std::uint32_t>(dice() % 4), {});
+    Machine worker = worker_with(1 + dice() % 100, 1 + static_cast<std::uint32_t>(dice() % 4), {});
     for (int i = 0; i < 8; ++i) {
       const std::uint64_t bytes = 1 + dice() % 60;
-      std::vector<std::uint64_t> with = worker.held_memory;
+      std::vector<std::uint64_t> with = worker.held;
       with.push_back(bytes);
       std::sort(with.begin(), with.end(), std::greater<>());
-      const bool fits = memory_taken(with, worker.slots) <= worker.memory_bytes;
-      EXPECT_EQ(has_memory(worker, bytes), fits);
-      if (fits) worker.held_memory = with;
+      const bool fits = memory_taken(with, worker.offer.slots) <= worker.offer.memory_bytes;
+      EXPECT_EQ(worker.has_memory(bytes), fits);
+      if (fits) worker.held = with;
     }
   }
 }

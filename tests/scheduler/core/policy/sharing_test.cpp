@@ -91,24 +91,24 @@ TEST(Revisions, AreLearnedAndTheLastOfSeveralTakesDecides) {
 }
 
 TEST(Limits, ByStageOrByName) {
-  State state;
+  HeldLimits held;
   const config::SharedLimit storage{"storage", 3, {"finish", "deliver"}}, licence{"licence", 1, {}};
-  state.sharing.limits = {storage, licence};
+  const std::vector<config::SharedLimit> limits{storage, licence};
   const std::vector<std::string> none, named{"licence"};
   EXPECT_TRUE(claims(storage, Stage::kDeliver, none));
   EXPECT_FALSE(claims(storage, Stage::kDecode, named));
   EXPECT_TRUE(claims(licence, Stage::kDecode, named));
   EXPECT_FALSE(claims(licence, Stage::kDecode, none));
-  EXPECT_EQ(full_limit(state, Stage::kFinish, none), nullptr);
-  state.held_by_stage[static_cast<int>(Stage::kFinish)] = 2;
-  EXPECT_EQ(full_limit(state, Stage::kDeliver, none), nullptr);
-  state.held_by_stage[static_cast<int>(Stage::kDeliver)] = 1;
-  ASSERT_NE(full_limit(state, Stage::kDeliver, none), nullptr);
-  EXPECT_EQ(full_limit(state, Stage::kDeliver, none)->name, "storage");
-  EXPECT_EQ(full_limit(state, Stage::kDecode, named), nullptr);
-  state.held_by_name["licence"] = 1;
-  EXPECT_EQ(full_limit(state, Stage::kDecode, named)->name, "licence");
-  EXPECT_EQ(full_limit(state, Stage::kDecode, none), nullptr);
+  EXPECT_EQ(full_limit(limits, held, Stage::kFinish, none), nullptr);
+  held.by_stage[static_cast<int>(Stage::kFinish)] = 2;
+  EXPECT_EQ(full_limit(limits, held, Stage::kDeliver, none), nullptr);
+  held.by_stage[static_cast<int>(Stage::kDeliver)] = 1;
+  ASSERT_NE(full_limit(limits, held, Stage::kDeliver, none), nullptr);
+  EXPECT_EQ(full_limit(limits, held, Stage::kDeliver, none)->name, "storage");
+  EXPECT_EQ(full_limit(limits, held, Stage::kDecode, named), nullptr);
+  held.by_name["licence"] = 1;
+  EXPECT_EQ(full_limit(limits, held, Stage::kDecode, named)->name, "licence");
+  EXPECT_EQ(full_limit(limits, held, Stage::kDecode, none), nullptr);
 }
 
 }  // namespace
