@@ -158,9 +158,9 @@ bool Oracle::could_take(const State& state, scheduler::WorkerId id, const std::s
                         scheduler::Now now) const {
   const scheduler::Worker& worker = state.workers[id];
   if (scheduler::reservation_of(state, id) != nullptr) return false;  // filled up only by the way
-  for (const scheduler::Bucket& bucket : state.buckets) {
+  for (const scheduler::Bucket& bucket : state.queue.buckets()) {
     if (bucket.lanes.empty() || bucket.needs.ahead) continue;
-    if (!show.empty() && state.shows[state.flows[bucket.flow].show].name != show) continue;
+    if (!show.empty() && state.shows[state.queue.flows()[bucket.flow].show].name != show) continue;
     if (scheduler::hold_of(state, worker, bucket) != scheduler::Hold::kNone) continue;
     for (const auto& [key, lane] : bucket.lanes)
       for (const scheduler::ReadyKey& ready : lane) {
@@ -175,8 +175,8 @@ bool Oracle::could_take(const State& state, scheduler::WorkerId id, const std::s
 
 // No slot stays free behind a decision while a task waits that fits it.
 void Oracle::check_idle(const State& state, scheduler::Now now) {
-  if (state.ready == 0) return;
-  for (const scheduler::WorkerId id : state.hungry) {
+  if (state.queue.ready() == 0) return;
+  for (const scheduler::WorkerId id : state.capacity.with_room()) {
     const scheduler::Worker& worker = state.workers[id];
     if (worker.leases.size() >= worker.offer.slots || !scheduler::takes_work(worker)) continue;
     require(!could_take(state, id, "", now), 7, worker.name + " has a free slot and a task that fits waits");
@@ -189,7 +189,7 @@ void Oracle::check_clock(const State& state, scheduler::Now now) {
     for (const TaskId id : worker.held)
       require(shadow_.task(id).expires_ms > now.boot_ms, 7,
               "task " + std::to_string(id) + " keeps a lease that ran out");
-  require(state.retries.empty() || state.retries.begin()->first > now.boot_ms, 7,
+  require(state.clock.retries().empty() || state.clock.retries().begin()->first > now.boot_ms, 7,
           "a task is held back too long");
 }
 

@@ -328,7 +328,7 @@ std::string Shadow::difference_of_farm(const scheduler::State& state) const {
     return "tasks: " + std::to_string(state.tasks.size()) + ", planned " + std::to_string(tasks_.size());
   if (state.shots.size() != shots_.size())
     return "shots: " + std::to_string(state.shots.size()) + ", planned " + std::to_string(shots_.size());
-  if (state.counts != counts_) return "tasks by state do not sum to what was planned";
+  if (state.work.counts() != counts_) return "tasks by state do not sum to what was planned";
   return {};
 }
 

@@ -199,12 +199,12 @@ Result<std::uint64_t> Farm::submit(const std::string& text) {
 Result<Farm::Work> Farm::work() {
   return loop_->query([](const scheduler::State& state, scheduler::Now) {
     using scheduler::TaskState;
-    const auto count = [&](TaskState s) { return state.counts[static_cast<int>(s)]; };
+    const auto count = [&](TaskState s) { return state.work.counts()[static_cast<int>(s)]; };
     Work work;
-    work.planned = state.tasks.size() + state.unplanned;
+    work.planned = state.tasks.size() + state.work.unplanned();
     work.succeeded = count(TaskState::kSucceeded);
     work.open = count(TaskState::kPending) + count(TaskState::kReady) + count(TaskState::kLeased) +
-                count(TaskState::kRunning) + state.unplanned;
+                count(TaskState::kRunning) + state.work.unplanned();
     for (const auto& worker : state.workers) work.connected += worker.connected ? 1 : 0;
     return work;
   });

@@ -16,7 +16,8 @@ void forgive_pause(Decision& decision) {
   const State& state = decision.state();
   constexpr std::int64_t kLate = 500;  // twice the loop's tick
   const std::int64_t counted = std::max(decision.settings().times.heartbeat.count(), kLate);
-  const std::int64_t gap = state.ticked_ms == 0 ? 0 : decision.now().boot_ms - state.ticked_ms;
+  const std::int64_t gap =
+      state.clock.ticked_ms() == 0 ? 0 : decision.now().boot_ms - state.clock.ticked_ms();
   const bool forgiven = !mutated(Mutation::kCountPauses);
   decision.emit(record::Ticked{
       decision.now().boot_ms, forgiven ? std::max<std::int64_t>(0, gap - counted) : 0, decision.lease_end()});
@@ -27,7 +28,7 @@ void refresh_estimates(Decision& decision) {
   constexpr std::size_t kShots = 16, kLooked = 4096;
   const State& state = decision.state();
   record::EstimatesSeen seen;
-  seen.next = state.paths_cursor;
+  seen.next = state.work.next_to_refresh();
   for (std::size_t i = 0; i < std::min(kLooked, state.shots.size()) && seen.shots.size() < kShots; ++i) {
     if (seen.next >= state.shots.size()) seen.next = 0;
     const ShotId id = seen.next++;
@@ -56,23 +57,23 @@ void on(Decision& decision, const event::Tick&) {
       decision.emit(record::WorkerSeen{id, false, worker.seen_ms, worker.seen_wall_ms});
     }
   }
-  while (!state.expiries.empty() && state.expiries.begin()->first <= decision.now().boot_ms &&
+  while (!state.clock.expiries().empty() && state.clock.expiries().begin()->first <= decision.now().boot_ms &&
          !mutated(Mutation::kLeaseNeverExpires)) {
-    const Task& task = state.task(state.expiries.begin()->second);
+    const Task& task = state.task(state.clock.expiries().begin()->second);
     const Worker& worker = state.workers[task.lease().worker];
     const std::string name = worker.name;
     decision.emit(record::Counted{&Counters::lease_expiries});
     end_attempt(decision, task, AttemptEnd::kExpired, "worker " + name + " was silent");
   }
-  while (!state.retries.empty() && state.retries.begin()->first <= decision.now().boot_ms &&
+  while (!state.clock.retries().empty() && state.clock.retries().begin()->first <= decision.now().boot_ms &&
          !mutated(Mutation::kBackOffForever)) {
-    decision.emit(record::RetryDue{state.retries.begin()->second});
+    decision.emit(record::RetryDue{state.clock.retries().begin()->second});
   }
   for (WorkerId id = 0; id < state.workers.size(); ++id) {
     const std::int64_t until = state.workers[id].quarantined_until_ms;
     if (until > 0 && until <= decision.now().boot_ms) decision.emit(record::QuarantineOver{id});
   }
-  if (state.left_seconds > 0) refresh_estimates(decision);
+  if (state.work.left_seconds() > 0) refresh_estimates(decision);
 }
 
 }  // namespace rushes::scheduler

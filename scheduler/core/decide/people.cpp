@@ -37,15 +37,14 @@ const Shot* shot_or_refuse(Decision& decision, RequestId request, const std::str
 void on(Decision& decision, const event::SubmitBatch& e) {
   const State& state = decision.state();
   learn_settings(decision);
-  if (const auto known = state.key_index.find(e.idempotency_key);
-      !e.idempotency_key.empty() && known != state.key_index.end()) {
-    const Batch& batch = state.batches[known->second - 1];
+  if (const std::uint64_t known = state.names.batch(e.idempotency_key); known != 0) {
+    const Batch& batch = state.batches[known - 1];
     if (batch.text != e.text) {
       return decision.refuse(
           e.request, ErrorKind::kConflict,
           "idempotency key " + e.idempotency_key + " was used for another batch (" + batch.name + ")");
     }
-    command::Submitted again{known->second, {}, true};
+    command::Submitted again{known, {}, true};
     for (const ShotId shot : batch.shots) again.shots.push_back(summary(state.shots[shot].spec));
     return decision.reply(e.request, std::move(again));
   }

@@ -6,7 +6,7 @@
 #include "scheduler/core/decide/events.h"
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/policy/straggler.h"
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 #include "scheduler/plan/compose.h"
 
 namespace rushes::scheduler {

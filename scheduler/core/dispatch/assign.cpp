@@ -8,7 +8,7 @@
 #include "scheduler/core/policy/numeric_class.h"
 #include "scheduler/core/policy/priority.h"
 #include "scheduler/core/state/estimates.h"
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/recipe.h"
@@ -81,7 +81,7 @@ void assign(Decision& decision, WorkerId id, TaskId task_id, bool prefetched, bo
   }
   const Task& task = state.task(task_id);
   const AttemptRef ref{task_id, task.attempt + 1, state.next_lease};
-  const Flow& flow = state.flows[state.shots[shot].flow];
+  const Flow& flow = state.queue.flows()[state.shots[shot].flow];
   const Requirements needs = needs_of(state, task);
   const bool loads = !prefetched && !is_loaded(state.workers[id], needs);
   const double load = loads ? load_seconds(state, needs.model) : 0;

@@ -36,7 +36,7 @@ bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const
   if (mine.held_bytes == mine.input_bytes) return false;
   return std::any_of(task.plan.needs.begin(), task.plan.needs.end(), [&](const Dependency& need) {
     const WorkerId id = state.task(need.task).accepted_worker;
-    if (!need.data || id == here || !state.hungry.contains(id)) return false;
+    if (!need.data || id == here || !state.capacity.with_room().contains(id)) return false;
     const Worker& other = state.workers[id];
     return has_free_slot(other) && is_loaded(other, needs) && hold_of(state, other, needs) == Hold::kNone &&
            candidate_of(state, other, task).held_bytes > mine.held_bytes;
@@ -46,21 +46,21 @@ bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const
 }  // namespace
 
 void Dispatcher::run() {
-  if (!state_.reservations.empty()) end_reservations(decision_);
+  if (!state_.capacity.reservations().empty()) end_reservations(decision_);
   if (!state_.dispatch_due) return;
-  if (state_.ready + state_.ahead > 0 || !state_.stacked.empty()) {
+  if (state_.queue.ready() + state_.queue.ahead() > 0 || !state_.capacity.with_queue().empty()) {
     // Every free slot first, one task per worker and turn, so that work spreads: to workers that are well
     // placed, then to any; then what may be fetched ahead; then, where nothing else is left, what may run
     // ahead.
-    const std::vector<WorkerId> free(state_.idle.begin(), state_.idle.end());
+    const std::vector<WorkerId> free(state_.capacity.idle().begin(), state_.capacity.idle().end());
     if (free.size() > 1) {  // else nobody could be better placed
       round(Turn::kNear, free);
       round(Turn::kLoaded, free);
       round(Turn::kFresh, free);
     }
     round(Turn::kAny, free);
-    if (policy::may_prefetch(state_.ready, state_.slots))
-      round(Turn::kPrefetch, {state_.hungry.begin(), state_.hungry.end()});
+    if (policy::may_prefetch(state_.queue.ready(), state_.capacity.slots()))
+      round(Turn::kPrefetch, {state_.capacity.with_room().begin(), state_.capacity.with_room().end()});
     if (decision_.settings().scheduling.run_ahead) round(Turn::kAhead, free);
     rebalance(decision_);
   }
@@ -68,7 +68,7 @@ void Dispatcher::run() {
 }
 
 void Dispatcher::round(Turn turn, const std::vector<WorkerId>& workers) {
-  const std::uint64_t& waiting = turn == Turn::kAhead ? state_.ahead : state_.ready;
+  const auto waiting = [&] { return turn == Turn::kAhead ? state_.queue.ahead() : state_.queue.ready(); };
   const bool prefetch = turn == Turn::kPrefetch;
   // A worker that got nothing: another one that offers the same, has the same loaded and no more memory free
   // gets nothing either. (Ahead of a slot more than the sum of its memory decides.)
@@ -87,12 +87,12 @@ void Dispatcher::round(Turn turn, const std::vector<WorkerId>& workers) {
              other.taken <= taken_of(worker);
     });
   };
-  for (bool given = true; given && waiting > 0;) {
+  for (bool given = true; given && waiting() > 0;) {
     given = false;
     for (const WorkerId id : workers) {
-      if (waiting == 0) return;
+      if (waiting() == 0) return;
       const Worker& worker = state_.workers[id];
-      if (prefetch && !policy::may_prefetch(state_.ready, state_.slots)) return;
+      if (prefetch && !policy::may_prefetch(state_.queue.ready(), state_.capacity.slots())) return;
       const bool room = prefetch ? worker.leases.size() < worker.offer.slots + worker.offer.prefetch
                                  : has_free_slot(worker);
       const Given result = room && !is_barren(worker) ? give_one(id, turn) : Given::kNotHere;
@@ -132,7 +132,7 @@ Dispatcher::Given Dispatcher::give_one(WorkerId id, Turn turn) {
   if (turn == Turn::kAhead) {
     for (std::size_t i = 0; i < loads.size(); ++i) loads[i].runnable = true;
   }
-  const std::vector<std::uint32_t> shows = policy::fair_order(loads, state_.slots);
+  const std::vector<std::uint32_t> shows = policy::fair_order(loads, state_.capacity.slots());
   const Search search{shows, turn == Turn::kAhead};
   Found found = find(id, search);
   if (found.blocked && may_reserve_in(turn) && reserve(decision_, found.blocked->task)) {
@@ -145,14 +145,14 @@ Dispatcher::Given Dispatcher::give_one(WorkerId id, Turn turn) {
   if (!pick) return nothing;
   // A task that is fetched ahead finds the weights of the task before it.
   const Digest& model = turn == Turn::kPrefetch ? worker.model_given : worker.model_loaded;
-  if (needs_other(model, state_.buckets[pick->bucket].needs)) {
+  if (needs_other(model, state_.queue.buckets()[pick->bucket].needs)) {
     pick = stay_or_switch(id, model, *pick, loads, search, turn);
     if (!pick) return nothing;
-  } else if (turn == Turn::kNear &&
-             nearer_elsewhere(state_, id, state_.task(pick->task), state_.buckets[pick->bucket].needs)) {
+  } else if (turn == Turn::kNear && nearer_elsewhere(state_, id, state_.task(pick->task),
+                                                     state_.queue.buckets()[pick->bucket].needs)) {
     return Given::kNotHere;
   }
-  const bool in_turn = policy::below_floor(loads[pick->show], state_.slots) == 0;
+  const bool in_turn = policy::below_floor(loads[pick->show], state_.capacity.slots()) == 0;
   assign(decision_, id, pick->task, turn == Turn::kPrefetch, in_turn);
   return Given::kTask;
 }
@@ -172,21 +172,21 @@ bool Dispatcher::may_stay(const Pick& pick, const Pick& due,
                           const std::vector<policy::ShowLoad>& loads) const {
   const Show& show = state_.shows[pick.show];
   const Show& due_show = state_.shows[due.show];
-  const Digest& model = state_.buckets[due.bucket].needs.model;
+  const Digest& model = state_.queue.buckets()[due.bucket].needs.model;
   const double seconds = std::max(1e-3, static_cast<double>(state_.task(pick.task).cost));
   policy::Passed passed;
   if (pick.show != due.show) {
-    if (policy::below_floor(loads[pick.show], state_.slots) <
-        policy::below_floor(loads[due.show], state_.slots))
+    if (policy::below_floor(loads[pick.show], state_.capacity.slots()) <
+        policy::below_floor(loads[due.show], state_.capacity.slots()))
       return false;
     passed = {show.pass - due_show.pass, 1 / show.weight, due_show.slots, share_of(state_, due_show)};
   } else {
-    const Flow& flow = state_.flows[pick.flow];
-    const Flow& due_flow = state_.flows[due.flow];
+    const Flow& flow = state_.queue.flows()[pick.flow];
+    const Flow& due_flow = state_.queue.flows()[due.flow];
     passed = {flow.pass - due_flow.pass, policy::virtual_seconds(flow.priority), due_flow.slots,
               share_of(state_, due_show) * share_of(state_, due_flow)};
   }
-  return policy::may_stay(passed, seconds, load_seconds(state_, model), state_.slots);
+  return policy::may_stay(passed, seconds, load_seconds(state_, model), state_.capacity.slots());
 }
 
 // The first task in order that the worker may take. A task that comes before it and would fit but for the
@@ -197,14 +197,14 @@ Dispatcher::Found Dispatcher::find(WorkerId id, const Search& search) {
   for (const std::uint32_t show : search.shows) {
     std::vector<FlowId> flows = state_.shows[show].flows;
     std::sort(flows.begin(), flows.end(), [&](FlowId a, FlowId b) {
-      const double first = state_.flows[a].pass, second = state_.flows[b].pass;
+      const double first = state_.queue.flows()[a].pass, second = state_.queue.flows()[b].pass;
       return first != second ? first < second : a < b;
     });
     for (const FlowId flow : flows) {
       std::optional<Pick> best, blocked;
-      const Flow& row = state_.flows[flow];
+      const Flow& row = state_.queue.flows()[flow];
       for (const std::uint32_t index : search.ahead ? row.ahead : row.buckets) {
-        const Bucket& bucket = state_.buckets[index];
+        const Bucket& bucket = state_.queue.buckets()[index];
         if (!bucket.fits[worker.worker_class] || (search.only && needs_other(*search.only, bucket.needs)))
           continue;
         const Hold hold = hold_of(state_, worker, bucket);
@@ -235,7 +235,7 @@ bool Dispatcher::goes_before(const Pick& a, const Pick& b) {
 
 // The first task of a bucket that this worker may take.
 Dispatcher::Head Dispatcher::head_of(WorkerId id, std::uint32_t index) {
-  const Bucket& bucket = state_.buckets[index];
+  const Bucket& bucket = state_.queue.buckets()[index];
   Head found;
   const auto take_from = [&](const LaneKey& key, const Lane& lane) {
     const Head head = head_of(id, lane);
@@ -249,8 +249,8 @@ Dispatcher::Head Dispatcher::head_of(WorkerId id, std::uint32_t index) {
   const auto first = bucket.lanes.begin();
   const auto& [minus_path, longest] = *bucket.by_path.begin();
   const bool critical = first->first.deadline_wall_ms == LaneKey::kNever &&
-                        policy::decides_the_end(static_cast<double>(-minus_path), state_.left_seconds,
-                                                state_.slots, !bucket.needs.numeric_class.empty());
+                        policy::decides_the_end(static_cast<double>(-minus_path), state_.work.left_seconds(),
+                                                state_.capacity.slots(), !bucket.needs.numeric_class.empty());
   if (critical && take_from(longest, bucket.lanes.at(longest))) {
     found.pick->critical = true;
     return found;
@@ -301,7 +301,7 @@ const Outlook& Dispatcher::outlook_for(const Task& task) {
 // Of the lane's tasks with about the longest path the one that is nearest to its data.
 TaskId Dispatcher::nearest_of(WorkerId id, const Pick& pick) {
   const Worker& worker = state_.workers[id];
-  const Lane& lane = state_.buckets[pick.bucket].lanes.at(pick.lane);
+  const Lane& lane = state_.queue.buckets()[pick.bucket].lanes.at(pick.lane);
   std::vector<policy::Candidate> candidates;
   std::vector<TaskId> tasks;
   for (auto key = lane.find({pick.path, pick.task}); key != lane.end(); ++key) {

@@ -2,7 +2,7 @@
 //
 // A worker with a free slot asks the shows in fair order, inside a show its flows in the order of their
 // virtual time, inside a flow the buckets that it may take now; the first lane of the best bucket gives the
-// task (core/state/queue.h). A worker stays with the model that it has loaded while no show or flow falls far
+// task (core/state/ready_queue.h). A worker stays with the model that it has loaded while no show or flow falls far
 // behind, and leaves a task to an idle worker that is better placed. The policies are in core/policy/; the
 // Dispatcher says in which order they are asked.
 //

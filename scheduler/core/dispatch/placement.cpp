@@ -8,30 +8,25 @@
 #include "scheduler/core/policy/numeric_class.h"
 #include "scheduler/core/policy/priority.h"
 #include "scheduler/core/state/estimates.h"
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 
 namespace rushes::scheduler {
 
 namespace {
 
-const Pool* find_pool(const State& state, const Digest& model, std::uint32_t numeric_class) {
-  const auto found = state.pool_index.find({model, numeric_class});
-  return found == state.pool_index.end() ? nullptr : &state.pools[found->second];
-}
-
 // Of a model in a class. The shots that have no class yet may come there.
 policy::Demand demand_of(const State& state, const Digest& model, std::uint32_t numeric_class) {
   policy::Demand demand;
-  if (const Pool* pinned = find_pool(state, model, numeric_class))
+  if (const Pool* pinned = state.loads.find_pool(model, numeric_class))
     demand = {pinned->ready_seconds, pinned->held_seconds, pinned->left_seconds, 0};
-  if (const Pool* open = find_pool(state, model, kNoIndex)) {
+  if (const Pool* open = state.loads.find_pool(model, kNoIndex)) {
     demand.ready += open->ready_seconds;
     demand.left += open->left_seconds;
   }
-  const auto found = state.models.find(model);
-  if (found == state.models.end()) return demand;
-  for (std::uint32_t each = 0; each < found->second.slots.size(); ++each)
-    if (state.worker_classes[each].numeric_class == numeric_class) demand.slots += found->second.slots[each];
+  const LoadedModel* found = state.loads.find_model(model);
+  if (found == nullptr) return demand;
+  for (std::uint32_t each = 0; each < found->slots.size(); ++each)
+    if (state.capacity.classes()[each].numeric_class == numeric_class) demand.slots += found->slots[each];
   return demand;
 }
 
@@ -39,29 +34,31 @@ policy::Demand demand_of(const State& state, const Digest& model, std::uint32_t 
 // just then, and wait there while the rest of the farm runs dry.)
 bool is_under_floor(const State& state, ShowId id) {
   const Show& show = state.shows[id];
-  return policy::below_floor({show.slots, true, show.weight, show.floor, show.pass}, state.slots) > 0;
+  return policy::below_floor({show.slots, true, show.weight, show.floor, show.pass}, state.capacity.slots()) >
+         0;
 }
 
 // The worker would have to load the model first, and nothing is done sooner by that.
 bool needless_load(const State& state, const Worker& worker, const Bucket& bucket) {
   if (is_loaded(worker, bucket.needs) || !policy::has_devices(worker.offer)) return false;
-  if (is_under_floor(state, state.flows[bucket.flow].show)) return false;
-  const auto model = state.models.find(bucket.needs.model);
-  if (model == state.models.end()) return false;
-  const std::uint32_t numeric_class = state.worker_classes[worker.worker_class].numeric_class;
+  if (is_under_floor(state, state.queue.flows()[bucket.flow].show)) return false;
+  const LoadedModel* model = state.loads.find_model(bucket.needs.model);
+  if (model == nullptr) return false;
+  const std::uint32_t numeric_class = state.capacity.classes()[worker.worker_class].numeric_class;
   policy::Demand wanted = demand_of(state, bucket.needs.model, numeric_class);
   wanted.slots = 0;
-  for (std::uint32_t each = 0; each < model->second.slots.size(); ++each) {
-    if (!bucket.fits[each] || state.worker_classes[each].numeric_class != numeric_class) continue;
-    if (model->second.idle[each] > 0) return false;  // one of them could have taken it, and has its reason
-    wanted.slots += model->second.slots[each];
+  for (std::uint32_t each = 0; each < model->slots.size(); ++each) {
+    if (!bucket.fits[each] || state.capacity.classes()[each].numeric_class != numeric_class) continue;
+    if (model->idle[each] > 0) return false;  // one of them could have taken it, and has its reason
+    wanted.slots += model->slots[each];
   }
   const policy::Demand own = demand_of(state, worker.model_loaded, numeric_class);
   return !policy::worth_loading(wanted, own, load_seconds(state, bucket.needs.model));
 }
 
 const config::SharedLimit* full_limit(const State& state, const Requirements& needs) {
-  return policy::full_limit(state.sharing.limits, state.held, needs.stage, state.limit_sets[needs.limit_set]);
+  return policy::full_limit(state.sharing.limits, state.held, needs.stage,
+                            state.queue.limits_of(needs.limit_set));
 }
 
 // Of a worker that fits.
@@ -93,7 +90,7 @@ Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket) {
 }
 
 const Reservation* reservation_of(const State& state, WorkerId worker) {
-  for (const Reservation& reservation : state.reservations) {
+  for (const Reservation& reservation : state.capacity.reservations()) {
     if (reservation.worker == worker) return &reservation;
   }
   return nullptr;
@@ -133,7 +130,7 @@ namespace {
 
 // The shot has no class yet, and would be done sooner in another one than in the worker's.
 bool begins_too_late(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
-  const std::uint32_t here = state.worker_classes[worker.worker_class].numeric_class;
+  const std::uint32_t here = state.capacity.classes()[worker.worker_class].numeric_class;
   const double left = state.shots[task.shot].left_seconds;
   if (here == kNoIndex || outlook.classes[here].slots == 0 || !(left > 0)) return false;
   return !policy::may_begin(outlook.classes, here, static_cast<double>(task.path), left, outlook.waiting);
@@ -151,7 +148,7 @@ double share_of(const State& state, const Show& show) {
 double share_of(const State& state, const Flow& flow) {
   double rates = 0;
   for (const FlowId id : state.shows[flow.show].flows) {
-    const Flow& other = state.flows[id];
+    const Flow& other = state.queue.flows()[id];
     rates += other.shots > 0 || other.slots > 0 || &other == &flow ? policy::rate_of(other.priority) : 0;
   }
   return policy::rate_of(flow.priority) / rates;
@@ -162,17 +159,18 @@ Outlook outlook_of(const State& state, const Task& task) {
   Outlook outlook;
   if (!shot.numeric_class.empty() || task.bucket == kNoIndex) return outlook;
   const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
-  outlook.classes.resize(state.classes.size());
-  for (std::size_t i = 0; i < state.classes.size(); ++i) {
-    const double measured = denoise_pace(state, shot, state.classes[i]);
+  outlook.classes.resize(state.loads.classes().size());
+  for (std::size_t i = 0; i < state.loads.classes().size(); ++i) {
+    const double measured = denoise_pace(state, shot, state.loads.classes()[i]);
     outlook.classes[i].measured = measured > 0;
     if (measured > 0 && known > 0) outlook.classes[i].pace = measured / known;
   }
-  const Bucket& bucket = state.buckets[task.bucket];
-  for (std::size_t each = 0; each < state.worker_classes.size(); ++each)
-    if (bucket.fits[each] && state.worker_classes[each].numeric_class != kNoIndex)
-      outlook.classes[state.worker_classes[each].numeric_class].slots += state.worker_classes[each].slots;
-  for (const Pool& pool : state.pools) {
+  const Bucket& bucket = state.queue.buckets()[task.bucket];
+  for (std::size_t each = 0; each < state.capacity.classes().size(); ++each)
+    if (bucket.fits[each] && state.capacity.classes()[each].numeric_class != kNoIndex)
+      outlook.classes[state.capacity.classes()[each].numeric_class].slots +=
+          state.capacity.classes()[each].slots;
+  for (const Pool& pool : state.loads.pools()) {
     if (pool.numeric_class == kNoIndex) {
       outlook.waiting += pool.left_seconds;
       continue;

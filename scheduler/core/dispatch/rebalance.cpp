@@ -27,18 +27,18 @@ bool waits_long(const Decision& decision, const Worker& worker) {
 // Attempts that wait behind running ones are taken back for workers that have nothing to do.
 void steal_queued(Decision& decision) {
   const State& state = decision.state();
-  std::vector<bool> useful(state.worker_classes.size());  // worker classes that fit some of it
-  for (const auto& [bucket, count] : state.behind)
+  std::vector<bool> useful(state.capacity.classes().size());  // worker classes that fit some of it
+  for (const auto& [bucket, count] : state.capacity.queued())
     for (std::size_t worker_class = 0; worker_class < useful.size(); ++worker_class)
-      useful[worker_class] = useful[worker_class] || state.buckets[bucket].fits[worker_class];
+      useful[worker_class] = useful[worker_class] || state.queue.buckets()[bucket].fits[worker_class];
   std::vector<WorkerId> idle;  // once per free slot
-  for (const WorkerId id : state.idle) {
+  for (const WorkerId id : state.capacity.idle()) {
     const Worker& worker = state.workers[id];
     if (!useful[worker.worker_class]) continue;
     for (std::size_t i = worker.leases.size(); i < worker.offer.slots; ++i) idle.push_back(id);
   }
   if (idle.empty()) return;
-  const std::vector<WorkerId> stacked(state.stacked.begin(), state.stacked.end());
+  const std::vector<WorkerId> stacked(state.capacity.with_queue().begin(), state.capacity.with_queue().end());
   for (const WorkerId id : stacked) {
     const std::vector<TaskId> leases = state.workers[id].leases;
     std::size_t to_move = leases.size() - state.workers[id].offer.slots;
@@ -51,7 +51,7 @@ void steal_queued(Decision& decision) {
         idle.pop_back();
         continue;
       }
-      const Bucket& bucket = state.buckets[task.holding.queued_in];
+      const Bucket& bucket = state.queue.buckets()[task.holding.queued_in];
       const auto taker = std::find_if(idle.begin(), idle.end(), [&](WorkerId other) {
         const Worker& worker = state.workers[other];
         return bucket.fits[worker.worker_class] && hold_of(state, worker, bucket) == Hold::kNone &&
@@ -67,8 +67,8 @@ void steal_queued(Decision& decision) {
 // Attempts that run ahead of a verdict end for tasks that are wanted now.
 void preempt_speculative(Decision& decision) {
   const State& state = decision.state();
-  std::uint64_t wanted = state.ready;
-  const std::vector<TaskId> ahead(state.running_ahead.begin(), state.running_ahead.end());
+  std::uint64_t wanted = state.queue.ready();
+  const std::vector<TaskId> ahead(state.capacity.speculative().begin(), state.capacity.speculative().end());
   for (const TaskId id : ahead) {
     const Task& task = state.task(id);
     const Worker& worker = state.workers[task.lease().worker];
@@ -82,9 +82,9 @@ void preempt_speculative(Decision& decision) {
       continue;
     const bool useful = std::any_of(state.shows.begin(), state.shows.end(), [&](const Show& show) {
       return std::any_of(show.flows.begin(), show.flows.end(), [&](FlowId flow) {
-        const auto& buckets = state.flows[flow].buckets;
+        const auto& buckets = state.queue.flows()[flow].buckets;
         return std::any_of(buckets.begin(), buckets.end(), [&](std::uint32_t index) {
-          const Hold hold = hold_of(state, worker, state.buckets[index]);
+          const Hold hold = hold_of(state, worker, state.queue.buckets()[index]);
           return hold == Hold::kNone || hold == Hold::kBusyMemory;
         });
       });
@@ -100,8 +100,8 @@ void preempt_speculative(Decision& decision) {
 
 void rebalance(Decision& decision) {
   const State& state = decision.state();
-  if (!state.behind.empty() && !state.idle.empty()) steal_queued(decision);
-  if (!state.running_ahead.empty() && state.ready > 0) preempt_speculative(decision);
+  if (!state.capacity.queued().empty() && !state.capacity.idle().empty()) steal_queued(decision);
+  if (!state.capacity.speculative().empty() && state.queue.ready() > 0) preempt_speculative(decision);
 }
 
 }  // namespace rushes::scheduler

@@ -5,13 +5,13 @@
 #include "scheduler/core/dispatch/placement.h"
 #include "scheduler/core/policy/backfill.h"
 #include "scheduler/core/policy/fit.h"
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 
 namespace rushes::scheduler {
 
 void end_reservations(Decision& decision) {
   const State& state = decision.state();
-  const std::vector<Reservation> kept = state.reservations;
+  const std::vector<Reservation> kept = state.capacity.reservations();
   for (const Reservation& reservation : kept) {
     const Task& task = state.task(reservation.task);
     const Worker& worker = state.workers[reservation.worker];
@@ -23,8 +23,9 @@ void end_reservations(Decision& decision) {
 bool reserve(Decision& decision, TaskId wide) {
   const State& state = decision.state();
   const auto is_its = [&](const Reservation& r) { return r.task == wide; };
-  if (std::any_of(state.reservations.begin(), state.reservations.end(), is_its)) return false;
-  if (!policy::may_reserve(state.reservations.size(), state.workers.size())) return false;
+  if (std::any_of(state.capacity.reservations().begin(), state.capacity.reservations().end(), is_its))
+    return false;
+  if (!policy::may_reserve(state.capacity.reservations().size(), state.workers.size())) return false;
   const Task& task = state.task(wide);
   const Requirements needs = needs_of(state, task);
   Reservation best{wide, kNoIndex, 0};

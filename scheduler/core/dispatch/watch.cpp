@@ -7,7 +7,7 @@
 #include "scheduler/core/policy/deadline.h"
 #include "scheduler/core/policy/straggler.h"
 #include "scheduler/core/state/estimates.h"
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -19,7 +19,7 @@ void watch_deadline(Decision& decision, ShotId id, double work_seconds) {
   for (const TaskId task : shot.tasks) {
     if (!is_final(state.task(task).state)) path = std::max(path, static_cast<double>(state.task(task).path));
   }
-  const double slots = state.slots * share_of(state, state.shows[shot.show]);
+  const double slots = state.capacity.slots() * share_of(state, state.shows[shot.show]);
   const double left = policy::seconds_left(path, work_seconds, slots);
   const double slack = policy::slack_seconds(shot.spec.deadline_wall_ms, decision.now().wall_ms, left);
   // The slack cannot run out before it has passed, unless estimates or the queue change: look again well
@@ -35,7 +35,7 @@ void watch_deadline(Decision& decision, ShotId id, double work_seconds) {
 void watch_deadlines(Decision& decision) {
   const State& state = decision.state();
   std::vector<double> work(state.shows.size());  // of each show's shots that are due no later
-  const auto& open = state.with_deadline;
+  const auto& open = state.work.deadlines();
   for (auto next = open.begin(); next != open.end();) {
     const auto after = open.upper_bound({next->first, kNoIndex});
     for (auto same = next; same != after; ++same) {
@@ -51,11 +51,11 @@ void watch_deadlines(Decision& decision) {
 
 void relieve_stragglers(Decision& decision) {
   const State& state = decision.state();
-  if (state.ready > 0) return;
-  std::vector<WorkerId> idle(state.idle.begin(), state.idle.end());
+  if (state.queue.ready() > 0) return;
+  std::vector<WorkerId> idle(state.capacity.idle().begin(), state.capacity.idle().end());
   if (idle.empty()) return;
   std::vector<TaskId> held;
-  for (const auto& [expires, id] : state.expiries) held.push_back(id);
+  for (const auto& [expires, id] : state.clock.expiries()) held.push_back(id);
   std::sort(held.begin(), held.end());
   for (const TaskId id : held) {
     const Task& task = state.task(id);

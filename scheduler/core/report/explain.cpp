@@ -5,7 +5,7 @@
 #include "scheduler/core/dispatch/placement.h"
 #include "scheduler/core/policy/fair_share.h"
 #include "scheduler/core/policy/limits.h"
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 #include "scheduler/plan/compose.h"
 
 namespace rushes::scheduler {
@@ -84,7 +84,7 @@ Survey survey(const State& state, const Task& task, const Requirements& needs, N
       found.why = why;
       continue;
     }
-    const Hold hold = hold_of(state, worker, state.buckets[task.bucket]);
+    const Hold hold = hold_of(state, worker, state.queue.buckets()[task.bucket]);
     if (hold == Hold::kBusyMemory) found.crowded = &worker;
     found.unloaded = found.unloaded || hold == Hold::kNotLoaded;
     if (hold != Hold::kNone) continue;
@@ -105,8 +105,9 @@ std::string in_about(std::int64_t until_ms, Now now) {
 Explanation avoided(const State& state, const Task& task, const Survey& found) {
   const std::string& worker = found.avoided->name;
   if (found.why == Avoids::kClass) {
-    const std::uint32_t here = state.worker_classes[found.avoided->worker_class].numeric_class;
-    return {Waiting::kCapacity, "worker " + worker + " has a slot, but numeric class " + state.classes[here] +
+    const std::uint32_t here = state.capacity.classes()[found.avoided->worker_class].numeric_class;
+    return {Waiting::kCapacity, "worker " + worker + " has a slot, but numeric class " +
+                                    state.loads.classes()[here] +
                                     " would have the shot done later than another one"};
   }
   const std::string what = found.why == Avoids::kFailed ? "failed" : "was too slow";
@@ -116,27 +117,27 @@ Explanation avoided(const State& state, const Task& task, const Survey& found) {
 
 // All that fit are busy: does somebody else go first?
 Explanation queued(const State& state, const Task& task) {
-  const Flow& flow = state.flows[state.buckets[task.bucket].flow];
+  const Flow& flow = state.queue.flows()[state.queue.buckets()[task.bucket].flow];
   const Show& show = state.shows[flow.show];
   std::vector<policy::ShowLoad> loads;
   for (const Show& other : state.shows)
     loads.push_back({other.slots, other.ready > 0, other.weight, other.floor, other.pass});
-  const auto order = policy::fair_order(loads, state.slots);
+  const auto order = policy::fair_order(loads, state.capacity.slots());
   const std::string busy = "all workers that fit are busy";
   if (!order.empty() && order.front() != flow.show) {
     const Show& first = state.shows[order.front()];
-    const bool floor = policy::below_floor(loads[order.front()], state.slots) > 0;
+    const bool floor = policy::below_floor(loads[order.front()], state.capacity.slots()) > 0;
     return {Waiting::kShare, busy + "; show " + first.name +
                                  (floor ? " is below its floor" : " has had less of its share") +
                                  " and goes before " + show.name};
   }
   for (const FlowId id : show.flows) {
-    const Flow& other = state.flows[id];
+    const Flow& other = state.queue.flows()[id];
     if (other.buckets.empty() || other.priority == flow.priority || other.pass >= flow.pass) continue;
     return {Waiting::kShare, busy + "; shots of priority " + std::to_string(other.priority) +
                                  " have had less of their rate and go first"};
   }
-  return {Waiting::kCapacity, busy + "; " + std::to_string(state.ready) + " tasks are ready"};
+  return {Waiting::kCapacity, busy + "; " + std::to_string(state.queue.ready()) + " tasks are ready"};
 }
 
 Explanation placement(const State& state, const Task& task, Now now) {
@@ -166,7 +167,7 @@ Explanation placement(const State& state, const Task& task, Now now) {
                                  std::to_string(limit->count) + " are held"};
   }
   if (found.room != nullptr) return {Waiting::kNext, "is leased with the next dispatch"};
-  for (const Reservation& mine : state.reservations) {
+  for (const Reservation& mine : state.capacity.reservations()) {
     if (mine.task != task.plan.id) continue;
     return {Waiting::kReserved, "worker " + state.workers[mine.worker].name + " is kept free for its " +
                                     mib(needs.memory_bytes) + ", " + in_about(mine.start_ms, now)};

@@ -5,7 +5,7 @@
 #include "scheduler/core/dispatch/placement.h"
 #include "scheduler/core/policy/priority.h"
 #include "scheduler/core/state/estimates.h"
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -22,9 +22,10 @@ std::optional<double> Forecast::starts_in(const Task& task) {
   if (!slot) return std::nullopt;
   const double retry = static_cast<double>(std::max<std::int64_t>(0, task.retry_at_ms - now_.boot_ms)) / 1000;
   if (task.bucket == kNoIndex) return std::max(retry, *slot);
-  const auto open = static_cast<double>(std::max<std::uint64_t>(1, state_.ready));
-  const double each = std::min(static_cast<double>(task.cost), state_.left_seconds / open);
-  const double turn = tasks_before(task) * each / (std::max(1u, state_.slots) * part_of_farm(task));
+  const auto open = static_cast<double>(std::max<std::uint64_t>(1, state_.queue.ready()));
+  const double each = std::min(static_cast<double>(task.cost), state_.work.left_seconds() / open);
+  const double turn =
+      tasks_before(task) * each / (std::max(1u, state_.capacity.slots()) * part_of_farm(task));
   return *slot + turn;
 }
 
@@ -71,7 +72,7 @@ std::optional<double> Forecast::slot_in(const Task& task) const {
 }
 
 double Forecast::tasks_before(const Task& task) const {
-  const Bucket& bucket = state_.buckets[task.bucket];
+  const Bucket& bucket = state_.queue.buckets()[task.bucket];
   double before = 0;
   int looked = 0;
   for (const auto& [key, lane] : bucket.lanes) {
@@ -87,11 +88,11 @@ double Forecast::tasks_before(const Task& task) const {
 }
 
 double Forecast::part_of_farm(const Task& task) const {
-  const Flow& mine = state_.flows[state_.buckets[task.bucket].flow];
+  const Flow& mine = state_.queue.flows()[state_.queue.buckets()[task.bucket].flow];
   double shows = 0, flows = 0;
   for (const Show& show : state_.shows) shows += show.ready > 0 ? show.weight : 0;
   for (const FlowId id : state_.shows[mine.show].flows) {
-    const Flow& flow = state_.flows[id];
+    const Flow& flow = state_.queue.flows()[id];
     if (!flow.buckets.empty()) flows += policy::rate_of(flow.priority);
   }
   const double part = state_.shows[mine.show].weight / std::max(1e-9, shows) *

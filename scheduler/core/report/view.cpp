@@ -267,8 +267,9 @@ FarmInfo farm(const State& state) {
   FarmInfo info;
   info.epoch = state.epoch;
   info.last_event = state.events.last();
-  info.tasks = state.counts;
-  info.tasks[static_cast<std::size_t>(TaskState::kPending)] += static_cast<std::uint32_t>(state.unplanned);
+  info.tasks = state.work.counts();
+  info.tasks[static_cast<std::size_t>(TaskState::kPending)] +=
+      static_cast<std::uint32_t>(state.work.unplanned());
   info.shots = static_cast<std::uint32_t>(state.shots.size());
   for (const Shot& shot : state.shots) {
     info.open_shots += shot.state != ShotState::kDelivered && shot.state != ShotState::kCancelled ? 1 : 0;

@@ -6,8 +6,11 @@
 #include "config/mutation.h"
 #include "scheduler/core/policy/fair_share.h"
 #include "scheduler/core/state/estimates.h"
-#include "scheduler/core/state/index.h"
-#include "scheduler/core/state/pools.h"
+#include "scheduler/core/state/leases.h"
+#include "scheduler/core/state/needs.h"
+#include "scheduler/core/state/paths.h"
+#include "scheduler/core/state/tasks.h"
+#include "scheduler/core/state/waiting.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -25,12 +28,6 @@ void note_task(State& state, std::int64_t wall_ms, const char* kind, const Task&
        std::move(text));
 }
 
-void add_tasks(State& state, ShotId shot, const std::vector<PlannedTask>& tasks, std::int64_t wall_ms) {
-  const TaskId first = state.tasks.size() + 1;
-  for (const PlannedTask& plan : tasks) index::add_task(state, shot, plan, wall_ms);
-  index::begin(state, first);
-}
-
 std::string window_list(const std::vector<std::uint32_t>& windows) {
   std::string text;
   for (const std::uint32_t window : windows) text += (text.empty() ? "" : ", ") + std::to_string(window);
@@ -42,7 +39,7 @@ std::string window_list(const std::vector<std::uint32_t>& windows) {
 void apply_one(State& state, const record::BatchSubmitted& r) {
   assert(r.batch == state.batches.size() + 1);
   state.batches.push_back(r.row);
-  if (!r.row.idempotency_key.empty()) state.key_index[r.row.idempotency_key] = r.batch;
+  state.names.add_batch(r.row.idempotency_key, r.batch);
   note(state, r.row.wall_ms, "batch.submitted", "", 0, 0, "",
        r.row.name + ": " + std::to_string(r.row.shots.size()) + " shots, by " + r.row.by);
 }
@@ -55,15 +52,13 @@ void apply_one(State& state, const record::ShotPlanned& r) {
   shot.batch = r.batch;
   shot.by = r.by;
   shot.created_wall_ms = r.wall_ms;
-  shot.show = index::show_of(state, r.spec.show);
   shot.takes.resize(r.spec.seeds.size());
   for (std::uint32_t i = 0; i < shot.takes.size(); ++i) {
     shot.takes[i].shot = r.shot;
     shot.takes[i].number = i + 1;
   }
   shot.encode = r.tasks.front().id;
-  state.shot_index[shot.key] = r.shot;
-  index::add_shot(state, r.shot);
+  add_shot(state, r.shot);
   add_tasks(state, r.shot, r.tasks, r.wall_ms);
   note(state, r.wall_ms, "shot.planned", state.shots[r.shot].key, 0, 0, "",
        std::to_string(r.spec.seeds.size()) + " takes of " + std::to_string(r.spec.recipe.frames) +
@@ -75,8 +70,8 @@ void apply_one(State& state, const record::VersionPlanned& r) {
   Take& take = shot.takes[r.take - 1];
   assert(r.version.number == take.versions.size());
   take.versions.push_back(r.version);
-  if (r.version.number > 0 && r.version.by.empty()) ++state.revised;
-  index::recount_unplanned(state, shot);
+  if (r.version.number > 0 && r.version.by.empty()) state.work.count_revised();
+  recount_unplanned(state, shot);
   add_tasks(state, r.shot, r.tasks, r.version.planned_wall_ms);
   if (r.version.number > 0) {
     note(state, r.version.planned_wall_ms, "take.revision", shot.key, r.take, 0, "",
@@ -112,9 +107,9 @@ void apply_one(State& state, const record::ClassPinned& r) {
     version.recipe = entry.recipe;
     version.recipe_hash = entry.hash;
   }
-  index::set_pool(state, shot);
-  index::refresh_ready(state, shot);  // their needs name the class now
-  index::refresh_paths(state, shot);  // and its pace is known
+  set_pool(state, shot);
+  refresh_ready(state, shot);  // their needs name the class now
+  refresh_paths(state, shot);  // and its pace is known
 }
 
 // ---- tasks
@@ -127,13 +122,13 @@ void apply_one(State& state, const record::Leased& r) {
   lease.id = r.ref.lease;
   lease.worker = r.worker;
   lease.wall_ms = r.wall_ms;
-  index::set_state(state, task, TaskState::kLeased);
-  index::take_lease(state, task, lease, r.expires_ms);
-  index::charge(state, task, r.charge);
+  set_state(state, task, TaskState::kLeased);
+  take_lease(state, task, lease, r.expires_ms);
+  charge_lease(state, task, r.charge);
   task.progress = {};
   if (shot.started_wall_ms == 0) {
     shot.started_wall_ms = r.wall_ms;
-    index::mark_changed(state, shot);
+    mark_changed(state, shot);
   }
   note_task(state, r.wall_ms, "task.leased", task, state.workers[r.worker].name,
             "attempt " + std::to_string(r.ref.attempt));
@@ -141,7 +136,7 @@ void apply_one(State& state, const record::Leased& r) {
 
 void apply_one(State& state, const record::Started& r) {
   Task& task = state.tasks[r.ref.task - 1];
-  index::set_state(state, task, TaskState::kRunning);
+  set_state(state, task, TaskState::kRunning);
   task.last_lease.started_wall_ms = r.wall_ms;
   task.holding.loads = r.loads;
   task.holding.started_ms = r.counted_from_ms;
@@ -160,33 +155,33 @@ void charge_show(State& state, const Task& task) {
 void apply_one(State& state, const record::ResultAccepted& r) {
   Task& task = state.tasks[r.ref.task - 1];
   Worker& worker = state.workers[r.worker];
-  index::settle(state, task, policy::charged_seconds(r.result.wall_seconds));
+  settle_charge(state, task, policy::charged_seconds(r.result.wall_seconds));
   const bool loaded = task.holding.loads;
-  index::drop_lease(state, task);
+  drop_lease(state, task);
   task.result = r.result;
   task.accepted_attempt = r.ref.attempt;
   task.accepted_lease = r.ref.lease;
   task.accepted_worker = r.worker;
   task.finished_wall_ms = r.wall_ms;
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
-  if (worker.failures_in_row > 0) index::mark_changed(state, worker);
+  if (worker.failures_in_row > 0) mark_changed(state, worker);
   worker.failures_in_row = 0;
   ++worker.accepted;
   worker.compute_seconds += r.result.compute_seconds;
   if (worker.cached.size() > kHeldDigests) worker.cached.clear();
   for (const Output& output : r.result.outputs) worker.cached.insert(output.digest);
-  index::set_state(state, task, TaskState::kSucceeded);
+  set_state(state, task, TaskState::kSucceeded);
   learn(state, task, loaded);
   charge_show(state, task);
   note_task(state, r.wall_ms, "task.succeeded", task, worker.name, "");
-  index::release_dependents(state, task);
+  release_dependents(state, task);
 }
 
 void apply_one(State& state, const record::AttemptEnded& r) {
   Task& task = state.tasks[r.ref.task - 1];
   Worker& worker = state.workers[r.worker];
-  if (r.end == AttemptEnd::kStopped && task.state == TaskState::kLeased) index::settle(state, task, 0);
-  index::drop_lease(state, task);
+  if (r.end == AttemptEnd::kStopped && task.state == TaskState::kLeased) settle_charge(state, task, 0);
+  drop_lease(state, task);
   Failure failure{r.end, r.ref.attempt, worker.name, r.kind, r.message, r.exit_cause, r.log_tail, r.wall_ms};
   if (failure.log_tail.size() > kKeptLogBytes) {
     failure.log_tail.erase(0, failure.log_tail.size() - kKeptLogBytes);
@@ -196,20 +191,20 @@ void apply_one(State& state, const record::AttemptEnded& r) {
   if (r.end == AttemptEnd::kFailed) {
     ++task.failures;
     ++worker.failures_in_row;
-    index::mark_changed(state, worker);
+    mark_changed(state, worker);
     ++worker.failed;
   } else if (r.end != AttemptEnd::kStopped) {
     ++task.lost_attempts;
   }
-  if (r.then == TaskState::kReady && r.retry_at_ms > 0) index::hold_back(state, task, r.retry_at_ms);
+  if (r.then == TaskState::kReady && r.retry_at_ms > 0) hold_back(state, task, r.retry_at_ms);
   if (r.then != TaskState::kReady) {
     task.closed_reason = r.message;
     task.finished_wall_ms = r.wall_ms;
   }
   // What ran ahead waits for its checkpoint again.
   const bool waits = r.then == TaskState::kReady && task.missing > 0;
-  index::set_state(state, task, waits ? TaskState::kPending : r.then);
-  if (r.then == TaskState::kSkipped) index::release_dependents(state, task);
+  set_state(state, task, waits ? TaskState::kPending : r.then);
+  if (r.then == TaskState::kSkipped) release_dependents(state, task);
   note_task(state, r.wall_ms, "task.attempt_ended", task, worker.name,
             std::string(to_string(r.end)) + (r.message.empty() ? "" : ": " + r.message));
 }
@@ -221,16 +216,16 @@ void apply_one(State& state, const record::RevokeAsked& r) {
   task.last_lease.revoke_cause = r.cause;
   task.last_lease.revoke_reason = r.reason;
   if (r.cause == RevokeCause::kStraggler) task.slow_on = task.lease().worker;
-  index::mark_changed(state, task);
+  mark_changed(state, task);
 }
 
 void apply_one(State& state, const record::TaskClosed& r) {
   Task& task = state.tasks[r.task - 1];
   task.closed_reason = r.reason;
   task.finished_wall_ms = r.wall_ms;
-  index::set_state(state, task, r.state);
+  set_state(state, task, r.state);
   note_task(state, r.wall_ms, "task.closed", task, "", std::string(to_string(r.state)) + ": " + r.reason);
-  if (r.state == TaskState::kSkipped) index::release_dependents(state, task);
+  if (r.state == TaskState::kSkipped) release_dependents(state, task);
 }
 
 void apply_one(State& state, const record::TaskReopened& r) {
@@ -239,7 +234,7 @@ void apply_one(State& state, const record::TaskReopened& r) {
   task.lost_attempts = 0;
   task.closed_reason.clear();
   task.finished_wall_ms = 0;
-  index::set_state(state, task, task.missing == 0 ? TaskState::kReady : TaskState::kPending);
+  set_state(state, task, task.missing == 0 ? TaskState::kReady : TaskState::kPending);
   note_task(state, r.wall_ms, "task.reopened", task, "", r.reason);
 }
 
@@ -248,7 +243,7 @@ void apply_one(State& state, const record::TaskReopened& r) {
 void apply_one(State& state, const record::VersionJudged& r) {
   Shot& shot = state.shots[r.shot];
   Version& version = shot.takes[r.take - 1].versions[r.number];
-  ++state.judged;
+  state.work.count_judged();
   version.judged = true;
   version.verdict = r.verdict;
   version.score = r.score;
@@ -270,7 +265,7 @@ void apply_one(State& state, const record::TakeMoved& r) {
   Take& take = shot.takes[r.take - 1];
   take.state = r.state;
   take.reason = r.reason;
-  index::recount_unplanned(state, shot);
+  recount_unplanned(state, shot);
   note(state, r.wall_ms, "take.state", shot.key, r.take, 0, "",
        std::string(to_string(r.state)) + (r.reason.empty() ? "" : ": " + r.reason));
 }
@@ -282,8 +277,8 @@ void apply_one(State& state, const record::ShotMoved& r) {
   shot.attention_task = r.task;
   const bool ended = r.state == ShotState::kDelivered || r.state == ShotState::kCancelled;
   shot.finished_wall_ms = ended ? r.wall_ms : 0;
-  index::recount_unplanned(state, shot);
-  index::watch_deadline(state, r.shot);
+  recount_unplanned(state, shot);
+  watch_deadline(state, r.shot);
   note(state, r.wall_ms, "shot.state", shot.key, 0, r.task, "",
        std::string(to_string(r.state)) + (r.reason.empty() ? "" : ": " + r.reason));
 }
@@ -313,7 +308,7 @@ void apply_one(State& state, const record::HoldChanged& r) {
   const bool refresh = shot.pause_requested != r.requested;
   shot.pause_requested = r.requested;
   shot.paused = r.reached;
-  if (refresh) index::refresh_ready(state, shot);
+  if (refresh) refresh_ready(state, shot);
   note(state, r.wall_ms, "shot.hold", shot.key, 0, 0, "",
        !r.requested ? "resumed" : (r.reached ? "paused" : "pause requested"));
 }
@@ -326,24 +321,16 @@ void apply_one(State& state, const record::Delivered& r) {
 
 // ---- workers and the farm
 
-void set_facts(Worker& worker, const WorkerFacts& facts) {
-  static_cast<WorkerFacts&>(worker) = facts;
-  if (mutated(Mutation::kCountSlotTwice)) worker.offer.slots *= 2;
-}
-
 void apply_one(State& state, const record::WorkerJoined& r) {
   if (r.worker == state.workers.size()) state.workers.emplace_back();
   Worker& worker = state.workers[r.worker];
-  index::uncount_slots(state, worker);
-  set_facts(worker, r.row);
-  index::count_slots(state, worker);
-  index::set_worker_class(state, worker);
+  set_offer(state, worker, r.row);
   worker.connected = true;
   worker.seen_ms = r.now_ms;
   worker.seen_wall_ms = r.wall_ms;
   worker.quarantined_until_ms = 0;
-  state.worker_index[worker.name] = r.worker;
-  index::refresh_hungry(state, r.worker);
+  state.names.add_worker(worker.name, r.worker);
+  refresh_worker(state, r.worker);
   note(state, r.wall_ms, "worker.joined", "", 0, 0, worker.name,
        std::to_string(worker.offer.slots) + " slots");
 }
@@ -351,7 +338,7 @@ void apply_one(State& state, const record::WorkerJoined& r) {
 void apply_one(State& state, const record::WorkerDraining& r) {
   Worker& worker = state.workers[r.worker];
   worker.draining = r.draining;
-  index::refresh_hungry(state, r.worker);
+  refresh_worker(state, r.worker);
   note(state, r.wall_ms, "worker.draining", "", 0, 0, worker.name, r.draining ? "by " + r.by : "no longer");
 }
 
@@ -359,7 +346,7 @@ void apply_one(State& state, const record::WorkerQuarantined& r) {
   Worker& worker = state.workers[r.worker];
   worker.quarantined_until_ms = r.until_ms;
   worker.failures_in_row = 0;
-  index::refresh_hungry(state, r.worker);
+  refresh_worker(state, r.worker);
   note(state, r.wall_ms, "worker.quarantined", "", 0, 0, worker.name, r.reason);
 }
 
@@ -374,16 +361,16 @@ void apply_one(State& state, const record::Recovered& r) {
     worker.connected = false;
     worker.quarantined_until_ms = 0;
     for (const TaskId task : worker.leases) {
-      if (!mutated(Mutation::kForgetRenewal)) index::renew_lease(state, state.tasks[task - 1], r.expires_ms);
+      if (!mutated(Mutation::kForgetRenewal)) renew_lease(state, state.tasks[task - 1], r.expires_ms);
       state.tasks[task - 1].holding.started_ms =
           r.expires_ms;  // not measured across a restart: no straggler yet
     }
-    index::refresh_hungry(state, id);
+    refresh_worker(state, id);
   }
-  while (!state.retries.empty()) {
-    Task& task = state.tasks[state.retries.begin()->second - 1];
-    index::hold_back(state, task, 0);
-    index::refresh_ready(state, task);
+  while (!state.clock.retries().empty()) {
+    Task& task = state.tasks[state.clock.retries().begin()->second - 1];
+    hold_back(state, task, 0);
+    refresh_ready(state, task);
   }
   note(state, r.wall_ms, "farm.started", "", 0, 0, "", "epoch " + std::to_string(r.epoch));
 }
@@ -398,38 +385,25 @@ void apply_one(State& state, const record::FarmRow& r) {
 
 void apply_one(State& state, const record::BatchRow& r) {
   state.batches.push_back(r.row);
-  if (!r.row.idempotency_key.empty()) state.key_index[r.row.idempotency_key] = r.batch;
+  state.names.add_batch(r.row.idempotency_key, r.batch);
 }
 
 void apply_one(State& state, const record::WorkerRow& r) {
-  Worker& worker = state.workers.emplace_back();
-  set_facts(worker, r.row);
-  index::set_worker_class(state, worker);
-  state.worker_index[worker.name] = r.worker;
+  set_offer(state, state.workers.emplace_back(), r.row);
+  state.names.add_worker(r.row.name, r.worker);
 }
 
 void apply_one(State& state, const record::ShotRow& r) {
   Shot& shot = state.shots.emplace_back();
   static_cast<ShotFacts&>(shot) = r.row;
-  shot.show = index::show_of(state, shot.spec.show);
-  state.shot_index[shot.key] = r.shot;
-  index::add_shot(state, r.shot);
+  add_shot(state, r.shot);
 }
 
-// A task row brings the task as it was; its dependents' rows come later and count what they miss.
 void apply_one(State& state, const record::TaskRow& r) {
-  index::add_task(state, r.row.shot, r.row.plan, r.row.planned_wall_ms);
-  Task& task = state.tasks.back();
-  static_cast<TaskFacts&>(task) = r.row;
-  task.state = TaskState::kPending;
-  task.last_lease = {};
   const bool held = is_held(r.row.state) && !mutated(Mutation::kLoseLeaseOnRestart);
   const TaskState as = is_held(r.row.state) && !held ? TaskState::kReady : r.row.state;
-  if (as != TaskState::kPending)
-    index::set_state(state, task, as);
-  else
-    index::refresh_ready(state, task);
-  if (held) index::take_lease(state, task, r.row.lease(), 0);
+  Task& task = restore_task(state, r.row, as);
+  if (held) take_lease(state, task, r.row.lease(), 0);
   if (r.row.state == TaskState::kSucceeded) charge_show(state, task);
 }
 
@@ -446,14 +420,14 @@ void apply_one(State& state, const record::Snapshotted&) {
 }
 
 void apply_one(State& state, const record::SnapshotEnd&) {
-  index::set_paths(state, 1);
+  set_paths(state, 1);
   apply_one(state, record::Snapshotted{});  // all of it came from there
 }
 
 // ---- volatile
 
 void apply_one(State& state, const record::LeaseRenewed& r) {
-  index::renew_lease(state, state.tasks[r.task - 1], r.expires_ms);
+  renew_lease(state, state.tasks[r.task - 1], r.expires_ms);
 }
 
 void apply_one(State& state, const record::Progressed& r) { state.tasks[r.task - 1].progress = r.progress; }
@@ -464,7 +438,7 @@ void apply_one(State& state, const record::WorkerSeen& r) {
   worker.seen_wall_ms = r.wall_ms;
   if (worker.connected == r.connected) return;
   worker.connected = r.connected;
-  index::refresh_hungry(state, r.worker);
+  refresh_worker(state, r.worker);
 }
 
 void apply_one(State& state, const record::WorkerCaches& r) {
@@ -478,34 +452,34 @@ void apply_one(State& state, const record::WorkerCaches& r) {
 
 void apply_one(State& state, const record::RetryDue& r) {
   Task& task = state.tasks[r.task - 1];
-  index::hold_back(state, task, 0);
-  index::refresh_ready(state, task);
+  hold_back(state, task, 0);
+  refresh_ready(state, task);
 }
 
 void apply_one(State& state, const record::QuarantineOver& r) {
   state.workers[r.worker].quarantined_until_ms = 0;
-  index::refresh_hungry(state, r.worker);
+  refresh_worker(state, r.worker);
 }
 
 void apply_one(State& state, const record::Counted& r) { ++(state.counters.*r.counter); }
 void apply_one(State& state, const record::Dispatched&) { state.dispatch_due = false; }
 
 void apply_one(State& state, const record::Ticked& r) {
-  state.ticked_ms = r.now_ms;
+  state.clock.tick(r.now_ms);
   if (r.pause_ms == 0) return;
   for (Worker& worker : state.workers) {
     worker.seen_ms = std::min(worker.seen_ms + r.pause_ms, r.now_ms);
     for (const TaskId id : worker.leases) {
       Task& task = state.tasks[id - 1];
-      index::renew_lease(state, task, std::min(task.holding.expires_ms + r.pause_ms, r.latest_ms));
+      renew_lease(state, task, std::min(task.holding.expires_ms + r.pause_ms, r.latest_ms));
     }
   }
 }
 
-void apply_one(State& state, const record::Reserved& r) { state.reservations.push_back(r.reservation); }
+void apply_one(State& state, const record::Reserved& r) { state.capacity.reserve(r.reservation); }
 
 void apply_one(State& state, const record::ReservationOver& r) {
-  std::erase_if(state.reservations, [&](const Reservation& kept) { return kept.task == r.task; });
+  state.capacity.end_reservation(r.task);
   state.dispatch_due = true;
 }
 
@@ -513,15 +487,15 @@ void apply_one(State& state, const record::DeadlineSeen& r) {
   Shot& shot = state.shots[r.shot];
   shot.slack_ms = r.slack_ms;
   shot.look_at_ms = r.look_at_ms;
-  if (shot.urgent != r.urgent) index::set_urgent(state, r.shot, r.urgent);
+  if (shot.urgent != r.urgent) set_urgent(state, r.shot, r.urgent);
 }
 
 void apply_one(State& state, const record::EstimatesSeen& r) {
-  for (const ShotId id : r.shots) index::refresh_paths(state, state.shots[id]);
-  state.paths_cursor = r.next;
+  for (const ShotId id : r.shots) refresh_paths(state, state.shots[id]);
+  state.work.refresh_next(r.next);
 }
 
-void apply_one(State& state, const record::Configured& r) { index::configure(state, r.sharing); }
+void apply_one(State& state, const record::Configured& r) { configure(state, r.sharing); }
 
 // The shot or worker that a record is about has to be in the next snapshot; tasks are marked where they
 // change.
@@ -529,10 +503,10 @@ template <typename OfRecord>
 void mark_row(State& state, const OfRecord& r) {
   using namespace record;
   if constexpr (requires { r.shot; } && !std::is_same_v<OfRecord, DeadlineSeen>)
-    index::mark_changed(state, state.shots[r.shot]);
+    mark_changed(state, state.shots[r.shot]);
   if constexpr (std::is_same_v<OfRecord, WorkerJoined> || std::is_same_v<OfRecord, WorkerDraining> ||
                 std::is_same_v<OfRecord, WorkerQuarantined> || std::is_same_v<OfRecord, WorkerRow>)
-    index::mark_changed(state, state.workers[r.worker]);
+    mark_changed(state, state.workers[r.worker]);
 }
 
 }  // namespace

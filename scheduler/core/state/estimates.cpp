@@ -66,8 +66,8 @@ std::int64_t expected_end_ms(const State& state, const Task& task, std::int64_t 
 
 double load_seconds(const State& state, const Digest& model) {
   constexpr double kGuess = 60;  // large weights from a disk
-  const auto found = state.models.find(model);
-  return found == state.models.end() || found->second.load.samples == 0 ? kGuess : found->second.load.mean;
+  const LoadedModel* found = state.loads.find_model(model);
+  return found == nullptr || found->load.samples == 0 ? kGuess : found->load.mean;
 }
 
 void learn(State& state, const Task& task, bool loaded) {
@@ -75,8 +75,8 @@ void learn(State& state, const Task& task, bool loaded) {
   if (!(task.plan.work > 0) || !(seconds > 0) || !std::isfinite(seconds)) return;
   policy::Estimate& rate = state.rates[key_of(state, task)];
   if (loaded && rate.samples >= policy::kFirst) {
-    policy::Estimate& load = state.models[state.shots[task.shot].spec.recipe.model_digest].load;
-    load = policy::learned(load, std::max(0.0, seconds - rate.mean * task.plan.work));
+    const double load = std::max(0.0, seconds - rate.mean * task.plan.work);
+    state.loads.learn_load(state.shots[task.shot].spec.recipe.model_digest, load);
   }
   rate = policy::learned(rate, seconds / task.plan.work);
 }

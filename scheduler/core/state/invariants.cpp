@@ -4,7 +4,7 @@
 
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/policy/limits.h"
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -47,7 +47,7 @@ class Checker {
     if (is_held(task.state) || task.state == TaskState::kSucceeded)
       require(missing == gates, 5, name(task) + " misses inputs");
     if (task.state == TaskState::kReady) require(missing == 0, 5, name(task) + " misses inputs or a verdict");
-    require(state_.running_ahead.contains(task.plan.id) == (is_held(task.state) && missing > 0), 6,
+    require(state_.capacity.speculative().contains(task.plan.id) == (is_held(task.state) && missing > 0), 6,
             name(task) + " running ahead");
     if (task.state == TaskState::kPending) require(missing > 0, 7, name(task) + " waits for nothing");
     const bool should_wait = (task.state == TaskState::kReady ||
@@ -55,14 +55,14 @@ class Checker {
                              task.retry_at_ms == 0 && !shot.pause_requested;
     require(should_wait == (task.bucket != kNoIndex), 6, name(task) + " is in the wrong queue");
     if (task.bucket != kNoIndex) {
-      const Bucket& bucket = state_.buckets[task.bucket];
+      const Bucket& bucket = state_.queue.buckets()[task.bucket];
       const LaneKey lane{shot.urgent ? shot.spec.deadline_wall_ms : LaneKey::kNever, task.shot};
       require(bucket.needs == needs_of(state_, task) && bucket.flow == shot.flow, 6,
               name(task) + " is in a wrong bucket");
       require(bucket.lanes.contains(lane) && bucket.lanes.at(lane).contains({task.path, task.plan.id}), 6,
               name(task) + " is not in its lane");
     }
-    require((task.retry_at_ms > 0) == state_.retries.contains({task.retry_at_ms, task.plan.id}), 6,
+    require((task.retry_at_ms > 0) == state_.clock.retries().contains({task.retry_at_ms, task.plan.id}), 6,
             name(task) + " back-off index");
     if (is_held(task.state)) check_lease(task);
     if (task.state == TaskState::kSucceeded) {
@@ -80,7 +80,7 @@ class Checker {
     require(task.lease().worker < state_.workers.size(), 3, name(task) + " is held by nobody");
     require(task.lease().id < state_.next_lease, 3, name(task) + " has a lease of the future");
     require(lease_ids_.insert(task.lease().id).second, 3, name(task) + " shares its lease");
-    require(state_.expiries.contains({task.holding.expires_ms, task.plan.id}), 3,
+    require(state_.clock.expiries().contains({task.holding.expires_ms, task.plan.id}), 3,
             name(task) + " lease never expires");
     if (task.lease().worker >= state_.workers.size()) return;
     const Worker& worker = state_.workers[task.lease().worker];
@@ -114,12 +114,12 @@ class Checker {
     require(devices || policy::memory_taken(memory, worker.offer.slots) <= worker.offer.memory_bytes ||
                 !worker.connected,
             4, worker.name + " has too much memory reserved");
-    require(state_.stacked.contains(id) == (worker.leases.size() > worker.offer.slots), 6,
+    require(state_.capacity.with_queue().contains(id) == (worker.leases.size() > worker.offer.slots), 6,
             worker.name + " stacked index");
     const bool hungry =
         takes_work(worker) && worker.leases.size() < worker.offer.slots + worker.offer.prefetch;
-    require(hungry == state_.hungry.contains(id), 6, worker.name + " hungry index");
-    require(state_.idle.contains(id) == (hungry && worker.leases.size() < worker.offer.slots), 6,
+    require(hungry == state_.capacity.with_room().contains(id), 6, worker.name + " hungry index");
+    require(state_.capacity.idle().contains(id) == (hungry && worker.leases.size() < worker.offer.slots), 6,
             worker.name + " idle index");
     require(worker.leases.size() <= worker.offer.slots + worker.offer.prefetch || !worker.connected ||
                 hungry == false,
@@ -155,14 +155,14 @@ class Checker {
   }
 
   void check_counts() {
-    require(counts_ == state_.counts, 6, "task counters");
+    require(counts_ == state_.work.counts(), 6, "task counters");
     require(planned_ == state_.tasks.size(), 6, "tasks of shots do not sum to all tasks");
-    require(ready_ == state_.ready && ahead_ == state_.ahead, 6, "ready counters");
-    require(unplanned_ == state_.unplanned, 6, "unplanned counter");
+    require(ready_ == state_.queue.ready() && ahead_ == state_.queue.ahead(), 6, "ready counters");
+    require(unplanned_ == state_.work.unplanned(), 6, "unplanned counter");
     std::size_t queued = 0, leased = 0, shown = 0;
-    for (std::uint32_t index = 0; index < state_.buckets.size(); ++index) {
-      const Bucket& bucket = state_.buckets[index];
-      const Flow& flow = state_.flows[bucket.flow];
+    for (std::uint32_t index = 0; index < state_.queue.buckets().size(); ++index) {
+      const Bucket& bucket = state_.queue.buckets()[index];
+      const Flow& flow = state_.queue.flows()[bucket.flow];
       const auto& listed = bucket.needs.ahead ? flow.ahead : flow.buckets;
       for (const auto& [key, lane] : bucket.lanes) {
         if (!bucket.needs.ahead) queued += lane.size();
@@ -180,8 +180,9 @@ class Checker {
       shown += show.ready;
     }
     require(queued == ready_ && shown == ready_, 6, "buckets");
-    require(behind_ == state_.behind, 6, "attempts that wait behind others");
-    require(leased == leases_ && held_ == leases_ && state_.expiries.size() == leases_, 6, "lease counters");
+    require(behind_ == state_.capacity.queued(), 6, "attempts that wait behind others");
+    require(leased == leases_ && held_ == leases_ && state_.clock.expiries().size() == leases_, 6,
+            "lease counters");
   }
 
   void check_limits() {

@@ -8,7 +8,7 @@
 #include "scheduler/plan/cost.h"
 #include "scheduler/plan/plan.h"
 
-namespace rushes::scheduler::index {
+namespace rushes::scheduler {
 namespace {
 
 // The sums over `tasks`, whose ids are first, first + 1, ...; the path is the longest by the first guesses.
@@ -46,6 +46,22 @@ std::uint32_t rounds_left(const Shot& shot, const Take& take) {
   return shot.spec.revise_windows - std::min(shot.spec.revise_windows, spent);
 }
 
+TakeWork plan_work(const ShotSpec& spec) {
+  TakeWork work;
+  constexpr TaskId kEncode = 1;
+  const VersionPlan take = plan_take(spec, 1, kEncode, kEncode + 1);
+  add_up(take.tasks, work.all, work.path);
+  const auto middle = static_cast<std::uint32_t>(spec.recipe.windows.size() / 2);
+  const VersionPlan revision =
+      plan_revision(spec, 1, 1, std::vector{middle}, take.graph, kEncode, take.tasks.back().id + 1);
+  add_up(revision.tasks, work.revision, work.revision_path);
+  if (!spec.upgrade) return work;
+  // An upgrade that is too large is refused when its time comes: it is no work.
+  if (const auto upgrade = plan_upgrade(spec, 1, take.graph, kEncode, take.tasks.back().id + 1))
+    add_up(upgrade->tasks, work.upgrade, work.upgrade_path);
+  return work;
+}
+
 }  // namespace
 
 std::uint32_t take_work_of(State& state, const ShotSpec& spec) {
@@ -56,28 +72,13 @@ std::uint32_t take_work_of(State& state, const ShotSpec& spec) {
                         spec.upgrade ? spec.scale : 0,
                         spec.recipe.draft.guidance,
                         spec.gate};
-  const auto [found, is_new] =
-      state.take_shapes.try_emplace(shape, static_cast<std::uint32_t>(state.take_works.size()));
-  if (!is_new) return found->second;
-  TakeWork& work = state.take_works.emplace_back();
-  constexpr TaskId kEncode = 1;
-  const VersionPlan take = plan_take(spec, 1, kEncode, kEncode + 1);
-  add_up(take.tasks, work.all, work.path);
-  const auto middle = static_cast<std::uint32_t>(spec.recipe.windows.size() / 2);
-  const VersionPlan revision =
-      plan_revision(spec, 1, 1, std::vector{middle}, take.graph, kEncode, take.tasks.back().id + 1);
-  add_up(revision.tasks, work.revision, work.revision_path);
-  if (!spec.upgrade) return found->second;
-  // One that is too large is refused when its time comes: it is no work.
-  if (const auto upgrade = plan_upgrade(spec, 1, take.graph, kEncode, take.tasks.back().id + 1))
-    add_up(upgrade->tasks, work.upgrade, work.upgrade_path);
-  return found->second;
+  return state.work.take_work_of(shape, [&spec] { return plan_work(spec); });
 }
 
 double unplanned_seconds(const State& state, const Shot& shot) {
   if (shot.take_work == kNoIndex || shot.state >= ShotState::kDelivered) return 0;
-  const TakeWork& work = state.take_works[shot.take_work];
-  const double share = policy::revised_share(state.judged, state.revised);
+  const TakeWork& work = state.work.take_work(shot.take_work);
+  const double share = policy::revised_share(state.work.judged(), state.work.revised());
   double takes = 0, rounds = 0;
   for (const Take& take : shot.takes) {
     if (!is_open(take)) continue;
@@ -91,23 +92,23 @@ double unplanned_seconds(const State& state, const Shot& shot) {
 }
 
 double path_of_takes(const State& state, const Shot& shot) {
-  return expected(state, shot, state.take_works[shot.take_work].path, 0);
+  return expected(state, shot, state.work.take_work(shot.take_work).path, 0);
 }
 
 double path_after_takes(const State& state, const Shot& shot) {
   if (shot.take_work == kNoIndex || shot.state >= ShotState::kDelivered) return 0;
-  const TakeWork& work = state.take_works[shot.take_work];
+  const TakeWork& work = state.work.take_work(shot.take_work);
   std::uint32_t open = 0, most = 0;
   for (const Take& take : shot.takes) {
     if (!is_open(take)) continue;
     ++open;
     most = std::max(most, rounds_left(shot, take));
   }
-  const double share = policy::revised_share(state.judged, state.revised);
+  const double share = policy::revised_share(state.work.judged(), state.work.revised());
   double seconds =
       policy::expected_rounds_of_all(share, most, open) * expected(state, shot, work.revision_path, 0);
   if (will_upgrade(shot)) seconds += expected(state, shot, work.upgrade_path, 1);
   return seconds;
 }
 
-}  // namespace rushes::scheduler::index
+}  // namespace rushes::scheduler

@@ -6,9 +6,9 @@
 
 #include "scheduler/core/state/state.h"
 
-namespace rushes::scheduler::index {
+namespace rushes::scheduler {
 
-// Index into State::take_works; planned once for all shots of one shape.
+// Index for Workload::take_work(); planned once for all shots of one shape.
 std::uint32_t take_work_of(State& state, const ShotSpec& spec);
 
 // Expected seconds of what is still to be planned of the shot: of all of it, of the longest way through its
@@ -17,4 +17,4 @@ double unplanned_seconds(const State& state, const Shot& shot);
 double path_of_takes(const State& state, const Shot& shot);
 double path_after_takes(const State& state, const Shot& shot);
 
-}  // namespace rushes::scheduler::index
+}  // namespace rushes::scheduler

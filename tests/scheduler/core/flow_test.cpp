@@ -359,7 +359,7 @@ TEST(Flow, AShotThatWaitsIsOneTaskAndCountsAll) {
   EXPECT_EQ(all(), answer.shots.at(0).tasks);
   EXPECT_EQ(farm.shot("demo/sh020").tasks.size(), 1u);
   farm.step(event::Cancel{8, "demo/sh020", "ann"});
-  EXPECT_EQ(farm.state().unplanned, 0u);
+  EXPECT_EQ(farm.state().work.unplanned(), 0u);
   run_to_end(farm, {&a});
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
   EXPECT_EQ(farm.shot("demo/sh020").tasks.size(), 1u);
@@ -373,7 +373,7 @@ TEST(Submit, TheSameKeyGivesTheSameAnswerAndAnotherTextAConflict) {
   ASSERT_TRUE(farm.last_reply().result.has_value());
   EXPECT_TRUE(std::get<command::Submitted>(*farm.last_reply().result).repeated);
   EXPECT_EQ(std::get<command::Submitted>(*farm.last_reply().result).shots.at(0).tasks,
-            tasks + farm.state().unplanned);
+            tasks + farm.state().work.unplanned());
   EXPECT_EQ(farm.state().tasks.size(), tasks);
   event::SubmitBatch other;
   other.request = 9;

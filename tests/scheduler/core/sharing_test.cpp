@@ -124,7 +124,7 @@ TEST(Sharing, AWideTaskStartsAlthoughSmallOnesKeepComing) {
   worker.receive();
   int waited = 0;
   bool reserved = false;
-  for (int i = 0; i < 400 && farm.state().ready > 0; ++i) {
+  for (int i = 0; i < 400 && farm.state().queue.ready() > 0; ++i) {
     const Task* wide = wide_decode();
     if (wide != nullptr && wide->state == TaskState::kReady) {
       ASSERT_GT(wide->plan.memory_bytes, 280ull << 20);
@@ -138,7 +138,7 @@ TEST(Sharing, AWideTaskStartsAlthoughSmallOnesKeepComing) {
     complete_first(worker);
   }
   EXPECT_EQ(wide_decode()->state, TaskState::kSucceeded);
-  EXPECT_GT(farm.state().ready, 0u);  // small ones still waited
+  EXPECT_GT(farm.state().queue.ready(), 0u);  // small ones still waited
   EXPECT_LE(waited, 12);              // seconds: what ran already, by its estimate and four deviations
   EXPECT_TRUE(reserved);
 }

@@ -3,7 +3,7 @@
 #include <cassert>
 #include <cmath>
 
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 #include "tests/simulation/farm/run.h"
 
 namespace rushes::simulation::farm {

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "scheduler/core/policy/numeric_class.h"
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 
 namespace rushes::simulation::farm {
 namespace {

@@ -75,9 +75,9 @@ Status FarmRun::run() {
 
 bool FarmRun::finished() const {
   if (timeline_.now() > last_moved_ + kPatienceMs &&
-      state_.counts[static_cast<int>(scheduler::TaskState::kRunning)] == 0)
+      state_.work.counts()[static_cast<int>(scheduler::TaskState::kRunning)] == 0)
     return true;
-  const auto count = [this](scheduler::TaskState s) { return state_.counts[static_cast<int>(s)]; };
+  const auto count = [this](scheduler::TaskState s) { return state_.work.counts()[static_cast<int>(s)]; };
   return to_submit_ == 0 && open_ == 0 && count(scheduler::TaskState::kLeased) == 0 &&
          count(scheduler::TaskState::kRunning) == 0 && count(scheduler::TaskState::kReady) == 0;
 }
@@ -137,10 +137,10 @@ std::vector<bool> FarmRun::where_it_fits(const scheduler::Show& show) const {
   std::vector<bool> groups;
   if (show.ready == 0) return groups;
   groups.resize(farm_.hosts.size());
-  std::vector<bool> fits(state_.worker_classes.size());
+  std::vector<bool> fits(state_.capacity.classes().size());
   for (const scheduler::FlowId flow : show.flows)
-    for (const std::uint32_t index : state_.flows[flow].buckets)
-      for (std::size_t i = 0; i < fits.size(); ++i) fits[i] = fits[i] || state_.buckets[index].fits[i];
+    for (const std::uint32_t index : state_.queue.flows()[flow].buckets)
+      for (std::size_t i = 0; i < fits.size(); ++i) fits[i] = fits[i] || state_.queue.buckets()[index].fits[i];
   for (const scheduler::Worker& worker : state_.workers)
     if (fits[worker.worker_class]) groups[hosts_[host_of(worker.name)].group] = true;
   return groups;

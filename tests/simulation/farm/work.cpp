@@ -5,7 +5,7 @@
 #include <cmath>
 #include <numbers>
 
-#include "scheduler/core/state/index.h"
+#include "scheduler/core/state/needs.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/cost.h"
 #include "scheduler/plan/plan.h"

@@ -1,0 +1,201 @@
+// What records say of shots, takes, tasks and workers: the same after every replay.
+//
+// Snapshots, state_hash() and the journal carry these types and nothing else; what is derived from them stands
+// in core/state/state.h.
+//
+// Times: wall_ms since 1970, for people. Durations are measured with times of CLOCK_BOOTTIME, which are derived.
+//
+// Thread contract: plain values.
+#pragma once
+
+#include <cassert>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scheduler/core/event.h"
+#include "scheduler/plan/vocabulary.h"
+
+namespace rushes::scheduler {
+
+using ShotId = std::uint32_t;    // index into State::shots
+using WorkerId = std::uint32_t;  // index into State::workers
+using ShowId = std::uint32_t;    // index into State::shows
+using FlowId = std::uint32_t;    // index into State::flows
+inline constexpr std::uint32_t kNoIndex = 0xffffffff;
+
+// ---- states; values are stored, never renumber
+
+enum class TaskState : std::uint8_t {
+  kPending,
+  kReady,
+  kLeased,
+  kRunning,
+  kSucceeded,
+  kFailed,
+  kCancelled,
+  kAborted,
+  kSkipped
+};
+inline constexpr int kTaskStates = 9;
+enum class ShotState : std::uint8_t {
+  kQueued,
+  kDrafting,
+  kReview,
+  kUpgrading,
+  kDelivered,
+  kAttention,
+  kCancelled
+};
+inline constexpr int kShotStates = 7;
+enum class TakeState : std::uint8_t { kPlanned, kRendering, kJudged, kApproved, kDropped, kMaster };
+const char* to_string(TaskState state);  // "pending", "ready", ...
+const char* to_string(ShotState state);
+const char* to_string(TakeState state);
+inline bool is_final(TaskState s) { return s == TaskState::kSucceeded || s >= TaskState::kCancelled; }
+inline bool is_held(TaskState s) { return s == TaskState::kLeased || s == TaskState::kRunning; }
+
+// Why the last attempt ended without a result.
+enum class AttemptEnd : std::uint8_t { kNone, kFailed, kExpired, kStopped, kWorkerRestarted };
+const char* to_string(AttemptEnd end);
+
+// Why an attempt was called off.
+enum class RevokeCause : std::uint8_t {
+  kUnknown,      // older journals do not say
+  kClosed,       // its task is not wanted any more
+  kMissing,      // its worker did not name it in Hello: its engine is gone, or it never got the Assign
+  kQueued,       // it waited behind running ones, and an idle worker takes it
+  kSpeculative,  // it ran ahead of a verdict, and other work is wanted now
+  kStraggler     // it is too slow on its worker
+};
+inline constexpr int kRevokeCauses = 6;
+
+struct Failure {
+  AttemptEnd end = AttemptEnd::kNone;
+  std::uint32_t attempt = 0;
+  std::string worker, kind, message, exit_cause, log_tail;
+  std::int64_t wall_ms = 0;
+  bool operator==(const Failure&) const = default;
+};
+
+struct Lease {
+  std::uint64_t id = 0;
+  WorkerId worker = kNoIndex;
+  bool revoking = false;               // Revoke was sent; the lease lasts until Stopped or expiry
+  TaskState then = TaskState::kReady;  // the task's state once it has stopped
+  RevokeCause revoke_cause = RevokeCause::kUnknown;
+  std::string revoke_reason;         // for people
+  std::int64_t wall_ms = 0;          // when it was leased
+  std::int64_t started_wall_ms = 0;  // 0: not started yet
+};
+
+inline constexpr std::size_t kKeptFailures = 8;     // of one task
+inline constexpr std::size_t kKeptLogBytes = 2048;  // of one failure; the whole log is in the ledger
+
+struct TaskFacts {
+  PlannedTask plan;
+  ShotId shot = kNoIndex;
+  TaskState state = TaskState::kPending;
+  std::uint32_t attempt = 0;          // newest attempt, 0: none yet
+  std::uint32_t failures = 0;         // attempts that failed since the last retry by a person
+  std::uint32_t lost_attempts = 0;    // attempts that ended because a worker was lost
+  Lease last_lease;                   // read through lease()
+  std::vector<Failure> bad_attempts;  // the last ones that ended badly, at most kKeptFailures
+  std::string closed_reason;          // of a final state other than succeeded
+  std::uint32_t accepted_attempt = 0;
+  std::uint64_t accepted_lease = 0;
+  WorkerId accepted_worker = kNoIndex;
+  WorkerId slow_on = kNoIndex;  // where it straggled; it is taken from a slow worker once
+  TaskResult result;
+  std::int64_t planned_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
+
+  const Lease& lease() const {
+    assert(is_held(state));
+    return last_lease;
+  }
+};
+
+// One rendering of a take: number 0 is the first, number n the take's revision n. Tasks of windows that a
+// revision does not touch are those of its parent (frozen).
+struct Version {
+  std::uint32_t number = 0, parent = 0;
+  std::vector<std::uint32_t> windows;  // rendered for this version
+  std::uint64_t seed = 0;
+  std::string reason, by;  // by: a person, empty: the critics
+  VersionGraph graph;
+  Bytes recipe;  // canonical, with this version in its lineage
+  Digest recipe_hash{};
+  bool judged = false;
+  Verdict verdict = Verdict::kUnknown;
+  float score = 0;
+  std::int64_t planned_wall_ms = 0, judged_wall_ms = 0;
+};
+
+struct Take {
+  ShotId shot = kNoIndex;
+  std::uint32_t number = 0;  // from 1
+  TakeState state = TakeState::kPlanned;
+  std::string reason;  // why it was dropped, who approved it
+  std::vector<Version> versions;
+  std::uint32_t kept = 0;  // the better version: what is shown, ranked and delivered
+  UpgradeGraph upgrade;    // empty until planned
+  Bytes master_recipe;
+  Digest master_recipe_hash{};
+};
+
+// Its tasks exist: a shot's takes are planned when its first task is leased.
+inline bool is_planned(const Take& take) { return !take.versions.empty(); }
+
+struct DeliveryDone {
+  std::uint32_t take = 0;
+  bool master = false;
+  std::string folder, version;
+  std::vector<std::string> files;
+  std::int64_t wall_ms = 0;
+  bool operator==(const DeliveryDone&) const = default;
+};
+
+struct ShotFacts {
+  std::string key;  // "show/shot"
+  ShotSpec spec;
+  std::uint64_t batch = 0;
+  std::string by;
+  ShotState state = ShotState::kQueued;
+  std::string reason;         // of attention and cancelled, one line
+  TaskId attention_task = 0;  // the evidence, if it is one task
+  bool pause_requested = false, paused = false;
+  std::string numeric_class, engine_build;  // empty until the first task is leased
+  TaskId encode = 0;
+  std::vector<Take> takes;             // takes[n-1] is take n
+  std::vector<std::uint32_t> ranking;  // take numbers, best first; empty until all are judged
+  std::uint32_t approved = 0;          // take number, 0: none
+  TaskId draft_delivery = 0;           // the newest
+  std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries planned so far
+  std::vector<DeliveryDone> deliveries;
+  std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
+};
+
+struct WorkerFacts {
+  std::string name;
+  WorkerOffer offer;
+  bool draining = false;
+  std::int64_t joined_wall_ms = 0;
+  std::uint32_t failures_in_row = 0;  // of tasks that others may finish
+};
+
+struct Batch {
+  std::string name, idempotency_key, by;
+  Digest text{};
+  std::vector<ShotId> shots;
+  std::int64_t wall_ms = 0;
+};
+
+// What is learned about how long tasks take (policy/estimate.h).
+struct WorkKey {
+  Stage stage = Stage::kEncode;
+  std::uint32_t level = 0;
+  std::string model, numeric_class;
+  auto operator<=>(const WorkKey&) const = default;
+};
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,16 @@
+// What a task asks of a worker and of the farm.
+//
+// Thread contract: pure functions of the State.
+#pragma once
+
+#include "scheduler/core/state/state.h"
+
+namespace rushes::scheduler {
+
+// Whether the stage loads the model's weights.
+bool needs_model(const PlannedTask& plan);
+Requirements needs_of(const State& state, const Task& task);
+// Tasks of takes that have no version yet; none of a cancelled shot.
+std::uint64_t unplanned_tasks(const Shot& shot);
+
+}  // namespace rushes::scheduler

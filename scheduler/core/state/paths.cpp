@@ -1,0 +1,102 @@
+#include "scheduler/core/state/paths.h"
+
+#include <algorithm>
+#include <array>
+
+#include "scheduler/core/state/estimates.h"
+#include "scheduler/core/state/take_work.h"
+#include "scheduler/core/state/waiting.h"
+
+namespace rushes::scheduler {
+namespace {
+
+// Expected seconds of tasks, for many tasks of one shot in a row.
+class Costs {
+ public:
+  explicit Costs(const State& state) : state_(state) {}
+  float of(const Task& task) {
+    if (task.shot != shot_) pace_.fill({-1, -1});
+    shot_ = task.shot;
+    double& pace = pace_[static_cast<std::size_t>(task.plan.stage)][task.plan.level > 0 ? 1 : 0];
+    if (pace < 0) pace = scheduler::pace(state_, state_.shots[task.shot], task.plan.stage, task.plan.level);
+    return static_cast<float>(pace * task.plan.work);
+  }
+
+ private:
+  const State& state_;
+  ShotId shot_ = kNoIndex;
+  std::array<std::array<double, 2>, kStages> pace_{};
+};
+
+// To the sums of what is left of the shot, its pool and the farm.
+void add_left(State& state, Shot& shot, double seconds) {
+  shot.left_seconds = std::max(0.0, shot.left_seconds + seconds);
+  state.loads.add_left(shot.pool, seconds);
+  state.work.add_left(seconds);
+}
+
+float path_behind(const State& state, const Task& task) {
+  const Shot& shot = state.shots[task.shot];
+  double behind = 0;  // of what is not planned yet
+  const bool first = shot.unplanned > 0 && task.plan.id == shot.encode;
+  if (first) behind += path_of_takes(state, shot);
+  // No take is chosen before all are judged, and rendered again where critics want it.
+  if (first || (task.plan.stage == Stage::kCritique && task.plan.level == 0))
+    behind += path_after_takes(state, shot);
+  auto longest = static_cast<float>(behind);
+  for (const TaskId dependent : task.dependents) longest = std::max(longest, state.task(dependent).path);
+  // A window's verdict comes before what it may make needless: whatever else reads the same latents.
+  if (task.plan.stage == Stage::kCritique && !task.plan.whole_take)
+    for (const Dependency& need : task.plan.needs)
+      for (const TaskId sibling : state.task(need.task).dependents)
+        if (sibling > task.plan.id) longest = std::max(longest, state.task(sibling).path);
+  return longest;
+}
+
+// What an earlier task leads to has become longer.
+void raise_path(State& state, Task& task, float behind) {
+  if (is_final(task.state) || task.path >= task.cost + behind) return;
+  set_path(state, task, task.cost, task.cost + behind);
+  for (const Dependency& need : task.plan.needs) raise_path(state, state.tasks[need.task - 1], task.path);
+}
+
+}  // namespace
+
+void set_paths(State& state, TaskId first) {
+  Costs costs(state);
+  for (TaskId id = state.tasks.size(); id >= first; --id) {
+    Task& task = state.tasks[id - 1];
+    const float cost = costs.of(task);
+    set_path(state, task, cost, cost + path_behind(state, task));
+    if (!is_final(task.state)) add_cost(state, task, 1);
+    for (const Dependency& need : task.plan.needs) {
+      if (need.task < first) raise_path(state, state.tasks[need.task - 1], task.path);
+    }
+  }
+}
+
+void refresh_paths(State& state, Shot& shot) {
+  count_unplanned_cost(state, shot);
+  Costs costs(state);
+  for (auto id = shot.tasks.rbegin(); id != shot.tasks.rend(); ++id) {
+    Task& task = state.tasks[*id - 1];
+    if (is_final(task.state)) continue;
+    const float cost = costs.of(task);
+    add_cost(state, task, -1);
+    set_path(state, task, cost, cost + path_behind(state, task));
+    add_cost(state, task, 1);
+  }
+}
+
+void count_unplanned_cost(State& state, Shot& shot) {
+  if (shot.take_work == kNoIndex) shot.take_work = take_work_of(state, shot.spec);
+  const double seconds = unplanned_seconds(state, shot);
+  add_left(state, shot, seconds - shot.unplanned_seconds);
+  shot.unplanned_seconds = seconds;
+}
+
+void add_cost(State& state, Task& task, double sign) {
+  add_left(state, state.shots[task.shot], sign * static_cast<double>(task.cost));
+}
+
+}  // namespace rushes::scheduler

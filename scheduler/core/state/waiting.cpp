@@ -1,0 +1,175 @@
+#include "scheduler/core/state/waiting.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "scheduler/core/policy/affinity.h"
+#include "scheduler/core/policy/fit.h"
+#include "scheduler/core/policy/priority.h"
+#include "scheduler/core/state/needs.h"
+#include "scheduler/core/state/tasks.h"
+
+namespace rushes::scheduler {
+namespace {
+
+LaneKey lane_of(const Shot& shot, ShotId id) {
+  return {shot.urgent ? shot.spec.deadline_wall_ms : LaneKey::kNever, id};
+}
+
+// In what its model has to do.
+void count_waiting(State& state, const Task& task, int by) {
+  const Bucket& bucket = state.queue.buckets()[task.bucket];
+  if (bucket.pool == kNoIndex || bucket.needs.ahead) return;
+  const bool is_kept_from_some = task.failures > 0 || task.slow_on != kNoIndex;
+  state.loads.count_waiting(bucket.pool, by,
+                            policy::ready_seconds(static_cast<double>(task.cost), is_kept_from_some));
+}
+
+void enter(State& state, Task& task) {
+  const Shot& shot = state.shots[task.shot];
+  task.bucket = bucket_of(state, shot.flow, needs_of(state, task));
+  state.queue.insert(task.bucket, lane_of(shot, task.shot), {task.path, task.plan.id});
+  count_waiting(state, task, 1);
+}
+
+void leave(State& state, Task& task) {
+  state.queue.erase(task.bucket, lane_of(state.shots[task.shot], task.shot), {task.path, task.plan.id});
+  count_waiting(state, task, -1);
+}
+
+// A show that had nothing to do joins at the clock, as its flows do.
+void count_entered(State& state, const Task& task) {
+  const Bucket& bucket = state.queue.buckets()[task.bucket];
+  if (bucket.needs.ahead) return state.queue.count_ahead(1);
+  Shot& shot = state.shots[task.shot];
+  Show& show = state.shows[state.queue.flows()[bucket.flow].show];
+  if (show.ready == 0) show.pass = std::max(show.pass, state.queue.clock());
+  if (shot.ready == 0) state.queue.add_shot(bucket.flow, show.clock);
+  ++shot.ready;
+  ++show.ready;
+  state.queue.count_ready(1);
+}
+
+void count_left(State& state, const Task& task) {
+  const Bucket& bucket = state.queue.buckets()[task.bucket];
+  if (bucket.needs.ahead) return state.queue.count_ahead(-1);
+  Shot& shot = state.shots[task.shot];
+  Show& show = state.shows[state.queue.flows()[bucket.flow].show];
+  assert(shot.ready > 0 && show.ready > 0);
+  --shot.ready;
+  --show.ready;
+  state.queue.count_ready(-1);
+  if (shot.ready == 0) state.queue.remove_shot(bucket.flow);
+}
+
+void take_out(State& state, Task& task) {
+  leave(state, task);
+  count_left(state, task);
+  task.bucket = kNoIndex;
+}
+
+}  // namespace
+
+ShowId show_of(State& state, const std::string& name) {
+  ShowId show = state.names.show(name);
+  if (show != kNoIndex) return show;
+  show = static_cast<ShowId>(state.shows.size());
+  state.names.add_show(name, show);
+  state.shows.emplace_back().name = name;
+  configure(state, state.sharing);
+  return show;
+}
+
+void configure(State& state, const Sharing& sharing) {
+  if (&state.sharing != &sharing) state.sharing = sharing;
+  for (Show& show : state.shows) {
+    show.weight = 1;
+    show.floor = 0;
+    for (const config::Show& listed : state.sharing.shows) {
+      if (listed.name != show.name) continue;
+      show.weight = listed.weight;
+      show.floor = listed.floor;
+    }
+  }
+}
+
+std::uint32_t bucket_of(State& state, FlowId flow, const Requirements& needs) {
+  const std::uint32_t known = state.queue.find_bucket(flow, needs);
+  if (known != kNoIndex) return known;
+  Bucket bucket;
+  bucket.flow = flow;
+  bucket.needs = needs;
+  if (needs.model != Digest{})
+    bucket.pool = state.loads.pool_of(needs.model, state.loads.class_of(needs.numeric_class));
+  for (const WorkerClass& each : state.capacity.classes())
+    bucket.fits.push_back(policy::fit(each.offer, needs) == policy::Fit::kFits);
+  return state.queue.add_bucket(std::move(bucket));
+}
+
+void add_shot(State& state, ShotId id) {
+  Shot& shot = state.shots[id];
+  state.names.add_shot(shot.key, id);
+  shot.show = show_of(state, shot.spec.show);
+  set_pool(state, shot);
+  recount_unplanned(state, shot);
+  shot.limit_set = state.queue.limit_set_of(shot.spec.limits);
+  set_urgent(state, id, false);
+  watch_deadline(state, id);
+}
+
+void set_pool(State& state, Shot& shot) {
+  const std::uint32_t before = shot.pool;
+  shot.pool = state.loads.pool_of(shot.spec.recipe.model_digest, state.loads.class_of(shot.numeric_class));
+  if (before == shot.pool) return;
+  if (before != kNoIndex) state.loads.add_left(before, -shot.left_seconds);
+  state.loads.add_left(shot.pool, shot.left_seconds);
+}
+
+void watch_deadline(State& state, ShotId id) {
+  const Shot& shot = state.shots[id];
+  if (shot.spec.deadline_wall_ms <= 0) return;
+  if (shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled)
+    state.work.unwatch(shot.spec.deadline_wall_ms, id);
+  else
+    state.work.watch(shot.spec.deadline_wall_ms, id);
+}
+
+void set_urgent(State& state, ShotId id, bool urgent) {
+  Shot& shot = state.shots[id];
+  std::vector<TaskId> waiting;
+  for (const TaskId task : shot.tasks) {
+    if (state.task(task).bucket == kNoIndex) continue;
+    waiting.push_back(task);
+    take_out(state, state.tasks[task - 1]);
+  }
+  shot.urgent = urgent;
+  const auto [flow, is_new] = state.queue.flow_of(
+      shot.show, policy::effective_priority(shot.spec.priority, urgent), shot.spec.recipe.model_digest);
+  if (is_new) state.shows[shot.show].flows.push_back(flow);
+  shot.flow = flow;
+  for (const TaskId task : waiting) refresh_ready(state, state.tasks[task - 1]);
+}
+
+void refresh_ready(State& state, Task& task) {
+  if (task.bucket != kNoIndex) take_out(state, task);
+  const Shot& shot = state.shots[task.shot];
+  if (!may_be_leased(task) || task.retry_at_ms > 0 || shot.pause_requested) return;
+  enter(state, task);
+  count_entered(state, task);
+  state.dispatch_due = true;
+}
+
+void refresh_ready(State& state, Shot& shot) {
+  for (const TaskId id : shot.tasks) refresh_ready(state, state.tasks[id - 1]);
+}
+
+void set_path(State& state, Task& task, float cost, float path) {
+  if (task.path == path && task.cost == cost) return;
+  const bool waits = task.bucket != kNoIndex;
+  if (waits) leave(state, task);
+  task.cost = cost;
+  task.path = path;
+  if (waits) enter(state, task);
+}
+
+}  // namespace rushes::scheduler
