@@ -107,7 +107,7 @@ const view::CritiqueInfo* critique_of(const std::vector<view::CritiqueInfo>& cri
 
 Json take_json(const Shot& shot, const view::TakeInfo& info,
                const std::vector<view::CritiqueInfo>& critiques) {
-  const Take& take = shot.takes[info.number - 1];
+  const Take& take = shot.take(info.number);
   const auto* critique = critique_of(critiques, info.number, take.kept);
   std::map<Stage, double> seconds;
   add_seconds(info.seconds, seconds);

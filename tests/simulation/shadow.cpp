@@ -94,7 +94,7 @@ struct Shadow::Lesson {
     shadow.workers_[r.worker].held.push_back(r.ref.task);
   }
   void require_room(const ShadowWorker& worker, const ShadowTask& t, const std::string& what) {
-    const scheduler::WorkerOffer& offer = worker.facts.offer;
+    const WorkerOffer& offer = worker.facts.offer;
     const std::string& who = worker.facts.name;
     require(worker.held.size() < offer.slots + offer.prefetch, 4,
             who + " holds " + std::to_string(worker.held.size()) + " and gets " + what);

@@ -95,11 +95,11 @@ Result<DispatchCost> measure_queue(const std::filesystem::path& models, Queue qu
     if (!submitted) return tl::unexpected(submitted.error());
   }
   DispatchCost cost;
-  const auto planned = farm->state().tasks.size() + farm->state().unplanned;
+  const auto planned = farm->state().tasks.size() + farm->state().work.unplanned();
   cost.bytes_per_planned_task = static_cast<double>(heap_bytes() - before) / static_cast<double>(planned);
   if (const auto greeted = farm->hello(); !greeted) return tl::unexpected(greeted.error());
   if (queue == Queue::kReady) farm->encode_all();
-  cost.queued = queue == Queue::kReady ? farm->state().ready : planned;
+  cost.queued = queue == Queue::kReady ? farm->state().queue.ready() : planned;
   for (std::size_t i = 0; i < std::min(decisions, queued / 4); ++i) {
     const std::int64_t begin = monotonic_ns();
     farm->complete_one();

@@ -10,7 +10,7 @@ std::uint32_t count_of(const Shot& shot, TaskState state) { return shot.counts[s
 // The state of a shot that needs no person, by what is planned of it.
 ShotState state_of_work(const Shot& shot) {
   if (shot.approved != 0) {
-    return shot.takes[shot.approved - 1].upgrade.enlarge != 0 ? ShotState::kUpgrading : ShotState::kDrafting;
+    return shot.take(shot.approved).upgrade.enlarge != 0 ? ShotState::kUpgrading : ShotState::kDrafting;
   }
   if (!shot.ranking.empty()) return ShotState::kReview;
   return shot.started_wall_ms == 0 ? ShotState::kQueued : ShotState::kDrafting;
@@ -31,7 +31,7 @@ void move_shot(Decision& decision, ShotId shot, ShotState to, std::string reason
 
 void move_take(Decision& decision, ShotId shot, std::uint32_t take, TakeState to, std::string reason) {
   const State& state = decision.state();
-  const Take& row = state.shots[shot].takes[take - 1];
+  const Take& row = state.shots[shot].take(take);
   if (row.state == to && row.reason == reason) return;
   decision.emit(record::TakeMoved{shot, take, to, std::move(reason), decision.now().wall_ms});
 }

@@ -38,7 +38,7 @@ void on(Decision& decision, const event::SubmitBatch& e) {
   const State& state = decision.state();
   learn_settings(decision);
   if (const std::uint64_t known = state.names.batch(e.idempotency_key); known != 0) {
-    const Batch& batch = state.batches[known - 1];
+    const Batch& batch = state.batches[known];
     if (batch.text != e.text) {
       return decision.refuse(
           e.request, ErrorKind::kConflict,
@@ -101,7 +101,7 @@ void on(Decision& decision, const event::SubmitBatch& e) {
     decision.emit(std::move(batch));
     for (ShotSpec& spec : specs) {
       const auto id = static_cast<ShotId>(state.shots.size());
-      const PlannedTask encode = plan_encode(spec, state.next_task());
+      const PlannedTask encode = plan_encode(spec, state.tasks.next_id());
       decision.emit(
           record::ShotPlanned{id, answer.batch, e.by, std::move(spec), {encode}, decision.now().wall_ms});
     }
@@ -113,7 +113,7 @@ void on(Decision& decision, const event::Cancel& e) {
   const State& state = decision.state();
   const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
   if (shot == nullptr) return;
-  const ShotId id = state.id_of(*shot);
+  const ShotId id = state.shots.id_of(*shot);
   if (shot->state == ShotState::kDelivered) {
     return decision.refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " is already delivered");
   }
@@ -133,8 +133,8 @@ void on(Decision& decision, const event::Pause& e) {
                            "shot " + e.shot + " is " + to_string(shot->state));
   }
   if (!shot->pause_requested) {
-    decision.emit(record::HoldChanged{state.id_of(*shot), true, false, e.by, decision.now().wall_ms});
-    note_pause(decision, state.id_of(*shot));
+    decision.emit(record::HoldChanged{state.shots.id_of(*shot), true, false, e.by, decision.now().wall_ms});
+    note_pause(decision, state.shots.id_of(*shot));
   }
   decision.reply(e.request,
                  "shot " + e.shot + (shot->paused ? " is paused" : " pauses when its running tasks end"));
@@ -145,7 +145,7 @@ void on(Decision& decision, const event::Resume& e) {
   const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
   if (shot == nullptr) return;
   if (shot->pause_requested)
-    decision.emit(record::HoldChanged{state.id_of(*shot), false, false, e.by, decision.now().wall_ms});
+    decision.emit(record::HoldChanged{state.shots.id_of(*shot), false, false, e.by, decision.now().wall_ms});
   decision.reply(e.request, "shot " + e.shot + " goes on");
 }
 
@@ -162,7 +162,7 @@ void on(Decision& decision, const event::Approve& e) {
     return decision.refuse(e.request, ErrorKind::kConflict,
                            "shot " + e.shot + " is " + to_string(shot->state));
   }
-  const TakeState take = shot->takes[e.take - 1].state;
+  const TakeState take = shot->take(e.take).state;
   if (shot->approved == e.take)
     return decision.reply(e.request, "take " + std::to_string(e.take) + " is already approved");
   if (take != TakeState::kJudged) {
@@ -170,7 +170,7 @@ void on(Decision& decision, const event::Approve& e) {
         e.request, ErrorKind::kConflict,
         "take " + std::to_string(e.take) + " is " + to_string(take) + "; only a judged take can be approved");
   }
-  const ShotId id = state.id_of(*shot);
+  const ShotId id = state.shots.id_of(*shot);
   withdraw_approval(decision, id, "take " + std::to_string(e.take) + " was approved instead");
   approve(decision, id, e.take, e.by);
   decision.reply(e.request, "take " + std::to_string(e.take) + " of " + e.shot + " is approved");
@@ -185,10 +185,10 @@ void on(Decision& decision, const event::Upgrade& e) {
         e.request, ErrorKind::kConflict,
         "shot " + e.shot + " is " + to_string(shot->state) + " and has no approved take; approve one first");
   }
-  if (shot->takes[shot->approved - 1].upgrade.enlarge != 0) {
+  if (shot->take(shot->approved).upgrade.enlarge != 0) {
     return decision.reply(e.request, "the upgrade of " + e.shot + " is already planned");
   }
-  if (const Status planned = plan_upgrade_of(decision, state.id_of(*shot)); !planned) {
+  if (const Status planned = plan_upgrade_of(decision, state.shots.id_of(*shot)); !planned) {
     return decision.refuse(e.request, planned.error().kind, planned.error().message);
   }
   decision.reply(e.request, "the upgrade of " + e.shot + " is planned");
@@ -198,7 +198,7 @@ void on(Decision& decision, const event::Retry& e) {
   const State& state = decision.state();
   const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
   if (shot == nullptr) return;
-  const ShotId id = state.id_of(*shot);
+  const ShotId id = state.shots.id_of(*shot);
   if (shot->state == ShotState::kCancelled) {
     return decision.refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " is cancelled");
   }
@@ -232,7 +232,7 @@ void on(Decision& decision, const event::Retry& e) {
         e.request, ErrorKind::kInvalid,
         "shot " + e.shot + " has windows 0 to " + std::to_string(shot->spec.recipe.windows.size() - 1));
   }
-  const Take& row = shot->takes[take - 1];
+  const Take& row = shot->take(take);
   const bool under_way = row.state == TakeState::kPlanned || row.state == TakeState::kRendering;
   if (under_way || !row.versions[row.kept].judged) {
     return decision.refuse(e.request, ErrorKind::kConflict,
@@ -289,7 +289,7 @@ void on(Decision& decision, const event::DrainWorker& e) {
   if (worker == nullptr)
     return decision.refuse(e.request, ErrorKind::kNotFound, "no worker " + e.worker + " on this farm");
   if (!worker->draining)
-    decision.emit(record::WorkerDraining{state.id_of(*worker), true, e.by, decision.now().wall_ms});
+    decision.emit(record::WorkerDraining{state.workers.id_of(*worker), true, e.by, decision.now().wall_ms});
   if (worker->connected) decision.send(command::Drain{worker->name});
   decision.reply(e.request, "worker " + e.worker + " finishes its " + std::to_string(worker->leases.size()) +
                                 " tasks and gets no new ones");

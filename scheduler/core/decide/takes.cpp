@@ -49,7 +49,7 @@ void finish_if_delivered(Decision& decision, ShotId shot) {
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
   if (row.approved == 0 || row.draft_delivery == 0 || !is_done(state.task(row.draft_delivery))) return;
-  const UpgradeGraph& graph = row.takes[row.approved - 1].upgrade;
+  const UpgradeGraph& graph = row.take(row.approved).upgrade;
   if (graph.enlarge != 0 && !is_done(state.task(graph.deliver))) return;
   move_shot(decision, shot, ShotState::kDelivered);
 }
@@ -77,7 +77,7 @@ void rank_if_judged(Decision& decision, ShotId shot) {
 bool revise(Decision& decision, ShotId shot, std::uint32_t take_number) {
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
-  const Take& take = row.takes[take_number - 1];
+  const Take& take = row.take(take_number);
   const Version& kept = take.versions[take.kept];
   std::vector<Finding> findings = state.task(kept.graph.critique).result.critique.findings;
   if (std::none_of(findings.begin(), findings.end(), [](const Finding& f) { return f.severity > 0; })) {
@@ -115,7 +115,7 @@ bool revise(Decision& decision, ShotId shot, std::uint32_t take_number) {
 // A version was judged: keep the better one; then another revision, or the take is judged.
 void settle_version(Decision& decision, ShotId shot, std::uint32_t take_number, std::uint32_t number) {
   const State& state = decision.state();
-  const Take& take = state.shots[shot].takes[take_number - 1];
+  const Take& take = state.shots[shot].take(take_number);
   const Version& version = take.versions[number];
   if (number == 0) {
     if (version.verdict == Verdict::kReject)
@@ -135,7 +135,7 @@ void settle_version(Decision& decision, ShotId shot, std::uint32_t take_number, 
 
 void judge_if_complete(Decision& decision, ShotId shot, std::uint32_t take_number, std::uint32_t number) {
   const State& state = decision.state();
-  const Take& take = state.shots[shot].takes[take_number - 1];
+  const Take& take = state.shots[shot].take(take_number);
   const Version& version = take.versions[number];
   if (take.state == TakeState::kDropped || version.judged) return;
   for (const TaskId id : version.graph.decode) {
@@ -197,14 +197,14 @@ void follow_up(Decision& decision, TaskId id) {
 void plan_takes(Decision& decision, ShotId shot) {
   const State& state = decision.state();
   for (std::uint32_t take = 1; take <= state.shots[shot].takes.size(); ++take)
-    if (!is_planned(state.shots[shot].takes[take - 1])) plan_version(decision, shot, take, {}, {}, {});
+    if (!is_planned(state.shots[shot].take(take))) plan_version(decision, shot, take, {}, {}, {});
 }
 
 void plan_version(Decision& decision, ShotId shot, std::uint32_t take_number,
                   std::vector<std::uint32_t> windows, std::string reason, std::string by) {
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
-  const Take& take = row.takes[take_number - 1];
+  const Take& take = row.take(take_number);
   record::VersionPlanned planned;
   planned.shot = shot;
   planned.take = take_number;
@@ -218,12 +218,12 @@ void plan_version(Decision& decision, ShotId shot, std::uint32_t take_number,
   if (version.number == 0) {
     version.seed = row.spec.seeds[take_number - 1];
     for (std::uint32_t w = 0; w < row.spec.recipe.windows.size(); ++w) version.windows.push_back(w);
-    plan = plan_take(row.spec, take_number, row.encode, state.next_task());
+    plan = plan_take(row.spec, take_number, row.encode, state.tasks.next_id());
   } else {
     version.windows = std::move(windows);
     version.seed = revision_seed(row.spec.seeds[take_number - 1], version.number);
     plan = plan_revision(row.spec, take_number, version.number, version.windows,
-                         take.versions[take.kept].graph, row.encode, state.next_task());
+                         take.versions[take.kept].graph, row.encode, state.tasks.next_id());
   }
   version.graph = std::move(plan.graph);
   Recipe recipe = recipe_of(row, take, version.number == 0 ? 0 : take.kept);
@@ -239,9 +239,9 @@ void plan_version(Decision& decision, ShotId shot, std::uint32_t take_number,
 Status plan_upgrade_of(Decision& decision, ShotId shot) {
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
-  const Take& take = row.takes[row.approved - 1];
+  const Take& take = row.take(row.approved);
   auto plan =
-      plan_upgrade(row.spec, take.number, take.versions[take.kept].graph, row.encode, state.next_task());
+      plan_upgrade(row.spec, take.number, take.versions[take.kept].graph, row.encode, state.tasks.next_id());
   if (!plan) return tl::unexpected(plan.error());
   auto recipe = decode_recipe(take.versions[take.kept].recipe);
   if (!recipe) return tl::unexpected(recipe.error());
@@ -284,8 +284,8 @@ void approve(Decision& decision, ShotId shot, std::uint32_t take_number, const s
     shown.insert(shown.end(), graph.decode.begin(), graph.decode.end());
     if (state.task(graph.critique).state == TaskState::kSucceeded) shown.push_back(graph.critique);
   }
-  PlannedTask delivery = plan_draft_delivery(row.spec, take_number, shown, state.next_task());
-  delivery.revision = row.takes[take_number - 1].kept;
+  PlannedTask delivery = plan_draft_delivery(row.spec, take_number, shown, state.tasks.next_id());
+  delivery.revision = row.take(take_number).kept;
   decision.emit(record::DeliveryPlanned{shot, take_number, {std::move(delivery)}, decision.now().wall_ms});
   if (row.spec.upgrade) {
     if (const Status planned = plan_upgrade_of(decision, shot); !planned) {
@@ -330,7 +330,7 @@ void close_tasks(Decision& decision, ShotId shot, std::uint32_t take, TaskState 
 
 void close_upgrade(Decision& decision, ShotId shot, std::uint32_t take, const std::string& reason) {
   const State& state = decision.state();
-  const UpgradeGraph& graph = state.shots[shot].takes[take - 1].upgrade;
+  const UpgradeGraph& graph = state.shots[shot].take(take).upgrade;
   if (graph.enlarge == 0) return;
   for (TaskId id = graph.enlarge; id <= graph.deliver; ++id)
     if (state.task(id).shot == shot) close_task(decision, id, TaskState::kAborted, reason);

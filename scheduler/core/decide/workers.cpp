@@ -54,7 +54,7 @@ const Task* current(const State& state, const AttemptRef& ref, const Worker& wor
   if (!is_held(task.state)) return nullptr;
   const Lease& lease = task.lease();
   const bool same =
-      task.attempt == ref.attempt && lease.id == ref.lease && lease.worker == state.id_of(worker);
+      task.attempt == ref.attempt && lease.id == ref.lease && lease.worker == state.workers.id_of(worker);
   return same || mutated(Mutation::kAcceptStaleAttempt) ? &task : nullptr;
 }
 
@@ -114,7 +114,8 @@ void on(Decision& decision, const event::Hello& e) {
     decision.emit(record::Counted{&Counters::refused_hellos});
     return decision.send(command::Refused{e.worker, problem});
   }
-  const WorkerId id = known != nullptr ? state.id_of(*known) : static_cast<WorkerId>(state.workers.size());
+  const WorkerId id =
+      known != nullptr ? state.workers.id_of(*known) : static_cast<WorkerId>(state.workers.size());
   if (known == nullptr || known->offer != e.offer) {
     WorkerFacts row = known != nullptr ? WorkerFacts(*known) : WorkerFacts{};
     row.name = e.worker;
@@ -132,7 +133,7 @@ void on(Decision& decision, const event::Heartbeat& e) {
   const State& state = decision.state();
   const Worker* worker = state.find_worker(e.worker);
   if (worker == nullptr) return decision.send(command::Refused{e.worker, "unknown worker: say Hello first"});
-  const WorkerId id = state.id_of(*worker);
+  const WorkerId id = state.workers.id_of(*worker);
   decision.emit(record::WorkerSeen{id, true, decision.now().boot_ms, decision.now().wall_ms});
   for (const event::AttemptBeat& beat : e.attempts) {
     const Task* task = current(state, beat, *worker);
@@ -191,7 +192,7 @@ void on(Decision& decision, const event::Completed& e) {
     end_attempt(decision, *task, AttemptEnd::kStopped, reason);
     return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, reason});
   }
-  const WorkerId id = state.id_of(*worker);
+  const WorkerId id = state.workers.id_of(*worker);
   if (const std::string problem = problem_of(e.result, *task, state.shots[task->shot]); !problem.empty()) {
     fail_attempt(decision, *task, id, event::Failed{e, e.worker, "engine", problem, "", ""});
     return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, problem});
@@ -209,7 +210,7 @@ void on(Decision& decision, const event::Failed& e) {
   } else if (ends_the_task(*task)) {
     end_attempt(decision, *task, AttemptEnd::kStopped, task->lease().revoke_reason);
   } else {
-    fail_attempt(decision, *task, state.id_of(*worker), e);
+    fail_attempt(decision, *task, state.workers.id_of(*worker), e);
   }
   decision.send(command::FailedAck{e.worker, e.task, e.attempt});
 }
@@ -230,7 +231,7 @@ void on(Decision& decision, const event::Disconnected& e) {
   const State& state = decision.state();
   const Worker* worker = state.find_worker(e.worker);
   if (worker == nullptr) return;
-  const WorkerId id = state.id_of(*worker);
+  const WorkerId id = state.workers.id_of(*worker);
   decision.emit(record::WorkerSeen{id, false, decision.now().boot_ms, decision.now().wall_ms});
   if (!e.why.empty()) decision.emit(record::WorkerNoted{id, decision.now().wall_ms, e.why});
 }
@@ -239,7 +240,7 @@ void on(Decision& decision, const event::Bye& e) {
   const State& state = decision.state();
   const Worker* worker = state.find_worker(e.worker);
   if (worker == nullptr) return;
-  const WorkerId id = state.id_of(*worker);
+  const WorkerId id = state.workers.id_of(*worker);
   decision.emit(record::WorkerSeen{id, false, decision.now().boot_ms, decision.now().wall_ms});
   const std::vector<TaskId> held = state.workers[id].leases;
   for (const TaskId task : held)

@@ -90,7 +90,7 @@ void assign(Decision& decision, WorkerId id, TaskId task_id, bool prefetched, bo
   decision.emit(record::Leased{ref, id, decision.lease_end(), decision.now().wall_ms, charge});
   if (state.shots[shot].state == ShotState::kQueued) move_shot(decision, shot, ShotState::kDrafting);
   const std::uint32_t take = task.plan.take;
-  if (take != 0 && state.shots[shot].takes[take - 1].state == TakeState::kPlanned) {
+  if (take != 0 && state.shots[shot].take(take).state == TakeState::kPlanned) {
     move_take(decision, shot, take, TakeState::kRendering);
   }
   command::Assign command;

@@ -19,7 +19,7 @@ bool has_take(const State& state, ShotId shot, std::uint32_t take) {
 }
 
 bool has_version(const State& state, ShotId shot, std::uint32_t take, std::uint32_t number) {
-  return has_take(state, shot, take) && number < state.shots[shot].takes[take - 1].versions.size();
+  return has_take(state, shot, take) && number < state.shots[shot].take(take).versions.size();
 }
 
 bool follow_on(const State& state, const std::vector<PlannedTask>& tasks) {
@@ -53,7 +53,7 @@ struct Fits {
   }
   bool operator()(const record::VersionPlanned& r) const {
     return has_take(state, r.shot, r.take) && follow_on(state, r.tasks) &&
-           r.version.number == state.shots[r.shot].takes[r.take - 1].versions.size();
+           r.version.number == state.shots[r.shot].take(r.take).versions.size();
   }
   bool operator()(const record::UpgradePlanned& r) const {
     return has_take(state, r.shot, r.take) && follow_on(state, r.tasks);

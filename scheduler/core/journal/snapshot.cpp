@@ -24,7 +24,8 @@ std::string key_of(const WorkKey& key) {
 template <typename Each>
 void for_each_row(const State& state, const Each& each) {
   each(record::FarmRow{state.next_lease, state.epoch, state.events.last()});
-  for (std::size_t i = 0; i < state.batches.size(); ++i) each(record::BatchRow{i + 1, state.batches[i]});
+  for (std::uint64_t batch = 1; batch < state.batches.next_id(); ++batch)
+    each(record::BatchRow{batch, state.batches[batch]});
   for (WorkerId i = 0; i < state.workers.size(); ++i) each(record::WorkerRow{i, state.workers[i]});
   for (ShotId i = 0; i < state.shots.size(); ++i) each(record::ShotRow{i, state.shots[i]});
   for (const Task& task : state.tasks) each(record::TaskRow{task});
@@ -49,8 +50,8 @@ std::vector<SnapshotRow> changed_rows(const State& state) {
   };
   put(key_of(RowKind::kFarm),
       encode_record(record::FarmRow{state.next_lease, state.epoch, state.events.last()}));
-  for (std::size_t i = changed.batches; i < state.batches.size(); ++i)
-    put(key_of(RowKind::kBatch, i + 1), encode_record(record::BatchRow{i + 1, state.batches[i]}));
+  for (std::uint64_t batch = changed.batches + 1; batch < state.batches.next_id(); ++batch)
+    put(key_of(RowKind::kBatch, batch), encode_record(record::BatchRow{batch, state.batches[batch]}));
   for (const WorkerId id : changed.workers)
     put(key_of(RowKind::kWorker, id), encode_record(record::WorkerRow{id, state.workers[id]}));
   for (const ShotId id : changed.shots) put(key_of(RowKind::kShot, id), encode_row(id, state.shots[id]));

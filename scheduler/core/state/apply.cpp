@@ -38,7 +38,7 @@ std::string window_list(const std::vector<std::uint32_t>& windows) {
 
 void apply_one(State& state, const record::BatchSubmitted& r) {
   assert(r.batch == state.batches.size() + 1);
-  state.batches.push_back(r.row);
+  state.batches.add(r.row);
   state.names.add_batch(r.row.idempotency_key, r.batch);
   note(state, r.row.wall_ms, "batch.submitted", "", 0, 0, "",
        r.row.name + ": " + std::to_string(r.row.shots.size()) + " shots, by " + r.row.by);
@@ -46,7 +46,7 @@ void apply_one(State& state, const record::BatchSubmitted& r) {
 
 void apply_one(State& state, const record::ShotPlanned& r) {
   assert(r.shot == state.shots.size());
-  Shot& shot = state.shots.emplace_back();
+  Shot& shot = state.shots.add();
   shot.key = r.spec.show + "/" + r.spec.name;
   shot.spec = r.spec;
   shot.batch = r.batch;
@@ -67,7 +67,7 @@ void apply_one(State& state, const record::ShotPlanned& r) {
 
 void apply_one(State& state, const record::VersionPlanned& r) {
   Shot& shot = state.shots[r.shot];
-  Take& take = shot.takes[r.take - 1];
+  Take& take = shot.take(r.take);
   assert(r.version.number == take.versions.size());
   take.versions.push_back(r.version);
   if (r.version.number > 0 && r.version.by.empty()) state.work.count_revised();
@@ -82,7 +82,7 @@ void apply_one(State& state, const record::VersionPlanned& r) {
 
 void apply_one(State& state, const record::UpgradePlanned& r) {
   Shot& shot = state.shots[r.shot];
-  Take& take = shot.takes[r.take - 1];
+  Take& take = shot.take(r.take);
   take.upgrade = r.graph;
   take.master_recipe = r.recipe;
   take.master_recipe_hash = r.recipe_hash;
@@ -103,7 +103,7 @@ void apply_one(State& state, const record::ClassPinned& r) {
   shot.numeric_class = r.numeric_class;
   shot.engine_build = r.engine_build;
   for (const record::TakeRecipe& entry : r.recipes) {
-    Version& version = shot.takes[entry.take - 1].versions.front();
+    Version& version = shot.take(entry.take).versions.front();
     version.recipe = entry.recipe;
     version.recipe_hash = entry.hash;
   }
@@ -115,7 +115,7 @@ void apply_one(State& state, const record::ClassPinned& r) {
 // ---- tasks
 
 void apply_one(State& state, const record::Leased& r) {
-  Task& task = state.tasks[r.ref.task - 1];
+  Task& task = state.tasks[r.ref.task];
   Shot& shot = state.shots[task.shot];
   task.attempt = r.ref.attempt;
   Lease lease;
@@ -135,7 +135,7 @@ void apply_one(State& state, const record::Leased& r) {
 }
 
 void apply_one(State& state, const record::Started& r) {
-  Task& task = state.tasks[r.ref.task - 1];
+  Task& task = state.tasks[r.ref.task];
   set_state(state, task, TaskState::kRunning);
   task.last_lease.started_wall_ms = r.wall_ms;
   task.holding.loads = r.loads;
@@ -153,7 +153,7 @@ void charge_show(State& state, const Task& task) {
 }
 
 void apply_one(State& state, const record::ResultAccepted& r) {
-  Task& task = state.tasks[r.ref.task - 1];
+  Task& task = state.tasks[r.ref.task];
   Worker& worker = state.workers[r.worker];
   settle_charge(state, task, policy::charged_seconds(r.result.wall_seconds));
   const bool loaded = task.holding.loads;
@@ -178,7 +178,7 @@ void apply_one(State& state, const record::ResultAccepted& r) {
 }
 
 void apply_one(State& state, const record::AttemptEnded& r) {
-  Task& task = state.tasks[r.ref.task - 1];
+  Task& task = state.tasks[r.ref.task];
   Worker& worker = state.workers[r.worker];
   if (r.end == AttemptEnd::kStopped && task.state == TaskState::kLeased) settle_charge(state, task, 0);
   drop_lease(state, task);
@@ -210,7 +210,7 @@ void apply_one(State& state, const record::AttemptEnded& r) {
 }
 
 void apply_one(State& state, const record::RevokeAsked& r) {
-  Task& task = state.tasks[r.ref.task - 1];
+  Task& task = state.tasks[r.ref.task];
   task.last_lease.revoking = true;
   task.last_lease.then = r.then;
   task.last_lease.revoke_cause = r.cause;
@@ -220,7 +220,7 @@ void apply_one(State& state, const record::RevokeAsked& r) {
 }
 
 void apply_one(State& state, const record::TaskClosed& r) {
-  Task& task = state.tasks[r.task - 1];
+  Task& task = state.tasks[r.task];
   task.closed_reason = r.reason;
   task.finished_wall_ms = r.wall_ms;
   set_state(state, task, r.state);
@@ -229,7 +229,7 @@ void apply_one(State& state, const record::TaskClosed& r) {
 }
 
 void apply_one(State& state, const record::TaskReopened& r) {
-  Task& task = state.tasks[r.task - 1];
+  Task& task = state.tasks[r.task];
   task.failures = 0;
   task.lost_attempts = 0;
   task.closed_reason.clear();
@@ -242,7 +242,7 @@ void apply_one(State& state, const record::TaskReopened& r) {
 
 void apply_one(State& state, const record::VersionJudged& r) {
   Shot& shot = state.shots[r.shot];
-  Version& version = shot.takes[r.take - 1].versions[r.number];
+  Version& version = shot.take(r.take).versions[r.number];
   state.work.count_judged();
   version.judged = true;
   version.verdict = r.verdict;
@@ -255,14 +255,14 @@ void apply_one(State& state, const record::VersionJudged& r) {
 
 void apply_one(State& state, const record::VersionKept& r) {
   Shot& shot = state.shots[r.shot];
-  shot.takes[r.take - 1].kept = r.number;
+  shot.take(r.take).kept = r.number;
   note(state, r.wall_ms, "take.kept", shot.key, r.take, 0, "",
        r.number == 0 ? "the first rendering" : "revision " + std::to_string(r.number));
 }
 
 void apply_one(State& state, const record::TakeMoved& r) {
   Shot& shot = state.shots[r.shot];
-  Take& take = shot.takes[r.take - 1];
+  Take& take = shot.take(r.take);
   take.state = r.state;
   take.reason = r.reason;
   recount_unplanned(state, shot);
@@ -293,7 +293,7 @@ void apply_one(State& state, const record::TakesRanked& r) {
 void apply_one(State& state, const record::TakeApproved& r) {
   Shot& shot = state.shots[r.shot];
   if (r.take == 0 && shot.approved != 0) {  // what was planned for it is void
-    Take& before = shot.takes[shot.approved - 1];
+    Take& before = shot.take(shot.approved);
     before.upgrade = {};
     before.master_recipe.clear();
     before.master_recipe_hash = {};
@@ -322,7 +322,7 @@ void apply_one(State& state, const record::Delivered& r) {
 // ---- workers and the farm
 
 void apply_one(State& state, const record::WorkerJoined& r) {
-  if (r.worker == state.workers.size()) state.workers.emplace_back();
+  if (r.worker == state.workers.size()) state.workers.add();
   Worker& worker = state.workers[r.worker];
   set_offer(state, worker, r.row);
   worker.connected = true;
@@ -361,14 +361,13 @@ void apply_one(State& state, const record::Recovered& r) {
     worker.connected = false;
     worker.quarantined_until_ms = 0;
     for (const TaskId task : worker.leases) {
-      if (!mutated(Mutation::kForgetRenewal)) renew_lease(state, state.tasks[task - 1], r.expires_ms);
-      state.tasks[task - 1].holding.started_ms =
-          r.expires_ms;  // not measured across a restart: no straggler yet
+      if (!mutated(Mutation::kForgetRenewal)) renew_lease(state, state.tasks[task], r.expires_ms);
+      state.tasks[task].holding.started_ms = r.expires_ms;  // not measured across a restart: no straggler yet
     }
     refresh_worker(state, id);
   }
   while (!state.clock.retries().empty()) {
-    Task& task = state.tasks[state.clock.retries().begin()->second - 1];
+    Task& task = state.tasks[state.clock.retries().begin()->second];
     hold_back(state, task, 0);
     refresh_ready(state, task);
   }
@@ -384,17 +383,17 @@ void apply_one(State& state, const record::FarmRow& r) {
 }
 
 void apply_one(State& state, const record::BatchRow& r) {
-  state.batches.push_back(r.row);
+  state.batches.add(r.row);
   state.names.add_batch(r.row.idempotency_key, r.batch);
 }
 
 void apply_one(State& state, const record::WorkerRow& r) {
-  set_offer(state, state.workers.emplace_back(), r.row);
+  set_offer(state, state.workers.add(), r.row);
   state.names.add_worker(r.row.name, r.worker);
 }
 
 void apply_one(State& state, const record::ShotRow& r) {
-  Shot& shot = state.shots.emplace_back();
+  Shot& shot = state.shots.add();
   static_cast<ShotFacts&>(shot) = r.row;
   add_shot(state, r.shot);
 }
@@ -410,7 +409,7 @@ void apply_one(State& state, const record::TaskRow& r) {
 void apply_one(State& state, const record::EstimateRow& r) { state.rates[r.key] = r.estimate; }
 
 void apply_one(State& state, const record::Snapshotted&) {
-  for (const TaskId id : state.changed.tasks) state.tasks[id - 1].changed = false;
+  for (const TaskId id : state.changed.tasks) state.tasks[id].changed = false;
   for (const ShotId id : state.changed.shots) state.shots[id].changed = false;
   for (const WorkerId id : state.changed.workers) state.workers[id].changed = false;
   state.changed.tasks.clear();
@@ -427,10 +426,10 @@ void apply_one(State& state, const record::SnapshotEnd&) {
 // ---- volatile
 
 void apply_one(State& state, const record::LeaseRenewed& r) {
-  renew_lease(state, state.tasks[r.task - 1], r.expires_ms);
+  renew_lease(state, state.tasks[r.task], r.expires_ms);
 }
 
-void apply_one(State& state, const record::Progressed& r) { state.tasks[r.task - 1].progress = r.progress; }
+void apply_one(State& state, const record::Progressed& r) { state.tasks[r.task].progress = r.progress; }
 
 void apply_one(State& state, const record::WorkerSeen& r) {
   Worker& worker = state.workers[r.worker];
@@ -451,7 +450,7 @@ void apply_one(State& state, const record::WorkerCaches& r) {
 }
 
 void apply_one(State& state, const record::RetryDue& r) {
-  Task& task = state.tasks[r.task - 1];
+  Task& task = state.tasks[r.task];
   hold_back(state, task, 0);
   refresh_ready(state, task);
 }
@@ -470,7 +469,7 @@ void apply_one(State& state, const record::Ticked& r) {
   for (Worker& worker : state.workers) {
     worker.seen_ms = std::min(worker.seen_ms + r.pause_ms, r.now_ms);
     for (const TaskId id : worker.leases) {
-      Task& task = state.tasks[id - 1];
+      Task& task = state.tasks[id];
       renew_lease(state, task, std::min(task.holding.expires_ms + r.pause_ms, r.latest_ms));
     }
   }

@@ -166,13 +166,23 @@ struct ShotFacts {
   bool pause_requested = false, paused = false;
   std::string numeric_class, engine_build;  // empty until the first task is leased
   TaskId encode = 0;
-  std::vector<Take> takes;             // takes[n-1] is take n
+  std::vector<Take> takes;             // read through take()
   std::vector<std::uint32_t> ranking;  // take numbers, best first; empty until all are judged
   std::uint32_t approved = 0;          // take number, 0: none
   TaskId draft_delivery = 0;           // the newest
   std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries planned so far
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
+
+  // `number` is from 1 on.
+  const Take& take(std::uint32_t number) const {
+    assert(number >= 1 && number <= takes.size());
+    return takes[number - 1];
+  }
+  Take& take(std::uint32_t number) {
+    assert(number >= 1 && number <= takes.size());
+    return takes[number - 1];
+  }
 };
 
 struct WorkerFacts {

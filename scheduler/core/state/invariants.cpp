@@ -137,9 +137,8 @@ class Checker {
     planned_ += shot.tasks.size();
     for (const TaskId id : shot.tasks) {
       const Task& task = state_.task(id);
-      const bool unwanted =
-          shot.state == ShotState::kCancelled ||
-          (task.plan.take > 0 && shot.takes[task.plan.take - 1].state == TakeState::kDropped);
+      const bool unwanted = shot.state == ShotState::kCancelled ||
+                            (task.plan.take > 0 && shot.take(task.plan.take).state == TakeState::kDropped);
       const bool ending = is_held(task.state) && task.lease().revoking;
       require(!unwanted || is_final(task.state) || ending, 5,
               name(task) + " of a dropped take or cancelled shot");

@@ -23,7 +23,7 @@ Show& show_of_task(State& state, const Task& task) { return state.shows[state.sh
 
 // A held task gets a slot, or waits behind those that have one.
 void count_slot(State& state, TaskId id, bool has_slot) {
-  Task& task = state.tasks[id - 1];
+  Task& task = state.tasks[id];
   const FlowId flow = state.shots[task.shot].flow;
   if (has_slot) {
     task.holding.slot_of = flow;
@@ -36,7 +36,7 @@ void count_slot(State& state, TaskId id, bool has_slot) {
 }
 
 void uncount_slot(State& state, TaskId id) {
-  Task& task = state.tasks[id - 1];
+  Task& task = state.tasks[id];
   if (task.holding.queued_in == kNoIndex) {
     state.queue.count_slot(task.holding.slot_of, -1);
     assert(show_of_task(state, task).slots > 0);

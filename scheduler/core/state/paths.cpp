@@ -57,7 +57,7 @@ float path_behind(const State& state, const Task& task) {
 void raise_path(State& state, Task& task, float behind) {
   if (is_final(task.state) || task.path >= task.cost + behind) return;
   set_path(state, task, task.cost, task.cost + behind);
-  for (const Dependency& need : task.plan.needs) raise_path(state, state.tasks[need.task - 1], task.path);
+  for (const Dependency& need : task.plan.needs) raise_path(state, state.tasks[need.task], task.path);
 }
 
 }  // namespace
@@ -65,12 +65,12 @@ void raise_path(State& state, Task& task, float behind) {
 void set_paths(State& state, TaskId first) {
   Costs costs(state);
   for (TaskId id = state.tasks.size(); id >= first; --id) {
-    Task& task = state.tasks[id - 1];
+    Task& task = state.tasks[id];
     const float cost = costs.of(task);
     set_path(state, task, cost, cost + path_behind(state, task));
     if (!is_final(task.state)) add_cost(state, task, 1);
     for (const Dependency& need : task.plan.needs) {
-      if (need.task < first) raise_path(state, state.tasks[need.task - 1], task.path);
+      if (need.task < first) raise_path(state, state.tasks[need.task], task.path);
     }
   }
 }
@@ -79,7 +79,7 @@ void refresh_paths(State& state, Shot& shot) {
   count_unplanned_cost(state, shot);
   Costs costs(state);
   for (auto id = shot.tasks.rbegin(); id != shot.tasks.rend(); ++id) {
-    Task& task = state.tasks[*id - 1];
+    Task& task = state.tasks[*id];
     if (is_final(task.state)) continue;
     const float cost = costs.of(task);
     add_cost(state, task, -1);

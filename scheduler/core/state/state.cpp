@@ -13,7 +13,7 @@ const Worker* State::find_worker(std::string_view name) const {
 }
 
 const Take* State::take_of(const Task& task) const {
-  return task.plan.take == 0 ? nullptr : &shots[task.shot].takes[task.plan.take - 1];
+  return task.plan.take == 0 ? nullptr : &shots[task.shot].take(task.plan.take);
 }
 
 }  // namespace rushes::scheduler

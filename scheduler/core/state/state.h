@@ -30,6 +30,7 @@
 #include "scheduler/core/state/names.h"
 #include "scheduler/core/state/ready_queue.h"
 #include "scheduler/core/state/workload.h"
+#include "storage/records/ids.h"
 
 namespace rushes::scheduler {
 
@@ -174,17 +175,17 @@ struct Counters {
 };
 
 struct State {
-  std::vector<Batch> batches;  // batch n is batches[n-1]
-  std::vector<Shot> shots;
-  std::deque<Task> tasks;  // task id is index + 1; a deque: a long list never moves
-  std::vector<Worker> workers;
+  IndexedBy<std::uint64_t, Batch, 1> batches;
+  IndexedBy<ShotId, Shot> shots;
+  IndexedBy<TaskId, Task, 1, std::deque> tasks;  // a deque: a long list never moves
+  IndexedBy<WorkerId, Worker> workers;
   std::uint64_t next_lease = 1;
   std::uint64_t epoch = 0;
   std::map<WorkKey, policy::Estimate> rates;  // of one unit of work
   EventLog events;
 
   // derived
-  std::vector<Show> shows;
+  IndexedBy<ShowId, Show> shows;
   Names names;
   ReadyQueue queue;
   Capacity capacity;
@@ -197,11 +198,8 @@ struct State {
   Counters counters;
   bool dispatch_due = false;  // something became ready or free since the last dispatch
 
-  const Task& task(TaskId id) const { return tasks[id - 1]; }
-  bool has_task(TaskId id) const { return id >= 1 && id <= tasks.size(); }
-  TaskId next_task() const { return tasks.size() + 1; }
-  ShotId id_of(const Shot& shot) const { return static_cast<ShotId>(&shot - shots.data()); }
-  WorkerId id_of(const Worker& worker) const { return static_cast<WorkerId>(&worker - workers.data()); }
+  const Task& task(TaskId id) const { return tasks[id]; }
+  bool has_task(TaskId id) const { return tasks.has(id); }
   const Shot* find_shot(std::string_view key) const;
   const Worker* find_worker(std::string_view name) const;
   const Take* take_of(const Task& task) const;  // null: the task belongs to the whole shot

@@ -16,13 +16,13 @@ bool is_gate(const State& state, const Dependency& need) {
 }
 
 Task& add_task(State& state, ShotId shot, const PlannedTask& plan, std::int64_t wall_ms) {
-  assert(plan.id == state.next_task());
-  Task& task = state.tasks.emplace_back();
+  assert(plan.id == state.tasks.next_id());
+  Task& task = state.tasks.add();
   task.plan = plan;
   task.shot = shot;
   task.planned_wall_ms = wall_ms;
   for (const Dependency& need : plan.needs) {
-    Task& maker = state.tasks[need.task - 1];
+    Task& maker = state.tasks[need.task];
     if (is_done(maker)) continue;
     if (mutated(Mutation::kForgetDependency) && &need == &plan.needs.back()) continue;
     maker.dependents.push_back(plan.id);
@@ -39,11 +39,11 @@ Task& add_task(State& state, ShotId shot, const PlannedTask& plan, std::int64_t 
 }  // namespace
 
 void add_tasks(State& state, ShotId shot, const std::vector<PlannedTask>& plans, std::int64_t wall_ms) {
-  const TaskId first = state.next_task();
+  const TaskId first = state.tasks.next_id();
   for (const PlannedTask& plan : plans) add_task(state, shot, plan, wall_ms);
   set_paths(state, first);
-  for (TaskId id = first; id < state.next_task(); ++id) {
-    Task& task = state.tasks[id - 1];
+  for (TaskId id = first; id < state.tasks.next_id(); ++id) {
+    Task& task = state.tasks[id];
     if (task.state != TaskState::kPending) continue;
     if (task.missing == 0)
       set_state(state, task, TaskState::kReady);
@@ -80,7 +80,7 @@ void set_state(State& state, Task& task, TaskState to) {
 void release_dependents(State& state, const Task& task) {
   if (!is_done(task)) return;  // it ran ahead: its dependents wait for the verdict too
   for (std::size_t i = 0; i < task.dependents.size(); ++i) {
-    Task& dependent = state.tasks[task.dependents[i] - 1];
+    Task& dependent = state.tasks[task.dependents[i]];
     assert(dependent.missing > 0);
     --dependent.missing;
     for (const Dependency& need : dependent.plan.needs)
@@ -114,12 +114,12 @@ void mark_changed(State& state, Task& task) {
 }
 
 void mark_changed(State& state, Shot& shot) {
-  if (!shot.changed) state.changed.shots.push_back(state.id_of(shot));
+  if (!shot.changed) state.changed.shots.push_back(state.shots.id_of(shot));
   shot.changed = true;
 }
 
 void mark_changed(State& state, Worker& worker) {
-  if (!worker.changed) state.changed.workers.push_back(state.id_of(worker));
+  if (!worker.changed) state.changed.workers.push_back(state.workers.id_of(worker));
   worker.changed = true;
 }
 

@@ -75,7 +75,7 @@ ShowId show_of(State& state, const std::string& name) {
   if (show != kNoIndex) return show;
   show = static_cast<ShowId>(state.shows.size());
   state.names.add_show(name, show);
-  state.shows.emplace_back().name = name;
+  state.shows.add().name = name;
   configure(state, state.sharing);
   return show;
 }
@@ -140,14 +140,14 @@ void set_urgent(State& state, ShotId id, bool urgent) {
   for (const TaskId task : shot.tasks) {
     if (state.task(task).bucket == kNoIndex) continue;
     waiting.push_back(task);
-    take_out(state, state.tasks[task - 1]);
+    take_out(state, state.tasks[task]);
   }
   shot.urgent = urgent;
   const auto [flow, is_new] = state.queue.flow_of(
       shot.show, policy::effective_priority(shot.spec.priority, urgent), shot.spec.recipe.model_digest);
   if (is_new) state.shows[shot.show].flows.push_back(flow);
   shot.flow = flow;
-  for (const TaskId task : waiting) refresh_ready(state, state.tasks[task - 1]);
+  for (const TaskId task : waiting) refresh_ready(state, state.tasks[task]);
 }
 
 void refresh_ready(State& state, Task& task) {
@@ -160,7 +160,7 @@ void refresh_ready(State& state, Task& task) {
 }
 
 void refresh_ready(State& state, Shot& shot) {
-  for (const TaskId id : shot.tasks) refresh_ready(state, state.tasks[id - 1]);
+  for (const TaskId id : shot.tasks) refresh_ready(state, state.tasks[id]);
 }
 
 void set_path(State& state, Task& task, float cost, float path) {

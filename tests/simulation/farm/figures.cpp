@@ -29,7 +29,7 @@ class Table {
 };
 
 void add_size(const FarmRun& run, Table& table) {
-  const auto& counts = run.state().counts;
+  const auto& counts = run.state().work.counts();
   table.add("size.hosts", static_cast<double>(run.hosts().size()), "");
   table.add("size.shots", static_cast<double>(run.state().shots.size()), "submitted");
   table.add("size.tasks", static_cast<double>(run.state().tasks.size()), "planned");
@@ -166,7 +166,7 @@ void add_offline_deadlines(const FarmRun& run, const std::vector<OfflineTask>& t
   double with_deadline = 0, late = 0, impossible = 0;
   for (const scheduler::Shot& shot : run.state().shots) {
     if (shot.state != scheduler::ShotState::kDelivered || shot.spec.deadline_wall_ms <= 0) continue;
-    const auto id = static_cast<std::size_t>(&shot - run.state().shots.data());
+    const auto id = std::size_t{run.state().shots.id_of(shot)};
     const double limit = static_cast<double>(shot.spec.deadline_wall_ms - kStartWallMs) / 1000;
     ++with_deadline;
     if (due.shot_finish[id] > limit) ++late;

@@ -121,7 +121,7 @@ void FarmRun::step(const scheduler::Event& event, TaskId cause) {
   for (const scheduler::Record& record : decision.records) note(record, cause);
   for (scheduler::Command& command : decision.commands) obey(command);
   for (const scheduler::Show& show : state_.shows) {
-    const auto id = static_cast<std::size_t>(&show - state_.shows.data());
+    const auto id = std::size_t{state_.shows.id_of(show)};
     if (id >= show_of_id_.size()) {
       const auto known = std::find_if(farm_.shows.begin(), farm_.shows.end(),
                                       [&](const config::Show& s) { return s.name == show.name; });
