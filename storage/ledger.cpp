@@ -4,6 +4,7 @@
 #include <rocksdb/table.h>
 #include <sodium.h>
 
+#include <cassert>
 #include <chrono>
 #include <condition_variable>
 #include <deque>
@@ -64,6 +65,7 @@ void put(rocksdb::WriteBatch& writes, rocksdb::ColumnFamilyHandle* family, const
   std::string header;
   put_be64(header, static_cast<std::uint64_t>(wall));
   header += checksum_of(key, header, payload);
+  assert(header.size() == kHeaderBytes);
   const rocksdb::Slice name(key), value[] = {header, {payload.data(), payload.size()}};
   writes.Put(family, rocksdb::SliceParts(&name, 1), rocksdb::SliceParts(value, 2));
 }
@@ -191,6 +193,7 @@ Status Ledger::Impl::start() {
   first_ =
       records->Valid() && records->key().size() == 8 ? get_be64(records->key().ToStringView()) : last_ + 1;
   if (!records->status().ok()) return tl::unexpected<Error>(error(records->status()));
+  assert(first_ <= last_ + 1 && !writer_.joinable());
   synced_ = last_;
   writer_ = std::thread([this] { run(); });
   return {};
@@ -210,6 +213,7 @@ Result<std::uint64_t> Ledger::Impl::append(Append append) {
   pending.append = std::move(append);
   std::unique_lock lock(mutex_);
   drained_.wait(lock, [&] { return queued_bytes_ <= kMaxQueuedBytes || failure_; });
+  assert(synced_ <= last_);
   pending.first_sequence = last_ + 1;
   if (auto queued = enqueue(lock, std::move(pending)); !queued) return tl::unexpected<Error>(queued.error());
   last_ += count;
@@ -234,7 +238,8 @@ Status Ledger::Impl::append_snapshot(std::uint64_t through, std::vector<Snapshot
   return enqueue(lock, std::move(pending));
 }
 
-Status Ledger::Impl::enqueue(std::unique_lock<std::mutex>&, Pending pending) {
+Status Ledger::Impl::enqueue([[maybe_unused]] std::unique_lock<std::mutex>& lock, Pending pending) {
+  assert(lock.mutex() == &mutex_ && lock.owns_lock());
   if (failure_) return tl::unexpected<Error>(*failure_);
   queued_bytes_ += pending.bytes;
   ++appended_;
@@ -276,21 +281,25 @@ void Ledger::Impl::run() {
     std::size_t bytes = 0;
     for (const auto& pending : batch) {
       bytes += pending.bytes;
-      if (result && !pending.append.records.empty())
-        synced_ = pending.first_sequence + pending.append.records.size() - 1;
+      if (!result || pending.append.records.empty()) continue;
+      assert(pending.first_sequence == synced_ + 1);  // no gap, whatever the writes were gathered from
+      synced_ = pending.first_sequence + pending.append.records.size() - 1;
     }
     if (!result && !failure_) failure_ = result.error();
     lock.unlock();
     for (const auto& pending : batch)
       if (pending.append.done) pending.append.done(result);
     lock.lock();
+    assert(queued_bytes_ >= bytes);
     queued_bytes_ -= bytes;
     written_ += batch.size();
+    assert(written_ <= appended_);
     drained_.notify_all();
   }
 }
 
-std::deque<Pending> Ledger::Impl::take_batch(std::unique_lock<std::mutex>&) {
+std::deque<Pending> Ledger::Impl::take_batch([[maybe_unused]] std::unique_lock<std::mutex>& lock) {
+  assert(lock.owns_lock() && !queue_.empty());
   std::deque<Pending> batch;
   std::size_t bytes = 0;
   while (!queue_.empty() && (batch.empty() || bytes + queue_.front().bytes <= kMaxBatchBytes)) {
@@ -334,6 +343,7 @@ void Ledger::Impl::fill(rocksdb::WriteBatch& writes, const Pending& pending) {
   const std::uint64_t keep_from = through > options_.keep_records ? through - options_.keep_records + 1 : 1;
   std::lock_guard lock(mutex_);
   if (keep_from <= first_ + options_.keep_records / 2) return;  // a removal costs every later read
+  assert(keep_from > first_ && keep_from <= through + 1);       // nothing that the snapshot lacks is removed
   writes.DeleteRange(family(kRecords), key_of(0), key_of(keep_from));
   first_ = keep_from;
 }

@@ -1,5 +1,6 @@
 #include "storage/rocks.h"
 
+#include <cassert>
 #include <chrono>
 #include <system_error>
 
@@ -146,6 +147,7 @@ void put_be32(std::string& out, std::uint32_t value) {
 }
 
 std::uint64_t get_be64(std::string_view bytes) {
+  assert(bytes.size() >= 8);
   std::uint64_t value = 0;
   for (int i = 0; i < 8; ++i) value = value << 8 | static_cast<unsigned char>(bytes[i]);
   return value;

@@ -5,6 +5,7 @@
 #include <sodium.h>
 
 #include <atomic>
+#include <cassert>
 #include <map>
 #include <mutex>
 
@@ -192,7 +193,8 @@ Result<Vault::Upload> Vault::Impl::begin(const Digest& digest, std::uint64_t byt
       return fail(ErrorKind::kExhausted, what_ + ": " + std::to_string(uploads_.size()) +
                                              " uploads are open already; try again when one has ended");
     upload = next_upload_++;
-    uploads_.emplace(upload, open);
+    [[maybe_unused]] const bool is_new = uploads_.emplace(upload, open).second;
+    assert(upload != 0 && is_new);
   }
   // Chunks that bypass the log may survive a crash alone: their mark must be there before them.
   rocksdb::WriteOptions mark;
@@ -223,6 +225,7 @@ Result<std::uint64_t> Vault::Impl::add(Upload upload, std::uint64_t offset, std:
   // Stored chunks have one size whatever the size of the pieces that arrive; a whole one is not copied.
   std::string_view rest = bytes;
   std::string tail = open->tail;
+  assert(open->received <= open->bytes && open->tail.size() == open->received % kChunkBytes);
   std::uint64_t stored = open->received - open->tail.size();
   while (tail.size() + rest.size() >= kChunkBytes) {
     const auto piece = rest.substr(0, kChunkBytes - tail.size());
@@ -238,11 +241,13 @@ Result<std::uint64_t> Vault::Impl::add(Upload upload, std::uint64_t offset, std:
   open->stream.update(bytes);
   open->received += bytes.size();
   open->tail = std::move(tail);
+  assert(open->received <= open->bytes && stored + open->tail.size() == open->received);
   return open->received;
 }
 
 Status Vault::Impl::write_chunk(Upload upload, const OpenUpload& open, std::string_view bytes,
                                 std::uint64_t end) {
+  assert(bytes.size() == kChunkBytes && end % kChunkBytes == 0);
   const auto index = static_cast<std::uint32_t>((end - bytes.size()) / kChunkBytes);
   rocksdb::WriteOptions once;
   once.disableWAL = open.direct;
@@ -273,6 +278,7 @@ Status Vault::Impl::finish(Upload upload, OpenUpload& open) {
     return fail(ErrorKind::kInvalid, what_ + ": upload " + std::to_string(upload) + " announced " +
                                          std::to_string(open.bytes) + " bytes, " +
                                          std::to_string(open.received) + " arrived");
+  assert(open.tail.size() == open.received % kChunkBytes);
   const Digest found = open.stream.finish();
   if (found != open.digest)
     return fail(ErrorKind::kCorrupt, what_ + ": upload " + std::to_string(upload) + " was announced as " +
@@ -359,9 +365,11 @@ Result<std::string> Vault::Impl::read(const Digest& digest, std::uint64_t offset
                                            std::to_string(chunk_count(size)) +
                                            " is missing or short; restore the vault from a backup");
     const std::uint64_t stop = std::min(end, start + expected);
+    assert(start <= offset && offset < stop);
     bytes.append(chunk.data() + (offset - start), stop - offset);
     offset = stop;
   }
+  assert(bytes.size() <= length);
   return bytes;
 }
 
