@@ -1,38 +1,66 @@
-// Rows by their number: containers whose operator[] asserts that the row is there.
+// Numbers that cannot be mixed up, and rows by their number with an operator[] that asserts.
 //
 // Thread contract: as the rows; plain values.
 #pragma once
 
 #include <cassert>
+#include <compare>
 #include <cstddef>
 #include <initializer_list>
+#include <limits>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 namespace rushes {
 
-// Rows that are only ever added; Id is their number, from First on without gaps.
-template <class Id, class Row, Id First = 0, template <class...> class Container = std::vector>
+struct NoId {};
+inline constexpr NoId kNoId;  // the value of an Id that names no row
+
+// The number of a row. Tag is any type; Ids of different tags do not convert into each other.
+template <class Tag, class T>
+class Id {
+ public:
+  constexpr Id() = default;
+  constexpr Id(NoId) {}
+  constexpr explicit Id(T number) : number_(number) {}
+  constexpr T number() const { return number_; }
+  auto operator<=>(const Id&) const = default;
+
+ private:
+  T number_ = std::numeric_limits<T>::max();
+};
+
+template <class T>
+constexpr std::size_t number_of(const T& id) {
+  if constexpr (std::is_integral_v<T>)
+    return static_cast<std::size_t>(id);
+  else
+    return static_cast<std::size_t>(id.number());
+}
+
+// Rows that are only ever added; Key is their number (an Id or an integer), from First on without gaps.
+template <class Key, class Row, std::size_t First = 0, template <class...> class Container = std::vector>
 class IndexedBy {
  public:
   IndexedBy() = default;
   IndexedBy(std::initializer_list<Row> rows) : rows_(rows) {}
 
-  bool has(Id id) const { return id >= First && id - First < rows_.size(); }
-  Row& operator[](Id id) {
-    assert(has(id));
-    return rows_[static_cast<std::size_t>(id - First)];
+  bool has(Key key) const { return number_of(key) >= First && number_of(key) - First < rows_.size(); }
+  Row& operator[](Key key) {
+    assert(has(key));
+    return rows_[number_of(key) - First];
   }
-  const Row& operator[](Id id) const {
-    assert(has(id));
-    return rows_[static_cast<std::size_t>(id - First)];
+  const Row& operator[](Key key) const {
+    assert(has(key));
+    return rows_[number_of(key) - First];
   }
-  Id next_id() const { return static_cast<Id>(First + rows_.size()); }  // of the row that is added next
+  Key next_id() const { return key_at(rows_.size()); }  // of the row that is added next
   // Of a row that stands in here; only where rows lie side by side.
-  Id id_of(const Row& row) const {
+  Key id_of(const Row& row) const {
     const auto index = static_cast<std::size_t>(&row - rows_.data());
     assert(index < rows_.size());
-    return static_cast<Id>(First + index);
+    return key_at(index);
   }
 
   Row& add(Row row = {}) { return rows_.emplace_back(std::move(row)); }
@@ -48,6 +76,13 @@ class IndexedBy {
   auto end() const { return rows_.end(); }
 
  private:
+  static Key key_at(std::size_t index) {
+    if constexpr (std::is_integral_v<Key>)
+      return static_cast<Key>(First + index);
+    else
+      return Key(static_cast<decltype(Key().number())>(First + index));
+  }
+
   Container<Row> rows_;
 };
 

@@ -73,7 +73,7 @@ void Dispatcher::round(Turn turn, const std::vector<WorkerId>& workers) {
   // A worker that got nothing: another one that offers the same, has the same loaded and no more memory free
   // gets nothing either. (Ahead of a slot more than the sum of its memory decides.)
   struct Barren {
-    std::uint32_t worker_class;
+    WorkerClassId worker_class;
     std::uint64_t taken;
     Digest model;
   };
@@ -203,9 +203,9 @@ Dispatcher::Found Dispatcher::find(WorkerId id, const Search& search) {
     for (const FlowId flow : flows) {
       std::optional<Pick> best, blocked;
       const Flow& row = state_.queue.flows()[flow];
-      for (const std::uint32_t index : search.ahead ? row.ahead : row.buckets) {
+      for (const BucketId index : search.ahead ? row.ahead : row.buckets) {
         const Bucket& bucket = state_.queue.buckets()[index];
-        if (!bucket.fits[worker.worker_class] || (search.only && needs_other(*search.only, bucket.needs)))
+        if (!bucket.takes(worker.worker_class) || (search.only && needs_other(*search.only, bucket.needs)))
           continue;
         const Hold hold = hold_of(state_, worker, bucket);
         if (hold != Hold::kNone && hold != Hold::kBusyMemory) continue;
@@ -234,7 +234,7 @@ bool Dispatcher::goes_before(const Pick& a, const Pick& b) {
 }
 
 // The first task of a bucket that this worker may take.
-Dispatcher::Head Dispatcher::head_of(WorkerId id, std::uint32_t index) {
+Dispatcher::Head Dispatcher::head_of(WorkerId id, BucketId index) {
   const Bucket& bucket = state_.queue.buckets()[index];
   Head found;
   const auto take_from = [&](const LaneKey& key, const Lane& lane) {

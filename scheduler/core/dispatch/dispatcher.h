@@ -38,9 +38,9 @@ class Dispatcher {
   // A waiting task, and where it waits.
   struct Pick {
     TaskId task = 0;
-    std::uint32_t bucket = kNoIndex;
+    BucketId bucket;
     ShowId show = kNoIndex;
-    FlowId flow = kNoIndex;
+    FlowId flow;
     LaneKey lane;
     float path = 0;
     bool critical = false;  // its path decides when everything ends
@@ -68,7 +68,7 @@ class Dispatcher {
   void round(Turn turn, const std::vector<WorkerId>& workers);
   Given give_one(WorkerId worker, Turn turn);
   Found find(WorkerId worker, const Search& search);
-  Head head_of(WorkerId worker, std::uint32_t bucket);
+  Head head_of(WorkerId worker, BucketId bucket);
   Head head_of(WorkerId worker, const Lane& lane);
   May may_take(WorkerId worker, const Task& task);
   TaskId nearest_of(WorkerId worker, const Pick& pick);
@@ -83,7 +83,7 @@ class Dispatcher {
   const State& state_;
   // The last answer of outlook_for(): for this bucket, when so many records had been emitted.
   Outlook outlook_;
-  std::uint32_t outlook_bucket_ = kNoIndex;
+  BucketId outlook_bucket_;
   std::size_t outlook_records_ = 0;
 };
 

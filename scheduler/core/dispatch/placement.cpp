@@ -15,18 +15,19 @@ namespace rushes::scheduler {
 namespace {
 
 // Of a model in a class. The shots that have no class yet may come there.
-policy::Demand demand_of(const State& state, const Digest& model, std::uint32_t numeric_class) {
+policy::Demand demand_of(const State& state, const Digest& model, NumericClassId numeric_class) {
   policy::Demand demand;
   if (const Pool* pinned = state.loads.find_pool(model, numeric_class))
     demand = {pinned->ready_seconds, pinned->held_seconds, pinned->left_seconds, 0};
-  if (const Pool* open = state.loads.find_pool(model, kNoIndex)) {
+  if (const Pool* open = state.loads.find_pool(model, kNoId)) {
     demand.ready += open->ready_seconds;
     demand.left += open->left_seconds;
   }
   const LoadedModel* found = state.loads.find_model(model);
   if (found == nullptr) return demand;
   for (std::uint32_t each = 0; each < found->slots.size(); ++each)
-    if (state.capacity.classes()[each].numeric_class == numeric_class) demand.slots += found->slots[each];
+    if (state.capacity.classes()[WorkerClassId(each)].numeric_class == numeric_class)
+      demand.slots += found->slots[each];
   return demand;
 }
 
@@ -44,11 +45,12 @@ bool needless_load(const State& state, const Worker& worker, const Bucket& bucke
   if (is_under_floor(state, state.queue.flows()[bucket.flow].show)) return false;
   const LoadedModel* model = state.loads.find_model(bucket.needs.model);
   if (model == nullptr) return false;
-  const std::uint32_t numeric_class = state.capacity.classes()[worker.worker_class].numeric_class;
+  const NumericClassId numeric_class = state.capacity.classes()[worker.worker_class].numeric_class;
   policy::Demand wanted = demand_of(state, bucket.needs.model, numeric_class);
   wanted.slots = 0;
   for (std::uint32_t each = 0; each < model->slots.size(); ++each) {
-    if (!bucket.fits[each] || state.capacity.classes()[each].numeric_class != numeric_class) continue;
+    if (!bucket.fits[each] || state.capacity.classes()[WorkerClassId(each)].numeric_class != numeric_class)
+      continue;
     if (model->idle[each] > 0) return false;  // one of them could have taken it, and has its reason
     wanted.slots += model->slots[each];
   }
@@ -85,7 +87,7 @@ Hold hold_of(const State& state, const Worker& worker, const Requirements& needs
 }
 
 Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket) {
-  if (!bucket.fits[worker.worker_class]) return hold_of(state, worker, bucket.needs);
+  if (!bucket.takes(worker.worker_class)) return hold_of(state, worker, bucket.needs);
   return needless_load(state, worker, bucket) ? Hold::kNotLoaded : hold_now(state, worker, bucket.needs);
 }
 
@@ -130,10 +132,11 @@ namespace {
 
 // The shot has no class yet, and would be done sooner in another one than in the worker's.
 bool begins_too_late(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
-  const std::uint32_t here = state.capacity.classes()[worker.worker_class].numeric_class;
+  const NumericClassId here = state.capacity.classes()[worker.worker_class].numeric_class;
   const double left = state.shots[task.shot].left_seconds;
-  if (here == kNoIndex || outlook.classes[here].slots == 0 || !(left > 0)) return false;
-  return !policy::may_begin(outlook.classes, here, static_cast<double>(task.path), left, outlook.waiting);
+  if (here == kNoId || outlook.classes[here.number()].slots == 0 || !(left > 0)) return false;
+  return !policy::may_begin(outlook.classes, here.number(), static_cast<double>(task.path), left,
+                            outlook.waiting);
 }
 
 }  // namespace
@@ -157,25 +160,25 @@ double share_of(const State& state, const Flow& flow) {
 Outlook outlook_of(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
   Outlook outlook;
-  if (!shot.numeric_class.empty() || task.bucket == kNoIndex) return outlook;
+  if (!shot.numeric_class.empty() || task.bucket == kNoId) return outlook;
   const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
   outlook.classes.resize(state.loads.classes().size());
-  for (std::size_t i = 0; i < state.loads.classes().size(); ++i) {
-    const double measured = denoise_pace(state, shot, state.loads.classes()[i]);
-    outlook.classes[i].measured = measured > 0;
-    if (measured > 0 && known > 0) outlook.classes[i].pace = measured / known;
+  for (const std::string& name : state.loads.classes()) {
+    const double measured = denoise_pace(state, shot, name);
+    policy::ClassOutlook& its = outlook.classes[state.loads.classes().id_of(name).number()];
+    its.measured = measured > 0;
+    if (measured > 0 && known > 0) its.pace = measured / known;
   }
   const Bucket& bucket = state.queue.buckets()[task.bucket];
-  for (std::size_t each = 0; each < state.capacity.classes().size(); ++each)
-    if (bucket.fits[each] && state.capacity.classes()[each].numeric_class != kNoIndex)
-      outlook.classes[state.capacity.classes()[each].numeric_class].slots +=
-          state.capacity.classes()[each].slots;
+  for (const WorkerClass& each : state.capacity.classes())
+    if (each.numeric_class != kNoId && bucket.takes(state.capacity.classes().id_of(each)))
+      outlook.classes[each.numeric_class.number()].slots += each.slots;
   for (const Pool& pool : state.loads.pools()) {
-    if (pool.numeric_class == kNoIndex) {
+    if (pool.numeric_class == kNoId) {
       outlook.waiting += pool.left_seconds;
       continue;
     }
-    policy::ClassOutlook& its = outlook.classes[pool.numeric_class];
+    policy::ClassOutlook& its = outlook.classes[pool.numeric_class.number()];
     its.left_seconds += pool.left_seconds;
     its.busy = its.busy || pool.ready > 0 || pool.held_seconds > 0;
   }

@@ -34,7 +34,7 @@ void steal_queued(Decision& decision) {
   std::vector<WorkerId> idle;  // once per free slot
   for (const WorkerId id : state.capacity.idle()) {
     const Worker& worker = state.workers[id];
-    if (!useful[worker.worker_class]) continue;
+    if (!useful[worker.worker_class.number()]) continue;
     for (std::size_t i = worker.leases.size(); i < worker.offer.slots; ++i) idle.push_back(id);
   }
   if (idle.empty()) return;
@@ -45,7 +45,7 @@ void steal_queued(Decision& decision) {
     for (auto task_id = leases.rbegin(); task_id != leases.rend() && to_move > 0 && !idle.empty();
          ++task_id) {
       const Task& task = state.task(*task_id);
-      if (task.state != TaskState::kLeased || task.holding.queued_in == kNoIndex) continue;
+      if (task.state != TaskState::kLeased || task.holding.queued_in == kNoId) continue;
       --to_move;
       if (task.lease().revoking) {  // on its way to one of them
         idle.pop_back();
@@ -54,7 +54,7 @@ void steal_queued(Decision& decision) {
       const Bucket& bucket = state.queue.buckets()[task.holding.queued_in];
       const auto taker = std::find_if(idle.begin(), idle.end(), [&](WorkerId other) {
         const Worker& worker = state.workers[other];
-        return bucket.fits[worker.worker_class] && hold_of(state, worker, bucket) == Hold::kNone &&
+        return bucket.takes(worker.worker_class) && hold_of(state, worker, bucket) == Hold::kNone &&
                !is_avoided(state, task, worker) && reservation_of(state, other) == nullptr;
       });
       if (taker == idle.end() || !waits_long(decision, state.workers[id])) continue;
@@ -83,7 +83,7 @@ void preempt_speculative(Decision& decision) {
     const bool useful = std::any_of(state.shows.begin(), state.shows.end(), [&](const Show& show) {
       return std::any_of(show.flows.begin(), show.flows.end(), [&](FlowId flow) {
         const auto& buckets = state.queue.flows()[flow].buckets;
-        return std::any_of(buckets.begin(), buckets.end(), [&](std::uint32_t index) {
+        return std::any_of(buckets.begin(), buckets.end(), [&](BucketId index) {
           const Hold hold = hold_of(state, worker, state.queue.buckets()[index]);
           return hold == Hold::kNone || hold == Hold::kBusyMemory;
         });

@@ -15,7 +15,7 @@ void end_reservations(Decision& decision) {
   for (const Reservation& reservation : kept) {
     const Task& task = state.task(reservation.task);
     const Worker& worker = state.workers[reservation.worker];
-    const bool holds = task.bucket != kNoIndex && takes_work(worker) && fits(worker, needs_of(state, task));
+    const bool holds = task.bucket != kNoId && takes_work(worker) && fits(worker, needs_of(state, task));
     if (!holds) decision.emit(record::ReservationOver{reservation.task});
   }
 }

@@ -105,7 +105,7 @@ std::string in_about(std::int64_t until_ms, Now now) {
 Explanation avoided(const State& state, const Task& task, const Survey& found) {
   const std::string& worker = found.avoided->name;
   if (found.why == Avoids::kClass) {
-    const std::uint32_t here = state.capacity.classes()[found.avoided->worker_class].numeric_class;
+    const NumericClassId here = state.capacity.classes()[found.avoided->worker_class].numeric_class;
     return {Waiting::kCapacity, "worker " + worker + " has a slot, but numeric class " +
                                     state.loads.classes()[here] +
                                     " would have the shot done later than another one"};

@@ -21,7 +21,7 @@ std::optional<double> Forecast::starts_in(const Task& task) {
   const std::optional<double> slot = slot_in(task);
   if (!slot) return std::nullopt;
   const double retry = static_cast<double>(std::max<std::int64_t>(0, task.retry_at_ms - now_.boot_ms)) / 1000;
-  if (task.bucket == kNoIndex) return std::max(retry, *slot);
+  if (task.bucket == kNoId) return std::max(retry, *slot);
   const auto open = static_cast<double>(std::max<std::uint64_t>(1, state_.queue.ready()));
   const double each = std::min(static_cast<double>(task.cost), state_.work.left_seconds() / open);
   const double turn =

@@ -14,17 +14,17 @@ void set_member(std::set<WorkerId>& workers, WorkerId worker, bool is_member) {
 
 }  // namespace
 
-std::pair<std::uint32_t, bool> Capacity::class_of(const WorkerOffer& offer) {
-  const auto [found, is_new] = class_index_.try_emplace(offer, static_cast<std::uint32_t>(classes_.size()));
-  if (is_new) classes_.push_back({offer, kNoIndex, 0});
+std::pair<WorkerClassId, bool> Capacity::class_of(const WorkerOffer& offer) {
+  const auto [found, is_new] = class_index_.try_emplace(offer, classes_.next_id());
+  if (is_new) classes_.add({offer, {}, 0});
   return {found->second, is_new};
 }
 
-void Capacity::set_numeric_class(std::uint32_t worker_class, std::uint32_t numeric_class) {
+void Capacity::set_numeric_class(WorkerClassId worker_class, NumericClassId numeric_class) {
   classes_[worker_class].numeric_class = numeric_class;
 }
 
-void Capacity::count_slots(std::uint32_t worker_class, std::uint32_t before, std::uint32_t after) {
+void Capacity::count_slots(WorkerClassId worker_class, std::uint32_t before, std::uint32_t after) {
   assert(slots_ >= before && classes_[worker_class].slots >= before);
   slots_ = slots_ - before + after;
   classes_[worker_class].slots = classes_[worker_class].slots - before + after;
@@ -36,7 +36,7 @@ void Capacity::refresh(WorkerId worker, bool takes_work, std::size_t held, const
   set_member(with_queue_, worker, held > offer.slots);
 }
 
-void Capacity::remove_queued(std::uint32_t bucket) {
+void Capacity::remove_queued(BucketId bucket) {
   const auto found = queued_.find(bucket);
   assert(found != queued_.end());
   if (--found->second == 0) queued_.erase(found);

@@ -15,14 +15,21 @@
 
 #include "scheduler/core/event.h"
 #include "scheduler/plan/vocabulary.h"
+#include "storage/records/ids.h"
 
 namespace rushes::scheduler {
 
-using ShotId = std::uint32_t;    // index into State::shots
-using WorkerId = std::uint32_t;  // index into State::workers
-using ShowId = std::uint32_t;    // index into State::shows
-using FlowId = std::uint32_t;    // index into State::flows
-inline constexpr std::uint32_t kNoIndex = 0xffffffff;
+using ShotId = std::uint32_t;                                      // index into State::shots
+using WorkerId = std::uint32_t;                                    // index into State::workers
+using ShowId = std::uint32_t;                                      // index into State::shows
+using FlowId = Id<struct FlowTag, std::uint32_t>;                  // ReadyQueue::flows()
+using BucketId = Id<struct BucketTag, std::uint32_t>;              // ReadyQueue::buckets()
+using LimitSetId = Id<struct LimitSetTag, std::uint32_t>;          // ReadyQueue::limits_of()
+using WorkerClassId = Id<struct WorkerClassTag, std::uint32_t>;    // Capacity::classes()
+using NumericClassId = Id<struct NumericClassTag, std::uint32_t>;  // ModelLoads::classes()
+using PoolId = Id<struct PoolTag, std::uint32_t>;                  // ModelLoads::pools()
+using TakeWorkId = Id<struct TakeWorkTag, std::uint32_t>;          // Workload::take_work()
+inline constexpr std::uint32_t kNoIndex = 0xffffffff;              // no shot, worker or show
 
 // ---- states; values are stored, never renumber
 

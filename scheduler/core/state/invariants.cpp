@@ -38,7 +38,7 @@ class Checker {
       missing += open ? 1 : 0;
       gates += open && !need.data ? 1 : 0;
     }
-    if (task.bucket != kNoIndex) ++(missing > 0 ? ahead_ : ready_);
+    if (task.bucket != kNoId) ++(missing > 0 ? ahead_ : ready_);
     require(missing == task.missing, 6,
             name(task) + " counts " + std::to_string(task.missing) + " missing inputs");
     require(gates == task.gates, 6,
@@ -53,8 +53,8 @@ class Checker {
     const bool should_wait = (task.state == TaskState::kReady ||
                               (task.state == TaskState::kPending && gates > 0 && missing == gates)) &&
                              task.retry_at_ms == 0 && !shot.pause_requested;
-    require(should_wait == (task.bucket != kNoIndex), 6, name(task) + " is in the wrong queue");
-    if (task.bucket != kNoIndex) {
+    require(should_wait == (task.bucket != kNoId), 6, name(task) + " is in the wrong queue");
+    if (task.bucket != kNoId) {
       const Bucket& bucket = state_.queue.buckets()[task.bucket];
       const LaneKey lane{shot.urgent ? shot.spec.deadline_wall_ms : LaneKey::kNever, task.shot};
       require(bucket.needs == needs_of(state_, task) && bucket.flow == shot.flow, 6,
@@ -94,8 +94,8 @@ class Checker {
     for (std::size_t i = 0; i < worker.leases.size(); ++i) {
       const Task& task = state_.task(worker.leases[i]);
       if (i < worker.offer.slots) ++slots_[state_.shots[task.shot].show];
-      if (task.holding.queued_in != kNoIndex) ++behind_[task.holding.queued_in];
-      require((task.holding.queued_in == kNoIndex) == (i < worker.offer.slots), 6,
+      if (task.holding.queued_in != kNoId) ++behind_[task.holding.queued_in];
+      require((task.holding.queued_in == kNoId) == (i < worker.offer.slots), 6,
               name(task) + " waits behind others");
     }
     std::uint64_t older = 0;
@@ -159,8 +159,7 @@ class Checker {
     require(ready_ == state_.queue.ready() && ahead_ == state_.queue.ahead(), 6, "ready counters");
     require(unplanned_ == state_.work.unplanned(), 6, "unplanned counter");
     std::size_t queued = 0, leased = 0, shown = 0;
-    for (std::uint32_t index = 0; index < state_.queue.buckets().size(); ++index) {
-      const Bucket& bucket = state_.queue.buckets()[index];
+    for (const Bucket& bucket : state_.queue.buckets()) {
       const Flow& flow = state_.queue.flows()[bucket.flow];
       const auto& listed = bucket.needs.ahead ? flow.ahead : flow.buckets;
       for (const auto& [key, lane] : bucket.lanes) {
@@ -168,7 +167,8 @@ class Checker {
         require(!lane.empty() && bucket.by_path.contains({-lane.begin()->path, key}), 6, "lanes by path");
       }
       require(bucket.by_path.size() == bucket.lanes.size(), 6, "lanes by path");
-      const bool is_listed = std::count(listed.begin(), listed.end(), index) == 1;
+      const bool is_listed =
+          std::count(listed.begin(), listed.end(), state_.queue.buckets().id_of(bucket)) == 1;
       require(is_listed == !bucket.lanes.empty(), 6, "buckets of a flow");
     }
     check_limits();
@@ -206,7 +206,7 @@ class Checker {
   TaskCounts counts_{};
   std::set<std::uint64_t> lease_ids_;
   std::map<ShowId, std::uint32_t> slots_;
-  std::map<std::uint32_t, std::uint32_t> behind_;
+  std::map<BucketId, std::uint32_t> behind_;
   std::size_t ready_ = 0, ahead_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
   std::uint64_t unplanned_ = 0;
 };

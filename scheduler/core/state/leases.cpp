@@ -37,13 +37,13 @@ void count_slot(State& state, TaskId id, bool has_slot) {
 
 void uncount_slot(State& state, TaskId id) {
   Task& task = state.tasks[id];
-  if (task.holding.queued_in == kNoIndex) {
+  if (task.holding.queued_in == kNoId) {
     state.queue.count_slot(task.holding.slot_of, -1);
     assert(show_of_task(state, task).slots > 0);
     --show_of_task(state, task).slots;
   } else {
     state.capacity.remove_queued(task.holding.queued_in);
-    task.holding.queued_in = kNoIndex;
+    task.holding.queued_in = kNoId;
   }
 }
 
@@ -85,13 +85,12 @@ void count_held(State& state, const Task& task, double seconds) {
 }
 
 void set_worker_class(State& state, Worker& worker) {
-  if (worker.worker_class != kNoIndex) count_offer(state, worker, 0);
+  if (worker.worker_class != kNoId) count_offer(state, worker, 0);
   const auto [worker_class, is_new] = state.capacity.class_of(worker.offer);
   worker.worker_class = worker_class;
   if (!is_new) return;
   const auto& classes = worker.offer.numeric_classes;
-  state.capacity.set_numeric_class(worker_class,
-                                   classes.empty() ? kNoIndex : state.loads.class_of(classes.front()));
+  if (!classes.empty()) state.capacity.set_numeric_class(worker_class, state.loads.class_of(classes.front()));
   state.queue.add_worker_class(worker.offer);
 }
 
@@ -186,7 +185,7 @@ void charge_lease(State& state, Task& task, const Charge& charge) {
 
 void settle_charge(State& state, const Task& task, double seconds) {
   const FlowId flow = task.holding.flow;
-  if (flow == kNoIndex) return;  // leased before this scheduler started
+  if (flow == kNoId) return;  // leased before this scheduler started
   const Charge& charged = task.holding.charge;
   const double more = seconds - charged.seconds;
   state.shows[state.queue.flows()[flow].show].pass += more * charged.show_rate;

@@ -89,7 +89,7 @@ void refresh_paths(State& state, Shot& shot) {
 }
 
 void count_unplanned_cost(State& state, Shot& shot) {
-  if (shot.take_work == kNoIndex) shot.take_work = take_work_of(state, shot.spec);
+  if (shot.take_work == kNoId) shot.take_work = take_work_of(state, shot.spec);
   const double seconds = unplanned_seconds(state, shot);
   add_left(state, shot, seconds - shot.unplanned_seconds);
   shot.unplanned_seconds = seconds;

@@ -5,18 +5,17 @@
 
 namespace rushes::scheduler {
 
-std::uint32_t ReadyQueue::limit_set_of(const std::vector<std::string>& limits) {
+LimitSetId ReadyQueue::limit_set_of(const std::vector<std::string>& limits) {
   const auto known = std::find(limit_sets_.begin(), limit_sets_.end(), limits);
-  const auto set = static_cast<std::uint32_t>(known - limit_sets_.begin());
-  if (known == limit_sets_.end()) limit_sets_.push_back(limits);
-  return set;
+  if (known != limit_sets_.end()) return limit_sets_.id_of(*known);
+  limit_sets_.add(limits);
+  return limit_sets_.id_of(limit_sets_.back());
 }
 
 std::pair<FlowId, bool> ReadyQueue::flow_of(ShowId show, std::uint32_t priority, const Digest& model) {
-  const auto [found, is_new] =
-      flow_index_.try_emplace({show, priority, model}, static_cast<FlowId>(flows_.size()));
+  const auto [found, is_new] = flow_index_.try_emplace({show, priority, model}, flows_.next_id());
   if (is_new) {
-    Flow& flow = flows_.emplace_back();
+    Flow& flow = flows_.add();
     flow.show = show;
     flow.priority = priority;
     flow.model = model;
@@ -24,18 +23,18 @@ std::pair<FlowId, bool> ReadyQueue::flow_of(ShowId show, std::uint32_t priority,
   return {found->second, is_new};
 }
 
-std::uint32_t ReadyQueue::find_bucket(FlowId flow, const Requirements& needs) const {
+BucketId ReadyQueue::find_bucket(FlowId flow, const Requirements& needs) const {
   const auto found = bucket_index_.find({flow, needs});
-  return found == bucket_index_.end() ? kNoIndex : found->second;
+  return found == bucket_index_.end() ? BucketId() : found->second;
 }
 
-std::uint32_t ReadyQueue::add_bucket(Bucket bucket) {
-  assert(bucket.flow < flows_.size() && bucket.lanes.empty());
-  const auto index = static_cast<std::uint32_t>(buckets_.size());
-  [[maybe_unused]] const bool is_new = bucket_index_.insert({{bucket.flow, bucket.needs}, index}).second;
+BucketId ReadyQueue::add_bucket(Bucket bucket) {
+  assert(flows_.has(bucket.flow) && bucket.lanes.empty());
+  const BucketId id = buckets_.next_id();
+  [[maybe_unused]] const bool is_new = bucket_index_.insert({{bucket.flow, bucket.needs}, id}).second;
   assert(is_new);
-  buckets_.push_back(std::move(bucket));
-  return index;
+  buckets_.add(std::move(bucket));
+  return id;
 }
 
 void ReadyQueue::add_worker_class(const WorkerOffer& offer) {
@@ -45,13 +44,13 @@ void ReadyQueue::add_worker_class(const WorkerOffer& offer) {
 
 // ---- lanes
 
-std::vector<std::uint32_t>& ReadyQueue::listed_with(const Bucket& bucket) {
+std::vector<BucketId>& ReadyQueue::listed_with(const Bucket& bucket) {
   Flow& flow = flows_[bucket.flow];
   return bucket.needs.ahead ? flow.ahead : flow.buckets;
 }
 
 // A bucket is listed by its flow while it has lanes.
-void ReadyQueue::list(std::uint32_t index) {
+void ReadyQueue::list(BucketId index) {
   Bucket& bucket = buckets_[index];
   assert(bucket.place == kNoIndex);
   auto& listed = listed_with(bucket);
@@ -59,7 +58,7 @@ void ReadyQueue::list(std::uint32_t index) {
   listed.push_back(index);
 }
 
-void ReadyQueue::unlist(std::uint32_t index) {
+void ReadyQueue::unlist(BucketId index) {
   Bucket& bucket = buckets_[index];
   auto& listed = listed_with(bucket);
   assert(bucket.place < listed.size() && listed[bucket.place] == index);
@@ -69,7 +68,7 @@ void ReadyQueue::unlist(std::uint32_t index) {
   bucket.place = kNoIndex;
 }
 
-void ReadyQueue::insert(std::uint32_t index, const LaneKey& key, const ReadyKey& task) {
+void ReadyQueue::insert(BucketId index, const LaneKey& key, const ReadyKey& task) {
   Bucket& bucket = buckets_[index];
   if (bucket.lanes.empty()) list(index);
   Lane& lane = bucket.lanes[key];
@@ -80,7 +79,7 @@ void ReadyQueue::insert(std::uint32_t index, const LaneKey& key, const ReadyKey&
   bucket.by_path.insert({-lane.begin()->path, key});
 }
 
-void ReadyQueue::erase(std::uint32_t index, const LaneKey& key, const ReadyKey& task) {
+void ReadyQueue::erase(BucketId index, const LaneKey& key, const ReadyKey& task) {
   Bucket& bucket = buckets_[index];
   const auto found = bucket.lanes.find(key);
   assert(found != bucket.lanes.end());

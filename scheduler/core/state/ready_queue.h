@@ -17,6 +17,7 @@
 
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/state/facts.h"
+#include "storage/records/ids.h"
 
 namespace rushes::scheduler {
 
@@ -24,8 +25,8 @@ namespace rushes::scheduler {
 // requirements share a bucket.
 struct Requirements : policy::Requirements {
   Stage stage = Stage::kEncode;
-  std::uint32_t limit_set = 0;  // the limits that its shot names, ReadyQueue::limits_of()
-  bool ahead = false;           // would run ahead of its checkpoint's verdict
+  LimitSetId limit_set{0};  // the limits that its shot names
+  bool ahead = false;       // would run ahead of its checkpoint's verdict
   auto operator<=>(const Requirements&) const = default;
 };
 
@@ -49,13 +50,14 @@ struct LaneKey {
 using Lane = std::set<ReadyKey>;  // a shot's tasks in one bucket, never empty
 
 struct Bucket {
-  FlowId flow = kNoIndex;
+  FlowId flow;
   Requirements needs;
   std::map<LaneKey, Lane> lanes;
   std::set<std::pair<float, LaneKey>> by_path;  // minus the path of each lane's first task
-  std::uint32_t pool = kNoIndex;                // index into ModelLoads::pools(); kNoIndex: needs no model
+  PoolId pool;                                  // none: needs no model
   std::uint32_t place = kNoIndex;               // in Flow::buckets or Flow::ahead, while it has lanes
   std::vector<bool> fits;  // by worker class: whether those workers may ever take its tasks
+  bool takes(WorkerClassId worker_class) const { return fits[worker_class.number()]; }
 };
 
 // Shots of a show that share a priority and a model: served in the order of lanes, beside other flows by
@@ -64,30 +66,30 @@ struct Flow {
   ShowId show = kNoIndex;
   std::uint32_t priority = 0;  // with the deadline's boost
   Digest model{};
-  std::uint32_t shots = 0;                    // shots with ready tasks
-  std::uint32_t slots = 0;                    // slots held by its tasks
-  double pass = 0;                            // virtual time
-  std::vector<std::uint32_t> buckets, ahead;  // buckets with lanes; those of tasks that would run ahead
+  std::uint32_t shots = 0;               // shots with ready tasks
+  std::uint32_t slots = 0;               // slots held by its tasks
+  double pass = 0;                       // virtual time
+  std::vector<BucketId> buckets, ahead;  // buckets with lanes; those of tasks that would run ahead
 };
 
 class ReadyQueue {
  public:
-  const std::vector<Flow>& flows() const { return flows_; }
-  const std::vector<Bucket>& buckets() const { return buckets_; }
-  const std::vector<std::string>& limits_of(std::uint32_t set) const { return limit_sets_[set]; }
+  const IndexedBy<FlowId, Flow>& flows() const { return flows_; }
+  const IndexedBy<BucketId, Bucket>& buckets() const { return buckets_; }
+  const std::vector<std::string>& limits_of(LimitSetId set) const { return limit_sets_[set]; }
   std::uint64_t ready() const { return ready_; }  // tasks in buckets that would not run ahead
   std::uint64_t ahead() const { return ahead_; }  // tasks in buckets that would run ahead
   double clock() const { return clock_; }         // the virtual time of shows
 
-  std::uint32_t limit_set_of(const std::vector<std::string>& limits);
+  LimitSetId limit_set_of(const std::vector<std::string>& limits);
   // The flow, and whether it is new.
   std::pair<FlowId, bool> flow_of(ShowId show, std::uint32_t priority, const Digest& model);
-  std::uint32_t find_bucket(FlowId flow, const Requirements& needs) const;  // kNoIndex: there is none
-  std::uint32_t add_bucket(Bucket bucket);
+  BucketId find_bucket(FlowId flow, const Requirements& needs) const;  // none: there is none
+  BucketId add_bucket(Bucket bucket);
   void add_worker_class(const WorkerOffer& offer);
 
-  void insert(std::uint32_t bucket, const LaneKey& lane, const ReadyKey& task);
-  void erase(std::uint32_t bucket, const LaneKey& lane, const ReadyKey& task);
+  void insert(BucketId bucket, const LaneKey& lane, const ReadyKey& task);
+  void erase(BucketId bucket, const LaneKey& lane, const ReadyKey& task);
   void count_ready(int by);
   void count_ahead(int by);
   // A shot of the flow has ready tasks, or has none any more. A flow that had nothing to do joins at the clock
@@ -100,15 +102,15 @@ class ReadyQueue {
   void move_clock(double pass);  // forwards only
 
  private:
-  std::vector<std::uint32_t>& listed_with(const Bucket& bucket);
-  void list(std::uint32_t bucket);
-  void unlist(std::uint32_t bucket);
+  std::vector<BucketId>& listed_with(const Bucket& bucket);
+  void list(BucketId bucket);
+  void unlist(BucketId bucket);
 
-  std::vector<Flow> flows_;
+  IndexedBy<FlowId, Flow> flows_;
   std::map<std::tuple<ShowId, std::uint32_t, Digest>, FlowId> flow_index_;
-  std::vector<Bucket> buckets_;
-  std::map<std::pair<FlowId, Requirements>, std::uint32_t> bucket_index_;
-  std::vector<std::vector<std::string>> limit_sets_{{}};  // 0: none
+  IndexedBy<BucketId, Bucket> buckets_;
+  std::map<std::pair<FlowId, Requirements>, BucketId> bucket_index_;
+  IndexedBy<LimitSetId, std::vector<std::string>> limit_sets_{{}};  // 0: none
   std::uint64_t ready_ = 0, ahead_ = 0;
   double clock_ = 0;
 };

@@ -51,11 +51,11 @@ struct Charge {
 struct LeaseIndex {
   std::int64_t expires_ms = 0;
   std::int64_t started_ms = 0;  // later than the start where the attempt loads its model
-  FlowId flow = kNoIndex;       // the flow that was charged
+  FlowId flow;                  // the flow that was charged
   Charge charge;
-  bool loads = false;                  // it began with another model than its worker had loaded
-  FlowId slot_of = kNoIndex;           // the flow that its slot counts for; kNoIndex: it has no slot
-  std::uint32_t queued_in = kNoIndex;  // the bucket that it was in, while it waits behind running attempts
+  bool loads = false;  // it began with another model than its worker had loaded
+  FlowId slot_of;      // the flow that its slot counts for; none: it has no slot
+  BucketId queued_in;  // the bucket that it was in, while it waits behind running attempts
 };
 
 struct Progress {
@@ -69,13 +69,13 @@ struct Task : TaskFacts {
   // derived
   LeaseIndex holding;  // of lease()
   std::vector<TaskId> dependents;
-  std::uint32_t missing = 0;        // dependencies that are not done yet
-  std::uint32_t gates = 0;          // missing checkpoints whose verdict it waits for
-  float cost = 0;                   // expected seconds
-  float path = 0;                   // expected seconds of the longest way from here to an end
-  std::uint32_t bucket = kNoIndex;  // index into ReadyQueue::buckets() while it can be dispatched
-  bool changed = false;             // it stands in State::changed
-  std::int64_t retry_at_ms = 0;     // > 0: held back after a failure
+  std::uint32_t missing = 0;     // dependencies that are not done yet
+  std::uint32_t gates = 0;       // missing checkpoints whose verdict it waits for
+  float cost = 0;                // expected seconds
+  float path = 0;                // expected seconds of the longest way from here to an end
+  BucketId bucket;               // while it can be dispatched
+  bool changed = false;          // it stands in State::changed
+  std::int64_t retry_at_ms = 0;  // > 0: held back after a failure
   Progress progress;
 };
 
@@ -96,17 +96,17 @@ struct Shot : ShotFacts {
   TaskCounts counts{};        // tasks by state
   std::uint64_t unplanned =
       0;  // tasks of takes that are not planned yet, plan_takes() in core/decide/takes.h
-  double unplanned_seconds = 0;        // expected of those, and of an upgrade that is still to come
-  std::uint32_t take_work = kNoIndex;  // Workload::take_work()
-  std::uint32_t ready = 0;             // tasks in buckets, without those that would run ahead
-  std::uint32_t limit_set = 0;         // ReadyQueue::limits_of()
-  std::uint32_t pool = kNoIndex;       // index into ModelLoads::pools()
-  FlowId flow = kNoIndex;              // where its tasks wait
-  bool urgent = false;                 // its deadline is in danger
-  std::int64_t slack_ms = 0;           // what the deadline left when it was looked at
-  std::int64_t look_at_ms = 0;         // when the deadline is looked at again
-  double left_seconds = 0;             // expected, of all open tasks together
-  bool changed = false;                // it stands in State::changed
+  double unplanned_seconds = 0;  // expected of those, and of an upgrade that is still to come
+  TakeWorkId take_work;
+  std::uint32_t ready = 0;  // tasks in buckets, without those that would run ahead
+  LimitSetId limit_set;     // the limits that it names
+  PoolId pool;
+  FlowId flow;                  // where its tasks wait
+  bool urgent = false;          // its deadline is in danger
+  std::int64_t slack_ms = 0;    // what the deadline left when it was looked at
+  std::int64_t look_at_ms = 0;  // when the deadline is looked at again
+  double left_seconds = 0;      // expected, of all open tasks together
+  bool changed = false;         // it stands in State::changed
 };
 
 struct DigestHash {
@@ -122,10 +122,10 @@ struct Worker : WorkerFacts {
   std::int64_t quarantined_until_ms = 0;
   bool connected = false;
   std::int64_t seen_ms = 0, seen_wall_ms = 0;
-  std::vector<TaskId> leases;                         // tasks that it holds, oldest first
-  std::vector<std::uint64_t> held_memory;             // bytes that they may need, the largest first
-  std::uint32_t counted_slots = 0;                    // in Capacity::slots()
-  std::uint32_t worker_class = kNoIndex;              // index into Capacity::classes()
+  std::vector<TaskId> leases;              // tasks that it holds, oldest first
+  std::vector<std::uint64_t> held_memory;  // bytes that they may need, the largest first
+  std::uint32_t counted_slots = 0;         // in Capacity::slots()
+  WorkerClassId worker_class;
   Digest model_given{};                               // of the task it was given last
   bool counted_loaded = false, counted_idle = false;  // in LoadedModel
   std::unordered_set<Digest, DigestHash> cached;      // artifacts that it reported, bounded

@@ -64,7 +64,7 @@ TakeWork plan_work(const ShotSpec& spec) {
 
 }  // namespace
 
-std::uint32_t take_work_of(State& state, const ShotSpec& spec) {
+TakeWorkId take_work_of(State& state, const ShotSpec& spec) {
   const TakeShape shape{spec.recipe.model_digest,
                         static_cast<std::uint32_t>(spec.recipe.rendered_frames),
                         static_cast<std::uint32_t>(spec.recipe.draft.timesteps.size()),
@@ -76,7 +76,7 @@ std::uint32_t take_work_of(State& state, const ShotSpec& spec) {
 }
 
 double unplanned_seconds(const State& state, const Shot& shot) {
-  if (shot.take_work == kNoIndex || shot.state >= ShotState::kDelivered) return 0;
+  if (shot.take_work == kNoId || shot.state >= ShotState::kDelivered) return 0;
   const TakeWork& work = state.work.take_work(shot.take_work);
   const double share = policy::revised_share(state.work.judged(), state.work.revised());
   double takes = 0, rounds = 0;
@@ -96,7 +96,7 @@ double path_of_takes(const State& state, const Shot& shot) {
 }
 
 double path_after_takes(const State& state, const Shot& shot) {
-  if (shot.take_work == kNoIndex || shot.state >= ShotState::kDelivered) return 0;
+  if (shot.take_work == kNoId || shot.state >= ShotState::kDelivered) return 0;
   const TakeWork& work = state.work.take_work(shot.take_work);
   std::uint32_t open = 0, most = 0;
   for (const Take& take : shot.takes) {

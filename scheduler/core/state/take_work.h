@@ -8,8 +8,8 @@
 
 namespace rushes::scheduler {
 
-// Index for Workload::take_work(); planned once for all shots of one shape.
-std::uint32_t take_work_of(State& state, const ShotSpec& spec);
+// Planned once for all shots of one shape.
+TakeWorkId take_work_of(State& state, const ShotSpec& spec);
 
 // Expected seconds of what is still to be planned of the shot: of all of it, of the longest way through its
 // takes, and of the longest way that begins when they are judged.

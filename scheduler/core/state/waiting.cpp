@@ -19,7 +19,7 @@ LaneKey lane_of(const Shot& shot, ShotId id) {
 // In what its model has to do.
 void count_waiting(State& state, const Task& task, int by) {
   const Bucket& bucket = state.queue.buckets()[task.bucket];
-  if (bucket.pool == kNoIndex || bucket.needs.ahead) return;
+  if (bucket.pool == kNoId || bucket.needs.ahead) return;
   const bool is_kept_from_some = task.failures > 0 || task.slow_on != kNoIndex;
   state.loads.count_waiting(bucket.pool, by,
                             policy::ready_seconds(static_cast<double>(task.cost), is_kept_from_some));
@@ -65,7 +65,7 @@ void count_left(State& state, const Task& task) {
 void take_out(State& state, Task& task) {
   leave(state, task);
   count_left(state, task);
-  task.bucket = kNoIndex;
+  task.bucket = kNoId;
 }
 
 }  // namespace
@@ -93,9 +93,9 @@ void configure(State& state, const Sharing& sharing) {
   }
 }
 
-std::uint32_t bucket_of(State& state, FlowId flow, const Requirements& needs) {
-  const std::uint32_t known = state.queue.find_bucket(flow, needs);
-  if (known != kNoIndex) return known;
+BucketId bucket_of(State& state, FlowId flow, const Requirements& needs) {
+  const BucketId known = state.queue.find_bucket(flow, needs);
+  if (known != kNoId) return known;
   Bucket bucket;
   bucket.flow = flow;
   bucket.needs = needs;
@@ -118,10 +118,10 @@ void add_shot(State& state, ShotId id) {
 }
 
 void set_pool(State& state, Shot& shot) {
-  const std::uint32_t before = shot.pool;
+  const PoolId before = shot.pool;
   shot.pool = state.loads.pool_of(shot.spec.recipe.model_digest, state.loads.class_of(shot.numeric_class));
   if (before == shot.pool) return;
-  if (before != kNoIndex) state.loads.add_left(before, -shot.left_seconds);
+  if (before != kNoId) state.loads.add_left(before, -shot.left_seconds);
   state.loads.add_left(shot.pool, shot.left_seconds);
 }
 
@@ -138,7 +138,7 @@ void set_urgent(State& state, ShotId id, bool urgent) {
   Shot& shot = state.shots[id];
   std::vector<TaskId> waiting;
   for (const TaskId task : shot.tasks) {
-    if (state.task(task).bucket == kNoIndex) continue;
+    if (state.task(task).bucket == kNoId) continue;
     waiting.push_back(task);
     take_out(state, state.tasks[task]);
   }
@@ -151,7 +151,7 @@ void set_urgent(State& state, ShotId id, bool urgent) {
 }
 
 void refresh_ready(State& state, Task& task) {
-  if (task.bucket != kNoIndex) take_out(state, task);
+  if (task.bucket != kNoId) take_out(state, task);
   const Shot& shot = state.shots[task.shot];
   if (!may_be_leased(task) || task.retry_at_ms > 0 || shot.pause_requested) return;
   enter(state, task);
@@ -165,7 +165,7 @@ void refresh_ready(State& state, Shot& shot) {
 
 void set_path(State& state, Task& task, float cost, float path) {
   if (task.path == path && task.cost == cost) return;
-  const bool waits = task.bucket != kNoIndex;
+  const bool waits = task.bucket != kNoId;
   if (waits) leave(state, task);
   task.cost = cost;
   task.path = path;

@@ -11,7 +11,7 @@ ShowId show_of(State& state, const std::string& name);  // makes it when it is n
 void configure(State& state, const Sharing& sharing);
 
 // Where tasks of a flow with these requirements wait; makes the bucket when it is new.
-std::uint32_t bucket_of(State& state, FlowId flow, const Requirements& needs);
+BucketId bucket_of(State& state, FlowId flow, const Requirements& needs);
 
 // A new shot at the end of State::shots, its facts set: its show, flow and limits.
 void add_shot(State& state, ShotId shot);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "scheduler/core/state/facts.h"
+#include "storage/records/ids.h"
 
 namespace rushes::scheduler {
 
@@ -44,7 +45,7 @@ class Workload {
   std::uint64_t judged() const { return judged_; }             // versions of takes
   std::uint64_t revised() const { return revised_; }           // versions that the farm rendered again
   ShotId next_to_refresh() const { return next_to_refresh_; }  // whose estimates are looked at next
-  const TakeWork& take_work(std::uint32_t index) const { return take_works_[index]; }
+  const TakeWork& take_work(TakeWorkId id) const { return take_works_[id]; }
 
   void add_task(TaskState state) { ++counts_[static_cast<std::size_t>(state)]; }
   void move_task(TaskState from, TaskState to) {
@@ -61,12 +62,11 @@ class Workload {
   void count_judged() { ++judged_; }
   void count_revised() { ++revised_; }
   void refresh_next(ShotId shot) { next_to_refresh_ = shot; }
-  // Index of the work of takes of this shape; `plan` makes it once for all shots of one shape.
+  // The work of takes of this shape; `plan` makes it once for all shots of one shape.
   template <class Plan>
-  std::uint32_t take_work_of(const TakeShape& shape, const Plan& plan) {
-    const auto [found, is_new] =
-        take_shapes_.try_emplace(shape, static_cast<std::uint32_t>(take_works_.size()));
-    if (is_new) take_works_.push_back(plan());
+  TakeWorkId take_work_of(const TakeShape& shape, const Plan& plan) {
+    const auto [found, is_new] = take_shapes_.try_emplace(shape, take_works_.next_id());
+    if (is_new) take_works_.add(plan());
     return found->second;
   }
 
@@ -77,8 +77,8 @@ class Workload {
   Deadlines deadlines_;
   std::uint64_t judged_ = 0, revised_ = 0;
   ShotId next_to_refresh_ = 0;
-  std::map<TakeShape, std::uint32_t> take_shapes_;
-  std::vector<TakeWork> take_works_;
+  std::map<TakeShape, TakeWorkId> take_shapes_;
+  IndexedBy<TakeWorkId, TakeWork> take_works_;
 };
 
 }  // namespace rushes::scheduler
