@@ -424,8 +424,8 @@ struct WorkerState {
   name @0 :Text;
   build @1 :Text;
   protocolVersion @2 :UInt32;
-  slots @3 :UInt32 $least(1);
-  prefetch @4 :UInt32;
+  slots @3 :UInt32 $least(1) $most(4096);
+  prefetch @4 :UInt32 $most(4096);
   memoryBytes @5 :UInt64;
   numericClasses @6 :List(Text) $maxCount(1024);
   models @7 :List(ModelOffer);

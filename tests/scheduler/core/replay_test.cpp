@@ -133,7 +133,7 @@ TEST(Replay, ASnapshotKeepsTheOrderOfLeases) {
   }
   ASSERT_EQ(order.size(), 2u);
   ASSERT_GT(order[0], order[1]) << "an older lease of a later task";
-  const std::vector<Show> shows = farm.state().shows;
+  const auto shows = farm.state().shows;
   ASSERT_NE(shows[0].slots, shows[1].slots);
   farm.journal = read_snapshot(farm.state());
   farm.restart();
@@ -184,6 +184,30 @@ TEST(Replay, ARecordThatDoesNotFitIsFoundBeforeItIsApplied) {
   EXPECT_FALSE(check(farm.state(), record::ResultAccepted{{1, 1, 1}, 0, {}, 0}).has_value());
   EXPECT_FALSE(check(farm.state(), record::TaskClosed{9999, TaskState::kCancelled, "", 0}).has_value());
   EXPECT_TRUE(check(farm.state(), record::TaskClosed{1, TaskState::kCancelled, "", 0}).has_value());
+}
+
+// Older builds wrote why an attempt was called off as a sentence, and nothing about loads.
+TEST(Replay, RecordsOfOlderBuildsAreMapped) {
+  const auto again = [](const Record& record) { return decode_record(encode_record(record)).value(); };
+  const auto cause_of = [&](const std::string& reason) {
+    const Record revoked = record::RevokeAsked{{1, 1, 1}, TaskState::kReady, RevokeCause::kUnknown, reason};
+    return std::get<record::RevokeAsked>(again(revoked)).cause;
+  };
+  EXPECT_EQ(cause_of("the worker does not name it"), RevokeCause::kMissing);
+  EXPECT_EQ(cause_of("cancelled by ann"), RevokeCause::kUnknown);
+  const auto started = std::get<record::Started>(again(record::Started{{1, 1, 1}, 500, 700, false, 0}));
+  EXPECT_EQ(started.counted_from_ms, 500);
+
+  TestFarm farm;
+  farm.submit({test_shot("sh010")});
+  SimWorker worker(farm, "a");
+  worker.hello();
+  record::TaskRow row{farm.state().task(1)};
+  ASSERT_TRUE(is_held(row.row.state));
+  row.row.last_lease.revoking = true;
+  row.row.last_lease.revoke_reason = "the worker does not name it";
+  const auto read = std::get<record::TaskRow>(again(row));
+  EXPECT_EQ(read.row.lease().revoke_cause, RevokeCause::kMissing);
 }
 
 }  // namespace
