@@ -38,7 +38,7 @@ struct TaskOutcome {
   double compute_seconds = 0.0;  // CPU seconds of this process
   double wall_seconds = 0.0;
   std::uint64_t peak_memory_bytes = 0;  // most that the process held resident while the task ran
-  std::optional<Critique> critique;  // critique tasks only
+  std::optional<Critique> critique;     // critique tasks only
   std::string numeric_class;
   std::vector<std::string> files;  // relative to the deliveries folder
 };
