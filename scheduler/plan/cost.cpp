@@ -1,5 +1,7 @@
 #include "scheduler/plan/cost.h"
 
+#include <algorithm>
+
 namespace rushes::scheduler {
 
 double sampling_work(std::uint64_t latents, std::uint32_t steps, float guidance) {
@@ -10,9 +12,51 @@ double sampling_work(std::uint64_t latents, std::uint32_t steps, float guidance)
 // feed-forward activations of a model of width 1536 in fp32 with a margin; smaller models need less.
 std::uint64_t sampling_memory(std::uint64_t latents) { return kBaseMemory + latents / 4 * (64ull << 10); }
 
-// RGB fp32 (12 bytes) eight times over: the widest level of the decoder works on slices in time, so its
-// activations stay within a small multiple of the picture.
-std::uint64_t pixel_memory(std::uint64_t pixels) { return kBaseMemory + pixels * 12 * 8; }
+namespace {
+
+constexpr std::uint64_t kChunk = 256ull << 20;  // the VAE chooses its chunks and boxes below it
+constexpr int kHalo = 13;                       // latents around a decode tile
+constexpr std::uint64_t kVaePixel = 1024;       // bytes: a pixel of a tile, of all frames of one latent
+constexpr std::uint64_t kMiddleLatent = 8192;   // bytes: the middle block's, whole frames of one latent
+constexpr std::uint64_t kDraftPixel = 8;   // bytes a pixel of the master: the draft's frames of one latent
+constexpr std::uint64_t kFramePixel = 72;  // bytes: fp32 light and code, halves, planes, a packed file
+constexpr std::uint64_t kMoviePixel = 4;   // bytes: a picture that the encoder looks ahead at
+constexpr std::uint64_t kLookahead = 40ull * 1920 * 1088, kMorePictures = 20;
+
+std::uint64_t area(int rows, int columns) {
+  return static_cast<std::uint64_t>(rows) * static_cast<std::uint64_t>(columns);
+}
+
+std::uint64_t pixels_of(const ModelGrid& grid, int rows, int columns) {
+  return area(rows, columns) * area(grid.stride_y, grid.stride_x);
+}
+
+}  // namespace
+
+std::uint64_t decode_memory(const ModelGrid& grid, const LatentExtent& take, const Rect& tile) {
+  const int rows = std::min(take.rows, tile.height + 2 * kHalo),
+            columns = std::min(take.columns, tile.width + 2 * kHalo);
+  const std::uint64_t one = pixels_of(grid, rows, columns) * kVaePixel;
+  const std::uint64_t whole = one * static_cast<std::uint64_t>(take.frames);
+  return kBaseMemory + std::max(one, std::min(kChunk, whole)) + area(take.rows, take.columns) * kMiddleLatent;
+}
+
+std::uint64_t encode_memory(const ModelGrid& grid, const LatentExtent& take) {
+  const std::uint64_t pixels = pixels_of(grid, take.rows, take.columns);
+  const std::uint64_t whole = pixels * kVaePixel * static_cast<std::uint64_t>(take.frames);
+  return kBaseMemory + std::min(kChunk, whole) + area(take.rows, take.columns) * kMiddleLatent +
+         pixels * kDraftPixel;
+}
+
+std::uint64_t picture_memory(std::uint64_t frame_pixels) { return kBaseMemory + frame_pixels * kFramePixel; }
+
+std::uint64_t movie_memory(std::uint64_t frame_pixels) {
+  const std::uint64_t ahead =
+      std::min<std::uint64_t>(40, kLookahead / std::max<std::uint64_t>(1, frame_pixels));
+  return picture_memory(frame_pixels) + (ahead + kMorePictures) * frame_pixels * kMoviePixel;
+}
+
+std::uint64_t clip_memory(std::uint64_t pixels) { return kBaseMemory + pixels * 32; }
 
 double first_guess(Stage stage) {
   switch (stage) {

@@ -25,6 +25,11 @@ Result<Sampling> resolve_sampling(const config::Sampling& wanted) {
 
 int latent_frames(const ShotSpec& spec) { return (spec.recipe.rendered_frames - 1) / spec.grid.stride_t + 1; }
 
+LatentExtent draft_extent(const ShotSpec& spec) {
+  return {latent_frames(spec), spec.recipe.height / spec.grid.stride_y,
+          spec.recipe.width / spec.grid.stride_x};
+}
+
 // Frames of the take that a run of latent frames stands for: latent 0 is frame 0, latent t > 0 the next
 // stride_t.
 Range frames_of(const Range& latents, const ModelGrid& grid) {
@@ -94,7 +99,7 @@ PlannedTask critique_task(Builder& build, const Range& frames, std::uint32_t rev
   t.frames = frames;
   t.revision = revision;
   t.work = static_cast<double>(frames.size()) * static_cast<double>(frame_pixels(build.spec_, 1));
-  t.memory_bytes = pixel_memory(frames.size() * frame_pixels(build.spec_, 1));
+  t.memory_bytes = clip_memory(frames.size() * frame_pixels(build.spec_, 1));
   return t;
 }
 
@@ -121,7 +126,7 @@ void add_judging(Builder& build, VersionGraph& graph, std::uint32_t revision) {
     const std::uint64_t pixels = static_cast<std::uint64_t>(tiles[i].height) * tiles[i].width *
                                  spec.grid.stride_y * spec.grid.stride_x * spec.recipe.rendered_frames;
     t.work = static_cast<double>(pixels);
-    t.memory_bytes = pixel_memory(pixels);
+    t.memory_bytes = decode_memory(spec.grid, draft_extent(spec), tiles[i]);
     for (std::size_t w = 0; w < spec.recipe.windows.size(); ++w) {
       t.needs.push_back({graph.denoise[w * segments + segments - 1], true});
     }
@@ -261,7 +266,8 @@ PlannedTask plan_encode(const ShotSpec& spec, TaskId id) {
   t.id = id;
   t.stage = Stage::kEncode;
   t.work = 1;
-  t.memory_bytes = pixel_memory(spec.recipe.key_frames.empty() ? 0 : frame_pixels(spec, 1));
+  t.memory_bytes =
+      spec.recipe.key_frames.empty() ? kBaseMemory : encode_memory(spec.grid, draft_extent(spec));
   return t;
 }
 
@@ -298,7 +304,7 @@ PlannedTask plan_draft_delivery(const ShotSpec& spec, std::uint32_t take, std::s
   t.take = take;
   t.frames = {0, spec.recipe.frames};
   t.work = static_cast<double>(spec.recipe.frames) * static_cast<double>(frame_pixels(spec, 1));
-  t.memory_bytes = pixel_memory(spec.recipe.frames * frame_pixels(spec, 1));
+  t.memory_bytes = movie_memory(frame_pixels(spec, 1));
   for (const TaskId task : shown) t.needs.push_back({task, true});
   return t;
 }

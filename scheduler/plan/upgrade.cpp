@@ -25,6 +25,12 @@ struct UpgradeBuilder {
     return static_cast<std::uint64_t>(spec.recipe.width) * spec.recipe.height * spec.scale * spec.scale;
   }
 
+  LatentExtent extent() const {  // of the master
+    const int scale = static_cast<int>(spec.scale);
+    return {(spec.recipe.rendered_frames - 1) / spec.grid.stride_t + 1,
+            spec.recipe.height / spec.grid.stride_y * scale, spec.recipe.width / spec.grid.stride_x * scale};
+  }
+
   PlannedTask task(Stage stage) {
     PlannedTask t;
     t.id = next++;
@@ -41,7 +47,7 @@ struct UpgradeBuilder {
   void add_enlarge(const VersionGraph& kept) {
     PlannedTask t = task(Stage::kEnlarge);
     t.work = static_cast<double>(master_pixels()) * spec.recipe.rendered_frames;
-    t.memory_bytes = pixel_memory(master_pixels() * spec.recipe.rendered_frames);
+    t.memory_bytes = encode_memory(spec.grid, extent());
     for (const TaskId tile : kept.decode) t.needs.push_back({tile, true});
     plan.graph.enlarge = add(std::move(t));
   }
@@ -77,7 +83,7 @@ struct UpgradeBuilder {
     const std::uint64_t pixels = static_cast<std::uint64_t>(tile.height) * tile.width * spec.grid.stride_y *
                                  spec.grid.stride_x * spec.recipe.rendered_frames;
     t.work = static_cast<double>(pixels);
-    t.memory_bytes = pixel_memory(pixels);
+    t.memory_bytes = decode_memory(spec.grid, extent(), tile);
     for (std::uint32_t w = 0; w < windows(); ++w) {
       for (std::uint32_t n = 0; n < tiles(); ++n) {
         t.needs.push_back({plan.graph.refine[at(w, n, segments() - 1)], true});
@@ -91,7 +97,7 @@ struct UpgradeBuilder {
     t.frames = frames;
     t.master_delivery = true;
     t.work = static_cast<double>(frames.size()) * static_cast<double>(master_pixels());
-    t.memory_bytes = pixel_memory(frames.size() * master_pixels());
+    t.memory_bytes = picture_memory(master_pixels());
     for (const TaskId tile : plan.graph.decode) t.needs.push_back({tile, true});
     t.needs.push_back({critique, true});
     plan.graph.finish.push_back(add(std::move(t)));
@@ -102,7 +108,7 @@ struct UpgradeBuilder {
     t.frames = {0, spec.recipe.frames};
     t.master_delivery = true;
     t.work = static_cast<double>(spec.recipe.frames) * static_cast<double>(master_pixels());
-    t.memory_bytes = pixel_memory(spec.recipe.frames * master_pixels());
+    t.memory_bytes = movie_memory(master_pixels());
     for (const TaskId tile : plan.graph.decode) t.needs.push_back({tile, true});
     t.needs.push_back({critique, true});
     for (const TaskId run : plan.graph.finish) t.needs.push_back({run, true});

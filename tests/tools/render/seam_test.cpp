@@ -7,6 +7,7 @@
 #include <set>
 
 #include "scheduler/plan/windows.h"
+#include "tests/tools/render/peaks.h"
 #include "tools/render/local_farm.h"
 #include "worker/picture/colour.h"
 #include "worker/picture/seam.h"
@@ -82,11 +83,8 @@ TEST(Upgrade, LeavesNoSeamAtTileBorders) {
   ASSERT_TRUE(batch) << batch.error().message;
   const Status submitted = (*farm)->submit(*batch);
   ASSERT_TRUE(submitted) << submitted.error().message;
-  for (int steps = 0; steps < 2000; ++steps) {
-    auto ran = (*farm)->step({});
-    ASSERT_TRUE(ran) << ran.error().message;
-    if (!*ran) break;
-  }
+  Peaks peaks;
+  peaks.run(**farm, std::uint64_t{1536} << 20);
   const fs::path master = options.deliveries / "test" / "sh010" / "master" / "v001";
   auto loaded = worker::load_sequence((master / "sh010_v001_lin_ap0_scene.1001.exr").string());
   ASSERT_TRUE(loaded) << loaded.error().message;
