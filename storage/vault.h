@@ -38,7 +38,7 @@ struct VaultOptions {
   std::uint64_t max_artifact_bytes = kMaxArtifactBytes;
   std::size_t max_open_uploads = kMaxOpenUploads;
   std::uint64_t direct_bytes = 32u << 20;  // artifacts from this size on bypass the log
-  rocksdb::Env* env = nullptr;  // null: the machine's own; tests plant faults here
+  rocksdb::Env* env = nullptr;             // null: the machine's own; tests plant faults here
 };
 
 struct Artifact {

@@ -139,7 +139,7 @@ TEST(Sharing, AWideTaskStartsAlthoughSmallOnesKeepComing) {
   }
   EXPECT_EQ(wide_decode()->state, TaskState::kSucceeded);
   EXPECT_GT(farm.state().queue.ready(), 0u);  // small ones still waited
-  EXPECT_LE(waited, 12);              // seconds: what ran already, by its estimate and four deviations
+  EXPECT_LE(waited, 12);  // seconds: what ran already, by its estimate and four deviations
   EXPECT_TRUE(reserved);
 }
 
