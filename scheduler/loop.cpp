@@ -130,7 +130,7 @@ void Loop::post(const std::string& worker, protocol::WorkerMessage message) {
     event::Failed failed;
     static_cast<AttemptId&>(failed) = {attempt->task, attempt->attempt, attempt->lease};
     failed.worker = worker;
-    failed.kind = "artifact";
+    failed.kind = FailKind::kArtifact;
     failed.message = said.error().message;
     said = FromWorker{std::move(failed), {}};
   }
@@ -155,7 +155,7 @@ Event Loop::checked(event::Completed completed) const {
     event::Failed failed;
     static_cast<AttemptId&>(failed) = completed;
     failed.worker = completed.worker;
-    failed.kind = "artifact";
+    failed.kind = FailKind::kArtifact;
     failed.message = std::string("output ") + to_string(output.role) + " " + storage::to_hex(output.digest) +
                      " " + missing;
     return failed;

@@ -75,7 +75,7 @@ Result<FromWorker> to_event(const std::string& worker, protocol::WorkerMessage m
                         [&](protocol::Failed& m) -> Answer {
                           auto event = with_ref<event::Failed>(m.id);
                           event.worker = worker;
-                          event.kind = protocol::to_string(m.kind);
+                          event.kind = m.kind;
                           event.message = std::move(m.message);
                           event.exit_cause = std::move(m.exit_cause);
                           event.log_tail = m.log_tail;

@@ -107,16 +107,17 @@ struct Heartbeat {
 struct Started : AttemptRef {
   std::string worker;
 };
-// The loop passes it on only when the vault holds every output (else it makes a Failed{kind: "artifact"} of
+// The loop passes it on only when the vault holds every output (else it makes a Failed of kind kArtifact of
 // it).
 struct Completed : AttemptRef {
   std::string worker;
   TaskResult result;
 };
-// kind: "engine" (stage said no), "crash" (engine died), "memory", "input" (an input is missing or corrupt),
-// "model" (weights), "timeout", "artifact". exit_cause: "exit 1", "signal 9", "". log_tail: at most 8 KiB.
+// exit_cause: "exit 1", "signal 9", "". log_tail: at most 8 KiB.
 struct Failed : AttemptRef {
-  std::string worker, kind, message, exit_cause, log_tail;
+  std::string worker;
+  FailKind kind = FailKind::kEngine;
+  std::string message, exit_cause, log_tail;
 };
 // The answer to Revoke (or to Welcome.stop): the engine process is gone.
 struct Stopped : AttemptRef {

@@ -62,9 +62,7 @@ struct Completed {
   bool operator==(const Completed&) const = default;
 };
 
-// Values equal those of wire.capnp, which says when each is used.
-enum class FailKind : std::uint8_t { kEngine, kCrash, kMemory, kInput, kModel, kTimeout, kArtifact };
-const char* to_string(FailKind kind);  // "engine", "crash", "memory", "input", "model", "timeout", "artifact"
+using rushes::FailKind;
 
 struct Failed {
   AttemptId id;

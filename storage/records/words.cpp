@@ -19,6 +19,12 @@ const char* to_string(Role role) {
   return kWords[static_cast<int>(role)];
 }
 
+const char* to_string(FailKind kind) {
+  static constexpr const char* kWords[kFailKinds] = {"engine",  "crash",    "memory", "input",  "model",
+                                                     "timeout", "artifact", "lost",   "stopped"};
+  return kWords[static_cast<int>(kind)];
+}
+
 std::string to_string(const AttemptId& id) {
   return "task " + std::to_string(id.task) + " attempt " + std::to_string(id.attempt);
 }

@@ -57,6 +57,23 @@ enum class Role : std::uint8_t {
 inline constexpr int kRoles = 9;
 const char* to_string(Role role);  // "image", "conditioning", ...
 
+// Why an attempt failed; journals store the word. Values up to kArtifact equal those of wire.capnp, which says
+// when a worker sends each; the scheduler itself writes the other two.
+enum class FailKind : std::uint8_t {
+  kEngine,
+  kCrash,
+  kMemory,
+  kInput,
+  kModel,
+  kTimeout,
+  kArtifact,
+  kLost,    // the worker was silent or started anew
+  kStopped  // the attempt was called off or given back
+};
+inline constexpr int kFailKinds = 9;
+const char* to_string(
+    FailKind kind);  // "engine", "crash", "memory", "input", "model", "timeout", "artifact", ...
+
 // How many values an enum has, numbered from 0.
 template <class Enum>
 inline constexpr int kCount = 0;
@@ -66,6 +83,8 @@ template <>
 inline constexpr int kCount<Verdict> = kVerdicts;
 template <>
 inline constexpr int kCount<Role> = kRoles;
+template <>
+inline constexpr int kCount<FailKind> = kFailKinds;
 
 // The value whose to_string() is `word`.
 template <class Enum>

@@ -261,7 +261,7 @@ scheduler::Event SchedulerNode::checked(scheduler::event::Completed completed) c
     scheduler::event::Failed failed;
     static_cast<AttemptId&>(failed) = completed;
     failed.worker = completed.worker;
-    failed.kind = "artifact";
+    failed.kind = FailKind::kArtifact;
     failed.message = std::string("output ") + to_string(output.role) + " is not in the vault";
     return failed;
   }

@@ -136,10 +136,10 @@ Status LocalFarm::submit(const config::Batch& batch) {
 }
 
 sched::Event LocalFarm::run(const sched::command::Assign& assign, const Progress& progress) {
-  std::string kind = "input";
+  FailKind kind = FailKind::kInput;
   Result<worker::TaskOutcome> outcome = fail(ErrorKind::kInternal, "");
   if (auto task = worker::read_task(std::as_bytes(std::span(assign.spec)))) {
-    kind = "engine";
+    kind = FailKind::kEngine;
     worker::StageContext context{artifacts_, models_, options_.deliveries, options_.colour, {}, {}};
     if (progress)
       context.progress = [&](double fraction, const std::string& words) {

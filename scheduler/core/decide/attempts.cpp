@@ -41,7 +41,7 @@ void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const e
         decision.now().wall_ms,
         "its last " + std::to_string(state.workers[worker].failures_in_row) + " attempts failed"});
   }
-  if (give_up) give_to_person(decision, id, e.kind + ": " + e.message);
+  if (give_up) give_to_person(decision, id, std::string(to_string(e.kind)) + ": " + e.message);
   note_pause(decision, shot);
 }
 
@@ -58,7 +58,7 @@ void end_attempt(Decision& decision, const Task& task, AttemptEnd end, const std
   decision.emit(record::AttemptEnded{{id, task.attempt, task.lease().id},
                                      task.lease().worker,
                                      end,
-                                     lost ? "lost" : "stopped",
+                                     lost ? FailKind::kLost : FailKind::kStopped,
                                      message,
                                      "",
                                      "",

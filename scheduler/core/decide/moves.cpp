@@ -72,8 +72,8 @@ void revoke(Decision& decision, const Task& task, TaskState then, RevokeCause ca
   decision.emit(record::RevokeAsked{ref, then, cause, reason});
   decision.send(command::Revoke{ref, worker, reason});
   if (mutated(Mutation::kReleaseBeforeStop))
-    decision.emit(record::AttemptEnded{ref, task.lease().worker, AttemptEnd::kStopped, "stopped", reason, "",
-                                       "", then, 0, decision.now().wall_ms});
+    decision.emit(record::AttemptEnded{ref, task.lease().worker, AttemptEnd::kStopped, FailKind::kStopped,
+                                       reason, "", "", then, 0, decision.now().wall_ms});
 }
 
 }  // namespace rushes::scheduler

@@ -194,7 +194,7 @@ void on(Decision& decision, const event::Completed& e) {
   }
   const WorkerId id = state.workers.id_of(*worker);
   if (const std::string problem = problem_of(e.result, *task, state.shots[task->shot]); !problem.empty()) {
-    fail_attempt(decision, *task, id, event::Failed{e, e.worker, "engine", problem, "", ""});
+    fail_attempt(decision, *task, id, event::Failed{e, e.worker, FailKind::kEngine, problem, "", ""});
     return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, problem});
   }
   accept_result(decision, *task, e, id, e.result);

@@ -80,7 +80,9 @@ inline constexpr int kRevokeCauses = 6;
 struct Failure {
   AttemptEnd end = AttemptEnd::kNone;
   std::uint32_t attempt = 0;
-  std::string worker, kind, message, exit_cause, log_tail;
+  std::string worker;
+  FailKind kind = FailKind::kEngine;
+  std::string message, exit_cause, log_tail;
   std::int64_t wall_ms = 0;
   bool operator==(const Failure&) const = default;
 };

@@ -99,7 +99,8 @@ struct AttemptEnded {
   AttemptRef ref;
   WorkerId worker = 0;
   AttemptEnd end = AttemptEnd::kNone;
-  std::string kind, message, exit_cause, log_tail;
+  FailKind kind = FailKind::kEngine;
+  std::string message, exit_cause, log_tail;
   TaskState then = TaskState::kReady;
   std::int64_t retry_at_ms = 0, wall_ms = 0;
 };

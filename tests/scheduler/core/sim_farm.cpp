@@ -194,7 +194,7 @@ void SimWorker::complete(const AttemptId& ref) {
   farm_.step(completed);
 }
 
-void SimWorker::fail(const AttemptId& ref, const std::string& kind) {
+void SimWorker::fail(const AttemptId& ref, FailKind kind) {
   event::Failed failed;
   static_cast<AttemptId&>(failed) = ref;
   failed.worker = name;

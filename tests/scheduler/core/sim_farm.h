@@ -76,7 +76,7 @@ class SimWorker {
   std::size_t work();
   void start(const AttemptId& ref);
   void complete(const AttemptId& ref);
-  void fail(const AttemptId& ref, const std::string& kind = "engine");
+  void fail(const AttemptId& ref, FailKind kind = FailKind::kEngine);
   void lose_everything() { held.clear(); }
 
   // What the critics say of a task; the default passes with a score of its own for every take.

@@ -211,7 +211,7 @@ void FarmRun::end(std::size_t index, std::uint64_t lease, bool failed) {
     std::erase_if(host.attempts, [&](const Attempt& a) { return a.ref == ref; });
     fill_slots(index);
     auto failure = message<event::Failed>(ref, host.name);
-    failure.kind = "engine";
+    failure.kind = FailKind::kEngine;
     failure.message = "simulated";
     return step(failure);
   }
