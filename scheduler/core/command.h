@@ -23,7 +23,7 @@ struct Welcome {
   std::uint32_t worker_id = 0;
   std::uint64_t epoch = 0;  // grows with every start of the scheduler
   std::uint32_t heartbeat_ms = 0, lease_ms = 0;
-  std::vector<AttemptRef> stop;   // of Hello.running: no longer wanted; stop them and report Stopped
+  std::vector<AttemptId> stop;    // of Hello.running: no longer wanted; stop them and report Stopped
   std::uint64_t first_lease = 0;  // leases below it are older than this answer
   std::uint64_t sequence = 0;     // of the Hello that it answers
 };
@@ -34,13 +34,13 @@ struct HeartbeatAck {
   std::string worker;
   std::uint64_t sequence = 0;  // of the Heartbeat that it answers
 };
-struct Assign : AttemptRef {
+struct Assign : AttemptId {
   std::string worker;
   std::uint32_t lease_ms = 0;
   std::uint32_t no_progress_ms = 0;  // the worker stops an attempt that shows no progress for so long
   std::string spec;                  // a flat TaskSpec message
 };
-struct Revoke : AttemptRef {
+struct Revoke : AttemptId {
   std::string worker, reason;
 };
 struct Accepted {

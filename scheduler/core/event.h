@@ -1,7 +1,7 @@
 // What happens to the farm: the inputs of decide().
 //
 // The loop turns wire messages, HTTP requests and clock ticks into these. Everything in them was
-// length-checked by whoever received it; decide() checks what they mean. A worker is named by the name that
+// length-checked where it was received; decide() checks what they mean. A worker is named by the name that
 // its CURVE key is bound to.
 //
 // Thread contract: plain values, moved from the thread that made them to the core thread.
@@ -18,9 +18,8 @@
 
 namespace rushes::scheduler {
 
-using RequestId = std::uint64_t;  // chosen by the loop; the Reply command carries it back. 0: nobody waits
-
-using AttemptRef = AttemptId;
+using RequestId =
+    std::uint64_t;  // chosen by the loop; the Reply command carries it back. 0: no answer is wanted
 
 namespace event {
 
@@ -89,10 +88,10 @@ struct DrainWorker {
 struct Hello {
   std::string worker;
   WorkerOffer offer;
-  std::vector<AttemptRef> running;
+  std::vector<AttemptId> running;
   std::uint64_t sequence = 0;  // the worker's own number of the message; its answer names it
 };
-struct AttemptBeat : AttemptRef {
+struct AttemptBeat : AttemptId {
   float fraction = 0;  // 0..1
   std::string text;    // what it does now, for people: "flicker: frames 9-16"
   double compute_seconds = 0;
@@ -104,23 +103,23 @@ struct Heartbeat {
   std::vector<Digest> cached;
   std::uint64_t sequence = 0;  // as Hello's
 };
-struct Started : AttemptRef {
+struct Started : AttemptId {
   std::string worker;
 };
 // The loop passes it on only when the vault holds every output (else it makes a Failed of kind kArtifact of
 // it).
-struct Completed : AttemptRef {
+struct Completed : AttemptId {
   std::string worker;
   TaskResult result;
 };
 // exit_cause: "exit 1", "signal 9", "". log_tail: at most 8 KiB.
-struct Failed : AttemptRef {
+struct Failed : AttemptId {
   std::string worker;
   FailKind kind = FailKind::kEngine;
   std::string message, exit_cause, log_tail;
 };
 // The answer to Revoke (or to Welcome.stop): the engine process is gone.
-struct Stopped : AttemptRef {
+struct Stopped : AttemptId {
   std::string worker;
 };
 struct Disconnected {

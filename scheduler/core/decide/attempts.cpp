@@ -7,7 +7,7 @@
 
 namespace rushes::scheduler {
 
-void accept_result(Decision& decision, const Task& task, const AttemptRef& ref, WorkerId worker,
+void accept_result(Decision& decision, const Task& task, const AttemptId& ref, WorkerId worker,
                    const TaskResult& result) {
   const ShotId shot = task.shot;
   decision.emit(record::ResultAccepted{ref, worker, result, decision.now().wall_ms});

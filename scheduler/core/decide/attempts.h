@@ -10,7 +10,7 @@
 namespace rushes::scheduler {
 
 // The attempt `ref` of a held task delivered its result.
-void accept_result(Decision& decision, const Task& task, const AttemptRef& ref, WorkerId worker,
+void accept_result(Decision& decision, const Task& task, const AttemptId& ref, WorkerId worker,
                    const TaskResult& result);
 // The worker reported a failure, or its result is not what the stage has to make.
 void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const event::Failed& e);

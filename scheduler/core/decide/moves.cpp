@@ -67,7 +67,7 @@ void note_pause(Decision& decision, ShotId id) {
 void revoke(Decision& decision, const Task& task, TaskState then, RevokeCause cause,
             const std::string& reason) {
   const State& state = decision.state();
-  const AttemptRef ref{task.plan.id, task.attempt, task.lease().id};
+  const AttemptId ref{task.plan.id, task.attempt, task.lease().id};
   const std::string worker = state.workers[task.lease().worker].name;
   decision.emit(record::RevokeAsked{ref, then, cause, reason});
   decision.send(command::Revoke{ref, worker, reason});

@@ -48,7 +48,7 @@ bool ends_the_task(const Task& task) {
 constexpr const char* kOver = "the attempt is no longer the task's newest";
 
 // The task that the worker holds under this very lease; null: the attempt is over.
-const Task* current(const State& state, const AttemptRef& ref, const Worker& worker) {
+const Task* current(const State& state, const AttemptId& ref, const Worker& worker) {
   if (!state.has_task(ref.task)) return nullptr;
   const Task& task = state.task(ref.task);
   if (!is_held(task.state)) return nullptr;
@@ -59,7 +59,7 @@ const Task* current(const State& state, const AttemptRef& ref, const Worker& wor
 }
 
 // Whether the result of this very attempt was accepted.
-bool accepted(const State& state, const AttemptRef& ref) {
+bool accepted(const State& state, const AttemptId& ref) {
   if (!state.has_task(ref.task)) return false;
   const Task& task = state.task(ref.task);
   return task.state == TaskState::kSucceeded && task.accepted_attempt == ref.attempt &&
@@ -76,7 +76,7 @@ void welcome(Decision& decision, const event::Hello& e, WorkerId id) {
   answer.sequence = e.sequence;
   answer.heartbeat_ms = static_cast<std::uint32_t>(decision.settings().times.heartbeat.count());
   answer.lease_ms = static_cast<std::uint32_t>(decision.settings().times.lease.count());
-  for (const AttemptRef& ref : e.running) {
+  for (const AttemptId& ref : e.running) {
     const Task* task = current(state, ref, state.workers[id]);
     if (task != nullptr && !ends_the_task(*task)) {
       decision.emit(record::LeaseRenewed{ref.task, decision.lease_end()});
@@ -90,11 +90,11 @@ void welcome(Decision& decision, const event::Hello& e, WorkerId id) {
   const std::vector<TaskId> held = state.workers[id].leases;
   for (const TaskId task_id : held) {
     const Task& task = state.task(task_id);
-    const bool named = std::any_of(e.running.begin(), e.running.end(), [&](const AttemptRef& ref) {
+    const bool named = std::any_of(e.running.begin(), e.running.end(), [&](const AttemptId& ref) {
       return ref.task == task_id && ref.lease == task.lease().id;
     });
     if (named) continue;
-    const AttemptRef ref{task_id, task.attempt, task.lease().id};
+    const AttemptId ref{task_id, task.attempt, task.lease().id};
     if (task.lease().revoking)
       decision.send(command::Revoke{ref, e.worker, task.lease().revoke_reason});  // resent
     else

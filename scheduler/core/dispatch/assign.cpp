@@ -80,7 +80,7 @@ void assign(Decision& decision, WorkerId id, TaskId task_id, bool prefetched, bo
     pin_class(decision, shot, state.workers[id], needs_of(state, state.task(task_id)));
   }
   const Task& task = state.task(task_id);
-  const AttemptRef ref{task_id, task.attempt + 1, state.next_lease};
+  const AttemptId ref{task_id, task.attempt + 1, state.next_lease};
   const Flow& flow = state.queue.flows()[state.shots[shot].flow];
   const Requirements needs = needs_of(state, task);
   const bool loads = !prefetched && !is_loaded(state.workers[id], needs);
@@ -94,7 +94,7 @@ void assign(Decision& decision, WorkerId id, TaskId task_id, bool prefetched, bo
     move_take(decision, shot, take, TakeState::kRendering);
   }
   command::Assign command;
-  static_cast<AttemptRef&>(command) = ref;
+  static_cast<AttemptId&>(command) = ref;
   command.worker = state.workers[id].name;
   command.lease_ms = static_cast<std::uint32_t>(decision.settings().times.lease.count());
   command.no_progress_ms = no_progress_ms(decision, state.task(task_id));

@@ -53,7 +53,7 @@ void Dispatcher::run() {
     // placed, then to any; then what may be fetched ahead; then, where nothing else is left, what may run
     // ahead.
     const std::vector<WorkerId> free(state_.capacity.idle().begin(), state_.capacity.idle().end());
-    if (free.size() > 1) {  // else nobody could be better placed
+    if (free.size() > 1) {  // else no other worker could be better placed
       round(Turn::kNear, free);
       round(Turn::kLoaded, free);
       round(Turn::kFresh, free);

@@ -1,5 +1,5 @@
 // Whether a worker may take a waiting task now, and if not, what holds it. Asked by the dispatcher, by
-// explain and by whoever checks them, so that they cannot disagree.
+// explain and the oracle of the simulator, so that they cannot disagree.
 //
 // Thread contract: pure functions of the State.
 #pragma once

@@ -115,7 +115,7 @@ Explanation avoided(const State& state, const Task& task, const Survey& found) {
                                   std::to_string(task.attempt + 1) + " waits for another one that fits"};
 }
 
-// All that fit are busy: does somebody else go first?
+// All that fit are busy: which show or priority goes first?
 Explanation queued(const State& state, const Task& task) {
   const Flow& flow = state.queue.flows()[state.queue.buckets()[task.bucket].flow];
   const Show& show = state.shows[flow.show];

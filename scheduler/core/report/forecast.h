@@ -17,8 +17,8 @@ namespace rushes::scheduler {
 class Forecast {
  public:
   Forecast(const State& state, Now now) : state_(state), now_(now) {}
-  // Seconds until the task starts; none: it runs, it is over, or something must happen first that nobody can
-  // foresee (a person, a worker that fits).
+  // Seconds until the task starts; none: it runs, it is over, or something must happen first that cannot be
+  // foreseen (a person, a worker that fits).
   std::optional<double> starts_in(const Task& task);
 
  private:

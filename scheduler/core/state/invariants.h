@@ -1,7 +1,7 @@
-// What must always hold (DESIGN section 4), checked after every event in tests and simulation.
+// What must always hold, checked after every event in tests and simulation.
 //
 // One call looks at the whole state: for tests, not for the loop. What a single state cannot show
-// (durability, bounded time until a task starts, floors over time) is checked by whoever drives the core.
+// (durability, bounded time until a task starts, floors over time) is checked by the tests that drive the core.
 //
 // Thread contract: pure function.
 #pragma once

@@ -73,21 +73,21 @@ struct ClassPinned {
 // ---- tasks
 struct Leased {
   static constexpr bool kDurable = true;
-  AttemptRef ref;
+  AttemptId ref;
   WorkerId worker = 0;
   std::int64_t expires_ms = 0, wall_ms = 0;
   Charge charge;  // never written: shares start anew with the scheduler
 };
 struct Started {
   static constexpr bool kDurable = true;
-  AttemptRef ref;
+  AttemptId ref;
   std::int64_t now_ms = 0, wall_ms = 0;
   bool loads = false;                // it begins with loading its model
   std::int64_t counted_from_ms = 0;  // when its own work begins, as far as it can be late
 };
 struct ResultAccepted {
   static constexpr bool kDurable = true;
-  AttemptRef ref;
+  AttemptId ref;
   WorkerId worker = 0;
   TaskResult result;
   std::int64_t wall_ms = 0;
@@ -96,7 +96,7 @@ struct ResultAccepted {
 // ...).
 struct AttemptEnded {
   static constexpr bool kDurable = true;
-  AttemptRef ref;
+  AttemptId ref;
   WorkerId worker = 0;
   AttemptEnd end = AttemptEnd::kNone;
   FailKind kind = FailKind::kEngine;
@@ -106,7 +106,7 @@ struct AttemptEnded {
 };
 struct RevokeAsked {
   static constexpr bool kDurable = true;
-  AttemptRef ref;
+  AttemptId ref;
   TaskState then = TaskState::kReady;
   RevokeCause cause = RevokeCause::kUnknown;
   std::string reason;  // for people

@@ -98,7 +98,8 @@ TEST_F(LoopTest, AResultWithoutItsBytesIsNotAccepted) {
         .query([](const State& state, Now) {
           for (const auto& task : state.tasks)
             if (!task.bad_attempts.empty())
-              return std::string(to_string(task.bad_attempts.back().kind)) + ": " + task.bad_attempts.back().message;
+              return std::string(to_string(task.bad_attempts.back().kind)) + ": " +
+                     task.bad_attempts.back().message;
           return std::string();
         })
         .value();
