@@ -23,6 +23,7 @@
 #include "scheduler/protocol/endpoint.h"
 #include "scheduler/protocol/keys.h"
 #include "scheduler/protocol/vault_store.h"
+#include "scheduler/stored_spec.h"
 #include "scheduler/translate.h"
 #include "storage/disk.h"
 #include "storage/ledger.h"
@@ -157,8 +158,13 @@ int run(const std::string& config_file) {
     log::warn("HTTP listens on {} without TLS: tokens can be read on the way", farm->listen.http_host);
 
   const auto send = [&](const Command& command) {
-    const auto message = to_message(command);
+    auto message = to_message(command);
     if (!message) return;
+    if (auto* assign = std::get_if<protocol::Assign>(&message->second)) {
+      // What is not sent runs out of its lease and is tried again.
+      if (auto stored = store_large_spec(**vault, *assign); !stored)
+        return log::error("to worker {}: {}", message->first, stored.error().message);
+    }
     if (auto sent = (*control)->send(message->first, message->second); !sent)
       log::error("to worker {}: {}", message->first, sent.error().message);
   };

@@ -22,6 +22,7 @@ T with_ref(const AttemptId& id) {
 event::Hello hello_of(const std::string& worker, protocol::Hello&& hello) {
   event::Hello event;
   event.worker = worker;
+  event.offer.protocol_version = hello.stored_specs ? 2 : 1;
   event.offer.build = std::move(hello.build);
   event.offer.slots = hello.slots;
   event.offer.prefetch = hello.prefetch;

@@ -23,7 +23,9 @@ constexpr std::uint16_t kProtocolVersion = 1;
 constexpr std::uint16_t kOldestProtocolVersion = 1;  // the previous one is served for one release
 
 constexpr std::size_t kMaxControlBytes = 64u << 10;
-constexpr std::size_t kMaxPipeBytes = kMaxControlBytes + 1024;  // a task or result with its envelope
+constexpr std::size_t kMaxInlineSpec = 60u << 10;             // a larger task description is an artifact
+constexpr std::size_t kMaxStoredSpec = 448u << 10;            // such an artifact
+constexpr std::size_t kMaxPipeBytes = kMaxStoredSpec + 1024;  // a task or result with its envelope
 constexpr std::size_t kMaxChunkBytes = 1u << 20;
 constexpr std::uint64_t kMaxArtifactBytes = storage::kMaxArtifactBytes;
 constexpr std::size_t kChunksInFlight = 8;  // unanswered chunks or gets of one transfer
@@ -62,11 +64,6 @@ Status check_task_spec(std::string_view bytes);
 Status check_task_result(std::string_view bytes);
 
 // What a TaskSpec says it reads, and a TaskResult that it made: for prefetch and upload.
-struct ArtifactRef {
-  Digest digest{};
-  std::uint64_t bytes = 0;
-  bool operator==(const ArtifactRef&) const = default;
-};
 Result<std::vector<ArtifactRef>> inputs_of(std::string_view task_spec);
 Result<std::vector<ArtifactRef>> outputs_of(std::string_view task_result);
 

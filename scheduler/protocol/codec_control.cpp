@@ -28,6 +28,7 @@ void write(wire::Hello::Builder out, const Hello& hello) {
   set_attempts(out.initRunningAttempts(static_cast<unsigned>(hello.running.size())), hello.running);
   out.setOutbox(hello.outbox);
   out.setSequence(hello.sequence);
+  out.setStoredSpecs(hello.stored_specs);
 }
 
 WorkerMessage read(Reading& reading, wire::Hello::Reader in) {
@@ -47,6 +48,7 @@ WorkerMessage read(Reading& reading, wire::Hello::Reader in) {
   hello.running = reading.attempts(in.getRunningAttempts(), "running attempts");
   hello.outbox = in.getOutbox();
   hello.sequence = in.getSequence();
+  hello.stored_specs = in.getStoredSpecs();
   return hello;
 }
 
@@ -96,7 +98,15 @@ SchedulerMessage read(Reading& reading, wire::Welcome::Reader in) {
 
 SchedulerMessage read(Reading& reading, wire::Assign::Reader in) {
   Assign assign{reading.attempt(in.getId()), reading.number(in.getLeaseMs(), 10, 3'600'000, "lease"),
-                in.getNoProgressMs(), reading.data(in.getSpec(), "task", kMaxControlBytes)};
+                in.getNoProgressMs(), reading.data(in.getSpec(), "task", kMaxControlBytes), std::nullopt};
+  if (in.hasSpecDigest()) {
+    assign.stored = ArtifactRef{reading.digest(in.getSpecDigest(), "task digest"), in.getSpecBytes()};
+    if (!assign.spec.empty()) reading.refuse(ErrorKind::kInvalid, "task: both here and in an artifact");
+    if (assign.stored->bytes == 0 || assign.stored->bytes > kMaxStoredSpec)
+      reading.refuse(ErrorKind::kExhausted, "task: an artifact of " + std::to_string(assign.stored->bytes) +
+                                                " bytes, at most " + std::to_string(kMaxStoredSpec));
+    return assign;
+  }
   if (reading.ok())
     if (const auto checked = check_task_spec(assign.spec); !checked)
       reading.refuse(checked.error().kind, checked.error().message);
@@ -154,7 +164,12 @@ Result<std::string> encode(const SchedulerMessage& message) {
                      set(out.initId(), assign.id);
                      out.setLeaseMs(assign.lease_ms);
                      out.setNoProgressMs(assign.no_progress_ms);
-                     out.setSpec(data_of(assign.spec));
+                     if (assign.stored) {
+                       out.setSpecDigest(data_of(assign.stored->digest));
+                       out.setSpecBytes(assign.stored->bytes);
+                     } else {
+                       out.setSpec(data_of(assign.spec));
+                     }
                    },
                    [&](const Accepted& accepted) { set(root.initAccepted(), accepted.id); },
                    [&](const RefusedResult& refused) {

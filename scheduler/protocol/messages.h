@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -40,6 +41,7 @@ struct Hello {
   std::vector<AttemptId> running;  // held and going on, unacknowledged results included
   std::uint32_t outbox = 0;
   std::uint64_t sequence = 0;
+  bool stored_specs = false;  // takes Assign.stored
   bool operator==(const Hello&) const = default;
 };
 
@@ -103,11 +105,20 @@ struct HeartbeatAck {
   bool operator==(const HeartbeatAck&) const = default;
 };
 
+// An artifact: its address and its size.
+struct ArtifactRef {
+  Digest digest{};
+  std::uint64_t bytes = 0;
+  bool operator==(const ArtifactRef&) const = default;
+};
+
 struct Assign {
   AttemptId id;
   std::uint32_t lease_ms = 15000;
   std::uint32_t no_progress_ms = 0;  // 0: the worker's default
   std::string spec;
+  std::optional<ArtifactRef>
+      stored;  // where the spec is when it is too large for a message; `spec` is empty then
   bool operator==(const Assign&) const = default;
 };
 

@@ -59,19 +59,19 @@ std::vector<ArtifactRef> walk(Reading& reading, records::TaskSpec::Reader spec) 
 }
 
 template <typename Root>
-Result<std::vector<ArtifactRef>> walk(std::string_view bytes, const char* what) {
-  return parts::open<Root>(bytes, kMaxControlBytes, what,
+Result<std::vector<ArtifactRef>> walk(std::string_view bytes, std::size_t at_most, const char* what) {
+  return parts::open<Root>(bytes, at_most, what,
                            [](Reading& reading, typename Root::Reader root) { return walk(reading, root); });
 }
 
 }  // namespace
 
 Result<std::vector<ArtifactRef>> inputs_of(std::string_view task_spec) {
-  return walk<records::TaskSpec>(task_spec, "task");
+  return walk<records::TaskSpec>(task_spec, kMaxStoredSpec, "task");
 }
 
 Result<std::vector<ArtifactRef>> outputs_of(std::string_view task_result) {
-  return walk<records::TaskResult>(task_result, "result");
+  return walk<records::TaskResult>(task_result, kMaxControlBytes, "result");
 }
 
 Status check_task_spec(std::string_view bytes) {

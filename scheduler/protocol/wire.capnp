@@ -56,6 +56,7 @@ struct Hello {
   runningAttempts @7 :List(AttemptId);  # held and going on, unacknowledged results included
   outbox @8 :UInt32;            # results that wait for acknowledgement
   sequence @9 :UInt64;          # answered in Welcome; see Heartbeat
+  storedSpecs @10 :Bool;        # takes tasks whose description is an artifact (see Assign)
 }
 
 struct Model { name @0 :Text; digest @1 :Data; }
@@ -93,6 +94,10 @@ struct Assign {
   leaseMs @1 :UInt32;
   noProgressMs @2 :UInt32;      # stop the attempt after this long without progress; 0: the worker's default
   spec @3 :Data;                # records.TaskSpec, a flat message with its segment table
+  # A description that is too large for a message is an artifact: `spec` is empty then. Only for workers whose Hello
+  # says storedSpecs.
+  specDigest @4 :Data;
+  specBytes @5 :UInt64;
 }
 
 struct Completed {

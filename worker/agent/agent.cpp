@@ -88,6 +88,7 @@ void Agent::say_hello(Time now) {
   hello.prefetch = options_.prefetch;
   hello.outbox = static_cast<std::uint32_t>(results_.size());
   hello.sequence = ++sequence_;
+  hello.stored_specs = true;
   for (Attempt& attempt : attempts_) {
     hello.running.push_back(attempt.id);
     if (attempt.first_sequence == 0) attempt.first_sequence = sequence_;
@@ -181,20 +182,28 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   if (attempts_.size() >= 2u * (options_.slots + options_.prefetch))
     return refuse(protocol::FailKind::kEngine,
                   "this worker holds " + std::to_string(attempts_.size()) + " attempts already");
-  auto inputs = protocol::inputs_of(assign.spec);
-  if (!inputs) return refuse(protocol::FailKind::kInput, inputs.error().message);
   Attempt attempt;
   attempt.id = assign.id;
-  attempt.spec = assign.spec;
-  attempt.inputs = std::move(*inputs);
+  if (assign.stored) {
+    attempt.inputs = {*assign.stored};
+  } else {
+    auto inputs = protocol::inputs_of(assign.spec);
+    if (!inputs) return refuse(protocol::FailKind::kInput, inputs.error().message);
+    attempt.spec = assign.spec;
+    attempt.inputs = std::move(*inputs);
+  }
   attempt.lease = Time(assign.lease_ms);
   // The scheduler decided this after it had heard the last acknowledged message, so counting from that
   // message's departure is safe.
   attempt.lease_end = acknowledged_.value_or(now) + attempt.lease;
   attempt.no_progress = assign.no_progress_ms > 0 ? Time(assign.no_progress_ms) : options_.no_progress;
   attempt.progress = {assign.id, 0, "fetching inputs", 0};
-  actions_.emplace_back(action::Fetch{attempt.id, attempt.inputs});
+  fetch(attempt);
   attempts_.push_back(std::move(attempt));
+}
+
+void Agent::fetch(const Attempt& attempt) {
+  actions_.emplace_back(action::Fetch{attempt.id, attempt.inputs, attempt.spec.empty()});
 }
 
 void Agent::handle(const protocol::Accepted& accepted, Time) {
@@ -248,10 +257,19 @@ void Agent::bury(const AttemptId& id) {
 
 // ---- transfers
 
-void Agent::on_fetched(const AttemptId& id, const Status& status, Time now) {
+void Agent::on_fetched(const AttemptId& id, const Status& status, Time now, const std::string& bytes) {
   const auto index = find(id);
   if (!index || attempts_[*index].state != State::kFetching) return;
   Attempt& attempt = attempts_[*index];
+  if (status && attempt.spec.empty()) {
+    auto inputs = protocol::inputs_of(bytes);
+    if (!inputs)
+      return stop(attempt, protocol::Failed{id, protocol::FailKind::kInput, inputs.error().message, "", ""},
+                  now);
+    attempt.spec = bytes;
+    attempt.inputs = std::move(*inputs);
+    return fetch(attempt);
+  }
   if (status) {
     attempt.state = State::kWaiting;
     attempt.progress.text = "waiting for a slot";
@@ -427,7 +445,7 @@ void Agent::on_tick(Time now) {
       stuck.push_back(attempt.id);
     else if (attempt.fetch_again != Time(0) && now >= attempt.fetch_again) {
       attempt.fetch_again = Time(0);
-      actions_.emplace_back(action::Fetch{attempt.id, attempt.inputs});
+      fetch(attempt);
     }
   }
   for (const AttemptId& id : expired) {

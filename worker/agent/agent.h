@@ -41,10 +41,12 @@ namespace action {
 struct Send {
   protocol::WorkerMessage message;
 };
-// Bring the inputs here and keep them; answered by on_fetched().
+// Bring the inputs here and keep them; answered by on_fetched(). `read`: there is one, and the answer carries
+// its bytes.
 struct Fetch {
   AttemptId id;
   std::vector<protocol::ArtifactRef> inputs;
+  bool read = false;
 };
 struct Run {
   std::uint32_t slot;
@@ -91,7 +93,7 @@ class Agent {
   void on_lost(Time now);
   void on_denied(const std::string& why, Time now);
   void on_message(const protocol::SchedulerMessage& message, Time now);
-  void on_fetched(const AttemptId& id, const Status& status, Time now);
+  void on_fetched(const AttemptId& id, const Status& status, Time now, const std::string& bytes = {});
   void on_uploaded(const AttemptId& id, const Status& status, Time now);
   void on_ready(std::uint32_t slot, const std::string& numeric_class, Time now);
   void on_progress(std::uint32_t slot, const protocol::Progress& progress, Time now);
@@ -118,8 +120,8 @@ class Agent {
   enum class State { kFetching, kWaiting, kRunning, kStopping };
   struct Attempt {
     AttemptId id;
-    std::string spec;
-    std::vector<protocol::ArtifactRef> inputs;
+    std::string spec;                           // empty until a stored one was fetched
+    std::vector<protocol::ArtifactRef> inputs;  // or the stored spec, until then
     State state = State::kFetching;
     Time lease{0}, lease_end{0};       // its length; by this worker's clock
     std::uint64_t first_sequence = 0;  // of the first Hello or Heartbeat that named it; 0: none yet
@@ -159,6 +161,7 @@ class Agent {
   void say_hello(Time now);
   void say_heartbeat(Time now);
   void renew(std::uint64_t sequence);
+  void fetch(const Attempt& attempt);
   void fill_slots(Time now);
   void upload(Finished& finished);
   void complete(std::size_t index, const std::string& result, const std::string& log_tail);

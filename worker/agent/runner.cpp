@@ -82,10 +82,11 @@ Status Runner::prepare() {
                                                              options_.cancel_grace, options_.grace}),
                       Time(0), Time(0)});
 
-  auto transfer = Transfer::start(options_.artifacts, *artifacts_,
-                                  [this](Transfer::Kind kind, const AttemptId& id, const Status& status) {
-                                    mail_.put(Transferred{kind, id, status});
-                                  });
+  auto transfer = Transfer::start(
+      options_.artifacts, *artifacts_,
+      [this](Transfer::Kind kind, const AttemptId& id, const Status& status, const std::string& bytes) {
+        mail_.put(Transferred{kind, id, status, bytes});
+      });
   if (!transfer) return tl::unexpected(transfer.error());
   transfer_ = std::move(*transfer);
   auto control = protocol::ControlClient::start(
@@ -145,7 +146,7 @@ void Runner::read_mail() {
       if (connection->link == Link::kLost) agent_->on_lost(now);
       if (connection->link == Link::kDenied) agent_->on_denied(connection->text, now);
     } else if (auto* done = std::get_if<Transferred>(&mail)) {
-      if (done->kind == Transfer::Kind::kFetch) agent_->on_fetched(done->id, done->status, now);
+      if (done->kind == Transfer::Kind::kFetch) agent_->on_fetched(done->id, done->status, now, done->bytes);
       if (done->kind == Transfer::Kind::kUpload) agent_->on_uploaded(done->id, done->status, now);
     }
     act();
@@ -250,7 +251,7 @@ void Runner::carry_out(action::Send& action) {
 
 void Runner::carry_out(action::Fetch& action) {
   pin(action.id, action.inputs);
-  transfer_->fetch(action.id, std::move(action.inputs));
+  transfer_->fetch(action.id, std::move(action.inputs), action.read);
 }
 
 void Runner::carry_out(action::Run& action) {

@@ -50,6 +50,7 @@ class Runner {
     Transfer::Kind kind;
     AttemptId id;
     Status status;
+    std::string bytes;
   };
   using Mail = std::variant<Connection, protocol::SchedulerMessage, Transferred>;
   struct Seat {  // a slot and its engine process

@@ -31,12 +31,12 @@ void Transfer::put(Job job) {
   arrived_.notify_one();
 }
 
-void Transfer::fetch(const AttemptId& id, std::vector<protocol::ArtifactRef> inputs) {
-  put({Kind::kFetch, id, std::move(inputs)});
+void Transfer::fetch(const AttemptId& id, std::vector<protocol::ArtifactRef> inputs, bool read) {
+  put({Kind::kFetch, id, std::move(inputs), read});
 }
 
 void Transfer::upload(const AttemptId& id, std::vector<protocol::ArtifactRef> outputs) {
-  put({Kind::kUpload, id, std::move(outputs)});
+  put({Kind::kUpload, id, std::move(outputs), false});
 }
 
 void Transfer::run(std::stop_token stop) {
@@ -47,8 +47,25 @@ void Transfer::run(std::stop_token stop) {
     const Job job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
-    report_(job.kind, job.id, job.kind == Kind::kFetch ? do_fetch(job, stop) : do_upload(job, stop));
+    Status done = job.kind == Kind::kFetch ? do_fetch(job, stop) : do_upload(job, stop);
+    std::string bytes;
+    if (done && job.read) {
+      auto spec = read_spec(job.artifacts.front());
+      if (spec) bytes = std::move(*spec);
+      if (!spec) done = tl::unexpected(spec.error());
+    }
+    report_(job.kind, job.id, done, bytes);
   }
+}
+
+Result<std::string> Transfer::read_spec(const protocol::ArtifactRef& spec) const {
+  const auto mapped = artifacts_.open(spec.digest);
+  if (!mapped) return tl::unexpected(mapped.error());
+  const auto bytes = mapped->bytes();
+  if (bytes.size() > protocol::kMaxStoredSpec)
+    return fail(ErrorKind::kInvalid, "task: an artifact of " + std::to_string(bytes.size()) +
+                                         " bytes, at most " + std::to_string(protocol::kMaxStoredSpec));
+  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
 }
 
 Status Transfer::do_fetch(const Job& job, std::stop_token stop) {

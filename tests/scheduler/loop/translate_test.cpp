@@ -15,7 +15,7 @@ TEST(Translate, AnAssignmentArrivesWhole) {
   const auto said = to_message(assign);
   ASSERT_TRUE(said);
   EXPECT_EQ(said->first, "a");
-  const protocol::Assign expected{{7, 2, 31}, 15'000, 480'000, std::string("\1\2\3")};
+  const protocol::Assign expected{{7, 2, 31}, 15'000, 480'000, std::string("\1\2\3"), std::nullopt};
   EXPECT_EQ(std::get<protocol::Assign>(said->second), expected);
 }
 

@@ -65,7 +65,8 @@ inline WorkerMessage random_worker_message() {
                    *rc::gen::inRange<std::uint32_t>(0, kMaxPrefetch + 1),
                    random_list(20, random_id),
                    *rc::gen::arbitrary<std::uint32_t>(),
-                   *rc::gen::arbitrary<std::uint64_t>()};
+                   *rc::gen::arbitrary<std::uint64_t>(),
+                   *rc::gen::arbitrary<bool>()};
     case 1:
       return Heartbeat{*rc::gen::arbitrary<std::uint64_t>(), random_list(10, random_progress),
                        random_list(50, random_digest)};
@@ -97,8 +98,12 @@ inline SchedulerMessage random_scheduler_message() {
     case 2:
       return HeartbeatAck{*rc::gen::arbitrary<std::uint64_t>()};
     case 3:
-      return Assign{random_id(), *rc::gen::inRange<std::uint32_t>(10, 3'600'000),
-                    *rc::gen::arbitrary<std::uint32_t>(), random_spec()};
+      return *rc::gen::arbitrary<bool>()
+                 ? Assign{random_id(), *rc::gen::inRange<std::uint32_t>(10, 3'600'000),
+                          *rc::gen::arbitrary<std::uint32_t>(), random_spec(), std::nullopt}
+                 : Assign{
+                       random_id(), 15'000, 0, "",
+                       ArtifactRef{random_digest(), *rc::gen::inRange<std::uint64_t>(1, kMaxStoredSpec + 1)}};
     case 4:
       return Accepted{random_id()};
     case 5:

@@ -55,7 +55,8 @@ struct AgentTest : ::testing::Test {
     }
   }
   void assign(const AttemptId& attempt) {
-    agent->on_message(Assign{attempt, kLease, 0, test_spec({{storage::digest_of("in"), 2}})}, now);
+    agent->on_message(Assign{attempt, kLease, 0, test_spec({{storage::digest_of("in"), 2}}), std::nullopt},
+                      now);
   }
   void assign_and_run(const AttemptId& attempt) {
     assign(attempt);
@@ -94,6 +95,40 @@ struct AgentTest : ::testing::Test {
   std::optional<Agent> agent;
   std::vector<Action> actions;
 };
+
+TEST_F(AgentTest, AStoredDescriptionIsFetchedBeforeItsInputs) {
+  join();
+  const std::string spec = test_spec({{storage::digest_of("in"), 2}});
+  Assign large{id(1), kLease, 0, "", ArtifactRef{storage::digest_of(spec), spec.size()}};
+  agent->on_message(large, now);
+  auto fetch = all<action::Fetch>();
+  ASSERT_EQ(fetch.size(), 1u);
+  EXPECT_TRUE(fetch[0].read);
+  EXPECT_EQ(fetch[0].inputs, (std::vector<ArtifactRef>{*large.stored}));
+  // The connection is away for a moment: the description is asked for again.
+  agent->on_fetched(id(1), fail(ErrorKind::kUnreachable, "away"), now);
+  pass(Time(2'000));
+  fetch = all<action::Fetch>();
+  ASSERT_EQ(fetch.size(), 1u);
+  EXPECT_TRUE(fetch[0].read);
+  agent->on_fetched(id(1), {}, now, spec);
+  fetch = all<action::Fetch>();
+  ASSERT_EQ(fetch.size(), 1u);
+  EXPECT_FALSE(fetch[0].read);
+  EXPECT_EQ(fetch[0].inputs, (std::vector<ArtifactRef>{{storage::digest_of("in"), 2}}));
+  EXPECT_THAT(all<action::Run>(), IsEmpty());
+  agent->on_fetched(id(1), {}, now);
+  const auto run = all<action::Run>();
+  ASSERT_EQ(run.size(), 1u);
+  EXPECT_EQ(run[0].spec, spec);
+
+  large.id = id(2);
+  agent->on_message(large, now);
+  agent->on_fetched(id(2), {}, now, "no description");
+  const auto failed = sent<Failed>();
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(failed[0].kind, FailKind::kInput);
+}
 
 TEST_F(AgentTest, ATaskIsFetchedRunKeptUploadedAndOfferedUntilAccepted) {
   join();

@@ -54,7 +54,7 @@ struct Scheduler {
   }
   void say(SchedulerMessage message) { EXPECT_TRUE(control->send("worker", message)); }
   void assign(const AttemptId& id, const std::string& task, const std::vector<ArtifactRef>& inputs = {}) {
-    say(Assign{id, 15'000, 0, test_spec(inputs, task)});
+    say(Assign{id, 15'000, 0, test_spec(inputs, task), std::nullopt});
   }
   Inbox<WorkerMessage> heard;
   Inbox<Heartbeat> beats;
