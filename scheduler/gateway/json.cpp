@@ -5,9 +5,12 @@
 
 #include "config/instant.h"
 #include "config/rate.h"
+#include "storage/records/frame_files.h"
 
 namespace rushes::scheduler {
 namespace {
+
+constexpr std::size_t kMaxShownFiles = 100'000;  // of one delivery
 
 Json none_or(bool present, Json value) { return present ? std::move(value) : Json(nullptr); }
 
@@ -149,7 +152,7 @@ Json deliveries_json(const std::vector<DeliveryDone>& deliveries) {
                     {"take", delivery.take},
                     {"version", delivery.version},
                     {"folder", delivery.folder},
-                    {"files", delivery.files}});
+                    {"files", expand_frames(delivery.files, kMaxShownFiles)}});
   return json;
 }
 

@@ -3,12 +3,17 @@
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 
+#include <algorithm>
 #include <cstring>
 
+#include "storage/records/frame_files.h"
 #include "storage/records/records.capnp.h"
 
 namespace rushes::worker {
 namespace {
+
+// Findings that travel in a result, worst first: a control message holds no more. The artifact has all of them.
+constexpr std::size_t kMaxFindings = 64;
 
 records::Verdict verdict_of(Verdict verdict) {
   switch (verdict) {
@@ -50,7 +55,7 @@ void write_critique(const Critique& critique, records::Critique::Builder out) {
     dimensions[i].setScore(static_cast<float>(critique.dimensions[i].score));
     dimensions[i].setThreshold(static_cast<float>(critique.dimensions[i].threshold));
   }
-  auto findings = out.initFindings(static_cast<unsigned>(critique.findings.size()));
+  auto findings = out.initFindings(static_cast<unsigned>(std::min(critique.findings.size(), kMaxFindings)));
   for (unsigned i = 0; i < findings.size(); ++i) write_finding(critique.findings[i], findings[i]);
   out.setCritics(critique.critics);
   out.setComputeSeconds(critique.compute_seconds);
@@ -73,8 +78,9 @@ std::vector<std::byte> write_result(const TaskOutcome& outcome) {
   result.setPeakMemoryBytes(outcome.peak_memory_bytes);
   if (outcome.critique) write_critique(*outcome.critique, result.initCritique());
   result.setNumericClass(outcome.numeric_class);
-  auto files = result.initFiles(static_cast<unsigned>(outcome.files.size()));
-  for (unsigned i = 0; i < files.size(); ++i) files.set(i, outcome.files[i]);
+  const std::vector<std::string> names = join_frames(outcome.files);
+  auto files = result.initFiles(static_cast<unsigned>(names.size()));
+  for (unsigned i = 0; i < files.size(); ++i) files.set(i, names[i]);
   const auto words = capnp::messageToFlatArray(message);
   const auto bytes = words.asBytes();
   std::vector<std::byte> flat(bytes.size());

@@ -1,0 +1,30 @@
+// How large things may be that cross from one room to another: the one table of the readers of files, the planner,
+// which refuses at submit what a later stage could not carry (scheduler/plan/limits.h), the wire, the stores and the
+// engine, which enforce it. Bounds of single fields stand with their readers.
+//
+// Thread contract: constants.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace rushes {
+
+// ---- messages
+inline constexpr std::size_t kMaxControlBytes = 64u << 10;
+// A task's description: what a control message carries beside its envelope.
+inline constexpr std::size_t kMaxDescriptionBytes = kMaxControlBytes - 1024;
+
+// ---- artifacts
+inline constexpr std::uint64_t kMaxArtifactBytes = 4ull << 30;
+
+// ---- pictures
+inline constexpr int kMaxPictureSide = 16384;                             // pixels, rendered or delivered
+inline constexpr int kMinDeliveredSide = 2;                               // pixels: a movie needs them
+inline constexpr std::int64_t kMaxPicturePixels = std::int64_t{1} << 26;  // of one file: 8192x8192
+inline constexpr int kMaxClipFrames = 100000;                             // in memory at a time
+inline constexpr std::int64_t kMaxClipValues = std::int64_t{1}
+                                               << 33;  // in memory at a time: 32 GiB of floats
+inline constexpr int kMaxRateDenominator = 1001;       // of frames per second, reduced
+
+}  // namespace rushes
