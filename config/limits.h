@@ -12,8 +12,9 @@ namespace rushes {
 
 // ---- messages
 inline constexpr std::size_t kMaxControlBytes = 64u << 10;
-// A task's description: what a control message carries beside its envelope.
-inline constexpr std::size_t kMaxDescriptionBytes = kMaxControlBytes - 1024;
+// A task's description beside its envelope. A larger one travels as an artifact, to workers that can fetch it; the
+// planner accepts none until placement asks for such workers.
+inline constexpr std::size_t kMaxDescriptionBytes = 60u << 10;
 
 // ---- artifacts
 inline constexpr std::uint64_t kMaxArtifactBytes = 4ull << 30;

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <set>
 
+#include "config/limits.h"
 #include "config/read_sampling.h"
 #include "config/yaml.h"
 
@@ -14,16 +15,15 @@ constexpr std::array<std::string_view, 3> kSpaces{"acescct", "logc3", "srgb"};
 constexpr std::array<std::string_view, 2> kForms{"wan2.1", "wan2.2"};
 constexpr std::array<std::string_view, 2> kConditionings{"none", "i2v"};
 constexpr int kPatch = 2;  // the Wan transformer joins 2x2 latents to one token
-constexpr int kMaxSide = 16384;
 
 std::vector<std::string> words(const auto& views) { return {views.begin(), views.end()}; }
 
-void read_size(Fields& fields, const char* key, FrameSize& out) {
+void read_size(Fields& fields, const char* key, int least, FrameSize& out) {
   fields.map(key, [&](Fields& size) {
     size.require("width", "a width in pixels");
     size.require("height", "a height in pixels");
-    size.integer("width", out.width, 1, kMaxSide);
-    size.integer("height", out.height, 1, kMaxSide);
+    size.integer("width", out.width, least, kMaxPictureSide);
+    size.integer("height", out.height, least, kMaxPictureSide);
   });
 }
 
@@ -154,9 +154,9 @@ void read_root(Fields& root, ModelManifest& model) {
   root.require("frames", "the native window length, 4n+1 frames");
   root.integer("frames", model.frames, 1, 1025);
   root.require("size", "{width: W, height: H}");
-  read_size(root, "size", model.size);
+  read_size(root, "size", 1, model.size);
   model.deliver = model.size;
-  read_size(root, "deliver", model.deliver);
+  read_size(root, "deliver", kMinDeliveredSide, model.deliver);
   for (const char* key : {"head_dim", "text_len", "text_heads"}) root.require(key, "a whole number");
   root.integer("head_dim", model.head_dim, 2, 1024);
   root.integer("text_len", model.text_len, 1, 8192);

@@ -7,6 +7,8 @@
 #include <optional>
 #include <utility>
 
+#include "config/limits.h"
+
 namespace rushes::config {
 namespace {
 
@@ -46,7 +48,12 @@ Result<Rate> parse_rate(std::string_view text) {
                 "expected frames per second from 1 to 240 such as 24, 23.976 or 24000/1001, found '" +
                     std::string(text) + "'");
   const std::int32_t divisor = std::gcd(*numerator, *denominator);
-  return Rate{*numerator / divisor, *denominator / divisor};
+  const Rate rate{*numerator / divisor, *denominator / divisor};
+  if (rate.denominator > kMaxRateDenominator)
+    return fail(ErrorKind::kInvalid, "expected frames per second with a denominator of at most " +
+                                         std::to_string(kMaxRateDenominator) +
+                                         " such as 24000/1001, found '" + std::string(text) + "'");
+  return rate;
 }
 
 std::string to_string(Rate rate) {

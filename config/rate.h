@@ -20,7 +20,7 @@ struct Rate {
 };
 
 // "24", "23.976", "24000/1001". The NTSC decimals (23.976, 23.98, 29.97, 47.952, 59.94, 119.88) mean n/1001.
-// Range 1..240. Error: kInvalid, says what was expected.
+// Range 1..240, reduced denominators of at most 1001. Error: kInvalid, says what was expected.
 Result<Rate> parse_rate(std::string_view text);
 std::string to_string(Rate rate);  // "24" or "24000/1001"
 

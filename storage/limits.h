@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "config/limits.h"
+
 namespace rushes::storage {
 
 constexpr std::size_t kDigestBytes = 32;  // BLAKE2b-256
@@ -18,7 +20,7 @@ constexpr std::size_t kMaxQueuedBytes = 256u << 20;  // appended, not yet synced
 constexpr std::size_t kMaxLogBytes = 64u << 10;      // log tail kept of one attempt
 constexpr std::size_t kChunkBytes = 1u << 20;        // artifacts are cut into chunks of this size
 constexpr std::size_t kMaxOpenUploads = 256;         // uploads begun and not yet committed
-constexpr std::uint64_t kMaxArtifactBytes = 4ull << 30;
+using rushes::kMaxArtifactBytes;
 constexpr std::size_t kMaxOwnerBytes = 512;  // who references an artifact: "show/shot/take"
 
 }  // namespace rushes::storage

@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "config/limits.h"
+
 namespace rushes::scheduler {
 
 // Windows drift apart while noise is high: above this level neighbours exchange latents after every step
@@ -30,10 +32,7 @@ inline constexpr int kDecodeTilePixels = 512;
 // Frames of one finish task: enough to amortise fetching the tiles, few enough to spread over workers.
 inline constexpr int kFinishRun = 16;
 
-// A task's inputs travel in one control message (64 KiB, about 120 bytes each).
-inline constexpr int kMaxInputs = 400;
-
-inline constexpr int kMaxWindows = kMaxInputs;
-inline constexpr int kMaxPlanTasks = 200'000;  // of one take; more is refused with a message
+// Bytes of a decoded pixel in an artifact (three halves), and of the frames of one tile at most.
+inline constexpr std::int64_t kFrameBytes = 6, kMaxTileBytes = kMaxArtifactBytes - (1 << 20);
 
 }  // namespace rushes::scheduler

@@ -6,6 +6,7 @@
 #include "config/digest.h"
 #include "config/schedule.h"
 #include "scheduler/plan/cost.h"
+#include "scheduler/plan/limits.h"
 #include "scheduler/plan/numbers.h"
 #include "scheduler/plan/windows.h"
 
@@ -68,12 +69,6 @@ class Builder {
 std::uint64_t grid_area(const ShotSpec& spec, std::uint32_t scale) {
   return static_cast<std::uint64_t>(spec.recipe.width / spec.grid.stride_x) *
          (spec.recipe.height / spec.grid.stride_y) * scale * scale;
-}
-
-// The decode tiles of the draft as the recipe has them.
-std::vector<Tile> draft_tiles(const ShotSpec& spec) {
-  if (!spec.recipe.decode_tiles.empty()) return spec.recipe.decode_tiles;
-  return {{0, 0, spec.recipe.height / spec.grid.stride_y, spec.recipe.width / spec.grid.stride_x}};
 }
 
 std::uint64_t frame_pixels(const ShotSpec& spec, std::uint32_t scale) {
@@ -150,7 +145,8 @@ void add_windows(Builder& build, VersionGraph& graph, std::span<const std::uint3
       PlannedTask t = denoise_task(build, w, s, revision);
       if (s > 0) {
         for (std::uint32_t n = w == 0 ? 0 : w - 1; n <= std::min(w + 1, count - 1); ++n) {
-          t.needs.push_back({graph.denoise[n * segments + s - 1], true});
+          if (overlap(recipe.windows[n], recipe.windows[w]))
+            t.needs.push_back({graph.denoise[n * segments + s - 1], true});
         }
       }
       if (s > gate) t.needs.push_back({graph.checkpoints[w], false});
@@ -199,6 +195,7 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   spec.grid.stride_t = model.vae.stride[0];
   spec.grid.stride_y = model.vae.stride[1];
   spec.grid.stride_x = model.vae.stride[2];
+  spec.grid.channels = static_cast<int>(model.vae.mean.size());
   spec.master = std::move(*master);
   spec.seeds = shot.seeds;
   spec.priority = static_cast<std::uint32_t>(shot.priority);
@@ -244,14 +241,18 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   recipe.windows = cut_windows(latent_frames(spec), model.latent_frames(model.frames));
   recipe.draft.segments = cut_segments(recipe.draft.sigmas, static_cast<int>(recipe.windows.size()));
   recipe.decode_tiles =
-      cut_decode_tiles(recipe.height / spec.grid.stride_y, recipe.width / spec.grid.stride_x, spec.grid);
+      cut_decode_tiles(recipe.height / spec.grid.stride_y, recipe.width / spec.grid.stride_x, spec.grid,
+                       recipe.rendered_frames);
   if (recipe.decode_tiles.size() == 1) recipe.decode_tiles.clear();  // the whole frame
-  if (recipe.windows.size() > kMaxWindows || count_take_tasks(spec) > kMaxPlanTasks) {
-    return fail(ErrorKind::kInvalid, where + ": " + std::to_string(frames) + " frames make a graph of " +
-                                         std::to_string(count_take_tasks(spec)) + " tasks a take, at most " +
-                                         std::to_string(kMaxPlanTasks) + "; split the shot");
-  }
+  if (const Status made = check_draft(spec); !made) return tl::unexpected(made.error());
+  if (!spec.upgrade) return spec;
+  if (const Status made = check_upgrade(spec); !made) return tl::unexpected(made.error());
   return spec;
+}
+
+std::vector<Tile> draft_tiles(const ShotSpec& spec) {
+  if (!spec.recipe.decode_tiles.empty()) return spec.recipe.decode_tiles;
+  return {{0, 0, spec.recipe.height / spec.grid.stride_y, spec.recipe.width / spec.grid.stride_x}};
 }
 
 Recipe take_recipe(const ShotSpec& spec, std::uint32_t take) {

@@ -22,7 +22,7 @@
 namespace rushes::scheduler {
 
 // The shot resolved against its model. `images` are the artifacts of shot.key_frames, in their order.
-// Error: kInvalid when the model cannot make the shot or the graph would be too large.
+// Error: kInvalid when the model cannot make the shot, or when a later stage could not carry it (plan/limits.h).
 Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManifest& model,
                               std::span<const KeyFrame> images);
 
@@ -32,6 +32,9 @@ Result<Digest> digest_of_model(const config::ModelManifest& model);
 
 // The recipe of a take (from 1) before any revision or upgrade.
 Recipe take_recipe(const ShotSpec& spec, std::uint32_t take);
+
+// The decode tiles of the draft, in the order of VersionGraph::decode.
+std::vector<Tile> draft_tiles(const ShotSpec& spec);
 
 PlannedTask plan_encode(const ShotSpec& spec, TaskId id);
 
@@ -47,12 +50,15 @@ VersionPlan plan_revision(const ShotSpec& spec, std::uint32_t take, std::uint32_
                           std::span<const std::uint32_t> windows, const VersionGraph& parent, TaskId encode,
                           TaskId first);
 
+// What an upgrade adds to the recipe of a take.
+Master plan_master(const ShotSpec& spec);
+
 struct UpgradePlan {
   Master master;
   UpgradeGraph graph;
   std::vector<PlannedTask> tasks;
 };
-// Error: kInvalid when the graph would be too large.
+// Error: kInvalid, see check_upgrade().
 Result<UpgradePlan> plan_upgrade(const ShotSpec& spec, std::uint32_t take, const VersionGraph& kept,
                                  TaskId encode, TaskId first);
 

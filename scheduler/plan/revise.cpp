@@ -6,6 +6,9 @@
 namespace rushes::scheduler {
 namespace {
 
+// Windows whose findings the reason of a revision names: the recipe keeps it, and every task carries the recipe.
+constexpr std::size_t kNamedReasons = 8;
+
 struct Candidate {
   std::uint32_t window = 0;
   float severity = 0;  // summed
@@ -78,8 +81,10 @@ RevisionChoice choose_revision(const ShotSpec& spec, std::span<const Finding> fi
   RevisionChoice choice;
   for (const Candidate& c : found) {
     choice.windows.push_back(c.window);
-    choice.reason += (choice.reason.empty() ? "" : "; ") + c.why;
+    if (choice.windows.size() <= kNamedReasons) choice.reason += (choice.reason.empty() ? "" : "; ") + c.why;
   }
+  if (found.size() > kNamedReasons)
+    choice.reason += "; and " + std::to_string(found.size() - kNamedReasons) + " more windows";
   std::sort(choice.windows.begin(), choice.windows.end());
   return choice;
 }

@@ -1,8 +1,8 @@
-// The second resolution level: plan_upgrade().
+// The second resolution level: plan_master(), plan_upgrade().
 #include <algorithm>
 
 #include "scheduler/plan/cost.h"
-#include "scheduler/plan/numbers.h"
+#include "scheduler/plan/limits.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/windows.h"
 
@@ -67,7 +67,8 @@ struct UpgradeBuilder {
     if (segment > 0) {
       for (std::uint32_t w = window == 0 ? 0 : window - 1; w <= std::min(window + 1, windows() - 1); ++w) {
         for (std::uint32_t n = 0; n < tiles(); ++n) {
-          if (overlap(master.tiles[n], master.tiles[tile])) {
+          if (overlap(master.windows[w], master.windows[window]) &&
+              overlap(master.tiles[n], master.tiles[tile])) {
             t.needs.push_back({plan.graph.refine[at(w, n, segment - 1)], true});
           }
         }
@@ -118,29 +119,28 @@ struct UpgradeBuilder {
 
 }  // namespace
 
-Result<UpgradePlan> plan_upgrade(const ShotSpec& spec, std::uint32_t take, const VersionGraph& kept,
-                                 TaskId encode, TaskId first) {
-  UpgradeBuilder build{spec, take, encode, first, {}};
-  Master& master = build.plan.master;
-  const std::uint32_t height = spec.recipe.height / spec.grid.stride_y;
-  const std::uint32_t width = spec.recipe.width / spec.grid.stride_x;
-  master.scale = spec.scale;
+Master plan_master(const ShotSpec& spec) {
+  const int scale = static_cast<int>(spec.scale);
+  const int height = spec.recipe.height / spec.grid.stride_y, width = spec.recipe.width / spec.grid.stride_x;
+  Master master;
+  master.scale = scale;
   master.windows = spec.recipe.windows;
-  master.tiles = cut_tiles(height * spec.scale, width * spec.scale, height, width);
-  master.decode_tiles = cut_decode_tiles(height * spec.scale, width * spec.scale, spec.grid);
+  master.tiles = cut_tiles(height * scale, width * scale, height, width);
+  master.decode_tiles =
+      cut_decode_tiles(height * scale, width * scale, spec.grid, spec.recipe.rendered_frames);
   master.sampling = spec.master;
   master.sampling.segments =
       cut_master_segments(spec.master.sigmas, master.tiles.size() == 1 && master.windows.size() == 1);
-  const std::size_t count = master.windows.size() * master.tiles.size() * master.sampling.segments.size();
-  const std::size_t pieces = master.windows.size() * master.tiles.size();
-  if (pieces > kMaxInputs || count > kMaxPlanTasks) {
-    return fail(ErrorKind::kInvalid,
-                "shot " + spec.show + "/" + spec.name + ": its upgrade has " + std::to_string(pieces) +
-                    " windows times tiles and " + std::to_string(count) + " refine tasks, at most " +
-                    std::to_string(kMaxInputs) + " and " + std::to_string(kMaxPlanTasks) +
-                    "; use a smaller scale or split the shot");
-  }
-  build.plan.graph.refine.resize(count);
+  return master;
+}
+
+Result<UpgradePlan> plan_upgrade(const ShotSpec& spec, std::uint32_t take, const VersionGraph& kept,
+                                 TaskId encode, TaskId first) {
+  if (const Status made = check_upgrade(spec); !made) return tl::unexpected(made.error());
+  UpgradeBuilder build{spec, take, encode, first, {}};
+  const Master& master = build.plan.master = plan_master(spec);
+  build.plan.graph.refine.resize(master.windows.size() * master.tiles.size() *
+                                 master.sampling.segments.size());
   build.add_enlarge(kept);
   for (std::uint32_t s = 0; s < build.segments(); ++s) {
     for (std::uint32_t w = 0; w < build.windows(); ++w) {

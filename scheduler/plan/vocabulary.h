@@ -20,6 +20,7 @@ using Tile = Rect;
 struct ModelGrid {
   int window_frames = 0;                           // native window, 4n+1
   int stride_t = 4, stride_y = 16, stride_x = 16;  // frames, rows, columns per latent
+  int channels = 16;                               // of a latent
   bool operator==(const ModelGrid&) const = default;
 };
 

@@ -108,10 +108,20 @@ std::vector<Tile> cut_tiles(int height, int width, int tile_height, int tile_wid
   return result;
 }
 
-std::vector<Tile> cut_decode_tiles(int height, int width, const ModelGrid& grid) {
+std::vector<Tile> cut_decode_tiles(int height, int width, const ModelGrid& grid, int frames) {
+  int down = std::max(1, ceil_div(height, std::max(1, kDecodeTilePixels / grid.stride_y)));
+  int across = std::max(1, ceil_div(width, std::max(1, kDecodeTilePixels / grid.stride_x)));
+  const std::int64_t latent_bytes =
+      std::int64_t{grid.stride_y} * grid.stride_x * std::max(frames, 1) * kFrameBytes;
+  const std::int64_t most = std::max<std::int64_t>(kMaxTileBytes / latent_bytes, 1);  // latents of a tile
+  for (;;) {
+    const int rows = ceil_div(height, down), columns = ceil_div(width, across);
+    if (std::int64_t{rows} * columns <= most) break;
+    ++(rows * grid.stride_y >= columns * grid.stride_x ? down : across);
+  }
   std::vector<Range> rows, columns;
-  split_at_most(0, height, std::max(1, kDecodeTilePixels / grid.stride_y), rows);
-  split_at_most(0, width, std::max(1, kDecodeTilePixels / grid.stride_x), columns);
+  split_evenly(0, height, down, rows);
+  split_evenly(0, width, across, columns);
   std::vector<Tile> result;
   for (const Range& row : rows) {
     for (const Range& column : columns)

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/limits.h"
 #include "config/result.h"
 #include "scheduler/protocol/messages.h"
 #include "storage/records/text.h"
@@ -22,12 +23,10 @@ namespace rushes::protocol {
 constexpr std::uint16_t kProtocolVersion = 1;
 constexpr std::uint16_t kOldestProtocolVersion = 1;  // the previous one is served for one release
 
-constexpr std::size_t kMaxControlBytes = 64u << 10;
-constexpr std::size_t kMaxInlineSpec = 60u << 10;             // a larger task description is an artifact
+constexpr std::size_t kMaxInlineSpec = kMaxDescriptionBytes;  // a larger task description is an artifact
 constexpr std::size_t kMaxStoredSpec = 448u << 10;            // such an artifact
 constexpr std::size_t kMaxPipeBytes = kMaxStoredSpec + 1024;  // a task or result with its envelope
 constexpr std::size_t kMaxChunkBytes = 1u << 20;
-constexpr std::uint64_t kMaxArtifactBytes = storage::kMaxArtifactBytes;
 constexpr std::size_t kChunksInFlight = 8;  // unanswered chunks or gets of one transfer
 constexpr int kMaxNesting = 12;
 

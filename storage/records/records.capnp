@@ -279,6 +279,7 @@ struct ShotSpec {
   deliverDenominator @21 :UInt32 $least(1);
   deadlineWallMs @22 :Int64;     # 0: none
   limits @23 :List(Text) $maxCount(64);        # shared limits that its tasks claim
+  channels @24 :UInt32 = 16 $least(1) $most(4096);  # of a latent
 }
 
 struct Dependency { task @0 :UInt64; data @1 :Bool = true; }  # data: its outputs are inputs

@@ -72,6 +72,8 @@ TEST(Model, RefusesWithTheReason) {
        "m.yaml:13:10: deliver: expected a centre crop of size: at most 160x96 and an even number of pixels "
        "less, found "
        "160x91"},
+      {"width: 160, height: 90", "width: 160, height: 1",
+       "m.yaml:13:31: deliver.height: expected a whole number from 2 to 16384, found '1'"},
       {"std: [1, 2.5]", "std: [1]",
        "m.yaml:18:65: vae.std: expected as many numbers as in mean (2), found 1"},
       {"std: [1, 2.5]", "std: [1, 0]",

@@ -20,6 +20,10 @@ TEST(Rate, RefusesOthers) {
     EXPECT_FALSE(parse_rate(bad)) << bad;
   EXPECT_EQ(parse_rate("24.5").error().message,
             "expected frames per second from 1 to 240 such as 24, 23.976 or 24000/1001, found '24.5'");
+  EXPECT_EQ(parse_rate("2997003/125000").error().message,
+            "expected frames per second with a denominator of at most 1001 such as 24000/1001, found "
+            "'2997003/125000'");
+  EXPECT_EQ(parse_rate("48000/2002"), (Rate{24000, 1001}));
 }
 
 TEST(Timecode, ReadsAndRefuses) {

@@ -15,7 +15,6 @@ namespace {
 constexpr std::size_t kMaxMessageBytes = 1 << 20;
 constexpr std::size_t kMaxText = 8192;
 constexpr unsigned kMaxList = 65536;
-constexpr int kMaxLatentSide = 8192;
 
 // Collects the first problem of a message; everything after it reads as zero.
 class Checker {
@@ -126,10 +125,10 @@ std::vector<Rect> read_tiles(capnp::List<records::Tile>::Reader in, const char* 
   std::vector<Rect> tiles;
   check.size(in, 1, field);
   for (auto tile : in) {
-    tiles.push_back({check.number(tile.getY(), 0, kMaxLatentSide, field),
-                     check.number(tile.getX(), 0, kMaxLatentSide, field),
-                     check.number(tile.getHeight(), 1, kMaxLatentSide, field),
-                     check.number(tile.getWidth(), 1, kMaxLatentSide, field)});
+    tiles.push_back({check.number(tile.getY(), 0, kMaxPictureSide, field),
+                     check.number(tile.getX(), 0, kMaxPictureSide, field),
+                     check.number(tile.getHeight(), 1, kMaxPictureSide, field),
+                     check.number(tile.getWidth(), 1, kMaxPictureSide, field)});
     if (!check.ok()) return tiles;
   }
   return tiles;
@@ -155,7 +154,7 @@ TaskRecipe read_recipe(records::Recipe::Reader in, Checker& check) {
   recipe.negative_prompt = check.text(in.getNegativePrompt(), "negative prompt");
   recipe.seed = in.getSeed();
   recipe.fps = {check.number(in.getFpsNumerator(), 1, 1000000, "fps"),
-                check.number(in.getFpsDenominator(), 1, 1001, "fps")};
+                check.number(in.getFpsDenominator(), 1, kMaxRateDenominator, "fps")};
   recipe.rendered_frames = check.number(in.getRenderedFrames(), 1, kMaxClipFrames, "rendered frames");
   recipe.frames = check.number(in.getFrames(), 1, in.getRenderedFrames(), "frames");
   recipe.width = check.number(in.getWidth(), 1, kMaxPictureSide, "width");
@@ -237,7 +236,7 @@ TaskDelivery read_delivery(records::Delivery::Reader in, Checker& check) {
   // Zero in both: the take's own rate.
   if (in.getFpsNumerator() != 0 || in.getFpsDenominator() != 0)
     delivery.fps = {check.number(in.getFpsNumerator(), 1, 1000000, "delivery fps"),
-                    check.number(in.getFpsDenominator(), 1, 1001, "delivery fps")};
+                    check.number(in.getFpsDenominator(), 1, kMaxRateDenominator, "delivery fps")};
   else
     delivery.fps = {0, 1};
   check.require(stays_below(delivery.folder), "delivery folder: expected a path below the deliveries folder");

@@ -16,17 +16,13 @@
 #include <string>
 #include <vector>
 
+#include "config/limits.h"
 #include "config/rate.h"
 #include "config/result.h"
 
 namespace rushes::worker {
 
 inline constexpr int kChannels = 3;
-inline constexpr int kMaxPictureSide = 16384;  // pixels; refuses sizes that only a hostile file would name
-inline constexpr std::int64_t kMaxPicturePixels = std::int64_t{1}
-                                                  << 26;  // of one picture from a file: 8192x8192
-inline constexpr int kMaxClipFrames = 100000;
-inline constexpr std::int64_t kMaxClipValues = std::int64_t{1} << 33;  // floats in one clip: 32 GiB
 inline constexpr float kHalfMax = 65504.0F;  // largest finite half, IEEE 754 binary16
 
 // Frames per second as an exact fraction: 24/1, 24000/1001.

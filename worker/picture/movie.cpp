@@ -160,7 +160,8 @@ Result<MovieWriter> MovieWriter::create(const std::string& path, int width, int 
                                         const MovieOptions& options) {
   quiet();
   if (auto checked = make_clip(1, 1, 1, fps); !checked) return with_context(checked.error(), path);
-  if (width < 2 || height < 2 || width > kMaxPictureSide || height > kMaxPictureSide) {
+  if (width < kMinDeliveredSide || height < kMinDeliveredSide || width > kMaxPictureSide ||
+      height > kMaxPictureSide) {
     return fail(ErrorKind::kInvalid, path + ": expected sides of 2 to " + std::to_string(kMaxPictureSide) +
                                          ", found " + std::to_string(width) + "x" + std::to_string(height));
   }

@@ -4,7 +4,7 @@
 
 #include "scheduler/core/journal/record_codec.h"
 #include "scheduler/core/state/apply.h"
-#include "scheduler/plan/numbers.h"
+#include "scheduler/plan/limits.h"
 #include "scheduler/plan/plan.h"
 
 namespace rushes::scheduler {
@@ -28,12 +28,6 @@ bool follow_on(const State& state, const std::vector<PlannedTask>& tasks) {
     if (task.id != next++) return false;
   }
   return !tasks.empty();
-}
-
-// What is planned from the shot, and is planned again to say how much is left, is no more than was accepted
-// once.
-bool is_plannable(const ShotSpec& spec) {
-  return spec.recipe.windows.size() <= kMaxWindows && count_take_tasks(spec) <= kMaxPlanTasks;
 }
 
 // Whether the record's references exist. One overload per durable record.

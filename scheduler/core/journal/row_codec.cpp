@@ -15,6 +15,7 @@ RUSHES_CODEC(ShotSpec, records::ShotSpec, spec) {
   FIELD(StrideT, spec.grid.stride_t);
   FIELD(StrideY, spec.grid.stride_y);
   FIELD(StrideX, spec.grid.stride_x);
+  FIELD(Channels, spec.grid.channels);
   FIELD(Master, spec.master);
   FIELD(Seeds, spec.seeds);
   FIELD(Priority, spec.priority);

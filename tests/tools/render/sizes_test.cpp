@@ -23,7 +23,8 @@ struct Shape {
   const char* name;
   int width, height;
   config::VaeForm form;
-  std::size_t tiles;
+  int scale;          // 1: the draft is looked at, else its upgrade
+  std::size_t tiles;  // that are decoded
 };
 void PrintTo(const Shape& shape, std::ostream* out) { *out << shape.name; }
 
@@ -62,18 +63,30 @@ class Sizes : public testing::TestWithParam<Shape> {
     return std::move(*farm);
   }
 
+  // Why tasks failed, a line each.
+  static std::string failures(const sched::State& state) {
+    std::string text;
+    for (const sched::Task& task : state.tasks)
+      for (const auto& attempt : task.bad_attempts) text += attempt.message + "\n";
+    return text;
+  }
+
   // The pixels of `decode`, made again as one tile that is the whole frame.
   Result<worker::Clip> decode_whole(const sched::State& state, const sched::Task& decode) {
     const sched::ShotSpec& spec = state.shots[decode.shot].spec;
-    auto recipe = decode_recipe(state.shots[decode.shot].takes[0].versions[0].recipe);
+    const sched::Take& take = state.shots[decode.shot].takes[0];
+    auto recipe = decode_recipe(decode.plan.level == 0 ? take.versions[0].recipe : take.master_recipe);
     if (!recipe) return tl::unexpected(recipe.error());
     recipe->decode_tiles.clear();
+    const int scale = recipe->master.scale;
+    recipe->master.decode_tiles = {
+        {0, 0, recipe->height / spec.grid.stride_y * scale, recipe->width / spec.grid.stride_x * scale}};
     const Bytes bytes = encode_recipe(*recipe);
     sched::PlannedTask whole = decode.plan;
     whole.tile = 0;
     std::vector<sched::Made> made;
     for (const sched::Dependency& need : whole.needs) {
-      const sched::Task& maker = state.tasks[need.task - 1];
+      const sched::Task& maker = state.tasks[need.task];
       made.push_back({&maker.plan, &maker.result.outputs});
     }
     const std::string description = encode_task(sched::compose({&spec, &whole, &bytes, made, ""}));
@@ -105,32 +118,39 @@ TEST_P(Sizes, EveryTileIsDecodedAsInTheWholeFrame) {
   const auto model =
       worker::write_tiny_model(models() / "tiny", {9, {shape.width, shape.height}, shape.form});
   ASSERT_TRUE(model) << model.error().message;
-  const auto farm = render(shot_text(""));
+  const bool upgraded = shape.scale > 1;
+  const auto farm =
+      render(shot_text(upgraded ? "    upgrade: {scale: " + std::to_string(shape.scale) + "}\n" : ""));
   ASSERT_TRUE(farm);
   const sched::State& state = farm->state();
-  ASSERT_EQ(state.shots[0].state, sched::ShotState::kDelivered) << state.shots[0].reason;
-  const sched::VersionGraph& graph = state.shots[0].takes[0].versions[0].graph;
-  EXPECT_EQ(graph.decode.size(), shape.tiles);
+  ASSERT_EQ(state.shots[0].state, sched::ShotState::kDelivered) << state.shots[0].reason << failures(state);
+  const sched::Take& take = state.shots[0].takes[0];
+  const std::vector<TaskId>& decode = upgraded ? take.upgrade.decode : take.versions[0].graph.decode;
+  EXPECT_EQ(decode.size(), shape.tiles);
 
-  const auto files = worker::load_sequence(
-      (deliveries() / "test" / "sh010" / "draft" / "v001" / "sh010_v001_lin_ap0_scene.1001.exr").string());
+  const fs::path folder = deliveries() / "test" / "sh010" / (upgraded ? "master" : "draft") / "v001";
+  const auto files = worker::load_sequence((folder / "sh010_v001_lin_ap0_scene.1001.exr").string());
   ASSERT_TRUE(files) << files.error().message;
-  EXPECT_EQ(files->clip.width, shape.width);
-  EXPECT_EQ(files->clip.height, shape.height);
+  EXPECT_EQ(files->clip.width, shape.width * shape.scale);
+  EXPECT_EQ(files->clip.height, shape.height * shape.scale);
   EXPECT_EQ(files->clip.frames, kFrames);
-  const auto whole = decode_whole(state, state.tasks[graph.decode[0] - 1]);
+  const auto whole = decode_whole(state, state.tasks[decode[0]]);
   ASSERT_TRUE(whole) << whole.error().message;
   EXPECT_TRUE(whole->pixels == files->clip.pixels) << "a tile differs from the whole frame";
 }
 
-INSTANTIATE_TEST_SUITE_P(Drafts, Sizes,
-                         testing::Values(Shape{"wide", 544, 32, config::VaeForm::kWan22, 2},
-                                         Shape{"tall", 32, 1056, config::VaeForm::kWan22, 3},
-                                         Shape{"square", 544, 544, config::VaeForm::kWan22, 4},
-                                         Shape{"landscape480", 832, 480, config::VaeForm::kWan22, 2},
-                                         Shape{"portrait480", 480, 832, config::VaeForm::kWan21, 2},
-                                         Shape{"landscape720", 1280, 720, config::VaeForm::kWan21, 6},
-                                         Shape{"small", 64, 96, config::VaeForm::kWan21, 1}),
+constexpr auto kWan21 = config::VaeForm::kWan21, kWan22 = config::VaeForm::kWan22;
+INSTANTIATE_TEST_SUITE_P(
+    Drafts, Sizes,
+    testing::Values(Shape{"wide", 544, 32, kWan22, 1, 2}, Shape{"tall", 32, 1056, kWan22, 1, 3},
+                    Shape{"square", 544, 544, kWan22, 1, 4}, Shape{"landscape480", 832, 480, kWan22, 1, 2},
+                    Shape{"portrait480", 480, 832, kWan21, 1, 2},
+                    Shape{"landscape720", 1280, 720, kWan21, 1, 6}, Shape{"small", 64, 96, kWan21, 1, 1}),
+    [](const auto& one) { return std::string(one.param.name); });
+INSTANTIATE_TEST_SUITE_P(Masters, Sizes,
+                         testing::Values(Shape{"wide", 288, 32, kWan22, 4, 3},
+                                         Shape{"tall", 32, 288, kWan22, 2, 2},
+                                         Shape{"square", 288, 288, kWan22, 2, 4}),
                          [](const auto& one) { return std::string(one.param.name); });
 
 }  // namespace

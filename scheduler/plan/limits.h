@@ -1,0 +1,29 @@
+// What a shot may ask of the stages behind the planner. It is refused here, when it is submitted, where a reader of
+// records, the wire, a store or the engine would refuse it later; the numbers are those of config/limits.h.
+//
+// Errors are kInvalid: they name the shot, the limit, how much the shot needs and what helps.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include <cstdint>
+
+#include "config/result.h"
+#include "scheduler/plan/vocabulary.h"
+
+namespace rushes::scheduler {
+
+inline constexpr std::int64_t kMaxPlanTasks = 200'000;  // of one take, or of its upgrade
+inline constexpr std::int64_t kMaxPlanNeeds =
+    1'500'000;  // their dependencies: a record of the journal holds them
+
+// Whether everything up to the draft's delivery can be made.
+Status check_draft(const ShotSpec& spec);
+// The same for the upgrade of one of its takes.
+Status check_upgrade(const ShotSpec& spec);
+// Whether a shot from a journal can be planned at all, in bounded memory: whatever was accepted once can.
+bool is_plannable(const ShotSpec& spec);
+// Whether tasks with a canonical recipe of so many bytes can be described: every revision makes the recipe longer.
+Status check_recipe_size(const ShotSpec& spec, std::int64_t recipe_bytes);
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,154 @@
+// What cannot be made is refused when it is submitted, and the message names the limit that was hit.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "scheduler/plan/plan.h"
+
+namespace rushes::scheduler {
+namespace {
+
+config::ModelManifest tabletop() {
+  config::ModelManifest m;
+  m.name = "tabletop";
+  m.family = "wan";
+  for (const char* file : {"transformer", "text_encoder", "tokenizer", "vae"})
+    m.files[file] = {file, std::string(64, 'a')};
+  m.fps = {24, 1};
+  m.frames = 33;
+  m.size = {160, 96};
+  m.deliver = {160, 90};
+  m.head_dim = 64;
+  m.text_len = 64;
+  m.text_heads = 4;
+  m.conditioning = config::Conditioning::kI2v;
+  m.vae.mean.assign(16, 0.0);
+  m.vae.std.assign(16, 1.0);
+  m.draft = {config::Sampler::kUniPc, 12, 6.0, 4.0, 1.0};
+  m.master = {config::Sampler::kEuler, 4, 3.0, 1.0, 0.4};
+  return m;
+}
+
+config::Shot five_frames() {
+  config::Shot shot;
+  shot.show = "demo";
+  shot.name = "sh010";
+  shot.prompt = "a red ball";
+  shot.model = "tabletop";
+  shot.frames = 5;
+  shot.seeds = {7};
+  return shot;
+}
+
+struct Refusal {
+  const char* name;
+  std::function<void(config::Shot&, config::ModelManifest&)> change;
+  const char* words;  // of the message
+};
+void PrintTo(const Refusal& refusal, std::ostream* out) { *out << refusal.name; }
+
+class Refusals : public testing::TestWithParam<Refusal> {};
+
+void resize(config::ModelManifest& model, int width, int height) {
+  model.size = model.deliver = {width, height};
+}
+
+TEST_P(Refusals, NameTheLimit) {
+  config::Shot shot = five_frames();
+  config::ModelManifest model = tabletop();
+  GetParam().change(shot, model);
+  std::vector<KeyFrame> images(shot.key_frames.size());
+  const auto spec = resolve_shot(shot, model, images);
+  ASSERT_FALSE(spec) << "accepted";
+  EXPECT_EQ(spec.error().kind, ErrorKind::kInvalid);
+  EXPECT_NE(spec.error().message.find(GetParam().words), std::string::npos) << spec.error().message;
+  EXPECT_TRUE(spec.error().message.starts_with("shot demo/sh010: ")) << spec.error().message;
+}
+
+const Refusal kRefusals[] = {
+    {"length", [](auto& shot, auto&) { shot.frames = 20001; }, "20000 frames"},
+    {"description", [](auto& shot, auto&) { shot.frames = 20000; },
+     "decoding its draft reads 1,000 results; its description takes"},
+    {"tasks",
+     [](auto& shot, auto& model) {
+       shot.frames = 20000;
+       model.frames = 17;
+       model.draft.steps = 200;
+     },
+     "tasks a take, at most 200,000; split the shot"},
+    {"takes",
+     [](auto& shot, auto& model) {
+       shot.seeds.assign(64, 1);
+       resize(model, 2048, 2048);
+     },
+     "delivering its draft reads 1,088 results"},
+    {"windowLatents",
+     [](auto& shot, auto& model) {
+       resize(model, 8192, 8192);
+       model.vae.stride = {4, 8, 8};
+       model.vae.mean.assign(48, 0.0);
+       shot.frames = 33;
+     },
+     "the latents of a window of its draft take"},
+    {"keyFrames",
+     [](auto& shot, auto& model) {
+       resize(model, 4096, 4096);
+       model.deliver = {2048, 2048};
+       model.vae.stride = {4, 8, 8};
+       model.vae.mean.assign(48, 0.0);
+       shot.frames = 600;
+       shot.key_frames = {{"first.png", 0}};
+     },
+     "what its key frames ask of every frame takes"},
+    {"numbers",
+     [](auto& shot, auto& model) {
+       resize(model, 4096, 4096);
+       shot.frames = 1000;
+     },
+     "numbers in all frames together, at most 8,589,934,592"},
+    {"pictures",
+     [](auto& shot, auto& model) {
+       resize(model, 8192, 8192);
+       model.deliver = {2048, 2048};
+       shot.upgrade = {true, 4, {}};
+     },
+     "its upgrade makes pictures of 32,768 pixels a side, at most 16,384"},
+    {"delivered",
+     [](auto& shot, auto& model) {
+       resize(model, 4096, 4096);
+       shot.upgrade = {true, 4, {}};
+     },
+     "16384x16384 pixels, expected at most 8192 a side"},
+    {"guide",
+     [](auto& shot, auto& model) {
+       resize(model, 2048, 2048);
+       shot.frames = 400;
+       model.vae.mean.assign(48, 0.0);
+       shot.upgrade = {true, 4, {}};
+     },
+     "the guide of its upgrade takes"},
+    {"upgradeInputs",
+     [](auto& shot, auto&) {
+       shot.frames = 400;
+       shot.upgrade = {true, 4, {}};
+     },
+     "decoding its upgrade reads"},
+    {"keyFrameInside",
+     [](auto& shot, auto&) {
+       shot.key_frames = {{"first.png", 3}};
+     },
+     "can start from a picture but not pass through one"},
+};
+INSTANTIATE_TEST_SUITE_P(Submit, Refusals, testing::ValuesIn(kRefusals),
+                         [](const auto& one) { return std::string(one.param.name); });
+
+// At the commit before, 401 windows were refused in the name of a limit of 200000 tasks.
+TEST(Accepted, LongShotsUpToTheRealLimit) {
+  config::Shot shot = five_frames();
+  shot.frames = 8014;
+  const auto spec = resolve_shot(shot, tabletop(), {});
+  EXPECT_TRUE(spec) << spec.error().message;
+}
+
+}  // namespace
+}  // namespace rushes::scheduler
