@@ -156,6 +156,9 @@ void read_root(Fields& root, Farm& farm, const std::filesystem::path& folder) {
   read_limits(root, farm.limits);
   read_retries(root, farm.retries);
   read_scheduling(root, farm.scheduling);
+  CriticChanges critics;
+  read_critics(root, critics, true);
+  farm.critics = changed(std::move(farm.critics), critics);
   root.finish();
 }
 

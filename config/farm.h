@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "config/critics.h"
 #include "config/digest.h"
 #include "config/result.h"
 
@@ -95,6 +96,7 @@ struct Farm {
   Limits limits;
   Retries retries;
   Scheduling scheduling;
+  CriticRules critics = default_rules();
   // The share of a show, listed or not.
   Show show(std::string_view show_name) const;
 };

@@ -1,6 +1,7 @@
 #include "config/shot.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 
 #include "config/instant.h"
@@ -10,8 +11,6 @@
 namespace rushes::config {
 namespace {
 
-constexpr std::array<std::string_view, kCritics.size()> kCriticWords{"flicker", "freeze", "exposure", "light",
-                                                                     "seam"};
 constexpr std::array<std::string_view, 2> kApproveWords{"person", "best"};
 constexpr std::int64_t kMaxSeed =
     (std::int64_t{1} << 53) - 1;  // still exact in JSON readers that use doubles
@@ -149,36 +148,6 @@ void read_key_frames(Fields& fields, Shot& shot, const Context& context) {
               });
 }
 
-void read_critic(Fields& critics, const char* key, CriticChange& change) {
-  const YamlNode* node = critics.find(key);
-  if (node == nullptr) return;
-  if (node->kind == YamlNode::Kind::kScalar && (node->text == "off" || node->text == "on")) {
-    change.enabled = node->text == "on";
-    return;
-  }
-  if (node->kind != YamlNode::Kind::kMap)
-    return critics.problem(key, mismatch("on, off, or {revise: 0..1, reject: 0..1}", *node));
-  change.enabled = true;
-  critics.map(key, [&](Fields& map) {
-    if (double value = 0; map.number("revise", value, 0, 1)) change.revise = value;
-    if (double value = 0; map.number("reject", value, 0, 1)) change.reject = value;
-    if (change.revise && change.reject && *change.reject >= *change.revise)
-      map.problem("reject", "expected less than revise: the worse score is the one that drops the take");
-  });
-}
-
-void read_critics(Fields& fields, Shot& shot) {
-  fields.map("critics", [&](Fields& critics) {
-    for (const CriticName critic : kCritics) {
-      const std::string word(to_string(critic));
-      if (critics.has(word))
-        read_critic(critics, word.c_str(), shot.critics[critic]);
-      else
-        critics.find(word);
-    }
-  });
-}
-
 void read_editorial(Fields& fields, Shot& shot) {
   fields.integer("start_frame", shot.start_frame, 0, 9'000'000);
   if (std::string text; fields.text("timecode", text, 11)) {
@@ -231,7 +200,7 @@ void read_common(Fields& fields, Draft& draft, const Context& context) {
   read_upgrade(fields, shot.upgrade);
   read_budget(fields, shot.budget);
   read_key_frames(fields, shot, context);
-  read_critics(fields, shot);
+  read_critics(fields, shot.critics, false);
   read_editorial(fields, shot);
 }
 
@@ -303,13 +272,6 @@ Result<Batch> parse(std::string_view text, const std::string& name, const Contex
 }  // namespace
 
 std::string_view to_string(Approve approve) { return kApproveWords[static_cast<std::size_t>(approve)]; }
-std::string_view to_string(CriticName critic) { return kCriticWords[static_cast<std::size_t>(critic)]; }
-
-std::optional<CriticName> parse_critic(std::string_view word) {
-  for (const CriticName critic : kCritics)
-    if (to_string(critic) == word) return critic;
-  return std::nullopt;
-}
 
 Result<Batch> read_batch(const std::filesystem::path& file) {
   const auto text = read_text(file);

@@ -6,15 +6,14 @@
 // Thread contract: pure functions of their arguments and the file named; call from any thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "config/critics.h"
 #include "config/model.h"
 #include "config/rate.h"
 #include "config/result.h"
@@ -31,22 +30,6 @@ enum class Approve { kPerson, kBest };  // who chooses the take that is upgraded
 enum class Retime { kNone, kConform };  // kConform: same frames, played at the shot's rate
 
 std::string_view to_string(Approve approve);  // "person", "best"
-
-// The measured critics. The order is the order of reports; names are the words of YAML and JSON.
-enum class CriticName { kFlicker, kFreeze, kExposure, kLight, kSeam };
-inline constexpr std::array kCritics{CriticName::kFlicker, CriticName::kFreeze, CriticName::kExposure,
-                                     CriticName::kLight, CriticName::kSeam};
-std::string_view to_string(CriticName critic);  // "flicker", "freeze", "exposure", "light", "seam"
-std::optional<CriticName> parse_critic(std::string_view word);
-
-// What a shot changes about one critic. Scores are 0 (worst) .. 1 (faultless); absent numbers keep the
-// critic's own documented thresholds (worker/critic/critique.h). reject < revise.
-struct CriticChange {
-  bool enabled = true;
-  std::optional<double> revise;  // below this score the window is revised
-  std::optional<double> reject;  // below this score the take is dropped
-  bool operator==(const CriticChange&) const = default;
-};
 
 // A picture that the shot must show at a frame (0-based from the shot's start).
 struct KeyFrame {
@@ -88,8 +71,8 @@ struct Shot {
   Approve approve = Approve::kPerson;
   Upgrade upgrade;
   Budget budget;
-  std::vector<KeyFrame> key_frames;  // ascending frames
-  std::map<CriticName, CriticChange> critics;
+  std::vector<KeyFrame> key_frames;     // ascending frames
+  CriticChanges critics;                // of the farm's rules
   int start_frame = 1001;               // number of the first file of the EXR sequence
   std::optional<std::string> timecode;  // of the first frame, checked against the rate; see shot_timecode()
   std::string reel;                     // at most 32 characters, empty = none

@@ -15,6 +15,7 @@
 #include "kernels/backends.h"
 #include "worker/agent/offered_models.h"
 #include "worker/agent/runner.h"
+#include "worker/critic/critics.h"
 #include "worker/engine/process.h"
 #include "worker/engine/result.h"
 #include "worker/engine/stage.h"
@@ -136,6 +137,8 @@ int main(int count, char** words) {
   app.version(RUSHES_VERSION);
   if (const auto code = app.parse(count, words)) return *code;
   rushes::log::name_process(arguments.engine ? "engine" : "worker");
+  if (const Status table = worker::check_critics(); !table)
+    return worker::stop_with(table.error(), exit_code(table.error().kind));
   const auto settings = worker::read_settings(arguments);
   if (!settings) return worker::stop_with(settings.error(), exit_code(settings.error().kind));
   return arguments.engine ? worker::run_engine(*settings) : worker::run_agent(arguments, *settings);

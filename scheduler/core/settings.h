@@ -15,9 +15,10 @@ struct Settings {
   config::Limits limits;
   std::vector<config::Show> shows;  // a show that is not listed has weight 1 and no floor
   config::Scheduling scheduling;
+  config::CriticRules critics = config::default_rules();  // of shots that are submitted from now on
 };
 inline Settings settings_of(const config::Farm& farm) {
-  return {farm.times, farm.retries, farm.limits, farm.shows, farm.scheduling};
+  return {farm.times, farm.retries, farm.limits, farm.shows, farm.scheduling, farm.critics};
 }
 
 }  // namespace rushes::scheduler

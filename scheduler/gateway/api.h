@@ -57,9 +57,10 @@
 //           "revisions": [REVISION...]}
 // WINDOW   {"window", "progress": 0..1, "revision", "doing": "words for people", "worker"}
 // CRITIQUE {"verdict": "pass|revise|reject|unknown", "score": 0..1, "dimensions": [{"dimension", "score",
-//           "threshold"}], "findings": [FINDING...], "critics", "compute_seconds"}
+//           "threshold", "reject", "blocks"}], "findings": [FINDING...], "critics", "compute_seconds"}
+//           thresholds are the rules in force; without "blocks" a dimension advises and changes no verdict
 // FINDING  {"dimension", "severity": 0..1, "frames": [first, last], "window", "box": [x, y, width, height],
-//           "message", "remedy", "evidence", "threshold"}   frames from 0, both ends included; box 0..1 from the top left
+//           "message", "remedy", "evidence", "threshold", "blocks"}   frames from 0, both ends included; box 0..1 from the top left
 // REVISION {"revision", "windows": [..], "seed", "reason", "by", "score_before": null | 0..1,
 //           "score_after": null | 0..1, "kept": null | true | false}
 // TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",

@@ -27,14 +27,18 @@ Json finding_json(const Finding& finding) {
           {"message", finding.message},
           {"remedy", finding.remedy},
           {"evidence", finding.evidence},
-          {"threshold", finding.threshold}};
+          {"threshold", finding.threshold},
+          {"blocks", finding.blocks}};
 }
 
 Json critique_json(const Critique& critique) {
   Json dimensions = Json::array(), findings = Json::array();
   for (const auto& score : critique.dimensions)
-    dimensions.push_back(
-        {{"dimension", score.dimension}, {"score", score.score}, {"threshold", score.threshold}});
+    dimensions.push_back({{"dimension", score.dimension},
+                          {"score", score.score},
+                          {"threshold", score.threshold},
+                          {"reject", score.reject},
+                          {"blocks", score.blocks}});
   for (const auto& finding : critique.findings) findings.push_back(finding_json(finding));
   return {{"verdict", to_string(critique.verdict)},
           {"score", critique.score},

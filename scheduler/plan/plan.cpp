@@ -176,7 +176,7 @@ Result<Digest> digest_of_model(const config::ModelManifest& model) {
 }
 
 Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManifest& model,
-                              std::span<const KeyFrame> images) {
+                              std::span<const KeyFrame> images, const config::CriticRules& critics) {
   const std::string where = "shot " + shot.show + "/" + shot.name;
   if (const auto problems = config::validate_shot(shot, model); !problems.empty()) {
     return fail(ErrorKind::kInvalid, where + ": " + problems.front());
@@ -208,11 +208,8 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   spec.scale = static_cast<std::uint32_t>(shot.upgrade.scale);
   spec.revise_windows = static_cast<std::uint32_t>(shot.budget.windows);
   spec.revise_compute_seconds = shot.budget.compute_seconds.value_or(-1.0);
-  for (const auto& [critic, change] : shot.critics) {
-    spec.critics.push_back({std::string(config::to_string(critic)), change.enabled,
-                            static_cast<float>(change.revise.value_or(-1)),
-                            static_cast<float>(change.reject.value_or(-1))});
-  }
+  for (const config::CriticRule& rule : config::changed(critics, shot.critics))
+    spec.critics.push_back({rule.name, rule.enabled, rule.revise, rule.reject, rule.blocks});
   spec.start_frame = static_cast<std::uint32_t>(shot.start_frame);
   spec.timecode = config::to_string(config::shot_timecode(shot, model));
   spec.reel = shot.reel;

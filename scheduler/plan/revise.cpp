@@ -3,11 +3,18 @@
 #include <algorithm>
 #include <map>
 
+#include "config/critics.h"
+
 namespace rushes::scheduler {
 namespace {
 
 // Windows whose findings the reason of a revision names: the recipe keeps it, and every task carries the recipe.
 constexpr std::size_t kNamedReasons = 8;
+
+bool lies_between_windows(const Finding& finding) {
+  const config::KnownCritic* critic = config::find_critic(finding.dimension);
+  return critic != nullptr && critic->between_windows;
+}
 
 struct Candidate {
   std::uint32_t window = 0;
@@ -32,17 +39,17 @@ std::vector<Candidate> candidates(const ShotSpec& spec, std::span<const Finding>
     }
   };
   const auto last = static_cast<std::uint32_t>(spec.recipe.windows.size() - 1);
-  std::vector<const Finding*> seams;
+  std::vector<const Finding*> between;
   for (const Finding& finding : findings) {
-    if (!(finding.severity > 0)) continue;
-    if (finding.dimension == "seam" && last > 0) {
-      seams.push_back(&finding);
+    if (!asks_for_revision(finding)) continue;
+    if (lies_between_windows(finding) && last > 0) {
+      between.push_back(&finding);
     } else {
       add(std::min(static_cast<std::uint32_t>(finding.window), last), finding);
     }
   }
-  // `window` of a seam finding is the window after the seam (or before it, for the first).
-  for (const Finding* finding : seams) {
+  // `window` of such a finding is the later of the two windows (or the first window itself).
+  for (const Finding* finding : between) {
     const std::uint32_t later = std::clamp(static_cast<std::uint32_t>(finding->window), 1u, last);
     const auto severity = [&](std::uint32_t w) {
       const auto found = by_window.find(w);
@@ -57,6 +64,8 @@ std::vector<Candidate> candidates(const ShotSpec& spec, std::span<const Finding>
 }
 
 }  // namespace
+
+bool asks_for_revision(const Finding& finding) { return finding.blocks && finding.severity > 0; }
 
 RevisionChoice choose_revision(const ShotSpec& spec, std::span<const Finding> findings, const Spent& spent) {
   std::vector<Candidate> found = candidates(spec, findings);

@@ -3,7 +3,7 @@
 // Only what was found is rendered again: the windows that the `revise` findings name, worst first, as far as
 // the shot's budget goes. A finding at a seam between two windows is answered by rendering one of them again,
 // the one with the worse findings (the later one when equal), because its neighbour is what it has to agree
-// with.
+// with. Findings of a critic that advises ask for nothing.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -27,8 +27,10 @@ struct RevisionChoice {
   std::string reason;                  // why these, or why none, one line for people
 };
 
-// `findings` are those of the version that is to be improved. Of each dimension only findings with severity >
-// 0 count.
+// Whether a finding counts: it blocks and has a severity > 0.
+bool asks_for_revision(const Finding& finding);
+
+// `findings` are those of the version that is to be improved.
 RevisionChoice choose_revision(const ShotSpec& spec, std::span<const Finding> findings, const Spent& spent);
 
 }  // namespace rushes::scheduler

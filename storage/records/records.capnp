@@ -108,15 +108,17 @@ struct TaskSpec {
   inputs @13 :List(Input);
   delivery @14 :Delivery;        # finish, deliver
   name @15 :Text;                # for people: "sh010 take 1 denoise window 0 steps 3-6"
-  critics @16 :List(CriticSetting);  # critique: what the shot changes about the critics
+  critics @16 :List(CriticSetting);  # critique: the rules in force
 }
 
-# What a shot changes about one critic; a negative threshold keeps the critic's own.
+# How the scores of one critic count. Older shots list only what they changed: a critic that is not listed has its
+# default rule, a negative threshold is the default one.
 struct CriticSetting {
-  name @0 :Text;                 # "flicker", "freeze", "exposure", "light", "seam"
+  name @0 :Text;                 # a name of config/critics.h
   enabled @1 :Bool = true;
   revise @2 :Float32 = -1;       # below this score the window is revised
   reject @3 :Float32 = -1;       # below this score the take is dropped
+  blocks @4 :Bool = true;        # false: it advises, its scores change no verdict
 }
 
 # An artifact that a task reads, and what it is to the task.
@@ -166,14 +168,15 @@ enum Verdict { unknown @0; pass @1; revise @2; reject @3; }
 
 struct Critique {
   verdict @0 :Verdict;
-  score @1 :Float32;             # 0 worst .. 1 best, over all dimensions
+  score @1 :Float32;             # 0 worst .. 1 best, over the dimensions that block
   dimensions @2 :List(Score);
   findings @3 :List(Finding);
   critics @4 :Text;              # names and versions of the critics that ran
   computeSeconds @5 :Float64;
 }
 
-struct Score { dimension @0 :Text; score @1 :Float32; threshold @2 :Float32; }
+# `threshold` and `reject` are the rule's thresholds in force (CriticSetting); older critiques have no `reject`.
+struct Score { dimension @0 :Text; score @1 :Float32; threshold @2 :Float32; reject @3 :Float32; blocks @4 :Bool = true; }
 
 # One remark: what, where, how bad, and what would help.
 struct Finding {
@@ -186,6 +189,7 @@ struct Finding {
   remedy @6 :Text;
   evidence @7 :Float64;          # the measured number
   threshold @8 :Float64;         # the bound it broke
+  blocks @9 :Bool = true;        # false: advice, which changes no verdict and asks for no revision
 }
 
 struct Box { x @0 :Float32 = 0; y @1 :Float32 = 0; width @2 :Float32 = 1; height @3 :Float32 = 1; }

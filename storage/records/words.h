@@ -190,11 +190,13 @@ struct Input {
   bool operator==(const Input&) const = default;
 };
 
-// What a shot changes about one critic; a negative threshold keeps the critic's own.
+// How the scores of one critic count (config/critics.h). Older shots list only what they changed: a critic that is
+// not listed has its default rule, a negative threshold is the default one.
 struct CriticSetting {
   std::string name;
   bool enabled = true;
   float revise = -1, reject = -1;
+  bool blocks = true;  // false: it advises
   bool operator==(const CriticSetting&) const = default;
 };
 
@@ -235,7 +237,9 @@ struct Output {
 
 struct Score {
   std::string dimension;
-  double score = 0, threshold = 0;
+  double score = 0;
+  double threshold = 0, reject = 0;  // the rule's thresholds in force
+  bool blocks = true;                // false: it advises
   bool operator==(const Score&) const = default;
 };
 
@@ -247,12 +251,13 @@ struct Finding {
   Box box;
   std::string message, remedy;         // for people: what was seen, what would help
   double evidence = 0, threshold = 0;  // the measured number and the limit it broke, in the critic's unit
+  bool blocks = true;                  // false: advice, which changes no verdict and asks for no revision
   bool operator==(const Finding&) const = default;
 };
 
 struct Critique {
   Verdict verdict = Verdict::kUnknown;
-  double score = 0;  // the worst dimension's
+  double score = 0;  // the worst dimension's, of those that block
   std::vector<Score> dimensions;
   std::vector<Finding> findings;
   std::string critics;  // names and versions of the critics that ran

@@ -95,6 +95,7 @@ RUSHES_CODEC(CriticSetting, records::CriticSetting, critic) {
   FIELD(Enabled, critic.enabled);
   FIELD(Revise, critic.revise);
   FIELD(Reject, critic.reject);
+  FIELD(Blocks, critic.blocks);
 }
 
 RUSHES_CODEC(Delivery, records::Delivery, delivery) {
@@ -138,6 +139,8 @@ RUSHES_CODEC(Score, records::Score, score) {
   FIELD(Dimension, score.dimension);
   FIELD(Score, score.score);
   FIELD(Threshold, score.threshold);
+  FIELD(Reject, score.reject);
+  FIELD(Blocks, score.blocks);
 }
 
 RUSHES_CODEC(Box, records::Box, box) {
@@ -157,6 +160,7 @@ RUSHES_CODEC(Finding, records::Finding, finding) {
   FIELD(Remedy, finding.remedy);
   FIELD(Evidence, finding.evidence);
   FIELD(Threshold, finding.threshold);
+  FIELD(Blocks, finding.blocks);
   io.require(std::isfinite(finding.severity), "severity: not a number");
 }
 

@@ -47,6 +47,7 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
   EXPECT_EQ(shipped->scheduling.straggler_min, plain.scheduling.straggler_min);
   EXPECT_EQ(shipped->scheduling.straggler_spread, plain.scheduling.straggler_spread);
   EXPECT_EQ(shipped->scheduling.run_ahead, plain.scheduling.run_ahead);
+  EXPECT_EQ(shipped->critics, plain.critics);
   EXPECT_EQ(shipped->data, (kFolder / "../farm-data").lexically_normal());
   EXPECT_EQ(shipped->show("first-light").weight, 1.0);
   EXPECT_EQ(shipped->show("another").floor, 0.0);
@@ -62,6 +63,30 @@ TEST(Farm, TheShippedExampleSaysWhatEachSettingPrevents) {
     ASSERT_NE(at, std::string::npos) << key;
     EXPECT_NE(text.substr(at, text.find('\n', at + 1) - at).find("# prevents"), std::string::npos) << key;
   }
+  for (const KnownCritic& critic : kCritics) {
+    const std::size_t at = text.find("\n  " + std::string(critic.name) + ": ");
+    ASSERT_NE(at, std::string::npos) << critic.name;
+    EXPECT_NE(text.substr(at, text.find('\n', at + 1) - at).find("# prevents"), std::string::npos)
+        << critic.name;
+  }
+}
+
+TEST(Farm, CriticsAreReadAndChecked) {
+  const auto farm =
+      parse_farm(std::string(kFarm) + "critics: {flicker: {revise: 0.6, blocks: false}, freeze: off}\n",
+                 "/etc/farm.yaml");
+  ASSERT_TRUE(farm) << farm.error().message;
+  CriticRules expected = default_rules();
+  expected[0] = {"flicker", true, false, 0.6F, 0.1F};
+  expected[1].enabled = false;
+  EXPECT_EQ(farm->critics, expected);
+  EXPECT_EQ(farm_complaint("critics: {flickr: {blocks: false}}\n"),
+            "/etc/farm.yaml:6:11: critics.flickr: unknown key; did you mean 'flicker'?");
+  EXPECT_EQ(
+      farm_complaint("critics: {seam: {revise: 0.2, reject: 0.4}}\n"),
+      "/etc/farm.yaml:6:39: critics.seam.reject: expected less than revise: the worse score is the one that "
+      "drops the take");
+  EXPECT_NE(farm_complaint("critics: {seam: {blocks: maybe}}\n"), "");
 }
 
 TEST(Farm, SharedLimitsAreReadAndChecked) {

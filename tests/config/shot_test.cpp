@@ -98,8 +98,8 @@ TEST(Shot, EveryKeyIsRead) {
   EXPECT_EQ(shot.upgrade.scale, 2);
   EXPECT_EQ(shot.budget, (Budget{4, 90.5}));
   EXPECT_EQ(shot.key_frames.at(0), (KeyFrame{"/plates/first.exr", 0}));
-  EXPECT_FALSE(shot.critics.at(CriticName::kFreeze).enabled);
-  EXPECT_EQ(shot.critics.at(CriticName::kFlicker), (CriticChange{true, 0.6, 0.2}));
+  EXPECT_FALSE(shot.critics.at("freeze").enabled);
+  EXPECT_EQ(shot.critics.at("flicker"), (CriticChange{true, 0.6F, 0.2F, {}}));
   EXPECT_EQ(shot.start_frame, 101);
   EXPECT_EQ(to_string(shot_timecode(shot, tabletop())), "10:00:00:24");
   EXPECT_EQ(shot.reel, "A001");
@@ -122,11 +122,11 @@ shots:
   const auto& shots = read->shots;
   EXPECT_EQ(shots[0].seeds, (std::vector<std::uint64_t>{100, 101, 102}));
   EXPECT_EQ(shot_frames(shots[0], tabletop()), 48);
-  EXPECT_FALSE(shots[0].critics.at(CriticName::kSeam).enabled);
+  EXPECT_FALSE(shots[0].critics.at("seam").enabled);
   EXPECT_EQ(shots[1].seeds, (std::vector<std::uint64_t>{100}));
   EXPECT_EQ(shot_frames(shots[1], tabletop()), 9);
   EXPECT_FALSE(shots[1].upgrade.enabled);
-  EXPECT_TRUE(shots[1].critics.at(CriticName::kSeam).enabled);
+  EXPECT_TRUE(shots[1].critics.at("seam").enabled);
   EXPECT_EQ(shots[2].seeds, (std::vector<std::uint64_t>{8, 4}));
   EXPECT_EQ(shots[3].seeds, (std::vector<std::uint64_t>{1, 2, 3}));
 }
@@ -172,6 +172,8 @@ TEST(Shot, RefusesWithTheReason) {
        "b.yaml:8:44: shots[0].critics.flicker.reject: expected less than revise: the worse score is the one "
        "that drops "
        "the take"},
+      {"  frames: 9\n  critics: {flicker: {blocks: false}}\n",
+       "b.yaml:8:23: shots[0].critics.flicker.blocks: unknown key; the keys here are revise, reject"},
       {"  frames: 9\n  critics: {fliker: off}\n",
        "b.yaml:8:13: shots[0].critics.fliker: unknown key; did you mean 'flicker'?"},
       {"  frames: 9\n  timecode: 1h\n",

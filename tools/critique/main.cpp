@@ -11,6 +11,7 @@
 #include "config/command_line.h"
 #include "config/frame_range.h"
 #include "config/model.h"
+#include "config/shot.h"
 #include "worker/critic/critique.h"
 #include "worker/picture/sequence.h"
 
@@ -56,7 +57,7 @@ Status apply_shot(const Arguments& arguments, CriticContext& context) {
   if (arguments.shot.empty()) return {};
   const auto shot = shot_of(arguments);
   if (!shot) return tl::unexpected(shot.error());
-  context.settings = settings_of(*shot);
+  context.rules = config::changed(std::move(context.rules), shot->critics);
   context.expects_motion = asks_for_motion(shot->prompt);
   if (arguments.model_roots.empty()) return {};
   const auto model = config::find_model(shot->model, arguments.model_roots);
@@ -70,14 +71,14 @@ Status apply_shot(const Arguments& arguments, CriticContext& context) {
 void print(const Critique& critique) {
   std::cout << to_string(critique.verdict) << "  score " << decimal(critique.score, 2) << "\n";
   for (const DimensionScore& one : critique.dimensions)
-    std::cout << "  " << config::to_string(one.dimension) << "  " << decimal(one.score, 2)
-              << "  (revised below " << decimal(one.threshold, 2) << ")\n";
+    std::cout << "  " << one.dimension << "  " << decimal(one.score, 2) << "  ("
+              << (one.blocks ? "revised" : "advises") << " below " << decimal(one.threshold, 2) << ")\n";
   for (const Finding& finding : critique.findings)
-    std::cout << "  " << config::to_string(finding.dimension) << ": " << finding.message << "; "
-              << finding.remedy << "\n";
+    std::cout << "  " << finding.dimension << ": " << finding.message << "; " << finding.remedy << "\n";
 }
 
 Result<Critique> run(const Arguments& arguments) {
+  if (const Status table = check_critics(); !table) return tl::unexpected(table.error());
   const auto loaded = load_sequence(arguments.clip);
   if (!loaded) return tl::unexpected(loaded.error());
   CriticContext context;
@@ -91,8 +92,7 @@ Result<Critique> run(const Arguments& arguments) {
 
 int main_of(int argc, char** argv) {
   Arguments arguments;
-  rushes::config::CommandLine app(
-      "Judges a clip: flicker, freeze, exposure, light out of range, seams between windows.");
+  rushes::config::CommandLine app("Judges a clip: " + names_of(config::default_rules()) + ".");
   app.option("CLIP", arguments.clip, "folder with one EXR or PNG sequence, or one of its frames").required();
   app.option("--shot", arguments.shot, "batch file whose thresholds and prompt apply");
   app.option("--name", arguments.name, "the shot's name, when the file holds several");

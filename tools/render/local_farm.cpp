@@ -5,6 +5,7 @@
 
 #include "config/digest.h"
 #include "storage/records/words_codec.h"
+#include "worker/critic/critics.h"
 #include "worker/engine/result.h"
 #include "worker/engine/task.h"
 #include "worker/picture/atomic_file.h"
@@ -45,6 +46,7 @@ LocalFarm::LocalFarm(const LocalFarmOptions& options, worker::LocalArtifacts art
       settings_(local_settings()) {}
 
 Result<std::unique_ptr<LocalFarm>> LocalFarm::open(const LocalFarmOptions& options) {
+  if (Status table = worker::check_critics(); !table) return tl::unexpected(table.error());
   std::error_code error;
   std::filesystem::create_directories(options.deliveries, error);
   if (error)

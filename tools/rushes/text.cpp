@@ -142,6 +142,8 @@ std::string finding_line(const Json& finding) {
   if (frames.size() == 2 && frames[0].is_number() && frames[1].is_number())
     text += ", frames " + std::to_string(frames[0].get<int>() + 1) + "-" +
             std::to_string(frames[1].get<int>() + 1);
+  if (const auto blocks = finding.find("blocks"); blocks != finding.end() && *blocks == false)
+    text += " (advice)";
   text += ": " + word(finding, "message");
   const std::string remedy = word(finding, "remedy");
   if (!remedy.empty()) text += " (" + remedy + ")";

@@ -4,8 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
-
-#include "worker/critic/critics.h"
+#include <tuple>
 
 namespace rushes::worker {
 namespace {
@@ -23,37 +22,17 @@ double worst_score(const Assessment& assessment, FrameSpan frames) {
   return score;
 }
 
-// The verdict on some frames, and their worst score.
-std::pair<Verdict, double> judge(const std::vector<Assessment>& assessments, const CriticContext& context,
-                                 FrameSpan frames) {
-  Verdict verdict = assessments.empty() || frames.count() <= 0 ? Verdict::kUnknown : Verdict::kPass;
-  double worst = 1;
-  for (const Assessment& assessment : assessments) {
-    const CriticSetting& setting = context.settings[static_cast<std::size_t>(assessment.critic)];
-    const double score = worst_score(assessment, frames);
-    worst = std::min(worst, score);
-    if (score < setting.reject)
-      verdict = Verdict::kReject;
-    else if (score < setting.revise && verdict == Verdict::kPass)
-      verdict = Verdict::kRevise;
-  }
-  return {verdict, worst};
+// Scores and thresholds are compared as records keep them, in single precision, so that a record explains its verdict.
+Verdict verdict_of(double score, const config::CriticRule& rule) {
+  if (static_cast<float>(score) < rule.reject) return Verdict::kReject;
+  if (static_cast<float>(score) < rule.revise) return Verdict::kRevise;
+  return Verdict::kPass;
 }
 
-std::vector<Assessment> assess(ClipView clip, const CriticContext& context) {
-  const Measures measures = measure(clip);
-  std::vector<Assessment> assessments;
-  const auto run = [&](CriticName critic, const auto& judge_one) {
-    if (!context.settings[static_cast<std::size_t>(critic)].enabled) return;
-    Assessment assessment = judge_one();
-    if (assessment.known) assessments.push_back(std::move(assessment));
-  };
-  run(CriticName::kFlicker, [&] { return judge_flicker(measures, context); });
-  run(CriticName::kFreeze, [&] { return judge_freeze(measures, context); });
-  run(CriticName::kExposure, [&] { return judge_exposure(measures, context); });
-  run(CriticName::kLight, [&] { return judge_light(clip, context); });
-  run(CriticName::kSeam, [&] { return judge_seam(measures, context); });
-  return assessments;
+const config::CriticRule* rule_of(const config::CriticRules& rules, std::string_view name) {
+  for (const config::CriticRule& rule : rules)
+    if (rule.name == name) return &rule;
+  return nullptr;
 }
 
 // Four decimals: what JSON shows, so that the text does not depend on the last bit of a libm.
@@ -61,29 +40,82 @@ double rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
 }  // namespace
 
-Critique critique(ClipView clip, const CriticContext& context) {
+Panel::Panel(CriticContext context, CriticTable table) : context_(std::move(context)) {
+  for (const Critic* row : table) {
+    const config::CriticRule* rule = rule_of(context_.rules, row->name);
+    if (rule == nullptr || !rule->enabled) continue;
+    seats_.push_back({*row, *rule, row->judge(context_, *rule), {}});
+    measures_ = measures_ || row->needs == Needs::kMotion;
+  }
+}
+
+void Panel::see(ClipView frames) {
+  const auto start = std::chrono::steady_clock::now();
+  for (int t = 0; t < frames.frames(); ++t, ++frames_) {
+    if (measures_) meter_.add(frames.one(t));
+    const Look look{frames_, frames.one(t), meter_};
+    for (Seat& seat : seats_) seat.judge->see(look);
+  }
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::pair<Verdict, double> Panel::verdict_on(FrameSpan frames) const {
+  Verdict verdict = Verdict::kUnknown;
+  double worst = 1;
+  for (const Seat& seat : seats_) {
+    if (!seat.assessment.known || !seat.rule.blocks) continue;
+    const double score = worst_score(seat.assessment, frames);
+    worst = std::min(worst, score);
+    if (frames.count() > 0) verdict = std::max(verdict, verdict_of(score, seat.rule));
+  }
+  return {verdict, worst};
+}
+
+Critique Panel::conclude() {
   const auto start = std::chrono::steady_clock::now();
   Critique result;
-  if (clip.empty()) return result;
-  CriticContext used = context;
-  if (used.windows.empty()) used.windows = {{context.first_frame, context.first_frame + clip.frames()}};
-  const std::vector<Assessment> assessments = assess(clip, used);
-  const FrameSpan whole{0, clip.frames()};
-  std::tie(result.verdict, result.score) = judge(assessments, used, whole);
-  for (const Assessment& assessment : assessments) {
-    result.dimensions.push_back({assessment.critic, worst_score(assessment, whole),
-                                 used.settings[static_cast<std::size_t>(assessment.critic)].revise});
-    result.findings.insert(result.findings.end(), assessment.findings.begin(), assessment.findings.end());
+  for (const Seat& seat : seats_)
+    result.critics += (result.critics.empty() ? "" : " ") + std::string(seat.row.name) + "/" +
+                      std::to_string(seat.row.version);
+  if (frames_ == 0) return result;
+  if (context_.windows.empty()) context_.windows = {{context_.first_frame, context_.first_frame + frames_}};
+  const FrameSpan whole{0, frames_};
+  for (Seat& seat : seats_) {
+    seat.assessment = seat.judge->conclude();
+    if (!seat.assessment.known) continue;
+    result.dimensions.push_back({seat.rule.name, worst_score(seat.assessment, whole), seat.rule.revise,
+                                 seat.rule.reject, seat.rule.blocks});
+    for (Finding& finding : seat.assessment.findings) {
+      finding.dimension = seat.rule.name;
+      finding.blocks = seat.rule.blocks;
+      result.findings.push_back(std::move(finding));
+    }
   }
-  for (int i = 0; i < static_cast<int>(used.windows.size()); ++i) {
-    const FrameSpan& window = used.windows[static_cast<std::size_t>(i)];
-    const auto [verdict, score] = judge(assessments, used, local(window, used, clip.frames()));
+  std::tie(result.verdict, result.score) = verdict_on(whole);
+  for (int i = 0; i < static_cast<int>(context_.windows.size()); ++i) {
+    const FrameSpan& window = context_.windows[static_cast<std::size_t>(i)];
+    const auto [verdict, score] = verdict_on(local(window, context_, frames_));
     result.windows.push_back({i, window, verdict, score});
   }
-  std::stable_sort(result.findings.begin(), result.findings.end(),
-                   [](const Finding& a, const Finding& b) { return a.severity > b.severity; });
-  result.compute_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::stable_sort(result.findings.begin(), result.findings.end(), [](const Finding& a, const Finding& b) {
+    return a.blocks != b.blocks ? a.blocks : a.severity > b.severity;
+  });
+  seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.compute_seconds = seconds_;
   return result;
+}
+
+Critique critique(ClipView clip, const CriticContext& context, CriticTable table) {
+  Panel panel(context, table);
+  if (!clip.empty()) panel.see(clip);
+  return panel.conclude();
+}
+
+std::string names_of(const config::CriticRules& rules) {
+  std::string names;
+  for (const config::CriticRule& rule : rules)
+    if (rule.enabled) names += (names.empty() ? "" : ", ") + rule.name;
+  return names;
 }
 
 std::string to_json(const Critique& critique) {
@@ -94,9 +126,11 @@ std::string to_json(const Critique& critique) {
             {"critics", critique.critics}};
   json["dimensions"] = Json::array();
   for (const DimensionScore& one : critique.dimensions)
-    json["dimensions"].push_back({{"dimension", config::to_string(one.dimension)},
+    json["dimensions"].push_back({{"dimension", one.dimension},
                                   {"score", rounded(one.score)},
-                                  {"threshold", rounded(one.threshold)}});
+                                  {"threshold", rounded(one.threshold)},
+                                  {"reject", rounded(one.reject)},
+                                  {"blocks", one.blocks}});
   json["windows"] = Json::array();
   for (const WindowCritique& one : critique.windows)
     json["windows"].push_back({{"window", one.window},
@@ -106,7 +140,7 @@ std::string to_json(const Critique& critique) {
   json["findings"] = Json::array();
   for (const Finding& one : critique.findings)
     json["findings"].push_back(
-        {{"dimension", config::to_string(one.dimension)},
+        {{"dimension", one.dimension},
          {"severity", rounded(one.severity)},
          {"frames", span(one.frames)},
          {"window", one.window},
@@ -114,7 +148,8 @@ std::string to_json(const Critique& critique) {
          {"message", one.message},
          {"remedy", one.remedy},
          {"evidence", rounded(one.evidence)},
-         {"threshold", rounded(one.threshold)}});
+         {"threshold", rounded(one.threshold)},
+         {"blocks", one.blocks}});
   return json.dump(1);
 }
 

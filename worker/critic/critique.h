@@ -1,28 +1,28 @@
-// The measured critics together: from frames to a verdict per window and per take.
+// The critics together: from frames to a verdict per window and per take.
 //
 // A window's score in a dimension is the worst evidence inside its frames; the take's score is the worst of
 // all. The verdict is `reject` when any score is below that critic's `reject`, else `revise` when any is
-// below `revise`, else `pass`; `unknown` when there was nothing to judge.
+// below `revise`, else `pass`; `unknown` when there was nothing to judge. Verdicts, and the scores of windows and
+// takes, are those of the critics that block; a critic that advises adds its dimension and its findings, nothing
+// else.
 //
-// Thread contract: pure functions; the same clip and context give the same critique, bit for bit, except for
-// compute_seconds (which is therefore not part of the JSON).
+// Thread contract: pure functions and a Panel for one thread; the same clip and context give the same critique, bit
+// for bit, except for compute_seconds (which is therefore not part of the JSON).
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "worker/critic/finding.h"
+#include "worker/critic/critics.h"
 #include "worker/picture/frames.h"
 
 namespace rushes::worker {
 
-// Changes when a critic's numbers change.
-inline constexpr std::string_view kCriticsVersion = "flicker/1 freeze/1 exposure/1 light/1 seam/1";
-
 struct DimensionScore {
-  CriticName dimension = CriticName::kFlicker;
+  std::string dimension;  // name of the critic
   double score = 1;
-  double threshold = kReviseBelow;  // the `revise` in force
+  double threshold = 0, reject = 0;  // the rule's `revise` and `reject`
+  bool blocks = true;
 };
 
 struct WindowCritique {
@@ -34,24 +34,54 @@ struct WindowCritique {
 
 struct Critique {
   Verdict verdict = Verdict::kUnknown;
-  double score = 1;                        // the worst dimension's
-  std::vector<DimensionScore> dimensions;  // of the critics that ran, in the order of kCritics
+  double score = 1;                        // the worst dimension's, of those that block
+  std::vector<DimensionScore> dimensions;  // of the critics that could judge the clip, in the table's order
   std::vector<WindowCritique> windows;
-  std::vector<Finding> findings;  // worst first
-  std::string critics{kCriticsVersion};
+  std::vector<Finding> findings;  // those that block first, then worst first
+  std::string critics;            // names and versions of the critics that ran: "flicker/1 freeze/1"
   double compute_seconds = 0;
 };
 
-// Judges a clip: a whole take, or a part of it that begins at context.first_frame.
-Critique critique(ClipView clip, const CriticContext& context);
+// The enabled critics of a table at work on one clip, which they get in runs of frames: a whole take, or a part of it
+// that begins at context.first_frame. Memory does not grow with the clip but for a few numbers a frame.
+class Panel {
+ public:
+  explicit Panel(CriticContext context, CriticTable table = critics());
+  Panel(const Panel&) = delete;
+  Panel& operator=(const Panel&) = delete;
+
+  void see(ClipView frames);  // the next frames of the clip, all of one size
+  Critique conclude();        // once, after the last frame
+
+ private:
+  struct Seat {
+    const Critic& row;
+    const config::CriticRule& rule;
+    std::unique_ptr<Judge> judge;
+    Assessment assessment;  // of conclude()
+  };
+  std::pair<Verdict, double> verdict_on(FrameSpan frames) const;  // and the worst score of those that block
+  CriticContext context_;
+  std::vector<Seat> seats_;
+  bool measures_ = false;  // some critic needs kMotion
+  Meter meter_;
+  int frames_ = 0;  // seen
+  double seconds_ = 0;
+};
+
+// Judges a clip at once.
+Critique critique(ClipView clip, const CriticContext& context, CriticTable table = critics());
+
+// The names of the critics that are enabled, for people: "flicker, freeze, light".
+std::string names_of(const config::CriticRules& rules);
 
 // JSON of the HTTP API and of the critique artifact:
 // {"verdict": "pass|revise|reject|unknown", "score": 0..1, "critics": "...",
-//  "dimensions": [{"dimension", "score", "threshold"}],
+//  "dimensions": [{"dimension", "score", "threshold", "reject", "blocks"}],
 //  "windows": [{"window", "frames": [first, last], "verdict", "score"}],
 //  "findings": [{"dimension", "severity", "frames": [first, last], "window", "box": [x, y, width, height],
-//  "message",
-//                "remedy", "evidence", "threshold"}]}     frames count from 0, both ends included
+//                "message", "remedy", "evidence", "threshold", "blocks"}]}
+// Frames count from 0, both ends included.
 std::string to_json(const Critique& critique);
 
 }  // namespace rushes::worker

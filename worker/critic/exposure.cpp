@@ -25,28 +25,38 @@ double trend_at(const std::vector<double>& gain, int t) {
   return median_of({gain.begin() + first, gain.begin() + last + 1});
 }
 
-}  // namespace
+class Exposure : public Judge {
+ public:
+  using Judge::Judge;
+  void see(const Look& look) override { gain_.push_back(look.measured.now().gain); }
+  Assessment conclude() override;
 
-Assessment judge_exposure(const Measures& measures, const CriticContext& context) {
-  Assessment result{CriticName::kExposure, measures.frames >= 5, kLimit, {}, {}};
-  result.evidence.assign(static_cast<std::size_t>(measures.frames), 0.0);
-  if (!result.known) return result;
-  std::vector<double> signed_change(result.evidence.size());
-  for (int t = 1; t < measures.frames; ++t) {
-    const double trend = trend_at(measures.gain, t);
-    double change = 0;
-    for (int k = 0; k < kSpan && t - k >= 1; ++k) {
-      change += measures.gain[static_cast<std::size_t>(t - k)] - trend;
-      double& worst = signed_change[static_cast<std::size_t>(t)];
-      if (std::fabs(change) > std::fabs(worst)) worst = change;
-    }
-    result.evidence[static_cast<std::size_t>(t)] = std::fabs(signed_change[static_cast<std::size_t>(t)]);
+ private:
+  double change_at(int t) const;  // the largest over the last kSpan frames, signed
+  std::vector<double> gain_;      // [t] of the step from t-1 to t
+};
+
+double Exposure::change_at(int t) const {
+  const double trend = trend_at(gain_, t);
+  double change = 0, worst = 0;
+  for (int k = 0; k < kSpan && t - k >= 1; ++k) {
+    change += gain_[static_cast<std::size_t>(t - k)] - trend;
+    if (std::fabs(change) > std::fabs(worst)) worst = change;
   }
-  const double bound =
-      evidence_of(context.settings[static_cast<std::size_t>(CriticName::kExposure)].revise, kLimit);
-  for (const EvidenceRun& run : runs_above(result.evidence, bound)) {
+  return worst;
+}
+
+Assessment Exposure::conclude() {
+  Assessment result{gain_.size() >= 5, kLimit, std::vector<double>(gain_.size()), {}};
+  if (!result.known) return result;
+  std::vector<double> signed_change(gain_.size());
+  for (std::size_t t = 1; t < gain_.size(); ++t) {
+    signed_change[t] = change_at(static_cast<int>(t));
+    result.evidence[t] = std::fabs(signed_change[t]);
+  }
+  for (const EvidenceRun& run : runs_above(result.evidence, evidence_of(rule().revise, kLimit))) {
     const double change = signed_change[static_cast<std::size_t>(run.worst)];
-    Finding finding = make_finding(CriticName::kExposure, context, run.frames, score_of(change, kLimit));
+    Finding finding = make_finding(context(), run.frames, score_of(change, kLimit));
     finding.evidence = std::fabs(change);
     finding.threshold = kLimit;
     finding.message = "exposure jumps in " + words_of(finding.frames) + ": the picture gets " +
@@ -57,5 +67,9 @@ Assessment judge_exposure(const Measures& measures, const CriticContext& context
   }
   return result;
 }
+
+}  // namespace
+
+extern const Critic kExposure{"exposure", 1, Needs::kMotion, 20, make_judge<Exposure>};
 
 }  // namespace rushes::worker

@@ -1,6 +1,7 @@
 #include "worker/critic/finding.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cmath>
 #include <cstdio>
@@ -11,17 +12,6 @@ namespace rushes::worker {
 std::string_view to_string(Verdict verdict) {
   constexpr std::array<std::string_view, 4> kWords{"unknown", "pass", "revise", "reject"};
   return kWords[static_cast<std::size_t>(verdict)];
-}
-
-CriticSettings settings_of(const config::Shot& shot) {
-  CriticSettings settings;
-  for (const auto& [critic, change] : shot.critics) {
-    CriticSetting& setting = settings[static_cast<std::size_t>(critic)];
-    setting.enabled = change.enabled;
-    setting.revise = change.revise.value_or(setting.revise);
-    setting.reject = change.reject.value_or(std::min(setting.reject, setting.revise));
-  }
-  return settings;
 }
 
 double score_of(double evidence, double limit) {
@@ -54,9 +44,8 @@ bool asks_for_motion(std::string_view prompt) {
   return false;
 }
 
-Finding make_finding(CriticName critic, const CriticContext& context, FrameSpan local, double score) {
+Finding make_finding(const CriticContext& context, FrameSpan local, double score) {
   Finding finding;
-  finding.dimension = critic;
   finding.severity = 1.0 - score;
   finding.frames = {context.first_frame + local.begin, context.first_frame + local.end};
   finding.window = window_at(context, finding.frames);

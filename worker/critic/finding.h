@@ -2,23 +2,19 @@
 //
 // Scores run from 0 (worst) to 1 (faultless). Every critic measures one physical quantity, its evidence, and
 // has one documented limit for it; score_of() turns evidence into a score so that evidence at the limit
-// scores 0.5 for all of them. Verdicts compare scores with thresholds (CriticSetting).
+// scores 0.5 for all of them. Verdicts compare scores with the rules in force (config/critics.h).
 //
 // Thread contract: plain values and pure functions.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "config/shot.h"
+#include "config/critics.h"
 #include "worker/picture/colour.h"
 
 namespace rushes::worker {
-
-using config::CriticName;
-using config::kCritics;
 
 // Frames [begin, end) of a take, counted from 0.
 struct FrameSpan {
@@ -36,50 +32,34 @@ struct Box {
 enum class Verdict { kUnknown, kPass, kRevise, kReject };
 std::string_view to_string(Verdict verdict);  // "unknown", "pass", "revise", "reject"
 
-// Below `revise` a window is rendered again, below `reject` the take is dropped. 0.5 is a score at the
-// critic's limit, 0.1 is evidence at three times the limit (see score_of); single values (NaN, Inf) score 0
-// and so always reject.
-inline constexpr double kReviseBelow = 0.5;
-inline constexpr double kRejectBelow = 0.1;
-
-struct CriticSetting {
-  bool enabled = true;
-  double revise = kReviseBelow;
-  double reject = kRejectBelow;
-};
-using CriticSettings = std::array<CriticSetting, kCritics.size()>;  // by CriticName
-
-// The defaults with what a shot changes.
-CriticSettings settings_of(const config::Shot& shot);
-
 struct CriticContext {
   int first_frame = 0;  // number in the take of the clip's first frame
   std::vector<FrameSpan>
-      windows;  // of the take, ascending, neighbours overlap; empty = one window over the clip
-  bool expects_motion = false;        // the prompt asks for movement, so that a still clip is a fault
+      windows;                  // of the take, ascending, neighbours overlap; empty: one window over the clip
+  bool expects_motion = false;  // the prompt asks for movement, so that a still clip is a fault
   std::optional<WorkingSpace> space;  // of the model's VAE: its code 1.0 is a ceiling that light clips at
-  CriticSettings settings{};
+  config::CriticRules rules = config::default_rules();
 };
 
 struct Finding {
-  CriticName dimension = CriticName::kFlicker;
-  double severity = 0;  // 1 - score
-  FrameSpan frames;     // of the take
-  int window = 0;       // the window to render again
+  std::string dimension;  // name of the critic
+  double severity = 0;    // 1 - score
+  FrameSpan frames;       // of the take
+  int window = 0;         // the window to render again
   Box box;
   std::string message;   // in words, for a person
   std::string remedy;    // what would help
   double evidence = 0;   // the measured number, in the critic's unit
   double threshold = 0;  // the limit it broke, same unit
+  bool blocks = true;    // false: advice, which changed no verdict
 };
 
 // What one critic found in one clip.
 struct Assessment {
-  CriticName critic = CriticName::kFlicker;
   bool known = true;              // false: the clip is too short for this critic
   double limit = 1;               // evidence that scores 0.5
   std::vector<double> evidence;   // one number per frame of the clip, >= 0
-  std::vector<Finding> findings;  // those whose score is below the critic's `revise`
+  std::vector<Finding> findings;  // those whose score is below the rule's `revise`
 };
 
 // 1 / (1 + (evidence / limit)^2): 1 without evidence, 0.5 at the limit, 0.1 at three times the limit; 0 for
@@ -91,9 +71,8 @@ double evidence_of(double score, double limit);
 // Whether the words of a prompt ask for movement ("moves", "pans", "rolls", ...).
 bool asks_for_motion(std::string_view prompt);
 
-// A finding on frames of the clip: take's frames and window filled in, message and evidence left to the
-// critic.
-Finding make_finding(CriticName critic, const CriticContext& context, FrameSpan local, double score);
+// A finding on frames of the clip: severity, the take's frames and window filled in, the rest left to the critic.
+Finding make_finding(const CriticContext& context, FrameSpan local, double score);
 
 // The window that a remark on these frames (of the take) belongs to: the largest share of them, the later on
 // a tie.

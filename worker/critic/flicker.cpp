@@ -21,15 +21,15 @@ namespace {
 constexpr double kLimit = 0.12;  // stops
 constexpr double kShare = 0.03;  // of all blocks
 
-// Mean impulse of every block of frame t.
-std::vector<double> impulses(const Measures& measures, std::size_t t) {
-  const Plane &before = measures.from_before[t], &after = measures.from_after[t];
-  std::vector<double> sum(static_cast<std::size_t>(measures.columns) * measures.rows), area(sum.size());
-  for (int y = 0; y < measures.height; ++y)
-    for (int x = 0; x < measures.width; ++x) {
-      const std::size_t here = static_cast<std::size_t>(y) * measures.width + x;
-      const std::size_t block =
-          static_cast<std::size_t>(y / kMotionBlock) * measures.columns + x / kMotionBlock;
+// Mean impulse of every block of the frame before the one measured last.
+std::vector<double> impulses(const Meter& measured) {
+  const WorkingSize& size = measured.size();
+  const Plane &before = measured.before().from_before, &after = measured.before().from_after;
+  std::vector<double> sum(static_cast<std::size_t>(size.columns) * size.rows), area(sum.size());
+  for (int y = 0; y < size.height; ++y)
+    for (int x = 0; x < size.width; ++x) {
+      const std::size_t here = static_cast<std::size_t>(y) * size.width + x;
+      const std::size_t block = static_cast<std::size_t>(y / kMotionBlock) * size.columns + x / kMotionBlock;
       area[block] += 1;
       if (before[here] * after[here] > 0)
         sum[block] += std::min(std::fabs(before[here]), std::fabs(after[here]));
@@ -46,13 +46,34 @@ double worst_share(std::vector<double> values) {
   return median_of(values);
 }
 
-Finding describe(const Measures& measures, const CriticContext& context, const EvidenceRun& run,
-                 double evidence) {
-  Finding finding = make_finding(CriticName::kFlicker, context, run.frames, score_of(evidence, kLimit));
+class Flicker : public Judge {
+ public:
+  using Judge::Judge;
+  void see(const Look& look) override;
+  Assessment conclude() override;
+
+ private:
+  Finding describe(const EvidenceRun& run, double evidence) const;
+  std::vector<double> evidence_;  // [t]
+  std::vector<Box> boxes_;        // [t] around the blocks that flicker
+};
+
+// The frame before this one can be judged now; the first and the last frame have no two neighbours.
+void Flicker::see(const Look& look) {
+  evidence_.push_back(0);
+  boxes_.emplace_back();
+  if (look.frame < 2) return;
+  const std::size_t t = static_cast<std::size_t>(look.frame) - 1;
+  const std::vector<double> blocks = impulses(look.measured);
+  evidence_[t] = worst_share(blocks);
   std::vector<bool> bad;
-  for (const double value : impulses(measures, static_cast<std::size_t>(run.worst)))
-    bad.push_back(value > 0.5 * evidence);
-  finding.box = box_around(measures, bad);
+  for (const double value : blocks) bad.push_back(value > 0.5 * evidence_[t]);
+  boxes_[t] = box_around(look.measured.size(), bad);
+}
+
+Finding Flicker::describe(const EvidenceRun& run, double evidence) const {
+  Finding finding = make_finding(context(), run.frames, score_of(evidence, kLimit));
+  finding.box = boxes_[static_cast<std::size_t>(run.worst)];
   finding.evidence = evidence;
   finding.threshold = kLimit;
   finding.message = "flickers in " + words_of(finding.frames) + ": a part differs by " +
@@ -62,19 +83,15 @@ Finding describe(const Measures& measures, const CriticContext& context, const E
   return finding;
 }
 
-}  // namespace
-
-Assessment judge_flicker(const Measures& measures, const CriticContext& context) {
-  Assessment result{CriticName::kFlicker, measures.frames >= 3, kLimit, {}, {}};
-  result.evidence.assign(static_cast<std::size_t>(measures.frames), 0.0);
-  for (std::size_t t = 1; t + 1 < result.evidence.size(); ++t)
-    result.evidence[t] = worst_share(impulses(measures, t));
-  const double bound =
-      evidence_of(context.settings[static_cast<std::size_t>(CriticName::kFlicker)].revise, kLimit);
-  for (const EvidenceRun& run : runs_above(result.evidence, bound))
-    result.findings.push_back(
-        describe(measures, context, run, result.evidence[static_cast<std::size_t>(run.worst)]));
+Assessment Flicker::conclude() {
+  Assessment result{evidence_.size() >= 3, kLimit, evidence_, {}};
+  for (const EvidenceRun& run : runs_above(evidence_, evidence_of(rule().revise, kLimit)))
+    result.findings.push_back(describe(run, evidence_[static_cast<std::size_t>(run.worst)]));
   return result;
 }
+
+}  // namespace
+
+extern const Critic kFlicker{"flicker", 1, Needs::kMotion, 250, make_judge<Flicker>};
 
 }  // namespace rushes::worker

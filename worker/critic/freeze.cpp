@@ -10,6 +10,7 @@
 // Evidence: kOne for a single repeated frame plus kSpan times the share of the clip that the run covers, so
 // that one repeat is revised and half a frozen clip is rejected. Limit 1.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "worker/critic/critics.h"
@@ -30,74 +31,95 @@ double upper_quartile(std::vector<double> values) {
   return values[values.size() * 3 / 4];
 }
 
+class Freeze : public Judge {
+ public:
+  using Judge::Judge;
+  void see(const Look& look) override;
+  Assessment conclude() override;
+
+ private:
+  bool turns_round(FrameSpan run, double lively) const;
+  bool is_fault(FrameSpan run, double lively) const;
+  Finding describe(FrameSpan run, double evidence) const;
+  void judge_still(Assessment& result) const;
+  int frames() const { return static_cast<int>(change_.size()); }
+  std::vector<double> change_;   // [t] from t-1 to t
+  std::vector<double> across_;   // [t] difference between t-3 and t
+  std::array<Plane, 3> recent_;  // light of the last three frames, at their number modulo three
+};
+
+void Freeze::see(const Look& look) {
+  const FrameMeasure& now = look.measured.now();
+  Plane& oldest = recent_[static_cast<std::size_t>(look.frame) % recent_.size()];
+  change_.push_back(now.change);
+  across_.push_back(oldest.empty() ? 0.0 : upper_difference(oldest, now.light));
+  oldest = now.light;
+}
+
 // Whether the frozen steps [run) are a turning point: the frame after the run looks like the one before it.
-bool turns_round(const Measures& measures, FrameSpan run, double lively) {
-  if (run.count() > 1 || run.begin < 2 || run.end >= measures.frames) return false;
-  const Plane& before = measures.light[static_cast<std::size_t>(run.begin - 2)];
-  const Plane& after = measures.light[static_cast<std::size_t>(run.end)];
-  return upper_difference(before, after) < kAbrupt * lively;
+bool Freeze::turns_round(FrameSpan run, double lively) const {
+  if (run.count() > 1 || run.begin < 2 || run.end >= frames()) return false;
+  return across_[static_cast<std::size_t>(run.end)] < kAbrupt * lively;
 }
 
 // A run of frozen steps is a fault when movement stands on both sides of it, or when frames are identical at
 // an end.
-bool is_fault(const Measures& measures, FrameSpan run, double lively) {
-  const auto moves = [&](int t) { return measures.change[static_cast<std::size_t>(t)] >= kAbrupt * lively; };
-  const bool first = run.begin == 1, last = run.end == measures.frames;
-  if (!first && !last) return moves(run.begin - 1) && moves(run.end) && !turns_round(measures, run, lively);
+bool Freeze::is_fault(FrameSpan run, double lively) const {
+  const auto moves = [&](int t) { return change_[static_cast<std::size_t>(t)] >= kAbrupt * lively; };
+  const bool first = run.begin == 1, last = run.end == frames();
+  if (!first && !last) return moves(run.begin - 1) && moves(run.end) && !turns_round(run, lively);
   if (first && last) return false;
   if (run.count() < kHold || !moves(first ? run.end : run.begin - 1)) return false;
   for (int t = run.begin; t < run.end; ++t)
-    if (measures.change[static_cast<std::size_t>(t)] > kIdentical) return false;
+    if (change_[static_cast<std::size_t>(t)] > kIdentical) return false;
   return true;
 }
 
-Finding describe(const CriticContext& context, FrameSpan run, double evidence) {
-  Finding finding = make_finding(CriticName::kFreeze, context, run, score_of(evidence, kLimit));
+Finding Freeze::describe(FrameSpan run, double evidence) const {
+  Finding finding = make_finding(context(), run, score_of(evidence, kLimit));
   finding.evidence = evidence;
   finding.threshold = kLimit;
   finding.remedy = "render the window again with another seed";
   return finding;
 }
 
-void judge_still(const Measures& measures, const CriticContext& context, Assessment& result) {
-  if (!context.expects_motion) return;
+void Freeze::judge_still(Assessment& result) const {
+  if (!context().expects_motion) return;
   constexpr double kStillClip = 2.0;  // scores 0.2
   std::fill(result.evidence.begin(), result.evidence.end(), kStillClip);
-  if (score_of(kStillClip, kLimit) >= context.settings[static_cast<std::size_t>(CriticName::kFreeze)].revise)
-    return;
-  Finding finding = describe(context, {0, measures.frames}, kStillClip);
+  if (score_of(kStillClip, kLimit) >= rule().revise) return;
+  Finding finding = describe({0, frames()}, kStillClip);
   finding.message = "nothing moves, though the prompt asks for movement";
   result.findings.push_back(finding);
 }
 
-}  // namespace
-
-Assessment judge_freeze(const Measures& measures, const CriticContext& context) {
-  Assessment result{CriticName::kFreeze, measures.frames >= 4, kLimit, {}, {}};
-  result.evidence.assign(static_cast<std::size_t>(measures.frames), 0.0);
+Assessment Freeze::conclude() {
+  Assessment result{frames() >= 4, kLimit, std::vector<double>(change_.size()), {}};
   if (!result.known) return result;
-  const double lively = upper_quartile({measures.change.begin() + 1, measures.change.end()});
+  const double lively = upper_quartile({change_.begin() + 1, change_.end()});
   if (lively < kStill) {
-    judge_still(measures, context, result);
+    judge_still(result);
     return result;
   }
-  std::vector<double> frozen(result.evidence.size());
-  for (std::size_t t = 1; t < frozen.size(); ++t)
-    frozen[t] = measures.change[t] < kFrozen * lively ? 1.0 : 0.0;
+  std::vector<double> frozen(change_.size());
+  for (std::size_t t = 1; t < frozen.size(); ++t) frozen[t] = change_[t] < kFrozen * lively ? 1.0 : 0.0;
   for (const EvidenceRun& run : runs_above(frozen, 0.5)) {
-    if (!is_fault(measures, run.frames, lively)) continue;
-    const double share = static_cast<double>(run.frames.count()) / (measures.frames - 1);
+    if (!is_fault(run.frames, lively)) continue;
+    const double share = static_cast<double>(run.frames.count()) / (frames() - 1);
     const double evidence = kOne + kSpan * share;
     for (int t = run.frames.begin; t < run.frames.end; ++t)
       result.evidence[static_cast<std::size_t>(t)] = evidence;
-    if (score_of(evidence, kLimit) >= context.settings[static_cast<std::size_t>(CriticName::kFreeze)].revise)
-      continue;
-    Finding finding = describe(context, run.frames, evidence);
+    if (score_of(evidence, kLimit) >= rule().revise) continue;
+    Finding finding = describe(run.frames, evidence);
     finding.message = words_of(finding.frames) + (run.frames.count() == 1 ? " repeats" : " repeat") +
                       " the frame before while the shot moves";
     result.findings.push_back(finding);
   }
   return result;
 }
+
+}  // namespace
+
+extern const Critic kFreeze{"freeze", 1, Needs::kMotion, 800, make_judge<Freeze>};
 
 }  // namespace rushes::worker

@@ -14,6 +14,7 @@
 // The limits are shares of the picture that a person would see: 0.1 % (15 pixels of 160x90) of black holes,
 // 0.5 % of flat highlights.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -52,14 +53,14 @@ bool below(const float* rgb) {
   return std::min({rgb[0], rgb[1], rgb[2]}) < bound;
 }
 
-Spots look(ClipView clip, int t, std::optional<WorkingSpace> space) {
+Spots spots_of(ClipView frame, std::optional<WorkingSpace> space) {
   Spots spots;
-  std::vector<float> codes(static_cast<std::size_t>(clip.width()) * kChannels);
+  std::vector<float> codes(static_cast<std::size_t>(frame.width()) * kChannels);
   // Code 1.0 as light: pixels far below it need no conversion.
   const float ceiling = space ? curve_decode(*space, 1.0F) : std::numeric_limits<float>::infinity();
-  for (int y = 0; y < clip.height(); ++y) {
-    const float* row = clip.row(t, y);
-    for (int x = 0; x < clip.width(); ++x) {
+  for (int y = 0; y < frame.height(); ++y) {
+    const float* row = frame.row(0, y);
+    for (int x = 0; x < frame.width(); ++x) {
       const float* rgb = row + static_cast<std::size_t>(x) * kChannels;
       if (broken(rgb)) {
         spots[kBroken].add(x, y);
@@ -74,28 +75,43 @@ Spots look(ClipView clip, int t, std::optional<WorkingSpace> space) {
   return spots;
 }
 
-double share_of(const Spot& spot, ClipView clip) {
-  return static_cast<double>(spot.count) / (static_cast<double>(clip.width()) * clip.height());
-}
+class Light : public Judge {
+ public:
+  using Judge::Judge;
+  void see(const Look& look) override {
+    width_ = look.pixels.width();
+    height_ = look.pixels.height();
+    frames_.push_back(spots_of(look.pixels, context().space));
+  }
+  Assessment conclude() override;
 
-double evidence_of_fault(Fault fault, const Spot& spot, ClipView clip) {
+ private:
+  double share_of(const Spot& spot) const {
+    return static_cast<double>(spot.count) / (static_cast<double>(width_) * height_);
+  }
+  double evidence_of_fault(Fault fault, const Spot& spot) const;
+  Box box_of(const Spot& spot) const;
+  Finding describe(Fault fault, const EvidenceRun& run, const Spot& spot, double evidence) const;
+  int width_ = 0, height_ = 0;  // pixels
+  std::vector<Spots> frames_;   // [t]
+};
+
+double Light::evidence_of_fault(Fault fault, const Spot& spot) const {
   if (fault == kBroken) return spot.count > 0 ? std::numeric_limits<double>::infinity() : 0.0;
-  return share_of(spot, clip) / (fault == kBelow ? kNegativeLimit : kClippedLimit);
+  return share_of(spot) / (fault == kBelow ? kNegativeLimit : kClippedLimit);
 }
 
-Box box_of(const Spot& spot, ClipView clip) {
-  const auto w = static_cast<float>(clip.width()), h = static_cast<float>(clip.height());
+Box Light::box_of(const Spot& spot) const {
+  const auto w = static_cast<float>(width_), h = static_cast<float>(height_);
   return {static_cast<float>(spot.left) / w, static_cast<float>(spot.top) / h,
           static_cast<float>(spot.right + 1 - spot.left) / w,
           static_cast<float>(spot.bottom + 1 - spot.top) / h};
 }
 
-Finding describe(Fault fault, ClipView clip, const CriticContext& context, const EvidenceRun& run,
-                 const Spot& spot, double evidence) {
-  Finding finding = make_finding(CriticName::kLight, context, run.frames, score_of(evidence, kLimit));
-  finding.box = box_of(spot, clip);
-  const std::string frames = words_of(finding.frames),
-                    percent = decimal(100 * share_of(spot, clip), 2) + " %";
+Finding Light::describe(Fault fault, const EvidenceRun& run, const Spot& spot, double evidence) const {
+  Finding finding = make_finding(context(), run.frames, score_of(evidence, kLimit));
+  finding.box = box_of(spot);
+  const std::string frames = words_of(finding.frames), percent = decimal(100 * share_of(spot), 2) + " %";
   if (fault == kBroken) {
     finding.evidence = static_cast<double>(spot.count);
     finding.threshold = 0;
@@ -104,7 +120,7 @@ Finding describe(Fault fault, ClipView clip, const CriticContext& context, const
     finding.remedy = "render the window again; if it stays, the model or its numbers are at fault";
     return finding;
   }
-  finding.evidence = share_of(spot, clip);
+  finding.evidence = share_of(spot);
   finding.threshold = fault == kBelow ? kNegativeLimit : kClippedLimit;
   finding.message = fault == kBelow
                         ? frames + ": " + percent + " of the pixels are negative beyond any real colour"
@@ -115,28 +131,25 @@ Finding describe(Fault fault, ClipView clip, const CriticContext& context, const
   return finding;
 }
 
-}  // namespace
-
-Assessment judge_light(ClipView clip, const CriticContext& context) {
-  Assessment result{CriticName::kLight, !clip.empty(), kLimit, {}, {}};
-  std::vector<Spots> frames;
-  frames.reserve(static_cast<std::size_t>(clip.frames()));
-  for (int t = 0; t < clip.frames(); ++t) frames.push_back(look(clip, t, context.space));
-  result.evidence.assign(frames.size(), 0.0);
-  const double bound =
-      evidence_of(context.settings[static_cast<std::size_t>(CriticName::kLight)].revise, kLimit);
+Assessment Light::conclude() {
+  Assessment result{!frames_.empty(), kLimit, std::vector<double>(frames_.size()), {}};
+  const double bound = evidence_of(rule().revise, kLimit);
   for (const Fault fault : {kBroken, kBelow, kClipped}) {
     std::vector<double> evidence;
-    for (std::size_t t = 0; t < frames.size(); ++t) {
-      evidence.push_back(evidence_of_fault(fault, frames[t][fault], clip));
+    for (std::size_t t = 0; t < frames_.size(); ++t) {
+      evidence.push_back(evidence_of_fault(fault, frames_[t][fault]));
       result.evidence[t] = std::max(result.evidence[t], evidence[t]);
     }
     for (const EvidenceRun& run : runs_above(evidence, bound)) {
       const auto worst = static_cast<std::size_t>(run.worst);
-      result.findings.push_back(describe(fault, clip, context, run, frames[worst][fault], evidence[worst]));
+      result.findings.push_back(describe(fault, run, frames_[worst][fault], evidence[worst]));
     }
   }
   return result;
 }
+
+}  // namespace
+
+extern const Critic kLight{"light", 1, Needs::kPixels, 300, make_judge<Light>};
 
 }  // namespace rushes::worker

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "worker/critic/motion.h"
-
 namespace rushes::worker {
 namespace {
 
@@ -13,30 +11,42 @@ float stops(float luminance_value) {
   return std::log2(std::max(luminance_value, 0.0F) + kDark);
 }
 
+WorkingSize working_size(ClipView frame) {
+  WorkingSize size;
+  size.factor = (std::max(frame.width(), frame.height()) + kWorkingSide - 1) / kWorkingSide;
+  size.width = (frame.width() + size.factor - 1) / size.factor;
+  size.height = (frame.height() + size.factor - 1) / size.factor;
+  size.columns = (size.width + kMotionBlock - 1) / kMotionBlock;
+  size.rows = (size.height + kMotionBlock - 1) / kMotionBlock;
+  return size;
+}
+
 // Stops of one frame at the working size: the box average of linear light, then the logarithm.
-Plane light_of(ClipView clip, int t, int factor, int width, int height) {
-  Plane plane(static_cast<std::size_t>(width) * height);
-  for (int y = 0; y < height; ++y)
-    for (int x = 0; x < width; ++x) {
+Plane light_of(ClipView frame, const WorkingSize& size) {
+  const int factor = size.factor;
+  Plane plane(static_cast<std::size_t>(size.width) * size.height);
+  for (int y = 0; y < size.height; ++y)
+    for (int x = 0; x < size.width; ++x) {
       float sum = 0;
       int count = 0;
-      for (int v = y * factor; v < std::min((y + 1) * factor, clip.height()); ++v)
-        for (int u = x * factor; u < std::min((x + 1) * factor, clip.width()); ++u, ++count) {
-          const float value = luminance(clip.at(t, v, u));
+      for (int v = y * factor; v < std::min((y + 1) * factor, frame.height()); ++v)
+        for (int u = x * factor; u < std::min((x + 1) * factor, frame.width()); ++u, ++count) {
+          const float value = luminance(frame.at(0, v, u));
           sum += std::isfinite(value) ? value : 0.0F;
         }
-      plane[static_cast<std::size_t>(y) * width + x] = stops(sum / static_cast<float>(std::max(count, 1)));
+      plane[static_cast<std::size_t>(y) * size.width + x] =
+          stops(sum / static_cast<float>(std::max(count, 1)));
     }
   return plane;
 }
 
 // Mean log2(R/G) and log2(B/G) of one frame, of every `factor`-th pixel.
-std::array<double, 2> tint_of(ClipView clip, int t, int factor) {
+std::array<double, 2> tint_of(ClipView frame, int factor) {
   std::array<double, 2> sum{};
   std::int64_t count = 0;
-  for (int y = 0; y < clip.height(); y += factor)
-    for (int x = 0; x < clip.width(); x += factor, ++count) {
-      const float* rgb = clip.at(t, y, x);
+  for (int y = 0; y < frame.height(); y += factor)
+    for (int x = 0; x < frame.width(); x += factor, ++count) {
+      const float* rgb = frame.at(0, y, x);
       sum[0] += stops(rgb[0]) - stops(rgb[1]);
       sum[1] += stops(rgb[2]) - stops(rgb[1]);
     }
@@ -85,50 +95,33 @@ double upper_difference(const Plane& a, const Plane& b) {
   return sum / static_cast<double>(count);
 }
 
-Measures measure(ClipView clip) {
-  Measures out;
-  if (clip.empty()) return out;
-  const int factor = (std::max(clip.width(), clip.height()) + kWorkingSide - 1) / kWorkingSide;
-  out.frames = clip.frames();
-  out.width = (clip.width() + factor - 1) / factor;
-  out.height = (clip.height() + factor - 1) / factor;
-  out.columns = (out.width + kMotionBlock - 1) / kMotionBlock;
-  out.rows = (out.height + kMotionBlock - 1) / kMotionBlock;
-  const std::size_t frames = static_cast<std::size_t>(out.frames);
-  out.gain.assign(frames, 0.0);
-  out.change.assign(frames, 0.0);
-  out.back.resize(frames);
-  out.ahead.resize(frames);
-  out.from_before.resize(frames);
-  out.from_after.resize(frames);
+void Meter::add(ClipView frame) {
+  if (size_.width == 0) size_ = working_size(frame);
+  before_ = std::move(now_);
+  now_ = {};
+  now_.tint = tint_of(frame, size_.factor);
+  now_.light = light_of(frame, size_);
+  Plane half = half_size(now_.light, size_.width, size_.height);
+  Range3x3 range = neighbourhood(now_.light, size_.width, size_.height);
+  if (!before_.light.empty()) compare(half, range);
+  half_ = std::move(half);
+  range_ = std::move(range);
+}
 
-  Plane half_before;
-  Range3x3 range_before;
-  for (std::size_t t = 0; t < frames; ++t) {
-    out.tint.push_back(tint_of(clip, static_cast<int>(t), factor));
-    out.light.push_back(light_of(clip, static_cast<int>(t), factor, out.width, out.height));
-    const Plane& now = out.light[t];
-    Plane half = half_size(now, out.width, out.height);
-    Range3x3 range = neighbourhood(now, out.width, out.height);
-    if (t > 0) {
-      const Plane& before = out.light[t - 1];
-      const float level = median_light(now), level_before = median_light(before);
-      const float rough = level - level_before;
-      out.back[t] = find_motion(now, before, half, half_before, out.width, out.height, -rough);
-      const float gain =
-          gain_between(now, before, out.back[t], out.width, out.height, 0.5F * (level + level_before));
-      out.ahead[t - 1] = find_motion(before, now, half_before, half, out.width, out.height, gain);
-      out.gain[t] = gain;
-      out.change[t] = upper_difference(now, before);
-      out.back[t] = settled(out.back[t], now, range_before, out.width, out.height, -gain);
-      out.ahead[t - 1] = settled(out.ahead[t - 1], before, range, out.width, out.height, gain);
-      out.from_before[t] = unexplained(now, out.back[t], range_before, out.width, out.height, -gain);
-      out.from_after[t - 1] = unexplained(before, out.ahead[t - 1], range, out.width, out.height, gain);
-    }
-    half_before = std::move(half);
-    range_before = std::move(range);
-  }
-  return out;
+void Meter::compare(const Plane& half, const Range3x3& range) {
+  const int width = size_.width, height = size_.height;
+  const Plane &now = now_.light, &before = before_.light;
+  const float level = median_light(now), level_before = median_light(before);
+  const float rough = level - level_before;
+  now_.back = find_motion(now, before, half, half_, width, height, -rough);
+  const float gain = gain_between(now, before, now_.back, width, height, 0.5F * (level + level_before));
+  before_.ahead = find_motion(before, now, half_, half, width, height, gain);
+  now_.gain = gain;
+  now_.change = upper_difference(now, before);
+  now_.back = settled(now_.back, now, range_, width, height, -gain);
+  before_.ahead = settled(before_.ahead, before, range, width, height, gain);
+  now_.from_before = unexplained(now, now_.back, range_, width, height, -gain);
+  before_.from_after = unexplained(before, before_.ahead, range, width, height, gain);
 }
 
 double median_of(std::vector<double> values) {
@@ -138,11 +131,11 @@ double median_of(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
 }
 
-Box box_around(const Measures& measures, const std::vector<bool>& bad) {
-  int left = measures.columns, top = measures.rows, right = -1, bottom = -1;
-  for (int row = 0; row < measures.rows; ++row)
-    for (int column = 0; column < measures.columns; ++column) {
-      if (!bad[static_cast<std::size_t>(row) * measures.columns + column]) continue;
+Box box_around(const WorkingSize& size, const std::vector<bool>& bad) {
+  int left = size.columns, top = size.rows, right = -1, bottom = -1;
+  for (int row = 0; row < size.rows; ++row)
+    for (int column = 0; column < size.columns; ++column) {
+      if (!bad[static_cast<std::size_t>(row) * size.columns + column]) continue;
       left = std::min(left, column);
       right = std::max(right, column);
       top = std::min(top, row);
@@ -153,10 +146,10 @@ Box box_around(const Measures& measures, const std::vector<bool>& bad) {
     return std::min(1.0F, static_cast<float>(blocks * kMotionBlock) / static_cast<float>(pixels));
   };
   Box box;
-  box.x = share(left, measures.width);
-  box.y = share(top, measures.height);
-  box.width = share(right + 1, measures.width) - box.x;
-  box.height = share(bottom + 1, measures.height) - box.y;
+  box.x = share(left, size.width);
+  box.y = share(top, size.height);
+  box.width = share(right + 1, size.width) - box.x;
+  box.height = share(bottom + 1, size.height) - box.y;
   return box;
 }
 

@@ -14,50 +14,58 @@
 // therefore counts as nothing, while a flat area shows any change (the neighbourhood clamping of temporal
 // antialiasing: Karis, "High Quality Temporal Supersampling", SIGGRAPH 2014).
 //
-// Thread contract: measure() is pure; Measures is read-only afterwards.
+// A Meter takes one frame after the other and keeps the last two, so that its memory does not grow with the clip.
+//
+// Thread contract: one thread uses a Meter; the functions are pure.
 #pragma once
 
 #include <array>
 #include <vector>
 
 #include "worker/critic/finding.h"
+#include "worker/critic/motion.h"
 #include "worker/picture/frames.h"
 
 namespace rushes::worker {
 
 inline constexpr int kWorkingSide = 256;  // pixels
-inline constexpr int kMotionBlock = 8;    // pixels
-inline constexpr int kMotionReach = 16;   // pixels per frame
 inline constexpr float kDark = 0.01F;     // scene-linear
 
-using Plane = std::vector<float>;  // [height, width]
-
-struct Shift {
-  int x = 0, y = 0;
+struct WorkingSize {
+  int factor = 1;             // pixels of the clip per working pixel, in each direction
+  int width = 0, height = 0;  // working pixels
+  int columns = 0, rows = 0;  // blocks; those at the right and bottom edge may be smaller
 };
 
-// From one frame to a neighbour: where each block of this frame lies in the other one.
-struct Motion {
-  std::vector<Shift> blocks;  // [rows, columns]
+struct FrameMeasure {
+  Plane light;                   // stops
+  std::array<double, 2> tint{};  // mean log2(R/G) and log2(B/G)
+  // Against the frame before; of the first frame zero and empty.
+  double gain = 0;    // median change in stops of the brighter matched pixels
+  double change = 0;  // how much of the picture changed: mean of the upper 5 % of |difference|
+  Motion back;        // where the blocks lie in the frame before
+  Plane from_before;  // signed excess over the frame before after motion and gain
+  // Against the frame after; empty until that frame was added.
+  Motion ahead;      // where the blocks lie in the frame after
+  Plane from_after;  // signed excess over the frame after, after motion and gain
 };
 
-struct Measures {
-  int frames = 0, width = 0, height = 0;    // working size
-  int columns = 0, rows = 0;                // blocks; those at the right and bottom edge may be smaller
-  std::vector<Plane> light;                 // stops, one plane per frame
-  std::vector<std::array<double, 2>> tint;  // [t] mean log2(R/G) and log2(B/G)
-  std::vector<double>
-      gain;  // [t] median change in stops from t-1 to t of the brighter matched pixels; gain[0] = 0
-  std::vector<double>
-      change;  // [t] how much of the picture changed from t-1: mean of the upper 5 % of |difference|
-  std::vector<Motion> back;        // [t] where blocks of t lie in t-1; empty for 0
-  std::vector<Motion> ahead;       // [t] where blocks of t lie in t+1; empty for the last
-  std::vector<Plane> from_before;  // [t] signed excess over t-1 after motion and gain; empty for 0
-  std::vector<Plane> from_after;   // [t] signed excess over t+1 after motion and gain; empty for the last
-};
+class Meter {
+ public:
+  // Measures the next frame: `frame` holds one frame, of the same size every time. Non-finite values count as black
+  // here; the critic of light reports them.
+  void add(ClipView frame);
+  const WorkingSize& size() const { return size_; }
+  const FrameMeasure& now() const { return now_; }        // of the frame added last
+  const FrameMeasure& before() const { return before_; }  // of the frame added before it, complete
 
-// Non-finite values count as black here; judge_light reports them.
-Measures measure(ClipView clip);
+ private:
+  void compare(const Plane& half, const Range3x3& range);  // before_ and now_ with each other
+  WorkingSize size_;
+  FrameMeasure before_, now_;
+  Plane half_;      // of now_.light
+  Range3x3 range_;  // of now_.light
+};
 
 // Mean of the upper 5 % of |a - b|, in stops.
 double upper_difference(const Plane& a, const Plane& b);
@@ -65,7 +73,7 @@ double upper_difference(const Plane& a, const Plane& b);
 double median_of(std::vector<double> values);  // 0 of nothing
 
 // The box around the blocks for which `bad` is set; the whole frame when none is.
-Box box_around(const Measures& measures, const std::vector<bool>& bad);
+Box box_around(const WorkingSize& size, const std::vector<bool>& bad);
 
 // Runs of frames whose evidence is above `limit`, each with the frame of its worst evidence.
 struct EvidenceRun {

@@ -1,11 +1,25 @@
 // Block motion between two planes of light; see measure.h for the method.
 //
-// Thread contract: pure functions.
+// Thread contract: plain values and pure functions.
 #pragma once
 
-#include "worker/critic/measure.h"
+#include <vector>
 
 namespace rushes::worker {
+
+inline constexpr int kMotionBlock = 8;   // pixels
+inline constexpr int kMotionReach = 16;  // pixels per frame
+
+using Plane = std::vector<float>;  // [height, width]
+
+struct Shift {
+  int x = 0, y = 0;
+};
+
+// From one frame to a neighbour: where each block of this frame lies in the other one.
+struct Motion {
+  std::vector<Shift> blocks;  // [rows, columns]
+};
 
 // Half the width and height (rounded up), each value the mean of the pixels it covers.
 Plane half_size(const Plane& plane, int width, int height);

@@ -13,6 +13,7 @@
 //
 // With no second window, or fewer than kOthers steps to compare with, there is nothing to judge.
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "worker/critic/critics.h"
@@ -26,8 +27,8 @@ constexpr int kBorder = 1;  // steps beside the overlap that still belong to it
 
 struct Quantity {
   const char* words;
-  double floor;               // least spread
-  std::vector<double> steps;  // [t] of the step t-1 to t
+  double floor;                    // least spread
+  std::vector<double> steps = {};  // [t] of the step t-1 to t
 };
 
 double upper_quarter(const Plane& first, const Plane& second) {
@@ -52,25 +53,6 @@ std::array<double, 2> drift(const Motion& motion) {
     count += 1;
   }
   return count > 0 ? std::array{sum[0] / count, sum[1] / count} : sum;
-}
-
-std::vector<Quantity> quantities(const Measures& measures) {
-  const std::size_t frames = static_cast<std::size_t>(measures.frames);
-  std::vector<Quantity> all{{"the picture", 0.02, std::vector<double>(frames)},
-                            {"brightness", 0.03, std::vector<double>(frames)},
-                            {"colour", 0.02, std::vector<double>(frames)},
-                            {"motion", 1.0, std::vector<double>(frames)}};
-  for (std::size_t t = 1; t < frames; ++t) {
-    all[0].steps[t] = upper_quarter(measures.from_before[t], measures.from_after[t - 1]);
-    all[1].steps[t] = std::fabs(measures.gain[t]);
-    all[2].steps[t] = std::hypot(measures.tint[t][0] - measures.tint[t - 1][0],
-                                 measures.tint[t][1] - measures.tint[t - 1][1]);
-    if (t >= 2) {
-      const auto now = drift(measures.back[t]), before = drift(measures.back[t - 1]);
-      all[3].steps[t] = std::hypot(now[0] - before[0], now[1] - before[1]);
-    }
-  }
-  return all;
 }
 
 // The steps at which window i hands over to the next, in frames of the clip.
@@ -110,8 +92,32 @@ std::vector<Step> compare(const std::vector<Quantity>& all, const std::vector<bo
   return steps;
 }
 
-Finding describe(const CriticContext& context, const Quantity& quantity, int t, double evidence) {
-  Finding finding = make_finding(CriticName::kSeam, context, {t - 1, t + 1}, score_of(evidence, kLimit));
+class Seam : public Judge {
+ public:
+  using Judge::Judge;
+  void see(const Look& look) override;
+  Assessment conclude() override;
+
+ private:
+  Finding describe(const Quantity& quantity, int t, double evidence) const;
+  std::vector<Quantity> all_{{"the picture", 0.02}, {"brightness", 0.03}, {"colour", 0.02}, {"motion", 1.0}};
+  std::array<double, 2> drift_{};  // of the step before
+};
+
+void Seam::see(const Look& look) {
+  const FrameMeasure &now = look.measured.now(), &before = look.measured.before();
+  for (Quantity& quantity : all_) quantity.steps.push_back(0);
+  if (look.frame == 0) return;
+  all_[0].steps.back() = upper_quarter(now.from_before, before.from_after);
+  all_[1].steps.back() = std::fabs(now.gain);
+  all_[2].steps.back() = std::hypot(now.tint[0] - before.tint[0], now.tint[1] - before.tint[1]);
+  const auto moved = drift(now.back);
+  if (look.frame >= 2) all_[3].steps.back() = std::hypot(moved[0] - drift_[0], moved[1] - drift_[1]);
+  drift_ = moved;
+}
+
+Finding Seam::describe(const Quantity& quantity, int t, double evidence) const {
+  Finding finding = make_finding(context(), {t - 1, t + 1}, score_of(evidence, kLimit));
   finding.evidence = evidence;
   finding.threshold = kLimit;
   finding.message = std::string(quantity.words) + " jumps between " + words_of(finding.frames) +
@@ -121,25 +127,20 @@ Finding describe(const CriticContext& context, const Quantity& quantity, int t, 
   return finding;
 }
 
-}  // namespace
-
-Assessment judge_seam(const Measures& measures, const CriticContext& context) {
-  Assessment result{CriticName::kSeam, false, kLimit, {}, {}};
-  const std::size_t frames = static_cast<std::size_t>(measures.frames);
-  result.evidence.assign(frames, 0.0);
-  const std::vector<FrameSpan> spans = borders(context, measures.frames);
+Assessment Seam::conclude() {
+  const std::size_t frames = all_[0].steps.size();
+  Assessment result{false, kLimit, std::vector<double>(frames), {}};
+  const std::vector<FrameSpan> spans = borders(context(), static_cast<int>(frames));
   std::vector<bool> inside(frames);
   for (const FrameSpan& span : spans)
     for (int t = span.begin; t < span.end; ++t) inside[static_cast<std::size_t>(t)] = true;
   const auto within = static_cast<int>(std::count(inside.begin(), inside.end(), true));
-  result.known = within > 0 && measures.frames - 1 - within >= kOthers;
+  result.known = within > 0 && static_cast<int>(frames) - 1 - within >= kOthers;
   if (!result.known) return result;
 
-  const std::vector<Quantity> all = quantities(measures);
-  const std::vector<Step> steps = compare(all, inside, frames);
+  const std::vector<Step> steps = compare(all_, inside, frames);
   for (std::size_t t = 1; t < frames; ++t) result.evidence[t] = steps[t].evidence;
-  const double bound =
-      evidence_of(context.settings[static_cast<std::size_t>(CriticName::kSeam)].revise, kLimit);
+  const double bound = evidence_of(rule().revise, kLimit);
   for (std::size_t i = 0; i < spans.size(); ++i) {
     int worst = spans[i].begin;
     for (int t = spans[i].begin; t < spans[i].end; ++t)
@@ -147,10 +148,14 @@ Assessment judge_seam(const Measures& measures, const CriticContext& context) {
         worst = t;
     if (spans[i].count() <= 0 || steps[static_cast<std::size_t>(worst)].evidence <= bound) continue;
     const Step& step = steps[static_cast<std::size_t>(worst)];
-    result.findings.push_back(describe(context, all[step.quantity], worst, step.evidence));
+    result.findings.push_back(describe(all_[step.quantity], worst, step.evidence));
     result.findings.back().window = static_cast<int>(i) + 1;
   }
   return result;
 }
+
+}  // namespace
+
+extern const Critic kSeam{"seam", 1, Needs::kMotion, 1200, make_judge<Seam>};
 
 }  // namespace rushes::worker

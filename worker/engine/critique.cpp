@@ -1,4 +1,4 @@
-// critique: the measured critics on a whole take's decoded frames, or on one window's preview at a
+// critique: the critics on a whole take's decoded frames, or on one window's preview at a
 // checkpoint.
 //
 // A window at an inner checkpoint is judged on the clean latent that the network predicts there ("preview");
@@ -31,15 +31,15 @@ Result<CriticContext> critic_context(const Task& task, const TakeVolume& volume,
   if (!space) return tl::unexpected(space.error());
   context.space = *space;
   for (const TaskCritic& change : task.critics) {
-    const auto critic = config::parse_critic(change.dimension);
-    if (!critic)
+    const auto rule =
+        std::find_if(context.rules.begin(), context.rules.end(),
+                     [&](const config::CriticRule& one) { return one.name == change.dimension; });
+    if (rule == context.rules.end())
       return fail(ErrorKind::kInvalid, "critic \"" + change.dimension + "\": unknown to this engine");
-    const auto at =
-        static_cast<std::size_t>(std::find(kCritics.begin(), kCritics.end(), *critic) - kCritics.begin());
-    CriticSetting& setting = context.settings[at];
-    setting.enabled = change.enabled;
-    if (change.revise >= 0.0) setting.revise = change.revise;
-    if (change.reject >= 0.0) setting.reject = change.reject;
+    rule->enabled = change.enabled;
+    if (change.revise >= 0.0) rule->revise = static_cast<float>(change.revise);
+    if (change.reject >= 0.0) rule->reject = static_cast<float>(change.reject);
+    rule->blocks = change.blocks;
   }
   return context;
 }
@@ -99,8 +99,7 @@ Result<TaskOutcome> run_critique(const Task& task, StageContext& context) {
     critic->windows = {frames};
     critic->first_frame = frames.end - clip->frames;
   }
-  if (Status status =
-          step_done(context, 0.5, "judges flicker, freeze, exposure, light and seams of " + looked_at);
+  if (Status status = step_done(context, 0.5, "judges " + names_of(critic->rules) + " of " + looked_at);
       !status)
     return tl::unexpected(status.error());
 

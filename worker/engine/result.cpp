@@ -30,7 +30,7 @@ records::Verdict verdict_of(Verdict verdict) {
 }
 
 void write_finding(const Finding& finding, records::Finding::Builder out) {
-  out.setDimension(std::string(config::to_string(finding.dimension)));
+  out.setDimension(finding.dimension);
   out.setSeverity(static_cast<float>(finding.severity));
   out.initFrames().setBegin(static_cast<std::uint32_t>(finding.frames.begin));
   out.getFrames().setEnd(static_cast<std::uint32_t>(finding.frames.end));
@@ -44,6 +44,7 @@ void write_finding(const Finding& finding, records::Finding::Builder out) {
   out.setRemedy(finding.remedy);
   out.setEvidence(finding.evidence);
   out.setThreshold(finding.threshold);
+  out.setBlocks(finding.blocks);
 }
 
 void write_critique(const Critique& critique, records::Critique::Builder out) {
@@ -51,9 +52,11 @@ void write_critique(const Critique& critique, records::Critique::Builder out) {
   out.setScore(static_cast<float>(critique.score));
   auto dimensions = out.initDimensions(static_cast<unsigned>(critique.dimensions.size()));
   for (unsigned i = 0; i < dimensions.size(); ++i) {
-    dimensions[i].setDimension(std::string(config::to_string(critique.dimensions[i].dimension)));
+    dimensions[i].setDimension(critique.dimensions[i].dimension);
     dimensions[i].setScore(static_cast<float>(critique.dimensions[i].score));
     dimensions[i].setThreshold(static_cast<float>(critique.dimensions[i].threshold));
+    dimensions[i].setReject(static_cast<float>(critique.dimensions[i].reject));
+    dimensions[i].setBlocks(critique.dimensions[i].blocks);
   }
   auto findings = out.initFindings(static_cast<unsigned>(std::min(critique.findings.size(), kMaxFindings)));
   for (unsigned i = 0; i < findings.size(); ++i) write_finding(critique.findings[i], findings[i]);

@@ -204,7 +204,7 @@ std::vector<TaskCritic> read_critics(capnp::List<records::CriticSetting>::Reader
   check.size(in, 0, "critics");
   for (auto critic : in) {
     critics.push_back({check.text(critic.getName(), "critic"), critic.getEnabled(), critic.getRevise(),
-                       critic.getReject()});
+                       critic.getReject(), critic.getBlocks()});
     check.require(critics.back().revise <= 1.0 && critics.back().reject <= 1.0,
                   "critic thresholds: expected at most 1");
     if (!check.ok()) break;

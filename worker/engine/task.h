@@ -99,7 +99,8 @@ struct TaskInput {
 struct TaskCritic {
   std::string dimension;
   bool enabled = true;
-  double revise = -1.0, reject = -1.0;  // negative: the critic's own
+  double revise = -1.0, reject = -1.0;  // negative: the default
+  bool blocks = true;
 };
 
 struct TaskDelivery {

@@ -67,7 +67,7 @@ void on(Decision& decision, const event::SubmitBatch& e) {
         unknown.push_back("shot " + key + ": limits: the farm has no limit '" + limit +
                           "'; limits.shared of farm.yaml lists them");
     }
-    auto spec = resolve_shot(wanted.shot, *wanted.model, wanted.images);
+    auto spec = resolve_shot(wanted.shot, *wanted.model, wanted.images, decision.settings().critics);
     if (spec) {
       specs.push_back(std::move(*spec));
     } else {

@@ -80,7 +80,7 @@ bool revise(Decision& decision, ShotId shot, std::uint32_t take_number) {
   const Take& take = row.take(take_number);
   const Version& kept = take.versions[take.kept];
   std::vector<Finding> findings = state.task(kept.graph.critique).result.critique.findings;
-  if (std::none_of(findings.begin(), findings.end(), [](const Finding& f) { return f.severity > 0; })) {
+  if (std::none_of(findings.begin(), findings.end(), asks_for_revision)) {
     for (const TaskId id : kept.graph.window_critiques) {
       const auto& more = state.task(id).result.critique.findings;
       findings.insert(findings.end(), more.begin(), more.end());

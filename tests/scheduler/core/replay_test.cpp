@@ -24,7 +24,7 @@ Critique picky(const Task& task) {
 void live_a_while(TestFarm& farm) {
   config::Shot upgraded = test_shot("sh010", 53, 2);
   upgraded.upgrade.enabled = true;
-  upgraded.critics[config::CriticName::kFlicker] = {true, 0.5, 0.1};
+  upgraded.critics["flicker"] = {true, 0.5F, 0.1F, {}};
   farm.submit({upgraded, test_shot("sh020"), test_shot("sh030", 120, 1, "other")}, "key");
   SimWorker a(farm, "a"), b(farm, "b", 2, 1);
   a.critic = picky;

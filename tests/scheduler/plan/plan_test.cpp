@@ -199,6 +199,29 @@ TEST(Plan, IsDeterministicAndTooLargeGraphsAreRefused) {
   EXPECT_EQ(spec.error().kind, ErrorKind::kInvalid);
 }
 
+TEST(Plan, TheRulesForCriticsAreTheFarmsWithTheShotsChanges) {
+  config::Shot shot;
+  shot.show = "demo";
+  shot.name = "sh010";
+  shot.prompt = "x";
+  shot.model = "tabletop";
+  shot.frames = 9;
+  shot.seeds = {1};
+  shot.critics["seam"] = {true, 0.05F, {}, {}};
+  shot.critics["freeze"] = {false, {}, {}, {}};
+  config::CriticRules farm = config::default_rules();
+  for (config::CriticRule& rule : farm)
+    if (rule.name == "seam") rule.blocks = false;
+  const auto spec = resolve_shot(shot, model(), {}, farm);
+  ASSERT_TRUE(spec) << spec.error().message;
+  EXPECT_EQ(spec->critics, (std::vector<CriticSetting>{{"flicker", true, 0.5F, 0.1F, true},
+                                                       {"freeze", false, 0.5F, 0.1F, true},
+                                                       {"exposure", true, 0.5F, 0.1F, true},
+                                                       {"light", true, 0.5F, 0.1F, true},
+                                                       {"seam", true, 0.05F, 0.05F, false}}))
+      << "reject never lies above revise";
+}
+
 TEST(Recipe, TheHashNamesEverythingThatDecidesPixels) {
   const ShotSpec spec = spec_of(53);
   Recipe recipe = take_recipe(spec, 1);

@@ -40,6 +40,15 @@ TEST(Revise, ASeamIsAnsweredByOneOfItsWindows) {
       << "the worse of the two is rendered again, the other is what it has to agree with";
 }
 
+TEST(Revise, AdviceAsksForNothing) {
+  Finding advice = finding("exposure", 2, 0.9f);
+  advice.blocks = false;
+  EXPECT_EQ(choose_revision(spec_with(3, 4), std::vector{advice, finding("flicker", 0, 0.2f)}, {}).windows,
+            (std::vector<std::uint32_t>{0}));
+  EXPECT_TRUE(choose_revision(spec_with(3, 4), std::vector{advice}, {}).windows.empty());
+  EXPECT_FALSE(asks_for_revision(advice));
+}
+
 TEST(Revise, StaysInsideTheBudget) {
   const std::vector<Finding> findings{finding("flicker", 0, 0.5f), finding("flicker", 1, 0.6f),
                                       finding("flicker", 2, 0.7f)};

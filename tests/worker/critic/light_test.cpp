@@ -2,10 +2,14 @@
 
 #include <cmath>
 
-#include "worker/critic/critics.h"
+#include "tests/worker/critic/one_critic.h"
 
 namespace rushes::worker {
 namespace {
+
+Assessment judge_light(const Clip& clip, const CriticContext& context) {
+  return testing::judged_by("light", clip, context);
+}
 
 Clip grey(int frames) {
   Clip clip(40, 30, frames);

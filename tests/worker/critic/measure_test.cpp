@@ -10,6 +10,16 @@
 namespace rushes::worker {
 namespace {
 
+std::vector<double> gains_of(ClipView clip) {
+  std::vector<double> gains;
+  Meter meter;
+  for (int t = 0; t < clip.frames(); ++t) {
+    meter.add(clip.one(t));
+    gains.push_back(meter.now().gain);
+  }
+  return gains;
+}
+
 TEST(Measure, FindsWholePixelMotion) {
   testing::Dice dice(3);
   Clip two(160, 90, 2);
@@ -20,11 +30,13 @@ TEST(Measure, FindsWholePixelMotion) {
       for (int t = 0; t < 2; ++t) std::fill_n(two.at(t, y, x), kChannels, level);
     }
   testing::shift_picture(two, 1, 1, 7, -3);
-  const Measures measures = measure(two);
+  Meter meter;
+  for (int t = 0; t < 2; ++t) meter.add(ClipView(two).one(t));
+  const WorkingSize& size = meter.size();
   int right = 0, inner = 0;
-  for (int row = 1; row + 1 < measures.rows - 1; ++row)
-    for (int column = 1; column + 1 < measures.columns; ++column, ++inner) {
-      const Shift shift = measures.back[1].blocks[static_cast<std::size_t>(row) * measures.columns + column];
+  for (int row = 1; row + 1 < size.rows - 1; ++row)
+    for (int column = 1; column + 1 < size.columns; ++column, ++inner) {
+      const Shift shift = meter.now().back.blocks[static_cast<std::size_t>(row) * size.columns + column];
       right += shift.x == -7 && shift.y == 3;
     }
   EXPECT_GE(right, inner * 95 / 100);
@@ -32,16 +44,17 @@ TEST(Measure, FindsWholePixelMotion) {
 
 TEST(Measure, GainIsOfLightNotOfMovingThings) {
   Clip clip = testing::render(testing::Action::kPass, 4);
-  for (const double gain : measure(clip).gain) EXPECT_LT(std::fabs(gain), 0.02);
+  for (const double gain : gains_of(clip)) EXPECT_LT(std::fabs(gain), 0.02);
   testing::scale_light(clip, 20, 48, 0, 0, 160, 90, 2.0);
-  EXPECT_NEAR(measure(clip).gain[20], 1.0, 0.1);
+  EXPECT_NEAR(gains_of(clip)[20], 1.0, 0.1);
 }
 
 TEST(Measure, LargeClipsAreMeasuredSmall) {
   const Clip clip = testing::render(testing::Action::kMove, 5, {1000, 500, 3, true});
-  const Measures measures = measure(clip);
-  EXPECT_LE(std::max(measures.width, measures.height), kWorkingSide);
-  EXPECT_EQ(measures.light.size(), 3u);
+  Meter meter;
+  for (int t = 0; t < 3; ++t) meter.add(ClipView(clip).one(t));
+  EXPECT_LE(std::max(meter.size().width, meter.size().height), kWorkingSide);
+  EXPECT_EQ(meter.now().light.size(), static_cast<std::size_t>(meter.size().width * meter.size().height));
 }
 
 TEST(Measure, NeighbourhoodIsOfThreeByThree) {
