@@ -70,11 +70,40 @@ Result<Clip> window_clip(const Task& task, StageContext& context, Model& model, 
       .copy();
 }
 
-// All delivered frames of the take.
-Result<Clip> take_clip(const Task& task, StageContext& context) {
+// Frame after frame of a whole take.
+Result<Critique> judge_take(const Task& task, StageContext& context, const CriticContext& critic) {
   auto frames = TakeFrames::delivered(task, context, task.take);
   if (!frames) return tl::unexpected(frames.error());
-  return frames->read({0, frames->frames()});
+  Panel panel(critic);
+  const std::string judges = "judges " + names_of(critic.rules) + ": frame ";
+  for (int t = 0; t < frames->frames(); ++t) {
+    auto picture = frames->read({t, t + 1});
+    if (!picture) return tl::unexpected(picture.error());
+    panel.see(*picture);
+    const double done = static_cast<double>(t + 1) / frames->frames();
+    if (Status status = step_done(context, done, judges + std::to_string(t + 1)); !status)
+      return tl::unexpected(status.error());
+  }
+  return panel.conclude();
+}
+
+Result<Critique> judge_window(const Task& task, StageContext& context, Model& model, const TakeVolume& volume,
+                              CriticContext critic) {
+  const FrameSpan frames = critic.windows[static_cast<std::size_t>(task.window)];
+  const std::string looked_at =
+      "frames " + std::to_string(frames.begin + 1) + "-" + std::to_string(frames.end);
+  if (Status status = step_done(context, 0.1, "looks at " + looked_at); !status)
+    return tl::unexpected(status.error());
+  auto clip = window_clip(task, context, model, volume, frames);
+  if (!clip) return tl::unexpected(clip.error());
+  critic.windows = {frames};
+  critic.first_frame = frames.end - clip->frames;
+  if (Status status = step_done(context, 0.5, "judges " + names_of(critic.rules) + " of " + looked_at);
+      !status)
+    return tl::unexpected(status.error());
+  Critique result = critique(*clip, critic);
+  for (Finding& finding : result.findings) finding.window = task.window;
+  return result;
 }
 
 }  // namespace
@@ -86,27 +115,12 @@ Result<TaskOutcome> run_critique(const Task& task, StageContext& context) {
   if (!volume) return tl::unexpected(volume.error());
   auto critic = critic_context(task, *volume, **model);
   if (!critic) return tl::unexpected(critic.error());
-  FrameSpan frames{0, task.recipe.frames};
-  if (!task.whole_take) frames = critic->windows[static_cast<std::size_t>(task.window)];
-  const std::string looked_at =
-      "frames " + std::to_string(frames.begin + 1) + "-" + std::to_string(frames.end);
-  if (Status status = step_done(context, 0.1, "looks at " + looked_at); !status)
-    return tl::unexpected(status.error());
-  auto clip =
-      task.whole_take ? take_clip(task, context) : window_clip(task, context, **model, *volume, frames);
-  if (!clip) return tl::unexpected(clip.error());
-  if (!task.whole_take) {
-    critic->windows = {frames};
-    critic->first_frame = frames.end - clip->frames;
-  }
-  if (Status status = step_done(context, 0.5, "judges " + names_of(critic->rules) + " of " + looked_at);
-      !status)
-    return tl::unexpected(status.error());
+  auto judged = task.whole_take ? judge_take(task, context, *critic)
+                                : judge_window(task, context, **model, *volume, std::move(*critic));
+  if (!judged) return tl::unexpected(judged.error());
 
   TaskOutcome outcome;
-  outcome.critique = critique(ClipView(*clip), *critic);
-  if (!task.whole_take)
-    for (Finding& finding : outcome.critique->findings) finding.window = task.window;
+  outcome.critique = std::move(*judged);
   const std::string text = to_json(*outcome.critique);
   if (Status status = put_output(context, "critique", std::as_bytes(std::span(text)), outcome); !status)
     return tl::unexpected(status.error());
