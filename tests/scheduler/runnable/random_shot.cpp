@@ -73,8 +73,8 @@ Asked random_shot() {
   shot.start_frame = between(0, 9'000'000);
   shot.reel = std::string(static_cast<std::size_t>(between(0, 32)), 'r');
   if (one_in(3)) shot.key_frames.push_back({"first.png", 0});
-  for (const config::CriticName critic : config::kCritics)
-    if (one_in(2)) shot.critics[critic] = {one_in(2), 0.5, 0.25};
+  for (const config::KnownCritic& critic : config::kCritics)
+    if (one_in(2)) shot.critics[std::string(critic.name)] = {one_in(2), 0.5F, 0.25F, std::nullopt};
   return asked;
 }
 

@@ -157,8 +157,8 @@ class Farm {
   // Over the wire to the worker, and over the pipe to its engine.
   static void travel(const std::string& description) {
     const AttemptId id{~0ull, ~0u, ~0ull};
-    const auto assign =
-        protocol::encode(protocol::SchedulerMessage(protocol::Assign{id, 3'600'000, 3'600'000, description}));
+    const auto assign = protocol::encode(
+        protocol::SchedulerMessage(protocol::Assign{id, 3'600'000, 3'600'000, description, {}}));
     if (!assign) RC_FAIL(assign.error().message);
     const auto received = protocol::decode_to_worker(*assign);
     if (!received) RC_FAIL(received.error().message);
