@@ -24,14 +24,19 @@ namespace {
 constexpr std::size_t kTried =
     24;  // tasks of a stage that are composed: the ones with most inputs, and some others
 
+// A recipe with the longest class and build: they are pinned behind the shot's acceptance, in the takes' recipes.
+Recipe pinned(Recipe recipe) {
+  recipe.numeric_class = std::string(64, 'c');
+  recipe.engine_build = std::string(64, 'b');
+  return recipe;
+}
+
 // A shot on its way: its tasks, and recipes by take version.
 class Farm {
  public:
   Farm(ShotSpec spec) : spec_(std::move(spec)) {
-    spec_.recipe.numeric_class = std::string(64, 'c');
-    spec_.recipe.engine_build = std::string(64, 'b');
     add({plan_encode(spec_, kEncode)});
-    run_all({kEncode}, encode_recipe(spec_.recipe));
+    run_all({kEncode}, encode_recipe(pinned(spec_.recipe)));
   }
 
   // The first rendering of all takes, revisions of the last one, its delivery and its upgrade.
@@ -40,7 +45,7 @@ class Farm {
     for (std::uint32_t take = 1; take <= spec_.seeds.size(); ++take) {
       VersionPlan plan = plan_take(spec_, take, kEncode, next());
       graph_ = plan.graph;
-      recipe_ = take_recipe(spec_, take);
+      recipe_ = pinned(take_recipe(spec_, take));
       const bool last = take == spec_.seeds.size();
       if (take == 1 || last) journal(plan.graph, plan.tasks, take);
       add(plan.tasks);
