@@ -1,6 +1,6 @@
 // Noise levels of a sampler: which σ each denoise step starts from and what the network is told.
 //
-// Flow matching (wan.md 4.9): x_t = (1-σ)·x0 + σ·noise, the network predicts v = noise - x0. A schedule lists
+// Flow matching: x_t = (1-σ)·x0 + σ·noise, the network predicts v = noise - x0. A schedule lists
 // the σ of every step and the final 0; the planner cuts it into segments, the samplers walk it. Lists are
 // computed in fp64 and rounded to fp32 once, exactly as the official solvers do (Wan2.1
 // wan/utils/fm_solvers_unipc.py, fm_solvers.py; diffusers FlowMatchEulerDiscreteScheduler).

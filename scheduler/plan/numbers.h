@@ -9,21 +9,20 @@
 
 namespace rushes::scheduler {
 
-// Windows drift apart while noise is high: above this level neighbours exchange latents after every step
-// (DESIGN 3.1). It is also where a gated shot's inner checkpoint lies: what is where is decided by then.
+// Windows drift apart while noise is high: above this level neighbours exchange latents after every step.
+// It is also where a gated shot's inner checkpoint lies: what is where is decided by then.
 inline constexpr float kDriftSigma = 0.7f;
 
 // Steps between two checkpoints, at most. A checkpoint costs one task's overhead (load, store, dispatch) and
 // gives one place to go on after a fault or a preemption.
 inline constexpr int kSegmentSteps = 10;       // one window: nobody waits for its latents
 inline constexpr int kSharedSegmentSteps = 4;  // several windows, below kDriftSigma
-inline constexpr int kMasterSegmentSteps = 2;  // tiles: wan.md 7.3, the stepped mode
+inline constexpr int kMasterSegmentSteps = 2;  // of a tiled upgrade: tiles are blended every second step
 
-// Latent frames that neighbouring windows share: peers use 16 frames, 4 latents, of 81 (wan.md 7.2).
+// Latent frames that neighbouring windows share: peers use 16 frames, 4 latents, of 81.
 inline constexpr int kWindowOverlap = 5;
 
-// Latent pixels that neighbouring refine tiles share: an eighth of the tile, even, within these (wan.md 7.3:
-// 5 to 6).
+// Latent pixels that neighbouring refine tiles share: an eighth of the tile, even, within these bounds.
 inline constexpr int kMinTileOverlap = 2, kMaxTileOverlap = 6;
 
 // Side of a decode tile in pixels. The halo (13 latents for Wan 2.1) is decoded twice, so tiles stay large.

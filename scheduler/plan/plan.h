@@ -1,4 +1,4 @@
-// A shot becomes a task graph (DESIGN 3.1).
+// A shot becomes a task graph.
 //
 //   encode (shot) -> denoise (window, segment) -> [critique (window)] -> decode (tile) -> critique (take)
 //   denoise (w, s) needs (w-1, s-1), (w, s-1), (w+1, s-1): a stencil, no barrier

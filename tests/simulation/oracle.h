@@ -1,4 +1,4 @@
-// Whether the eight invariants of DESIGN section 4 hold, asked after every event of a simulated farm.
+// Whether the eight invariants of the core hold, asked after every event of a simulated farm.
 //
 // The oracle sees what the simulator sees and no process could: every decision, what left the process, what
 // survived a crash, which engines run. The first violation ends a run.
@@ -21,7 +21,7 @@
 namespace rushes::simulation {
 
 struct Violation {
-  int invariant = 0;  // of DESIGN section 4; 0: bad input or a broken replay
+  int invariant = 0;  // by its number in core/state/invariants.h; 0: bad input or a broken replay
   std::int64_t at_ms = 0;
   std::string what;
 };

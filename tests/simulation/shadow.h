@@ -1,6 +1,6 @@
 // A second account of the farm, kept by the simulator from the journal's records alone.
 //
-// It knows the rules of DESIGN section 4 in its own words and shares no code with apply() or the indexes:
+// It knows the invariants of the core in its own words and shares no code with apply() or the indexes:
 // what a record claims is checked against it before it is learned, and the core's state is compared with it
 // afterwards, both only for what the record touched.
 //

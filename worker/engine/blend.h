@@ -2,7 +2,7 @@
 //
 // Neighbouring windows and tiles overlap; whoever reads their latents blends them over the overlap, always in
 // the same way. The weight of a part at an element is the product over t, y and x of its distance to the
-// part's nearest inner edge (a pyramid, as context windows do; wan.md 7.2); an edge on the border of the take
+// part's nearest inner edge (a pyramid, as context windows do); an edge on the border of the take
 // counts as infinitely far. Weights are divided by their sum, so that where one part stands alone it is
 // copied bit for bit.
 //

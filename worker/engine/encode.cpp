@@ -49,7 +49,7 @@ Result<Clip> key_picture(const Task& task, StageContext& context, const TaskKeyF
   return cover(*picture, task.recipe.width, task.recipe.height);
 }
 
-// As Wan's image to video (wan.md 4.4): the video holds the key frames and mid code elsewhere; the mask's
+// As Wan's image to video: the video holds the key frames and mid code elsewhere; the mask's
 // four channels are the four frames of a latent, the first frame standing for all four of the first.
 Status add_key_frames(const Task& task, StageContext& context, Model& model, Conditioning& conditioning) {
   const TaskRecipe& recipe = task.recipe;

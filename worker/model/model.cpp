@@ -5,7 +5,7 @@
 namespace rushes::worker {
 namespace {
 
-constexpr std::int64_t kMaskChannels = 4;  // I2V's mask: one channel per frame of a latent frame (wan.md 4.4)
+constexpr std::int64_t kMaskChannels = 4;  // I2V's mask: one channel per frame of a latent frame
 
 Result<TensorFile> open_weights(const config::ModelManifest& manifest, const std::string& role) {
   const auto found = manifest.files.find(role);

@@ -1,7 +1,7 @@
 // A whole model, opened from its manifest: tokenizer, text encoder, transformer and VAE, ready to run.
 //
 // `compute` runs transformer and text encoder (fp32 or bf16), `pixels` runs the VAE and is fp32: one bf16
-// step near code 0.75 is 3.6 % of the light, which shows as bands in HDR (wan.md, section 9). They may be the
+// step near code 0.75 is 3.6 % of the light, which shows as bands in HDR. They may be the
 // same backend.
 //
 // Errors: open() gives kNotFound or kCorrupt with file and tensor, also when manifest and weights disagree

@@ -2,7 +2,7 @@
 //
 // h = token_embedding[ids]; per layer h += o(softmax(q k^T + bias[bucket(j - i)]) v) on RMSNorm(h), without
 // 1/sqrt(d), then h += fc2(fc1(x) · gelu_tanh(gate.0(x))) on x = RMSNorm(h); final RMSNorm. No biases; every
-// layer has its own table of relative positions. Source: Wan2.1 wan/modules/t5.py (wan.md 4.6). All sizes,
+// layer has its own table of relative positions. Source: Wan2.1 wan/modules/t5.py. All sizes,
 // heads included, are read from the weights.
 //
 // Thread contract: as the backend, one thread at a time.

@@ -85,7 +85,7 @@ void Transformer::read_weights(Weights& weights) {
   patch_ = load_patch(weights, "patch_embedding", dim, s.in_dim, s.patch);
   text0_ = weights.linear("text_embedding.0", dim, s.text_dim);
   text2_ = weights.linear("text_embedding.2", dim, dim);
-  // The time MLP and the head stay fp32 in every precision (wan.md 4.10).
+  // The time MLP and the head stay fp32 in every precision.
   time0_ = weights.linear("time_embedding.0", dim, s.time_dim, true, Precision::kF32);
   time2_ = weights.linear("time_embedding.2", dim, dim, true, Precision::kF32);
   time_projection_ = weights.linear("time_projection.1", 6 * dim, dim, true, Precision::kF32);

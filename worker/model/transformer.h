@@ -4,7 +4,7 @@
 // tensors that a file has decide what the model can do: `img_emb` and k_img/v_img (Wan2.1 I2V: image tokens),
 // more input than output channels (condition channels, [noise, mask, condition]), `vace_*` (control blocks).
 // Every token may have a timestep of its own (Wan2.2 TI2V). Sources: Wan2.1 wan/modules/model.py,
-// vace_model.py; Wan2.2 wan/modules/model.py; facts in wan.md 4.3 to 4.5.
+// vace_model.py; Wan2.2 wan/modules/model.py.
 //
 // Errors: load() gives kCorrupt with the tensor, file, expected and found. Calls that do not fit the model
 // are kInvalid. Thread contract: as the backend, one thread at a time.

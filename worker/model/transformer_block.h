@@ -3,7 +3,7 @@
 //
 // m = modulation + e0 = (shift1, scale1, gate1, shift2, scale2, gate2);
 // x += gate1 · SA(LN(x)(1 + scale1) + shift1); x += CA(LN3(x)); x += gate2 · FFN(LN(x)(1 + scale2) + shift2).
-// Source: Wan2.1 wan/modules/model.py, WanAttentionBlock and WanI2VCrossAttention (wan.md 4.3). The residual
+// Source: Wan2.1 wan/modules/model.py, WanAttentionBlock and WanI2VCrossAttention. The residual
 // stream is fp32 throughout, as in the official code after its first gated add.
 //
 // Thread contract: as the backend, one thread at a time.

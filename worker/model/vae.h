@@ -10,7 +10,7 @@
 // levels and the encoder's head, sees the whole frame (the middle block with its attention), at latent size and
 // one chunk at a time.
 //
-// Source: Wan2.1 wan/modules/vae.py, Wan2.2 wan/modules/vae2_2.py (wan.md 4.7, 4.8).
+// Source: Wan2.1 wan/modules/vae.py, Wan2.2 wan/modules/vae2_2.py.
 // Thread contract: as the backend, one thread at a time.
 #pragma once
 

@@ -3,7 +3,7 @@
 // Every layer is causal: an output frame depends on its own and earlier input frames only. A clip is
 // therefore processed in chunks of frames, each layer keeping the few input frames that its next output needs
 // (History); any chunk length gives the same numbers. Features are [T, H, W, C]; the stream between layers is
-// fp32. Special first frame (wan.md 4.7): it passes temporal resampling unchanged, and the up-sampling time
+// fp32. Special first frame: it passes temporal resampling unchanged, and the up-sampling time
 // convolution sees zeros in its place later. Source: Wan2.1 wan/modules/vae.py, Wan2.2 wan/modules/vae2_2.py.
 //
 // Thread contract: as the backend, one thread at a time; a Stream belongs to one run.
