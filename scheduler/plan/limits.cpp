@@ -17,7 +17,7 @@ constexpr std::int64_t kInputBytes = 96;          // one input: numbers, role, d
 constexpr std::int64_t kLongRoleBytes = 8;        // more, where the role has eight letters or more
 constexpr std::int64_t kNamesBytes = 1024;        // show, shot, task, delivery, critics
 constexpr std::int64_t kBuildBytes = 192;         // engine build and numeric class, which are pinned later
-constexpr std::int64_t kLineageBytes = 8u << 10;  // of revisions; more are refused by check_recipe_size()
+constexpr std::int64_t kLineageBytes = 8u << 10;  // room for revisions
 // Bytes of artifacts (worker/engine/payload.h), from above.
 constexpr std::int64_t kHeaderBytes = 1u << 20;
 constexpr std::int64_t kLatentCopies = 5;  // latent, preview and at most three of a solver's history

@@ -24,6 +24,7 @@ Status check_upgrade(const ShotSpec& spec);
 // Whether a shot from a journal can be planned at all, in bounded memory: whatever was accepted once can.
 bool is_plannable(const ShotSpec& spec);
 // Whether tasks with a canonical recipe of so many bytes can be described: every revision makes the recipe longer.
+// The core plans a revision without asking this: a take with very many revisions fails where its task is described.
 Status check_recipe_size(const ShotSpec& spec, std::int64_t recipe_bytes);
 
 }  // namespace rushes::scheduler

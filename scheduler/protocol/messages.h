@@ -115,10 +115,9 @@ struct ArtifactRef {
 struct Assign {
   AttemptId id;
   std::uint32_t lease_ms = 15000;
-  std::uint32_t no_progress_ms = 0;  // 0: the worker's default
-  std::string spec;
-  std::optional<ArtifactRef>
-      stored;  // where the spec is when it is too large for a message; `spec` is empty then
+  std::uint32_t no_progress_ms = 0;   // 0: the worker's default
+  std::string spec;                   // empty when it is stored
+  std::optional<ArtifactRef> stored;  // the artifact of a spec that is too large for a message
   bool operator==(const Assign&) const = default;
 };
 

@@ -21,8 +21,8 @@
 namespace rushes::scheduler {
 namespace {
 
-constexpr std::size_t kTried =
-    24;  // tasks of a stage that are composed: the ones with most inputs, and some others
+// Tasks of a stage that are composed: the ones with most inputs, and some others.
+constexpr std::size_t kTried = 24;
 
 // A recipe with the longest class and build: they are pinned behind the shot's acceptance, in the takes' recipes.
 Recipe pinned(Recipe recipe) {
