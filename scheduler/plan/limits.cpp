@@ -100,6 +100,26 @@ std::int64_t most_neighbours(const std::vector<Tile>& tiles) {
   return most;
 }
 
+// How much the tasks of an upgrade read.
+struct Upgrade {
+  Upgrade(const ShotSpec& spec, const Master& master)
+      : pieces(std::ssize(master.windows) * std::ssize(master.tiles)),
+        decodes(std::ssize(master.decode_tiles)),
+        runs(std::ssize(cut_runs(spec.recipe.frames))),
+        reads(2 + std::min<std::int64_t>(3, std::ssize(master.windows)) * most_neighbours(master.tiles)) {}
+
+  void describe(Check& check, std::int64_t recipe_bytes) const {
+    check.description(recipe_bytes, reads, 1, "refining a tile of its upgrade", kSmallerMaster);
+    check.description(recipe_bytes, pieces, 0, "decoding its upgrade", kSmallerMaster);
+    check.description(recipe_bytes, decodes + 1 + runs, 1, "delivering its upgrade", kSmallerMaster);
+  }
+
+  std::int64_t pieces;   // windows times tiles
+  std::int64_t decodes;  // decode tasks
+  std::int64_t runs;     // finish tasks
+  std::int64_t reads;    // inputs of a refine task, at most
+};
+
 }  // namespace
 
 Status check_draft(const ShotSpec& spec) {
@@ -138,21 +158,15 @@ Status check_upgrade(const ShotSpec& spec) {
   if (!check.status()) return check.status();  // the tiles of anything larger are too many to cut
 
   const Master master = plan_master(spec);
-  const std::int64_t pieces = std::ssize(master.windows) * std::ssize(master.tiles),
-                     decodes = std::ssize(master.decode_tiles),
-                     runs = std::ssize(cut_runs(spec.recipe.frames)),
-                     refines = pieces * std::ssize(master.sampling.segments),
-                     reads = 2 + std::min<std::int64_t>(3, std::ssize(master.windows)) *
-                                     most_neighbours(master.tiles);
+  const Upgrade upgrade(spec, master);
+  const std::int64_t refines = upgrade.pieces * std::ssize(master.sampling.segments),
+                     decodes = upgrade.decodes, runs = upgrade.runs;
   check.at_most(refines + decodes + runs + 2, kMaxPlanTasks, "its upgrade has", " tasks", kSmallerMaster);
-  check.at_most(refines * reads + (pieces + runs + 2) * (decodes + 1), kMaxPlanNeeds, "its upgrade has",
-                " dependencies", kSmallerMaster);
+  check.at_most(refines * upgrade.reads + (upgrade.pieces + runs + 2) * (decodes + 1), kMaxPlanNeeds,
+                "its upgrade has", " dependencies", kSmallerMaster);
   Recipe recipe = spec.recipe;
   recipe.master = master;
-  const std::int64_t bytes = std::ssize(encode_recipe(recipe)) + kBuildBytes + kLineageBytes;
-  check.description(bytes, reads, 1, "refining a tile of its upgrade", kSmallerMaster);
-  check.description(bytes, pieces, 0, "decoding its upgrade", kSmallerMaster);
-  check.description(bytes, decodes + 1 + runs, 1, "delivering its upgrade", kSmallerMaster);
+  upgrade.describe(check, std::ssize(encode_recipe(recipe)) + kBuildBytes + kLineageBytes);
   check_artifacts(check, spec, master.decode_tiles, longest(master.windows) * largest(master.tiles),
                   "upgrade", kSmallerMaster);
   return check.status();
@@ -170,6 +184,12 @@ Status check_recipe_size(const ShotSpec& spec, std::int64_t recipe_bytes) {
       std::max<std::int64_t>({std::ssize(spec.recipe.windows), tiles, std::ssize(spec.seeds) * (tiles + 1)});
   check.description(recipe_bytes, inputs, std::ssize(spec.seeds),
                     "a task of this take with one more revision", "render another take instead");
+  return check.status();
+}
+
+Status check_upgrade_size(const ShotSpec& spec, const Master& master, std::int64_t recipe_bytes) {
+  Check check(spec);
+  Upgrade(spec, master).describe(check, recipe_bytes);
   return check.status();
 }
 

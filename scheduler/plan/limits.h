@@ -24,7 +24,8 @@ Status check_upgrade(const ShotSpec& spec);
 // Whether a shot from a journal can be planned at all, in bounded memory: whatever was accepted once can.
 bool is_plannable(const ShotSpec& spec);
 // Whether tasks with a canonical recipe of so many bytes can be described: every revision makes the recipe longer.
-// The core plans a revision without asking this: a take with very many revisions fails where its task is described.
 Status check_recipe_size(const ShotSpec& spec, std::int64_t recipe_bytes);
+// The same for the tasks of a take's upgrade; `master` stands in the recipe.
+Status check_upgrade_size(const ShotSpec& spec, const Master& master, std::int64_t recipe_bytes);
 
 }  // namespace rushes::scheduler

@@ -239,8 +239,10 @@ void on(Decision& decision, const event::Retry& e) {
                            "take " + std::to_string(take) + " is " + to_string(row.state) +
                                "; its windows can be rendered again once it is judged");
   }
+  auto planned = next_version(decision, id, take, std::move(windows), why, e.by.empty() ? "a person" : e.by);
+  if (!planned) return decision.refuse(e.request, planned.error().kind, planned.error().message);
   withdraw_approval(decision, id, "windows of take " + std::to_string(take) + " are rendered again");
-  plan_version(decision, id, take, std::move(windows), why, e.by.empty() ? "a person" : e.by);
+  decision.emit(std::move(*planned));
   move_take(decision, id, take, TakeState::kRendering, why);
   move_shot(decision, id, ShotState::kDrafting);
   decision.reply(e.request, "take " + std::to_string(take) + " of " + e.shot + " is revised");

@@ -1,11 +1,14 @@
 #include "scheduler/core/decide/takes.h"
 
 #include <algorithm>
+#include <cassert>
+#include <optional>
 
 #include "config/mutation.h"
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/policy/ranking.h"
 #include "scheduler/plan/compose.h"
+#include "scheduler/plan/limits.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/recipe.h"
 #include "scheduler/plan/revise.h"
@@ -74,7 +77,8 @@ void rank_if_judged(Decision& decision, ShotId shot) {
   }
 }
 
-bool revise(Decision& decision, ShotId shot, std::uint32_t take_number) {
+// Plans another revision. Returns why none is planned, empty where nothing asks for one; nullopt: one is planned.
+std::optional<std::string> revise(Decision& decision, ShotId shot, std::uint32_t take_number) {
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
   const Take& take = row.take(take_number);
@@ -107,9 +111,12 @@ bool revise(Decision& decision, ShotId shot, std::uint32_t take_number) {
   }
   spent.window_seconds = first_windows > 0 ? first_seconds / first_windows : 0;
   RevisionChoice choice = choose_revision(row.spec, findings, spent);
-  if (choice.windows.empty()) return false;
-  plan_version(decision, shot, take_number, std::move(choice.windows), std::move(choice.reason), {});
-  return true;
+  if (choice.windows.empty()) return std::string();
+  auto planned =
+      next_version(decision, shot, take_number, std::move(choice.windows), std::move(choice.reason), {});
+  if (!planned) return planned.error().message;
+  decision.emit(std::move(*planned));
+  return std::nullopt;
 }
 
 // A version was judged: keep the better one; then another revision, or the take is judged.
@@ -128,8 +135,13 @@ void settle_version(Decision& decision, ShotId shot, std::uint32_t take_number, 
         record::VersionKept{shot, take_number, better ? number : kept.number, decision.now().wall_ms});
   }
   const Version& best = take.versions[take.kept];
-  if (best.verdict == Verdict::kRevise && revise(decision, shot, take_number)) return;
-  move_take(decision, shot, take_number, TakeState::kJudged);
+  std::string why;
+  if (best.verdict == Verdict::kRevise) {
+    const std::optional<std::string> refused = revise(decision, shot, take_number);
+    if (!refused) return;
+    why = *refused;
+  }
+  move_take(decision, shot, take_number, TakeState::kJudged, why);
   rank_if_judged(decision, shot);
 }
 
@@ -196,12 +208,17 @@ void follow_up(Decision& decision, TaskId id) {
 
 void plan_takes(Decision& decision, ShotId shot) {
   const State& state = decision.state();
-  for (std::uint32_t take = 1; take <= state.shots[shot].takes.size(); ++take)
-    if (!is_planned(state.shots[shot].take(take))) plan_version(decision, shot, take, {}, {}, {});
+  for (std::uint32_t take = 1; take <= state.shots[shot].takes.size(); ++take) {
+    if (is_planned(state.shots[shot].take(take))) continue;
+    auto planned = next_version(decision, shot, take, {}, {}, {});
+    assert(planned);  // a first rendering is never refused
+    decision.emit(std::move(*planned));
+  }
 }
 
-void plan_version(Decision& decision, ShotId shot, std::uint32_t take_number,
-                  std::vector<std::uint32_t> windows, std::string reason, std::string by) {
+Result<record::VersionPlanned> next_version(const Decision& decision, ShotId shot, std::uint32_t take_number,
+                                            std::vector<std::uint32_t> windows, std::string reason,
+                                            std::string by) {
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
   const Take& take = row.take(take_number);
@@ -231,9 +248,13 @@ void plan_version(Decision& decision, ShotId shot, std::uint32_t take_number,
     recipe.revisions.push_back({version.number, version.windows, version.seed, version.reason});
   }
   version.recipe = encode_recipe(recipe);
+  if (version.number > 0) {
+    const Status made = check_recipe_size(row.spec, std::ssize(version.recipe));
+    if (!made) return tl::unexpected(made.error());
+  }
   version.recipe_hash = recipe_hash(version.recipe);
   planned.tasks = std::move(plan.tasks);
-  decision.emit(std::move(planned));
+  return planned;
 }
 
 Status plan_upgrade_of(Decision& decision, ShotId shot) {
@@ -251,6 +272,8 @@ Status plan_upgrade_of(Decision& decision, ShotId shot) {
   planned.take = take.number;
   planned.graph = std::move(plan->graph);
   planned.recipe = encode_recipe(*recipe);
+  const Status made = check_upgrade_size(row.spec, recipe->master, std::ssize(planned.recipe));
+  if (!made) return made;
   planned.recipe_hash = recipe_hash(planned.recipe);
   planned.tasks = std::move(plan->tasks);
   planned.wall_ms = decision.now().wall_ms;

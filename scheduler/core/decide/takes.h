@@ -18,9 +18,12 @@ void follow_up(Decision& decision, TaskId task);
 // The takes of a shot are planned when its first task is leased: a shot that waits is one task, however long
 // it is.
 void plan_takes(Decision& decision, ShotId shot);
-// The next version of a take. Without windows: its first rendering.
-void plan_version(Decision& decision, ShotId shot, std::uint32_t take, std::vector<std::uint32_t> windows,
-                  std::string reason, std::string by);
+// The record that plans the next version of a take; the caller emits it. Without windows: its first rendering, which
+// is never refused. Error: kInvalid, the take has too many revisions for its tasks to be described.
+Result<record::VersionPlanned> next_version(const Decision& decision, ShotId shot, std::uint32_t take,
+                                            std::vector<std::uint32_t> windows, std::string reason,
+                                            std::string by);
+// Error: kInvalid, the upgrade is larger than a limit of scheduler/plan/limits.h.
 Status plan_upgrade_of(Decision& decision, ShotId shot);
 
 void approve(Decision& decision, ShotId shot, std::uint32_t take, const std::string& by);

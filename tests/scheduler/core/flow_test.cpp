@@ -331,6 +331,38 @@ TEST(Flow, ASkippedMasterEndsItsUpgrade) {
   EXPECT_EQ(farm.state().task(upgrade().refine.back()).state, TaskState::kAborted);
 }
 
+TEST(Flow, ATakeWithTooManyRevisionsIsRefusedAnotherAndStaysAsItIs) {
+  TestFarm farm;
+  farm.check_every_step = false;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a");
+  a.critic = [](const Task& task) {
+    return says(Verdict::kPass, 0.5f + 0.005f * static_cast<float>(task.plan.revision));  // each one is kept
+  };
+  a.hello();
+  run_to_end(farm, {&a});
+  event::Retry retry;
+  retry.shot = "demo/sh010";
+  retry.take = 1;
+  retry.windows = {0};
+  retry.note = std::string(4000, 'n');
+  for (retry.request = 20; retry.request < 60; ++retry.request) {
+    farm.step(retry);
+    if (!farm.last_reply().result) break;
+    run_to_end(farm, {&a});
+    ASSERT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
+  }
+  ASSERT_FALSE(farm.last_reply().result.has_value());
+  const std::string message = farm.last_reply().result.error().message;
+  EXPECT_NE(message.find("demo/sh010"), std::string::npos) << message;
+  EXPECT_NE(message.find("one more revision"), std::string::npos) << message;
+  const Shot& shot = farm.shot("demo/sh010");
+  EXPECT_EQ(shot.state, ShotState::kDelivered);
+  EXPECT_EQ(shot.approved, 1u) << "a refused retry withdraws nothing";
+  EXPECT_EQ(shot.take(1).kept + 1, shot.take(1).versions.size());
+  EXPECT_GT(shot.take(1).kept, 5u);
+}
+
 TEST(Flow, AShotThatWaitsIsOneTaskAndCountsAll) {
   TestFarm farm;
   farm.submit({test_shot("sh010", 65, 3), test_shot("sh020", 65, 3)});
