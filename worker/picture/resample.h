@@ -30,7 +30,7 @@ struct PictureArea {
 // Scene light, enlarged by a whole factor in the code values of `space`, where a highlight next to a shadow
 // does not ring as it would in linear light. This is the guide that `enlarge` makes for `refine`. `area` is the
 // part of the large picture that is computed and must lie inside it (asserted): bit for bit what the whole has
-// there.
+// there. Finite light gives light within half float.
 Clip enlarge_light(ClipView light, int factor, Cubic cubic, WorkingSpace space, const PictureArea& area);
 
 // Mean over the area that each output pixel covers, any size not larger than the input's (asserted). On scene

@@ -61,6 +61,15 @@ TEST(Bicubic, TilesWithAHaloAgreeExactly) {
   }
 }
 
+TEST(EnlargeLight, FarBelowBlackStaysFinite) {
+  Clip clip(16, 16, 1);
+  for (float& value : clip.pixels) value = 0.18F;
+  for (int c = 0; c < 3; ++c) clip.at(0, 8, 8)[c] = -65504.0F;  // the least that decode writes
+  const Clip large = enlarge(clip);
+  EXPECT_GE(pixel_range(large).min, -65504.0F);
+  EXPECT_EQ(pixel_range(large).max, 65504.0F) << "beside the pixel the cubic overshoots";
+}
+
 TEST(EnlargeLight, HighlightsDoNotRingBelowBlack) {
   Clip clip(16, 16, 1);
   for (float& value : clip.pixels) value = 0.02F;
