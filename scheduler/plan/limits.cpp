@@ -143,8 +143,6 @@ Status check_draft(const ShotSpec& spec) {
         kMaxArtifactBytes, "what its key frames ask of every frame takes", " bytes", kSmallerDraft);
   check.at_most(std::int64_t{recipe.deliver_width} * recipe.deliver_height, kMaxPicturePixels,
                 "a frame of its draft has", " pixels", "use a smaller size");
-  check.at_most(std::int64_t{recipe.deliver_width} * recipe.deliver_height * recipe.frames * 3,
-                kMaxClipValues, "its draft has", " numbers in all frames together", kSmallerDraft);
   return check.status();
 }
 

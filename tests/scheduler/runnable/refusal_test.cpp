@@ -100,12 +100,6 @@ const Refusal kRefusals[] = {
        shot.key_frames = {{"first.png", 0}};
      },
      "what its key frames ask of every frame takes"},
-    {"numbers",
-     [](auto& shot, auto& model) {
-       resize(model, 4096, 4096);
-       shot.frames = 1000;
-     },
-     "numbers in all frames together, at most 8,589,934,592"},
     {"pictures",
      [](auto& shot, auto& model) {
        resize(model, 8192, 8192);

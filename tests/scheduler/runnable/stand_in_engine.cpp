@@ -185,9 +185,11 @@ class Checker {
     require(area == std::int64_t{frame(level).height} * frame(level).width,
             "the decoded tiles of take " + std::to_string(take) + " do not cover the frame");
   }
+  // Frames are read and written one by one.
   void fits_delivery(int level, int frames) {
     const int scale = level == 0 ? 1 : task_.recipe.master->scale;
-    fits_clip(task_.recipe.deliver_height * scale, task_.recipe.deliver_width * scale, frames);
+    fits_clip(task_.recipe.deliver_height * scale, task_.recipe.deliver_width * scale, 1);
+    require(frames >= 1 && frames <= kMaxClipFrames, std::to_string(frames) + " frames");
     require(task_.recipe.deliver_height * scale >= 2 && task_.recipe.deliver_width * scale >= 2,
             "a movie needs two pixels a side");
   }
