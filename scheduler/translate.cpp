@@ -22,14 +22,8 @@ T with_ref(const AttemptId& id) {
 event::Hello hello_of(const std::string& worker, protocol::Hello&& hello) {
   event::Hello event;
   event.worker = worker;
-  event.offer.protocol_version = hello.stored_specs ? 2 : 1;
-  event.offer.build = std::move(hello.build);
-  event.offer.slots = hello.slots;
-  event.offer.prefetch = hello.prefetch;
-  event.offer.memory_bytes = hello.memory_bytes;
-  event.offer.numeric_classes = std::move(hello.numeric_classes);
-  for (auto& model : hello.models) event.offer.models.push_back({std::move(model.name), model.digest});
-  for (const auto& id : hello.running) event.running.push_back(id);
+  event.offer = std::move(hello.offer);
+  event.running = std::move(hello.running);
   event.sequence = hello.sequence;
   return event;
 }

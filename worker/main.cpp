@@ -105,11 +105,11 @@ int run_agent(const Arguments& arguments, const config::Worker& settings) {
   if (!models) return stop_with(models.error(), exit_code(models.error().kind));
 
   options.agent.name = settings.name;
-  options.agent.build = RUSHES_VERSION;
-  options.agent.slots = static_cast<std::uint32_t>(settings.slots);
-  options.agent.prefetch = static_cast<std::uint32_t>(settings.prefetch);
-  options.agent.memory_bytes = settings.memory;
-  options.agent.models = std::move(*models);
+  options.agent.offer.build = RUSHES_VERSION;
+  options.agent.offer.slots = static_cast<std::uint32_t>(settings.slots);
+  options.agent.offer.prefetch = static_cast<std::uint32_t>(settings.prefetch);
+  options.agent.offer.memory_bytes = settings.memory;
+  options.agent.offer.models = std::move(*models);
   options.control = std::move(*control);
   options.artifacts = std::move(*artifacts);
   options.folder = settings.folder;

@@ -14,41 +14,41 @@ void set_attempts(capnp::List<wire::AttemptId>::Builder list, const std::vector<
 
 void write(wire::Hello::Builder out, const Hello& hello) {
   out.setName(hello.name);
-  out.setBuild(hello.build);
-  out.setSlots(hello.slots);
-  out.setMemoryBytes(hello.memory_bytes);
-  auto classes = out.initNumericClasses(static_cast<unsigned>(hello.numeric_classes.size()));
-  for (unsigned i = 0; i < classes.size(); ++i) classes.set(i, hello.numeric_classes[i]);
-  auto models = out.initModels(static_cast<unsigned>(hello.models.size()));
+  out.setBuild(hello.offer.build);
+  out.setSlots(hello.offer.slots);
+  out.setMemoryBytes(hello.offer.memory_bytes);
+  auto classes = out.initNumericClasses(static_cast<unsigned>(hello.offer.numeric_classes.size()));
+  for (unsigned i = 0; i < classes.size(); ++i) classes.set(i, hello.offer.numeric_classes[i]);
+  auto models = out.initModels(static_cast<unsigned>(hello.offer.models.size()));
   for (unsigned i = 0; i < models.size(); ++i) {
-    models[i].setName(hello.models[i].name);
-    models[i].setDigest(data_of(hello.models[i].digest));
+    models[i].setName(hello.offer.models[i].name);
+    models[i].setDigest(data_of(hello.offer.models[i].digest));
   }
-  out.setPrefetch(hello.prefetch);
+  out.setPrefetch(hello.offer.prefetch);
   set_attempts(out.initRunningAttempts(static_cast<unsigned>(hello.running.size())), hello.running);
   out.setOutbox(hello.outbox);
   out.setSequence(hello.sequence);
-  out.setStoredSpecs(hello.stored_specs);
+  out.setStoredSpecs(hello.offer.protocol_version >= 2);
 }
 
 WorkerMessage read(Reading& reading, wire::Hello::Reader in) {
   Hello hello;
   hello.name = reading.name(in.getName(), "name");
-  hello.build = reading.name(in.getBuild(), "build");
-  hello.slots = reading.number(in.getSlots(), 1, kMaxSlots, "slots");
-  hello.memory_bytes = in.getMemoryBytes();
+  hello.offer.build = reading.name(in.getBuild(), "build");
+  hello.offer.slots = reading.number(in.getSlots(), 1, kMaxSlots, "slots");
+  hello.offer.memory_bytes = in.getMemoryBytes();
   const auto classes = in.getNumericClasses();
   for (unsigned i = 0, n = reading.size(classes.size(), kMaxNumericClasses, "numeric classes"); i < n; ++i)
-    hello.numeric_classes.push_back(reading.name(classes[i], "numeric class"));
+    hello.offer.numeric_classes.push_back(reading.name(classes[i], "numeric class"));
   const auto models = in.getModels();
   for (unsigned i = 0, n = reading.size(models.size(), kMaxModels, "models"); i < n; ++i)
-    hello.models.push_back(
+    hello.offer.models.push_back(
         {reading.name(models[i].getName(), "model"), reading.digest(models[i].getDigest(), "model digest")});
-  hello.prefetch = reading.number(in.getPrefetch(), 0, kMaxPrefetch, "prefetch");
+  hello.offer.prefetch = reading.number(in.getPrefetch(), 0, kMaxPrefetch, "prefetch");
   hello.running = reading.attempts(in.getRunningAttempts(), "running attempts");
   hello.outbox = in.getOutbox();
   hello.sequence = in.getSequence();
-  hello.stored_specs = in.getStoredSpecs();
+  hello.offer.protocol_version = in.getStoredSpecs() ? 2 : 1;
   return hello;
 }
 

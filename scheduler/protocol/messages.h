@@ -19,8 +19,6 @@
 
 namespace rushes::protocol {
 
-using Model = ModelOffer;
-
 struct Progress {
   AttemptId id;
   float fraction = 0;  // 0..1
@@ -32,16 +30,11 @@ struct Progress {
 // ---- worker to scheduler
 
 struct Hello {
-  std::string name, build;
-  std::uint32_t slots = 1;  // 1..64
-  std::uint64_t memory_bytes = 0;
-  std::vector<std::string> numeric_classes;
-  std::vector<Model> models;
-  std::uint32_t prefetch = 0;      // 0..16
+  std::string name;
+  WorkerOffer offer;               // slots 1..64, prefetch 0..16, protocol_version 1 or 2
   std::vector<AttemptId> running;  // held and going on, unacknowledged results included
   std::uint32_t outbox = 0;
   std::uint64_t sequence = 0;
-  bool stored_specs = false;  // takes Assign.stored
   bool operator==(const Hello&) const = default;
 };
 
@@ -63,8 +56,6 @@ struct Completed {
   std::string log_tail;
   bool operator==(const Completed&) const = default;
 };
-
-using rushes::FailKind;
 
 struct Failed {
   AttemptId id;

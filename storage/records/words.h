@@ -286,9 +286,9 @@ struct ModelOffer {
 // What a worker offers while it is connected.
 struct WorkerOffer {
   std::string build;
-  std::uint32_t protocol_version = 1;
-  std::uint32_t slots = 1;     // attempts that run at once
-  std::uint32_t prefetch = 0;  // attempts that wait behind them
+  std::uint32_t protocol_version = 1;  // 2: takes task descriptions that are artifacts
+  std::uint32_t slots = 1;             // attempts that run at once
+  std::uint32_t prefetch = 0;          // attempts that wait behind them
   std::uint64_t memory_bytes = 0;
   std::vector<std::string> numeric_classes;  // in its order of preference
   std::vector<ModelOffer> models;

@@ -26,12 +26,13 @@ WorkerNode::WorkerNode(World& world, int number)
       dice_(world.seed, 100 + static_cast<std::uint64_t>(number)),
       clock_(dice_.between(10'000, 10'000'000)) {
   options_.name = "w" + std::to_string(number);
-  options_.build = "build-1";
-  options_.slots = static_cast<std::uint32_t>(dice_.between(1, 3));
-  options_.prefetch = static_cast<std::uint32_t>(dice_.between(0, 2));
+  options_.offer.build = "build-1";
+  options_.offer.slots = static_cast<std::uint32_t>(dice_.between(1, 3));
+  options_.offer.prefetch = static_cast<std::uint32_t>(dice_.between(0, 2));
   // The first worker has room for everything, on others the largest tasks fit alone or not at all.
-  options_.memory_bytes = number == 0 ? 4ull << 30 : static_cast<std::uint64_t>(dice_.between(3, 12)) << 28;
-  options_.models = {{"tabletop", studio_model_digest()}};
+  options_.offer.memory_bytes =
+      number == 0 ? 4ull << 30 : static_cast<std::uint64_t>(dice_.between(3, 12)) << 28;
+  options_.offer.models = {{"tabletop", studio_model_digest()}};
 }
 
 // ---- the process
@@ -41,8 +42,8 @@ void WorkerNode::start() {
   std::vector<protocol::Completed> left;
   for (const auto& [id, result] : outbox_) left.push_back(result);
   agent_.emplace(options_, std::move(left), clock());
-  engines_.assign(options_.slots, {});
-  for (std::uint32_t slot = 0; slot < options_.slots; ++slot) start_engine(slot);
+  engines_.assign(options_.offer.slots, {});
+  for (std::uint32_t slot = 0; slot < options_.offer.slots; ++slot) start_engine(slot);
   if (world_.scheduler->up()) later(dice_.between(5, 200), [this] { connect(); });
   later(dice_.between(1, 500), [this] { tick(); });
 }
@@ -280,7 +281,7 @@ void WorkerNode::finish(std::uint32_t slot, std::uint64_t run) {
   free_engine(slot);
   awake(life_, [this, slot, id, fails, result] {
     if (fails)
-      agent_->on_failed(slot, {id, protocol::FailKind::kEngine, "it broke"}, "log", clock());
+      agent_->on_failed(slot, {id, FailKind::kEngine, "it broke"}, "log", clock());
     else
       agent_->on_done(slot, {id, result}, "log", clock());
     act();
@@ -297,7 +298,7 @@ void WorkerNode::carry_out(action::Stop& action) {
     const AttemptId id = *engines_[slot].running;
     free_engine(slot);
     awake(life_, [this, slot, id] {
-      agent_->on_failed(slot, {id, protocol::FailKind::kEngine, "cancelled"}, "log", clock());
+      agent_->on_failed(slot, {id, FailKind::kEngine, "cancelled"}, "log", clock());
       act();
     });
   });

@@ -35,7 +35,7 @@ class WorkerNode {
   void hear_scheduler_down();
   void receive(std::uint64_t connection, const protocol::SchedulerMessage& message);
 
-  std::uint32_t slots() const { return options_.slots; }
+  std::uint32_t slots() const { return options_.offer.slots; }
   std::uint64_t crashes() const { return crashes_; }
   std::size_t outbox() const { return outbox_.size(); }
 

@@ -94,12 +94,12 @@ Status Agents::connect() {
 void Agents::greet(const std::string& name) {
   protocol::Hello hello;
   hello.name = name;
-  hello.build = "bench";
-  hello.slots = options_.slots;
-  hello.prefetch = options_.prefetch;
-  hello.memory_bytes = 1ull << 44;
-  hello.numeric_classes = {kNumericClass};
-  hello.models = {{kModel, model_}};
+  hello.offer.build = "bench";
+  hello.offer.slots = options_.slots;
+  hello.offer.prefetch = options_.prefetch;
+  hello.offer.memory_bytes = 1ull << 44;
+  hello.offer.numeric_classes = {kNumericClass};
+  hello.offer.models = {{kModel, model_}};
   hello.sequence = ++sequence_;
   send(name, hello);
 }

@@ -80,9 +80,9 @@ Result<std::unique_ptr<Pair>> Pair::make(const std::filesystem::path& folder) {
 Status Pair::greet() {
   protocol::Hello hello;
   hello.name = "worker";
-  hello.build = "bench";
-  hello.slots = 1;
-  hello.numeric_classes = {kNumericClass};
+  hello.offer.build = "bench";
+  hello.offer.slots = 1;
+  hello.offer.numeric_classes = {kNumericClass};
   std::unique_lock lock(mutex_);
   for (int i = 0; i < 500; ++i) {
     if (const auto sent = client_->send(hello); !sent) return sent;

@@ -21,8 +21,9 @@ bool passing(ErrorKind kind) { return kind == ErrorKind::kUnreachable || kind ==
 
 Agent::Agent(AgentOptions options, std::vector<protocol::Completed> outbox, Time now)
     : options_(std::move(options)),
-      slots_(options_.slots),
+      slots_(options_.offer.slots),
       sequence_(static_cast<std::uint64_t>(now.count())) {
+  options_.offer.protocol_version = 2;
   for (protocol::Completed& result : outbox) {
     if (mutated(Mutation::kDropOutboxEntry) && &result == &outbox.front()) continue;
     results_.push_back({std::move(result), false, now, Time(0)});
@@ -77,18 +78,12 @@ void Agent::on_denied(const std::string& why, Time now) {
 
 void Agent::say_hello(Time now) {
   // Without an engine the numeric class is not known, and without it there is nothing to offer.
-  if (!connected_ || numeric_classes_.empty() || leaving_) return;
+  if (!connected_ || options_.offer.numeric_classes.empty() || leaving_) return;
   protocol::Hello hello;
   hello.name = options_.name;
-  hello.build = options_.build;
-  hello.slots = options_.slots;
-  hello.memory_bytes = options_.memory_bytes;
-  hello.numeric_classes = numeric_classes_;
-  hello.models = options_.models;
-  hello.prefetch = options_.prefetch;
+  hello.offer = options_.offer;
   hello.outbox = static_cast<std::uint32_t>(results_.size());
   hello.sequence = ++sequence_;
-  hello.stored_specs = true;
   for (Attempt& attempt : attempts_) {
     hello.running.push_back(attempt.id);
     if (attempt.first_sequence == 0) attempt.first_sequence = sequence_;
@@ -174,13 +169,13 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   if (find(assign.id) || find_result(assign.id)) return;  // said twice
   if (std::any_of(buried_.begin(), buried_.end(), [&](const AttemptId& id) { return same(id, assign.id); }))
     return;
-  const auto refuse = [&](protocol::FailKind kind, const std::string& why) {
+  const auto refuse = [&](FailKind kind, const std::string& why) {
     report({assign.id, kind, why, "", ""}, now);
   };
-  if (leaving_ || draining_) return refuse(protocol::FailKind::kEngine, "this worker is leaving");
+  if (leaving_ || draining_) return refuse(FailKind::kEngine, "this worker is leaving");
   // Room for a second assignment where one is still being stopped.
-  if (attempts_.size() >= 2u * (options_.slots + options_.prefetch))
-    return refuse(protocol::FailKind::kEngine,
+  if (attempts_.size() >= 2u * (options_.offer.slots + options_.offer.prefetch))
+    return refuse(FailKind::kEngine,
                   "this worker holds " + std::to_string(attempts_.size()) + " attempts already");
   Attempt attempt;
   attempt.id = assign.id;
@@ -188,7 +183,7 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
     attempt.inputs = {*assign.stored};
   } else {
     auto inputs = protocol::inputs_of(assign.spec);
-    if (!inputs) return refuse(protocol::FailKind::kInput, inputs.error().message);
+    if (!inputs) return refuse(FailKind::kInput, inputs.error().message);
     attempt.spec = assign.spec;
     attempt.inputs = std::move(*inputs);
   }
@@ -264,8 +259,7 @@ void Agent::on_fetched(const AttemptId& id, const Status& status, Time now, cons
   if (status && attempt.spec.empty()) {
     auto inputs = protocol::inputs_of(bytes);
     if (!inputs)
-      return stop(attempt, protocol::Failed{id, protocol::FailKind::kInput, inputs.error().message, "", ""},
-                  now);
+      return stop(attempt, protocol::Failed{id, FailKind::kInput, inputs.error().message, "", ""}, now);
     attempt.spec = bytes;
     attempt.inputs = std::move(*inputs);
     return fetch(attempt);
@@ -280,7 +274,7 @@ void Agent::on_fetched(const AttemptId& id, const Status& status, Time now, cons
     attempt.progress.text = one_line("cannot fetch inputs yet: " + status.error().message, 200);
     return;
   }
-  stop(attempt, protocol::Failed{id, protocol::FailKind::kInput, status.error().message, "", ""}, now);
+  stop(attempt, protocol::Failed{id, FailKind::kInput, status.error().message, "", ""}, now);
 }
 
 void Agent::on_uploaded(const AttemptId& id, const Status& status, Time now) {
@@ -296,7 +290,7 @@ void Agent::on_uploaded(const AttemptId& id, const Status& status, Time now) {
     finished.upload_again = now + options_.retry;
     return;
   }
-  const protocol::Failed failure{id, protocol::FailKind::kArtifact, status.error().message, "",
+  const protocol::Failed failure{id, FailKind::kArtifact, status.error().message, "",
                                  finished.result.log_tail};
   drop_result(*index);
   report(failure, now);
@@ -315,9 +309,10 @@ void Agent::upload(Finished& finished) {
 void Agent::on_ready(std::uint32_t slot, const std::string& numeric_class, Time now) {
   if (slot >= slots_.size()) return;
   slots_[slot].ready = true;
-  const bool first = numeric_classes_.empty();
-  if (std::find(numeric_classes_.begin(), numeric_classes_.end(), numeric_class) == numeric_classes_.end())
-    numeric_classes_.push_back(numeric_class);
+  std::vector<std::string>& classes = options_.offer.numeric_classes;
+  const bool first = classes.empty();
+  if (std::find(classes.begin(), classes.end(), numeric_class) == classes.end())
+    classes.push_back(numeric_class);
   if (first) say_hello(now);
   fill_slots(now);
 }
@@ -394,8 +389,8 @@ void Agent::on_exit(std::uint32_t slot, const std::string& cause, const std::str
     const std::size_t index = *find(*id);
     Attempt& attempt = attempts_[index];
     if (attempt.state == State::kRunning)
-      attempt.failure = protocol::Failed{*id, protocol::FailKind::kCrash,
-                                         "the engine process ended: " + cause, cause, log_tail};
+      attempt.failure =
+          protocol::Failed{*id, FailKind::kCrash, "the engine process ended: " + cause, cause, log_tail};
     else if (attempt.failure)
       attempt.failure->exit_cause = cause, attempt.failure->log_tail = log_tail;
     ended(index, now);
@@ -456,7 +451,7 @@ void Agent::on_tick(Time now) {
     Attempt& attempt = attempts_[*find(id)];
     const std::string limit = std::to_string(attempt.no_progress.count() / 1000);
     stop(attempt,
-         protocol::Failed{id, protocol::FailKind::kTimeout,
+         protocol::Failed{id, FailKind::kTimeout,
                           "no progress for " + limit + " s at \"" + attempt.progress.text + "\"", "", ""},
          now);
   }

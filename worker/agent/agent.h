@@ -28,10 +28,8 @@ namespace rushes::worker {
 using Time = std::chrono::milliseconds;  // of CLOCK_BOOTTIME
 
 struct AgentOptions {
-  std::string name, build;
-  std::uint32_t slots = 1, prefetch = 1;
-  std::uint64_t memory_bytes = 0;
-  std::vector<protocol::Model> models;
+  std::string name;
+  WorkerOffer offer;          // without numeric classes: the engines name them
   Time no_progress{120'000};  // where the assignment names no limit
   Time repeat{3'000};         // Hello, Completed and Failed are said again after this long without an answer
   Time retry{1'000};          // a transfer that failed for lack of a connection is tried again after
@@ -188,7 +186,6 @@ class Agent {
   std::vector<Slot> slots_;
   std::vector<Digest> cached_;
   std::vector<Action> actions_;
-  std::vector<std::string> numeric_classes_;
 
   std::uint64_t first_lease_ = 0;  // see protocol::Welcome
   bool connected_ = false, welcomed_ = false, draining_ = false, leaving_ = false, exited_ = false;

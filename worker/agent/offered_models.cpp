@@ -81,10 +81,10 @@ Result<Digest> digest_of(const config::ModelManifest& manifest) {
 
 }  // namespace
 
-Result<std::vector<protocol::Model>> offered_models(const std::vector<fs::path>& roots,
-                                                    const fs::path& memory_file) {
+Result<std::vector<ModelOffer>> offered_models(const std::vector<fs::path>& roots,
+                                               const fs::path& memory_file) {
   std::map<std::string, Seen> memory = read_memory(memory_file);
-  std::vector<protocol::Model> models;
+  std::vector<ModelOffer> models;
   std::optional<Error> first;
   const auto leave_out = [&](const Error& error) {
     log::error("{}", error.message);

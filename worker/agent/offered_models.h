@@ -10,13 +10,13 @@
 #include <vector>
 
 #include "config/result.h"
-#include "scheduler/protocol/messages.h"
+#include "storage/records/words.h"
 
 namespace rushes::worker {
 
 // `memory`: a file of this worker's state folder. A model with a missing or wrong file is left out with a
 // logged line. Error: that line, when no model is left; kNotFound when the roots hold none at all.
-Result<std::vector<protocol::Model>> offered_models(const std::vector<std::filesystem::path>& roots,
-                                                    const std::filesystem::path& memory);
+Result<std::vector<ModelOffer>> offered_models(const std::vector<std::filesystem::path>& roots,
+                                               const std::filesystem::path& memory);
 
 }  // namespace rushes::worker

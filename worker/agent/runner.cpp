@@ -77,7 +77,7 @@ Status Runner::prepare() {
 
   const sigset_t set = our_signals();
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  for (std::uint32_t slot = 0; slot < options_.agent.slots; ++slot)
+  for (std::uint32_t slot = 0; slot < options_.agent.offer.slots; ++slot)
     seats_.push_back({std::make_unique<Engine>(EngineCommand{options_.engine, options_.folder / "logs",
                                                              options_.cancel_grace, options_.grace}),
                       Time(0), Time(0)});

@@ -115,7 +115,6 @@ class Mouth {
 
 protocol::FromEngine run_one(const protocol::EngineRun& task, const TaskFunction& run,
                              const EngineHooks& hooks) {
-  using protocol::FailKind;
   try {
     const auto result = run(std::as_bytes(std::span(task.spec)), hooks);
     if (!result) return protocol::EngineFailed{task.id, FailKind::kEngine, result.error().message};
@@ -149,7 +148,7 @@ int serve(const protocol::EngineReady& ready, const TaskFunction& run, int from_
     const protocol::FromEngine answer = run_one(task, run, hooks);
     // A result over the bound of a message is a failure of this task, not of the engine.
     if (!mouth.say(answer))
-      mouth.say(protocol::EngineFailed{task.id, protocol::FailKind::kEngine,
+      mouth.say(protocol::EngineFailed{task.id, FailKind::kEngine,
                                        "the task's result does not fit into a message"});
   }
 }

@@ -67,11 +67,11 @@ FakeWorker::~FakeWorker() {
 void FakeWorker::hello() {
   protocol::Hello hello;
   hello.name = name_;
-  hello.build = "test";
-  hello.slots = 2;
-  hello.memory_bytes = 8ull << 30;
-  hello.numeric_classes = {kClass};
-  hello.models = {{"tiny", model_}};
+  hello.offer.build = "test";
+  hello.offer.slots = 2;
+  hello.offer.memory_bytes = 8ull << 30;
+  hello.offer.numeric_classes = {kClass};
+  hello.offer.models = {{"tiny", model_}};
   loop_.post(name_, hello);
 }
 

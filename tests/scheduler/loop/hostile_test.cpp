@@ -58,7 +58,7 @@ class Hostile : public testing::Test {
   void greet(Client& client) {
     ASSERT_TRUE(client.connected());
     protocol::Hello hello = protocol::test::hello("other");
-    hello.numeric_classes = {"runs-nothing"};
+    hello.offer.numeric_classes = {"runs-nothing"};
     ASSERT_TRUE(client.client->send(hello));
     ASSERT_TRUE(reaches(heard_, 1));
   }
@@ -89,7 +89,7 @@ TEST_F(Hostile, AWorkerCannotSpeakOfAnothersAttempt) {
   greet(client);
   const Digest before = hash();
   ASSERT_TRUE(client.client->send(completed()));
-  ASSERT_TRUE(client.client->send(protocol::Failed{held_, protocol::FailKind::kCrash, "forged", "", ""}));
+  ASSERT_TRUE(client.client->send(protocol::Failed{held_, FailKind::kCrash, "forged", "", ""}));
   ASSERT_TRUE(client.client->send(protocol::Stopped{held_}));
   ASSERT_TRUE(client.client->send(protocol::Started{held_}));
   ASSERT_TRUE(client.client->send(protocol::Heartbeat{2, {{held_, 1, "forged", 0}}, {}}));
@@ -106,7 +106,7 @@ TEST_F(Hostile, AResultThatComesAgainIsTheSameResult) {
   Client client(keys_.client(control_->endpoint(), keys_.worker));
   ASSERT_TRUE(client.connected());
   protocol::Hello hello = protocol::test::hello("worker");
-  hello.numeric_classes = {"runs-nothing"};
+  hello.offer.numeric_classes = {"runs-nothing"};
   ASSERT_TRUE(client.client->send(hello));
   ASSERT_TRUE(reaches(heard_, 1));
   const std::string result = farm_.loop()
@@ -138,7 +138,7 @@ TEST_F(Hostile, MutatedMessagesChangeNothing) {
   socket.set(zmq::sockopt::curve_secretkey, other_.secret_key);
   socket.connect(control_->endpoint());
   protocol::Hello hello = protocol::test::hello("other");
-  hello.numeric_classes = {"runs-nothing"};
+  hello.offer.numeric_classes = {"runs-nothing"};
   const std::string greeting = *protocol::encode(protocol::WorkerMessage(hello));
   const std::string message = *protocol::encode(completed());
   std::mt19937 random(7);

@@ -192,7 +192,7 @@ TEST_F(Process, KeysAndTokensAreTakenOutOfARunningFarm) {
                                   protocol::read_secret_key(keys / "worker.key").value()}});
   ASSERT_TRUE(worker.connected());
   protocol::Hello hello = protocol::test::hello("worker");
-  hello.numeric_classes = {"none"};
+  hello.offer.numeric_classes = {"none"};
   ASSERT_TRUE(worker.client->send(hello));
   ASSERT_TRUE(std::holds_alternative<protocol::Welcome>(worker.heard.next().value()));
   fs::remove(keys / "workers" / "worker.pub");

@@ -64,7 +64,7 @@ RC_GTEST_PROP(Codec, MutatedBytesAreReadOrRefused, ()) {
     RC_ASSERT(encode(*read).has_value());
     if (const auto* hello = std::get_if<Hello>(&*read)) {
       RC_ASSERT(is_name(hello->name));
-      RC_ASSERT(hello->slots >= 1 && hello->slots <= kMaxSlots);
+      RC_ASSERT(hello->offer.slots >= 1 && hello->offer.slots <= kMaxSlots);
     }
     if (const auto* failed = std::get_if<Failed>(&*read)) RC_ASSERT(is_clean_text(failed->message));
   } else {

@@ -53,7 +53,7 @@ struct Client {
 inline Hello hello(const std::string& name, std::uint64_t sequence = 1) {
   Hello message;
   message.name = name;
-  message.build = "test";
+  message.offer.build = "test";
   message.sequence = sequence;
   return message;
 }

@@ -50,23 +50,23 @@ inline std::string random_spec() {
   }));
 }
 
+inline WorkerOffer random_offer() {
+  return {random_name(),
+          *rc::gen::inRange<std::uint32_t>(1, 3),
+          *rc::gen::inRange<std::uint32_t>(1, kMaxSlots + 1),
+          *rc::gen::inRange<std::uint32_t>(0, kMaxPrefetch + 1),
+          *rc::gen::arbitrary<std::uint64_t>(),
+          random_list(kMaxNumericClasses, random_name),
+          random_list(8, [] {
+            return ModelOffer{random_name(), random_digest()};
+          })};
+}
+
 inline WorkerMessage random_worker_message() {
   switch (*rc::gen::inRange(0, 7)) {
     case 0:
-      return Hello{random_name(),
-                   random_name(),
-                   *rc::gen::inRange<std::uint32_t>(1, kMaxSlots + 1),
-                   *rc::gen::arbitrary<std::uint64_t>(),
-                   random_list(kMaxNumericClasses, random_name),
-                   random_list(8,
-                               [] {
-                                 return Model{random_name(), random_digest()};
-                               }),
-                   *rc::gen::inRange<std::uint32_t>(0, kMaxPrefetch + 1),
-                   random_list(20, random_id),
-                   *rc::gen::arbitrary<std::uint32_t>(),
-                   *rc::gen::arbitrary<std::uint64_t>(),
-                   *rc::gen::arbitrary<bool>()};
+      return Hello{random_name(), random_offer(), random_list(20, random_id),
+                   *rc::gen::arbitrary<std::uint32_t>(), *rc::gen::arbitrary<std::uint64_t>()};
     case 1:
       return Heartbeat{*rc::gen::arbitrary<std::uint64_t>(), random_list(10, random_progress),
                        random_list(50, random_digest)};

@@ -25,9 +25,9 @@ struct AgentTest : ::testing::Test {
   void start(std::vector<Completed> outbox) {
     AgentOptions options;
     options.name = "worker";
-    options.build = "test";
-    options.slots = 2;
-    options.prefetch = 1;
+    options.offer.build = "test";
+    options.offer.slots = 2;
+    options.offer.prefetch = 1;
     agent.emplace(options, std::move(outbox), now);
   }
   void join() {

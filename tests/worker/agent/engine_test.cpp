@@ -69,7 +69,7 @@ TEST_F(EngineTest, RunsOneTaskAfterAnotherInOneProcess) {
   EXPECT_EQ(std::get<EngineFailed>(failed.value()).message, "told to fail");
   ASSERT_TRUE(engine.run(kId, test_spec({}, "memory")));
   failed = next<EngineDone, EngineFailed>(engine);
-  EXPECT_EQ(std::get<EngineFailed>(failed.value()).kind, protocol::FailKind::kMemory);
+  EXPECT_EQ(std::get<EngineFailed>(failed.value()).kind, FailKind::kMemory);
   EXPECT_EQ(engine.process(), process);
   EXPECT_TRUE(is_alive(process));
 }

@@ -72,7 +72,8 @@ struct RunnerTest : ::testing::Test {
   RunnerOptions options(const KeyPair& pair) {
     RunnerOptions made;
     made.agent.name = "worker";
-    made.agent.build = "test";
+    made.agent.offer.build = "test";
+    made.agent.offer.prefetch = 1;
     made.agent.repeat = Time(500);
     made.agent.retry = Time(200);
     made.control = keys.client(scheduler->control->endpoint(), pair);
@@ -121,7 +122,7 @@ TEST_F(RunnerTest, FetchesRunsUploadsReportsAndLeavesNothingBehind) {
   const auto hello = scheduler->welcome();
   ASSERT_TRUE(hello);
   EXPECT_EQ(hello->name, "worker");
-  EXPECT_EQ(hello->numeric_classes, std::vector<std::string>{"test-class"});
+  EXPECT_EQ(hello->offer.numeric_classes, std::vector<std::string>{"test-class"});
   scheduler->assign({1, 1, 5}, "copy",
                     {{storage::digest_of(a), a.size()}, {storage::digest_of(b), b.size()}});
   ASSERT_TRUE(scheduler->next<Started>());
