@@ -72,10 +72,16 @@ Result<TaskOutcome> run_decode(const Task& task, StageContext& context) {
     const int done = static_cast<int>(first + part.frames);
     return step_done(context, static_cast<double>(done) / box.frames, "frame " + std::to_string(done));
   };
+  // Tiles of the same latents share what the middle block makes of them.
+  std::string latents;
+  for (const TaskInput* input : inputs_of(task, "latent"))
+    latents.append(input->digest.begin(), input->digest.end());
+  MiddleCache& middle = (*model)->middle_cache();
+  middle.select(latents, context.artifacts.folder() / "incoming");
   const Rect& whole = volume->whole.rect;
   if (Status status = (*model)->vae().decode({volume->whole.t.length(), whole.height, whole.width},
                                              {tile.y, tile.x, tile.height, tile.width},
-                                             latent_source(*volume, *inputs), sink);
+                                             latent_source(*volume, *inputs), sink, &middle);
       !status)
     return tl::unexpected(status.error());
   return finished(context, std::move(*frames));

@@ -16,6 +16,7 @@
 
 #include "config/model.h"
 #include "kernels/backend.h"
+#include "worker/model/middle_cache.h"
 #include "worker/model/text_encoder.h"
 #include "worker/model/tokenizer.h"
 #include "worker/model/transformer.h"
@@ -56,6 +57,7 @@ class Model {
                                              const StopCheck& stop = {});
   Vae& vae() { return vae_; }
   Transformer& transformer() { return transformer_; }
+  MiddleCache& middle_cache() { return middle_cache_; }
 
   // Bytes of working memory of one velocity() over such a latent, weights and prompts aside; an upper
   // estimate.
@@ -73,6 +75,7 @@ class Model {
   TextEncoder text_;
   Transformer transformer_;
   Vae vae_;
+  MiddleCache middle_cache_;  // of the take whose tiles are decoded
 };
 
 }  // namespace rushes::worker

@@ -185,13 +185,46 @@ Tensor Vae::run_decode_middle(Stream& stream, const Volume& latent) {
   return run(stream, decoder_middle_, run(stream, decoder_in_, x));
 }
 
-// Features x of whole frames to the pixels of `box`: crop with halo, levels that trim it, head, pixels.
+// Features of `count` whole frames, which go to `keep` as well where there is one.
+Result<Tensor> Vae::make_middle(Stream& stream, const Extent& latent, const LatentSource& source,
+                                std::int64_t first, std::int64_t count, MiddleCache* keep) {
+  auto part = source(first, count);
+  if (!part) return tl::unexpected(part.error());
+  if (!part->valid() || part->shape() != Shape{z_, count, latent.rows, latent.columns})
+    return fail(ErrorKind::kInvalid, "decode: expected a latent of " + std::to_string(z_) +
+                                         " channels, found " + shape_text(part->shape()));
+  const Tensor x = run_decode_middle(stream, *part);
+  if (keep != nullptr) {
+    std::vector<float> values(static_cast<std::size_t>(x.dim(0) * x.dim(1) * x.dim(2) * x.dim(3)));
+    backend_->download(x, values.data());
+    keep->append(values);
+  }
+  return x;
+}
+
+// Features of `count` frames in `box` and its halo, [count, h, w, C].
+Result<Tensor> Vae::read_middle(const MiddleCache& middle, const Extent& latent, const FrameBox& box,
+                                std::int64_t first, std::int64_t count) {
+  const LevelBox held = level_box(box).grown(halo_, latent.rows, latent.columns);
+  const std::int64_t rows = held.bottom - held.top, columns = held.right - held.left,
+                     width = decoder_in_.conv->out_channels;
+  std::vector<float> values(static_cast<std::size_t>(count * rows * columns * width));
+  const auto line = static_cast<std::size_t>(columns * width);
+  for (std::int64_t i = 0; i < count * rows; ++i) {
+    const std::int64_t row = (first + i / rows) * latent.rows + held.top + i % rows;
+    const std::int64_t at = (row * latent.columns + held.left) * width;
+    const auto part = std::span(values).subspan(static_cast<std::size_t>(i) * line, line);
+    if (auto ok = middle.read(static_cast<std::uint64_t>(at), part); !ok) return tl::unexpected(ok.error());
+  }
+  return backend_->upload(kernels::host_tensor(values, {count, rows, columns, width}));
+}
+
+// Features x of `box` with its halo to the box's pixels: levels that trim the halo, head, pixels.
 Volume Vae::run_up_levels(Stream& stream, Tensor x, const Extent& latent, const FrameBox& box) {
   kernels::Backend& backend = *backend_;
   std::int64_t rows = latent.rows, columns = latent.columns;
-  LevelBox wanted{box.row, box.column, box.row + box.rows, box.column + box.columns};
+  LevelBox wanted = level_box(box);
   LevelBox held = wanted.grown(halo_, rows, columns);
-  x = crop(backend, x, {0, 0, rows, columns}, held);
   for (std::size_t i = 0; i < up_.size(); ++i) {
     const Level& level = up_[i];
     const LevelBox inner = wanted.grown(reach_[i], rows, columns);
@@ -233,24 +266,29 @@ Status Vae::check_box(const Extent& latent, const FrameBox& box) const {
 }
 
 Status Vae::decode(const Extent& latent, const FrameBox& box, const LatentSource& source,
-                   const FrameSink& sink) {
+                   const FrameSink& sink, MiddleCache* middle) {
   if (auto ok = check_box(latent, box); !ok) return ok;
+  const LevelBox whole{0, 0, latent.rows, latent.columns},
+      held = level_box(box).grown(halo_, latent.rows, latent.columns);
+  const auto floats = static_cast<std::uint64_t>(latent.frames * latent.rows * latent.columns *
+                                                 decoder_in_.conv->out_channels);
+  const bool known = middle != nullptr && middle->holds(floats);
+  const bool keep = middle != nullptr && !known && held != whole;
+  if (keep) middle->restart();
   return guarded("decode", [&]() -> Status {
     const std::int64_t chunk = chunk_frames(stream_bytes(latent, box.rows, box.columns));
     Stream stream(*backend_);
     for (std::int64_t t = 0; t < latent.frames; t += chunk) {
       stream.begin_chunk();
       const std::int64_t n = std::min(chunk, latent.frames - t);
-      auto part = source(t, n);
-      if (!part) return tl::unexpected(part.error());
-      if (!part->valid() || part->shape() != Shape{z_, n, latent.rows, latent.columns})
-        return fail(ErrorKind::kInvalid, "decode: expected a latent of " + std::to_string(z_) +
-                                             " channels, found " + shape_text(part->shape()));
-      Tensor features = run_decode_middle(stream, *part);
-      *part = {};
-      const Volume pixels = run_up_levels(stream, std::move(features), latent, box);
+      auto features = known ? read_middle(*middle, latent, box, t, n)
+                            : make_middle(stream, latent, source, t, n, keep ? middle : nullptr);
+      if (!features) return tl::unexpected(features.error());
+      if (!known) *features = crop(*backend_, *features, whole, held);
+      const Volume pixels = run_up_levels(stream, std::move(*features), latent, box);
       if (auto ok = sink(t == 0 ? 0 : (t - 1) * time_stride_ + 1, pixels); !ok) return ok;
     }
+    if (keep) middle->finish();
     return {};
   });
 }

@@ -19,6 +19,7 @@
 #include <span>
 #include <vector>
 
+#include "worker/model/middle_cache.h"
 #include "worker/model/scratch.h"
 #include "worker/model/vae_layers.h"
 #include "worker/model/volume.h"
@@ -77,8 +78,10 @@ class Vae {
                 const std::filesystem::path& scratch);
   Result<Volume> encode(const Volume& video);
   // The pixels of `box` (latents) of a latent of size `latent`, [3, frames_of(T), box.rows·s, box.columns·s], a
-  // few frames at a time.
-  Status decode(const Extent& latent, const FrameBox& box, const LatentSource& source, const FrameSink& sink);
+  // few frames at a time. With a `middle` whose latents are selected, the middle block is computed for their first
+  // box only; `source` is not asked for the others.
+  Status decode(const Extent& latent, const FrameBox& box, const LatentSource& source, const FrameSink& sink,
+                MiddleCache* middle = nullptr);
   Result<Volume> decode(const Volume& latent);
 
   static constexpr std::int64_t kLeastBox = 8;
@@ -96,6 +99,10 @@ class Vae {
   Status encode_middle(const Extent& latent, const Scratch& features, const FrameSink& sink);
   kernels::Tensor run_decode_middle(Stream& stream, const Volume& latent);
   Volume run_up_levels(Stream& stream, kernels::Tensor x, const Extent& latent, const FrameBox& box);
+  Result<kernels::Tensor> make_middle(Stream& stream, const Extent& latent, const LatentSource& source,
+                                      std::int64_t first, std::int64_t count, MiddleCache* keep);
+  Result<kernels::Tensor> read_middle(const MiddleCache& middle, const Extent& latent, const FrameBox& box,
+                                      std::int64_t first, std::int64_t count);
   std::int64_t chunk_frames(std::size_t bytes_per_frame) const;
 
   kernels::Backend* backend_ = nullptr;

@@ -62,7 +62,7 @@ Tensor Vae::run_down_levels(Stream& stream, const Volume& video) {
 Status Vae::encode_box(const Extent& latent, const FrameBox& box, const PixelSource& source,
                        Scratch& features) {
   kernels::Backend& backend = *backend_;
-  const LevelBox wanted{box.row, box.column, box.row + box.rows, box.column + box.columns};
+  const LevelBox wanted = level_box(box);
   const LevelBox held = wanted.grown(encode_halo_, latent.rows, latent.columns);
   const FrameBox pixels{held.top * space_stride_, held.left * space_stride_,
                         (held.bottom - held.top) * space_stride_, (held.right - held.left) * space_stride_};

@@ -25,6 +25,10 @@ struct LevelBox {
   bool operator==(const LevelBox&) const = default;
 };
 
+inline LevelBox level_box(const FrameBox& box) {
+  return {box.row, box.column, box.row + box.rows, box.column + box.columns};
+}
+
 // The part `to` of x, which covers `from`.
 inline kernels::Tensor crop(kernels::Backend& backend, const kernels::Tensor& x, const LevelBox& from,
                             const LevelBox& to) {

@@ -19,7 +19,8 @@ Volume pattern(std::int64_t c, std::int64_t t, std::int64_t h, std::int64_t w) {
 }
 
 // The pixels of a box, collected.
-Result<Volume> decode_box(Vae& vae, const Volume& latent, const FrameBox& box) {
+Result<Volume> decode_box(Vae& vae, const Volume& latent, const FrameBox& box, MiddleCache* middle = nullptr,
+                          std::int64_t* asked = nullptr) {
   const std::int64_t s = vae.space_stride();
   Volume video = Volume::zeros(3, vae.frames_of(latent.frames), box.rows * s, box.columns * s);
   const auto copy = [](const Volume& from, std::int64_t from_t, Volume& to, std::int64_t to_t,
@@ -41,8 +42,9 @@ Result<Volume> decode_box(Vae& vae, const Volume& latent, const FrameBox& box) {
     copy(part, 0, video, first, part.frames);
     return {};
   };
-  if (auto ok = vae.decode({latent.frames, latent.rows, latent.columns}, box, source, sink); !ok)
+  if (auto ok = vae.decode({latent.frames, latent.rows, latent.columns}, box, source, sink, middle); !ok)
     return tl::unexpected(ok.error());
+  if (asked != nullptr) *asked = given;
   return video;
 }
 
@@ -79,6 +81,33 @@ TEST_P(EveryForm, ChunkLengthChangesNoBit) {
   EXPECT_EQ(decoded->shape(), (std::vector<std::int64_t>{3, 13, 2 * s, 3 * s}));
   EXPECT_EQ(encoded->values, encoded_whole->values);
   EXPECT_EQ(decoded->values, decoded_whole->values);
+}
+
+TEST_P(EveryForm, TilesShareTheMiddleBlockBitForBit) {
+  const Volume latent = pattern(4, 3, 3, 40), other = pattern(4, 3, 3, 41);
+  const FrameBox left{0, 0, 3, 4}, right{1, 30, 2, 10};
+  const auto alone_left = decode_box(*vae_, latent, left), alone_right = decode_box(*vae_, latent, right),
+             alone_other = decode_box(*vae_, other, right);
+  ASSERT_TRUE(alone_left && alone_right && alone_other);
+  for (const std::size_t memory : {std::size_t{1}, std::size_t{1} << 40}) {
+    vae_->set_memory_limit(memory);
+    MiddleCache middle;
+    const auto decode = [&](const std::string& name, const Volume& of, const FrameBox& box) {
+      middle.select(name, std::filesystem::temp_directory_path());
+      std::int64_t asked = 0;
+      auto video = decode_box(*vae_, of, box, &middle, &asked);
+      EXPECT_TRUE(video) << video.error().message;
+      return std::pair(video ? video->values : std::vector<float>(), asked);
+    };
+    EXPECT_EQ(decode("latent", latent, left), std::pair(alone_left->values, std::int64_t{3}));
+    EXPECT_EQ(decode("latent", latent, right), std::pair(alone_right->values, std::int64_t{0}));
+    EXPECT_EQ(decode("latent", latent, left), std::pair(alone_left->values, std::int64_t{0}));
+    EXPECT_EQ(decode("other", other, right), std::pair(alone_other->values, std::int64_t{3}));
+    EXPECT_EQ(decode("latent", latent, right), std::pair(alone_right->values, std::int64_t{3}));
+    middle.select("nowhere", "/nonexistent");  // a disk that takes nothing costs time only
+    EXPECT_EQ(decode_box(*vae_, latent, left, &middle)->values, alone_left->values);
+    EXPECT_EQ(decode_box(*vae_, latent, right, &middle)->values, alone_right->values);
+  }
 }
 
 TEST_P(EveryForm, TilesAreTheWholeDecodeBitForBit) {
