@@ -95,6 +95,8 @@ Status MovieWriter::Impl::open_encoder(FrameRate fps, const MovieOptions& option
   codec->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
   av_opt_set(codec->priv_data, "preset", options.preset.c_str(), 0);
   av_opt_set(codec->priv_data, "crf", std::to_string(options.crf).c_str(), 0);
+  // Macroblock-tree rate control of x264 164 reads beside its planes: bytes would depend on what the heap held before.
+  av_opt_set(codec->priv_data, "mbtree", "0", 0);
   // x264 holds the pictures that it looks ahead: of large ones fewer than its 40.
   if (const int pictures = static_cast<int>(kLookahead / (std::int64_t{width} * height)); pictures < 40)
     av_opt_set(codec->priv_data, "rc-lookahead", std::to_string(std::max(pictures, 8)).c_str(), 0);

@@ -1,5 +1,7 @@
 #include "worker/picture/movie.h"
 
+#include <malloc.h>
+
 #include "tests/worker/picture/synthetic.h"
 #include "worker/picture/atomic_file.h"
 #include "worker/picture/yuv.h"
@@ -67,6 +69,20 @@ TEST(Movie, SameClipSameBytes) {
   EXPECT_EQ(*read_file(folder.file("a.mp4"), 1 << 20), *read_file(folder.file("b.mp4"), 1 << 20));
   ASSERT_TRUE(write_movie(folder.file("c.mov"), clip, sdr_view()));
   EXPECT_EQ(probe_movie(folder.file("c.mov"))->frames, 9);
+}
+
+// An encoder that reads what it never wrote gives other bytes when fresh memory holds something else.
+TEST(Movie, BytesDoNotDependOnWhatTheHeapHeld) {
+  const ScratchFolder folder;
+  const Clip clip = testing::rolling_ball(160, 96, 33);
+  std::vector<std::string> movies;
+  for (const int filling : {0, 1, 170}) {
+    mallopt(M_PERTURB, filling);
+    ASSERT_TRUE(write_movie(folder.file("a.mp4"), clip, sdr_view()));
+    movies.push_back(*read_file(folder.file("a.mp4"), 1 << 20));
+  }
+  mallopt(M_PERTURB, 0);
+  EXPECT_TRUE(movies[0] == movies[1] && movies[0] == movies[2]);
 }
 
 TEST(Movie, FailuresLeaveNothingBehind) {
