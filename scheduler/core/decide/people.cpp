@@ -32,6 +32,19 @@ const Shot* shot_or_refuse(Decision& decision, RequestId request, const std::str
   return shot;
 }
 
+// Whether a failed task of the shot decodes a tile that its recipe lacks: recipes name draft tiles since they may
+// have several, and older ones were planned with tiles that the engine could not know.
+bool has_nameless_tiles(const State& state, const Shot& shot) {
+  return std::any_of(shot.tasks.begin(), shot.tasks.end(), [&](TaskId id) {
+    const Task& task = state.task(id);
+    if (task.state != TaskState::kFailed || task.plan.stage != Stage::kDecode || task.plan.level > 0)
+      return false;
+    const auto recipe = decode_recipe(shot.take(task.plan.take).versions[task.plan.revision].recipe);
+    return recipe &&
+           static_cast<std::size_t>(task.plan.tile) >= std::max<std::size_t>(1, recipe->decode_tiles.size());
+  });
+}
+
 }  // namespace
 
 void on(Decision& decision, const event::SubmitBatch& e) {
@@ -204,6 +217,13 @@ void on(Decision& decision, const event::Retry& e) {
   }
   const std::string why = e.note.empty() ? "asked by " + e.by : e.note;
   if (e.windows.empty()) {
+    if (has_nameless_tiles(state, *shot)) {
+      return decision.refuse(
+          e.request, ErrorKind::kConflict,
+          "shot " + e.shot +
+              " was planned by an older scheduler, with draft tiles that its recipe does not "
+              "name, so that no engine can decode it; submit it again under another name");
+    }
     std::size_t reopened = 0;
     for (std::size_t i = 0; i < state.shots[id].tasks.size(); ++i) {
       const TaskId task = state.shots[id].tasks[i];

@@ -3,6 +3,8 @@
 #include <numeric>
 
 #include "scheduler/core/report/view.h"
+#include "scheduler/plan/recipe.h"
+#include "storage/records/words_codec.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {
@@ -361,6 +363,58 @@ TEST(Flow, ATakeWithTooManyRevisionsIsRefusedAnotherAndStaysAsItIs) {
   EXPECT_EQ(shot.approved, 1u) << "a refused retry withdraws nothing";
   EXPECT_EQ(shot.take(1).kept + 1, shot.take(1).versions.size());
   EXPECT_GT(shot.take(1).kept, 5u);
+}
+
+TEST(Flow, ATakeWhoseRecipeLacksItsTilesIsNotTriedAgain) {
+  TestFarm farm;
+  auto model = std::make_shared<config::ModelManifest>(*farm.model);
+  model->size = model->deliver = {1088, 96};  // three draft tiles
+  farm.model = model;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a");
+  a.hello();
+  const auto failed = [&farm] {
+    const auto& decode = farm.shot("demo/sh010").take(1).versions[0].graph.decode;
+    return farm.state().task(decode.at(2)).state == TaskState::kFailed;
+  };
+  for (int i = 0; i < 400 && !failed(); ++i) {
+    a.receive();
+    if (a.held.empty()) {
+      farm.pass_ms(5'000);
+      a.beat();
+      continue;
+    }
+    const Task& task = farm.state().task(a.held.front().task);
+    a.start(a.held.front());
+    if (task.plan.stage == Stage::kDecode && task.plan.tile == 2)
+      a.fail(a.held.front());
+    else
+      a.complete(a.held.front());
+  }
+  ASSERT_TRUE(failed());
+  // As schedulers wrote it before recipes named draft tiles.
+  const auto without_tiles = [](Bytes& bytes) {
+    auto recipe = decode_recipe(bytes);
+    ASSERT_TRUE(recipe);
+    ASSERT_EQ(recipe->decode_tiles.size(), 3u);
+    recipe->decode_tiles.clear();
+    bytes = encode_recipe(*recipe);
+  };
+  for (Record& record : farm.journal) {
+    if (auto* planned = std::get_if<record::VersionPlanned>(&record)) without_tiles(planned->version.recipe);
+    if (auto* pinned = std::get_if<record::ClassPinned>(&record))
+      for (record::TakeRecipe& entry : pinned->recipes) without_tiles(entry.recipe);
+  }
+  farm.restart();
+  ASSERT_TRUE(failed());
+  event::Retry retry;
+  retry.request = 9;
+  retry.shot = "demo/sh010";
+  farm.step(retry);
+  ASSERT_FALSE(farm.last_reply().result.has_value())
+      << std::get<command::Done>(*farm.last_reply().result).message;
+  EXPECT_NE(farm.last_reply().result.error().message.find("submit it again"), std::string::npos);
+  EXPECT_TRUE(failed()) << "nothing was reopened";
 }
 
 TEST(Flow, AShotThatWaitsIsOneTaskAndCountsAll) {
