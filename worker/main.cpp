@@ -13,11 +13,11 @@
 #include "config/log.h"
 #include "config/worker.h"
 #include "kernels/backends.h"
+#include "storage/records/words_codec.h"
 #include "worker/agent/offered_models.h"
 #include "worker/agent/runner.h"
 #include "worker/critic/critics.h"
 #include "worker/engine/process.h"
-#include "worker/engine/result.h"
 #include "worker/engine/stage.h"
 
 namespace rushes::worker {
@@ -57,15 +57,14 @@ int run_engine(const config::Worker& settings) {
   options.threads = settings.threads_per_slot;
   auto models = Models::open(options);
   if (!models) return stop_with(models.error(), exit_code(models.error().kind));
-  const TaskFunction run = [&](std::span<const std::byte> spec,
-                               const EngineHooks& hooks) -> Result<std::vector<std::byte>> {
+  const TaskFunction run = [&](std::string_view spec, const EngineHooks& hooks) -> Result<std::string> {
     const auto task = read_task(spec);
     if (!task) return tl::unexpected(task.error());
     StageContext context{*artifacts,      *models,        settings.deliveries,
                          settings.colour, hooks.progress, hooks.cancelled};
     const auto outcome = run_task(*task, context);
     if (!outcome) return tl::unexpected(outcome.error());
-    return write_result(*outcome);
+    return encode_result(*outcome);
   };
   return serve({models->numeric_class(), RUSHES_VERSION}, run);
 }

@@ -53,7 +53,7 @@ void payload(std::string_view bytes) {
 }
 
 void task(std::string_view bytes) {
-  const auto read = read_task(raw(bytes));
+  const auto read = read_task(bytes);
   if (!read) return require(!read.error().message.empty(), "a refusal says why");
   require(static_cast<std::size_t>(read->window) < read->windows().size() || read->windows().empty() ||
               read->whole_take || read->stage != Stage::kDenoise,

@@ -5,9 +5,6 @@
 // attempt, so that whoever reads the journal can tell whose result a task was given.
 //
 // Thread contract: one thread beside those of serve().
-#include <capnp/message.h>
-#include <capnp/serialize.h>
-
 #include <array>
 #include <chrono>
 #include <random>
@@ -16,7 +13,7 @@
 
 #include "config/command_line.h"
 #include "config/worker.h"
-#include "storage/records/records.capnp.h"
+#include "storage/records/words_codec.h"
 #include "worker/engine/artifacts.h"
 #include "worker/engine/process.h"
 
@@ -26,15 +23,13 @@ namespace {
 constexpr const char* kNumericClass = "cpu-none-fp32";
 constexpr int kShortest = 2, kLongest = 40;  // milliseconds of one task
 
-// What a stage's output is to the tasks that read it, by records::Stage.
-constexpr std::array kRoles{"conditioning", "latent", "", "frames", "guide", "latent", "files", "files"};
+// What a stage's output is to the tasks that read it, by Stage.
+constexpr std::array<Role, kStages> kRoles{Role::kConditioning, Role::kLatent, Role::kCritique, Role::kFrames,
+                                           Role::kGuide,        Role::kLatent, Role::kFiles,    Role::kFiles};
 
-Result<std::vector<std::byte>> run(LocalArtifacts& artifacts, std::span<const std::byte> bytes,
-                                   const EngineHooks& hooks) {
-  auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
-  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(words.begin()));
-  capnp::FlatArrayMessageReader message(words);
-  const auto spec = message.getRoot<records::TaskSpec>();
+Result<std::string> run(LocalArtifacts& artifacts, std::string_view bytes, const EngineHooks& hooks) {
+  const auto spec = decode_task(bytes);
+  if (!spec) return tl::unexpected(spec.error());
 
   static std::mt19937 numbers(std::random_device{}());
   const int steps = std::uniform_int_distribution(kShortest, kLongest)(numbers);
@@ -44,27 +39,21 @@ Result<std::vector<std::byte>> run(LocalArtifacts& artifacts, std::span<const st
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 
-  capnp::MallocMessageBuilder answer;
-  auto result = answer.initRoot<records::TaskResult>();
-  result.setNumericClass(kNumericClass);
-  result.setWallSeconds(1e-3 * steps);
-  if (spec.getStage() == records::Stage::CRITIQUE) {
-    result.initCritique().setVerdict(records::Verdict::PASS);
-    result.getCritique().setScore(0.9f);
-    result.getCritique().setCritics("none");
+  TaskResult result;
+  result.numeric_class = kNumericClass;
+  result.wall_seconds = 1e-3 * steps;
+  if (spec->stage == Stage::kCritique) {
+    result.critique.verdict = Verdict::kPass;
+    result.critique.score = 0.9;
+    result.critique.critics = "none";
   } else {
-    const std::string text = "task " + std::to_string(spec.getTask());
+    const std::string text = "task " + std::to_string(spec->id);
     const auto stored =
-        artifacts.put(kRoles.at(static_cast<std::size_t>(spec.getStage())), std::as_bytes(std::span(text)));
+        artifacts.put(kRoles.at(static_cast<std::size_t>(spec->stage)), std::as_bytes(std::span(text)));
     if (!stored) return tl::unexpected(stored.error());
-    auto output = result.initOutputs(1)[0];
-    output.setRole(stored->role);
-    output.setDigest(capnp::Data::Reader(stored->digest.data(), stored->digest.size()));
-    output.setBytes(stored->bytes);
+    result.outputs = {*stored};
   }
-  const auto flat = capnp::messageToFlatArray(answer);
-  const auto* begin = reinterpret_cast<const std::byte*>(flat.begin());
-  return std::vector<std::byte>(begin, begin + flat.asBytes().size());
+  return encode_result(result);
 }
 
 }  // namespace

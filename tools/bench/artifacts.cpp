@@ -155,7 +155,7 @@ struct Way {
 
   // From one worker's folder into the vault, and from there into another worker's.
   Status measure(worker::LocalArtifacts& from, worker::LocalArtifacts& to, std::span<const std::byte> bytes) {
-    const auto stored = from.put("frames", bytes);
+    const auto stored = from.put(Role::kFrames, bytes);
     if (!stored) return tl::unexpected(stored.error());
     auto begin = monotonic_ns();
     const auto mapped = from.open(stored->digest);

@@ -37,8 +37,8 @@ Result<config::Shot> shot_of(const Arguments& arguments) {
                                         arguments.name + "'");
 }
 
-Result<std::vector<FrameSpan>> windows_of(const std::vector<std::string>& texts, int frames) {
-  std::vector<FrameSpan> windows;
+Result<std::vector<Range>> windows_of(const std::vector<std::string>& texts, int frames) {
+  std::vector<Range> windows;
   for (const std::string& text : texts) {
     const auto range = config::FrameRange::parse(text);
     if (!range) return tl::unexpected(range.error());
@@ -70,14 +70,14 @@ Status apply_shot(const Arguments& arguments, CriticContext& context) {
 
 void print(const Critique& critique) {
   std::cout << to_string(critique.verdict) << "  score " << decimal(critique.score, 2) << "\n";
-  for (const DimensionScore& one : critique.dimensions)
+  for (const Score& one : critique.dimensions)
     std::cout << "  " << one.dimension << "  " << decimal(one.score, 2) << "  ("
               << (one.blocks ? "revised" : "advises") << " below " << decimal(one.threshold, 2) << ")\n";
   for (const Finding& finding : critique.findings)
     std::cout << "  " << finding.dimension << ": " << finding.message << "; " << finding.remedy << "\n";
 }
 
-Result<Critique> run(const Arguments& arguments) {
+Result<ClipCritique> run(const Arguments& arguments) {
   if (const Status table = check_critics(); !table) return tl::unexpected(table.error());
   const auto loaded = load_sequence(arguments.clip);
   if (!loaded) return tl::unexpected(loaded.error());

@@ -6,7 +6,6 @@
 #include "config/digest.h"
 #include "storage/records/words_codec.h"
 #include "worker/critic/critics.h"
-#include "worker/engine/result.h"
 #include "worker/engine/task.h"
 #include "worker/picture/atomic_file.h"
 
@@ -18,11 +17,6 @@ namespace sched = rushes::scheduler;
 constexpr const char* kWorker = "local";
 constexpr std::size_t kMaxKeyFrameBytes = std::size_t{256} << 20;
 constexpr std::uint64_t kCacheBytes = std::uint64_t{1} << 40;
-
-Result<TaskResult> plain_result(const worker::TaskOutcome& outcome) {
-  const std::vector<std::byte> bytes = worker::write_result(outcome);
-  return decode_result({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-}
 
 // A lease cannot be lost inside one process: it outlives any task.
 sched::Settings local_settings() {
@@ -114,7 +108,7 @@ Result<sched::event::ShotRequest> LocalFarm::request_for(const config::Shot& sho
   for (const config::KeyFrame& key : shot.key_frames) {
     auto bytes = worker::read_file(key.image.string(), kMaxKeyFrameBytes);
     if (!bytes) return with_context(bytes.error(), shot.file);
-    auto stored = artifacts_.put("image", std::as_bytes(std::span(*bytes)));
+    auto stored = artifacts_.put(Role::kImage, std::as_bytes(std::span(*bytes)));
     if (!stored) return tl::unexpected(stored.error());
     request.images.push_back({key.frame, stored->digest, stored->bytes});
   }
@@ -139,8 +133,8 @@ Status LocalFarm::submit(const config::Batch& batch) {
 
 sched::Event LocalFarm::run(const sched::command::Assign& assign, const Progress& progress) {
   FailKind kind = FailKind::kInput;
-  Result<worker::TaskOutcome> outcome = fail(ErrorKind::kInternal, "");
-  if (auto task = worker::read_task(std::as_bytes(std::span(assign.spec)))) {
+  Result<TaskResult> outcome = fail(ErrorKind::kInternal, "");
+  if (auto task = worker::read_task(assign.spec)) {
     kind = FailKind::kEngine;
     worker::StageContext context{artifacts_, models_, options_.deliveries, options_.colour, {}, {}};
     if (progress)
@@ -152,7 +146,7 @@ sched::Event LocalFarm::run(const sched::command::Assign& assign, const Progress
     outcome = tl::unexpected(task.error());
   }
   if (outcome) {
-    if (auto result = plain_result(*outcome)) {
+    if (auto result = decode_result(encode_result(*outcome))) {
       sched::event::Completed completed;
       static_cast<AttemptId&>(completed) = assign;
       completed.worker = kWorker;

@@ -10,12 +10,12 @@ namespace rushes::worker {
 namespace {
 
 // The part of the clip that a window covers, in frames of the clip.
-FrameSpan local(const FrameSpan& window, const CriticContext& context, int frames) {
+Range local(const Range& window, const CriticContext& context, int frames) {
   return {std::clamp(window.begin - context.first_frame, 0, frames),
           std::clamp(window.end - context.first_frame, 0, frames)};
 }
 
-double worst_score(const Assessment& assessment, FrameSpan frames) {
+double worst_score(const Assessment& assessment, Range frames) {
   double score = 1;
   for (int t = frames.begin; t < frames.end; ++t)
     score = std::min(score, score_of(assessment.evidence[static_cast<std::size_t>(t)], assessment.limit));
@@ -59,27 +59,28 @@ void Panel::see(ClipView frames) {
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::pair<Verdict, double> Panel::verdict_on(FrameSpan frames) const {
+std::pair<Verdict, double> Panel::verdict_on(Range frames) const {
   Verdict verdict = Verdict::kUnknown;
   double worst = 1;
   for (const Seat& seat : seats_) {
     if (!seat.assessment.known || !seat.rule.blocks) continue;
     const double score = worst_score(seat.assessment, frames);
     worst = std::min(worst, score);
-    if (frames.count() > 0) verdict = std::max(verdict, verdict_of(score, seat.rule));
+    if (frames.size() > 0) verdict = std::max(verdict, verdict_of(score, seat.rule));
   }
   return {verdict, worst};
 }
 
-Critique Panel::conclude() {
+ClipCritique Panel::conclude() {
   const auto start = std::chrono::steady_clock::now();
-  Critique result;
+  ClipCritique result;
+  result.score = 1;
   for (const Seat& seat : seats_)
     result.critics += (result.critics.empty() ? "" : " ") + std::string(seat.row.name) + "/" +
                       std::to_string(seat.row.version);
   if (frames_ == 0) return result;
   if (context_.windows.empty()) context_.windows = {{context_.first_frame, context_.first_frame + frames_}};
-  const FrameSpan whole{0, frames_};
+  const Range whole{0, frames_};
   for (Seat& seat : seats_) {
     seat.assessment = seat.judge->conclude();
     if (!seat.assessment.known) continue;
@@ -93,7 +94,7 @@ Critique Panel::conclude() {
   }
   std::tie(result.verdict, result.score) = verdict_on(whole);
   for (int i = 0; i < static_cast<int>(context_.windows.size()); ++i) {
-    const FrameSpan& window = context_.windows[static_cast<std::size_t>(i)];
+    const Range& window = context_.windows[static_cast<std::size_t>(i)];
     const auto [verdict, score] = verdict_on(local(window, context_, frames_));
     result.windows.push_back({i, window, verdict, score});
   }
@@ -105,7 +106,7 @@ Critique Panel::conclude() {
   return result;
 }
 
-Critique critique(ClipView clip, const CriticContext& context, CriticTable table) {
+ClipCritique critique(ClipView clip, const CriticContext& context, CriticTable table) {
   Panel panel(context, table);
   if (!clip.empty()) panel.see(clip);
   return panel.conclude();
@@ -118,14 +119,14 @@ std::string names_of(const config::CriticRules& rules) {
   return names;
 }
 
-std::string to_json(const Critique& critique) {
+std::string to_json(const ClipCritique& critique) {
   using Json = nlohmann::ordered_json;
-  const auto span = [](FrameSpan frames) { return Json::array({frames.begin, frames.end - 1}); };
+  const auto span = [](Range frames) { return Json::array({frames.begin, frames.end - 1}); };
   Json json{{"verdict", to_string(critique.verdict)},
             {"score", rounded(critique.score)},
             {"critics", critique.critics}};
   json["dimensions"] = Json::array();
-  for (const DimensionScore& one : critique.dimensions)
+  for (const Score& one : critique.dimensions)
     json["dimensions"].push_back({{"dimension", one.dimension},
                                   {"score", rounded(one.score)},
                                   {"threshold", rounded(one.threshold)},

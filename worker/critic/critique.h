@@ -18,28 +18,17 @@
 
 namespace rushes::worker {
 
-struct DimensionScore {
-  std::string dimension;  // name of the critic
-  double score = 1;
-  double threshold = 0, reject = 0;  // the rule's `revise` and `reject`
-  bool blocks = true;
-};
-
 struct WindowCritique {
   int window = 0;
-  FrameSpan frames;
+  Range frames;
   Verdict verdict = Verdict::kUnknown;
   double score = 1;
 };
 
-struct Critique {
-  Verdict verdict = Verdict::kUnknown;
-  double score = 1;                        // the worst dimension's, of those that block
-  std::vector<DimensionScore> dimensions;  // of the critics that could judge the clip, in the table's order
+// A critique and what it says of each window. Dimensions are those of the critics that could judge the clip, in the
+// table's order; findings that block come first, then the worst; critics are such as "flicker/1 freeze/1".
+struct ClipCritique : Critique {
   std::vector<WindowCritique> windows;
-  std::vector<Finding> findings;  // those that block first, then worst first
-  std::string critics;            // names and versions of the critics that ran: "flicker/1 freeze/1"
-  double compute_seconds = 0;
 };
 
 // The enabled critics of a table at work on one clip, which they get in runs of frames: a whole take, or a part of it
@@ -51,7 +40,7 @@ class Panel {
   Panel& operator=(const Panel&) = delete;
 
   void see(ClipView frames);  // the next frames of the clip, all of one size
-  Critique conclude();        // once, after the last frame
+  ClipCritique conclude();    // once, after the last frame
 
  private:
   struct Seat {
@@ -60,7 +49,7 @@ class Panel {
     std::unique_ptr<Judge> judge;
     Assessment assessment;  // of conclude()
   };
-  std::pair<Verdict, double> verdict_on(FrameSpan frames) const;  // and the worst score of those that block
+  std::pair<Verdict, double> verdict_on(Range frames) const;  // and the worst score of those that block
   CriticContext context_;
   std::vector<Seat> seats_;
   bool measures_ = false;  // some critic needs kMotion
@@ -70,7 +59,7 @@ class Panel {
 };
 
 // Judges a clip at once.
-Critique critique(ClipView clip, const CriticContext& context, CriticTable table = critics());
+ClipCritique critique(ClipView clip, const CriticContext& context, CriticTable table = critics());
 
 // The names of the critics that are enabled, for people: "flicker, freeze, light".
 std::string names_of(const config::CriticRules& rules);
@@ -82,6 +71,6 @@ std::string names_of(const config::CriticRules& rules);
 //  "findings": [{"dimension", "severity", "frames": [first, last], "window", "box": [x, y, width, height],
 //                "message", "remedy", "evidence", "threshold", "blocks"}]}
 // Frames count from 0, both ends included.
-std::string to_json(const Critique& critique);
+std::string to_json(const ClipCritique& critique);
 
 }  // namespace rushes::worker

@@ -9,11 +9,6 @@
 
 namespace rushes::worker {
 
-std::string_view to_string(Verdict verdict) {
-  constexpr std::array<std::string_view, 4> kWords{"unknown", "pass", "revise", "reject"};
-  return kWords[static_cast<std::size_t>(verdict)];
-}
-
 double score_of(double evidence, double limit) {
   const double ratio = evidence / limit;
   return std::isfinite(ratio) ? 1.0 / (1.0 + ratio * ratio) : 0.0;
@@ -44,7 +39,7 @@ bool asks_for_motion(std::string_view prompt) {
   return false;
 }
 
-Finding make_finding(const CriticContext& context, FrameSpan local, double score) {
+Finding make_finding(const CriticContext& context, Range local, double score) {
   Finding finding;
   finding.severity = 1.0 - score;
   finding.frames = {context.first_frame + local.begin, context.first_frame + local.end};
@@ -52,10 +47,10 @@ Finding make_finding(const CriticContext& context, FrameSpan local, double score
   return finding;
 }
 
-int window_at(const CriticContext& context, FrameSpan frames) {
+int window_at(const CriticContext& context, Range frames) {
   int best = 0, largest = 0;
   for (int i = 0; i < static_cast<int>(context.windows.size()); ++i) {
-    const FrameSpan& window = context.windows[static_cast<std::size_t>(i)];
+    const Range& window = context.windows[static_cast<std::size_t>(i)];
     const int shared = std::min(window.end, frames.end) - std::max(window.begin, frames.begin);
     if (shared <= 0 || shared < largest) continue;
     largest = shared;
@@ -64,9 +59,9 @@ int window_at(const CriticContext& context, FrameSpan frames) {
   return best;
 }
 
-std::string words_of(FrameSpan frames) {
+std::string words_of(Range frames) {
   const std::string first = std::to_string(frames.begin);
-  return frames.count() == 1 ? "frame " + first : "frames " + first + "-" + std::to_string(frames.end - 1);
+  return frames.size() == 1 ? "frame " + first : "frames " + first + "-" + std::to_string(frames.end - 1);
 }
 
 std::string decimal(double value, int digits) {

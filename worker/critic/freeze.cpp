@@ -38,9 +38,9 @@ class Freeze : public Judge {
   Assessment conclude() override;
 
  private:
-  bool turns_round(FrameSpan run, double lively) const;
-  bool is_fault(FrameSpan run, double lively) const;
-  Finding describe(FrameSpan run, double evidence) const;
+  bool turns_round(Range run, double lively) const;
+  bool is_fault(Range run, double lively) const;
+  Finding describe(Range run, double evidence) const;
   void judge_still(Assessment& result) const;
   int frames() const { return static_cast<int>(change_.size()); }
   std::vector<double> change_;   // [t] from t-1 to t
@@ -57,25 +57,25 @@ void Freeze::see(const Look& look) {
 }
 
 // Whether the frozen steps [run) are a turning point: the frame after the run looks like the one before it.
-bool Freeze::turns_round(FrameSpan run, double lively) const {
-  if (run.count() > 1 || run.begin < 2 || run.end >= frames()) return false;
+bool Freeze::turns_round(Range run, double lively) const {
+  if (run.size() > 1 || run.begin < 2 || run.end >= frames()) return false;
   return across_[static_cast<std::size_t>(run.end)] < kAbrupt * lively;
 }
 
 // A run of frozen steps is a fault when movement stands on both sides of it, or when frames are identical at
 // an end.
-bool Freeze::is_fault(FrameSpan run, double lively) const {
+bool Freeze::is_fault(Range run, double lively) const {
   const auto moves = [&](int t) { return change_[static_cast<std::size_t>(t)] >= kAbrupt * lively; };
   const bool first = run.begin == 1, last = run.end == frames();
   if (!first && !last) return moves(run.begin - 1) && moves(run.end) && !turns_round(run, lively);
   if (first && last) return false;
-  if (run.count() < kHold || !moves(first ? run.end : run.begin - 1)) return false;
+  if (run.size() < kHold || !moves(first ? run.end : run.begin - 1)) return false;
   for (int t = run.begin; t < run.end; ++t)
     if (change_[static_cast<std::size_t>(t)] > kIdentical) return false;
   return true;
 }
 
-Finding Freeze::describe(FrameSpan run, double evidence) const {
+Finding Freeze::describe(Range run, double evidence) const {
   Finding finding = make_finding(context(), run, score_of(evidence, kLimit));
   finding.evidence = evidence;
   finding.threshold = kLimit;
@@ -105,13 +105,13 @@ Assessment Freeze::conclude() {
   for (std::size_t t = 1; t < frozen.size(); ++t) frozen[t] = change_[t] < kFrozen * lively ? 1.0 : 0.0;
   for (const EvidenceRun& run : runs_above(frozen, 0.5)) {
     if (!is_fault(run.frames, lively)) continue;
-    const double share = static_cast<double>(run.frames.count()) / (frames() - 1);
+    const double share = static_cast<double>(run.frames.size()) / (frames() - 1);
     const double evidence = kOne + kSpan * share;
     for (int t = run.frames.begin; t < run.frames.end; ++t)
       result.evidence[static_cast<std::size_t>(t)] = evidence;
     if (score_of(evidence, kLimit) >= rule().revise) continue;
     Finding finding = describe(run.frames, evidence);
-    finding.message = words_of(finding.frames) + (run.frames.count() == 1 ? " repeats" : " repeat") +
+    finding.message = words_of(finding.frames) + (run.frames.size() == 1 ? " repeats" : " repeat") +
                       " the frame before while the shot moves";
     result.findings.push_back(finding);
   }

@@ -77,7 +77,7 @@ Box box_around(const WorkingSize& size, const std::vector<bool>& bad);
 
 // Runs of frames whose evidence is above `limit`, each with the frame of its worst evidence.
 struct EvidenceRun {
-  FrameSpan frames;
+  Range frames;
   int worst = 0;
 };
 std::vector<EvidenceRun> runs_above(const std::vector<double>& evidence, double limit);

@@ -56,14 +56,14 @@ std::array<double, 2> drift(const Motion& motion) {
 }
 
 // The steps at which window i hands over to the next, in frames of the clip.
-FrameSpan border(const CriticContext& context, std::size_t i, int frames) {
+Range border(const CriticContext& context, std::size_t i, int frames) {
   const int begin = context.windows[i + 1].begin - context.first_frame;
   const int end = std::max(begin, context.windows[i].end - context.first_frame);
   return {std::clamp(begin - kBorder, 1, frames), std::clamp(end + kBorder + 1, 1, frames)};
 }
 
-std::vector<FrameSpan> borders(const CriticContext& context, int frames) {
-  std::vector<FrameSpan> spans;
+std::vector<Range> borders(const CriticContext& context, int frames) {
+  std::vector<Range> spans;
   for (std::size_t i = 0; i + 1 < context.windows.size(); ++i) spans.push_back(border(context, i, frames));
   return spans;
 }
@@ -130,9 +130,9 @@ Finding Seam::describe(const Quantity& quantity, int t, double evidence) const {
 Assessment Seam::conclude() {
   const std::size_t frames = all_[0].steps.size();
   Assessment result{false, kLimit, std::vector<double>(frames), {}};
-  const std::vector<FrameSpan> spans = borders(context(), static_cast<int>(frames));
+  const std::vector<Range> spans = borders(context(), static_cast<int>(frames));
   std::vector<bool> inside(frames);
-  for (const FrameSpan& span : spans)
+  for (const Range& span : spans)
     for (int t = span.begin; t < span.end; ++t) inside[static_cast<std::size_t>(t)] = true;
   const auto within = static_cast<int>(std::count(inside.begin(), inside.end(), true));
   result.known = within > 0 && static_cast<int>(frames) - 1 - within >= kOthers;
@@ -146,7 +146,7 @@ Assessment Seam::conclude() {
     for (int t = spans[i].begin; t < spans[i].end; ++t)
       if (steps[static_cast<std::size_t>(t)].evidence > steps[static_cast<std::size_t>(worst)].evidence)
         worst = t;
-    if (spans[i].count() <= 0 || steps[static_cast<std::size_t>(worst)].evidence <= bound) continue;
+    if (spans[i].size() <= 0 || steps[static_cast<std::size_t>(worst)].evidence <= bound) continue;
     const Step& step = steps[static_cast<std::size_t>(worst)];
     result.findings.push_back(describe(all_[step.quantity], worst, step.evidence));
     result.findings.back().window = static_cast<int>(i) + 1;

@@ -172,15 +172,15 @@ Status Incoming::finish() {
   return sync_folder(target_.parent_path());
 }
 
-Outgoing::Outgoing(std::string role, fs::path folder, fs::path temporary, int file)
-    : role_(std::move(role)),
+Outgoing::Outgoing(Role role, fs::path folder, fs::path temporary, int file)
+    : role_(role),
       folder_(std::move(folder)),
       temporary_(std::move(temporary)),
       file_(file),
       stream_(std::make_unique<storage::DigestStream>()) {}
 
 Outgoing::Outgoing(Outgoing&& other) noexcept
-    : role_(std::move(other.role_)),
+    : role_(other.role_),
       folder_(std::move(other.folder_)),
       temporary_(std::move(other.temporary_)),
       file_(std::exchange(other.file_, -1)),
@@ -198,9 +198,10 @@ Status Outgoing::append(std::span<const std::byte> bytes) { return write_at(size
 
 Status Outgoing::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
   if (offset > storage::kMaxArtifactBytes || bytes.size() > storage::kMaxArtifactBytes - offset)
-    return fail(ErrorKind::kExhausted, "artifact \"" + role_ + "\": expected at most 4 GiB, found " +
-                                           std::to_string(offset) + " bytes and " +
-                                           std::to_string(bytes.size()) + " more; cut the shot or its tiles");
+    return fail(ErrorKind::kExhausted, std::string("artifact \"") + to_string(role_) +
+                                           "\": expected at most 4 GiB, found " + std::to_string(offset) +
+                                           " bytes and " + std::to_string(bytes.size()) +
+                                           " more; cut the shot or its tiles");
   in_order_ = in_order_ && offset == size_;
   if (in_order_) stream_->update(view(bytes));
   size_ = std::max(size_, offset + bytes.size());
@@ -230,7 +231,7 @@ Result<Digest> Outgoing::digest() {
   return stream.finish();
 }
 
-Result<StoredArtifact> Outgoing::finish() {
+Result<Output> Outgoing::finish() {
   const auto found = digest();
   if (!found) return tl::unexpected(found.error());
   if (::fsync(file_) != 0) return io_error("sync", temporary_);
@@ -239,7 +240,7 @@ Result<StoredArtifact> Outgoing::finish() {
   if (::rename(temporary_.c_str(), target->c_str()) != 0) return io_error("rename", temporary_);
   ::close(std::exchange(file_, -1));
   if (auto synced = sync_folder(target->parent_path()); !synced) return tl::unexpected(synced.error());
-  return StoredArtifact{role_, *found, size_};
+  return Output{role_, *found, size_};
 }
 
 LocalArtifacts::LocalArtifacts(fs::path folder, std::uint64_t max_bytes)
@@ -287,18 +288,18 @@ Result<Mapped> LocalArtifacts::open(const Digest& digest) const {
   return Mapped(static_cast<const std::byte*>(data), size);
 }
 
-Result<StoredArtifact> LocalArtifacts::put(std::string role, std::span<const std::byte> bytes) {
-  auto outgoing = create(std::move(role));
+Result<Output> LocalArtifacts::put(Role role, std::span<const std::byte> bytes) {
+  auto outgoing = create(role);
   if (!outgoing) return tl::unexpected(outgoing.error());
   if (auto done = outgoing->append(bytes); !done) return tl::unexpected(done.error());
   return outgoing->finish();
 }
 
-Result<Outgoing> LocalArtifacts::create(std::string role) {
+Result<Outgoing> LocalArtifacts::create(Role role) {
   fs::path temporary = temporary_name(folder_, "made");
   const int file = ::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) return io_error("create", temporary);
-  return Outgoing(std::move(role), folder_, std::move(temporary), file);
+  return Outgoing(role, folder_, std::move(temporary), file);
 }
 
 Result<Incoming> LocalArtifacts::receive(const Digest& digest, std::uint64_t bytes) {

@@ -12,7 +12,6 @@
 // time.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -25,21 +24,9 @@
 #include <vector>
 
 #include "config/result.h"
-
-namespace rushes::storage {
-class DigestStream;
-}
+#include "storage/records/words.h"
 
 namespace rushes::worker {
-
-using Digest = std::array<std::uint8_t, 32>;
-
-// What put() stored; becomes records.Output.
-struct StoredArtifact {
-  std::string role;  // "latent", "frames", ... as in records.capnp
-  Digest digest{};
-  std::uint64_t bytes = 0;
-};
 
 // Read-only bytes of one artifact, memory-mapped: page aligned, valid as long as this object lives, even when
 // the file is evicted meanwhile.
@@ -97,13 +84,13 @@ class Outgoing {
   // more in finish(), for its digest. Error: as append().
   Status write_at(std::uint64_t offset, std::span<const std::byte> bytes);
   // Syncs, and gives the file its name. Error: kExhausted.
-  Result<StoredArtifact> finish();
+  Result<Output> finish();
 
  private:
   friend class LocalArtifacts;
-  Outgoing(std::string role, std::filesystem::path folder, std::filesystem::path temporary, int file);
+  Outgoing(Role role, std::filesystem::path folder, std::filesystem::path temporary, int file);
   Result<Digest> digest();
-  std::string role_;
+  Role role_;
   std::filesystem::path folder_, temporary_;
   int file_ = -1;
   std::uint64_t size_ = 0;
@@ -127,10 +114,10 @@ class LocalArtifacts {
 
   // Stores bytes under their digest. On return they are on the disk.
   // Error: kExhausted (disk full, folder not writable).
-  Result<StoredArtifact> put(std::string role, std::span<const std::byte> bytes);
+  Result<Output> put(Role role, std::span<const std::byte> bytes);
 
   // Begins an artifact that is made piece by piece.
-  Result<Outgoing> create(std::string role);
+  Result<Outgoing> create(Role role);
 
   // Begins an artifact of known digest and length (at most 4 GiB) that arrives from elsewhere.
   Result<Incoming> receive(const Digest& digest, std::uint64_t bytes);

@@ -8,10 +8,10 @@ namespace {
 
 // One axis of the pyramid: distances (in elements, + 1/2) of each position in [begin, end) to the part's
 // inner edges.
-std::vector<float> ramp(Run part, Run whole) {
+std::vector<float> ramp(Range part, Range whole) {
   std::vector<float> weights;
   for (int i = part.begin; i < part.end; ++i) {
-    const int far = whole.length() + 1;
+    const int far = whole.size() + 1;
     const int low = part.begin == whole.begin ? far : i - part.begin;
     const int high = part.end == whole.end ? far : part.end - 1 - i;
     weights.push_back(static_cast<float>(std::min(low, high)) + 0.5F);
@@ -19,9 +19,9 @@ std::vector<float> ramp(Run part, Run whole) {
   return weights;
 }
 
-Run rows(const Rect& rect) { return {rect.y, rect.y + rect.height}; }
-Run columns(const Rect& rect) { return {rect.x, rect.x + rect.width}; }
-Run intersection(Run a, Run b) { return {std::max(a.begin, b.begin), std::min(a.end, b.end)}; }
+Range rows(const Rect& rect) { return {rect.y, rect.y + rect.height}; }
+Range columns(const Rect& rect) { return {rect.x, rect.x + rect.width}; }
+Range intersection(Range a, Range b) { return {std::max(a.begin, b.begin), std::min(a.end, b.end)}; }
 
 // Where a part's row (t, y) begins, in elements, for x = rect.x and channel 0.
 std::size_t row_offset(const Region& region, int t, int y) {
@@ -33,10 +33,10 @@ std::size_t row_offset(const Region& region, int t, int y) {
 // Calls visit(target offset, part offset, t, y, x run) for every row that part and target share.
 template <typename Visit>
 void for_each_row(const Region& target, const Region& part, Visit visit) {
-  const Run t_run = intersection(target.t, part.t);
-  const Run y_run = intersection(rows(target.rect), rows(part.rect));
-  const Run x_run = intersection(columns(target.rect), columns(part.rect));
-  if (x_run.length() <= 0) return;
+  const Range t_run = intersection(target.t, part.t);
+  const Range y_run = intersection(rows(target.rect), rows(part.rect));
+  const Range x_run = intersection(columns(target.rect), columns(part.rect));
+  if (x_run.size() <= 0) return;
   for (int t = t_run.begin; t < t_run.end; ++t)
     for (int y = y_run.begin; y < y_run.end; ++y)
       visit(row_offset(target, t, y) + static_cast<std::size_t>(x_run.begin - target.rect.x),
@@ -66,7 +66,7 @@ Result<std::vector<float>> blend(const Region& target, const Region& whole, int 
     const std::vector<float> wy = ramp(rows(part.region.rect), rows(whole.rect));
     const std::vector<float> wx = ramp(columns(part.region.rect), columns(whole.rect));
     const std::size_t part_volume = part.region.volume();
-    for_each_row(target, part.region, [&](std::size_t to, std::size_t from, int t, int y, Run x_run) {
+    for_each_row(target, part.region, [&](std::size_t to, std::size_t from, int t, int y, Range x_run) {
       const float row = wt[static_cast<std::size_t>(t - part.region.t.begin)] *
                         wy[static_cast<std::size_t>(y - part.region.rect.y)];
       for (int x = x_run.begin; x < x_run.end; ++x, ++to, ++from) {
@@ -86,7 +86,7 @@ Result<std::vector<float>> blend(const Region& target, const Region& whole, int 
   // Where one part stands alone, w*v/w may differ from v in the last bit: copy it.
   for (const Part& part : parts) {
     const std::size_t part_volume = part.region.volume();
-    for_each_row(target, part.region, [&](std::size_t to, std::size_t from, int, int, Run x_run) {
+    for_each_row(target, part.region, [&](std::size_t to, std::size_t from, int, int, Range x_run) {
       for (int x = x_run.begin; x < x_run.end; ++x, ++to, ++from) {
         if (contributors[to] != 1) continue;
         for (int c = 0; c < channels; ++c)

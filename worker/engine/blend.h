@@ -20,10 +20,10 @@ namespace rushes::worker {
 
 // A box of a take's latents, absolute coordinates.
 struct Region {
-  Run t;
+  Range t;
   Rect rect;
   std::size_t volume() const {
-    return static_cast<std::size_t>(t.length()) * static_cast<std::size_t>(rect.height) *
+    return static_cast<std::size_t>(t.size()) * static_cast<std::size_t>(rect.height) *
            static_cast<std::size_t>(rect.width);
   }
   bool operator==(const Region&) const = default;

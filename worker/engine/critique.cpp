@@ -17,28 +17,27 @@ namespace {
 int frame_of_latent(int latent, int stride) { return latent == 0 ? 0 : (latent - 1) * stride + 1; }
 
 // The frames that a window decodes to, clipped to what is delivered.
-FrameSpan window_frames(const TaskRecipe& recipe, Run window, int stride) {
+Range window_frames(const Recipe& recipe, Range window, int stride) {
   return {std::min(frame_of_latent(window.begin, stride), recipe.frames),
           std::min(frame_of_latent(window.end, stride), recipe.frames)};
 }
 
 Result<CriticContext> critic_context(const Task& task, const TakeVolume& volume, const Model& model) {
   CriticContext context;
-  for (Run window : task.recipe.windows)
+  for (Range window : task.recipe.windows)
     context.windows.push_back(window_frames(task.recipe, window, volume.stride_t));
   context.expects_motion = asks_for_motion(task.recipe.prompt);
   auto space = parse_working_space(config::to_string(model.manifest().working_space));
   if (!space) return tl::unexpected(space.error());
   context.space = *space;
-  for (const TaskCritic& change : task.critics) {
-    const auto rule =
-        std::find_if(context.rules.begin(), context.rules.end(),
-                     [&](const config::CriticRule& one) { return one.name == change.dimension; });
+  for (const CriticSetting& change : task.critics) {
+    const auto rule = std::find_if(context.rules.begin(), context.rules.end(),
+                                   [&](const config::CriticRule& one) { return one.name == change.name; });
     if (rule == context.rules.end())
-      return fail(ErrorKind::kInvalid, "critic \"" + change.dimension + "\": unknown to this engine");
+      return fail(ErrorKind::kInvalid, "critic \"" + change.name + "\": unknown to this engine");
     rule->enabled = change.enabled;
-    if (change.revise >= 0.0) rule->revise = static_cast<float>(change.revise);
-    if (change.reject >= 0.0) rule->reject = static_cast<float>(change.reject);
+    if (change.revise >= 0) rule->revise = change.revise;
+    if (change.reject >= 0) rule->reject = change.reject;
     rule->blocks = change.blocks;
   }
   return context;
@@ -46,7 +45,7 @@ Result<CriticContext> critic_context(const Task& task, const TakeVolume& volume,
 
 // One window decoded alone: its preview, or its latents where the segment was the last.
 Result<Clip> window_clip(const Task& task, StageContext& context, Model& model, const TakeVolume& volume,
-                         FrameSpan frames) {
+                         Range frames) {
   auto inputs = load_latents(task, context, volume.channels);
   if (!inputs) return tl::unexpected(inputs.error());
   const Region region = region_of(task, volume);
@@ -56,7 +55,7 @@ Result<Clip> window_clip(const Task& task, StageContext& context, Model& model, 
   auto values = blend(region, volume.whole, volume.channels, parts);
   if (!values) return tl::unexpected(values.error());
   auto video = model.vae().decode(
-      Volume{volume.channels, region.t.length(), region.rect.height, region.rect.width, std::move(*values)});
+      Volume{volume.channels, region.t.size(), region.rect.height, region.rect.width, std::move(*values)});
   if (!video) return tl::unexpected(video.error());
   auto space = parse_working_space(config::to_string(model.manifest().working_space));
   if (!space) return tl::unexpected(space.error());
@@ -66,12 +65,12 @@ Result<Clip> window_clip(const Task& task, StageContext& context, Model& model, 
   const int x = (task.recipe.width - task.recipe.deliver_width) / 2,
             y = (task.recipe.height - task.recipe.deliver_height) / 2;
   const ClipView delivered = ClipView(clip).crop(x, y, task.recipe.deliver_width, task.recipe.deliver_height);
-  return delivered.range(std::max(0, clip.frames - frames.count()), std::min(clip.frames, frames.count()))
+  return delivered.range(std::max(0, clip.frames - frames.size()), std::min(clip.frames, frames.size()))
       .copy();
 }
 
 // Frame after frame of a whole take.
-Result<Critique> judge_take(const Task& task, StageContext& context, const CriticContext& critic) {
+Result<ClipCritique> judge_take(const Task& task, StageContext& context, const CriticContext& critic) {
   auto frames = TakeFrames::delivered(task, context, task.take);
   if (!frames) return tl::unexpected(frames.error());
   Panel panel(critic);
@@ -87,9 +86,9 @@ Result<Critique> judge_take(const Task& task, StageContext& context, const Criti
   return panel.conclude();
 }
 
-Result<Critique> judge_window(const Task& task, StageContext& context, Model& model, const TakeVolume& volume,
-                              CriticContext critic) {
-  const FrameSpan frames = critic.windows[static_cast<std::size_t>(task.window)];
+Result<ClipCritique> judge_window(const Task& task, StageContext& context, Model& model,
+                                  const TakeVolume& volume, CriticContext critic) {
+  const Range frames = critic.windows[static_cast<std::size_t>(task.window)];
   const std::string looked_at =
       "frames " + std::to_string(frames.begin + 1) + "-" + std::to_string(frames.end);
   if (Status status = step_done(context, 0.1, "looks at " + looked_at); !status)
@@ -101,14 +100,14 @@ Result<Critique> judge_window(const Task& task, StageContext& context, Model& mo
   if (Status status = step_done(context, 0.5, "judges " + names_of(critic.rules) + " of " + looked_at);
       !status)
     return tl::unexpected(status.error());
-  Critique result = critique(*clip, critic);
+  ClipCritique result = critique(*clip, critic);
   for (Finding& finding : result.findings) finding.window = task.window;
   return result;
 }
 
 }  // namespace
 
-Result<TaskOutcome> run_critique(const Task& task, StageContext& context) {
+Result<TaskResult> run_critique(const Task& task, StageContext& context) {
   auto model = context.models.get(task.recipe);
   auto volume = volume_of(task, context);
   if (!model) return tl::unexpected(model.error());
@@ -119,10 +118,10 @@ Result<TaskOutcome> run_critique(const Task& task, StageContext& context) {
                                 : judge_window(task, context, **model, *volume, std::move(*critic));
   if (!judged) return tl::unexpected(judged.error());
 
-  TaskOutcome outcome;
+  TaskResult outcome;
+  const std::string text = to_json(*judged);
   outcome.critique = std::move(*judged);
-  const std::string text = to_json(*outcome.critique);
-  if (Status status = put_output(context, "critique", std::as_bytes(std::span(text)), outcome); !status)
+  if (Status status = put_output(context, Role::kCritique, std::as_bytes(std::span(text)), outcome); !status)
     return tl::unexpected(status.error());
   return outcome;
 }

@@ -31,10 +31,10 @@ LatentSource latent_source(const TakeVolume& volume, const std::vector<LatentInp
 }
 
 // The outcome of a task whose output was written as it was made.
-Result<TaskOutcome> finished(StageContext& context, Outgoing output) {
+Result<TaskResult> finished(StageContext& context, Outgoing output) {
   auto stored = output.finish();
   if (!stored) return tl::unexpected(stored.error());
-  TaskOutcome outcome;
+  TaskResult outcome;
   outcome.numeric_class = context.models.numeric_class();
   outcome.outputs.push_back(std::move(*stored));
   return outcome;
@@ -42,7 +42,7 @@ Result<TaskOutcome> finished(StageContext& context, Outgoing output) {
 
 }  // namespace
 
-Result<TaskOutcome> run_decode(const Task& task, StageContext& context) {
+Result<TaskResult> run_decode(const Task& task, StageContext& context) {
   auto model = context.models.get(task.recipe);
   auto volume = volume_of(task, context);
   if (!model) return tl::unexpected(model.error());
@@ -61,7 +61,7 @@ Result<TaskOutcome> run_decode(const Task& task, StageContext& context) {
                      task.recipe.rendered_frames,    task.recipe.fps};
   auto header = pixel_header(box);
   if (!header) return tl::unexpected(header.error());
-  auto frames = context.artifacts.create("frames");
+  auto frames = context.artifacts.create(Role::kFrames);
   if (!frames) return tl::unexpected(frames.error());
   if (Status status = frames->append(*header); !status) return tl::unexpected(status.error());
   const auto sink = [&](std::int64_t first, const Volume& part) -> Status {
@@ -74,12 +74,12 @@ Result<TaskOutcome> run_decode(const Task& task, StageContext& context) {
   };
   // Tiles of the same latents share what the middle block makes of them.
   std::string latents;
-  for (const TaskInput* input : inputs_of(task, "latent"))
+  for (const Input* input : inputs_of(task, Role::kLatent))
     latents.append(input->digest.begin(), input->digest.end());
   MiddleCache& middle = (*model)->middle_cache();
   middle.select(latents, context.artifacts.folder() / "incoming");
   const Rect& whole = volume->whole.rect;
-  if (Status status = (*model)->vae().decode({volume->whole.t.length(), whole.height, whole.width},
+  if (Status status = (*model)->vae().decode({volume->whole.t.size(), whole.height, whole.width},
                                              {tile.y, tile.x, tile.height, tile.width},
                                              latent_source(*volume, *inputs), sink, &middle);
       !status)
@@ -87,7 +87,7 @@ Result<TaskOutcome> run_decode(const Task& task, StageContext& context) {
   return finished(context, std::move(*frames));
 }
 
-Result<TaskOutcome> run_enlarge(const Task& task, StageContext& context) {
+Result<TaskResult> run_enlarge(const Task& task, StageContext& context) {
   auto model = context.models.get(task.recipe);
   auto volume = volume_of(task, context);
   if (!model) return tl::unexpected(model.error());
@@ -98,11 +98,11 @@ Result<TaskOutcome> run_enlarge(const Task& task, StageContext& context) {
   if (!draft) return tl::unexpected(draft.error());
   auto header = guide_header(volume->channels, volume->whole);
   if (!header) return tl::unexpected(header.error());
-  auto guide = context.artifacts.create("guide");
+  auto guide = context.artifacts.create(Role::kGuide);
   if (!guide) return tl::unexpected(guide.error());
   if (Status status = guide->append(*header); !status) return tl::unexpected(status.error());
 
-  const int scale = task.recipe.master->scale;
+  const int scale = task.recipe.master.scale;
   const std::int64_t rows = std::int64_t{draft->height()} * scale,
                      columns = std::int64_t{draft->width()} * scale;
   double enlarged = 0;  // pixels
@@ -128,7 +128,7 @@ Result<TaskOutcome> run_enlarge(const Task& task, StageContext& context) {
   const auto sink = [&](std::int64_t first, const Volume& part) -> Status {
     const std::size_t run = plane * static_cast<std::size_t>(part.frames);
     for (int c = 0; c < volume->channels; ++c) {
-      const auto frame = static_cast<std::uint64_t>(c) * static_cast<std::uint64_t>(whole.t.length()) +
+      const auto frame = static_cast<std::uint64_t>(c) * static_cast<std::uint64_t>(whole.t.size()) +
                          static_cast<std::uint64_t>(first);
       const auto values = std::span(part.values).subspan(static_cast<std::size_t>(c) * run, run);
       if (Status status =

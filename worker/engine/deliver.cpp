@@ -50,7 +50,7 @@ Result<ContactRow> sheet_row(const Task& task, StageContext& context, int take, 
 
 Result<Image8> contact_sheet(const Task& task, StageContext& context, const DisplayView& view) {
   std::set<int> takes{task.take};
-  for (const TaskInput* input : inputs_of(task, "frames")) takes.insert(input->take);
+  for (const Input* input : inputs_of(task, Role::kFrames)) takes.insert(input->take);
   ContactSheet sheet{
       task.show + "/" + task.shot + (task.delivery.master ? " master" : ""), task.recipe.prompt, {}};
   for (const int take : takes) {
@@ -64,7 +64,7 @@ Result<Image8> contact_sheet(const Task& task, StageContext& context, const Disp
 // Names of the files that the finish tasks wrote, from their "files" artifacts, in frame order.
 Result<std::vector<std::string>> finished_files(const Task& task, StageContext& context) {
   std::vector<std::string> files;
-  for (const TaskInput* input : inputs_of(task, "files")) {
+  for (const Input* input : inputs_of(task, Role::kFiles)) {
     auto mapped = context.artifacts.open(input->digest);
     if (!mapped) return tl::unexpected(mapped.error());
     const auto* text = reinterpret_cast<const char*>(mapped->bytes().data());
@@ -122,7 +122,7 @@ Status write_pictures(const Task& task, StageContext& context, const std::string
 
 }  // namespace
 
-Result<TaskOutcome> run_deliver(const Task& task, StageContext& context) {
+Result<TaskResult> run_deliver(const Task& task, StageContext& context) {
   auto critique = critique_of(task, context, task.take);
   if (!critique) return tl::unexpected(critique.error());
   auto folder = delivery_folder(task, context);
@@ -156,9 +156,10 @@ Result<TaskOutcome> run_deliver(const Task& task, StageContext& context) {
     return tl::unexpected(status.error());
   wrote(stem + ".json");
 
-  TaskOutcome outcome;
+  TaskResult outcome;
   outcome.files = *files;
-  if (Status status = put_output(context, "sidecar", std::as_bytes(std::span(*sidecar)), outcome); !status)
+  if (Status status = put_output(context, Role::kSidecar, std::as_bytes(std::span(*sidecar)), outcome);
+      !status)
     return tl::unexpected(status.error());
   return outcome;
 }

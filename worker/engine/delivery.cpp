@@ -13,16 +13,16 @@ using Json = nlohmann::json;
 
 std::string text_hash(const std::string& text) { return to_hex(hash_bytes(text.data(), text.size())); }
 
-Json sampling_json(const SamplingPlan& plan) {
+Json sampling_json(const Sampling& plan) {
   return {{"sampler", config::to_string(plan.sampler)},
-          {"sigmas", plan.schedule.sigmas},
+          {"sigmas", plan.sigmas},
           {"guidance", plan.guidance},
           {"segments", plan.segments.size()}};
 }
 
 Json recipe_json(const Task& task) {
-  const TaskRecipe& recipe = task.recipe;
-  Json json{{"hash", to_hex(recipe.hash)},
+  const Recipe& recipe = task.recipe;
+  Json json{{"hash", to_hex(task.recipe_hash)},
             {"engine_build", recipe.engine_build},
             {"numeric_class", recipe.numeric_class},
             {"model", recipe.model},
@@ -34,21 +34,21 @@ Json recipe_json(const Task& task) {
             {"windows", recipe.windows.size()},
             {"draft", sampling_json(recipe.draft)}};
   Json revisions = Json::array();
-  for (const TaskRevision& revision : recipe.revisions)
+  for (const Revision& revision : recipe.revisions)
     revisions.push_back(
         {{"revision", revision.number}, {"windows", revision.windows}, {"seed", revision.seed}});
   json["revisions"] = revisions;
-  if (recipe.master) {
-    json["master"] = sampling_json(recipe.master->sampling);
-    json["master"]["scale"] = recipe.master->scale;
-    json["master"]["tiles"] = recipe.master->tiles.size();
+  if (recipe.master.scale > 0) {
+    json["master"] = sampling_json(recipe.master.sampling);
+    json["master"]["scale"] = recipe.master.scale;
+    json["master"]["tiles"] = recipe.master.tiles.size();
   }
   return json;
 }
 
 // EXR header fields of the task's take.
 Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& critique) {
-  const TaskRecipe& recipe = task.recipe;
+  const Recipe& recipe = task.recipe;
   const config::Rate rate{task.delivery.fps.numerator, task.delivery.fps.denominator};
   DeliveryTags tags;
   tags.shot = task.shot;
@@ -62,13 +62,13 @@ Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& crit
   tags.take = task.take;
   tags.seed = recipe.seed;
   tags.model_digest = to_hex(recipe.model_digest);
-  tags.recipe_hash = to_hex(recipe.hash);
+  tags.recipe_hash = to_hex(task.recipe_hash);
   tags.numeric_class = recipe.numeric_class;
   tags.engine_build = recipe.engine_build;
   tags.prompt_hash = text_hash(recipe.prompt);
   if (task.delivery.master)
     tags.parent_take = task.show + "/" + task.shot + " take " + std::to_string(task.take) + " draft";
-  const int scale = task.delivery.master && recipe.master ? recipe.master->scale : 1;
+  const int scale = task.delivery.master ? std::max(1, recipe.master.scale) : 1;
   tags.render_width = recipe.width * scale;
   tags.render_height = recipe.height * scale;
   if (critique.known) tags.critique_score = critique.score;
@@ -78,8 +78,8 @@ Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& crit
 
 // Which window made each delivered frame: the first window that holds its latent.
 std::vector<WindowFrame> windows_of_frames(const Task& task, int stride_t) {
-  const std::vector<Run>& windows =
-      task.delivery.master && task.recipe.master ? task.recipe.master->windows : task.recipe.windows;
+  const std::vector<Range>& windows =
+      task.delivery.master && task.recipe.master.scale > 0 ? task.recipe.master.windows : task.recipe.windows;
   std::vector<WindowFrame> made;
   for (int frame = 0; frame < task.recipe.frames; ++frame) {
     const int latent = (frame + stride_t - 1) / stride_t;
@@ -116,7 +116,7 @@ Result<Json> file_json(const std::filesystem::path& path) {
 
 Result<CritiqueSummary> critique_of(const Task& task, StageContext& context, int take) {
   CritiqueSummary summary;
-  for (const TaskInput* input : inputs_of(task, "critique")) {
+  for (const Input* input : inputs_of(task, Role::kCritique)) {
     if (input->take != take) continue;
     auto mapped = context.artifacts.open(input->digest);
     if (!mapped) return tl::unexpected(mapped.error());

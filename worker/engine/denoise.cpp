@@ -24,13 +24,13 @@ struct Start {
 // Which seed makes the noise of latent frame t. A revision renders windows again with new noise while their
 // neighbours stay: where a frame is shared with a window that stays, the noise stays too, so that both still
 // describe the same light and the blend keeps its variance.
-std::uint64_t seed_of_frame(const TaskRecipe& recipe, int t) {
+std::uint64_t seed_of_frame(const Recipe& recipe, int t) {
   std::uint64_t seed = recipe.seed;
-  for (const TaskRevision& revision : recipe.revisions) {
+  for (const Revision& revision : recipe.revisions) {
     bool all = true;
     for (std::size_t w = 0; w < recipe.windows.size(); ++w) {
-      const bool renewed = std::find(revision.windows.begin(), revision.windows.end(), static_cast<int>(w)) !=
-                           revision.windows.end();
+      const bool renewed = std::find(revision.windows.begin(), revision.windows.end(),
+                                     static_cast<std::uint32_t>(w)) != revision.windows.end();
       if (recipe.windows[w].contains(t) && !renewed) all = false;
     }
     if (all) seed = revision.seed;
@@ -59,7 +59,7 @@ std::vector<float> noise_of(const Task& task, const Region& region, int channels
 // The guide of a master over a region.
 Result<std::vector<float>> guide_of(const Task& task, StageContext& context, const Region& region,
                                     int channels) {
-  auto guides = load_latents(task, context, channels, "guide");
+  auto guides = load_latents(task, context, channels, Role::kGuide);
   if (!guides) return tl::unexpected(guides.error());
   if (guides->size() != 1) return fail(ErrorKind::kInvalid, "expected one input \"guide\"");
   const LatentView& guide = guides->front().view;
@@ -71,7 +71,7 @@ Result<Start> first_start(const Task& task, StageContext& context, const Region&
   if (task.level == 0) return Start{std::move(noise), {}};
   auto guide = guide_of(task, context, region, channels);
   if (!guide) return tl::unexpected(guide.error());
-  add_noise(*guide, noise, task.sampling().schedule.sigmas.front());
+  add_noise(*guide, noise, task.sampling().sigmas.front());
   return Start{std::move(*guide), {}};
 }
 
@@ -108,8 +108,8 @@ Result<Start> blended_start(const Task& task, StageContext& context, const Regio
 Result<Volume> condition_of(const Task& task, StageContext& context, const Conditioning& conditioning,
                             const Region& region, const TakeVolume& volume, bool wanted) {
   if (!wanted) return Volume{};
-  Volume condition = Volume::zeros(kMaskChannels + volume.channels, region.t.length(), region.rect.height,
-                                   region.rect.width);
+  Volume condition =
+      Volume::zeros(kMaskChannels + volume.channels, region.t.size(), region.rect.height, region.rect.width);
   const std::size_t mask_values = static_cast<std::size_t>(kMaskChannels) * region.volume();
   const auto place = [&](const std::vector<float>& values, std::size_t at) {
     std::copy(values.begin(), values.end(), condition.values.begin() + static_cast<std::ptrdiff_t>(at));
@@ -153,7 +153,7 @@ Result<Prompts> prompts_of(Model& model, const Conditioning& conditioning, bool 
 
 }  // namespace
 
-Result<TaskOutcome> run_denoise(const Task& task, StageContext& context) {
+Result<TaskResult> run_denoise(const Task& task, StageContext& context) {
   auto model = context.models.get(task.recipe);
   auto volume = volume_of(task, context);
   auto conditioning = load_conditioning(task, context);
@@ -161,8 +161,8 @@ Result<TaskOutcome> run_denoise(const Task& task, StageContext& context) {
   if (!volume) return tl::unexpected(volume.error());
   if (!conditioning) return tl::unexpected(conditioning.error());
   const Region region = region_of(task, *volume);
-  const SamplingPlan& plan = task.sampling();
-  const Run segment = plan.segments[static_cast<std::size_t>(task.segment)];
+  const Sampling& plan = task.sampling();
+  const Range segment = plan.segments[static_cast<std::size_t>(task.segment)];
 
   auto start = task.segment == 0 ? first_start(task, context, region, volume->channels)
                                  : blended_start(task, context, region, *volume);
@@ -172,11 +172,11 @@ Result<TaskOutcome> run_denoise(const Task& task, StageContext& context) {
   auto prompts = prompts_of(**model, *conditioning, plan.guidance != 1.0F);
   if (!prompts) return tl::unexpected(prompts.error());
 
-  Sampler sampler(plan.sampler, plan.schedule, start->values.size());
+  Sampler sampler(plan.sampler, {plan.sigmas, plan.timesteps}, start->values.size());
   start->sampler.step = segment.begin;
   if (Status status = sampler.restore(std::move(start->sampler)); !status)
     return tl::unexpected(status.error());
-  Volume latent{volume->channels, region.t.length(), region.rect.height, region.rect.width,
+  Volume latent{volume->channels, region.t.size(), region.rect.height, region.rect.width,
                 std::move(start->values)};
   std::vector<float> preview;
   for (int step = segment.begin; step < segment.end; ++step) {
@@ -184,7 +184,7 @@ Result<TaskOutcome> run_denoise(const Task& task, StageContext& context) {
                                               plan.guidance != 1.0F ? &prompts->null : nullptr, plan.guidance,
                                               {}, context.cancelled);
     if (!velocity) return tl::unexpected(velocity.error());
-    if (step + 1 == segment.end && step + 1 < plan.schedule.steps()) {
+    if (step + 1 == segment.end && step + 1 < plan.steps()) {
       preview.resize(latent.values.size());
       const float sigma = sampler.sigma();
       for (std::size_t i = 0; i < preview.size(); ++i) preview[i] = latent.values[i] - sigma * (*velocity)[i];
@@ -192,8 +192,8 @@ Result<TaskOutcome> run_denoise(const Task& task, StageContext& context) {
     if (Status status = sampler.step(latent.values, *velocity); !status)
       return tl::unexpected(status.error());
     const Status go_on =
-        step_done(context, static_cast<double>(step + 1 - segment.begin) / segment.length(),
-                  "step " + std::to_string(step + 1) + " of " + std::to_string(plan.schedule.steps()));
+        step_done(context, static_cast<double>(step + 1 - segment.begin) / segment.size(),
+                  "step " + std::to_string(step + 1) + " of " + std::to_string(plan.steps()));
     if (!go_on) return tl::unexpected(go_on.error());
   }
 
@@ -201,9 +201,9 @@ Result<TaskOutcome> run_denoise(const Task& task, StageContext& context) {
   if (!sampler.done()) result.sampler = sampler.state();
   auto bytes = write_latents(result);
   if (!bytes) return tl::unexpected(bytes.error());
-  TaskOutcome outcome;
+  TaskResult outcome;
   outcome.numeric_class = context.models.numeric_class();
-  if (Status status = put_output(context, "latent", *bytes, outcome); !status)
+  if (Status status = put_output(context, Role::kLatent, *bytes, outcome); !status)
     return tl::unexpected(status.error());
   return outcome;
 }

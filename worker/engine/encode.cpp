@@ -39,7 +39,7 @@ Clip cover(const Clip& picture, int width, int height) {
   return ClipView(scaled).crop((w - width) / 2, (h - height) / 2, width, height).copy();
 }
 
-Result<Clip> key_picture(const Task& task, StageContext& context, const TaskKeyFrame& key) {
+Result<Clip> key_picture(const Task& task, StageContext& context, const KeyFrame& key) {
   auto mapped = context.artifacts.open(key.image);
   if (!mapped) return tl::unexpected(mapped.error());
   const auto bytes = mapped->bytes();
@@ -52,7 +52,7 @@ Result<Clip> key_picture(const Task& task, StageContext& context, const TaskKeyF
 // As Wan's image to video: the video holds the key frames and mid code elsewhere; the mask's
 // four channels are the four frames of a latent, the first frame standing for all four of the first.
 Status add_key_frames(const Task& task, StageContext& context, Model& model, Conditioning& conditioning) {
-  const TaskRecipe& recipe = task.recipe;
+  const Recipe& recipe = task.recipe;
   auto space = space_of(model);
   if (!space) return tl::unexpected(space.error());
   auto volume = volume_of(task, context);
@@ -61,12 +61,12 @@ Status add_key_frames(const Task& task, StageContext& context, Model& model, Con
   conditioning.mask.assign(static_cast<std::size_t>(kMaskChannels) * whole.volume(), 0.0F);
   const std::size_t plane =
       static_cast<std::size_t>(whole.rect.height) * static_cast<std::size_t>(whole.rect.width);
-  for (const TaskKeyFrame& key : recipe.key_frames) {
+  for (const KeyFrame& key : recipe.key_frames) {
     const int latent = (key.frame + volume->stride_t - 1) / volume->stride_t;
     for (int channel = 0; channel < kMaskChannels; ++channel) {
       const bool given = key.frame == 0 || (key.frame - 1) % volume->stride_t == channel;
       if (!given) continue;
-      const std::size_t at = (static_cast<std::size_t>(channel) * static_cast<std::size_t>(whole.t.length()) +
+      const std::size_t at = (static_cast<std::size_t>(channel) * static_cast<std::size_t>(whole.t.size()) +
                               static_cast<std::size_t>(latent)) *
                              plane;
       std::fill_n(conditioning.mask.begin() + static_cast<std::ptrdiff_t>(at), plane, 1.0F);
@@ -74,7 +74,7 @@ Status add_key_frames(const Task& task, StageContext& context, Model& model, Con
   }
   const auto source = [&](std::int64_t first, std::int64_t count, const FrameBox& box) -> Result<Volume> {
     Volume video = Volume::zeros(kChannels, count, box.rows, box.columns);
-    for (const TaskKeyFrame& key : recipe.key_frames) {
+    for (const KeyFrame& key : recipe.key_frames) {
       if (key.frame < first || key.frame >= first + count) continue;
       auto picture = key_picture(task, context, key);
       if (!picture) return tl::unexpected(picture.error());
@@ -91,7 +91,7 @@ Status add_key_frames(const Task& task, StageContext& context, Model& model, Con
     }
     return video;
   };
-  Volume latent = Volume::zeros(volume->channels, whole.t.length(), whole.rect.height, whole.rect.width);
+  Volume latent = Volume::zeros(volume->channels, whole.t.size(), whole.rect.height, whole.rect.width);
   const auto sink = [&](std::int64_t first, const Volume& part) -> Status {
     const std::ptrdiff_t run = part.frames * part.rows * part.columns;
     for (std::int64_t c = 0; c < latent.channels; ++c)
@@ -118,7 +118,7 @@ Result<TakeVolume> volume_of(const Task& task, StageContext& context) {
   volume.stride_t = stride[0];
   volume.stride_y = stride[1];
   volume.stride_x = stride[2];
-  const TaskRecipe& recipe = task.recipe;
+  const Recipe& recipe = task.recipe;
   const int scale = task.scale();
   if ((recipe.rendered_frames - 1) % stride[0] != 0 || recipe.height % stride[1] != 0 ||
       recipe.width % stride[2] != 0)
@@ -134,7 +134,7 @@ Result<TakeVolume> volume_of(const Task& task, StageContext& context) {
   return volume;
 }
 
-Result<TaskOutcome> run_encode(const Task& task, StageContext& context) {
+Result<TaskResult> run_encode(const Task& task, StageContext& context) {
   auto model = context.models.get(task.recipe);
   if (!model) return tl::unexpected(model.error());
   Conditioning conditioning;
@@ -156,9 +156,9 @@ Result<TaskOutcome> run_encode(const Task& task, StageContext& context) {
   }
   auto bytes = write_conditioning(conditioning);
   if (!bytes) return tl::unexpected(bytes.error());
-  TaskOutcome outcome;
+  TaskResult outcome;
   outcome.numeric_class = context.models.numeric_class();
-  if (Status status = put_output(context, "conditioning", *bytes, outcome); !status)
+  if (Status status = put_output(context, Role::kConditioning, *bytes, outcome); !status)
     return tl::unexpected(status.error());
   return outcome;
 }

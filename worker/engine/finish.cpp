@@ -7,8 +7,8 @@
 
 namespace rushes::worker {
 
-Result<TaskOutcome> run_finish(const Task& task, StageContext& context) {
-  if (task.frames.length() <= 0 || task.frames.end > task.recipe.frames)
+Result<TaskResult> run_finish(const Task& task, StageContext& context) {
+  if (task.frames.size() <= 0 || task.frames.end > task.recipe.frames)
     return fail(ErrorKind::kInvalid,
                 "frames: expected a run inside 0.." + std::to_string(task.recipe.frames));
   auto frames = TakeFrames::delivered(task, context, task.take);
@@ -17,7 +17,7 @@ Result<TaskOutcome> run_finish(const Task& task, StageContext& context) {
   if (!critique) return tl::unexpected(critique.error());
   auto files = FrameFiles::create(task, context, *critique);
   if (!files) return tl::unexpected(files.error());
-  TaskOutcome outcome;
+  TaskResult outcome;
   nlohmann::json written = nlohmann::json::array();
   for (int frame = task.frames.begin; frame < task.frames.end; ++frame) {
     auto picture = frames->read({frame, frame + 1});
@@ -27,12 +27,12 @@ Result<TaskOutcome> run_finish(const Task& task, StageContext& context) {
     if (!file) return tl::unexpected(file.error());
     outcome.files.push_back(*file);
     written.push_back({{"file", *file}, {"pixels", to_hex(hash_pixels(*picture))}});
-    const double done = static_cast<double>(frame + 1 - task.frames.begin) / task.frames.length();
+    const double done = static_cast<double>(frame + 1 - task.frames.begin) / task.frames.size();
     if (Status status = step_done(context, done, "frame " + *file); !status)
       return tl::unexpected(status.error());
   }
   const std::string text = written.dump();
-  if (Status status = put_output(context, "files", std::as_bytes(std::span(text)), outcome); !status)
+  if (Status status = put_output(context, Role::kFiles, std::as_bytes(std::span(text)), outcome); !status)
     return tl::unexpected(status.error());
   return outcome;
 }

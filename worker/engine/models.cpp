@@ -21,10 +21,10 @@ Models::Models(const EngineOptions& options, std::unique_ptr<kernels::Backend> c
       pixels_(std::move(pixels)),
       numeric_class_(compute_->numeric_class() + "+" + pixels_->numeric_class()) {}
 
-Result<config::ModelManifest> Models::manifest(const TaskRecipe& recipe) const {
+Result<config::ModelManifest> Models::manifest(const Recipe& recipe) const {
   auto manifest = config::find_model(recipe.model, roots_);
   if (!manifest) return tl::unexpected(manifest.error());
-  const std::string expected = to_hex(recipe.model_digest),
+  const std::string expected = storage::to_hex(recipe.model_digest),
                     found = config::model_digest(*manifest).substr(config::kDigestPrefix.size());
   if (found != expected)
     return fail(ErrorKind::kCorrupt, "model " + recipe.model + ": the take was planned with digest " +
@@ -33,7 +33,7 @@ Result<config::ModelManifest> Models::manifest(const TaskRecipe& recipe) const {
   return *manifest;
 }
 
-Result<Model*> Models::get(const TaskRecipe& recipe) {
+Result<Model*> Models::get(const Recipe& recipe) {
   if (!recipe.numeric_class.empty() && recipe.numeric_class != numeric_class_)
     return fail(ErrorKind::kInvalid, "the take belongs to numeric class " + recipe.numeric_class +
                                          ", this engine is " + numeric_class_);

@@ -37,10 +37,10 @@ class Models {
   const std::string& numeric_class() const { return numeric_class_; }
   // Error: kNotFound (no such model here), kCorrupt (digest differs, weights unreadable), kInvalid (the
   // recipe was made for another numeric class).
-  Result<Model*> get(const TaskRecipe& recipe);
+  Result<Model*> get(const Recipe& recipe);
   // What the model says about itself, for stages that compute no tensors: no weights are loaded or verified.
   // Error: kNotFound, kCorrupt (digest differs).
-  Result<config::ModelManifest> manifest(const TaskRecipe& recipe) const;
+  Result<config::ModelManifest> manifest(const Recipe& recipe) const;
 
  private:
   Models(const EngineOptions& options, std::unique_ptr<kernels::Backend> compute,

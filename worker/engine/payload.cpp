@@ -12,7 +12,7 @@ namespace {
 constexpr const char* kHistory = "sampler.";
 
 std::vector<std::int64_t> shape_of(int channels, const Region& region) {
-  return {channels, region.t.length(), region.rect.height, region.rect.width};
+  return {channels, region.t.size(), region.rect.height, region.rect.width};
 }
 
 Result<TensorFile> open(std::span<const std::byte> bytes, const std::string& label) {

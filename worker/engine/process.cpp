@@ -116,9 +116,9 @@ class Mouth {
 protocol::FromEngine run_one(const protocol::EngineRun& task, const TaskFunction& run,
                              const EngineHooks& hooks) {
   try {
-    const auto result = run(std::as_bytes(std::span(task.spec)), hooks);
+    auto result = run(task.spec, hooks);
     if (!result) return protocol::EngineFailed{task.id, FailKind::kEngine, result.error().message};
-    return protocol::EngineDone{task.id, {reinterpret_cast<const char*>(result->data()), result->size()}};
+    return protocol::EngineDone{task.id, std::move(*result)};
   } catch (const std::bad_alloc&) {
     return protocol::EngineFailed{task.id, FailKind::kMemory, "out of memory"};
   } catch (const std::exception& exception) {

@@ -6,11 +6,9 @@
 // Thread contract: serve() runs tasks on the calling thread.
 #pragma once
 
-#include <cstddef>
 #include <functional>
-#include <span>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include "config/result.h"
 #include "scheduler/protocol/messages.h"
@@ -25,10 +23,9 @@ struct EngineHooks {
   std::function<bool()> cancelled;
 };
 
-// `spec` is a flat records.TaskSpec; returns a flat records.TaskResult. Exceptions become Failed{engine},
-// lack of memory Failed{memory}.
-using TaskFunction =
-    std::function<Result<std::vector<std::byte>>(std::span<const std::byte> spec, const EngineHooks&)>;
+// From a flat records.TaskSpec to a flat records.TaskResult. Exceptions become Failed{engine}, lack of memory
+// Failed{memory}.
+using TaskFunction = std::function<Result<std::string>(std::string_view spec, const EngineHooks&)>;
 
 // Announces `ready`, then runs tasks until the agent closes the pipe. Returns the exit code of the process.
 int serve(const protocol::EngineReady& ready, const TaskFunction& run, int from_agent = kFromAgent,

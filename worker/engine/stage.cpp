@@ -3,14 +3,18 @@
 #include <malloc.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <string>
 
+#include "storage/records/frame_files.h"
 #include "worker/engine/stages.h"
 
 namespace rushes::worker {
 namespace {
+
+constexpr std::size_t kMaxFindings = 64;
 
 double cpu_seconds() {
   rusage usage{};
@@ -34,7 +38,7 @@ std::uint64_t peak_memory() {
   return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
 }
 
-Result<TaskOutcome> run_stage(const Task& task, StageContext& context) {
+Result<TaskResult> run_stage(const Task& task, StageContext& context) {
   switch (task.stage) {
     case Stage::kEncode:
       return run_encode(task, context);
@@ -57,7 +61,13 @@ Result<TaskOutcome> run_stage(const Task& task, StageContext& context) {
 
 }  // namespace
 
-Result<TaskOutcome> run_task(const Task& task, StageContext& context) {
+void shorten(TaskResult& result) {
+  result.files = join_frames(result.files);
+  auto& findings = result.critique.findings;  // worst first
+  findings.resize(std::min(findings.size(), kMaxFindings));
+}
+
+Result<TaskResult> run_task(const Task& task, StageContext& context) {
   reset_peak();
   const double cpu_before = cpu_seconds();
   const auto begin = std::chrono::steady_clock::now();
@@ -66,6 +76,7 @@ Result<TaskOutcome> run_task(const Task& task, StageContext& context) {
   outcome->compute_seconds = cpu_seconds() - cpu_before;
   outcome->wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   outcome->peak_memory_bytes = peak_memory();
+  shorten(*outcome);
   ::malloc_trim(0);  // what this task held must not count as what the next one needs
   return outcome;
 }

@@ -9,12 +9,9 @@
 
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "config/result.h"
-#include "worker/critic/critique.h"
 #include "worker/engine/artifacts.h"
 #include "worker/engine/models.h"
 #include "worker/engine/task.h"
@@ -32,17 +29,12 @@ struct StageContext {
   std::function<bool()> cancelled;
 };
 
-// What a finished attempt has to show; the process layer writes it as records::TaskResult.
-struct TaskOutcome {
-  std::vector<StoredArtifact> outputs;
-  double compute_seconds = 0.0;  // CPU seconds of this process
-  double wall_seconds = 0.0;
-  std::uint64_t peak_memory_bytes = 0;  // most that the process held resident while the task ran
-  std::optional<Critique> critique;     // critique tasks only
-  std::string numeric_class;
-  std::vector<std::string> files;  // relative to the deliveries folder
-};
+// Shortens a result so that one control message carries it: frames of a sequence become one name, the worst
+// findings stay. The artifacts have all of it.
+void shorten(TaskResult& result);
 
-Result<TaskOutcome> run_task(const Task& task, StageContext& context);
+// The result, shortened. Compute seconds are CPU seconds of this process, the peak is what it held resident while
+// the task ran.
+Result<TaskResult> run_task(const Task& task, StageContext& context);
 
 }  // namespace rushes::worker

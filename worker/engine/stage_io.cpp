@@ -2,23 +2,23 @@
 #include "worker/engine/stages.h"
 
 namespace rushes::worker {
-std::vector<const TaskInput*> inputs_of(const Task& task, std::string_view role) {
-  std::vector<const TaskInput*> found;
-  for (const TaskInput& input : task.inputs)
+std::vector<const Input*> inputs_of(const Task& task, Role role) {
+  std::vector<const Input*> found;
+  for (const Input& input : task.inputs)
     if (input.role == role) found.push_back(&input);
   return found;
 }
 
-Result<const TaskInput*> input_of(const Task& task, std::string_view role) {
+Result<const Input*> input_of(const Task& task, Role role) {
   const auto found = inputs_of(task, role);
   if (found.size() != 1)
-    return fail(ErrorKind::kInvalid,
-                "expected one input \"" + std::string(role) + "\", found " + std::to_string(found.size()));
+    return fail(ErrorKind::kInvalid, std::string("expected one input \"") + to_string(role) + "\", found " +
+                                         std::to_string(found.size()));
   return found.front();
 }
 
 Result<Conditioning> load_conditioning(const Task& task, StageContext& context) {
-  auto input = input_of(task, "conditioning");
+  auto input = input_of(task, Role::kConditioning);
   if (!input) return tl::unexpected(input.error());
   auto mapped = context.artifacts.open((*input)->digest);
   if (!mapped) return tl::unexpected(mapped.error());
@@ -26,9 +26,9 @@ Result<Conditioning> load_conditioning(const Task& task, StageContext& context) 
 }
 
 Result<std::vector<LatentInput>> load_latents(const Task& task, StageContext& context, int channels,
-                                              std::string_view role) {
+                                              Role role) {
   std::vector<LatentInput> all;
-  for (const TaskInput* input : inputs_of(task, role)) {
+  for (const Input* input : inputs_of(task, role)) {
     auto mapped = context.artifacts.open(input->digest);
     if (!mapped) return tl::unexpected(mapped.error());
     auto view = read_latents(mapped->bytes(), label_of(task, *input));
@@ -41,15 +41,14 @@ Result<std::vector<LatentInput>> load_latents(const Task& task, StageContext& co
   return all;
 }
 
-std::string label_of(const Task& task, const TaskInput& input) {
-  return task.name + ": input " + input.role + " " + to_hex(input.digest).substr(0, 12);
+std::string label_of(const Task& task, const Input& input) {
+  return task.name + ": input " + to_string(input.role) + " " + to_hex(input.digest).substr(0, 12);
 }
 
-Status put_output(StageContext& context, const std::string& role, std::span<const std::byte> bytes,
-                  TaskOutcome& outcome) {
+Status put_output(StageContext& context, Role role, std::span<const std::byte> bytes, TaskResult& outcome) {
   auto stored = context.artifacts.put(role, bytes);
   if (!stored) return tl::unexpected(stored.error());
-  outcome.outputs.push_back(std::move(*stored));
+  outcome.outputs.push_back(*stored);
   return {};
 }
 
@@ -60,9 +59,9 @@ Status step_done(StageContext& context, double fraction, const std::string& word
 }
 
 Region region_of(const Task& task, const TakeVolume& volume) {
-  const Run window = task.windows()[static_cast<std::size_t>(task.window)];
+  const Range window = task.windows()[static_cast<std::size_t>(task.window)];
   if (task.stage == Stage::kRefine)
-    return {window, task.recipe.master->tiles[static_cast<std::size_t>(task.tile)]};
+    return {window, task.recipe.master.tiles[static_cast<std::size_t>(task.tile)]};
   return {window, volume.whole.rect};
 }
 

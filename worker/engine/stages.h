@@ -15,19 +15,19 @@
 
 namespace rushes::worker {
 
-Result<TaskOutcome> run_encode(const Task& task, StageContext& context);
-Result<TaskOutcome> run_denoise(const Task& task, StageContext& context);  // denoise and refine
-Result<TaskOutcome> run_critique(const Task& task, StageContext& context);
-Result<TaskOutcome> run_decode(const Task& task, StageContext& context);
-Result<TaskOutcome> run_enlarge(const Task& task, StageContext& context);
-Result<TaskOutcome> run_finish(const Task& task, StageContext& context);
-Result<TaskOutcome> run_deliver(const Task& task, StageContext& context);
+Result<TaskResult> run_encode(const Task& task, StageContext& context);
+Result<TaskResult> run_denoise(const Task& task, StageContext& context);  // denoise and refine
+Result<TaskResult> run_critique(const Task& task, StageContext& context);
+Result<TaskResult> run_decode(const Task& task, StageContext& context);
+Result<TaskResult> run_enlarge(const Task& task, StageContext& context);
+Result<TaskResult> run_finish(const Task& task, StageContext& context);
+Result<TaskResult> run_deliver(const Task& task, StageContext& context);
 
 // ---- inputs
 // The inputs of a role, in the order of the task.
-std::vector<const TaskInput*> inputs_of(const Task& task, std::string_view role);
+std::vector<const Input*> inputs_of(const Task& task, Role role);
 // The only input of a role. Error: kInvalid when there is none or more than one.
-Result<const TaskInput*> input_of(const Task& task, std::string_view role);
+Result<const Input*> input_of(const Task& task, Role role);
 Result<Conditioning> load_conditioning(const Task& task, StageContext& context);
 // An input of latents, mapped.
 struct LatentInput {
@@ -36,14 +36,13 @@ struct LatentInput {
 };
 // The inputs of a role; all have `channels` channels.
 Result<std::vector<LatentInput>> load_latents(const Task& task, StageContext& context, int channels,
-                                              std::string_view role = "latent");
+                                              Role role = Role::kLatent);
 
 // "TASK: input ROLE DIGEST", for messages.
-std::string label_of(const Task& task, const TaskInput& input);
+std::string label_of(const Task& task, const Input& input);
 
 // ---- outputs
-Status put_output(StageContext& context, const std::string& role, std::span<const std::byte> bytes,
-                  TaskOutcome& outcome);
+Status put_output(StageContext& context, Role role, std::span<const std::byte> bytes, TaskResult& outcome);
 // Reports progress; kConflict ("stopped") when the attempt should end.
 Status step_done(StageContext& context, double fraction, const std::string& words);
 

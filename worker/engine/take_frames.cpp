@@ -11,8 +11,8 @@ namespace {
 // Where the delivered rectangle lies in the frame: the centre, whole pixels, the spare row or column at the
 // end.
 Rect delivered_rect(const Task& task, int level) {
-  const TaskRecipe& recipe = task.recipe;
-  const int scale = level == 0 ? 1 : recipe.master->scale;
+  const Recipe& recipe = task.recipe;
+  const int scale = level == 0 ? 1 : recipe.master.scale;
   return {(recipe.height - recipe.deliver_height) / 2 * scale,
           (recipe.width - recipe.deliver_width) / 2 * scale, recipe.deliver_height * scale,
           recipe.deliver_width * scale};
@@ -29,7 +29,7 @@ Rect shared(const PixelBox& box, const Rect& rect) {
 
 Result<TakeFrames> TakeFrames::delivered(const Task& task, StageContext& context, int take) {
   int level = 0;
-  for (const TaskInput* input : inputs_of(task, "frames"))
+  for (const Input* input : inputs_of(task, Role::kFrames))
     if (input->take == take) level = std::max(level, input->level);
   return open(task, context, take, level, delivered_rect(task, level), task.recipe.frames);
 }
@@ -46,7 +46,7 @@ Result<TakeFrames> TakeFrames::open(const Task& task, StageContext& context, int
   result.frames_ = frames;
   result.fps_ = task.recipe.fps;
   std::int64_t covered = 0;
-  for (const TaskInput* input : inputs_of(task, "frames")) {
+  for (const Input* input : inputs_of(task, Role::kFrames)) {
     if (input->take != take || input->level != level) continue;
     auto mapped = context.artifacts.open(input->digest);
     if (!mapped) return tl::unexpected(mapped.error());
@@ -66,9 +66,9 @@ Result<TakeFrames> TakeFrames::open(const Task& task, StageContext& context, int
   return result;
 }
 
-Result<Clip> TakeFrames::read(Run run) const {
+Result<Clip> TakeFrames::read(Range run) const {
   assert(run.begin >= 0 && run.end <= frames_);
-  auto clip = make_clip(rect_.width, rect_.height, run.length(), fps_);
+  auto clip = make_clip(rect_.width, rect_.height, run.size(), fps_);
   if (!clip) return clip;
   for (const Tile& tile : tiles_) {
     const PixelBox& box = tile.reader.box();

@@ -27,7 +27,7 @@ class TakeFrames {
 
   // Frames [run.begin, run.end), inside [0, frames()) (asserted), at the recipe's rate. All values are within
   // half. Error: kInvalid for a run that no clip holds.
-  Result<Clip> read(Run run) const;
+  Result<Clip> read(Range run) const;
 
  private:
   struct Tile {

@@ -1,215 +1,112 @@
 #include "worker/engine/task.h"
 
-#include <capnp/message.h>
-#include <capnp/serialize.h>
-#include <sodium.h>
-
 #include <algorithm>
-#include <cstring>
+#include <string>
 
-#include "storage/records/records.capnp.h"
+#include "config/limits.h"
+#include "storage/records/words_codec.h"
 
 namespace rushes::worker {
 namespace {
 
-constexpr std::size_t kMaxMessageBytes = 1 << 20;
-constexpr std::size_t kMaxText = 8192;
-constexpr unsigned kMaxList = 65536;
+constexpr int kMaxScale = 16;
+constexpr int kMaxStartFrame = 10'000'000;
 
-// Collects the first problem of a message; everything after it reads as zero.
-class Checker {
+// Keeps the first rule that does not hold.
+class Rules {
  public:
-  const std::string& problem() const { return problem_; }
-  bool ok() const { return problem_.empty(); }
-
-  void require(bool condition, const std::string& what) {
-    if (!condition && problem_.empty()) problem_ = what;
+  void require(bool holds, const char* rule) {
+    if (!holds && problem_.empty()) problem_ = rule;
   }
-  std::string text(capnp::Text::Reader value, const char* field) {
-    require(value.size() <= kMaxText, std::string(field) + ": longer than 8192 bytes");
-    return ok() ? std::string(value.cStr(), value.size()) : std::string();
+  void within(std::int64_t value, std::int64_t least, std::int64_t most, const char* field) {
+    if ((value < least || value > most) && problem_.empty())
+      problem_ = std::string(field) + ": expected " + std::to_string(least) + ".." + std::to_string(most) +
+                 ", found " + std::to_string(value);
   }
-  Digest digest(capnp::Data::Reader value, const char* field) {
-    Digest result{};
-    require(value.size() == result.size(), std::string(field) + ": a digest has 32 bytes");
-    if (ok()) std::memcpy(result.data(), value.begin(), result.size());
-    return result;
-  }
-  int number(std::uint32_t value, std::uint32_t least, std::uint32_t most, const char* field) {
-    require(value >= least && value <= most, std::string(field) + ": expected " + std::to_string(least) +
-                                                 ".." + std::to_string(most) + ", found " +
-                                                 std::to_string(value));
-    return ok() ? static_cast<int>(value) : static_cast<int>(least);
-  }
-  Run run(records::Range::Reader value, std::uint32_t end, const char* field) {
-    require(value.getBegin() < value.getEnd() && value.getEnd() <= end,
-            std::string(field) + ": expected a run inside 0.." + std::to_string(end));
-    return ok() ? Run{static_cast<int>(value.getBegin()), static_cast<int>(value.getEnd())} : Run{0, 1};
-  }
-  template <typename List>
-  unsigned size(const List& list, unsigned least, const char* field) {
-    require(list.size() >= least && list.size() <= kMaxList,
-            std::string(field) + ": wrong number of entries");
-    return ok() ? list.size() : 0;
+  bool hold() const { return problem_.empty(); }
+  Status status() const {
+    if (hold()) return {};
+    return fail(ErrorKind::kInvalid, problem_);
   }
 
  private:
   std::string problem_;
 };
 
-config::Sampler sampler_of(records::Sampler value, Checker& check) {
-  switch (value) {
-    case records::Sampler::EULER:
-      return config::Sampler::kEuler;
-    case records::Sampler::UNIPC:
-      return config::Sampler::kUniPc;
-    case records::Sampler::DPMPP:
-      return config::Sampler::kDpmPp;
-  }
-  check.require(false, "sampler: unknown");
-  return config::Sampler::kEuler;
-}
-
-Stage stage_of(records::Stage value, Checker& check) {
-  check.require(static_cast<unsigned>(value) <= static_cast<unsigned>(records::Stage::DELIVER),
-                "stage: unknown");
-  return check.ok() ? static_cast<Stage>(value) : Stage::kEncode;
-}
-
-SamplingPlan read_sampling(records::Sampling::Reader in, Checker& check) {
-  SamplingPlan plan;
-  plan.sampler = sampler_of(in.getSampler(), check);
-  plan.guidance = in.getGuidance();
-  check.require(plan.guidance >= 0.0F && plan.guidance <= 100.0F, "guidance: expected 0..100");
-  const unsigned steps = check.size(in.getTimesteps(), 1, "timesteps");
-  check.require(in.getSigmas().size() == steps + 1, "sigmas: expected one more than timesteps");
-  if (!check.ok()) return plan;
-  for (float sigma : in.getSigmas()) plan.schedule.sigmas.push_back(sigma);
-  for (float timestep : in.getTimesteps()) plan.schedule.timesteps.push_back(timestep);
-  for (unsigned i = 0; i < steps; ++i) {
-    check.require(plan.schedule.sigmas[i] > plan.schedule.sigmas[i + 1] && plan.schedule.sigmas[i] <= 1.0F,
-                  "sigmas: expected a falling list in 0..1");
-    check.require(plan.schedule.timesteps[i] >= 0.0F && plan.schedule.timesteps[i] <= 1000.0F,
-                  "timesteps: expected 0..1000");
-  }
-  check.require(plan.schedule.sigmas.back() == 0.0F, "sigmas: the last is 0");
-  check.size(in.getSegments(), 1, "segments");
+void check_sampling(const Sampling& plan, Rules& rules) {
+  rules.require(plan.guidance >= 0.0F && plan.guidance <= 100.0F, "guidance: expected 0..100");
+  rules.require(plan.steps() > 0, "timesteps: expected at least one");
+  rules.require(plan.sigmas.size() == plan.timesteps.size() + 1, "sigmas: expected one more than timesteps");
+  if (!rules.hold()) return;
+  rules.require(
+      plan.sigmas.front() <= 1.0F && plan.sigmas.back() == 0.0F &&
+          std::adjacent_find(plan.sigmas.begin(), plan.sigmas.end(),
+                             [](float one, float next) { return !(one > next); }) == plan.sigmas.end(),
+      "sigmas: expected a falling list from at most 1 to 0");
+  rules.require(std::all_of(plan.timesteps.begin(), plan.timesteps.end(),
+                            [](float timestep) { return timestep >= 0.0F && timestep <= 1000.0F; }),
+                "timesteps: expected 0..1000");
   int next = 0;
-  for (auto segment : in.getSegments()) {
-    plan.segments.push_back(check.run(segment, steps, "segments"));
-    check.require(plan.segments.back().begin == next, "segments: expected runs that follow each other");
-    next = plan.segments.back().end;
-    if (!check.ok()) return plan;
+  for (const Range& segment : plan.segments) {
+    rules.require(segment.begin == next && segment.size() > 0,
+                  "segments: expected runs of steps that follow each other");
+    next = segment.end;
   }
-  check.require(next == static_cast<int>(steps), "segments: expected to end with the last step");
-  return plan;
+  rules.require(next == plan.steps(), "segments: expected to end with the last step");
 }
 
-std::vector<Run> read_windows(capnp::List<records::Range>::Reader in, Checker& check) {
-  std::vector<Run> windows;
-  check.size(in, 1, "windows");
-  for (auto window : in) {
-    windows.push_back(check.run(window, kMaxList, "windows"));
-    if (!check.ok()) return windows;
-    const std::size_t n = windows.size();
-    const bool follows = n == 1 ? windows[0].begin == 0
-                                : windows[n - 1].begin > windows[n - 2].begin &&
-                                      windows[n - 1].begin <= windows[n - 2].end &&
-                                      windows[n - 1].end > windows[n - 2].end;
-    check.require(follows, "windows: expected runs from 0 without gaps");
+void check_windows(const std::vector<Range>& windows, int most, Rules& rules) {
+  rules.require(!windows.empty() && windows.front().begin == 0, "windows: expected runs from 0");
+  Range before{-1, 0};
+  for (const Range& window : windows) {
+    rules.require(window.begin > before.begin && window.begin <= before.end && window.end > before.end &&
+                      window.end <= most,
+                  "windows: expected runs without gaps inside the take");
+    before = window;
   }
-  return windows;
 }
 
-std::vector<Rect> read_tiles(capnp::List<records::Tile>::Reader in, const char* field, Checker& check) {
-  std::vector<Rect> tiles;
-  check.size(in, 1, field);
-  for (auto tile : in) {
-    tiles.push_back({check.number(tile.getY(), 0, kMaxPictureSide, field),
-                     check.number(tile.getX(), 0, kMaxPictureSide, field),
-                     check.number(tile.getHeight(), 1, kMaxPictureSide, field),
-                     check.number(tile.getWidth(), 1, kMaxPictureSide, field)});
-    if (!check.ok()) return tiles;
+void check_tiles(const std::vector<Rect>& tiles, const char* field, Rules& rules) {
+  for (const Rect& tile : tiles) {
+    for (const int at : {tile.y, tile.x}) rules.within(at, 0, kMaxPictureSide, field);
+    for (const int side : {tile.height, tile.width}) rules.within(side, 1, kMaxPictureSide, field);
   }
-  return tiles;
 }
 
-MasterPlan read_master(records::Master::Reader in, Checker& check) {
-  MasterPlan plan;
-  plan.scale = check.number(in.getScale(), 1, 16, "master scale");
-  plan.sampling = read_sampling(in.getSampling(), check);
-  plan.tiles = read_tiles(in.getTiles(), "refine tiles", check);
-  plan.decode_tiles = read_tiles(in.getDecodeTiles(), "decode tiles", check);
-  plan.windows = read_windows(in.getWindows(), check);
-  return plan;
+void check_recipe(const Recipe& recipe, Rules& rules) {
+  rules.within(recipe.fps.numerator, 1, records::MAX_RATE, "fps");
+  rules.within(recipe.fps.denominator, 1, kMaxRateDenominator, "fps");
+  rules.within(recipe.rendered_frames, 1, kMaxClipFrames, "rendered frames");
+  rules.within(recipe.frames, 1, recipe.rendered_frames, "frames");
+  rules.within(recipe.width, 1, kMaxPictureSide, "width");
+  rules.within(recipe.height, 1, kMaxPictureSide, "height");
+  rules.within(recipe.deliver_width, 1, recipe.width, "deliver width");
+  rules.within(recipe.deliver_height, 1, recipe.height, "deliver height");
+  rules.require(recipe.model_digest != Digest{}, "model digest: missing");
+  check_sampling(recipe.draft, rules);
+  check_windows(recipe.windows, recipe.rendered_frames, rules);
+  check_tiles(recipe.decode_tiles, "decode tiles", rules);
+  for (const KeyFrame& key : recipe.key_frames) {
+    rules.within(key.frame, 0, recipe.rendered_frames - 1, "key frame");
+    rules.require(key.image != Digest{}, "key frame: its image is missing");
+  }
+  for (const Revision& revision : recipe.revisions) {
+    rules.require(revision.number > 0 && !revision.windows.empty(),
+                  "revisions: expected numbers from 1, of at least one window each");
+    for (const std::uint32_t window : revision.windows)
+      rules.require(window < recipe.windows.size(), "revision window: not in the recipe");
+  }
 }
 
-TaskRecipe read_recipe(records::Recipe::Reader in, Checker& check) {
-  TaskRecipe recipe;
-  recipe.engine_build = check.text(in.getEngineBuild(), "engine build");
-  recipe.numeric_class = check.text(in.getNumericClass(), "numeric class");
-  recipe.model = check.text(in.getModel(), "model");
-  recipe.model_digest = check.digest(in.getModelDigest(), "model digest");
-  recipe.prompt = check.text(in.getPrompt(), "prompt");
-  recipe.negative_prompt = check.text(in.getNegativePrompt(), "negative prompt");
-  recipe.seed = in.getSeed();
-  recipe.fps = {check.number(in.getFpsNumerator(), 1, 1000000, "fps"),
-                check.number(in.getFpsDenominator(), 1, kMaxRateDenominator, "fps")};
-  recipe.rendered_frames = check.number(in.getRenderedFrames(), 1, kMaxClipFrames, "rendered frames");
-  recipe.frames = check.number(in.getFrames(), 1, in.getRenderedFrames(), "frames");
-  recipe.width = check.number(in.getWidth(), 1, kMaxPictureSide, "width");
-  recipe.height = check.number(in.getHeight(), 1, kMaxPictureSide, "height");
-  recipe.deliver_width = check.number(in.getDeliverWidth(), 1, in.getWidth(), "deliver width");
-  recipe.deliver_height = check.number(in.getDeliverHeight(), 1, in.getHeight(), "deliver height");
-  recipe.draft = read_sampling(in.getDraft(), check);
-  recipe.windows = read_windows(in.getWindows(), check);
-  check.size(in.getKeyFrames(), 0, "key frames");
-  for (auto key : in.getKeyFrames())
-    recipe.key_frames.push_back({check.number(key.getFrame(), 0, in.getRenderedFrames() - 1, "key frame"),
-                                 check.digest(key.getImage(), "key frame image")});
-  check.size(in.getRevisions(), 0, "revisions");
-  for (auto revision : in.getRevisions()) {
-    TaskRevision read{check.number(revision.getNumber(), 1, kMaxList, "revision"), {}, revision.getSeed()};
-    check.size(revision.getWindows(), 1, "revision windows");
-    for (std::uint32_t window : revision.getWindows())
-      read.windows.push_back(
-          check.number(window, 0, static_cast<std::uint32_t>(recipe.windows.size()) - 1, "revision window"));
-    if (!check.ok()) return recipe;
-    recipe.revisions.push_back(std::move(read));
-  }
-  if (in.hasMaster()) recipe.master = read_master(in.getMaster(), check);
-  if (in.hasDecodeTiles()) recipe.decode_tiles = read_tiles(in.getDecodeTiles(), "decode tiles", check);
-  return recipe;
-}
-
-std::vector<TaskInput> read_inputs(capnp::List<records::Input>::Reader in, Checker& check) {
-  std::vector<TaskInput> inputs;
-  check.size(in, 0, "inputs");
-  for (auto input : in) {
-    inputs.push_back({check.text(input.getRole(), "input role"),
-                      check.digest(input.getDigest(), "input digest"), stage_of(input.getStage(), check),
-                      check.number(input.getTake(), 0, kMaxList, "input take"),
-                      check.number(input.getWindow(), 0, kMaxList, "input window"),
-                      check.number(input.getSegment(), 0, kMaxList, "input segment"),
-                      check.number(input.getTile(), 0, kMaxList, "input tile"),
-                      check.number(input.getRevision(), 0, kMaxList, "input revision"),
-                      check.number(input.getLevel(), 0, 1, "input level")});
-    if (!check.ok()) break;
-  }
-  return inputs;
-}
-
-std::vector<TaskCritic> read_critics(capnp::List<records::CriticSetting>::Reader in, Checker& check) {
-  std::vector<TaskCritic> critics;
-  check.size(in, 0, "critics");
-  for (auto critic : in) {
-    critics.push_back({check.text(critic.getName(), "critic"), critic.getEnabled(), critic.getRevise(),
-                       critic.getReject(), critic.getBlocks()});
-    check.require(critics.back().revise <= 1.0 && critics.back().reject <= 1.0,
-                  "critic thresholds: expected at most 1");
-    if (!check.ok()) break;
-  }
-  return critics;
+void check_master(const Recipe& recipe, Rules& rules) {
+  const Master& master = recipe.master;
+  rules.within(master.scale, 1, kMaxScale, "master scale");
+  rules.require(!master.tiles.empty() && !master.decode_tiles.empty(),
+                "master: expected refine tiles and decode tiles");
+  check_sampling(master.sampling, rules);
+  check_windows(master.windows, recipe.rendered_frames, rules);
+  check_tiles(master.tiles, "refine tiles", rules);
+  check_tiles(master.decode_tiles, "decode tiles", rules);
 }
 
 // A path below a root: no absolute path, no "..", so that a delivery cannot leave its folder.
@@ -225,98 +122,54 @@ bool stays_below(const std::string& folder) {
   return true;
 }
 
-TaskDelivery read_delivery(records::Delivery::Reader in, Checker& check) {
-  TaskDelivery delivery{check.text(in.getFolder(), "delivery folder"),
-                        check.text(in.getVersion(), "delivery version"),
-                        check.text(in.getTimecode(), "delivery timecode"),
-                        check.text(in.getReel(), "delivery reel"),
-                        check.number(in.getStartFrame(), 0, 10000000, "start frame"),
-                        in.getMaster(),
-                        {}};
-  // Zero in both: the take's own rate.
-  if (in.getFpsNumerator() != 0 || in.getFpsDenominator() != 0)
-    delivery.fps = {check.number(in.getFpsNumerator(), 1, 1000000, "delivery fps"),
-                    check.number(in.getFpsDenominator(), 1, kMaxRateDenominator, "delivery fps")};
-  else
-    delivery.fps = {0, 1};
-  check.require(stays_below(delivery.folder), "delivery folder: expected a path below the deliveries folder");
-  return delivery;
+void check_delivery(const Delivery& delivery, Rules& rules) {
+  rules.require(stays_below(delivery.folder), "delivery folder: expected a path below the deliveries folder");
+  rules.within(delivery.start_frame, 0, kMaxStartFrame, "start frame");
+  rules.within(delivery.fps.numerator, 1, records::MAX_RATE, "delivery fps");
+  rules.within(delivery.fps.denominator, 1, kMaxRateDenominator, "delivery fps");
 }
 
-void check_indices(const Task& task, Checker& check) {
-  if (!check.ok()) return;
-  check.require(task.level == 0 || task.recipe.master.has_value(), "level 1: the recipe has no master");
-  if (!check.ok()) return;
-  check.require(task.window < static_cast<int>(task.windows().size()), "window: not in the recipe");
-  check.require(task.segment < static_cast<int>(task.sampling().segments.size()),
-                "segment: not in the recipe");
-  if (task.stage == Stage::kRefine)
-    check.require(task.level == 1 && task.tile < static_cast<int>(task.recipe.master->tiles.size()),
-                  "refine tile: not in the recipe");
-  const auto& tiles = task.decode_tiles();
-  if (task.stage == Stage::kDecode && !tiles.empty())
-    check.require(task.tile < static_cast<int>(tiles.size()), "decode tile: not in the recipe");
-}
-
-Task read_root(records::TaskSpec::Reader in, Checker& check) {
-  Task task;
-  task.id = in.getTask();
-  task.show = check.text(in.getShow(), "show");
-  task.shot = check.text(in.getShot(), "shot");
-  task.name = check.text(in.getName(), "name");
-  task.take = check.number(in.getTake(), 0, kMaxList, "take");
-  task.stage = stage_of(in.getStage(), check);
-  task.level = check.number(in.getLevel(), 0, 1, "level");
-  task.window = check.number(in.getWindow(), 0, kMaxList, "window");
-  task.segment = check.number(in.getSegment(), 0, kMaxList, "segment");
-  task.tile = check.number(in.getTile(), 0, kMaxList, "tile");
-  task.revision = check.number(in.getRevision(), 0, kMaxList, "revision");
-  task.whole_take = in.getWholeTake();
-  if (in.getFrames().getEnd() > 0) task.frames = check.run(in.getFrames(), kMaxClipFrames, "frames");
-  const auto recipe = in.getRecipe();
-  check.require(recipe.size() > 0 && recipe.size() <= kMaxMessageBytes && recipe.size() % 8 == 0,
-                "recipe: wrong size");
-  if (!check.ok()) return task;
-  std::vector<capnp::word> words(recipe.size() / sizeof(capnp::word));
-  std::memcpy(words.data(), recipe.begin(), recipe.size());
-  // A canonical message is one segment without a table in front.
-  const kj::ArrayPtr<const capnp::word> segments[1] = {{words.data(), words.size()}};
-  capnp::SegmentArrayMessageReader message(kj::arrayPtr(segments, 1));
-  task.recipe = read_recipe(message.getRoot<records::Recipe>(), check);
-  task.recipe.hash = hash_bytes(recipe.begin(), recipe.size());
-  task.inputs = read_inputs(in.getInputs(), check);
-  task.critics = read_critics(in.getCritics(), check);
-  if (task.stage == Stage::kFinish || task.stage == Stage::kDeliver)
-    task.delivery = read_delivery(in.getDelivery(), check);
-  if (task.delivery.fps.numerator == 0) task.delivery.fps = task.recipe.fps;
-  check_indices(task, check);
-  return task;
+// A place in a list of the recipe.
+template <class Entry>
+void check_index(int index, const std::vector<Entry>& list, const char* rule, Rules& rules) {
+  rules.require(index >= 0 && static_cast<std::size_t>(index) < list.size(), rule);
 }
 
 }  // namespace
 
-std::string_view to_string(Stage stage) {
-  constexpr std::string_view kNames[] = {"encode",  "denoise", "critique", "decode",
-                                         "enlarge", "refine",  "finish",   "deliver"};
-  return kNames[static_cast<std::size_t>(stage)];
+Status check_indices(const Task& task) {
+  Rules rules;
+  const bool upgraded = task.recipe.master.scale > 0;
+  check_recipe(task.recipe, rules);
+  if (upgraded) check_master(task.recipe, rules);
+  rules.require(task.level == 0 || upgraded, "level 1: the recipe has no master");
+  check_index(task.window, task.windows(), "window: not in the recipe", rules);
+  check_index(task.segment, task.sampling().segments, "segment: not in the recipe", rules);
+  if (task.stage == Stage::kRefine) {
+    rules.require(task.level == 1, "refine: expected level 1");
+    check_index(task.tile, task.recipe.master.tiles, "refine tile: not in the recipe", rules);
+  }
+  if (task.stage == Stage::kDecode && !task.decode_tiles().empty())
+    check_index(task.tile, task.decode_tiles(), "decode tile: not in the recipe", rules);
+  if (task.frames != Range{})
+    rules.require(task.frames.size() > 0 && task.frames.end <= kMaxClipFrames, "frames: expected a run");
+  for (const CriticSetting& critic : task.critics)
+    rules.require(critic.revise <= 1.0F && critic.reject <= 1.0F, "critic thresholds: expected at most 1");
+  if (task.stage == Stage::kFinish || task.stage == Stage::kDeliver) check_delivery(task.delivery, rules);
+  return rules.status();
 }
 
-Result<Task> read_task(std::span<const std::byte> bytes) {
-  if (bytes.empty() || bytes.size() > kMaxMessageBytes || bytes.size() % sizeof(capnp::word) != 0)
-    return fail(ErrorKind::kInvalid, "task: expected a Cap'n Proto message of at most 1 MiB, found " +
-                                         std::to_string(bytes.size()) + " bytes");
-  try {
-    std::vector<capnp::word> words(bytes.size() / sizeof(capnp::word));
-    std::memcpy(words.data(), bytes.data(), bytes.size());
-    capnp::FlatArrayMessageReader message(kj::ArrayPtr<const capnp::word>(words.data(), words.size()));
-    Checker check;
-    Task task = read_root(message.getRoot<records::TaskSpec>(), check);
-    if (!check.ok()) return fail(ErrorKind::kInvalid, "task: " + check.problem());
-    return task;
-  } catch (const kj::Exception& exception) {
-    return fail(ErrorKind::kInvalid,
-                std::string("task: malformed message: ") + exception.getDescription().cStr());
-  }
+Result<Task> read_task(std::string_view bytes) {
+  auto spec = decode_task(bytes);
+  if (!spec) return tl::unexpected(spec.error());
+  // As the scheduler's journal holds it: the words of a revision may be anything that a person wrote.
+  auto recipe = decode_recipe(spec->recipe_bytes);
+  if (!recipe) return fail(ErrorKind::kInvalid, "task: " + recipe.error().message);
+  Task task{std::move(*spec), std::move(*recipe), {}};
+  task.recipe_hash = recipe_hash(task.recipe_bytes);
+  if (task.delivery.fps == config::Rate{0, 0}) task.delivery.fps = task.recipe.fps;
+  if (Status status = check_indices(task); !status) return with_context(status.error(), "task");
+  return task;
 }
 
 }  // namespace rushes::worker

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "scheduler/protocol/codec.h"
-#include "storage/records/records.capnp.h"
+#include "storage/records/words_codec.h"
 
 namespace rushes::protocol::test {
 
@@ -18,33 +18,26 @@ inline std::string flat(capnp::MessageBuilder& message) {
 }
 
 inline std::string test_result(const std::vector<ArtifactRef>& outputs) {
-  capnp::MallocMessageBuilder message;
-  auto result = message.initRoot<records::TaskResult>();
-  auto list = result.initOutputs(static_cast<unsigned>(outputs.size()));
-  for (unsigned i = 0; i < list.size(); ++i) {
-    list[i].setRole("latent");
-    list[i].setDigest({outputs[i].digest.data(), outputs[i].digest.size()});
-    list[i].setBytes(outputs[i].bytes);
-  }
-  result.setComputeSeconds(1.5);
-  result.setNumericClass("test-class");
-  return flat(message);
+  TaskResult result;
+  for (const ArtifactRef& output : outputs)
+    result.outputs.push_back({Role::kLatent, output.digest, output.bytes});
+  result.compute_seconds = 1.5;
+  result.numeric_class = "test-class";
+  return encode_result(result);
 }
 
 inline std::string test_spec(const std::vector<ArtifactRef>& inputs,
                              const std::string& name = "a test task") {
-  capnp::MallocMessageBuilder message;
-  auto spec = message.initRoot<records::TaskSpec>();
-  spec.setShow("show");
-  spec.setShot("sh010");
-  spec.setName(name);
-  auto list = spec.initInputs(static_cast<unsigned>(inputs.size()));
-  for (unsigned i = 0; i < list.size(); ++i) {
-    list[i].setRole("latent");
-    list[i].setDigest({inputs[i].digest.data(), inputs[i].digest.size()});
-    list[i].setBytes(inputs[i].bytes);
+  TaskSpec spec;
+  spec.show = "show";
+  spec.shot = "sh010";
+  spec.name = name;
+  for (const ArtifactRef& artifact : inputs) {
+    Input& input = spec.inputs.emplace_back();
+    input.digest = artifact.digest;
+    input.bytes = artifact.bytes;
   }
-  return flat(message);
+  return encode_task(spec);
 }
 
 }  // namespace rushes::protocol::test

@@ -12,16 +12,13 @@
 namespace rushes::scheduler {
 namespace {
 
-using worker::Rect;
 using worker::Region;
-using worker::Run;
 using worker::Task;
-using worker::TaskInput;
 
-bool meets(Run a, Run b) { return a.begin < b.end && b.begin < a.end; }
+bool meets(Range a, Range b) { return a.begin < b.end && b.begin < a.end; }
 bool meets(const Rect& a, const Rect& b) {
-  return meets(Run{a.y, a.y + a.height}, Run{b.y, b.y + b.height}) &&
-         meets(Run{a.x, a.x + a.width}, Run{b.x, b.x + b.width});
+  return meets(Range{a.y, a.y + a.height}, Range{b.y, b.y + b.height}) &&
+         meets(Range{a.x, a.x + a.width}, Range{b.x, b.x + b.width});
 }
 bool meets(const Region& a, const Region& b) { return meets(a.t, b.t) && meets(a.rect, b.rect); }
 bool inside(const Rect& inner, const Rect& outer) {
@@ -33,7 +30,7 @@ bool inside(const Rect& inner, const Rect& outer) {
 class Checker {
  public:
   Checker(const Task& task, const ModelGrid& grid) : task_(task), grid_(grid) {
-    for (const TaskInput& input : task.inputs) by_role_[input.role].push_back(&input);
+    for (const Input& input : task.inputs) by_role_[input.role].push_back(&input);
   }
 
   Status run() {
@@ -41,35 +38,36 @@ class Checker {
             "the frame is no multiple of the strides");
     require((task_.recipe.rendered_frames - 1) % stride_t() == 0, "the length does not fit the stride");
     require(task_.windows().back().end == latents(), "the windows do not end with the take");
-    for (const Run& window : task_.recipe.windows)
-      require(window.length() <= static_cast<int>((grid_.window_frames - 1) / grid_.stride_t + 1),
+    for (const Range& window : task_.recipe.windows)
+      require(window.size() <= static_cast<int>((grid_.window_frames - 1) / grid_.stride_t + 1),
               "a window is longer than the model's");
     switch (task_.stage) {
-      case worker::Stage::kEncode:
+      case Stage::kEncode:
         encode();
         break;
-      case worker::Stage::kDenoise:
-      case worker::Stage::kRefine:
+      case Stage::kDenoise:
+      case Stage::kRefine:
         denoise();
         break;
-      case worker::Stage::kCritique:
+      case Stage::kCritique:
         task_.whole_take ? take_critique() : window_critique();
         break;
-      case worker::Stage::kDecode:
+      case Stage::kDecode:
         decode();
         break;
-      case worker::Stage::kEnlarge:
+      case Stage::kEnlarge:
         enlarge();
         break;
-      case worker::Stage::kFinish:
+      case Stage::kFinish:
         finish();
         break;
-      case worker::Stage::kDeliver:
+      case Stage::kDeliver:
         deliver();
         break;
     }
     for (const auto& [role, inputs] : by_role_)
-      require(used_.contains(role) || inputs.empty(), "input \"" + role + "\" is used by nothing");
+      require(used_.contains(role) || inputs.empty(),
+              std::string("input \"") + to_string(role) + "\" is used by nothing");
     if (problem_.empty()) return {};
     return fail(ErrorKind::kInvalid, task_.name + ": " + problem_);
   }
@@ -83,16 +81,16 @@ class Checker {
   int stride_x() const { return static_cast<int>(grid_.stride_x); }
   int latents() const { return (task_.recipe.rendered_frames - 1) / stride_t() + 1; }
   Rect frame(int level) const {  // latents
-    const int scale = level == 0 ? 1 : task_.recipe.master->scale;
+    const int scale = level == 0 ? 1 : task_.recipe.master.scale;
     return {0, 0, task_.recipe.height / stride_y() * scale, task_.recipe.width / stride_x() * scale};
   }
   Region whole(int level) const { return {{0, latents()}, frame(level)}; }
   std::vector<Rect> decode_tiles(int level) const {
-    const auto& tiles = level == 0 ? task_.recipe.decode_tiles : task_.recipe.master->decode_tiles;
+    const auto& tiles = level == 0 ? task_.recipe.decode_tiles : task_.recipe.master.decode_tiles;
     return tiles.empty() ? std::vector<Rect>{frame(level)} : tiles;
   }
   std::vector<Rect> sampled_tiles() const {
-    return task_.level == 0 ? std::vector<Rect>{frame(0)} : task_.recipe.master->tiles;
+    return task_.level == 0 ? std::vector<Rect>{frame(0)} : task_.recipe.master.tiles;
   }
   Region region(int window, int tile) const {
     const auto tiles = sampled_tiles();
@@ -101,13 +99,14 @@ class Checker {
     return {task_.windows()[static_cast<std::size_t>(window)], tiles[static_cast<std::size_t>(tile)]};
   }
 
-  const std::vector<const TaskInput*>& inputs(const std::string& role) {
+  const std::vector<const Input*>& inputs(Role role) {
     used_.insert(role);
     return by_role_[role];
   }
-  const TaskInput* only(const std::string& role) {
+  const Input* only(Role role) {
     const auto& found = inputs(role);
-    require(found.size() == 1, "expected one \"" + role + "\", found " + std::to_string(found.size()));
+    require(found.size() == 1,
+            std::string("expected one \"") + to_string(role) + "\", found " + std::to_string(found.size()));
     return found.empty() ? nullptr : found.front();
   }
 
@@ -130,7 +129,7 @@ class Checker {
   void blends(const Region& target, int segment) {
     std::set<std::pair<int, int>> given;
     std::vector<Region> parts;
-    for (const TaskInput* input : inputs("latent")) {
+    for (const Input* input : inputs(Role::kLatent)) {
       require(input->take == task_.take && input->level == task_.level && input->segment == segment,
               "latents of another take, level or segment");
       require(given.insert({input->window, input->tile}).second, "the same latents twice");
@@ -170,7 +169,7 @@ class Checker {
     std::vector<Rect> tiles;
     std::int64_t area = 0;
     const auto all = decode_tiles(level);
-    for (const TaskInput* input : inputs("frames")) {
+    for (const Input* input : inputs(Role::kFrames)) {
       if (input->take != take) continue;
       require(input->level == level, "frames of another level");
       require(input->tile < static_cast<int>(all.size()), "a decode tile that the recipe does not have");
@@ -187,7 +186,7 @@ class Checker {
   }
   // Frames are read and written one by one.
   void fits_delivery(int level, int frames) {
-    const int scale = level == 0 ? 1 : task_.recipe.master->scale;
+    const int scale = level == 0 ? 1 : task_.recipe.master.scale;
     fits_clip(task_.recipe.deliver_height * scale, task_.recipe.deliver_width * scale, 1);
     require(frames >= 1 && frames <= kMaxClipFrames, std::to_string(frames) + " frames");
     require(task_.recipe.deliver_height * scale >= 2 && task_.recipe.deliver_width * scale >= 2,
@@ -195,7 +194,7 @@ class Checker {
   }
 
   void encode() {
-    const auto& images = inputs("image");
+    const auto& images = inputs(Role::kImage);
     require(images.size() == task_.recipe.key_frames.size(), "a key frame's picture is missing");
     for (std::size_t i = 0; i < images.size() && problem_.empty(); ++i)
       require(images[i]->digest == task_.recipe.key_frames[i].image, "the pictures are in another order");
@@ -204,21 +203,21 @@ class Checker {
     fits_artifact(static_cast<std::int64_t>(whole(0).volume()) * (4 + grid_.channels) * 4);
   }
   void denoise() {
-    only("conditioning");
+    only(Role::kConditioning);
     const Region own = region(task_.window, task_.tile);
     require(inside(own.rect, frame(task_.level)), "a tile reaches beyond the frame");
     require(own.rect.y % 2 == 0 && own.rect.x % 2 == 0 && own.rect.height % 2 == 0 && own.rect.width % 2 == 0,
             "a tile is not made of whole patches");
-    if (task_.level == 1) only("guide");
+    if (task_.level == 1) only(Role::kGuide);
     if (task_.segment > 0) blends(own, task_.segment - 1);
     fits_latents(own, 5);
   }
   void window_critique() {
-    const TaskInput* latent = only("latent");
+    const Input* latent = only(Role::kLatent);
     if (latent != nullptr)
       require(latent->window == task_.window && latent->segment == task_.segment, "another window's latents");
     fits_clip(task_.recipe.height, task_.recipe.width,
-              (region(task_.window, 0).t.length() - 1) * stride_t() + 1);
+              (region(task_.window, 0).t.size() - 1) * stride_t() + 1);
   }
   void take_critique() {
     shows(task_.take, 0);
@@ -237,40 +236,40 @@ class Checker {
   }
   void enlarge() {
     shows(task_.take, 0);
-    const int scale = task_.recipe.master->scale;
+    const int scale = task_.recipe.master.scale;
     fits_clip(task_.recipe.height * scale, task_.recipe.width * scale, stride_t());
     fits_latents(whole(1), 1);
   }
   void finish() {
     shows(task_.take, 1);
-    only("critique");
-    require(task_.frames.length() > 0 && task_.frames.end <= task_.recipe.frames, "frames outside the take");
+    only(Role::kCritique);
+    require(task_.frames.size() > 0 && task_.frames.end <= task_.recipe.frames, "frames outside the take");
     fits_delivery(1, 1);
   }
   void deliver() {
     std::set<int> takes{task_.take}, judged;
-    for (const TaskInput* input : inputs("frames")) takes.insert(input->take);
+    for (const Input* input : inputs(Role::kFrames)) takes.insert(input->take);
     for (const int take : takes) shows(take, task_.level);
-    for (const TaskInput* input : inputs("critique")) {
+    for (const Input* input : inputs(Role::kCritique)) {
       require(takes.contains(input->take), "the critique of a take that is not shown");
       require(judged.insert(input->take).second, "two critiques of a take");
     }
     require(judged.contains(task_.take), "the delivered take has no critique");
-    if (task_.level == 1) require(!inputs("files").empty(), "the finished files are missing");
+    if (task_.level == 1) require(!inputs(Role::kFiles).empty(), "the finished files are missing");
     fits_delivery(task_.level, 1);
   }
 
   const Task& task_;
   const ModelGrid& grid_;
-  std::map<std::string, std::vector<const TaskInput*>> by_role_;
-  std::set<std::string> used_;
+  std::map<Role, std::vector<const Input*>> by_role_;
+  std::set<Role> used_;
   std::string problem_;
 };
 
 }  // namespace
 
 Status stand_in_run(std::string_view description, const ModelGrid& grid) {
-  const auto task = worker::read_task(std::as_bytes(std::span(description)));
+  const auto task = worker::read_task(description);
   if (!task) return tl::unexpected(task.error());
   return Checker(*task, grid).run();
 }

@@ -90,7 +90,7 @@ class Sizes : public testing::TestWithParam<Shape> {
       made.push_back({&maker.plan, &maker.result.outputs});
     }
     const std::string description = encode_task(sched::compose({&spec, &whole, &bytes, made, ""}));
-    auto task = worker::read_task(std::as_bytes(std::span(description)));
+    auto task = worker::read_task(description);
     if (!task) return tl::unexpected(task.error());
     auto store = worker::LocalArtifacts::open_folder(artifacts(), std::uint64_t{1} << 40);
     if (!store) return tl::unexpected(store.error());

@@ -27,14 +27,14 @@ TEST(LocalArtifacts, WhatIsPutCanBeOpened) {
   const test::Folder folder;
   auto artifacts = open(folder);
   for (const std::string text : {"", "x", "some latents"}) {
-    const auto stored = artifacts.put("latent", as_span(text));
+    const auto stored = artifacts.put(Role::kLatent, as_span(text));
     ASSERT_TRUE(stored) << stored.error().message;
     EXPECT_EQ(stored->digest, storage::digest_of(text));
     EXPECT_EQ(stored->bytes, text.size());
     const auto mapped = artifacts.open(stored->digest);
     ASSERT_TRUE(mapped);
     EXPECT_EQ(text_of(*mapped), text);
-    EXPECT_EQ(artifacts.put("latent", as_span(text))->digest, stored->digest);
+    EXPECT_EQ(artifacts.put(Role::kLatent, as_span(text))->digest, stored->digest);
   }
   EXPECT_EQ(incoming_files(folder), 0u);
   EXPECT_EQ(artifacts.open(storage::digest_of("nowhere")).error().kind, ErrorKind::kNotFound);
@@ -72,24 +72,24 @@ TEST(LocalArtifacts, PiecesInAnyOrderBecomeOneArtifact) {
   const test::Folder folder;
   auto artifacts = open(folder);
   {
-    auto dropped = artifacts.create("frames");
+    auto dropped = artifacts.create(Role::kFrames);
     ASSERT_TRUE(dropped && dropped->append(as_span("never finished")));
   }
   EXPECT_EQ(incoming_files(folder), 0u);
-  auto in_order = artifacts.create("frames");
+  auto in_order = artifacts.create(Role::kFrames);
   ASSERT_TRUE(in_order && in_order->append(as_span("header, ")) && in_order->append(as_span("frames")));
   const auto stored = in_order->finish();
   ASSERT_TRUE(stored) << stored.error().message;
-  EXPECT_EQ(stored->role, "frames");
+  EXPECT_EQ(stored->role, Role::kFrames);
   EXPECT_EQ(stored->bytes, 14u);
   EXPECT_EQ(stored->digest, storage::digest_of("header, frames"));
   EXPECT_EQ(text_of(*artifacts.open(stored->digest)), "header, frames");
 
-  auto scattered = artifacts.create("guide");
+  auto scattered = artifacts.create(Role::kGuide);
   ASSERT_TRUE(scattered && scattered->write_at(8, as_span("guide")) &&
               scattered->write_at(0, as_span("header, ")));
   EXPECT_EQ(scattered->finish()->digest, storage::digest_of("header, guide"));
-  auto large = artifacts.create("guide");
+  auto large = artifacts.create(Role::kGuide);
   ASSERT_TRUE(large);
   EXPECT_EQ(large->write_at(std::uint64_t{4} << 30, as_span("x")).error().kind, ErrorKind::kExhausted);
 }
@@ -97,7 +97,7 @@ TEST(LocalArtifacts, PiecesInAnyOrderBecomeOneArtifact) {
 TEST(LocalArtifacts, DroppedPagesAreReadAgain) {
   const test::Folder folder;
   auto artifacts = open(folder);
-  const auto mapped = artifacts.open(artifacts.put("latent", as_span("some latents"))->digest);
+  const auto mapped = artifacts.open(artifacts.put(Role::kLatent, as_span("some latents"))->digest);
   ASSERT_TRUE(mapped);
   mapped->drop_pages();
   EXPECT_EQ(text_of(*mapped), "some latents");
@@ -118,7 +118,7 @@ TEST(LocalArtifacts, TheLeastRecentlyUsedLeaveFirstAndPinnedOnesStay) {
   auto artifacts = open(folder, 250);
   std::vector<Digest> digests;
   for (char c = 'a'; c < 'e'; ++c) {
-    digests.push_back(artifacts.put("latent", as_span(std::string(100, c)))->digest);
+    digests.push_back(artifacts.put(Role::kLatent, as_span(std::string(100, c)))->digest);
     std::this_thread::sleep_for(std::chrono::milliseconds(15));
   }
   ASSERT_TRUE(artifacts.open(digests[1]));  // used again: now the most recent
@@ -135,7 +135,7 @@ TEST(LocalArtifacts, TheLeastRecentlyUsedLeaveFirstAndPinnedOnesStay) {
 TEST(LocalArtifacts, AMappingOutlivesItsFile) {
   const test::Folder folder;
   auto artifacts = open(folder, 0);
-  const auto stored = artifacts.put("latent", as_span("still here"));
+  const auto stored = artifacts.put(Role::kLatent, as_span("still here"));
   const auto mapped = artifacts.open(stored->digest);
   EXPECT_EQ(artifacts.evict(), 0u);
   EXPECT_FALSE(artifacts.have(stored->digest));

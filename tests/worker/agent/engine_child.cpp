@@ -32,24 +32,16 @@ using namespace rushes::worker;
 
 void nap() { std::this_thread::sleep_for(std::chrono::milliseconds(5)); }
 
-std::string name_of(std::span<const std::byte> spec) {
-  auto words = kj::heapArray<capnp::word>(spec.size() / sizeof(capnp::word));
-  std::copy(spec.begin(), spec.end(), reinterpret_cast<std::byte*>(words.begin()));
-  capnp::FlatArrayMessageReader message(words);
-  return message.getRoot<records::TaskSpec>().getName();
-}
-
-Result<std::vector<std::byte>> result_with(LocalArtifacts& artifacts, const std::string& text) {
-  const auto stored = artifacts.put("latent", std::as_bytes(std::span(text)));
+Result<std::string> result_with(LocalArtifacts& artifacts, const std::string& text) {
+  const auto stored = artifacts.put(Role::kLatent, std::as_bytes(std::span(text)));
   if (!stored) return tl::unexpected(stored.error());
-  const std::string result = protocol::test::test_result({{stored->digest, stored->bytes}});
-  const auto bytes = std::as_bytes(std::span(result));
-  return std::vector<std::byte>(bytes.begin(), bytes.end());
+  return protocol::test::test_result({{stored->digest, stored->bytes}});
 }
 
-Result<std::vector<std::byte>> run(LocalArtifacts& artifacts, std::span<const std::byte> spec,
-                                   const EngineHooks& hooks) {
-  std::istringstream words(name_of(spec));
+Result<std::string> run(LocalArtifacts& artifacts, std::string_view spec, const EngineHooks& hooks) {
+  const auto task = decode_task(spec);
+  if (!task) return tl::unexpected(task.error());
+  std::istringstream words(task->name);
   std::string verb, argument;
   words >> verb >> argument;
   std::fprintf(stderr, "running %s\n", verb.c_str());
@@ -57,8 +49,7 @@ Result<std::vector<std::byte>> run(LocalArtifacts& artifacts, std::span<const st
   if (verb == "put") return result_with(artifacts, argument);
   if (verb == "copy") {
     std::string all;
-    const auto inputs = protocol::inputs_of({reinterpret_cast<const char*>(spec.data()), spec.size()});
-    for (const auto& input : *inputs) {
+    for (const Input& input : task->inputs) {
       const auto mapped = artifacts.open(input.digest);
       if (!mapped) return tl::unexpected(mapped.error());
       all.append(reinterpret_cast<const char*>(mapped->bytes().data()), mapped->bytes().size());
@@ -94,7 +85,6 @@ Result<std::vector<std::byte>> run(LocalArtifacts& artifacts, std::span<const st
 int main(int count, char** words) {
   auto artifacts = LocalArtifacts::open_folder(count > 1 ? words[1] : ".", 1u << 30);
   if (!artifacts) return 4;
-  return serve({"test-class", "test"}, [&](std::span<const std::byte> spec, const EngineHooks& hooks) {
-    return run(*artifacts, spec, hooks);
-  });
+  return serve({"test-class", "test"},
+               [&](std::string_view spec, const EngineHooks& hooks) { return run(*artifacts, spec, hooks); });
 }

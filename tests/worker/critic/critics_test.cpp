@@ -47,12 +47,12 @@ CriticContext with_beacon(bool blocks) {
 const std::array<const Critic*, 1> kTable{&kBeacon};
 
 TEST(NewCritic, RunsAndBlocks) {
-  const Critique revise = critique(beacon_at(5, 2.0F), with_beacon(true), kTable);
+  const ClipCritique revise = critique(beacon_at(5, 2.0F), with_beacon(true), kTable);
   EXPECT_EQ(revise.verdict, Verdict::kRevise);
   EXPECT_EQ(revise.critics, "beacon/7");
   ASSERT_EQ(revise.findings.size(), 1u);
   EXPECT_EQ(revise.findings[0].dimension, "beacon");
-  EXPECT_EQ(revise.findings[0].frames, (FrameSpan{5, 6}));
+  EXPECT_EQ(revise.findings[0].frames, (Range{5, 6}));
   EXPECT_TRUE(revise.findings[0].blocks);
   EXPECT_EQ(revise.windows[0].verdict, Verdict::kPass);
   EXPECT_EQ(revise.windows[1].verdict, Verdict::kRevise);
@@ -75,10 +75,10 @@ TEST(NewCritic, AdvisesWithoutChangingVerdictOrScore) {
   std::vector<const Critic*> table(critics().begin(), critics().end());
   CriticContext context;
   context.space = WorkingSpace::kAcescct;
-  const Critique without = critique(clip, context, table);
+  const ClipCritique without = critique(clip, context, table);
   table.push_back(&kBeacon);
   context.rules.push_back({"beacon", true, false, 0.5F, 0.1F});
-  const Critique with = critique(clip, context, table);
+  const ClipCritique with = critique(clip, context, table);
   EXPECT_EQ(with.verdict, Verdict::kPass);
   EXPECT_EQ(with.verdict, without.verdict);
   EXPECT_EQ(with.score, without.score);
@@ -100,7 +100,7 @@ TEST(NewCritic, AdviceStandsBehindFindingsThatBlock) {
   table.push_back(&kBeacon);
   CriticContext context;
   context.rules.push_back({"beacon", true, false, 0.5F, 0.1F});
-  const Critique result = critique(clip, context, table);
+  const ClipCritique result = critique(clip, context, table);
   EXPECT_EQ(result.verdict, Verdict::kRevise);
   ASSERT_GE(result.findings.size(), 2u);
   EXPECT_EQ(result.findings.front().dimension, "freeze");

@@ -35,7 +35,7 @@ Clip broken_second_window() {
 }
 
 TEST(Critique, BlamesTheWindowThatHoldsTheFault) {
-  const Critique result = critique(broken_second_window(), two_windows());
+  const ClipCritique result = critique(broken_second_window(), two_windows());
   ASSERT_EQ(result.windows.size(), 2u);
   EXPECT_EQ(result.windows[0].verdict, Verdict::kPass);
   EXPECT_NE(result.windows[1].verdict, Verdict::kPass);
@@ -50,7 +50,7 @@ TEST(Critique, FramesAreThoseOfTheTake) {
   CriticContext context = two_windows();
   context.first_frame = 24;
   context.windows = {{24, 49}};
-  const Critique result = critique(ClipView(clip).range(24, 25), context);
+  const ClipCritique result = critique(ClipView(clip).range(24, 25), context);
   ASSERT_FALSE(result.findings.empty());
   EXPECT_LE(result.findings[0].frames.begin, 41);
   EXPECT_GT(result.findings[0].frames.end, 40);
@@ -69,7 +69,7 @@ TEST(Critique, VerdictsFollowTheThresholds) {
   EXPECT_EQ(critique(clip, context).verdict, Verdict::kPass);
   EXPECT_TRUE(critique(clip, context).findings.empty());
   exposure.enabled = false;
-  for (const DimensionScore& one : critique(clip, context).dimensions) EXPECT_NE(one.dimension, "exposure");
+  for (const Score& one : critique(clip, context).dimensions) EXPECT_NE(one.dimension, "exposure");
 }
 
 TEST(Critique, AStillClipIsAFaultOnlyWhereMovementWasAsked) {
@@ -77,7 +77,7 @@ TEST(Critique, AStillClipIsAFaultOnlyWhereMovementWasAsked) {
   CriticContext context;
   EXPECT_EQ(critique(clip, context).verdict, Verdict::kPass);
   context.expects_motion = asks_for_motion("a red metal sphere moves right across a table at dusk");
-  const Critique result = critique(clip, context);
+  const ClipCritique result = critique(clip, context);
   EXPECT_EQ(result.verdict, Verdict::kRevise);
   EXPECT_EQ(result.findings.at(0).message, "nothing moves, though the prompt asks for movement");
   EXPECT_FALSE(asks_for_motion("a blue cube on a table, still life with removes"));
@@ -87,7 +87,7 @@ TEST(Critique, AStillClipIsAFaultOnlyWhereMovementWasAsked) {
 TEST(Critique, NothingToJudgeIsUnknown) {
   EXPECT_EQ(critique(ClipView{}, {}).verdict, Verdict::kUnknown);
   const Clip one = testing::render(Action::kStill, 2, {16, 9, 1, false});
-  const Critique result = critique(one, {});  // a single frame: only its light can be judged
+  const ClipCritique result = critique(one, {});  // a single frame: only its light can be judged
   ASSERT_EQ(result.dimensions.size(), 1u);
   EXPECT_EQ(result.dimensions[0].dimension, "light");
   EXPECT_EQ(result.verdict, Verdict::kPass);

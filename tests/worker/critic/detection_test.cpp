@@ -53,7 +53,7 @@ int detected(std::initializer_list<Action> actions, const std::string& dimension
     Clip clip = testing::render(action, 1000 + static_cast<std::uint64_t>(i), kSize);
     Dice dice(static_cast<std::uint64_t>(i));
     const auto [first, last] = plant(clip, dice);
-    const Critique critique = rushes::worker::critique(clip, two_windows());
+    const ClipCritique critique = rushes::worker::critique(clip, two_windows());
     const bool hit = critique.verdict != Verdict::kPass && found(critique, dimension, first, last);
     hits += hit ? 1 : 0;
     if (!hit)
@@ -68,7 +68,7 @@ TEST(Detection, CleanClipsPass) {
     for (int i = 0; i < kClean; ++i) {
       testing::SceneOptions options = kSize;
       options.grain = i % 3 != 0;
-      const Critique critique = rushes::worker::critique(
+      const ClipCritique critique = rushes::worker::critique(
           testing::render(action, static_cast<std::uint64_t>(i), options), two_windows());
       ASSERT_NE(critique.verdict, Verdict::kUnknown);
       if (critique.verdict == Verdict::kPass) continue;

@@ -30,7 +30,7 @@ TEST(Light, NamesFramesBoxAndCount) {
   const Assessment result = judge_light(clip, acescct());
   ASSERT_EQ(result.findings.size(), 1u);
   const Finding& finding = result.findings[0];
-  EXPECT_EQ(finding.frames, (FrameSpan{3, 4}));
+  EXPECT_EQ(finding.frames, (Range{3, 4}));
   EXPECT_EQ(finding.evidence, 2);
   EXPECT_EQ(finding.severity, 1.0);
   EXPECT_EQ(finding.box, (Box{0.5F, 0.5F, 11.0F / 40, 6.0F / 30}));

@@ -73,9 +73,9 @@ TEST(Measure, NeighbourhoodIsOfThreeByThree) {
 TEST(Measure, RunsAndMedian) {
   const auto runs = runs_above({0, 2, 3, 0, 5}, 1);
   ASSERT_EQ(runs.size(), 2u);
-  EXPECT_EQ(runs[0].frames, (FrameSpan{1, 3}));
+  EXPECT_EQ(runs[0].frames, (Range{1, 3}));
   EXPECT_EQ(runs[0].worst, 2);
-  EXPECT_EQ(runs[1].frames, (FrameSpan{4, 5}));
+  EXPECT_EQ(runs[1].frames, (Range{4, 5}));
   EXPECT_EQ(median_of({3, 1, 2}), 2);
   EXPECT_EQ(median_of({4, 1, 2, 3}), 2.5);
   EXPECT_EQ(median_of({}), 0);

@@ -37,7 +37,7 @@ class Memory : public testing::Test {
     task.shot = "sh010";
     task.take = 1;
     task.stage = stage;
-    TaskRecipe& recipe = task.recipe;
+    Recipe& recipe = task.recipe;
     recipe.model = "tiny";
     recipe.model_digest = digest_;
     recipe.fps = {24, 1};
@@ -49,7 +49,7 @@ class Memory : public testing::Test {
     for (int t = 0; t < latents; t += 9) recipe.windows.push_back({t, std::min(t + 9, latents)});
     if (scale > 0) {
       task.level = 1;
-      MasterPlan master;
+      Master& master = recipe.master;
       master.scale = scale;
       master.windows = recipe.windows;
       const int rows = height * scale / kStride, columns = width * scale / kStride;
@@ -57,7 +57,6 @@ class Memory : public testing::Test {
         for (int x = 0; x < columns; x += 32)
           master.decode_tiles.push_back({y, x, std::min(32, rows - y), std::min(32, columns - x)});
       master.tiles = {{0, 0, rows, columns}};
-      recipe.master = master;
     }
     task.delivery.folder = "test/sh010/v001";
     task.delivery.version = "v001";
@@ -66,8 +65,8 @@ class Memory : public testing::Test {
     return task;
   }
 
-  void add_input(Task& task, const StoredArtifact& stored, int level) {
-    TaskInput input;
+  void add_input(Task& task, const Output& stored, int level) {
+    Input input;
     input.role = stored.role;
     input.digest = stored.digest;
     input.take = 1;
@@ -87,7 +86,7 @@ class Memory : public testing::Test {
       for (std::size_t i = 0; i < latents.values.size(); ++i)
         latents.values[i] =
             0.01F * static_cast<float>((i * 7919 + static_cast<std::size_t>(window.begin)) % 200) - 1;
-      add_input(task, *artifacts_->put("latent", *write_latents(latents)), task.level);
+      add_input(task, *artifacts_->put(Role::kLatent, *write_latents(latents)), task.level);
     }
   }
 
@@ -97,18 +96,18 @@ class Memory : public testing::Test {
     Clip frame(pixels.width, pixels.height, 1, task.recipe.fps);
     for (std::size_t i = 0; i < frame.pixels.size(); ++i)
       frame.pixels[i] = 0.18F + 0.001F * static_cast<float>(i % 17);
-    auto artifact = artifacts_->create("frames");
+    auto artifact = artifacts_->create(Role::kFrames);
     ASSERT_TRUE(artifact && artifact->append(*pixel_header(box)));
     for (int t = 0; t < box.frames; ++t) ASSERT_TRUE(artifact->append(half_bytes(frame)));
     add_input(task, *artifact->finish(), level);
   }
 
   void add_master_frames(Task& task) {
-    for (const Rect& tile : task.recipe.master->decode_tiles)
+    for (const Rect& tile : task.recipe.master.decode_tiles)
       add_frames(task, {tile.y * kStride, tile.x * kStride, tile.height * kStride, tile.width * kStride}, 1);
   }
 
-  TaskOutcome run(const Task& task) {
+  TaskResult run(const Task& task) {
     StageContext context{*artifacts_,
                          *models_,
                          folder_.path() / "out",
@@ -136,7 +135,7 @@ TEST_F(Memory, DoesNotGrowWithTheTake) {
     Task decode = make(Stage::kDecode, frames, 160, 96);
     (*models_->get(decode.recipe))->vae().set_memory_limit(8 * kMiB);  // several chunks of both
     add_latents(decode);
-    const TaskOutcome decoded = run(decode);
+    const TaskResult decoded = run(decode);
     ASSERT_EQ(decoded.outputs.size(), 1u);
     peaks[Stage::kDecode].push_back(decoded.peak_memory_bytes);
     for (const Stage stage : {Stage::kFinish, Stage::kDeliver}) {
