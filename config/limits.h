@@ -13,8 +13,10 @@ namespace rushes {
 // ---- messages
 inline constexpr std::size_t kMaxControlBytes = 64u << 10;
 // A task's description beside its envelope. A larger one travels as an artifact, to workers that can fetch it; the
-// planner accepts none until placement asks for such workers.
-inline constexpr std::size_t kMaxDescriptionBytes = 60u << 10;
+// planner accepts none yet.
+inline constexpr std::size_t kMaxInlineDescriptionBytes = 60u << 10;
+inline constexpr std::size_t kMaxDescriptionBytes = 448u << 10;
+inline constexpr unsigned kMaxTaskInputs = 4096;
 
 // ---- artifacts
 inline constexpr std::uint64_t kMaxArtifactBytes = 4ull << 30;

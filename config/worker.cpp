@@ -27,6 +27,7 @@ void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder
   if (int index = 0; root.choice("backend", index, {"cpu", "cuda"}))
     worker.backend = index == 0 ? Backend::kCpu : Backend::kCuda;
   root.integer("slots", worker.slots, 1, 64);
+  root.integer("cpu_slots", worker.cpu_slots, 0, 64);
   root.integer("threads_per_slot", worker.threads_per_slot, 1, 256);
   root.integer("prefetch", worker.prefetch, 0, 16);
   root.require("model_roots", "a list of folders that hold NAME/model.yaml");
@@ -40,6 +41,7 @@ void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder
   root.path("deliveries", worker.deliveries, folder);
   root.size("cache", worker.cache, 16ull << 20, 1ull << 44);
   root.size("memory", worker.memory, 256ull << 20, 1ull << 44);
+  root.size("device_memory", worker.device_memory, 256ull << 20, 1ull << 44);
   root.finish();
 }
 

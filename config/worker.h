@@ -23,16 +23,18 @@ struct Worker {
   std::string artifacts = "tcp://127.0.0.1:7402";
   std::filesystem::path scheduler_public_key;
   std::filesystem::path secret_key, public_key;  // this worker's CURVE key pair
-  Backend backend = Backend::kCpu;               // of the engines: kCpu or kCuda
-  int slots = 1;                                 // attempts that run at once: 1..64
-  int threads_per_slot = 1;                      // CPU threads of one engine: 1..256; does not change pixels
-  int prefetch = 1;                              // assignments held beyond the running ones: 0..16
+  Backend backend = Backend::kCpu;               // of the engines that compute tensors: kCpu or kCuda
+  int slots = 1;      // attempts that compute tensors at once, 1..64; with kCpu all attempts
+  int cpu_slots = 1;  // with kCuda: attempts that compute none, at once, 0..64; 0: they take a GPU slot
+  int threads_per_slot = 1;  // CPU threads of one engine: 1..256; does not change pixels
+  int prefetch = 1;          // assignments held beyond the running ones: 0..16
   std::vector<std::filesystem::path> model_roots;  // searched in order for NAME/model.yaml
   std::filesystem::path colour;                    // OCIO configuration; default ROOT/../colour/farm.ocio
   std::filesystem::path folder;                    // outbox and cache of this worker
   std::filesystem::path deliveries;                // finished files are written here: DELIVERIES/SHOW/SHOT/
   std::uint64_t cache = 2ull << 30;                // bytes of artifacts kept, least recently used leave first
-  std::uint64_t memory = 4ull << 30;  // bytes that all slots together may use; offered to the scheduler
+  // Bytes that all slots together may use, offered to the scheduler: of the host; with kCuda of the GPUs.
+  std::uint64_t memory = 4ull << 30, device_memory = 0;
 };
 
 // Error: kInvalid with one line per problem, kNotFound.

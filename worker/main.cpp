@@ -1,4 +1,4 @@
-// rushes-worker --config worker.yaml [--backend cpu|cuda] [--slots N]
+// rushes-worker --config worker.yaml [--backend cpu|cuda] [--slots N] [--cpu-slots N]
 //
 // One agent process, and one engine child (this program with --engine) per slot. Everything is wired here.
 // --engine-program FILE runs another program as the engine: tests have one that renders nothing.
@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 struct Arguments {
   fs::path config, engine_program;
   std::string backend;
-  int slots = 0;
+  int slots = 0, cpu_slots = -1, device = 0;
   bool engine = false;
 };
 
@@ -42,18 +42,20 @@ Result<config::Worker> read_settings(const Arguments& arguments) {
   if (!settings) return settings;
   if (const auto backend = config::parse_backend(arguments.backend)) settings->backend = *backend;
   if (arguments.slots > 0) settings->slots = arguments.slots;
+  if (arguments.cpu_slots >= 0) settings->cpu_slots = arguments.cpu_slots;
   if (Status status = kernels::check_backend({.kind = settings->backend}); !status)
     return tl::unexpected(status.error());
   return settings;
 }
 
-int run_engine(const config::Worker& settings) {
+int run_engine(const Arguments& arguments, const config::Worker& settings) {
   // The agent alone cleans and evicts; engines only read and add.
   auto artifacts = LocalArtifacts::open_folder(settings.folder / "cache", settings.cache);
   if (!artifacts) return stop_with(artifacts.error(), exit_code(artifacts.error().kind));
   EngineOptions options;
   options.model_roots = settings.model_roots;
   options.backend = settings.backend;
+  options.device = arguments.device;
   options.threads = settings.threads_per_slot;
   auto models = Models::open(options);
   if (!models) return stop_with(models.error(), exit_code(models.error().kind));
@@ -82,13 +84,28 @@ Result<protocol::ClientOptions> client_options(const config::Worker& settings, c
   return protocol::ClientOptions{endpoint, *scheduler, {*open, *secret}};
 }
 
-std::vector<std::string> engine_command(const Arguments& arguments) {
+std::vector<std::string> engine_command(const Arguments& arguments, bool has_gpu, SlotKind kind,
+                                        std::size_t slot) {
   const fs::path program =
       arguments.engine_program.empty() ? fs::read_symlink("/proc/self/exe") : arguments.engine_program;
   std::vector<std::string> words{program.string(), "--engine", "--config",
                                  fs::absolute(arguments.config).string()};
-  if (!arguments.backend.empty()) words.insert(words.end(), {"--backend", arguments.backend});
+  if (kind == SlotKind::kGpu)
+    words.insert(words.end(), {"--backend", "cuda", "--device", std::to_string(slot)});
+  else if (!arguments.backend.empty() || has_gpu)
+    words.insert(words.end(), {"--backend", "cpu"});
   return words;
+}
+
+Result<Resources> resources_of(const config::Worker& settings, const fs::path& file) {
+  const auto slots = static_cast<std::uint32_t>(settings.slots),
+             cpu_slots = static_cast<std::uint32_t>(settings.cpu_slots);
+  if (settings.backend == config::Backend::kCpu) return Resources{{{slots, 0}}, settings.memory, 0};
+  if (settings.device_memory == 0)
+    return fail(
+        ErrorKind::kInvalid,
+        file.string() + ": device_memory: needed with backend cuda, what all GPU slots together may use");
+  return Resources{{{cpu_slots, slots}}, settings.memory, settings.device_memory};
 }
 
 int run_agent(const Arguments& arguments, const config::Worker& settings) {
@@ -96,6 +113,8 @@ int run_agent(const Arguments& arguments, const config::Worker& settings) {
   RunnerOptions options;
   auto control = client_options(settings, settings.control);
   auto artifacts = client_options(settings, settings.artifacts);
+  auto resources = resources_of(settings, arguments.config);
+  if (!resources) return stop_with(resources.error(), ExitCode::kUsage);
   if (!control) return stop_with(control.error(), ExitCode::kUsage);
   if (!artifacts) return stop_with(artifacts.error(), ExitCode::kUsage);
   std::error_code ignored;  // Runner::open() says what is wrong with the folder
@@ -105,15 +124,17 @@ int run_agent(const Arguments& arguments, const config::Worker& settings) {
 
   options.agent.name = settings.name;
   options.agent.offer.build = RUSHES_VERSION;
-  options.agent.offer.slots = static_cast<std::uint32_t>(settings.slots);
+  options.agent.offer.resources = *resources;
   options.agent.offer.prefetch = static_cast<std::uint32_t>(settings.prefetch);
-  options.agent.offer.memory_bytes = settings.memory;
   options.agent.offer.models = std::move(*models);
   options.control = std::move(*control);
   options.artifacts = std::move(*artifacts);
   options.folder = settings.folder;
   options.cache_bytes = settings.cache;
-  options.engine = engine_command(arguments);
+  const bool has_gpu = resources->slots[SlotKind::kGpu] > 0;
+  options.engine = [&arguments, has_gpu](SlotKind kind, std::size_t slot) {
+    return engine_command(arguments, has_gpu, kind, slot);
+  };
   auto runner = Runner::open(std::move(options));
   if (!runner) return stop_with(runner.error(), exit_code(runner.error().kind));
   return static_cast<int>((*runner)->run());
@@ -130,6 +151,10 @@ int main(int count, char** words) {
   app.option("--backend", arguments.backend, "cpu or cuda; overrides worker.yaml").one_of({"cpu", "cuda"});
   app.option("--slots", arguments.slots, "attempts that run at once, 1..64; overrides worker.yaml")
       .between(1, 64);
+  app.option("--cpu-slots", arguments.cpu_slots,
+             "with cuda: attempts that need no GPU at once, 0..64; overrides worker.yaml")
+      .between(0, 64);
+  app.option("--device", arguments.device, "number of the engine's GPU").between(0, 63).hidden();
   app.option("--engine-program", arguments.engine_program, "program of the engine child, instead of this one")
       .hidden();
   app.flag("--engine", arguments.engine, "the child process of one slot; started by the agent").hidden();
@@ -140,5 +165,6 @@ int main(int count, char** words) {
     return worker::stop_with(table.error(), exit_code(table.error().kind));
   const auto settings = worker::read_settings(arguments);
   if (!settings) return worker::stop_with(settings.error(), exit_code(settings.error().kind));
-  return arguments.engine ? worker::run_engine(*settings) : worker::run_agent(arguments, *settings);
+  return arguments.engine ? worker::run_engine(arguments, *settings)
+                          : worker::run_agent(arguments, *settings);
 }

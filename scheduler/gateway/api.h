@@ -40,7 +40,9 @@
 // GET  /v1/files/PATH                           viewer      application/octet-stream: a file below the deliveries folder
 //
 // BATCH    {"batch": 3, "show", "dry_run": false, "repeated": false, "shots": [{"shot", "takes", "windows", "tasks",
-//           "frames", "fps", "seeds"}]}
+//           "frames", "fps", "seeds", "stages": [{"stage", "level": "draft|master", "tensors", "host_bytes",
+//           "tensor_bytes"}]}]}   stages: of a dry run, the largest task of each; with tensors a slot of the kind of the
+//           shot's numeric class and tensor_bytes of its memory, else a CPU slot
 // SHOT     {"shot", "show", "name", "state", "reason", "paused": "no|requested|reached",
 //           "attention": null | {"reason", "task", "log"}, "prompt", "model", "numeric_class", "frames",
 //           "fps": "24", "priority", "batch", "approved": null | take, "progress": 0..1, "elapsed_seconds",
@@ -66,8 +68,8 @@
 // TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",
 //           "progress", "attempts": [{"attempt", "worker", "state", "seconds": null | s, "message"}],
 //           "compute_seconds", "needs": [task..], "reason": null | "why it waits"}
-// WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost", "build", "slots", "prefetch",
-//           "memory_bytes", "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
+// WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost", "build", "slots": all, "prefetch",
+//           "resources": {"cpu_slots", "gpu_slots", "host_bytes", "device_bytes"}, "taken": as resources, "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
 //           "models": [..], "finished", "failed", "compute_seconds"}
 // EVENT    {"seq", "seconds": since the farm began, "type", "shot", "take", "task", "worker", "words"}
 #pragma once

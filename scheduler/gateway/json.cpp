@@ -266,6 +266,13 @@ Json attempts_json(const Task& task, const view::TaskInfo& info, Now now) {
   return attempts;
 }
 
+Json resources_json(const Resources& resources) {
+  return {{"cpu_slots", resources.slots[SlotKind::kCpu]},
+          {"gpu_slots", resources.slots[SlotKind::kGpu]},
+          {"host_bytes", resources.host_bytes},
+          {"device_bytes", resources.device_bytes}};
+}
+
 Json worker_row(const State& state, const view::WorkerInfo& worker) {
   Json running = Json::array();
   for (const TaskId id : worker.tasks) {
@@ -277,12 +284,19 @@ Json worker_row(const State& state, const view::WorkerInfo& worker) {
                        {"words", task.progress.text}});
   }
   const std::string word = worker.state != "connected" ? worker.state : worker.held > 0 ? "busy" : "idle";
-  return {{"worker", worker.name},         {"state", word},
-          {"build", worker.build},         {"slots", worker.slots},
-          {"prefetch", worker.prefetch},   {"memory_bytes", worker.memory_bytes},
-          {"running", std::move(running)}, {"numeric_classes", worker.numeric_classes},
-          {"models", worker.models},       {"finished", worker.accepted},
-          {"failed", worker.failed},       {"compute_seconds", worker.compute_seconds}};
+  return {{"worker", worker.name},
+          {"state", word},
+          {"build", worker.build},
+          {"slots", total(worker.offered.slots)},
+          {"prefetch", worker.prefetch},
+          {"resources", resources_json(worker.offered)},
+          {"taken", resources_json(worker.taken)},
+          {"running", std::move(running)},
+          {"numeric_classes", worker.numeric_classes},
+          {"models", worker.models},
+          {"finished", worker.accepted},
+          {"failed", worker.failed},
+          {"compute_seconds", worker.compute_seconds}};
 }
 
 // The wall clock of the first thing that this farm wrote down.

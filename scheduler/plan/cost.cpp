@@ -10,7 +10,7 @@ double sampling_work(std::uint64_t latents, std::uint32_t steps, float guidance)
 
 // A token is 1x2x2 latents (patch of the Wan family). 64 KiB a token: residual stream, q, k, v and
 // feed-forward activations of a model of width 1536 in fp32 with a margin; smaller models need less.
-std::uint64_t sampling_memory(std::uint64_t latents) { return kBaseMemory + latents / 4 * (64ull << 10); }
+TaskMemory sampling_memory(std::uint64_t latents) { return {kBaseMemory, latents / 4 * (64ull << 10)}; }
 
 namespace {
 
@@ -20,6 +20,7 @@ constexpr std::uint64_t kVaePixel = 1024;       // bytes: a pixel of a tile, of 
 constexpr std::uint64_t kMiddleLatent = 8192;   // bytes: the middle block's, whole frames of one latent
 constexpr std::uint64_t kDraftPixel = 8;   // bytes a pixel of the master: the draft's frames of one latent
 constexpr std::uint64_t kFramePixel = 72;  // bytes: fp32 light and code, halves, planes, a packed file
+constexpr std::uint64_t kClipPixel = 32;   // bytes
 constexpr std::uint64_t kMoviePixel = 4;   // bytes: a picture that the encoder looks ahead at
 constexpr std::uint64_t kLookahead = 40ull * 1920 * 1088, kMorePictures = 20;
 
@@ -33,30 +34,38 @@ std::uint64_t pixels_of(const ModelGrid& grid, int rows, int columns) {
 
 }  // namespace
 
-std::uint64_t decode_memory(const ModelGrid& grid, const LatentExtent& take, const Rect& tile) {
+TaskMemory decode_memory(const ModelGrid& grid, const LatentExtent& take, const Rect& tile) {
   const int rows = std::min(take.rows, tile.height + 2 * kHalo),
             columns = std::min(take.columns, tile.width + 2 * kHalo);
   const std::uint64_t one = pixels_of(grid, rows, columns) * kVaePixel;
   const std::uint64_t whole = one * static_cast<std::uint64_t>(take.frames);
-  return kBaseMemory + std::max(one, std::min(kChunk, whole)) + area(take.rows, take.columns) * kMiddleLatent;
+  return {kBaseMemory,
+          std::max(one, std::min(kChunk, whole)) + area(take.rows, take.columns) * kMiddleLatent};
 }
 
-std::uint64_t encode_memory(const ModelGrid& grid, const LatentExtent& take) {
+TaskMemory encode_memory(const ModelGrid& grid, const LatentExtent& take) {
   const std::uint64_t pixels = pixels_of(grid, take.rows, take.columns);
   const std::uint64_t whole = pixels * kVaePixel * static_cast<std::uint64_t>(take.frames);
-  return kBaseMemory + std::min(kChunk, whole) + area(take.rows, take.columns) * kMiddleLatent +
-         pixels * kDraftPixel;
+  return {kBaseMemory + pixels * kDraftPixel,
+          std::min(kChunk, whole) + area(take.rows, take.columns) * kMiddleLatent};
 }
 
-std::uint64_t picture_memory(std::uint64_t frame_pixels) { return kBaseMemory + frame_pixels * kFramePixel; }
+TaskMemory picture_memory(std::uint64_t frame_pixels) {
+  return {kBaseMemory + frame_pixels * kFramePixel, 0};
+}
 
-std::uint64_t movie_memory(std::uint64_t frame_pixels) {
+TaskMemory movie_memory(std::uint64_t frame_pixels) {
   const std::uint64_t ahead =
       std::min<std::uint64_t>(40, kLookahead / std::max<std::uint64_t>(1, frame_pixels));
-  return picture_memory(frame_pixels) + (ahead + kMorePictures) * frame_pixels * kMoviePixel;
+  return {picture_memory(frame_pixels).host + (ahead + kMorePictures) * frame_pixels * kMoviePixel, 0};
 }
 
-std::uint64_t clip_memory(std::uint64_t pixels) { return kBaseMemory + pixels * 32; }
+TaskMemory clip_memory(std::uint64_t pixels) { return {kBaseMemory + pixels * kClipPixel, 0}; }
+
+TaskMemory decoded_clip_memory(std::uint64_t pixels) {
+  const std::uint64_t half = pixels * kClipPixel / 2;  // what the VAE makes of it; and its light
+  return {kBaseMemory + half, half};
+}
 
 double first_guess(Stage stage) {
   switch (stage) {

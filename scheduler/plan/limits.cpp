@@ -15,6 +15,7 @@ namespace {
 // Bytes of a description (compose.h), from above.
 constexpr std::int64_t kInputBytes = 96;          // one input: numbers, role, digest and their pointers
 constexpr std::int64_t kLongRoleBytes = 8;        // more, where the role has eight letters or more
+constexpr std::int64_t kHistoryInputs = 3;        // of a solver, beside one input for each dependency
 constexpr std::int64_t kNamesBytes = 1024;        // show, shot, task, delivery, critics
 constexpr std::int64_t kBuildBytes = 192;         // engine build and numeric class, which are pinned later
 constexpr std::int64_t kLineageBytes = 8u << 10;  // room for revisions
@@ -47,7 +48,9 @@ class Check {
   // Most inputs are latents and frames; `others` are conditionings and critiques.
   void description(std::int64_t recipe_bytes, std::int64_t inputs, std::int64_t others,
                    const std::string& task, const char* help) {
-    at_most(recipe_bytes + inputs * kInputBytes + others * kLongRoleBytes + kNamesBytes, kMaxDescriptionBytes,
+    at_most(inputs, kMaxTaskInputs, task + " reads", " results", help);
+    at_most(recipe_bytes + inputs * kInputBytes + others * kLongRoleBytes + kNamesBytes,
+            kMaxInlineDescriptionBytes,
             task + " reads " + grouped(inputs) + " results; its description takes", " bytes", help);
   }
   Status status() const {
@@ -168,6 +171,12 @@ Status check_upgrade(const ShotSpec& spec) {
   check_artifacts(check, spec, master.decode_tiles, longest(master.windows) * largest(master.tiles),
                   "upgrade", kSmallerMaster);
   return check.status();
+}
+
+std::int64_t description_bytes(const ShotSpec& spec, const PlannedTask& task, std::int64_t recipe_bytes) {
+  const std::int64_t pictures = task.stage == Stage::kEncode ? std::ssize(spec.recipe.key_frames) : 0;
+  const std::int64_t inputs = std::ssize(task.needs) + kHistoryInputs + pictures;
+  return recipe_bytes + kBuildBytes + inputs * (kInputBytes + kLongRoleBytes) + kNamesBytes;
 }
 
 bool is_plannable(const ShotSpec& spec) {

@@ -23,6 +23,8 @@ Status check_draft(const ShotSpec& spec);
 Status check_upgrade(const ShotSpec& spec);
 // Whether a shot from a journal can be planned at all, in bounded memory: whatever was accepted once can.
 bool is_plannable(const ShotSpec& spec);
+// Bytes of a task's description (compose.h) with a canonical recipe of so many bytes, from above.
+std::int64_t description_bytes(const ShotSpec& spec, const PlannedTask& task, std::int64_t recipe_bytes);
 // Whether tasks with a canonical recipe of so many bytes can be described: every revision makes the recipe longer.
 Status check_recipe_size(const ShotSpec& spec, std::int64_t recipe_bytes);
 // The same for the tasks of a take's upgrade; `master` stands in the recipe.

@@ -84,7 +84,7 @@ PlannedTask denoise_task(Builder& build, std::uint32_t window, std::uint32_t seg
   t.revision = revision;
   const std::uint64_t latents = recipe.windows[window].size() * grid_area(build.spec_, 1);
   t.work = sampling_work(latents, recipe.draft.segments[segment].size(), recipe.draft.guidance);
-  t.memory_bytes = sampling_memory(latents);
+  set_memory(t, sampling_memory(latents));
   t.needs.push_back({build.encode_, true});
   return t;
 }
@@ -94,7 +94,7 @@ PlannedTask critique_task(Builder& build, const Range& frames, std::uint32_t rev
   t.frames = frames;
   t.revision = revision;
   t.work = static_cast<double>(frames.size()) * static_cast<double>(frame_pixels(build.spec_, 1));
-  t.memory_bytes = clip_memory(frames.size() * frame_pixels(build.spec_, 1));
+  set_memory(t, clip_memory(frames.size() * frame_pixels(build.spec_, 1)));
   return t;
 }
 
@@ -102,6 +102,7 @@ PlannedTask window_critique(Builder& build, std::uint32_t window, std::uint32_t 
                             std::uint32_t revision, TaskId latents) {
   PlannedTask t =
       critique_task(build, frames_of(build.spec_.recipe.windows[window], build.spec_.grid), revision);
+  set_memory(t, decoded_clip_memory(t.frames.size() * frame_pixels(build.spec_, 1)));
   t.window = window;
   t.segment = segment;
   t.needs.push_back({latents, true});
@@ -121,7 +122,7 @@ void add_judging(Builder& build, VersionGraph& graph, std::uint32_t revision) {
     const std::uint64_t pixels = static_cast<std::uint64_t>(tiles[i].height) * tiles[i].width *
                                  spec.grid.stride_y * spec.grid.stride_x * spec.recipe.rendered_frames;
     t.work = static_cast<double>(pixels);
-    t.memory_bytes = decode_memory(spec.grid, draft_extent(spec), tiles[i]);
+    set_memory(t, decode_memory(spec.grid, draft_extent(spec), tiles[i]));
     for (std::size_t w = 0; w < spec.recipe.windows.size(); ++w) {
       t.needs.push_back({graph.denoise[w * segments + segments - 1], true});
     }
@@ -264,8 +265,8 @@ PlannedTask plan_encode(const ShotSpec& spec, TaskId id) {
   t.id = id;
   t.stage = Stage::kEncode;
   t.work = 1;
-  t.memory_bytes =
-      spec.recipe.key_frames.empty() ? kBaseMemory : encode_memory(spec.grid, draft_extent(spec));
+  t.host_bytes = kBaseMemory;
+  if (!spec.recipe.key_frames.empty()) set_memory(t, encode_memory(spec.grid, draft_extent(spec)));
   return t;
 }
 
@@ -302,7 +303,7 @@ PlannedTask plan_draft_delivery(const ShotSpec& spec, std::uint32_t take, std::s
   t.take = take;
   t.frames = {0, spec.recipe.frames};
   t.work = static_cast<double>(spec.recipe.frames) * static_cast<double>(frame_pixels(spec, 1));
-  t.memory_bytes = movie_memory(frame_pixels(spec, 1));
+  set_memory(t, movie_memory(frame_pixels(spec, 1)));
   for (const TaskId task : shown) t.needs.push_back({task, true});
   return t;
 }

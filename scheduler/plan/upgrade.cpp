@@ -47,7 +47,7 @@ struct UpgradeBuilder {
   void add_enlarge(const VersionGraph& kept) {
     PlannedTask t = task(Stage::kEnlarge);
     t.work = static_cast<double>(master_pixels()) * spec.recipe.rendered_frames;
-    t.memory_bytes = encode_memory(spec.grid, extent());
+    set_memory(t, encode_memory(spec.grid, extent()));
     for (const TaskId tile : kept.decode) t.needs.push_back({tile, true});
     plan.graph.enlarge = add(std::move(t));
   }
@@ -61,7 +61,7 @@ struct UpgradeBuilder {
     const std::uint64_t latents = static_cast<std::uint64_t>(master.windows[window].size()) *
                                   master.tiles[tile].height * master.tiles[tile].width;
     t.work = sampling_work(latents, master.sampling.segments[segment].size(), master.sampling.guidance);
-    t.memory_bytes = sampling_memory(latents);
+    set_memory(t, sampling_memory(latents));
     t.needs.push_back({encode, true});
     t.needs.push_back({plan.graph.enlarge, true});
     if (segment > 0) {
@@ -84,7 +84,7 @@ struct UpgradeBuilder {
     const std::uint64_t pixels = static_cast<std::uint64_t>(tile.height) * tile.width * spec.grid.stride_y *
                                  spec.grid.stride_x * spec.recipe.rendered_frames;
     t.work = static_cast<double>(pixels);
-    t.memory_bytes = decode_memory(spec.grid, extent(), tile);
+    set_memory(t, decode_memory(spec.grid, extent(), tile));
     for (std::uint32_t w = 0; w < windows(); ++w) {
       for (std::uint32_t n = 0; n < tiles(); ++n) {
         t.needs.push_back({plan.graph.refine[at(w, n, segments() - 1)], true});
@@ -98,7 +98,7 @@ struct UpgradeBuilder {
     t.frames = frames;
     t.master_delivery = true;
     t.work = static_cast<double>(frames.size()) * static_cast<double>(master_pixels());
-    t.memory_bytes = picture_memory(master_pixels());
+    set_memory(t, picture_memory(master_pixels()));
     for (const TaskId tile : plan.graph.decode) t.needs.push_back({tile, true});
     t.needs.push_back({critique, true});
     plan.graph.finish.push_back(add(std::move(t)));
@@ -109,7 +109,7 @@ struct UpgradeBuilder {
     t.frames = {0, spec.recipe.frames};
     t.master_delivery = true;
     t.work = static_cast<double>(spec.recipe.frames) * static_cast<double>(master_pixels());
-    t.memory_bytes = movie_memory(master_pixels());
+    set_memory(t, movie_memory(master_pixels()));
     for (const TaskId tile : plan.graph.decode) t.needs.push_back({tile, true});
     t.needs.push_back({critique, true});
     for (const TaskId run : plan.graph.finish) t.needs.push_back({run, true});

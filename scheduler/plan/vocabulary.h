@@ -61,12 +61,18 @@ struct PlannedTask {
   std::uint32_t level = 0, window = 0, segment = 0, tile = 0, revision = 0;
   Range frames;
   bool whole_take = false;
-  bool master_delivery = false;    // deliver, finish
-  std::uint64_t memory_bytes = 0;  // what it needs at most, an estimate (plan/cost.h)
-  double work = 0;                 // relative effort inside its stage: tokens x steps, or pixels
-  std::vector<Dependency> needs;   // the order decides the order of the inputs
+  bool master_delivery = false;  // deliver, finish
+  // What it needs at most, an estimate (plan/cost.h): pictures and files; and tensors, which lie in the memory of the
+  // host or of a device, as the numeric class of its take has it.
+  std::uint64_t host_bytes = 0, tensor_bytes = 0;
+  double work = 0;                // relative effort inside its stage: tokens x steps, or pixels
+  std::vector<Dependency> needs;  // the order decides the order of the inputs
   bool operator==(const PlannedTask&) const = default;
 };
+
+inline bool computes_tensors(const PlannedTask& task) {
+  return computes_tensors(task.stage, task.whole_take);
+}
 
 // The tasks of one version of a take. Windows that a revision leaves alone keep the tasks of its parent.
 struct VersionGraph {

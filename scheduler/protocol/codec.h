@@ -23,8 +23,9 @@ namespace rushes::protocol {
 constexpr std::uint16_t kProtocolVersion = 1;
 constexpr std::uint16_t kOldestProtocolVersion = 1;  // the previous one is served for one release
 
-constexpr std::size_t kMaxInlineSpec = kMaxDescriptionBytes;  // a larger task description is an artifact
-constexpr std::size_t kMaxStoredSpec = 448u << 10;            // such an artifact
+constexpr std::size_t kMaxInlineSpec =
+    kMaxInlineDescriptionBytes;                               // a larger task description is an artifact
+constexpr std::size_t kMaxStoredSpec = kMaxDescriptionBytes;  // such an artifact
 constexpr std::size_t kMaxPipeBytes = kMaxStoredSpec + 1024;  // a task or result with its envelope
 constexpr std::size_t kMaxChunkBytes = 1u << 20;
 constexpr std::size_t kChunksInFlight = 8;  // unanswered chunks or gets of one transfer
@@ -40,7 +41,7 @@ constexpr std::uint32_t kMaxSlots = 64;
 constexpr std::uint32_t kMaxPrefetch = 16;
 
 // Inside records.TaskSpec and records.TaskResult.
-constexpr unsigned kMaxRecordList = 4096;
+constexpr unsigned kMaxRecordList = kMaxTaskInputs;
 constexpr std::size_t kMaxRecordText = 8u << 10;
 
 // One frame each. Error: kExhausted names the part that is too large.
@@ -62,8 +63,13 @@ Result<FromEngine> decode_from_engine(std::string_view bytes);
 Status check_task_spec(std::string_view bytes);
 Status check_task_result(std::string_view bytes);
 
-// What a TaskSpec says it reads, and a TaskResult that it made: for prefetch and upload.
-Result<std::vector<ArtifactRef>> inputs_of(std::string_view task_spec);
+// What a TaskSpec says that its attempt reads, and whether it computes tensors: for prefetch, and the slot's kind.
+struct SpecNeeds {
+  std::vector<ArtifactRef> inputs;
+  bool tensors = true;
+};
+Result<SpecNeeds> needs_of(std::string_view task_spec);
+// What a TaskResult says that it made: for upload.
 Result<std::vector<ArtifactRef>> outputs_of(std::string_view task_result);
 
 }  // namespace rushes::protocol

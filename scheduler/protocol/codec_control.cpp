@@ -15,8 +15,16 @@ void set_attempts(capnp::List<wire::AttemptId>::Builder list, const std::vector<
 void write(wire::Hello::Builder out, const Hello& hello) {
   out.setName(hello.name);
   out.setBuild(hello.offer.build);
-  out.setSlots(hello.offer.slots);
-  out.setMemoryBytes(hello.offer.memory_bytes);
+  const Resources& resources = hello.offer.resources;
+  const PlainOffer plain = plain_offer(resources);
+  out.setSlots(plain.slots);
+  out.setMemoryBytes(plain.memory_bytes);
+  if (hello.offer.protocol_version >= kTellsSlotsByKind) {
+    out.setCpuSlots(resources.slots[SlotKind::kCpu]);
+    out.setGpuSlots(resources.slots[SlotKind::kGpu]);
+    out.setHostBytes(resources.host_bytes);
+    out.setDeviceBytes(resources.device_bytes);
+  }
   auto classes = out.initNumericClasses(static_cast<unsigned>(hello.offer.numeric_classes.size()));
   for (unsigned i = 0; i < classes.size(); ++i) classes.set(i, hello.offer.numeric_classes[i]);
   auto models = out.initModels(static_cast<unsigned>(hello.offer.models.size()));
@@ -28,15 +36,14 @@ void write(wire::Hello::Builder out, const Hello& hello) {
   set_attempts(out.initRunningAttempts(static_cast<unsigned>(hello.running.size())), hello.running);
   out.setOutbox(hello.outbox);
   out.setSequence(hello.sequence);
-  out.setStoredSpecs(hello.offer.protocol_version >= 2);
+  out.setStoredSpecs(hello.offer.protocol_version >= kTakesStoredSpecs);
 }
 
 WorkerMessage read(Reading& reading, wire::Hello::Reader in) {
   Hello hello;
   hello.name = reading.name(in.getName(), "name");
   hello.offer.build = reading.name(in.getBuild(), "build");
-  hello.offer.slots = reading.number(in.getSlots(), 1, kMaxSlots, "slots");
-  hello.offer.memory_bytes = in.getMemoryBytes();
+  const PlainOffer plain{reading.number(in.getSlots(), 1, kMaxSlots, "slots"), in.getMemoryBytes()};
   const auto classes = in.getNumericClasses();
   for (unsigned i = 0, n = reading.size(classes.size(), kMaxNumericClasses, "numeric classes"); i < n; ++i)
     hello.offer.numeric_classes.push_back(reading.name(classes[i], "numeric class"));
@@ -48,7 +55,15 @@ WorkerMessage read(Reading& reading, wire::Hello::Reader in) {
   hello.running = reading.attempts(in.getRunningAttempts(), "running attempts");
   hello.outbox = in.getOutbox();
   hello.sequence = in.getSequence();
-  hello.offer.protocol_version = in.getStoredSpecs() ? 2 : 1;
+  hello.offer.protocol_version = in.getStoredSpecs() ? kTakesStoredSpecs : 1;
+  const SlotCounts slots{{reading.number(in.getCpuSlots(), 0, kMaxSlots, "CPU slots"),
+                          reading.number(in.getGpuSlots(), 0, kMaxSlots, "GPU slots")}};
+  if (total(slots) == 0) {
+    hello.offer.resources = resources_of(plain, hello.offer.numeric_classes);
+  } else {
+    hello.offer.resources = {slots, in.getHostBytes(), in.getDeviceBytes()};
+    hello.offer.protocol_version = kTellsSlotsByKind;
+  }
   return hello;
 }
 

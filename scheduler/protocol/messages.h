@@ -31,7 +31,7 @@ struct Progress {
 
 struct Hello {
   std::string name;
-  WorkerOffer offer;               // slots 1..64, prefetch 0..16, protocol_version 1 or 2
+  WorkerOffer offer;               // 1..64 slots of a kind, prefetch 0..16
   std::vector<AttemptId> running;  // held and going on, unacknowledged results included
   std::uint32_t outbox = 0;
   std::uint64_t sequence = 0;

@@ -39,7 +39,7 @@ std::vector<ArtifactRef> walk(Reading& reading, records::TaskResult::Reader resu
   return outputs;
 }
 
-std::vector<ArtifactRef> walk(Reading& reading, records::TaskSpec::Reader spec) {
+SpecNeeds walk(Reading& reading, records::TaskSpec::Reader spec) {
   reading.text(spec.getShow(), "show", kMaxRecordText);
   reading.text(spec.getShot(), "shot", kMaxRecordText);
   reading.text(spec.getName(), "name", kMaxRecordText);
@@ -49,33 +49,34 @@ std::vector<ArtifactRef> walk(Reading& reading, records::TaskSpec::Reader spec) 
     reading.text(spec.getDelivery().getTimecode(), "timecode", kMaxRecordText);
     reading.text(spec.getDelivery().getReel(), "reel", kMaxRecordText);
   }
-  std::vector<ArtifactRef> inputs;
+  SpecNeeds needs;
+  needs.tensors = computes_tensors(static_cast<Stage>(spec.getStage()), spec.getWholeTake());
   const auto list = spec.getInputs();
   for (unsigned i = 0, n = reading.size(list.size(), kMaxRecordList, "inputs"); i < n && reading.ok(); ++i) {
     reading.text(list[i].getRole(), "input role", kMaxNameBytes);
-    inputs.push_back({reading.digest(list[i].getDigest(), "input digest"), list[i].getBytes()});
+    needs.inputs.push_back({reading.digest(list[i].getDigest(), "input digest"), list[i].getBytes()});
   }
-  return inputs;
+  return needs;
 }
 
-template <typename Root>
-Result<std::vector<ArtifactRef>> walk(std::string_view bytes, std::size_t at_most, const char* what) {
+template <typename Root, typename Found>
+Result<Found> walk(std::string_view bytes, std::size_t at_most, const char* what) {
   return parts::open<Root>(bytes, at_most, what,
                            [](Reading& reading, typename Root::Reader root) { return walk(reading, root); });
 }
 
 }  // namespace
 
-Result<std::vector<ArtifactRef>> inputs_of(std::string_view task_spec) {
-  return walk<records::TaskSpec>(task_spec, kMaxStoredSpec, "task");
+Result<SpecNeeds> needs_of(std::string_view task_spec) {
+  return walk<records::TaskSpec, SpecNeeds>(task_spec, kMaxStoredSpec, "task");
 }
 
 Result<std::vector<ArtifactRef>> outputs_of(std::string_view task_result) {
-  return walk<records::TaskResult>(task_result, kMaxControlBytes, "result");
+  return walk<records::TaskResult, std::vector<ArtifactRef>>(task_result, kMaxControlBytes, "result");
 }
 
 Status check_task_spec(std::string_view bytes) {
-  if (const auto walked = inputs_of(bytes); !walked) return tl::unexpected(walked.error());
+  if (const auto walked = needs_of(bytes); !walked) return tl::unexpected(walked.error());
   return {};
 }
 

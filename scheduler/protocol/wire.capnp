@@ -48,8 +48,8 @@ struct ToWorker {
 struct Hello {
   name @0 :Text;
   build @1 :Text;
-  slots @2 :UInt32;
-  memoryBytes @3 :UInt64;       # that all slots together may use
+  slots @2 :UInt32;             # of one kind, for schedulers that do not know kinds (words.h, PlainOffer)
+  memoryBytes @3 :UInt64;       # that all of these slots together may use
   numericClasses @4 :List(Text);
   models @5 :List(Model);
   prefetch @6 :UInt32;          # assignments held beyond the running ones
@@ -57,6 +57,10 @@ struct Hello {
   outbox @8 :UInt32;            # results that wait for acknowledgement
   sequence @9 :UInt64;          # answered in Welcome; see Heartbeat
   storedSpecs @10 :Bool;        # takes tasks whose description is an artifact (see Assign)
+  cpuSlots @11 :UInt32;         # from here on what `slots` and `memoryBytes` said before; no slot: they still do
+  gpuSlots @12 :UInt32;
+  hostBytes @13 :UInt64;        # that all slots together may use
+  deviceBytes @14 :UInt64;      # that all GPU slots together may use
 }
 
 struct Model { name @0 :Text; digest @1 :Data; }

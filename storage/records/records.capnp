@@ -300,9 +300,10 @@ struct PlannedTask {
   frames @8 :Range;
   wholeTake @9 :Bool;
   masterDelivery @10 :Bool;
-  memoryBytes @11 :UInt64;
+  memoryBytes @11 :UInt64;      # of host and tensors together
   work @12 :Float64;
   needs @13 :List(Dependency) $maxCount(.maxListed);
+  hostBytes @14 :UInt64;        # of memoryBytes; older records do not say
 }
 
 struct VersionGraph {
@@ -429,14 +430,18 @@ struct WorkerState {
   name @0 :Text;
   build @1 :Text;
   protocolVersion @2 :UInt32;
-  slots @3 :UInt32 $least(1) $most(4096);
+  slots @3 :UInt32 $least(1) $most(4096);  # of one kind: words.h, PlainOffer
   prefetch @4 :UInt32 $most(4096);
-  memoryBytes @5 :UInt64;
+  memoryBytes @5 :UInt64;                  # as slots
   numericClasses @6 :List(Text) $maxCount(1024);
   models @7 :List(ModelOffer);
   draining @8 :Bool;
   joinedWallMs @9 :Int64;
   failuresInRow @10 :UInt32;
+  cpuSlots @11 :UInt32 $most(4096);  # from here on of every kind; without any slot: an older record
+  gpuSlots @12 :UInt32 $most(4096);
+  hostBytes @13 :UInt64;
+  deviceBytes @14 :UInt64;
 }
 struct WorkerJoined { worker @0 :UInt32; row @1 :WorkerState; nowMs @2 :Int64; wallMs @3 :Int64; }
 struct WorkerDraining { worker @0 :UInt32; draining @1 :Bool; by @2 :Text; wallMs @3 :Int64; }

@@ -74,6 +74,12 @@ inline constexpr int kFailKinds = 9;
 const char* to_string(
     FailKind kind);  // "engine", "crash", "memory", "input", "model", "timeout", "artifact", ...
 
+// What a slot of a worker runs on.
+enum class SlotKind : std::uint8_t { kCpu, kGpu };
+inline constexpr int kSlotKinds = 2;
+inline constexpr std::array kEverySlotKind{SlotKind::kCpu, SlotKind::kGpu};
+const char* to_string(SlotKind kind);  // "cpu", "gpu"
+
 // How many values an enum has, numbered from 0.
 template <class Enum>
 inline constexpr int kCount = 0;
@@ -85,6 +91,8 @@ template <>
 inline constexpr int kCount<Role> = kRoles;
 template <>
 inline constexpr int kCount<FailKind> = kFailKinds;
+template <>
+inline constexpr int kCount<SlotKind> = kSlotKinds;
 
 // The value whose to_string() is `word`.
 template <class Enum>
@@ -93,6 +101,10 @@ std::optional<Enum> parse_word(std::string_view word) {
     if (word == to_string(static_cast<Enum>(i))) return static_cast<Enum>(i);
   return std::nullopt;
 }
+
+// Whether an attempt computes tensors: it loads the model and belongs to its take's numeric class. All others
+// decode, encode and judge pictures on the host's CPU, with the same result in every class.
+bool computes_tensors(Stage stage, bool whole_take);
 
 // ---- geometry
 
@@ -283,16 +295,52 @@ struct ModelOffer {
   auto operator<=>(const ModelOffer&) const = default;
 };
 
+// One value for each kind of slot.
+template <class T>
+struct BySlotKind {
+  std::array<T, kSlotKinds> values{};
+  T& operator[](SlotKind kind) { return values[static_cast<std::size_t>(kind)]; }
+  const T& operator[](SlotKind kind) const { return values[static_cast<std::size_t>(kind)]; }
+  auto operator<=>(const BySlotKind&) const = default;
+};
+using SlotCounts = BySlotKind<std::uint32_t>;
+inline std::uint32_t total(const SlotCounts& slots) { return slots[SlotKind::kCpu] + slots[SlotKind::kGpu]; }
+
+// What a worker has for attempts, or what they take of it. The memory is what is left beside the weights of models.
+struct Resources {
+  SlotCounts slots;                // attempts that run at once
+  std::uint64_t host_bytes = 0;    // of all attempts together
+  std::uint64_t device_bytes = 0;  // of all GPU slots together; each is a device with an equal share of it
+  auto operator<=>(const Resources&) const = default;
+};
+
+// What is new in a version of WorkerOffer::protocol_version.
+inline constexpr std::uint32_t kTakesStoredSpecs = 2;  // task descriptions that are artifacts
+inline constexpr std::uint32_t kTellsSlotsByKind =
+    3;  // and runs a stage without tensors for takes of any class
+
 // What a worker offers while it is connected.
 struct WorkerOffer {
   std::string build;
-  std::uint32_t protocol_version = 1;  // 2: takes task descriptions that are artifacts
-  std::uint32_t slots = 1;             // attempts that run at once
-  std::uint32_t prefetch = 0;          // attempts that wait behind them
-  std::uint64_t memory_bytes = 0;
-  std::vector<std::string> numeric_classes;  // in its order of preference
+  std::uint32_t protocol_version = 1;
+  Resources resources{{{1, 0}}, 0, 0};
+  std::uint32_t prefetch = 0;  // attempts that wait behind those that run, of all kinds together
+  std::vector<std::string> numeric_classes;  // of its engines, in its order of preference
   std::vector<ModelOffer> models;
   auto operator<=>(const WorkerOffer&) const = default;
 };
+
+// Where tensors of a class are computed: those of "cuda-..." on a GPU, those of any other class on the CPU.
+SlotKind slot_kind_of(std::string_view numeric_class);
+
+// Protocol versions before kTellsSlotsByKind know slots of one kind, that of the first numeric class, and bytes
+// of memory for all of them: of devices on a GPU worker, of the host on others. What such an offer means now (a host
+// has at least as much memory as its devices), and what a worker tells those who know no more.
+struct PlainOffer {
+  std::uint32_t slots = 1;
+  std::uint64_t memory_bytes = 0;
+};
+Resources resources_of(const PlainOffer& plain, const std::vector<std::string>& numeric_classes);
+PlainOffer plain_offer(const Resources& resources);
 
 }  // namespace rushes

@@ -172,6 +172,23 @@ TEST(Worker, TheShippedExampleReads) {
   EXPECT_EQ(worker->secret_key, kFolder / "keys/worker.key");
 }
 
+TEST(Worker, AGpuHostSaysWhatItHasOfBothKinds) {
+  const std::string text = *read_text(kFolder / "worker.yaml");
+  const auto cpu = parse_worker(text, "w.yaml");
+  ASSERT_TRUE(cpu) << cpu.error().message;
+  EXPECT_EQ(cpu->device_memory, 0u);
+  std::string gpu_text = text + "cpu_slots: 3\ndevice_memory: 144 GiB\n";
+  const std::string backend = "backend: cpu";
+  gpu_text.replace(gpu_text.find(backend), backend.size(), "backend: cuda");
+  const auto gpu = parse_worker(gpu_text, "w.yaml");
+  ASSERT_TRUE(gpu) << gpu.error().message;
+  EXPECT_EQ(gpu->backend, Backend::kCuda);
+  EXPECT_EQ(gpu->slots, 1);
+  EXPECT_EQ(gpu->cpu_slots, 3);
+  EXPECT_EQ(gpu->device_memory, 144ull << 30);
+  EXPECT_FALSE(parse_worker(text + "cpu_slots: 65\n", "w.yaml"));
+}
+
 TEST(Worker, UnknownKeysAreRefused) {
   std::string text = *read_text(kFolder / "worker.yaml");
   const auto worker = parse_worker(text + "slts: 2\n", "w.yaml");

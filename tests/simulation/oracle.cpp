@@ -92,8 +92,9 @@ void Oracle::check_touched(const State& state) {
       require(state.task(id).holding.expires_ms == task.expires_ms, 3,
               "the lease of task " + std::to_string(id) + " ends at another time than was decided");
   for (const scheduler::WorkerId id : touched_.workers)
-    require(state.workers[id].leases == shadow_.workers()[id].held, 4,
-            state.workers[id].name + ": leases differ from a recount");
+    for (const SlotKind kind : kEverySlotKind)
+      require(state.workers[id].leases[kind] == shadow_.held_in(shadow_.workers()[id], kind), 4,
+              state.workers[id].name + ": leases differ from a recount");
 }
 
 // A rejection or a person's no reaches all that it concerns and nothing else, in the same decision.
@@ -122,22 +123,24 @@ void Oracle::check_closed(const scheduler::Event& event) {
               "task " + std::to_string(id) + " goes on in a cancelled shot");
 }
 
-// A lease goes to nobody while a show that is further below its floor has work for the same worker. What is
+// A slot goes to nobody while a show that is further below its floor of that kind of slot has work for it. What is
 // still ready behind a decision was ready while it dispatched.
 void Oracle::check_floors(const State& state, scheduler::Now now) {
   if (touched_.leases.empty()) return;
-  std::uint32_t slots = 0;
-  for (const scheduler::Worker& worker : state.workers) slots += worker.connected ? worker.offer.slots : 0;
+  SlotCounts slots;
+  for (const scheduler::Worker& worker : state.workers)
+    for (const SlotKind kind : kEverySlotKind)
+      slots[kind] += worker.connected ? worker.offer.resources.slots[kind] : 0;
   for (const config::Show& starved : settings_.shows) {
-    const double missing = starved.floor * slots - shadow_.slots_of_show(starved.name);
-    if (missing <= 0) continue;
     for (const Shadow::Touched::Given& lease : touched_.leases) {
+      const double all = slots[lease.kind];
+      const double missing = starved.floor * all - shadow_.slots_of_show(starved.name, lease.kind);
       const std::string& show = shadow_.shots()[shadow_.task(lease.task).shot].show;
-      if (show == starved.name) continue;
+      if (missing <= 0 || show == starved.name) continue;
       double floor = 0;
       for (const config::Show& other : settings_.shows) floor = other.name == show ? other.floor : floor;
-      const double its_missing = std::max(0.0, floor * slots - lease.held_before);
-      require(its_missing >= missing || !could_take(state, lease.worker, starved.name, now), 8,
+      const double its_missing = std::max(0.0, floor * all - lease.held_before);
+      require(its_missing >= missing || !could_take(state, lease.worker, lease.kind, starved.name, now), 8,
               "show " + starved.name + " is under its floor and " + state.workers[lease.worker].name +
                   " gets task " + std::to_string(lease.task) + " of " + show);
     }
@@ -152,34 +155,41 @@ void Oracle::check_limits() {
             "limit " + limit.name + " is held by " + std::to_string(shadow_.held_under(limit)) + " tasks");
 }
 
-// Whether a task of the show (empty: of any) waits that this worker could run. A task that failed or was slow
+// A task of the show (empty: of any) that waits and that this worker could run in a slot of this kind. A task that failed or was slow
 // may be kept for others.
-bool Oracle::could_take(const State& state, scheduler::WorkerId id, const std::string& show,
-                        scheduler::Now now) const {
+TaskId Oracle::could_take(const State& state, scheduler::WorkerId id, SlotKind kind, const std::string& show,
+                          scheduler::Now now) const {
   const scheduler::Worker& worker = state.workers[id];
-  if (scheduler::reservation_of(state, id) != nullptr) return false;  // filled up only by the way
+  if (scheduler::reservation_of(state, id) != nullptr) return 0;  // filled up only by the way
   for (const scheduler::Bucket& bucket : state.queue.buckets()) {
     if (bucket.lanes.empty() || bucket.needs.ahead) continue;
     if (!show.empty() && state.shows[state.queue.flows()[bucket.flow].show].name != show) continue;
+    if (scheduler::kind_on(worker.offer, bucket.needs) != kind) continue;
     if (scheduler::hold_of(state, worker, bucket) != scheduler::Hold::kNone) continue;
     for (const auto& [key, lane] : bucket.lanes)
       for (const scheduler::ReadyKey& ready : lane) {
         const scheduler::Task& task = state.task(ready.task);
         if (!scheduler::is_avoided(state, task, worker) &&
             scheduler::leaves_reservation(state, id, task, now.boot_ms))
-          return true;
+          return ready.task;
       }
   }
-  return false;
+  return 0;
 }
 
 // No slot stays free behind a decision while a task waits that fits it.
 void Oracle::check_idle(const State& state, scheduler::Now now) {
   if (state.queue.ready() == 0) return;
-  for (const scheduler::WorkerId id : state.capacity.with_room()) {
-    const scheduler::Worker& worker = state.workers[id];
-    if (worker.leases.size() >= worker.offer.slots || !scheduler::takes_work(worker)) continue;
-    require(!could_take(state, id, "", now), 7, worker.name + " has a free slot and a task that fits waits");
+  for (const scheduler::Worker& worker : state.workers) {
+    const scheduler::WorkerId id = state.workers.id_of(worker);
+    for (const SlotKind kind : kEverySlotKind) {
+      if (worker.leases[kind].size() >= worker.offer.resources.slots[kind]) continue;
+      if (!scheduler::takes_work(worker)) continue;
+      const TaskId task = could_take(state, id, kind, "", now);
+      require(task == 0, 7,
+              worker.name + " has a free " + to_string(kind) + " slot and task " + std::to_string(task) +
+                  ", which fits, waits");
+    }
   }
 }
 
@@ -242,19 +252,30 @@ void Oracle::engine_started(int worker, const AttemptId& id, bool inputs_there) 
     const bool gate = std::find(task.gates.begin(), task.gates.end(), need) != task.gates.end();
     require(gate || shadow_.is_done(need), 5, what + " before task " + std::to_string(need) + " is done");
   }
-  check_memory(worker);
+  check_resources(worker);
 }
 
 // What really runs fits what the worker offered.
-void Oracle::check_memory(int worker) {
-  std::uint64_t bytes = 0;
-  for (const auto& [lease, engine] : engines_)
-    if (engine.worker == worker && shadow_.has_task(engine.task))
-      bytes += shadow_.task(engine.task).memory_bytes;
-  const std::string name = "w" + std::to_string(worker);
-  for (const ShadowWorker& known : shadow_.workers())
-    if (known.facts.name == name)
-      require(bytes <= known.facts.offer.memory_bytes, 4, name + " runs more than its memory bears");
+void Oracle::check_resources(int number) {
+  const std::string name = "w" + std::to_string(number);
+  const auto known = std::find_if(shadow_.workers().begin(), shadow_.workers().end(),
+                                  [&](const ShadowWorker& worker) { return worker.facts.name == name; });
+  if (known == shadow_.workers().end()) return;
+  const WorkerOffer& offer = known->facts.offer;
+  const Resources& has = offer.resources;
+  Resources taken;
+  for (const auto& [lease, engine] : engines_) {
+    if (engine.worker != number || !shadow_.has_task(engine.task)) continue;
+    const ShadowShare takes = shadow_.share_of(shadow_.task(engine.task), offer);
+    ++taken.slots[takes.kind];
+    taken.host_bytes += takes.host_bytes;
+    taken.device_bytes += takes.device_bytes;
+  }
+  for (const SlotKind kind : kEverySlotKind)
+    require(taken.slots[kind] <= has.slots[kind], 4,
+            name + " runs more in " + to_string(kind) + " slots than it has");
+  require(taken.host_bytes <= has.host_bytes, 4, name + " runs more than its host's memory bears");
+  require(taken.device_bytes <= has.device_bytes, 4, name + " runs more than its devices' memory bears");
 }
 
 }  // namespace rushes::simulation

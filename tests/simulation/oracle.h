@@ -66,9 +66,9 @@ class Oracle {
   void check_limits();
   void check_clock(const scheduler::State& state, scheduler::Now now);
   void check_idle(const scheduler::State& state, scheduler::Now now);
-  bool could_take(const scheduler::State& state, scheduler::WorkerId worker, const std::string& show,
-                  scheduler::Now now) const;
-  void check_memory(int worker);
+  TaskId could_take(const scheduler::State& state, scheduler::WorkerId worker, SlotKind kind,
+                    const std::string& show, scheduler::Now now) const;  // 0: none
+  void check_resources(int worker);
 
   const Timeline& timeline_;
   const scheduler::Settings& settings_;

@@ -64,6 +64,11 @@ struct Shadow::Lesson {
   void operator()(const record::UpgradePlanned& r) { shadow.add_tasks(r.shot, r.tasks, touched); }
   void operator()(const record::DeliveryPlanned& r) { shadow.add_tasks(r.shot, r.tasks, touched); }
 
+  void operator()(const record::ClassPinned& r) {
+    std::string& pinned = shadow.shots_[r.shot].numeric_class;
+    require(pinned.empty(), 5, shadow.shots_[r.shot].key + " changes its class from " + pinned);
+    pinned = r.numeric_class;
+  }
   void operator()(const record::Leased& r) {
     ShadowTask& t = task(r.ref.task);
     const ShadowShot& shot = shadow.shots_[t.shot];
@@ -83,7 +88,8 @@ struct Shadow::Lesson {
             what + " of a dropped take is leased");
     require_room(shadow.workers_[r.worker], t, what);
     shadow.last_lease_ = std::max(shadow.last_lease_, r.ref.lease);
-    touched.leases.push_back({r.ref.task, r.worker, shadow.slots_of_show(shot.show)});
+    const SlotKind kind = shadow.share_of(t, shadow.workers_[r.worker].facts.offer).kind;
+    touched.leases.push_back({r.ref.task, r.worker, kind, shadow.slots_of_show(shot.show, kind)});
     touched.workers.push_back(r.worker);
     shadow.set_state(r.ref.task, TaskState::kLeased, touched);
     t.attempt = r.ref.attempt;
@@ -95,16 +101,34 @@ struct Shadow::Lesson {
   }
   void require_room(const ShadowWorker& worker, const ShadowTask& t, const std::string& what) {
     const WorkerOffer& offer = worker.facts.offer;
+    const Resources& has = offer.resources;
     const std::string& who = worker.facts.name;
-    require(worker.held.size() < offer.slots + offer.prefetch, 4,
+    const ShadowShare mine = shadow.share_of(t, offer);
+    std::size_t behind = 0;
+    std::uint64_t at_once = 0;  // bytes of the host, whichever run together
+    for (const SlotKind kind : kEverySlotKind) {
+      std::vector<std::uint64_t> sizes;
+      for (const TaskId held : shadow.held_in(worker, kind))
+        sizes.push_back(shadow.share_of(task(held), offer).host_bytes);
+      if (kind == mine.kind) sizes.push_back(mine.host_bytes);
+      std::sort(sizes.begin(), sizes.end(), std::greater<>());
+      const std::size_t slots = std::min<std::size_t>(sizes.size(), has.slots[kind]);
+      for (std::size_t i = 0; i < slots; ++i) at_once += sizes[i];
+      behind += sizes.size() - slots;
+    }
+    const bool has_slot =
+        shadow.held_in(worker, mine.kind).size() < has.slots[mine.kind] && has.slots[mine.kind] > 0;
+    require(has.slots[mine.kind] > 0, 4, who + " has no " + to_string(mine.kind) + " slot for " + what);
+    require(has_slot || behind <= offer.prefetch, 4,
             who + " holds " + std::to_string(worker.held.size()) + " and gets " + what);
-    std::vector<std::uint64_t> sizes{t.memory_bytes};
-    for (const TaskId held : worker.held) sizes.push_back(task(held).memory_bytes);
-    std::sort(sizes.begin(), sizes.end(), std::greater<>());
-    std::uint64_t at_once = 0;  // whichever run together
-    for (std::size_t i = 0; i < sizes.size() && i < offer.slots; ++i) at_once += sizes[i];
-    require(at_once <= offer.memory_bytes, 4, who + " has not the memory for " + what);
-    require(!t.needs_model || !offer.models.empty(), 4, who + " has not the model for " + what);
+    require(at_once <= has.host_bytes, 4, who + " has not the host memory for " + what);
+    require(mine.device_bytes <= has.device_bytes / std::max(1u, has.slots[SlotKind::kGpu]), 4,
+            who + " has not the device memory for " + what);
+    require(!t.tensors || !offer.models.empty(), 4, who + " has not the model for " + what);
+    const auto& classes = offer.numeric_classes;
+    const bool any_class = !t.tensors && offer.protocol_version >= kTellsSlotsByKind;
+    require(any_class || std::count(classes.begin(), classes.end(), shadow.shots_[t.shot].numeric_class) == 1,
+            4, who + " is not of the class of " + what);
     require(!worker.facts.draining, 4, who + " drains and gets " + what);
   }
   void operator()(const record::Started& r) {
@@ -213,8 +237,11 @@ void Shadow::add_tasks(ShotId shot, const std::vector<scheduler::PlannedTask>& p
     task.take = plan.take;
     task.revision = plan.revision;
     task.whole_take = plan.whole_take;
-    task.needs_model = plan.stage == Stage::kDenoise || plan.stage == Stage::kRefine;
-    task.memory_bytes = plan.memory_bytes;
+    const bool pictures = plan.stage == Stage::kFinish || plan.stage == Stage::kDeliver ||
+                          (plan.stage == Stage::kCritique && plan.whole_take);
+    task.tensors = !pictures;
+    task.host_bytes = plan.host_bytes;
+    task.tensor_bytes = plan.tensor_bytes;
     for (const scheduler::Dependency& need : plan.needs) {
       task.needs.push_back(need.task);
       if (!need.data) task.gates.push_back(need.task);
@@ -265,11 +292,28 @@ void Shadow::drop_lease(TaskId id, Release release) {
   task.ending = false;
 }
 
-std::uint32_t Shadow::slots_of_show(const std::string& show) const {
+ShadowShare Shadow::share_of(const ShadowTask& task, const WorkerOffer& offer) const {
+  const bool cuda = shots_[task.shot].numeric_class.starts_with("cuda-");
+  if (task.tensors && cuda) return {SlotKind::kGpu, task.host_bytes, task.tensor_bytes};
+  if (task.tensors) return {SlotKind::kCpu, task.host_bytes + task.tensor_bytes, 0};
+  const bool has_cpu = offer.resources.slots[SlotKind::kCpu] > 0;
+  return {has_cpu ? SlotKind::kCpu : SlotKind::kGpu, task.host_bytes, 0};
+}
+
+std::vector<TaskId> Shadow::held_in(const ShadowWorker& worker, SlotKind kind) const {
+  std::vector<TaskId> held;
+  for (const TaskId id : worker.held)
+    if (share_of(tasks_[id - 1], worker.facts.offer).kind == kind) held.push_back(id);
+  return held;
+}
+
+std::uint32_t Shadow::slots_of_show(const std::string& show, SlotKind kind) const {
   std::uint32_t slots = 0;
-  for (const ShadowWorker& worker : workers_)
-    for (std::size_t i = 0; i < worker.held.size() && i < worker.facts.offer.slots; ++i)
-      slots += shots_[tasks_[worker.held[i] - 1].shot].show == show ? 1 : 0;
+  for (const ShadowWorker& worker : workers_) {
+    const std::vector<TaskId> held = held_in(worker, kind);
+    for (std::size_t i = 0; i < held.size() && i < worker.facts.offer.resources.slots[kind]; ++i)
+      slots += shots_[tasks_[held[i] - 1].shot].show == show ? 1 : 0;
+  }
   return slots;
 }
 

@@ -21,8 +21,8 @@ struct ShadowTask {
   scheduler::ShotId shot = 0;
   std::uint32_t take = 0, revision = 0, missing = 0, attempt = 0;
   std::uint32_t open_gates = 0;  // of what it misses: verdicts of checkpoints
-  bool whole_take = false, needs_model = false;
-  std::uint64_t memory_bytes = 0;
+  bool whole_take = false, tensors = false;
+  std::uint64_t host_bytes = 0, tensor_bytes = 0;
   std::vector<TaskId> needs, dependents;
   std::vector<TaskId> gates;  // of the needs, those whose verdict it waits for
   scheduler::TaskState state = scheduler::TaskState::kPending;
@@ -34,7 +34,7 @@ struct ShadowTask {
 };
 
 struct ShadowShot {
-  std::string key, show;
+  std::string key, show, numeric_class;
   scheduler::ShotState state = scheduler::ShotState::kQueued;
   std::uint32_t approved = 0;
   bool pause_requested = false;
@@ -46,7 +46,13 @@ struct ShadowShot {
 
 struct ShadowWorker {
   scheduler::WorkerFacts facts;
-  std::vector<TaskId> held;
+  std::vector<TaskId> held;  // oldest lease first
+};
+
+// What an attempt takes of a worker.
+struct ShadowShare {
+  SlotKind kind = SlotKind::kCpu;
+  std::uint64_t host_bytes = 0, device_bytes = 0;
 };
 
 // How a lease ended; a lease that is not there is alive or was never given.
@@ -67,7 +73,8 @@ class Shadow {
     struct Given {  // a lease, with what its show held before
       TaskId task;
       scheduler::WorkerId worker;
-      std::uint32_t held_before;
+      SlotKind kind;              // of the slot that it takes
+      std::uint32_t held_before;  // slots of that kind
     };
     std::vector<Given> leases;
   };
@@ -81,7 +88,10 @@ class Shadow {
   const std::vector<ShadowShot>& shots() const { return shots_; }
   const std::vector<ShadowWorker>& workers() const { return workers_; }
   const scheduler::TaskCounts& counts() const { return counts_; }
-  std::uint32_t slots_of_show(const std::string& show) const;  // what waits behind a running attempt has none
+  // Slots of a kind; what waits behind a running attempt has none.
+  std::uint32_t slots_of_show(const std::string& show, SlotKind kind) const;
+  ShadowShare share_of(const ShadowTask& task, const WorkerOffer& offer) const;
+  std::vector<TaskId> held_in(const ShadowWorker& worker, SlotKind kind) const;  // oldest lease first
   std::uint32_t held_under(const config::SharedLimit& limit) const;
   // What depends on the task may use it: a result from ahead of a verdict counts with the verdict.
   bool is_done(TaskId id) const;

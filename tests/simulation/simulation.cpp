@@ -1,5 +1,7 @@
 #include "tests/simulation/simulation.h"
 
+#include <algorithm>
+#include <limits>
 #include <memory>
 
 #include "scheduler/core/report/explain.h"
@@ -120,11 +122,15 @@ bool Run::quiet() const {
 
 // Longest way of what is left, with a lease, a hung engine, a quarantine and every back-off in it.
 std::int64_t Run::patience() const {
-  std::int64_t open = 0, slots = 0;
+  std::int64_t open = 0, fewest = std::numeric_limits<std::int64_t>::max();
   for (const ShadowTask& task : world_.oracle.shadow().tasks())
     open += scheduler::is_final(task.state) ? 0 : 1;
-  for (const auto& worker : workers_) slots += worker->slots();
-  return 300'000 + 20'000 * open / slots;
+  for (const SlotKind kind : kEverySlotKind) {  // all that is left may need slots of one kind
+    std::int64_t slots = 0;
+    for (const auto& worker : workers_) slots += worker->slots()[kind];
+    if (slots > 0) fewest = std::min(fewest, slots);
+  }
+  return 300'000 + 20'000 * open / fewest;
 }
 
 // Faults are over. Everything that can run has to run; people look after the rest until every shot is over.

@@ -16,6 +16,21 @@ constexpr const char* kHears[] = {
     "hears refused result", "hears failed ack", "hears revoke", "hears drain",  "hears greet"};
 static_assert(std::size(kHears) == std::variant_size_v<protocol::SchedulerMessage>);
 
+// Half of the farms have GPUs. The first worker has room for everything there is, and where it has GPUs the second one
+// for shots that began without; on others the largest tasks fit alone or not at all.
+Resources resources_of(std::uint64_t seed, int number, Dice& dice) {
+  const bool roomy = number == 0 || number == 1;
+  const auto slots = [&](int least) { return static_cast<std::uint32_t>(dice.between(least, 3)); };
+  const auto bytes = [&](int least, int most) {
+    return static_cast<std::uint64_t>(dice.between(least, most));
+  };
+  Resources resources{{{slots(1), 0}}, roomy ? 4ull << 30 : bytes(3, 12) << 28, 0};
+  if (!Dice(seed, 9).chance(50) || number == 1 || (number > 1 && dice.chance(40))) return resources;
+  resources.slots = {{slots(0), slots(1)}};
+  resources.device_bytes = resources.slots[SlotKind::kGpu] * (number == 0 ? 4ull << 30 : bytes(1, 8) << 27);
+  return resources;
+}
+
 constexpr std::int64_t kGrace = 20'000;  // cancel, then SIGTERM, then SIGKILL: the longest an engine lives on
 
 }  // namespace
@@ -27,11 +42,10 @@ WorkerNode::WorkerNode(World& world, int number)
       clock_(dice_.between(10'000, 10'000'000)) {
   options_.name = "w" + std::to_string(number);
   options_.offer.build = "build-1";
-  options_.offer.slots = static_cast<std::uint32_t>(dice_.between(1, 3));
   options_.offer.prefetch = static_cast<std::uint32_t>(dice_.between(0, 2));
-  // The first worker has room for everything, on others the largest tasks fit alone or not at all.
-  options_.offer.memory_bytes =
-      number == 0 ? 4ull << 30 : static_cast<std::uint64_t>(dice_.between(3, 12)) << 28;
+  options_.offer.resources = resources_of(world.seed, number, dice_);
+  const SlotCounts& slots = options_.offer.resources.slots;
+  is_old_ = number > 1 && slots.values[0] * slots.values[1] == 0 && dice_.chance(20);
   options_.offer.models = {{"tabletop", studio_model_digest()}};
 }
 
@@ -42,8 +56,8 @@ void WorkerNode::start() {
   std::vector<protocol::Completed> left;
   for (const auto& [id, result] : outbox_) left.push_back(result);
   agent_.emplace(options_, std::move(left), clock());
-  engines_.assign(options_.offer.slots, {});
-  for (std::uint32_t slot = 0; slot < options_.offer.slots; ++slot) start_engine(slot);
+  engines_.assign(total(slots()), {});
+  for (std::uint32_t slot = 0; slot < engines_.size(); ++slot) start_engine(slot);
   if (world_.scheduler->up()) later(dice_.between(5, 200), [this] { connect(); });
   later(dice_.between(1, 500), [this] { tick(); });
 }
@@ -145,11 +159,13 @@ void WorkerNode::act() {
 
 void WorkerNode::carry_out(action::Send& action) {
   if (connection_ == 0) return;  // without a connection it is dropped
-  if (const auto* hello = std::get_if<protocol::Hello>(&action.message))
+  if (auto* hello = std::get_if<protocol::Hello>(&action.message)) {
+    if (is_old_) hello->offer.protocol_version = kTakesStoredSpecs;
     for (const auto& [id, result] : outbox_)
       world_.oracle.require(
           std::find(hello->running.begin(), hello->running.end(), id) != hello->running.end(), 1,
           "w" + std::to_string(number_) + " forgot the result of " + to_string(id) + " in its outbox");
+  }
   world_.network.send(Way::kUp, number_, [this, connection = connection_, message = action.message] {
     world_.scheduler->receive(number_, connection, message);
   });
@@ -204,7 +220,8 @@ void WorkerNode::carry_out(action::Exit&) {
 void WorkerNode::start_engine(std::uint32_t slot) {
   later(dice_.between(300, 1'500), [this, slot, life = engines_[slot].life] {
     if (engines_[slot].life != life) return;
-    agent_->on_ready(slot, "cpu-avx512-bf16", clock());
+    const bool gpu = slot < options_.offer.resources.slots[SlotKind::kGpu];
+    agent_->on_ready(slot, gpu ? "cuda-sm90-bf16" : "cpu-avx512-bf16", clock());
     act();
   });
 }
@@ -236,10 +253,10 @@ void WorkerNode::in_run(std::int64_t ms, std::uint32_t slot, std::function<void(
 }
 
 void WorkerNode::carry_out(action::Run& action) {
-  const auto inputs = protocol::inputs_of(action.spec);
-  const bool there = inputs && std::all_of(inputs->begin(), inputs->end(), [this](const auto& input) {
-                       return world_.vault.contains(input.digest);
-                     });
+  const auto needs = protocol::needs_of(action.spec);
+  const bool there =
+      needs && std::all_of(needs->inputs.begin(), needs->inputs.end(),
+                           [this](const auto& input) { return world_.vault.contains(input.digest); });
   Engine& engine = engines_[action.slot];
   world_.note("runs", number_, action.id.task);
   world_.oracle.require(!engine.running, 4,

@@ -35,7 +35,7 @@ class WorkerNode {
   void hear_scheduler_down();
   void receive(std::uint64_t connection, const protocol::SchedulerMessage& message);
 
-  std::uint32_t slots() const { return options_.offer.slots; }
+  const SlotCounts& slots() const { return options_.offer.resources.slots; }
   std::uint64_t crashes() const { return crashes_; }
   std::size_t outbox() const { return outbox_.size(); }
 
@@ -83,6 +83,7 @@ class WorkerNode {
   Dice dice_;
   Clock clock_;
   worker::AgentOptions options_;
+  bool is_old_ = false;  // it says Hello as a build before slots of several kinds
   std::optional<worker::Agent> agent_;
   std::vector<Engine> engines_;
   std::map<AttemptId, protocol::Completed> outbox_;  // on its disk

@@ -95,9 +95,9 @@ void Agents::greet(const std::string& name) {
   protocol::Hello hello;
   hello.name = name;
   hello.offer.build = "bench";
-  hello.offer.slots = options_.slots;
   hello.offer.prefetch = options_.prefetch;
-  hello.offer.memory_bytes = 1ull << 44;
+  hello.offer.protocol_version = kTellsSlotsByKind;
+  hello.offer.resources = {{{options_.slots, 0}}, 1ull << 44, 0};
   hello.offer.numeric_classes = {kNumericClass};
   hello.offer.models = {{kModel, model_}};
   hello.sequence = ++sequence_;

@@ -41,7 +41,9 @@ class CoreFarm {
   Status hello() {
     const auto model = model_digest(models_);
     if (!model) return tl::unexpected(model.error());
-    decide(event::Hello{kWorker, {"bench", 1, 1, 0, 1ull << 44, {kNumericClass}, {{kModel, *model}}}, {}});
+    const Resources resources{{{1, 0}}, 1ull << 44, 0};
+    decide(event::Hello{
+        kWorker, {"bench", kTellsSlotsByKind, resources, 0, {kNumericClass}, {{kModel, *model}}}, {}});
     return {};
   }
 
@@ -57,7 +59,7 @@ class CoreFarm {
 
   // The oldest task that the worker holds is done; whatever comes next is leased in the same decision.
   void complete_one() {
-    const TaskId id = state_.workers[0].leases.front();
+    const TaskId id = state_.workers[0].leases[SlotKind::kCpu].front();
     const Task& task = state_.task(id);
     event::Completed done;
     static_cast<AttemptId&>(done) = {id, task.attempt, task.lease().id};

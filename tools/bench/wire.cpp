@@ -81,7 +81,6 @@ Status Pair::greet() {
   protocol::Hello hello;
   hello.name = "worker";
   hello.offer.build = "bench";
-  hello.offer.slots = 1;
   hello.offer.numeric_classes = {kNumericClass};
   std::unique_lock lock(mutex_);
   for (int i = 0; i < 500; ++i) {

@@ -67,9 +67,9 @@ void LocalFarm::say_hello() {
   sched::event::Hello hello;
   hello.worker = kWorker;
   hello.offer.build = RUSHES_VERSION;
-  hello.offer.slots = 1;
-  hello.offer.memory_bytes = std::uint64_t{1} << 40;
+  hello.offer.protocol_version = kTellsSlotsByKind;
   hello.offer.numeric_classes = {models_.numeric_class()};
+  hello.offer.resources = resources_of({1, std::uint64_t{1} << 40}, hello.offer.numeric_classes);
   for (const std::string& name : config::list_models(options_.model_roots)) {
     const auto manifest = config::find_model(name, options_.model_roots);
     if (!manifest) continue;

@@ -213,11 +213,33 @@ std::string critiques_text(const Json& answer, const Style& style) {
   return text.empty() ? "no critique yet\n" : text;
 }
 
+namespace {
+
+// "1/2 cpu 1.5 GiB/16.0 GiB, 1/1 gpu 20.0 GiB/72.0 GiB": what is taken, of what is offered.
+std::string resources_text(const Json& taken, const Json& offered) {
+  std::string text;
+  for (const auto& [kind, bytes] : {std::pair("cpu", "host_bytes"), std::pair("gpu", "device_bytes")}) {
+    const std::string slots = std::string(kind) + "_slots";
+    if (number(offered, slots.c_str()) == 0 && number(offered, bytes) == 0) continue;
+    text += (text.empty() ? "" : ", ") + format("%.0f", number(taken, slots.c_str())) +
+            format("/%.0f ", number(offered, slots.c_str())) + kind + " " + bytes_text(number(taken, bytes)) +
+            "/" + bytes_text(number(offered, bytes));
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string bytes_text(double bytes) {
+  constexpr double kMiB = 1 << 20, kGiB = 1 << 30;
+  return bytes < kGiB ? format("%.0f MiB", bytes / kMiB) : format("%.1f GiB", bytes / kGiB);
+}
+
 std::string workers_text(const Json& workers, const Style& style) {
   std::string text;
   for (const Json& worker : workers) {
     text += padded(word(worker, "worker"), 20) + padded(style.state(word(worker, "state")), 10) +
-            format("%.0f slots  ", number(worker, "slots")) +
+            resources_text(member(worker, "taken"), member(worker, "resources")) + "  " +
             format("%.0f done  ", number(worker, "finished")) +
             format("%.0f failed  ", number(worker, "failed")) +
             format("%.1f compute s\n", number(worker, "compute_seconds"));

@@ -39,6 +39,7 @@ std::string revision_line(const Json& revision);  // "revision 1 of window 1: 0.
 std::string shot_text(const Json& shot, const Style& style);
 std::string shot_list(const Json& shots, const Style& style);
 std::string critiques_text(const Json& answer, const Style& style);
+std::string bytes_text(double bytes);  // "340 MiB", "1.5 GiB"
 std::string workers_text(const Json& workers, const Style& style);
 // What came of a batch: verdicts, scores and findings per take, what was rendered again and why, seconds per
 // stage, where the results lie.

@@ -19,11 +19,16 @@ bool passing(ErrorKind kind) { return kind == ErrorKind::kUnreachable || kind ==
 
 }  // namespace
 
+std::vector<SlotKind> slot_kinds(const SlotCounts& slots) {
+  std::vector<SlotKind> kinds(slots[SlotKind::kGpu], SlotKind::kGpu);
+  kinds.insert(kinds.end(), slots[SlotKind::kCpu], SlotKind::kCpu);
+  return kinds;
+}
+
 Agent::Agent(AgentOptions options, std::vector<protocol::Completed> outbox, Time now)
-    : options_(std::move(options)),
-      slots_(options_.offer.slots),
-      sequence_(static_cast<std::uint64_t>(now.count())) {
-  options_.offer.protocol_version = 2;
+    : options_(std::move(options)), sequence_(static_cast<std::uint64_t>(now.count())) {
+  options_.offer.protocol_version = kTellsSlotsByKind;
+  for (const SlotKind kind : slot_kinds(options_.offer.resources.slots)) slots_.push_back({kind, false, {}});
   for (protocol::Completed& result : outbox) {
     if (mutated(Mutation::kDropOutboxEntry) && &result == &outbox.front()) continue;
     results_.push_back({std::move(result), false, now, Time(0)});
@@ -174,7 +179,7 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   };
   if (leaving_ || draining_) return refuse(FailKind::kEngine, "this worker is leaving");
   // Room for a second assignment where one is still being stopped.
-  if (attempts_.size() >= 2u * (options_.offer.slots + options_.offer.prefetch))
+  if (attempts_.size() >= 2u * (slots_.size() + options_.offer.prefetch))
     return refuse(FailKind::kEngine,
                   "this worker holds " + std::to_string(attempts_.size()) + " attempts already");
   Attempt attempt;
@@ -182,10 +187,8 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   if (assign.stored) {
     attempt.inputs = {*assign.stored};
   } else {
-    auto inputs = protocol::inputs_of(assign.spec);
-    if (!inputs) return refuse(FailKind::kInput, inputs.error().message);
-    attempt.spec = assign.spec;
-    attempt.inputs = std::move(*inputs);
+    if (const Status read = describe(attempt, assign.spec); !read)
+      return refuse(FailKind::kInput, read.error().message);
   }
   attempt.lease = Time(assign.lease_ms);
   // The scheduler decided this after it had heard the last acknowledged message, so counting from that
@@ -195,6 +198,16 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   attempt.progress = {assign.id, 0, "fetching inputs", 0};
   fetch(attempt);
   attempts_.push_back(std::move(attempt));
+}
+
+Status Agent::describe(Attempt& attempt, const std::string& spec) const {
+  auto needs = protocol::needs_of(spec);
+  if (!needs) return tl::unexpected(needs.error());
+  attempt.spec = spec;
+  attempt.inputs = std::move(needs->inputs);
+  const bool has_cpu = options_.offer.resources.slots[SlotKind::kCpu] > 0;
+  attempt.kind = needs->tensors || !has_cpu ? tensor_kind() : SlotKind::kCpu;
+  return {};
 }
 
 void Agent::fetch(const Attempt& attempt) {
@@ -257,11 +270,8 @@ void Agent::on_fetched(const AttemptId& id, const Status& status, Time now, cons
   if (!index || attempts_[*index].state != State::kFetching) return;
   Attempt& attempt = attempts_[*index];
   if (status && attempt.spec.empty()) {
-    auto inputs = protocol::inputs_of(bytes);
-    if (!inputs)
-      return stop(attempt, protocol::Failed{id, FailKind::kInput, inputs.error().message, "", ""}, now);
-    attempt.spec = bytes;
-    attempt.inputs = std::move(*inputs);
+    if (const Status read = describe(attempt, bytes); !read)
+      return stop(attempt, protocol::Failed{id, FailKind::kInput, read.error().message, "", ""}, now);
     return fetch(attempt);
   }
   if (status) {
@@ -309,6 +319,7 @@ void Agent::upload(Finished& finished) {
 void Agent::on_ready(std::uint32_t slot, const std::string& numeric_class, Time now) {
   if (slot >= slots_.size()) return;
   slots_[slot].ready = true;
+  if (slots_[slot].kind != tensor_kind()) return fill_slots(now);
   std::vector<std::string>& classes = options_.offer.numeric_classes;
   const bool first = classes.empty();
   if (std::find(classes.begin(), classes.end(), numeric_class) == classes.end())
@@ -321,9 +332,10 @@ void Agent::fill_slots(Time now) {
   if (leaving_) return;
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
     if (!slots_[slot].ready || slots_[slot].running) continue;
-    const auto next = std::find_if(attempts_.begin(), attempts_.end(),
-                                   [](const Attempt& attempt) { return attempt.state == State::kWaiting; });
-    if (next == attempts_.end()) return;
+    const auto next = std::find_if(attempts_.begin(), attempts_.end(), [&](const Attempt& attempt) {
+      return attempt.state == State::kWaiting && attempt.kind == slots_[slot].kind;
+    });
+    if (next == attempts_.end()) continue;
     next->state = State::kRunning;
     next->slot = slot;
     next->started = next->progressed = now;

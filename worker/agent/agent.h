@@ -81,6 +81,9 @@ struct Exit {
 using Action = std::variant<action::Send, action::Fetch, action::Run, action::Stop, action::Keep,
                             action::Upload, action::Forget, action::Release, action::Log, action::Exit>;
 
+// The kind of each slot. GPU slots come first: their numbers are those of the devices.
+std::vector<SlotKind> slot_kinds(const SlotCounts& slots);
+
 class Agent {
  public:
   // `outbox`: results that an earlier run of this worker kept and that were never acknowledged.
@@ -124,7 +127,8 @@ class Agent {
     Time lease{0}, lease_end{0};       // its length; by this worker's clock
     std::uint64_t first_sequence = 0;  // of the first Hello or Heartbeat that named it; 0: none yet
     Time no_progress{0}, progressed{0}, started{0};
-    Time fetch_again{0};  // 0: the transfer is under way
+    Time fetch_again{0};             // 0: the transfer is under way
+    SlotKind kind = SlotKind::kCpu;  // of the slot that it takes, once its spec is here
     std::uint32_t slot = 0;
     protocol::Progress progress;
     bool revoked = false;                     // the scheduler does not want its result
@@ -141,6 +145,7 @@ class Agent {
     Time said{0};
   };
   struct Slot {
+    SlotKind kind = SlotKind::kCpu;
     bool ready = false;
     std::optional<AttemptId> running;
   };
@@ -159,6 +164,12 @@ class Agent {
   void say_hello(Time now);
   void say_heartbeat(Time now);
   void renew(std::uint64_t sequence);
+  // The attempt has its spec now. Error: kInvalid or kExhausted, as protocol::needs_of().
+  Status describe(Attempt& attempt, const std::string& spec) const;
+  // Of the slots that compute tensors: on a host with GPUs its CPU slots are for all that computes none.
+  SlotKind tensor_kind() const {
+    return options_.offer.resources.slots[SlotKind::kGpu] > 0 ? SlotKind::kGpu : SlotKind::kCpu;
+  }
   void fetch(const Attempt& attempt);
   void fill_slots(Time now);
   void upload(Finished& finished);

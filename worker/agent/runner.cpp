@@ -77,10 +77,11 @@ Status Runner::prepare() {
 
   const sigset_t set = our_signals();
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-  for (std::uint32_t slot = 0; slot < options_.agent.offer.slots; ++slot)
-    seats_.push_back({std::make_unique<Engine>(EngineCommand{options_.engine, options_.folder / "logs",
-                                                             options_.cancel_grace, options_.grace}),
-                      Time(0), Time(0)});
+  for (const SlotKind kind : slot_kinds(options_.agent.offer.resources.slots)) {
+    EngineCommand command{options_.engine(kind, seats_.size()), options_.folder / "logs",
+                          options_.cancel_grace, options_.grace};
+    seats_.push_back({std::make_unique<Engine>(std::move(command)), Time(0), Time(0)});
+  }
 
   auto transfer = Transfer::start(
       options_.artifacts, *artifacts_,

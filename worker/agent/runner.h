@@ -26,7 +26,8 @@ struct RunnerOptions {
   protocol::ClientOptions control, artifacts;
   std::filesystem::path folder;  // lock, outbox/, cache/, logs/
   std::uint64_t cache_bytes = 2ull << 30;
-  std::vector<std::string> engine;  // program and arguments of an engine child
+  // Program and arguments of the engine child in a slot; on a GPU the slot's number is the device's.
+  std::function<std::vector<std::string>(SlotKind kind, std::size_t slot)> engine;
   Time cancel_grace{5'000}, grace{10'000};
 };
 

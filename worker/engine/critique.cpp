@@ -22,12 +22,14 @@ Range window_frames(const Recipe& recipe, Range window, int stride) {
           std::min(frame_of_latent(window.end, stride), recipe.frames)};
 }
 
-Result<CriticContext> critic_context(const Task& task, const TakeVolume& volume, const Model& model) {
+Result<CriticContext> critic_context(const Task& task, const StageContext& engine) {
+  const auto manifest = engine.models.manifest(task.recipe);
+  if (!manifest) return tl::unexpected(manifest.error());
   CriticContext context;
   for (Range window : task.recipe.windows)
-    context.windows.push_back(window_frames(task.recipe, window, volume.stride_t));
+    context.windows.push_back(window_frames(task.recipe, window, manifest->vae.stride[0]));
   context.expects_motion = asks_for_motion(task.recipe.prompt);
-  auto space = parse_working_space(config::to_string(model.manifest().working_space));
+  auto space = parse_working_space(config::to_string(manifest->working_space));
   if (!space) return tl::unexpected(space.error());
   context.space = *space;
   for (const CriticSetting& change : task.critics) {
@@ -44,8 +46,12 @@ Result<CriticContext> critic_context(const Task& task, const TakeVolume& volume,
 }
 
 // One window decoded alone: its preview, or its latents where the segment was the last.
-Result<Clip> window_clip(const Task& task, StageContext& context, Model& model, const TakeVolume& volume,
-                         Range frames) {
+Result<Clip> window_clip(const Task& task, StageContext& context, Range frames) {
+  auto model = context.models.get(task.recipe);
+  if (!model) return tl::unexpected(model.error());
+  const auto taken = volume_of(task, context);
+  if (!taken) return tl::unexpected(taken.error());
+  const TakeVolume& volume = *taken;
   auto inputs = load_latents(task, context, volume.channels);
   if (!inputs) return tl::unexpected(inputs.error());
   const Region region = region_of(task, volume);
@@ -54,10 +60,10 @@ Result<Clip> window_clip(const Task& task, StageContext& context, Model& model, 
     parts.push_back({input.view.region, input.view.preview.empty() ? input.view.values : input.view.preview});
   auto values = blend(region, volume.whole, volume.channels, parts);
   if (!values) return tl::unexpected(values.error());
-  auto video = model.vae().decode(
+  auto video = (*model)->vae().decode(
       Volume{volume.channels, region.t.size(), region.rect.height, region.rect.width, std::move(*values)});
   if (!video) return tl::unexpected(video.error());
-  auto space = parse_working_space(config::to_string(model.manifest().working_space));
+  auto space = parse_working_space(config::to_string((*model)->manifest().working_space));
   if (!space) return tl::unexpected(space.error());
   Clip clip =
       from_model_output(*space, video->values.data(), static_cast<int>(video->columns),
@@ -86,14 +92,13 @@ Result<ClipCritique> judge_take(const Task& task, StageContext& context, const C
   return panel.conclude();
 }
 
-Result<ClipCritique> judge_window(const Task& task, StageContext& context, Model& model,
-                                  const TakeVolume& volume, CriticContext critic) {
+Result<ClipCritique> judge_window(const Task& task, StageContext& context, CriticContext critic) {
   const Range frames = critic.windows[static_cast<std::size_t>(task.window)];
   const std::string looked_at =
       "frames " + std::to_string(frames.begin + 1) + "-" + std::to_string(frames.end);
   if (Status status = step_done(context, 0.1, "looks at " + looked_at); !status)
     return tl::unexpected(status.error());
-  auto clip = window_clip(task, context, model, volume, frames);
+  auto clip = window_clip(task, context, frames);
   if (!clip) return tl::unexpected(clip.error());
   critic.windows = {frames};
   critic.first_frame = frames.end - clip->frames;
@@ -108,14 +113,10 @@ Result<ClipCritique> judge_window(const Task& task, StageContext& context, Model
 }  // namespace
 
 Result<TaskResult> run_critique(const Task& task, StageContext& context) {
-  auto model = context.models.get(task.recipe);
-  auto volume = volume_of(task, context);
-  if (!model) return tl::unexpected(model.error());
-  if (!volume) return tl::unexpected(volume.error());
-  auto critic = critic_context(task, *volume, **model);
+  auto critic = critic_context(task, context);
   if (!critic) return tl::unexpected(critic.error());
-  auto judged = task.whole_take ? judge_take(task, context, *critic)
-                                : judge_window(task, context, **model, *volume, std::move(*critic));
+  auto judged =
+      task.whole_take ? judge_take(task, context, *critic) : judge_window(task, context, std::move(*critic));
   if (!judged) return tl::unexpected(judged.error());
 
   TaskResult outcome;

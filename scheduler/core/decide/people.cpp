@@ -313,7 +313,7 @@ void on(Decision& decision, const event::DrainWorker& e) {
   if (!worker->draining)
     decision.emit(record::WorkerDraining{state.workers.id_of(*worker), true, e.by, decision.now().wall_ms});
   if (worker->connected) decision.send(command::Drain{worker->name});
-  decision.reply(e.request, "worker " + e.worker + " finishes its " + std::to_string(worker->leases.size()) +
+  decision.reply(e.request, "worker " + e.worker + " finishes its " + std::to_string(held_by(*worker)) +
                                 " tasks and gets no new ones");
 }
 

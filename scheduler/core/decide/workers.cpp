@@ -15,10 +15,15 @@ namespace {
 std::string problem_of(const event::Hello& e, const Settings& settings, std::size_t workers, bool known) {
   if (e.worker.empty() || e.worker.size() > 64) return "worker name: expected 1 to 64 characters";
   const WorkerOffer& offer = e.offer;
-  if (offer.slots < 1 || offer.slots > 64)
-    return "slots: expected 1 to 64, found " + std::to_string(offer.slots);
+  const SlotCounts& slots = offer.resources.slots;
+  if (total(slots) < 1 || slots[SlotKind::kCpu] > 64 || slots[SlotKind::kGpu] > 64)
+    return "slots: expected 1 to 64, found " + std::to_string(slots[SlotKind::kCpu]) + " of the CPU and " +
+           std::to_string(slots[SlotKind::kGpu]) + " of GPUs";
   if (offer.prefetch > 16) return "prefetch: expected 0 to 16, found " + std::to_string(offer.prefetch);
   if (offer.numeric_classes.empty()) return "numeric classes: expected at least one";
+  for (const std::string& name : offer.numeric_classes)
+    if (slots[slot_kind_of(name)] == 0)
+      return "numeric class " + name + ": the worker offers no " + to_string(slot_kind_of(name)) + " slot";
   if (!known && workers >= static_cast<std::size_t>(settings.limits.workers)) {
     return "the farm has " + std::to_string(workers) + " workers, its limit; raise limits.workers";
   }
@@ -27,7 +32,7 @@ std::string problem_of(const event::Hello& e, const Settings& settings, std::siz
 
 // What keeps a result from being what its stage has to make; empty: fine.
 std::string problem_of(const TaskResult& result, const Task& task, const Shot& shot) {
-  if (!shot.numeric_class.empty() && !result.numeric_class.empty() &&
+  if (computes_tensors(task.plan) && !shot.numeric_class.empty() && !result.numeric_class.empty() &&
       result.numeric_class != shot.numeric_class) {
     return "computed in numeric class " + result.numeric_class + ", the shot is pinned to " +
            shot.numeric_class;
@@ -87,7 +92,7 @@ void welcome(Decision& decision, const event::Hello& e, WorkerId id) {
   decision.send(std::move(answer));
   // Attempts missing from Hello.running died with the worker's engines, or their Assign crossed this Hello on
   // the way. Only the worker knows which: the task is free again when the worker reports Stopped.
-  const std::vector<TaskId> held = state.workers[id].leases;
+  const std::vector<TaskId> held = all_leases(state.workers[id]);
   for (const TaskId task_id : held) {
     const Task& task = state.task(task_id);
     const bool named = std::any_of(e.running.begin(), e.running.end(), [&](const AttemptId& ref) {
@@ -169,8 +174,8 @@ void on(Decision& decision, const event::Started& e) {
     return decision.send(command::Revoke{e, e.worker, kOver});
   }
   if (task->state != TaskState::kLeased) return;
-  const bool loads =
-      needs_model(task->plan) && worker->model_loaded != state.shots[task->shot].spec.recipe.model_digest;
+  const bool loads = computes_tensors(task->plan) &&
+                     worker->model_loaded != state.shots[task->shot].spec.recipe.model_digest;
   const std::int64_t counted_from_ms = decision.now().boot_ms + (loads ? policy::kLoadGraceMs : 0);
   decision.emit(record::Started{e, decision.now().boot_ms, decision.now().wall_ms, loads, counted_from_ms});
 }
@@ -242,7 +247,7 @@ void on(Decision& decision, const event::Bye& e) {
   if (worker == nullptr) return;
   const WorkerId id = state.workers.id_of(*worker);
   decision.emit(record::WorkerSeen{id, false, decision.now().boot_ms, decision.now().wall_ms});
-  const std::vector<TaskId> held = state.workers[id].leases;
+  const std::vector<TaskId> held = all_leases(state.workers[id]);
   for (const TaskId task : held)
     end_attempt(decision, state.task(task), AttemptEnd::kStopped, "the worker left");
   // The drain is done. A worker that is started again gets tasks again.

@@ -76,7 +76,7 @@ void assign(Decision& decision, WorkerId id, TaskId task_id, bool prefetched, bo
   const State& state = decision.state();
   const ShotId shot = state.task(task_id).shot;
   if (state.shots[shot].unplanned > 0) plan_takes(decision, shot);
-  if (state.shots[shot].numeric_class.empty()) {
+  if (state.shots[shot].numeric_class.empty() && computes_tensors(state.task(task_id).plan)) {
     pin_class(decision, shot, state.workers[id], needs_of(state, state.task(task_id)));
   }
   const Task& task = state.task(task_id);

@@ -36,9 +36,10 @@ bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const
   if (mine.held_bytes == mine.input_bytes) return false;
   return std::any_of(task.plan.needs.begin(), task.plan.needs.end(), [&](const Dependency& need) {
     const WorkerId id = state.task(need.task).accepted_worker;
-    if (!need.data || id == here || !state.capacity.with_room().contains(id)) return false;
+    if (!need.data || id == here || id >= state.workers.size()) return false;
     const Worker& other = state.workers[id];
-    return has_free_slot(other) && is_loaded(other, needs) && hold_of(state, other, needs) == Hold::kNone &&
+    return state.capacity.idle(footprint(other, needs).kind).contains(id) && is_loaded(other, needs) &&
+           hold_of(state, other, needs) == Hold::kNone &&
            candidate_of(state, other, task).held_bytes > mine.held_bytes;
   });
 }
@@ -48,69 +49,76 @@ bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const
 void Dispatcher::run() {
   if (!state_.capacity.reservations().empty()) end_reservations(decision_);
   if (!state_.dispatch_due) return;
-  if (state_.queue.ready() + state_.queue.ahead() > 0 || !state_.capacity.with_queue().empty()) {
+  if (state_.queue.ready() + state_.queue.ahead() > 0 || !state_.capacity.queued().empty()) {
     // Every free slot first, one task per worker and turn, so that work spreads: to workers that are well
     // placed, then to any; then what may be fetched ahead; then, where nothing else is left, what may run
     // ahead.
-    const std::vector<WorkerId> free(state_.capacity.idle().begin(), state_.capacity.idle().end());
+    std::vector<Place> free;
+    for (const SlotKind kind : kEverySlotKind)
+      for (const WorkerId id : state_.capacity.idle(kind)) free.push_back({id, kind});
     if (free.size() > 1) {  // else no other worker could be better placed
       round(Turn::kNear, free);
       round(Turn::kLoaded, free);
       round(Turn::kFresh, free);
     }
     round(Turn::kAny, free);
-    if (policy::may_prefetch(state_.queue.ready(), state_.capacity.slots()))
-      round(Turn::kPrefetch, {state_.capacity.with_room().begin(), state_.capacity.with_room().end()});
+    for (const SlotKind kind : kEverySlotKind) {
+      if (!policy::may_prefetch(state_.queue.ready(), slots(kind))) continue;
+      std::vector<Place> room;
+      for (const WorkerId id : state_.capacity.with_room(kind)) room.push_back({id, kind});
+      round(Turn::kPrefetch, room);
+    }
     if (decision_.settings().scheduling.run_ahead) round(Turn::kAhead, free);
     rebalance(decision_);
   }
   decision_.emit(record::Dispatched{});
 }
 
-void Dispatcher::round(Turn turn, const std::vector<WorkerId>& workers) {
+void Dispatcher::round(Turn turn, const std::vector<Place>& places) {
   const auto waiting = [&] { return turn == Turn::kAhead ? state_.queue.ahead() : state_.queue.ready(); };
   const bool prefetch = turn == Turn::kPrefetch;
-  // A worker that got nothing: another one that offers the same, has the same loaded and no more memory free
-  // gets nothing either. (Ahead of a slot more than the sum of its memory decides.)
+  // A place that got nothing: that of another worker that offers the same, has the same loaded and no more memory
+  // free gets nothing either. (Ahead of a slot more than the sum of its memory decides.)
   struct Barren {
     WorkerClassId worker_class;
+    SlotKind kind;
     std::uint64_t taken;
     Digest model;
   };
   std::vector<Barren> barren;
   const auto taken_of = [](const Worker& worker) {
-    return policy::memory_taken(worker.held_memory, worker.offer.slots);
+    return policy::host_bytes_taken(worker.held_bytes, worker.offer.resources.slots);
   };
-  const auto is_barren = [&](const Worker& worker) {
+  const auto is_barren = [&](const Worker& worker, SlotKind kind) {
     return std::any_of(barren.begin(), barren.end(), [&](const Barren& other) {
-      return other.worker_class == worker.worker_class && other.model == worker.model_loaded &&
-             other.taken <= taken_of(worker);
+      return other.worker_class == worker.worker_class && other.kind == kind &&
+             other.model == worker.model_loaded && other.taken <= taken_of(worker);
     });
   };
   for (bool given = true; given && waiting() > 0;) {
     given = false;
-    for (const WorkerId id : workers) {
+    for (const Place& place : places) {
       if (waiting() == 0) return;
-      const Worker& worker = state_.workers[id];
-      if (prefetch && !policy::may_prefetch(state_.queue.ready(), state_.capacity.slots())) return;
-      const bool room = prefetch ? worker.leases.size() < worker.offer.slots + worker.offer.prefetch
-                                 : has_free_slot(worker);
-      const Given result = room && !is_barren(worker) ? give_one(id, turn) : Given::kNotHere;
+      const Worker& worker = state_.workers[place.worker];
+      if (prefetch && !policy::may_prefetch(state_.queue.ready(), slots(place.kind))) return;
+      const bool room = prefetch ? state_.capacity.with_room(place.kind).contains(place.worker)
+                                 : has_free_slot(worker, place.kind);
+      const Given result = room && !is_barren(worker, place.kind) ? give_one(place, turn) : Given::kNotHere;
       if (result == Given::kTask) {
         given = true;
         barren.clear();  // another task's turn: it may need what they have loaded, or begin in their class
       } else if (result == Given::kNothing && !prefetch) {
-        barren.push_back({worker.worker_class, taken_of(worker), worker.model_loaded});
+        barren.push_back({worker.worker_class, place.kind, taken_of(worker), worker.model_loaded});
       }
     }
   }
 }
 
-std::vector<policy::ShowLoad> Dispatcher::show_loads() const {
+std::vector<policy::ShowLoad> Dispatcher::show_loads(SlotKind kind) const {
   std::vector<policy::ShowLoad> loads;
   loads.reserve(state_.shows.size());
   for (const Show& show : state_.shows) {
-    policy::ShowLoad load{show.slots, show.ready > 0, show.weight, show.floor, show.pass};
+    policy::ShowLoad load{show.slots[kind], show.ready > 0, show.weight, show.floor, show.pass};
     if (mutated(Mutation::kStarveShow))
       load = {load.leased, load.runnable, 1, 0, loads.size() == 1 ? 1e18 : 0};
     loads.push_back(load);
@@ -126,17 +134,18 @@ bool Dispatcher::may_load_in(Turn turn, bool has_model) {
   return turn == Turn::kAny || turn == Turn::kAhead || (turn == Turn::kFresh && !has_model);
 }
 
-Dispatcher::Given Dispatcher::give_one(WorkerId id, Turn turn) {
+Dispatcher::Given Dispatcher::give_one(const Place& place, Turn turn) {
+  const WorkerId id = place.worker;
   const Worker& worker = state_.workers[id];
-  std::vector<policy::ShowLoad> loads = show_loads();
+  std::vector<policy::ShowLoad> loads = show_loads(place.kind);
   if (turn == Turn::kAhead) {
     for (std::size_t i = 0; i < loads.size(); ++i) loads[i].runnable = true;
   }
-  const std::vector<std::uint32_t> shows = policy::fair_order(loads, state_.capacity.slots());
+  const std::vector<std::uint32_t> shows = policy::fair_order(loads, slots(place.kind));
   const Search search{shows, turn == Turn::kAhead};
-  Found found = find(id, search);
+  Found found = find(place, search);
   if (found.blocked && may_reserve_in(turn) && reserve(decision_, found.blocked->task)) {
-    Found again = find(id, search);  // this worker may be the one that is kept free now
+    Found again = find(place, search);  // this worker may be the one that is kept free now
     again.only_here = again.only_here || found.only_here;
     found = std::move(again);
   }
@@ -146,29 +155,30 @@ Dispatcher::Given Dispatcher::give_one(WorkerId id, Turn turn) {
   // A task that is fetched ahead finds the weights of the task before it.
   const Digest& model = turn == Turn::kPrefetch ? worker.model_given : worker.model_loaded;
   if (needs_other(model, state_.queue.buckets()[pick->bucket].needs)) {
-    pick = stay_or_switch(id, model, *pick, loads, search, turn);
+    pick = stay_or_switch(place, model, *pick, loads, search, turn);
     if (!pick) return nothing;
   } else if (turn == Turn::kNear && nearer_elsewhere(state_, id, state_.task(pick->task),
                                                      state_.queue.buckets()[pick->bucket].needs)) {
     return Given::kNotHere;
   }
-  const bool in_turn = policy::below_floor(loads[pick->show], state_.capacity.slots()) == 0;
+  const bool in_turn = policy::below_floor(loads[pick->show], slots(place.kind)) == 0;
   assign(decision_, id, pick->task, turn == Turn::kPrefetch, in_turn);
   return Given::kTask;
 }
 
 // The task whose turn it is needs other weights than `model`, which the worker has.
-std::optional<Dispatcher::Pick> Dispatcher::stay_or_switch(WorkerId id, const Digest& model, const Pick& due,
+std::optional<Dispatcher::Pick> Dispatcher::stay_or_switch(const Place& place, const Digest& model,
+                                                           const Pick& due,
                                                            const std::vector<policy::ShowLoad>& loads,
                                                            const Search& search, Turn turn) {
   if (model != Digest{}) {
-    const std::optional<Pick> pick = find(id, {search.shows, search.ahead, model}).pick;
-    if (pick && may_stay(*pick, due, loads)) return pick;
+    const std::optional<Pick> pick = find(place, {search.shows, search.ahead, model}).pick;
+    if (pick && may_stay(place.kind, *pick, due, loads)) return pick;
   }
   return may_load_in(turn, model != Digest{}) ? std::optional(due) : std::nullopt;
 }
 
-bool Dispatcher::may_stay(const Pick& pick, const Pick& due,
+bool Dispatcher::may_stay(SlotKind kind, const Pick& pick, const Pick& due,
                           const std::vector<policy::ShowLoad>& loads) const {
   const Show& show = state_.shows[pick.show];
   const Show& due_show = state_.shows[due.show];
@@ -176,23 +186,23 @@ bool Dispatcher::may_stay(const Pick& pick, const Pick& due,
   const double seconds = std::max(1e-3, static_cast<double>(state_.task(pick.task).cost));
   policy::Passed passed;
   if (pick.show != due.show) {
-    if (policy::below_floor(loads[pick.show], state_.capacity.slots()) <
-        policy::below_floor(loads[due.show], state_.capacity.slots()))
+    if (policy::below_floor(loads[pick.show], slots(kind)) <
+        policy::below_floor(loads[due.show], slots(kind)))
       return false;
-    passed = {show.pass - due_show.pass, 1 / show.weight, due_show.slots, share_of(state_, due_show)};
+    passed = {show.pass - due_show.pass, 1 / show.weight, due_show.slots[kind], share_of(state_, due_show)};
   } else {
     const Flow& flow = state_.queue.flows()[pick.flow];
     const Flow& due_flow = state_.queue.flows()[due.flow];
-    passed = {flow.pass - due_flow.pass, policy::virtual_seconds(flow.priority), due_flow.slots,
+    passed = {flow.pass - due_flow.pass, policy::virtual_seconds(flow.priority), due_flow.slots[kind],
               share_of(state_, due_show) * share_of(state_, due_flow)};
   }
-  return policy::may_stay(passed, seconds, load_seconds(state_, model), state_.capacity.slots());
+  return policy::may_stay(passed, seconds, load_seconds(state_, model), slots(kind));
 }
 
 // The first task in order that the worker may take. A task that comes before it and would fit but for the
 // memory that is taken now is noted: it may need a reservation.
-Dispatcher::Found Dispatcher::find(WorkerId id, const Search& search) {
-  const Worker& worker = state_.workers[id];
+Dispatcher::Found Dispatcher::find(const Place& place, const Search& search) {
+  const Worker& worker = state_.workers[place.worker];
   Found found;
   for (const std::uint32_t show : search.shows) {
     std::vector<FlowId> flows = state_.shows[show].flows;
@@ -205,11 +215,12 @@ Dispatcher::Found Dispatcher::find(WorkerId id, const Search& search) {
       const Flow& row = state_.queue.flows()[flow];
       for (const BucketId index : search.ahead ? row.ahead : row.buckets) {
         const Bucket& bucket = state_.queue.buckets()[index];
-        if (!bucket.takes(worker.worker_class) || (search.only && needs_other(*search.only, bucket.needs)))
+        if (!bucket.fits(worker.worker_class, place.kind) ||
+            (search.only && needs_other(*search.only, bucket.needs)))
           continue;
         const Hold hold = hold_of(state_, worker, bucket);
         if (hold != Hold::kNone && hold != Hold::kBusyMemory) continue;
-        Head head = head_of(id, index);
+        Head head = head_of(place, index);
         found.only_here = found.only_here || head.only_here;
         if (!head.pick) continue;
         head.pick->show = show;
@@ -219,7 +230,7 @@ Dispatcher::Found Dispatcher::find(WorkerId id, const Search& search) {
       }
       if (blocked && !found.blocked && (!best || goes_before(*blocked, *best))) found.blocked = blocked;
       if (!best) continue;
-      best->task = nearest_of(id, *best);
+      best->task = nearest_of(place.worker, *best);
       found.pick = best;
       return found;
     }
@@ -234,7 +245,8 @@ bool Dispatcher::goes_before(const Pick& a, const Pick& b) {
 }
 
 // The first task of a bucket that this worker may take.
-Dispatcher::Head Dispatcher::head_of(WorkerId id, BucketId index) {
+Dispatcher::Head Dispatcher::head_of(const Place& place, BucketId index) {
+  const WorkerId id = place.worker;
   const Bucket& bucket = state_.queue.buckets()[index];
   Head found;
   const auto take_from = [&](const LaneKey& key, const Lane& lane) {
@@ -250,7 +262,7 @@ Dispatcher::Head Dispatcher::head_of(WorkerId id, BucketId index) {
   const auto& [minus_path, longest] = *bucket.by_path.begin();
   const bool critical = first->first.deadline_wall_ms == LaneKey::kNever &&
                         policy::decides_the_end(static_cast<double>(-minus_path), state_.work.left_seconds(),
-                                                state_.capacity.slots(), !bucket.needs.numeric_class.empty());
+                                                slots(place.kind), !bucket.needs.numeric_class.empty());
   if (critical && take_from(longest, bucket.lanes.at(longest))) {
     found.pick->critical = true;
     return found;
@@ -283,7 +295,7 @@ Dispatcher::May Dispatcher::may_take(WorkerId id, const Task& task) {
   static const Outlook none;
   const Outlook& outlook = state_.shots[task.shot].numeric_class.empty() ? outlook_for(task) : none;
   const Avoids why = avoids(state_, task, state_.workers[id], outlook);
-  if (why == Avoids::kClass) return May::kNotThisClass;
+  if (why == Avoids::kClass || why == Avoids::kCpuSlot) return May::kNotThisClass;
   const bool may = why == Avoids::kNot && leaves_reservation(state_, id, task, decision_.now().boot_ms);
   return may ? May::kTake : May::kNotThisWorker;
 }

@@ -1,6 +1,6 @@
 // Ready tasks meet workers with room.
 //
-// A worker with a free slot asks the shows in fair order, inside a show its flows in the order of their
+// A worker with a free slot of a kind asks the shows in fair order, inside a show its flows in the order of their
 // virtual time, inside a flow the buckets that it may take now; the first lane of the best bucket gives the
 // task (core/state/ready_queue.h). A worker stays with the model that it has loaded while no show or flow falls far
 // behind, and leaves a task to an idle worker that is better placed. The policies are in core/policy/; the
@@ -28,7 +28,7 @@ class Dispatcher {
   void run();
 
  private:
-  // The workers that are asked, in this order: those that have the model loaded and of these the one that
+  // The places that are asked, in this order: those that have the model loaded and of these the one that
   // holds the inputs; all that have it loaded; those that have nothing loaded; any; any, to fetch ahead; any
   // with nothing else to do, for work ahead of a verdict.
   enum class Turn : std::uint8_t { kNear, kLoaded, kFresh, kAny, kPrefetch, kAhead };
@@ -61,22 +61,29 @@ class Dispatcher {
     std::optional<Pick> pick;
     bool only_here = false;  // as in Found
   };
-  // What one worker got. kNotHere: nothing, and another one of its class might get a task.
+  // The slots of one kind of a worker.
+  struct Place {
+    WorkerId worker = kNoIndex;
+    SlotKind kind = SlotKind::kCpu;
+  };
+  // What one place got. kNotHere: nothing, and that of another worker of the class might get a task.
   enum class Given : std::uint8_t { kTask, kNothing, kNotHere };
   enum class May : std::uint8_t { kTake, kNotThisClass, kNotThisWorker };
 
-  void round(Turn turn, const std::vector<WorkerId>& workers);
-  Given give_one(WorkerId worker, Turn turn);
-  Found find(WorkerId worker, const Search& search);
-  Head head_of(WorkerId worker, BucketId bucket);
+  void round(Turn turn, const std::vector<Place>& places);
+  Given give_one(const Place& place, Turn turn);
+  Found find(const Place& place, const Search& search);
+  Head head_of(const Place& place, BucketId bucket);
   Head head_of(WorkerId worker, const Lane& lane);
   May may_take(WorkerId worker, const Task& task);
   TaskId nearest_of(WorkerId worker, const Pick& pick);
-  std::optional<Pick> stay_or_switch(WorkerId worker, const Digest& model, const Pick& due,
+  std::optional<Pick> stay_or_switch(const Place& place, const Digest& model, const Pick& due,
                                      const std::vector<policy::ShowLoad>& loads, const Search& search,
                                      Turn turn);
-  bool may_stay(const Pick& pick, const Pick& due, const std::vector<policy::ShowLoad>& loads) const;
-  std::vector<policy::ShowLoad> show_loads() const;
+  bool may_stay(SlotKind kind, const Pick& pick, const Pick& due,
+                const std::vector<policy::ShowLoad>& loads) const;
+  std::vector<policy::ShowLoad> show_loads(SlotKind kind) const;
+  std::uint32_t slots(SlotKind kind) const { return state_.capacity.slots()[kind]; }
   const Outlook& outlook_for(const Task& task);
 
   Decision& decision_;

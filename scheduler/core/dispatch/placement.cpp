@@ -33,23 +33,24 @@ policy::Demand demand_of(const State& state, const Digest& model, NumericClassId
 
 // What such a show lacks is worth any load. (Not any class: a whole batch would begin where slots are free
 // just then, and wait there while the rest of the farm runs dry.)
-bool is_under_floor(const State& state, ShowId id) {
+bool is_under_floor(const State& state, ShowId id, SlotKind kind) {
   const Show& show = state.shows[id];
-  return policy::below_floor({show.slots, true, show.weight, show.floor, show.pass}, state.capacity.slots()) >
-         0;
+  return policy::below_floor({show.slots[kind], true, show.weight, show.floor, show.pass},
+                             state.capacity.slots()[kind]) > 0;
 }
 
 // The worker would have to load the model first, and nothing is done sooner by that.
 bool needless_load(const State& state, const Worker& worker, const Bucket& bucket) {
-  if (is_loaded(worker, bucket.needs) || !policy::has_devices(worker.offer)) return false;
-  if (is_under_floor(state, state.queue.flows()[bucket.flow].show)) return false;
+  const SlotKind kind = policy::tensor_kind(worker.offer);
+  if (is_loaded(worker, bucket.needs) || kind != SlotKind::kGpu) return false;
+  if (is_under_floor(state, state.queue.flows()[bucket.flow].show, kind)) return false;
   const LoadedModel* model = state.loads.find_model(bucket.needs.model);
   if (model == nullptr) return false;
   const NumericClassId numeric_class = state.capacity.classes()[worker.worker_class].numeric_class;
   policy::Demand wanted = demand_of(state, bucket.needs.model, numeric_class);
   wanted.slots = 0;
   for (std::uint32_t each = 0; each < model->slots.size(); ++each) {
-    if (!bucket.fits[each] || state.capacity.classes()[WorkerClassId(each)].numeric_class != numeric_class)
+    if (!bucket.runs_in[each] || state.capacity.classes()[WorkerClassId(each)].numeric_class != numeric_class)
       continue;
     if (model->idle[each] > 0) return false;  // one of them could have taken it, and has its reason
     wanted.slots += model->slots[each];
@@ -65,9 +66,10 @@ const config::SharedLimit* full_limit(const State& state, const Requirements& ne
 
 // Of a worker that fits.
 Hold hold_now(const State& state, const Worker& worker, const Requirements& needs) {
-  if (needs.numeric_class.empty() && class_to_begin(state, worker, needs).empty()) return Hold::kElsewhere;
+  const bool begins = needs.tensors && needs.numeric_class.empty();
+  if (begins && class_to_begin(state, worker, needs).empty()) return Hold::kElsewhere;
   if (full_limit(state, needs) != nullptr) return Hold::kLimit;
-  return has_memory(worker, needs.memory_bytes) ? Hold::kNone : Hold::kBusyMemory;
+  return has_memory(worker, footprint(worker, needs)) ? Hold::kNone : Hold::kBusyMemory;
 }
 
 }  // namespace
@@ -78,6 +80,8 @@ Hold hold_of(const State& state, const Worker& worker, const Requirements& needs
       return Hold::kNoModel;
     case policy::Fit::kNoClass:
       return Hold::kNoClass;
+    case policy::Fit::kTooOld:
+      return Hold::kTooOld;
     case policy::Fit::kNoMemory:
       return Hold::kNoMemory;
     case policy::Fit::kFits:
@@ -87,7 +91,7 @@ Hold hold_of(const State& state, const Worker& worker, const Requirements& needs
 }
 
 Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket) {
-  if (!bucket.takes(worker.worker_class)) return hold_of(state, worker, bucket.needs);
+  if (!bucket.fits(worker.worker_class)) return hold_of(state, worker, bucket.needs);
   return needless_load(state, worker, bucket) ? Hold::kNotLoaded : hold_now(state, worker, bucket.needs);
 }
 
@@ -100,20 +104,25 @@ const Reservation* reservation_of(const State& state, WorkerId worker) {
 
 std::string class_to_begin(const State& state, const Worker& worker, const Requirements& needs) {
   const auto could_begin = [&](const Worker& other) {
-    return policy::has_devices(other.offer) && takes_work(other) && fits(other, needs);
+    return policy::tensor_kind(other.offer) == SlotKind::kGpu && takes_work(other) && fits(other, needs);
   };
-  const bool gpu_there = !policy::has_devices(worker.offer) &&
+  const bool gpu_there = policy::tensor_kind(worker.offer) != SlotKind::kGpu &&
                          std::any_of(state.workers.begin(), state.workers.end(), could_begin);
   return policy::choose_class(worker.offer, gpu_there);
 }
 
-policy::Room room_of(const Worker& worker) { return {worker.offer.slots, worker.offer.memory_bytes}; }
+SlotKind kind_of(const State& state, const Requirements& needs) {
+  const SlotCounts& slots = state.capacity.slots();
+  if (!needs.tensors) return slots[SlotKind::kCpu] > 0 ? SlotKind::kCpu : SlotKind::kGpu;
+  if (!needs.numeric_class.empty()) return slot_kind_of(needs.numeric_class);
+  return slots[SlotKind::kGpu] > 0 ? SlotKind::kGpu : SlotKind::kCpu;
+}
 
 std::vector<policy::Occupant> occupants(const State& state, const Worker& worker, std::int64_t now_ms) {
   std::vector<policy::Occupant> held;
-  for (const TaskId id : worker.leases) {
+  for (const TaskId id : all_leases(worker)) {
     const Task& task = state.task(id);
-    held.push_back({task.plan.memory_bytes, expected_end_ms(state, task, now_ms)});
+    held.push_back({footprint(worker, needs_of(state, task)), expected_end_ms(state, task, now_ms)});
   }
   return held;
 }
@@ -122,10 +131,11 @@ bool leaves_reservation(const State& state, WorkerId id, const Task& task, std::
   const Reservation* reservation = reservation_of(state, id);
   if (reservation == nullptr || reservation->task == task.plan.id) return true;
   const Worker& worker = state.workers[id];
-  const policy::Occupant candidate{task.plan.memory_bytes, expected_end_ms(state, task, now_ms)};
-  return policy::may_backfill(room_of(worker), occupants(state, worker, now_ms),
-                              state.task(reservation->task).plan.memory_bytes, reservation->start_ms,
-                              candidate, now_ms);
+  const policy::Occupant candidate{footprint(worker, needs_of(state, task)),
+                                   expected_end_ms(state, task, now_ms)};
+  const policy::Footprint wide = footprint(worker, needs_of(state, state.task(reservation->task)));
+  return policy::may_backfill(worker.offer.resources, occupants(state, worker, now_ms), wide,
+                              reservation->start_ms, candidate, now_ms);
 }
 
 namespace {
@@ -139,12 +149,34 @@ bool begins_too_late(const State& state, const Task& task, const Worker& worker,
                             outlook.waiting);
 }
 
+bool failed_last(const Task& task, const Worker& worker) {
+  return task.failures > 0 && !task.bad_attempts.empty() && task.bad_attempts.back().worker == worker.name;
+}
+
+bool has_gone_wrong(const State& state, const Task& task, const Worker& worker) {
+  const bool slow = task.slow_on < state.workers.size() && &state.workers[task.slow_on] == &worker;
+  return slow || failed_last(task, worker);
+}
+
+// It computes no tensors and would take a GPU slot here, while a CPU slot is free for it.
+bool is_for_cpu_slot(const State& state, const Task& task, const Worker& worker) {
+  const std::set<WorkerId>& idle = state.capacity.idle(SlotKind::kCpu);
+  if (idle.empty() || computes_tensors(task.plan) || worker.offer.resources.slots[SlotKind::kCpu] > 0)
+    return false;
+  const Requirements needs = needs_of(state, task);
+  return std::any_of(idle.begin(), idle.end(), [&](WorkerId id) {
+    const Worker& other = state.workers[id];
+    return reservation_of(state, id) == nullptr && fits(other, needs) &&
+           has_room(other, footprint(other, needs)) && !has_gone_wrong(state, task, other);
+  });
+}
+
 }  // namespace
 
 double share_of(const State& state, const Show& show) {
   double weights = 0;
   for (const Show& other : state.shows)
-    weights += other.ready > 0 || other.slots > 0 || &other == &show ? other.weight : 0;
+    weights += other.ready > 0 || total(other.slots) > 0 || &other == &show ? other.weight : 0;
   return show.weight / weights;
 }
 
@@ -152,15 +184,37 @@ double share_of(const State& state, const Flow& flow) {
   double rates = 0;
   for (const FlowId id : state.shows[flow.show].flows) {
     const Flow& other = state.queue.flows()[id];
-    rates += other.shots > 0 || other.slots > 0 || &other == &flow ? policy::rate_of(other.priority) : 0;
+    rates +=
+        other.shots > 0 || total(other.slots) > 0 || &other == &flow ? policy::rate_of(other.priority) : 0;
   }
   return policy::rate_of(flow.priority) / rates;
 }
 
+namespace {
+
+// Slots that fit the bucket, of the classes that would begin its shots: where there are GPUs, theirs alone, as in
+// class_to_begin().
+void add_slots(const State& state, const Bucket& bucket, Outlook& outlook) {
+  const auto slots_of = [&](const WorkerClass& each) {
+    const bool fits = each.numeric_class != kNoId && bucket.fits(state.capacity.classes().id_of(each));
+    return fits ? each.slots[policy::tensor_kind(each.offer)] : 0;
+  };
+  const auto& classes = state.capacity.classes();
+  const bool gpu_there = std::any_of(classes.begin(), classes.end(), [&](const WorkerClass& each) {
+    return policy::tensor_kind(each.offer) == SlotKind::kGpu && slots_of(each) > 0;
+  });
+  for (const WorkerClass& each : classes)
+    if (!gpu_there || policy::tensor_kind(each.offer) == SlotKind::kGpu)
+      if (const std::uint32_t slots = slots_of(each); slots > 0)
+        outlook.classes[each.numeric_class.number()].slots += slots;
+}
+
+}  // namespace
+
 Outlook outlook_of(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
   Outlook outlook;
-  if (!shot.numeric_class.empty() || task.bucket == kNoId) return outlook;
+  if (!shot.numeric_class.empty() || !computes_tensors(task.plan) || task.bucket == kNoId) return outlook;
   const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
   outlook.classes.resize(state.loads.classes().size());
   for (const std::string& name : state.loads.classes()) {
@@ -170,9 +224,7 @@ Outlook outlook_of(const State& state, const Task& task) {
     if (measured > 0 && known > 0) its.pace = measured / known;
   }
   const Bucket& bucket = state.queue.buckets()[task.bucket];
-  for (const WorkerClass& each : state.capacity.classes())
-    if (each.numeric_class != kNoId && bucket.takes(state.capacity.classes().id_of(each)))
-      outlook.classes[each.numeric_class.number()].slots += each.slots;
+  add_slots(state, bucket, outlook);
   for (const Pool& pool : state.loads.pools()) {
     if (pool.numeric_class == kNoId) {
       outlook.waiting += pool.left_seconds;
@@ -187,16 +239,14 @@ Outlook outlook_of(const State& state, const Task& task) {
 
 Avoids avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
   if (!outlook.classes.empty() && begins_too_late(state, task, worker, outlook)) return Avoids::kClass;
-  const bool failed_here =
-      task.failures > 0 && !task.bad_attempts.empty() && task.bad_attempts.back().worker == worker.name;
-  const bool slow_here = task.slow_on < state.workers.size() && &state.workers[task.slow_on] == &worker;
-  if (!failed_here && !slow_here) return Avoids::kNot;
-  const Requirements needs = needs_of(state, task);
-  const bool fits_elsewhere = std::any_of(
-      state.workers.begin(), state.workers.end(),
-      [&](const Worker& other) { return &other != &worker && takes_work(other) && fits(other, needs); });
-  if (!fits_elsewhere) return Avoids::kNot;
-  return failed_here ? Avoids::kFailed : Avoids::kSlow;
+  if (has_gone_wrong(state, task, worker)) {
+    const Requirements needs = needs_of(state, task);
+    const bool fits_elsewhere = std::any_of(
+        state.workers.begin(), state.workers.end(),
+        [&](const Worker& other) { return &other != &worker && takes_work(other) && fits(other, needs); });
+    if (fits_elsewhere) return failed_last(task, worker) ? Avoids::kFailed : Avoids::kSlow;
+  }
+  return is_for_cpu_slot(state, task, worker) ? Avoids::kCpuSlot : Avoids::kNot;
 }
 
 }  // namespace rushes::scheduler

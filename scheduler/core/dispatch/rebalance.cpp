@@ -10,11 +10,12 @@
 namespace rushes::scheduler {
 namespace {
 
-// Whether none of the worker's running attempts is about to end.
-bool waits_long(const Decision& decision, const Worker& worker) {
+// Whether none of the attempts that a worker runs in slots of this kind is about to end.
+bool waits_long(const Decision& decision, const Worker& worker, SlotKind kind) {
   const State& state = decision.state();
   constexpr std::int64_t kSoonMs = 2'000;  // a revoke and a new assignment take as long
-  return std::none_of(worker.leases.begin(), worker.leases.end(), [&](TaskId id) {
+  const std::vector<TaskId>& leases = worker.leases[kind];
+  return std::none_of(leases.begin(), leases.end(), [&](TaskId id) {
     const Task& task = state.task(id);
     if (task.state != TaskState::kRunning) return false;
     const double seconds = expected(state, task).seconds;
@@ -24,43 +25,55 @@ bool waits_long(const Decision& decision, const Worker& worker) {
   });
 }
 
-// Attempts that wait behind running ones are taken back for workers that have nothing to do.
-void steal_queued(Decision& decision) {
-  const State& state = decision.state();
-  std::vector<bool> useful(state.capacity.classes().size());  // worker classes that fit some of it
+// Workers with a free slot of this kind, once for each, that fit some of what waits behind running attempts.
+std::vector<WorkerId> idle_for_queued(const State& state, SlotKind kind) {
+  std::vector<bool> useful(state.capacity.classes().size());
   for (const auto& [bucket, count] : state.capacity.queued())
-    for (std::size_t worker_class = 0; worker_class < useful.size(); ++worker_class)
-      useful[worker_class] = useful[worker_class] || state.queue.buckets()[bucket].fits[worker_class];
-  std::vector<WorkerId> idle;  // once per free slot
-  for (const WorkerId id : state.capacity.idle()) {
+    for (std::uint32_t each = 0; each < useful.size(); ++each)
+      useful[each] = useful[each] || state.queue.buckets()[bucket].fits(WorkerClassId(each), kind);
+  std::vector<WorkerId> idle;
+  for (const WorkerId id : state.capacity.idle(kind)) {
     const Worker& worker = state.workers[id];
     if (!useful[worker.worker_class.number()]) continue;
-    for (std::size_t i = worker.leases.size(); i < worker.offer.slots; ++i) idle.push_back(id);
+    for (std::size_t i = worker.leases[kind].size(); i < worker.offer.resources.slots[kind]; ++i)
+      idle.push_back(id);
   }
-  if (idle.empty()) return;
-  const std::vector<WorkerId> stacked(state.capacity.with_queue().begin(), state.capacity.with_queue().end());
-  for (const WorkerId id : stacked) {
-    const std::vector<TaskId> leases = state.workers[id].leases;
-    std::size_t to_move = leases.size() - state.workers[id].offer.slots;
-    for (auto task_id = leases.rbegin(); task_id != leases.rend() && to_move > 0 && !idle.empty();
-         ++task_id) {
-      const Task& task = state.task(*task_id);
-      if (task.state != TaskState::kLeased || task.holding.queued_in == kNoId) continue;
-      --to_move;
-      if (task.lease().revoking) {  // on its way to one of them
-        idle.pop_back();
-        continue;
-      }
-      const Bucket& bucket = state.queue.buckets()[task.holding.queued_in];
-      const auto taker = std::find_if(idle.begin(), idle.end(), [&](WorkerId other) {
-        const Worker& worker = state.workers[other];
-        return bucket.takes(worker.worker_class) && hold_of(state, worker, bucket) == Hold::kNone &&
-               !is_avoided(state, task, worker) && reservation_of(state, other) == nullptr;
-      });
-      if (taker == idle.end() || !waits_long(decision, state.workers[id])) continue;
-      idle.erase(taker);
-      revoke(decision, task, TaskState::kReady, RevokeCause::kQueued, "an idle worker takes it");
+  return idle;
+}
+
+// Attempts that wait behind those that a worker runs in slots of the kind `from` are taken back for free slots of the
+// kind `to`.
+void steal_queued(Decision& decision, WorkerId id, SlotKind from, SlotKind to, std::vector<WorkerId>& idle) {
+  const State& state = decision.state();
+  const std::vector<TaskId> leases = state.workers[id].leases[from];
+  std::size_t to_move = leases.size() - state.workers[id].offer.resources.slots[from];
+  for (auto task_id = leases.rbegin(); task_id != leases.rend() && to_move > 0 && !idle.empty(); ++task_id) {
+    const Task& task = state.task(*task_id);
+    if (task.state != TaskState::kLeased || task.holding.queued_in == kNoId) continue;
+    --to_move;
+    if (task.lease().revoking) {  // on its way to one of them
+      if (from == to) idle.pop_back();
+      continue;
     }
+    const Bucket& bucket = state.queue.buckets()[task.holding.queued_in];
+    const auto taker = std::find_if(idle.begin(), idle.end(), [&](WorkerId other) {
+      const Worker& worker = state.workers[other];
+      return bucket.fits(worker.worker_class, to) && hold_of(state, worker, bucket) == Hold::kNone &&
+             !is_avoided(state, task, worker) && reservation_of(state, other) == nullptr;
+    });
+    if (taker == idle.end() || !waits_long(decision, state.workers[id], from)) continue;
+    idle.erase(taker);
+    revoke(decision, task, TaskState::kReady, RevokeCause::kQueued, "an idle worker takes it");
+  }
+}
+
+void steal_queued(Decision& decision, SlotKind to) {
+  const Capacity& capacity = decision.state().capacity;
+  std::vector<WorkerId> idle = idle_for_queued(decision.state(), to);
+  for (const SlotKind from : kEverySlotKind) {
+    if (idle.empty()) return;
+    const std::set<WorkerId> stacked = capacity.with_queue(from);
+    for (const WorkerId id : stacked) steal_queued(decision, id, from, to, idle);
   }
 }
 
@@ -84,7 +97,9 @@ void preempt_speculative(Decision& decision) {
       return std::any_of(show.flows.begin(), show.flows.end(), [&](FlowId flow) {
         const auto& buckets = state.queue.flows()[flow].buckets;
         return std::any_of(buckets.begin(), buckets.end(), [&](BucketId index) {
-          const Hold hold = hold_of(state, worker, state.queue.buckets()[index]);
+          const Bucket& bucket = state.queue.buckets()[index];
+          if (!bucket.fits(worker.worker_class, task.holding.kind)) return false;
+          const Hold hold = hold_of(state, worker, bucket);
           return hold == Hold::kNone || hold == Hold::kBusyMemory;
         });
       });
@@ -100,7 +115,8 @@ void preempt_speculative(Decision& decision) {
 
 void rebalance(Decision& decision) {
   const State& state = decision.state();
-  if (!state.capacity.queued().empty() && !state.capacity.idle().empty()) steal_queued(decision);
+  if (!state.capacity.queued().empty())
+    for (const SlotKind kind : kEverySlotKind) steal_queued(decision, kind);
   if (!state.capacity.speculative().empty() && state.queue.ready() > 0) preempt_speculative(decision);
 }
 

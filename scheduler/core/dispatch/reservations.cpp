@@ -33,10 +33,11 @@ bool reserve(Decision& decision, TaskId wide) {
     const Worker& worker = state.workers[id];
     if (!takes_work(worker) || !fits(worker, needs)) continue;
     if (reservation_of(state, id) != nullptr || is_avoided(state, task, worker)) continue;
-    if (has_free_slot(worker) && has_memory(worker, needs.memory_bytes)) return false;  // its turn comes
+    const policy::Footprint takes = footprint(worker, needs);
+    if (has_room(worker, takes)) return false;  // its turn comes
     const auto start =
-        policy::earliest_start(room_of(worker), occupants(state, worker, decision.now().boot_ms),
-                               needs.memory_bytes, decision.now().boot_ms);
+        policy::earliest_start(worker.offer.resources, occupants(state, worker, decision.now().boot_ms),
+                               takes, decision.now().boot_ms);
     if (start && (best.worker == kNoIndex || *start < best.start_ms)) {
       best.worker = id;
       best.start_ms = *start;

@@ -19,7 +19,10 @@ void watch_deadline(Decision& decision, ShotId id, double work_seconds) {
   for (const TaskId task : shot.tasks) {
     if (!is_final(state.task(task).state)) path = std::max(path, static_cast<double>(state.task(task).path));
   }
-  const double slots = state.capacity.slots() * share_of(state, state.shows[shot.show]);
+  Requirements tensors;  // which are nearly all of the work
+  tensors.numeric_class = shot.numeric_class;
+  const double slots =
+      state.capacity.slots()[kind_of(state, tensors)] * share_of(state, state.shows[shot.show]);
   const double left = policy::seconds_left(path, work_seconds, slots);
   const double slack = policy::slack_seconds(shot.spec.deadline_wall_ms, decision.now().wall_ms, left);
   // The slack cannot run out before it has passed, unless estimates or the queue change: look again well
@@ -52,8 +55,10 @@ void watch_deadlines(Decision& decision) {
 void relieve_stragglers(Decision& decision) {
   const State& state = decision.state();
   if (state.queue.ready() > 0) return;
-  std::vector<WorkerId> idle(state.capacity.idle().begin(), state.capacity.idle().end());
-  if (idle.empty()) return;
+  BySlotKind<std::vector<WorkerId>> idle;
+  for (const SlotKind kind : kEverySlotKind)
+    idle[kind].assign(state.capacity.idle(kind).begin(), state.capacity.idle(kind).end());
+  if (idle[SlotKind::kCpu].empty() && idle[SlotKind::kGpu].empty()) return;
   std::vector<TaskId> held;
   for (const auto& [expires, id] : state.clock.expiries()) held.push_back(id);
   std::sort(held.begin(), held.end());
@@ -65,12 +70,13 @@ void relieve_stragglers(Decision& decision) {
     if (!policy::straggles(elapsed, time, decision.settings().scheduling)) continue;
     if (!policy::ends_sooner_elsewhere(elapsed, static_cast<double>(task.progress.fraction), time)) continue;
     const Requirements needs = needs_of(state, task);
-    const auto taker = std::find_if(idle.begin(), idle.end(), [&](WorkerId other) {
-      return other != task.lease().worker && fits(state.workers[other], needs) &&
-             has_memory(state.workers[other], needs.memory_bytes);
+    std::vector<WorkerId>& takers = idle[kind_of(state, needs)];
+    const auto taker = std::find_if(takers.begin(), takers.end(), [&](WorkerId each) {
+      const Worker& other = state.workers[each];
+      return each != task.lease().worker && fits(other, needs) && has_room(other, footprint(other, needs));
     });
-    if (taker == idle.end()) continue;
-    idle.erase(taker);
+    if (taker == takers.end()) continue;
+    takers.erase(taker);
     revoke(decision, task, TaskState::kReady, RevokeCause::kStraggler,
            "it is slow here: " + std::to_string(static_cast<long>(elapsed)) + " s, expected " +
                std::to_string(static_cast<long>(time.seconds)) + " s");

@@ -54,10 +54,15 @@ RUSHES_CODEC(PlannedTask, records::PlannedTask, task) {
   FIELD(Frames, task.frames);
   FIELD(WholeTake, task.whole_take);
   FIELD(MasterDelivery, task.master_delivery);
-  FIELD(MemoryBytes, task.memory_bytes);
+  records::Of<Io, std::uint64_t> memory_bytes = task.host_bytes + task.tensor_bytes;
+  FIELD(MemoryBytes, memory_bytes);
+  FIELD(HostBytes, task.host_bytes);
   FIELD(Work, task.work);
   FIELD(Needs, task.needs);
   if constexpr (Io::kReads) {
+    if (!computes_tensors(task.stage, task.whole_take)) task.host_bytes = memory_bytes;
+    io.require(task.host_bytes <= memory_bytes, "task: its host memory is more than all of its memory");
+    task.tensor_bytes = memory_bytes - task.host_bytes;
     for (const Dependency& need : task.needs)
       io.require(need.task > 0 && need.task < task.id, "needs: a task needs only earlier ones");
   }
@@ -119,14 +124,22 @@ RUSHES_CODEC(WorkerFacts, records::WorkerState, worker) {
   FIELD(Name, worker.name);
   FIELD(Build, worker.offer.build);
   FIELD(ProtocolVersion, worker.offer.protocol_version);
-  FIELD(Slots, worker.offer.slots);
+  records::Of<Io, PlainOffer> plain = plain_offer(worker.offer.resources);
+  FIELD(Slots, plain.slots);
   FIELD(Prefetch, worker.offer.prefetch);
-  FIELD(MemoryBytes, worker.offer.memory_bytes);
+  FIELD(MemoryBytes, plain.memory_bytes);
   FIELD(NumericClasses, worker.offer.numeric_classes);
   FIELD(Models, worker.offer.models);
   FIELD(Draining, worker.draining);
   FIELD(JoinedWallMs, worker.joined_wall_ms);
   FIELD(FailuresInRow, worker.failures_in_row);
+  auto& resources = worker.offer.resources;
+  FIELD(CpuSlots, resources.slots[SlotKind::kCpu]);
+  FIELD(GpuSlots, resources.slots[SlotKind::kGpu]);
+  FIELD(HostBytes, resources.host_bytes);
+  FIELD(DeviceBytes, resources.device_bytes);
+  if constexpr (Io::kReads)
+    if (total(resources.slots) == 0) resources = resources_of(plain, worker.offer.numeric_classes);
 }
 
 RUSHES_CODEC(Take, records::TakeRow, take) {

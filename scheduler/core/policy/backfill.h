@@ -14,23 +14,22 @@
 #include <optional>
 #include <span>
 
+#include "scheduler/core/policy/fit.h"
+
 namespace rushes::scheduler::policy {
 
+// Memory is the host's: a device belongs to one slot.
 struct Occupant {  // an attempt that the worker holds
-  std::uint64_t memory_bytes = 0;
+  Footprint takes;
   std::int64_t ends_ms = 0;  // by the estimate, at the latest
 };
-struct Room {
-  std::uint32_t slots = 0;
-  std::uint64_t memory_bytes = 0;
-};
 
-// When a task of so many bytes can start there; none: it never fits.
-std::optional<std::int64_t> earliest_start(const Room& room, std::span<const Occupant> held,
-                                           std::uint64_t memory_bytes, std::int64_t now_ms);
+// When the task can start there; none: it never fits.
+std::optional<std::int64_t> earliest_start(const Resources& room, std::span<const Occupant> held,
+                                           const Footprint& wide, std::int64_t now_ms);
 
 // Whether `candidate` may start now on a worker that is reserved for `wide` from start_ms on.
-bool may_backfill(const Room& room, std::span<const Occupant> held, std::uint64_t wide_bytes,
+bool may_backfill(const Resources& room, std::span<const Occupant> held, const Footprint& wide,
                   std::int64_t start_ms, const Occupant& candidate, std::int64_t now_ms);
 
 // At most so many reservations at once, and never on more than half of the workers (of one: on that one): a

@@ -1,48 +1,77 @@
 #include "scheduler/core/policy/fit.h"
 
 #include <algorithm>
-
-#include "scheduler/core/policy/numeric_class.h"
+#include <numeric>
 
 namespace rushes::scheduler::policy {
+namespace {
 
-bool has_devices(const WorkerOffer& offer) {
-  return std::any_of(offer.numeric_classes.begin(), offer.numeric_classes.end(), is_gpu_class);
+template <class Values, class Value>
+bool contains(const Values& values, const Value& wanted) {
+  return std::find(values.begin(), values.end(), wanted) != values.end();
+}
+
+bool has_model(const WorkerOffer& offer, const Digest& model) {
+  return std::any_of(offer.models.begin(), offer.models.end(),
+                     [&](const ModelOffer& offered) { return offered.digest == model; });
+}
+
+// A worker of before loads the model and checks the class in every stage.
+bool asks_for_class(const WorkerOffer& offer, const Requirements& needs) {
+  return !needs.numeric_class.empty() && (needs.tensors || offer.protocol_version < kTellsSlotsByKind);
+}
+
+// Bytes of the largest attempts, as many as there are slots.
+std::uint64_t largest(const std::vector<std::uint64_t>& held, std::uint32_t slots) {
+  const auto count = static_cast<std::ptrdiff_t>(std::min<std::size_t>(slots, held.size()));
+  return std::accumulate(held.begin(), held.begin() + count, std::uint64_t{0});
+}
+
+}  // namespace
+
+SlotKind tensor_kind(const WorkerOffer& offer) {
+  return offer.numeric_classes.empty() ? SlotKind::kCpu : slot_kind_of(offer.numeric_classes.front());
+}
+
+std::uint64_t device_bytes_each(const Resources& resources) {
+  return resources.device_bytes / std::max(1u, resources.slots[SlotKind::kGpu]);
+}
+
+Footprint footprint(const WorkerOffer& offer, const Requirements& needs) {
+  const SlotKind kind = needs.numeric_class.empty() ? tensor_kind(offer) : slot_kind_of(needs.numeric_class);
+  if (!needs.tensors) {
+    const bool has_cpu = offer.resources.slots[SlotKind::kCpu] > 0;
+    return {has_cpu ? SlotKind::kCpu : SlotKind::kGpu, needs.host_bytes, 0};
+  }
+  if (kind == SlotKind::kGpu) return {kind, needs.host_bytes, needs.tensor_bytes};
+  return {kind, needs.host_bytes + needs.tensor_bytes, 0};
 }
 
 Fit fit(const WorkerOffer& offer, const Requirements& needs) {
-  if (needs.model != Digest{} &&
-      std::none_of(offer.models.begin(), offer.models.end(),
-                   [&](const auto& model) { return model.digest == needs.model; })) {
-    return Fit::kNoModel;
-  }
-  if (!needs.numeric_class.empty() && std::find(offer.numeric_classes.begin(), offer.numeric_classes.end(),
-                                                needs.numeric_class) == offer.numeric_classes.end()) {
+  if (needs.model != Digest{} && !has_model(offer, needs.model)) return Fit::kNoModel;
+  if (asks_for_class(offer, needs) && !contains(offer.numeric_classes, needs.numeric_class))
     return Fit::kNoClass;
-  }
-  if (offer.slots == 0 || needs.memory_bytes > largest_task(offer)) return Fit::kNoMemory;
-  return Fit::kFits;
+  const Footprint takes = footprint(offer, needs);
+  if (offer.resources.slots[takes.kind] == 0) return Fit::kNoClass;
+  if (needs.stored_spec && offer.protocol_version < kTakesStoredSpecs) return Fit::kTooOld;
+  const bool fits = takes.host_bytes <= offer.resources.host_bytes &&
+                    takes.device_bytes <= device_bytes_each(offer.resources);
+  return fits ? Fit::kFits : Fit::kNoMemory;
 }
 
-std::uint64_t largest_task(const WorkerOffer& offer) {
-  return has_devices(offer) ? offer.memory_bytes / std::max(1u, offer.slots) : offer.memory_bytes;
+std::uint64_t host_bytes_taken(const HeldBytes& held, const SlotCounts& slots) {
+  return largest(held[SlotKind::kCpu], slots[SlotKind::kCpu]) +
+         largest(held[SlotKind::kGpu], slots[SlotKind::kGpu]);
 }
 
-std::uint64_t memory_taken(std::span<const std::uint64_t> held, std::uint32_t slots) {
-  std::uint64_t bytes = 0;
-  for (const std::uint64_t each : held.first(std::min<std::size_t>(slots, held.size()))) bytes += each;
-  return bytes;
-}
-
-bool has_memory(const WorkerOffer& offer, std::span<const std::uint64_t> held, std::uint64_t bytes) {
-  if (has_devices(offer)) return bytes <= largest_task(offer);
-  // Of all attempts with this one, the largest: it replaces the smallest of them, or is none of them.
-  std::uint64_t taken = memory_taken(held, offer.slots);
-  if (held.size() >= offer.slots) {
-    const std::uint64_t smallest = held[offer.slots - 1];
-    taken -= std::min(smallest, bytes);
-  }
-  return taken + bytes <= offer.memory_bytes;
+bool has_memory(const Resources& resources, const HeldBytes& held, const Footprint& more) {
+  // Of all attempts of its kind with this one, the largest: it replaces the smallest of them, or is none of them.
+  std::uint64_t taken = host_bytes_taken(held, resources.slots);
+  const std::vector<std::uint64_t>& same = held[more.kind];
+  const std::uint32_t slots = resources.slots[more.kind];
+  if (slots == 0) return false;
+  if (same.size() >= slots) taken -= std::min(same[slots - 1], more.host_bytes);
+  return taken + more.host_bytes <= resources.host_bytes && more.device_bytes <= device_bytes_each(resources);
 }
 
 }  // namespace rushes::scheduler::policy

@@ -7,10 +7,8 @@
 
 namespace rushes::scheduler::policy {
 
-bool is_gpu_class(const std::string& numeric_class) { return numeric_class.starts_with("cuda-"); }
-
 std::string choose_class(const WorkerOffer& offer, bool gpu_there) {
-  if (offer.numeric_classes.empty() || (gpu_there && !has_devices(offer))) return {};
+  if (offer.numeric_classes.empty() || (gpu_there && tensor_kind(offer) != SlotKind::kGpu)) return {};
   return offer.numeric_classes.front();
 }
 

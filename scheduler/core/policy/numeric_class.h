@@ -1,6 +1,6 @@
 // Which numeric class a shot is rendered in.
 //
-// All tasks of a shot run in one class: what its takes share was made in it. The class is chosen
+// All tasks of a shot that compute tensors run in one class: what its takes share was made in it. The class is chosen
 // when the first task is leased: the worker's first class in its own order of preference, except that a CPU
 // worker leaves the choice to GPU workers while one is there that has the model.
 //
@@ -14,8 +14,6 @@
 #include "storage/records/words.h"
 
 namespace rushes::scheduler::policy {
-
-bool is_gpu_class(const std::string& numeric_class);  // "cuda-..."
 
 // The class, or empty when this worker should not begin the shot. `gpu_there`: a GPU worker could begin it.
 std::string choose_class(const WorkerOffer& offer, bool gpu_there);

@@ -46,11 +46,20 @@ Explanation inputs(const State& state, const Task& task) {
   return {Waiting::kInputs, "needs " + quoted(state, *open) + ", which is " + to_string(open->state)};
 }
 
+// "a GPU slot with 20480 MiB, and 128 MiB of host memory"
+std::string words_of(const policy::Footprint& takes) {
+  const std::string host = mib(takes.host_bytes) + " of host memory";
+  if (takes.kind == SlotKind::kCpu) return "a CPU slot and " + host;
+  if (takes.device_bytes == 0) return "a GPU slot and " + host;
+  return "a GPU slot with " + mib(takes.device_bytes) + ", and " + host;
+}
+
 // What the connected workers say to the task's needs.
 struct Survey {
-  bool connected = false, model = false, numeric_class = false, memory = false;  // some worker has it
+  bool connected = false, model = false, numeric_class = false, stored = false,
+       memory = false;              // some worker has it
   bool takes = false;               // and some of those take work
-  const Worker* largest = nullptr;  // of those with model and class
+  const Worker* largest = nullptr;  // of those with model and class, in what the task lacks
   const Worker* room = nullptr;     // a slot and the memory are free
   const Worker* crowded = nullptr;  // a slot is free, the memory is taken
   bool unloaded = false;            // one with a slot would have to load the model
@@ -58,6 +67,15 @@ struct Survey {
   Avoids why = Avoids::kNot;
   const Reservation* kept = nullptr;  // the worker with room is kept for another task
 };
+
+// Whether a's memory is nearer to what the task needs than b's: of the device first, then of the host.
+bool has_more_memory(const Worker& a, const Worker& b, std::uint64_t device_bytes) {
+  const auto of = [&](const Worker& worker) {
+    const Resources& has = worker.offer.resources;
+    return std::pair(std::min(policy::device_bytes_each(has), device_bytes), has.host_bytes);
+  };
+  return of(a) > of(b);
+}
 
 Survey survey(const State& state, const Task& task, const Requirements& needs, Now now) {
   Survey found;
@@ -71,14 +89,16 @@ Survey survey(const State& state, const Task& task, const Requirements& needs, N
     found.model = true;
     if (fit == policy::Fit::kNoClass) continue;
     found.numeric_class = true;
-    if (found.largest == nullptr ||
-        policy::largest_task(worker.offer) > policy::largest_task(found.largest->offer))
+    if (fit == policy::Fit::kTooOld) continue;
+    found.stored = true;
+    const policy::Footprint takes = footprint(worker, needs);
+    if (found.largest == nullptr || has_more_memory(worker, *found.largest, takes.device_bytes))
       found.largest = &worker;
     if (fit == policy::Fit::kNoMemory) continue;
     found.memory = true;
     if (!takes_work(worker)) continue;
     found.takes = true;
-    if (!has_free_slot(worker)) continue;
+    if (!has_free_slot(worker, takes.kind)) continue;
     if (const Avoids why = avoids(state, task, worker, outlook); why != Avoids::kNot) {
       found.avoided = &worker;
       found.why = why;
@@ -110,6 +130,8 @@ Explanation avoided(const State& state, const Task& task, const Survey& found) {
                                     state.loads.classes()[here] +
                                     " would have the shot done later than another one"};
   }
+  if (found.why == Avoids::kCpuSlot)
+    return {Waiting::kCapacity, "worker " + worker + " has a GPU slot, and leaves it to a free CPU slot"};
   const std::string what = found.why == Avoids::kFailed ? "failed" : "was too slow";
   return {Waiting::kCapacity, "it " + what + " on worker " + worker + ", which has a slot; attempt " +
                                   std::to_string(task.attempt + 1) + " waits for another one that fits"};
@@ -119,14 +141,16 @@ Explanation avoided(const State& state, const Task& task, const Survey& found) {
 Explanation queued(const State& state, const Task& task) {
   const Flow& flow = state.queue.flows()[state.queue.buckets()[task.bucket].flow];
   const Show& show = state.shows[flow.show];
+  const SlotKind kind = kind_of(state, state.queue.buckets()[task.bucket].needs);
+  const std::uint32_t slots = state.capacity.slots()[kind];
   std::vector<policy::ShowLoad> loads;
   for (const Show& other : state.shows)
-    loads.push_back({other.slots, other.ready > 0, other.weight, other.floor, other.pass});
-  const auto order = policy::fair_order(loads, state.capacity.slots());
+    loads.push_back({other.slots[kind], other.ready > 0, other.weight, other.floor, other.pass});
+  const auto order = policy::fair_order(loads, slots);
   const std::string busy = "all workers that fit are busy";
   if (!order.empty() && order.front() != flow.show) {
     const Show& first = state.shows[order.front()];
-    const bool floor = policy::below_floor(loads[order.front()], state.capacity.slots()) > 0;
+    const bool floor = policy::below_floor(loads[order.front()], slots) > 0;
     return {Waiting::kShare, busy + "; show " + first.name +
                                  (floor ? " is below its floor" : " has had less of its share") +
                                  " and goes before " + show.name};
@@ -150,14 +174,23 @@ Explanation placement(const State& state, const Task& task, Now now) {
                                    storage::to_hex(shot.spec.recipe.model_digest).substr(0, 12) + ")"};
   }
   if (!found.numeric_class) {
+    const char* const kind =
+        slot_kind_of(needs.numeric_class) == SlotKind::kGpu ? "a GPU slot" : "a CPU slot";
     return {Waiting::kNoClass, "the shot is pinned to numeric class " + needs.numeric_class +
-                                   ", which no connected worker with its model offers"};
+                                   ", which no connected worker with its model offers; it needs " + kind};
+  }
+  if (!found.stored) {
+    return {Waiting::kNoClass,
+            "its description may be longer than a message, which needs a worker of a newer build"};
   }
   if (!found.memory) {
-    const std::uint64_t most = policy::largest_task(found.largest->offer);
-    return {Waiting::kNoMemory, "needs " + mib(needs.memory_bytes) + ", " + mib(needs.memory_bytes - most) +
-                                    " more than the largest worker that could run it has (" +
-                                    found.largest->name + ": " + mib(most) + ")"};
+    const Worker& most = *found.largest;
+    const policy::Footprint takes = footprint(most, needs);
+    const Resources& has = most.offer.resources;
+    return {Waiting::kNoMemory, "needs " + words_of(takes) + "; the largest worker that could run it, " +
+                                    most.name + ", has " +
+                                    words_of({takes.kind, has.host_bytes,
+                                              takes.device_bytes > 0 ? policy::device_bytes_each(has) : 0})};
   }
   if (!found.takes) return {Waiting::kHeldBack, "the workers that fit are draining or quarantined"};
   if (const auto* limit = policy::full_limit(state.sharing.limits, state.held, needs.stage, shot.spec.limits);
@@ -169,8 +202,10 @@ Explanation placement(const State& state, const Task& task, Now now) {
   if (found.room != nullptr) return {Waiting::kNext, "is leased with the next dispatch"};
   for (const Reservation& mine : state.capacity.reservations()) {
     if (mine.task != task.plan.id) continue;
-    return {Waiting::kReserved, "worker " + state.workers[mine.worker].name + " is kept free for its " +
-                                    mib(needs.memory_bytes) + ", " + in_about(mine.start_ms, now)};
+    const Worker& worker = state.workers[mine.worker];
+    return {Waiting::kReserved, "worker " + worker.name + " is kept free for its " +
+                                    mib(footprint(worker, needs).host_bytes) + ", " +
+                                    in_about(mine.start_ms, now)};
   }
   if (found.kept != nullptr) {
     return {Waiting::kReserved, "worker " + state.workers[found.kept->worker].name +
@@ -179,10 +214,12 @@ Explanation placement(const State& state, const Task& task, Now now) {
   }
   if (found.crowded != nullptr) {
     const Worker& worker = *found.crowded;
-    const std::uint64_t taken = policy::memory_taken(worker.held_memory, worker.offer.slots);
-    return {Waiting::kCapacity, "needs " + mib(needs.memory_bytes) + "; worker " + worker.name +
-                                    " has a slot, but only " + mib(worker.offer.memory_bytes - taken) +
-                                    " beside what it runs"};
+    const Resources& has = worker.offer.resources;
+    const std::uint64_t taken = policy::host_bytes_taken(worker.held_bytes, has.slots);
+    return {Waiting::kCapacity, "needs " + words_of(footprint(worker, needs)) + "; worker " + worker.name +
+                                    " has a slot, but only " +
+                                    mib(has.host_bytes - std::min(has.host_bytes, taken)) +
+                                    " of host memory beside what it runs"};
   }
   if (found.unloaded) {
     return {Waiting::kCapacity, "workers that have " + shot.spec.recipe.model +

@@ -24,8 +24,7 @@ std::optional<double> Forecast::starts_in(const Task& task) {
   if (task.bucket == kNoId) return std::max(retry, *slot);
   const auto open = static_cast<double>(std::max<std::uint64_t>(1, state_.queue.ready()));
   const double each = std::min(static_cast<double>(task.cost), state_.work.left_seconds() / open);
-  const double turn =
-      tasks_before(task) * each / (std::max(1u, state_.capacity.slots()) * part_of_farm(task));
+  const double turn = tasks_before(task) * each / (std::max(1u, slots_for(task)) * part_of_farm(task));
   return *slot + turn;
 }
 
@@ -61,14 +60,19 @@ std::optional<double> Forecast::slot_in(const Task& task) const {
   std::optional<double> soonest;
   for (const Worker& worker : state_.workers) {
     if (!takes_work(worker) || !fits(worker, needs)) continue;
-    if (has_free_slot(worker) && has_memory(worker, needs.memory_bytes)) return 0;
-    for (const TaskId held : worker.leases) {
+    const policy::Footprint takes = footprint(worker, needs);
+    if (has_room(worker, takes)) return 0;
+    for (const TaskId held : worker.leases[takes.kind]) {
       const double ends = attempt_ends_in(state_.task(held));
       if (!soonest || ends < *soonest) soonest = ends;
     }
-    if (worker.leases.empty()) soonest = 0;
+    if (worker.leases[takes.kind].empty()) soonest = 0;
   }
   return soonest;
+}
+
+std::uint32_t Forecast::slots_for(const Task& task) const {
+  return state_.capacity.slots()[kind_of(state_, needs_of(state_, task))];
 }
 
 double Forecast::tasks_before(const Task& task) const {

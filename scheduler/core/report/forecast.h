@@ -26,6 +26,7 @@ class Forecast {
   std::optional<double> needs_in(const Task& task);  // until all that it needs is there
   double attempt_ends_in(const Task& task) const;
   std::optional<double> slot_in(const Task& task) const;
+  std::uint32_t slots_for(const Task& task) const;  // of the farm
   double tasks_before(const Task& task) const;
   double part_of_farm(const Task& task) const;
 

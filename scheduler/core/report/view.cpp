@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "scheduler/core/dispatch/placement.h"
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/report/explain.h"
 #include "scheduler/core/report/forecast.h"
 #include "scheduler/core/state/estimates.h"
+#include "scheduler/core/state/needs.h"
 #include "scheduler/plan/compose.h"
 
 namespace rushes::scheduler::view {
@@ -211,8 +213,12 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
     info.elapsed_seconds = static_cast<double>(end - shot.started_wall_ms) / 1000;
   }
   // Work left, spread over the slots that are there; other shots' work is not counted.
+  Requirements tensors;  // which are nearly all of it
+  tensors.numeric_class = shot.numeric_class;
+  const SlotKind kind = kind_of(state, tensors);
   std::uint32_t slots = 0;
-  for (const Worker& worker : state.workers) slots += takes_work(worker) ? worker.offer.slots : 0;
+  for (const Worker& worker : state.workers)
+    slots += takes_work(worker) ? worker.offer.resources.slots[kind] : 0;
   if (sums.measured && slots > 0 && shot.started_wall_ms > 0)
     info.estimate_seconds = sums.remaining_seconds / slots;
   return info;
@@ -255,9 +261,23 @@ TaskInfo task_info(const State& state, const Task& task, Now now, Forecast& fore
   return info;
 }
 
+// By the attempts that have a slot.
+Resources taken_of(const State& state, const Worker& worker) {
+  Resources taken;
+  for (const TaskId id : all_leases(worker)) {
+    const Task& task = state.task(id);
+    if (task.holding.queued_in != kNoId) continue;
+    const policy::Footprint takes = footprint(worker, needs_of(state, task));
+    ++taken.slots[takes.kind];
+    taken.host_bytes += takes.host_bytes;
+    taken.device_bytes += takes.device_bytes;
+  }
+  return taken;
+}
+
 const char* state_of(const Worker& worker) {
   if (!worker.connected) return "lost";
-  if (worker.draining) return worker.leases.empty() ? "drained" : "draining";
+  if (worker.draining) return held_by(worker) == 0 ? "drained" : "draining";
   return worker.quarantined_until_ms > 0 ? "quarantined" : "connected";
 }
 
@@ -277,7 +297,7 @@ FarmInfo farm(const State& state) {
   info.workers = static_cast<std::uint32_t>(state.workers.size());
   for (const Worker& worker : state.workers) {
     info.connected += worker.connected ? 1 : 0;
-    info.slots += worker.connected ? worker.offer.slots : 0;
+    info.slots += worker.connected ? total(worker.offer.resources.slots) : 0;
   }
   info.counters = state.counters;
   return info;
@@ -343,14 +363,14 @@ std::vector<WorkerInfo> workers(const State& state, Now) {
     info.name = worker.name;
     info.build = worker.offer.build;
     info.state = state_of(worker);
-    info.slots = worker.offer.slots;
     info.prefetch = worker.offer.prefetch;
-    info.held = static_cast<std::uint32_t>(worker.leases.size());
-    for (const TaskId id : worker.leases) info.running += state.task(id).state == TaskState::kRunning ? 1 : 0;
-    info.memory_bytes = worker.offer.memory_bytes;
+    info.tasks = all_leases(worker);
+    info.held = static_cast<std::uint32_t>(info.tasks.size());
+    for (const TaskId id : info.tasks) info.running += state.task(id).state == TaskState::kRunning ? 1 : 0;
+    info.offered = worker.offer.resources;
+    info.taken = taken_of(state, worker);
     info.numeric_classes = worker.offer.numeric_classes;
     for (const ModelOffer& model : worker.offer.models) info.models.push_back(model.name);
-    info.tasks = worker.leases;
     info.accepted = worker.accepted;
     info.failed = worker.failed;
     info.compute_seconds = worker.compute_seconds;

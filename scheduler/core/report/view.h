@@ -122,8 +122,8 @@ struct TaskInfo {
 
 struct WorkerInfo {
   std::string name, build, state;  // state: "connected", "lost", "draining", "drained", "quarantined"
-  std::uint32_t slots = 0, prefetch = 0, held = 0, running = 0;
-  std::uint64_t memory_bytes = 0;
+  std::uint32_t prefetch = 0, held = 0, running = 0;
+  Resources offered, taken;                          // taken: by the attempts that have a slot
   std::vector<std::string> numeric_classes, models;  // models: names
   std::vector<TaskId> tasks;
   std::uint64_t accepted = 0, failed = 0;

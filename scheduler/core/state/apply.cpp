@@ -142,7 +142,7 @@ void apply_one(State& state, const record::Started& r) {
   task.holding.started_ms = r.counted_from_ms;
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
   task.progress.changed_ms = r.now_ms;
-  if (needs_model(task.plan)) {
+  if (computes_tensors(task.plan)) {
     state.workers[task.lease().worker].model_loaded = state.shots[task.shot].spec.recipe.model_digest;
   }
 }
@@ -332,7 +332,7 @@ void apply_one(State& state, const record::WorkerJoined& r) {
   state.names.add_worker(worker.name, r.worker);
   refresh_worker(state, r.worker);
   note(state, r.wall_ms, "worker.joined", "", 0, 0, worker.name,
-       std::to_string(worker.offer.slots) + " slots");
+       std::to_string(total(worker.offer.resources.slots)) + " slots");
 }
 
 void apply_one(State& state, const record::WorkerDraining& r) {
@@ -360,7 +360,7 @@ void apply_one(State& state, const record::Recovered& r) {
     Worker& worker = state.workers[id];
     worker.connected = false;
     worker.quarantined_until_ms = 0;
-    for (const TaskId task : worker.leases) {
+    for (const TaskId task : all_leases(worker)) {
       if (!mutated(Mutation::kForgetRenewal)) renew_lease(state, state.tasks[task], r.expires_ms);
       state.tasks[task].holding.started_ms = r.expires_ms;  // not measured across a restart: no straggler yet
     }
@@ -468,7 +468,7 @@ void apply_one(State& state, const record::Ticked& r) {
   if (r.pause_ms == 0) return;
   for (Worker& worker : state.workers) {
     worker.seen_ms = std::min(worker.seen_ms + r.pause_ms, r.now_ms);
-    for (const TaskId id : worker.leases) {
+    for (const TaskId id : all_leases(worker)) {
       Task& task = state.tasks[id];
       renew_lease(state, task, std::min(task.holding.expires_ms + r.pause_ms, r.latest_ms));
     }

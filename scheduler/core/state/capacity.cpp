@@ -1,5 +1,6 @@
 #include "scheduler/core/state/capacity.h"
 
+#include <algorithm>
 #include <cassert>
 
 namespace rushes::scheduler {
@@ -16,7 +17,7 @@ void set_member(std::set<WorkerId>& workers, WorkerId worker, bool is_member) {
 
 std::pair<WorkerClassId, bool> Capacity::class_of(const WorkerOffer& offer) {
   const auto [found, is_new] = class_index_.try_emplace(offer, classes_.next_id());
-  if (is_new) classes_.add({offer, {}, 0});
+  if (is_new) classes_.add({offer, {}, {}});
   return {found->second, is_new};
 }
 
@@ -24,16 +25,26 @@ void Capacity::set_numeric_class(WorkerClassId worker_class, NumericClassId nume
   classes_[worker_class].numeric_class = numeric_class;
 }
 
-void Capacity::count_slots(WorkerClassId worker_class, std::uint32_t before, std::uint32_t after) {
-  assert(slots_ >= before && classes_[worker_class].slots >= before);
-  slots_ = slots_ - before + after;
-  classes_[worker_class].slots = classes_[worker_class].slots - before + after;
+void Capacity::count_slots(WorkerClassId worker_class, const SlotCounts& before, const SlotCounts& after) {
+  for (const SlotKind kind : kEverySlotKind) {
+    std::uint32_t& of_class = classes_[worker_class].slots[kind];
+    assert(slots_[kind] >= before[kind] && of_class >= before[kind]);
+    slots_[kind] = slots_[kind] - before[kind] + after[kind];
+    of_class = of_class - before[kind] + after[kind];
+  }
 }
 
-void Capacity::refresh(WorkerId worker, bool takes_work, std::size_t held, const WorkerOffer& offer) {
-  set_member(with_room_, worker, takes_work && held < offer.slots + offer.prefetch);
-  set_member(idle_, worker, takes_work && held < offer.slots);
-  set_member(with_queue_, worker, held > offer.slots);
+void Capacity::refresh(WorkerId worker, bool takes_work, const SlotCounts& held, const WorkerOffer& offer) {
+  const SlotCounts& slots = offer.resources.slots;
+  std::uint32_t behind = 0;  // attempts that wait for a slot
+  for (const SlotKind kind : kEverySlotKind) behind += held[kind] - std::min(held[kind], slots[kind]);
+  for (const SlotKind kind : kEverySlotKind) {
+    const bool idle = takes_work && held[kind] < slots[kind];
+    const bool may_wait = takes_work && slots[kind] > 0 && behind < offer.prefetch;
+    set_member(idle_[kind], worker, idle);
+    set_member(with_room_[kind], worker, idle || may_wait);
+    set_member(with_queue_[kind], worker, held[kind] > slots[kind]);
+  }
 }
 
 void Capacity::remove_queued(BucketId bucket) {

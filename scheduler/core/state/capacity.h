@@ -18,7 +18,7 @@ namespace rushes::scheduler {
 struct WorkerClass {
   WorkerOffer offer;
   NumericClassId numeric_class;  // the first that it offers
-  std::uint32_t slots = 0;       // of connected workers
+  SlotCounts slots;              // of connected workers
 };
 
 // A worker kept free for a wide task (policy/backfill.h).
@@ -31,10 +31,12 @@ struct Reservation {
 class Capacity {
  public:
   const IndexedBy<WorkerClassId, WorkerClass>& classes() const { return classes_; }
-  std::uint32_t slots() const { return slots_; }                        // of connected workers
-  const std::set<WorkerId>& with_room() const { return with_room_; }    // could hold more than they do
-  const std::set<WorkerId>& idle() const { return idle_; }              // have a free slot
-  const std::set<WorkerId>& with_queue() const { return with_queue_; }  // hold more than they have slots
+  const SlotCounts& slots() const { return slots_; }  // of connected workers
+  // Of one kind of slot: workers that could hold more attempts than they do; that have a free slot; that hold more
+  // attempts than they have slots.
+  const std::set<WorkerId>& with_room(SlotKind kind) const { return with_room_[kind]; }
+  const std::set<WorkerId>& idle(SlotKind kind) const { return idle_[kind]; }
+  const std::set<WorkerId>& with_queue(SlotKind kind) const { return with_queue_[kind]; }
   // Attempts that wait behind running ones on a worker, by the bucket that they were in.
   const std::map<BucketId, std::uint32_t>& queued() const { return queued_; }
   // Attempts that are held before their checkpoint's verdict.
@@ -44,9 +46,9 @@ class Capacity {
   // The class of workers with this offer, and whether it is new.
   std::pair<WorkerClassId, bool> class_of(const WorkerOffer& offer);
   void set_numeric_class(WorkerClassId worker_class, NumericClassId numeric_class);
-  void count_slots(WorkerClassId worker_class, std::uint32_t before, std::uint32_t after);
-  // takes_work: connected, not draining, not quarantined.
-  void refresh(WorkerId worker, bool takes_work, std::size_t held, const WorkerOffer& offer);
+  void count_slots(WorkerClassId worker_class, const SlotCounts& before, const SlotCounts& after);
+  // takes_work: connected, not draining, not quarantined. held: attempts by the kind of their slot.
+  void refresh(WorkerId worker, bool takes_work, const SlotCounts& held, const WorkerOffer& offer);
 
   void add_queued(BucketId bucket) { ++queued_[bucket]; }
   void remove_queued(BucketId bucket);
@@ -58,8 +60,8 @@ class Capacity {
  private:
   IndexedBy<WorkerClassId, WorkerClass> classes_;
   std::map<WorkerOffer, WorkerClassId> class_index_;
-  std::uint32_t slots_ = 0;
-  std::set<WorkerId> with_room_, idle_, with_queue_;
+  SlotCounts slots_;
+  BySlotKind<std::set<WorkerId>> with_room_, idle_, with_queue_;
   std::map<BucketId, std::uint32_t> queued_;
   std::set<TaskId> speculative_;
   std::vector<Reservation> reservations_;

@@ -68,8 +68,9 @@ class Checker {
     if (task.state == TaskState::kSucceeded) {
       require(task.accepted_attempt > 0 && task.accepted_attempt <= task.attempt, 2,
               name(task) + " without attempt");
-      require(task.result.numeric_class.empty() || task.result.numeric_class == shot.numeric_class, 5,
-              name(task) + " is of class " + task.result.numeric_class);
+      require(!computes_tensors(task.plan) || task.result.numeric_class.empty() ||
+                  task.result.numeric_class == shot.numeric_class,
+              5, name(task) + " is of class " + task.result.numeric_class);
     } else {
       require(task.accepted_attempt == 0, 2, name(task) + " has a result");
     }
@@ -84,46 +85,61 @@ class Checker {
             name(task) + " lease never expires");
     if (task.lease().worker >= state_.workers.size()) return;
     const Worker& worker = state_.workers[task.lease().worker];
-    require(std::count(worker.leases.begin(), worker.leases.end(), task.plan.id) == 1, 3,
+    const std::vector<TaskId>& leases = worker.leases[task.holding.kind];
+    require(std::count(leases.begin(), leases.end(), task.plan.id) == 1, 3,
             name(task) + " is not among the leases of " + worker.name);
   }
 
   void check(const Worker& worker, WorkerId id) {
-    held_ += worker.leases.size();
-    std::vector<std::uint64_t> memory;
-    for (std::size_t i = 0; i < worker.leases.size(); ++i) {
-      const Task& task = state_.task(worker.leases[i]);
-      if (i < worker.offer.slots) ++slots_[state_.shots[task.shot].show];
-      if (task.holding.queued_in != kNoId) ++behind_[task.holding.queued_in];
-      require((task.holding.queued_in == kNoId) == (i < worker.offer.slots), 6,
-              name(task) + " waits behind others");
+    const Resources& has = worker.offer.resources;
+    held_ += held_by(worker);
+    std::size_t behind = 0;
+    for (const SlotKind kind : kEverySlotKind) {
+      const std::size_t held = worker.leases[kind].size();
+      behind += held > has.slots[kind] ? held - has.slots[kind] : 0;
+      check(worker, id, kind);
     }
+    for (const SlotKind kind : kEverySlotKind) {
+      const std::size_t held = worker.leases[kind].size();
+      const bool idle = takes_work(worker) && held < has.slots[kind];
+      const bool hungry =
+          idle || (takes_work(worker) && has.slots[kind] > 0 && behind < worker.offer.prefetch);
+      require(hungry == state_.capacity.with_room(kind).contains(id), 6, worker.name + " hungry index");
+      require(idle == state_.capacity.idle(kind).contains(id), 6, worker.name + " idle index");
+      require((held > has.slots[kind]) == state_.capacity.with_queue(kind).contains(id), 6,
+              worker.name + " stacked index");
+      require(behind <= worker.offer.prefetch || !worker.connected || !hungry, 4,
+              worker.name + " holds more than it offered");
+    }
+    require(policy::host_bytes_taken(worker.held_bytes, has.slots) <= has.host_bytes || !worker.connected, 4,
+            worker.name + " has too much host memory reserved");
+  }
+
+  // What it holds in slots of one kind.
+  void check(const Worker& worker, WorkerId id, SlotKind kind) {
+    const Resources& has = worker.offer.resources;
+    std::vector<std::uint64_t> bytes;
     std::uint64_t older = 0;
-    for (const TaskId task_id : worker.leases) {
+    for (const TaskId task_id : worker.leases[kind]) {
       const Task& task = state_.task(task_id);
+      const policy::Footprint takes = policy::footprint(worker.offer, needs_of(state_, task));
       require(is_held(task.state) && task.lease().worker == id, 3, worker.name + " holds " + name(task));
       require(task.lease().id > older, 6, worker.name + " holds " + name(task) + " out of its turn");
       older = task.lease().id;
-      memory.push_back(task.plan.memory_bytes);
-      require(task.plan.memory_bytes <= policy::largest_task(worker.offer) || !worker.connected, 4,
-              worker.name + " has not the memory for " + name(task));
+      const bool has_slot = bytes.size() < has.slots[kind];
+      if (has_slot) ++slots_[state_.shots[task.shot].show][kind];
+      if (task.holding.queued_in != kNoId) ++behind_[task.holding.queued_in];
+      require((task.holding.queued_in == kNoId) == has_slot, 6, name(task) + " waits behind others");
+      require(takes.kind == kind && task.holding.kind == kind, 4,
+              name(task) + " is in a slot of another kind");
+      require(takes.host_bytes <= has.host_bytes || !worker.connected, 4,
+              worker.name + " has not the host memory for " + name(task));
+      require(takes.device_bytes <= policy::device_bytes_each(has) || !worker.connected, 4,
+              worker.name + " has not the device memory for " + name(task));
+      bytes.push_back(takes.host_bytes);
     }
-    std::sort(memory.begin(), memory.end(), std::greater<>());
-    require(memory == worker.held_memory, 6, worker.name + " memory index");
-    const bool devices = policy::largest_task(worker.offer) < worker.offer.memory_bytes;
-    require(devices || policy::memory_taken(memory, worker.offer.slots) <= worker.offer.memory_bytes ||
-                !worker.connected,
-            4, worker.name + " has too much memory reserved");
-    require(state_.capacity.with_queue().contains(id) == (worker.leases.size() > worker.offer.slots), 6,
-            worker.name + " stacked index");
-    const bool hungry =
-        takes_work(worker) && worker.leases.size() < worker.offer.slots + worker.offer.prefetch;
-    require(hungry == state_.capacity.with_room().contains(id), 6, worker.name + " hungry index");
-    require(state_.capacity.idle().contains(id) == (hungry && worker.leases.size() < worker.offer.slots), 6,
-            worker.name + " idle index");
-    require(worker.leases.size() <= worker.offer.slots + worker.offer.prefetch || !worker.connected ||
-                hungry == false,
-            4, worker.name + " holds more than it offered");
+    std::sort(bytes.begin(), bytes.end(), std::greater<>());
+    require(bytes == worker.held_bytes[kind], 6, worker.name + " memory index");
   }
 
   void check(const Shot& shot) {
@@ -205,7 +221,7 @@ class Checker {
   std::vector<std::string> problems_;
   TaskCounts counts_{};
   std::set<std::uint64_t> lease_ids_;
-  std::map<ShowId, std::uint32_t> slots_;
+  std::map<ShowId, SlotCounts> slots_;
   std::map<BucketId, std::uint32_t> behind_;
   std::size_t ready_ = 0, ahead_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
   std::uint64_t unplanned_ = 0;

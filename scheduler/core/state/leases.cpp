@@ -27,8 +27,8 @@ void count_slot(State& state, TaskId id, bool has_slot) {
   const FlowId flow = state.shots[task.shot].flow;
   if (has_slot) {
     task.holding.slot_of = flow;
-    state.queue.count_slot(flow, 1);
-    ++show_of_task(state, task).slots;
+    state.queue.count_slot(flow, task.holding.kind, 1);
+    ++show_of_task(state, task).slots[task.holding.kind];
   } else {
     task.holding.queued_in = bucket_of(state, flow, needs_of(state, task));
     state.capacity.add_queued(task.holding.queued_in);
@@ -38,54 +38,76 @@ void count_slot(State& state, TaskId id, bool has_slot) {
 void uncount_slot(State& state, TaskId id) {
   Task& task = state.tasks[id];
   if (task.holding.queued_in == kNoId) {
-    state.queue.count_slot(task.holding.slot_of, -1);
-    assert(show_of_task(state, task).slots > 0);
-    --show_of_task(state, task).slots;
+    state.queue.count_slot(task.holding.slot_of, task.holding.kind, -1);
+    assert(show_of_task(state, task).slots[task.holding.kind] > 0);
+    --show_of_task(state, task).slots[task.holding.kind];
   } else {
     state.capacity.remove_queued(task.holding.queued_in);
     task.holding.queued_in = kNoId;
   }
 }
 
-void add_memory(Worker& worker, std::uint64_t bytes) {
-  auto& held = worker.held_memory;
+// Lists a task with its worker and counts its slot: the oldest attempts of a kind have the slots.
+void hold(State& state, Worker& worker, const Task& task) {
+  std::vector<TaskId>& leases = worker.leases[task.holding.kind];
+  const std::uint32_t slots = worker.offer.resources.slots[task.holding.kind];
+  auto place = leases.end();  // not the end where a snapshot's rows come in the order of the tasks
+  while (place != leases.begin() && state.task(*(place - 1)).lease().id > task.lease().id) --place;
+  const bool has_slot = place - leases.begin() < static_cast<std::ptrdiff_t>(slots);
+  if (has_slot && leases.size() >= slots) {
+    uncount_slot(state, leases[slots - 1]);
+    count_slot(state, leases[slots - 1], false);
+  }
+  count_slot(state, task.plan.id, has_slot);
+  leases.insert(place, task.plan.id);
+}
+
+policy::Footprint footprint(const State& state, const Worker& worker, const Task& task) {
+  return policy::footprint(worker.offer, needs_of(state, task));
+}
+
+void add_memory(Worker& worker, const policy::Footprint& takes) {
+  auto& held = worker.held_bytes[takes.kind];
+  const std::uint64_t bytes = takes.host_bytes;
   held.insert(std::upper_bound(held.begin(), held.end(), bytes, std::greater<>()), bytes);
 }
 
-void remove_memory(Worker& worker, std::uint64_t bytes) {
-  auto& held = worker.held_memory;
+void remove_memory(Worker& worker, const policy::Footprint& takes) {
+  auto& held = worker.held_bytes[takes.kind];
+  const std::uint64_t bytes = takes.host_bytes;
   const auto found = std::lower_bound(held.begin(), held.end(), bytes, std::greater<>());
   assert(found != held.end() && *found == bytes);
   held.erase(found);
 }
 
 // In the sums of the farm and of its class.
-void count_offer(State& state, Worker& worker, std::uint32_t slots) {
+void count_offer(State& state, Worker& worker, const SlotCounts& slots) {
   state.capacity.count_slots(worker.worker_class, worker.counted_slots, slots);
   worker.counted_slots = slots;
 }
 
 void count_model(State& state, Worker& worker) {
   worker.counted_loaded = worker.model_given != Digest{} && takes_work(worker);
-  worker.counted_idle = worker.counted_loaded && has_free_slot(worker);
+  const SlotKind kind = policy::tensor_kind(worker.offer);
+  worker.counted_idle = worker.counted_loaded && has_free_slot(worker, kind);
   if (!worker.counted_loaded) return;
-  state.loads.count_worker(worker.model_given, worker.worker_class, worker.offer.slots, worker.counted_idle,
-                           1);
+  state.loads.count_worker(worker.model_given, worker.worker_class, worker.offer.resources.slots[kind],
+                           worker.counted_idle, 1);
 }
 
 void uncount_model(State& state, Worker& worker) {
   if (!worker.counted_loaded) return;
-  state.loads.count_worker(worker.model_given, worker.worker_class, worker.offer.slots, worker.counted_idle,
-                           -1);
+  const std::uint32_t slots = worker.offer.resources.slots[policy::tensor_kind(worker.offer)];
+  state.loads.count_worker(worker.model_given, worker.worker_class, slots, worker.counted_idle, -1);
   worker.counted_loaded = worker.counted_idle = false;
 }
 
 void count_held(State& state, const Task& task, double seconds) {
-  if (needs_model(task.plan)) state.loads.count_held(state.shots[task.shot].pool, seconds);
+  if (computes_tensors(task.plan)) state.loads.count_held(state.shots[task.shot].pool, seconds);
 }
 
 void set_worker_class(State& state, Worker& worker) {
-  if (worker.worker_class != kNoId) count_offer(state, worker, 0);
+  if (worker.worker_class != kNoId) count_offer(state, worker, {});
   const auto [worker_class, is_new] = state.capacity.class_of(worker.offer);
   worker.worker_class = worker_class;
   if (!is_new) return;
@@ -101,18 +123,11 @@ void take_lease(State& state, Task& task, const Lease& lease, std::int64_t expir
   task.last_lease = lease;
   task.holding.expires_ms = expires_ms;
   Worker& worker = state.workers[lease.worker];
-  const std::uint32_t slots = worker.offer.slots;
-  auto place = worker.leases.end();  // not the end where a snapshot's rows come in the order of the tasks
-  while (place != worker.leases.begin() && state.task(*(place - 1)).lease().id > lease.id) --place;
-  const bool has_slot = place - worker.leases.begin() < static_cast<std::ptrdiff_t>(slots);
-  if (has_slot && worker.leases.size() >= slots) {
-    uncount_slot(state, worker.leases[slots - 1]);
-    count_slot(state, worker.leases[slots - 1], false);
-  }
-  count_slot(state, task.plan.id, has_slot);
-  worker.leases.insert(place, task.plan.id);
-  add_memory(worker, task.plan.memory_bytes);
-  if (needs_model(task.plan)) {
+  const policy::Footprint takes = footprint(state, worker, task);
+  task.holding.kind = takes.kind;
+  hold(state, worker, task);
+  add_memory(worker, takes);
+  if (computes_tensors(task.plan)) {
     uncount_model(state, worker);
     worker.model_given = state.shots[task.shot].spec.recipe.model_digest;
   }
@@ -132,16 +147,17 @@ void renew_lease(State& state, Task& task, std::int64_t expires_ms) {
 void drop_lease(State& state, Task& task) {
   const WorkerId id = task.lease().worker;
   Worker& worker = state.workers[id];
-  const std::uint32_t slots = worker.offer.slots;
-  const auto mine = std::find(worker.leases.begin(), worker.leases.end(), task.plan.id);
-  assert(mine != worker.leases.end());
+  std::vector<TaskId>& leases = worker.leases[task.holding.kind];
+  const std::uint32_t slots = worker.offer.resources.slots[task.holding.kind];
+  const auto mine = std::find(leases.begin(), leases.end(), task.plan.id);
+  assert(mine != leases.end());
   uncount_slot(state, task.plan.id);
-  if (mine - worker.leases.begin() < static_cast<std::ptrdiff_t>(slots) && worker.leases.size() > slots) {
-    uncount_slot(state, worker.leases[slots]);
-    count_slot(state, worker.leases[slots], true);
+  if (mine - leases.begin() < static_cast<std::ptrdiff_t>(slots) && leases.size() > slots) {
+    uncount_slot(state, leases[slots]);
+    count_slot(state, leases[slots], true);
   }
-  worker.leases.erase(mine);
-  remove_memory(worker, task.plan.memory_bytes);
+  leases.erase(mine);
+  remove_memory(worker, footprint(state, worker, task));
   count_lease(state, task, -1);
   count_held(state, task, -task.holding.charge.seconds);
   state.capacity.remove_speculative(task.plan.id);
@@ -154,21 +170,34 @@ void drop_lease(State& state, Task& task) {
 
 void set_offer(State& state, Worker& worker, const WorkerFacts& facts) {
   uncount_model(state, worker);
-  for (const TaskId id : worker.leases) uncount_slot(state, id);
+  std::vector<TaskId> held = all_leases(worker);
+  for (const TaskId id : held) uncount_slot(state, id);
   static_cast<WorkerFacts&>(worker) = facts;
-  if (mutated(Mutation::kCountSlotTwice)) worker.offer.slots *= 2;
-  for (std::size_t i = 0; i < worker.leases.size(); ++i)
-    count_slot(state, worker.leases[i], i < worker.offer.slots);
+  if (mutated(Mutation::kCountSlotTwice))
+    for (std::uint32_t& slots : worker.offer.resources.slots.values) slots *= 2;
+  // An attempt may take another kind of slot than before.
+  worker.leases = {};
+  worker.held_bytes = {};
+  for (const TaskId id : held) {
+    Task& task = state.tasks[id];
+    const policy::Footprint takes = footprint(state, worker, task);
+    task.holding.kind = takes.kind;
+    hold(state, worker, task);
+    add_memory(worker, takes);
+  }
   set_worker_class(state, worker);
 }
 
 void refresh_worker(State& state, WorkerId id) {
   Worker& worker = state.workers[id];
   state.dispatch_due = true;  // also when it takes nothing more: what it would have taken is for others now
-  state.capacity.refresh(id, takes_work(worker), worker.leases.size(), worker.offer);
+  SlotCounts held;
+  for (const SlotKind kind : kEverySlotKind)
+    held[kind] = static_cast<std::uint32_t>(worker.leases[kind].size());
+  state.capacity.refresh(id, takes_work(worker), held, worker.offer);
   uncount_model(state, worker);
   count_model(state, worker);
-  count_offer(state, worker, worker.connected ? worker.offer.slots : 0);
+  count_offer(state, worker, worker.connected ? worker.offer.resources.slots : SlotCounts{});
 }
 
 void charge_lease(State& state, Task& task, const Charge& charge) {

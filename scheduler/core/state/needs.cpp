@@ -2,28 +2,32 @@
 
 #include <algorithm>
 
+#include "config/limits.h"
+#include "scheduler/plan/limits.h"
 #include "scheduler/plan/plan.h"
 
 namespace rushes::scheduler {
 
-bool needs_model(const PlannedTask& plan) {
-  switch (plan.stage) {
-    case Stage::kFinish:
-    case Stage::kDeliver:
-      return false;
-    case Stage::kCritique:
-      return !plan.whole_take;  // a window's preview is decoded by the critique task
-    default:
-      return true;
-  }
+namespace {
+
+std::int64_t recipe_bytes(const State& state, const Task& task) {
+  const Take* take = state.take_of(task);
+  if (take == nullptr) return state.shots[task.shot].recipe_bytes;
+  return std::ssize(task.plan.level > 0 ? take->master_recipe : take->versions[task.plan.revision].recipe);
 }
+
+}  // namespace
 
 Requirements needs_of(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
   Requirements needs;
-  if (needs_model(task.plan)) needs.model = shot.spec.recipe.model_digest;
+  needs.tensors = computes_tensors(task.plan);
+  if (needs.tensors) needs.model = shot.spec.recipe.model_digest;
   needs.numeric_class = shot.numeric_class;
-  needs.memory_bytes = task.plan.memory_bytes;
+  needs.stored_spec = description_bytes(shot.spec, task.plan, recipe_bytes(state, task)) >
+                      static_cast<std::int64_t>(kMaxInlineDescriptionBytes);
+  needs.host_bytes = task.plan.host_bytes;
+  needs.tensor_bytes = task.plan.tensor_bytes;
   needs.stage = task.plan.stage;
   needs.limit_set = shot.limit_set;
   needs.ahead = may_run_ahead(task);

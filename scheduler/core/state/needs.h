@@ -7,8 +7,6 @@
 
 namespace rushes::scheduler {
 
-// Whether the stage loads the model's weights.
-bool needs_model(const PlannedTask& plan);
 Requirements needs_of(const State& state, const Task& task);
 // Tasks of takes that have no version yet; none of a cancelled shot.
 std::uint64_t unplanned_tasks(const Shot& shot);

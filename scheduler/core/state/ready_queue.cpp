@@ -38,8 +38,7 @@ BucketId ReadyQueue::add_bucket(Bucket bucket) {
 }
 
 void ReadyQueue::add_worker_class(const WorkerOffer& offer) {
-  for (Bucket& bucket : buckets_)
-    bucket.fits.push_back(policy::fit(offer, bucket.needs) == policy::Fit::kFits);
+  for (Bucket& bucket : buckets_) bucket.runs_in.push_back(kind_on(offer, bucket.needs));
 }
 
 // ---- lanes
@@ -119,9 +118,10 @@ void ReadyQueue::remove_shot(FlowId id) {
   --flows_[id].shots;
 }
 
-void ReadyQueue::count_slot(FlowId id, int by) {
-  assert(by > 0 || flows_[id].slots > 0);
-  flows_[id].slots += static_cast<std::uint32_t>(by);
+void ReadyQueue::count_slot(FlowId id, SlotKind kind, int by) {
+  std::uint32_t& slots = flows_[id].slots[kind];
+  assert(by > 0 || slots > 0);
+  slots += static_cast<std::uint32_t>(by);
 }
 
 void ReadyQueue::charge(FlowId id, double virtual_seconds) { flows_[id].pass += virtual_seconds; }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <tuple>
@@ -47,6 +48,12 @@ struct LaneKey {
   static constexpr std::int64_t kNever = std::int64_t{1} << 62;
 };
 
+// The kind of slot that a task takes on such workers; none: they never run it.
+inline std::optional<SlotKind> kind_on(const WorkerOffer& offer, const Requirements& needs) {
+  if (policy::fit(offer, needs) != policy::Fit::kFits) return std::nullopt;
+  return policy::footprint(offer, needs).kind;
+}
+
 using Lane = std::set<ReadyKey>;  // a shot's tasks in one bucket, never empty
 
 struct Bucket {
@@ -56,8 +63,12 @@ struct Bucket {
   std::set<std::pair<float, LaneKey>> by_path;  // minus the path of each lane's first task
   PoolId pool;                                  // none: needs no model
   std::uint32_t place = kNoIndex;               // in Flow::buckets or Flow::ahead, while it has lanes
-  std::vector<bool> fits;  // by worker class: whether those workers may ever take its tasks
-  bool takes(WorkerClassId worker_class) const { return fits[worker_class.number()]; }
+  // By worker class: the kind of slot that its tasks take there; none: those workers may never take them.
+  std::vector<std::optional<SlotKind>> runs_in;
+  bool fits(WorkerClassId worker_class) const { return runs_in[worker_class.number()].has_value(); }
+  bool fits(WorkerClassId worker_class, SlotKind kind) const {
+    return runs_in[worker_class.number()] == kind;
+  }
 };
 
 // Shots of a show that share a priority and a model: served in the order of lanes, beside other flows by
@@ -67,7 +78,7 @@ struct Flow {
   std::uint32_t priority = 0;  // with the deadline's boost
   Digest model{};
   std::uint32_t shots = 0;               // shots with ready tasks
-  std::uint32_t slots = 0;               // slots held by its tasks
+  SlotCounts slots;                      // held by its tasks
   double pass = 0;                       // virtual time
   std::vector<BucketId> buckets, ahead;  // buckets with lanes; those of tasks that would run ahead
 };
@@ -97,7 +108,7 @@ class ReadyQueue {
   void add_shot(FlowId flow, double show_clock);
   void remove_shot(FlowId flow);
 
-  void count_slot(FlowId flow, int by);
+  void count_slot(FlowId flow, SlotKind kind, int by);
   void charge(FlowId flow, double virtual_seconds);
   void move_clock(double pass);  // forwards only
 

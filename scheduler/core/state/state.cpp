@@ -12,6 +12,13 @@ const Worker* State::find_worker(std::string_view name) const {
   return id == kNoIndex ? nullptr : &workers[id];
 }
 
+std::vector<TaskId> all_leases(const Worker& worker) {
+  std::vector<TaskId> all = worker.leases[SlotKind::kCpu];
+  const std::vector<TaskId>& gpu = worker.leases[SlotKind::kGpu];
+  all.insert(all.end(), gpu.begin(), gpu.end());
+  return all;
+}
+
 const Take* State::take_of(const Task& task) const {
   return task.plan.take == 0 ? nullptr : &shots[task.shot].take(task.plan.take);
 }

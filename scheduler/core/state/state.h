@@ -21,6 +21,7 @@
 
 #include "config/farm.h"
 #include "scheduler/core/policy/estimate.h"
+#include "scheduler/core/policy/fit.h"
 #include "scheduler/core/policy/limits.h"
 #include "scheduler/core/state/capacity.h"
 #include "scheduler/core/state/event_log.h"
@@ -53,9 +54,10 @@ struct LeaseIndex {
   std::int64_t started_ms = 0;  // later than the start where the attempt loads its model
   FlowId flow;                  // the flow that was charged
   Charge charge;
-  bool loads = false;  // it began with another model than its worker had loaded
-  FlowId slot_of;      // the flow that its slot counts for; none: it has no slot
-  BucketId queued_in;  // the bucket that it was in, while it waits behind running attempts
+  bool loads = false;              // it began with another model than its worker had loaded
+  SlotKind kind = SlotKind::kCpu;  // of the slot that it takes
+  FlowId slot_of;                  // the flow that its slot counts for; none: it has no slot
+  BucketId queued_in;              // the bucket that it was in, while it waits behind running attempts
 };
 
 struct Progress {
@@ -96,7 +98,8 @@ struct Shot : ShotFacts {
   TaskCounts counts{};        // tasks by state
   std::uint64_t unplanned =
       0;  // tasks of takes that are not planned yet, plan_takes() in core/decide/takes.h
-  double unplanned_seconds = 0;  // expected of those, and of an upgrade that is still to come
+  std::int64_t recipe_bytes = 0;  // of the recipe without a seed
+  double unplanned_seconds = 0;   // expected of those, and of an upgrade that is still to come
   TakeWorkId take_work;
   std::uint32_t ready = 0;  // tasks in buckets, without those that would run ahead
   LimitSetId limit_set;     // the limits that it names
@@ -122,9 +125,10 @@ struct Worker : WorkerFacts {
   std::int64_t quarantined_until_ms = 0;
   bool connected = false;
   std::int64_t seen_ms = 0, seen_wall_ms = 0;
-  std::vector<TaskId> leases;              // tasks that it holds, oldest first
-  std::vector<std::uint64_t> held_memory;  // bytes that they may need, the largest first
-  std::uint32_t counted_slots = 0;         // in Capacity::slots()
+  BySlotKind<std::vector<TaskId>>
+      leases;                    // tasks that it holds, oldest first: as many as it has slots have one
+  policy::HeldBytes held_bytes;  // that they may need
+  SlotCounts counted_slots;      // in Capacity::slots()
   WorkerClassId worker_class;
   Digest model_given{};                               // of the task it was given last
   bool counted_loaded = false, counted_idle = false;  // in LoadedModel
@@ -139,12 +143,18 @@ struct Worker : WorkerFacts {
 inline bool takes_work(const Worker& worker) {
   return worker.connected && !worker.draining && worker.quarantined_until_ms == 0;
 }
-inline bool has_free_slot(const Worker& worker) { return worker.leases.size() < worker.offer.slots; }
+inline bool has_free_slot(const Worker& worker, SlotKind kind) {
+  return worker.leases[kind].size() < worker.offer.resources.slots[kind];
+}
+inline std::size_t held_by(const Worker& worker) {
+  return worker.leases[SlotKind::kCpu].size() + worker.leases[SlotKind::kGpu].size();
+}
+std::vector<TaskId> all_leases(const Worker& worker);  // those of each kind oldest first
 
 struct Show {
   std::string name;
   std::uint32_t leased = 0;      // attempts held now
-  std::uint32_t slots = 0;       // attempts that have a slot; those fetched ahead wait for one
+  SlotCounts slots;              // attempts that have a slot; those fetched ahead wait for one
   std::uint32_t ready = 0;       // tasks in its buckets, without those that would run ahead
   double weight = 1, floor = 0;  // of State::sharing
   double pass = 0;               // virtual time

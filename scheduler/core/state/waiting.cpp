@@ -8,6 +8,7 @@
 #include "scheduler/core/policy/priority.h"
 #include "scheduler/core/state/needs.h"
 #include "scheduler/core/state/tasks.h"
+#include "storage/records/words_codec.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -102,7 +103,7 @@ BucketId bucket_of(State& state, FlowId flow, const Requirements& needs) {
   if (needs.model != Digest{})
     bucket.pool = state.loads.pool_of(needs.model, state.loads.class_of(needs.numeric_class));
   for (const WorkerClass& each : state.capacity.classes())
-    bucket.fits.push_back(policy::fit(each.offer, needs) == policy::Fit::kFits);
+    bucket.runs_in.push_back(kind_on(each.offer, needs));
   return state.queue.add_bucket(std::move(bucket));
 }
 
@@ -110,6 +111,7 @@ void add_shot(State& state, ShotId id) {
   Shot& shot = state.shots[id];
   state.names.add_shot(shot.key, id);
   shot.show = show_of(state, shot.spec.show);
+  shot.recipe_bytes = std::ssize(encode_recipe(shot.spec.recipe));
   set_pool(state, shot);
   recount_unplanned(state, shot);
   shot.limit_set = state.queue.limit_set_of(shot.spec.limits);

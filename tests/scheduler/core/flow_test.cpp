@@ -220,10 +220,10 @@ TEST(Flow, CancelRevokesWhatRunsAndTheLeaseLastsUntilItStopped) {
   farm.step(event::Cancel{3, "demo/sh010", "ann"});
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kCancelled);
   EXPECT_EQ(farm.state().task(a.held.front().task).state, TaskState::kRunning);
-  const std::size_t leases = farm.state().workers[0].leases.size();
+  const std::size_t leases = held_by(farm.state().workers[0]);
   EXPECT_GT(leases, 0u);
   a.receive();  // stops and reports
-  EXPECT_TRUE(farm.state().workers[0].leases.empty());
+  EXPECT_EQ(held_by(farm.state().workers[0]), 0u);
   for (const Task& task : farm.state().tasks) EXPECT_EQ(task.state, TaskState::kCancelled);
 }
 

@@ -20,8 +20,7 @@ Worker worker_with(std::vector<std::string> classes, std::uint64_t memory = 8ull
   Worker worker;
   worker.connected = true;
   worker.offer.numeric_classes = std::move(classes);
-  worker.offer.memory_bytes = memory;
-  worker.offer.slots = slots;
+  worker.offer.resources = resources_of({slots, memory}, worker.offer.numeric_classes);
   worker.offer.models = {{"tabletop", digest_named("m")}};
   return worker;
 }
@@ -39,7 +38,7 @@ TEST(Policy, SlotsGoToShowsByWeight) {
   SimWorker a(farm, "a", 16, 0);
   a.hello();
   std::map<std::string, int> held;
-  for (const TaskId id : farm.state().workers[0].leases)
+  for (const TaskId id : farm.state().workers[0].leases[SlotKind::kCpu])
     ++held[farm.state().shots[farm.state().task(id).shot].spec.show];
   EXPECT_EQ(held["big"], 12);
   EXPECT_EQ(held["small"], 4);
@@ -47,11 +46,18 @@ TEST(Policy, SlotsGoToShowsByWeight) {
 
 TEST(Policy, FitAsksModelThenClassThenMemory) {
   const Worker worker = worker_with({"cpu-a"});
-  EXPECT_EQ(policy::fit(worker.offer, {digest_named("m"), "cpu-a", 4ull << 30}), Fit::kFits);
-  EXPECT_EQ(policy::fit(worker.offer, {digest_named("x"), "cpu-a", 1}), Fit::kNoModel);
-  EXPECT_EQ(policy::fit(worker.offer, {digest_named("m"), "cpu-b", 1}), Fit::kNoClass);
-  EXPECT_EQ(policy::fit(worker.offer, {digest_named("m"), "", (8ull << 30) + 1}), Fit::kNoMemory);
-  EXPECT_EQ(policy::fit(worker.offer, {{}, "", 1}), Fit::kFits);
+  const auto fit = [&](Digest model, const char* numeric_class, std::uint64_t bytes) {
+    policy::Requirements needs;
+    needs.model = model;
+    needs.numeric_class = numeric_class;
+    needs.tensor_bytes = bytes;
+    return policy::fit(worker.offer, needs);
+  };
+  EXPECT_EQ(fit(digest_named("m"), "cpu-a", 4ull << 30), Fit::kFits);
+  EXPECT_EQ(fit(digest_named("x"), "cpu-a", 1), Fit::kNoModel);
+  EXPECT_EQ(fit(digest_named("m"), "cpu-b", 1), Fit::kNoClass);
+  EXPECT_EQ(fit(digest_named("m"), "", (8ull << 30) + 1), Fit::kNoMemory);
+  EXPECT_EQ(fit({}, "", 1), Fit::kFits);
 }
 
 TEST(Policy, ACpuLeavesTheChoiceOfTheClassToAGpu) {
@@ -59,7 +65,7 @@ TEST(Policy, ACpuLeavesTheChoiceOfTheClassToAGpu) {
   state.workers = {worker_with({"cpu-a"}), worker_with({"cuda-sm90-bf16", "cpu-a"})};
   Requirements needs;
   needs.model = digest_named("m");
-  needs.memory_bytes = 1;
+  needs.tensor_bytes = 1;
   EXPECT_EQ(class_to_begin(state, state.workers[0], needs), "");
   EXPECT_EQ(class_to_begin(state, state.workers[1], needs), "cuda-sm90-bf16");
   state.workers[1].connected = false;
@@ -107,7 +113,7 @@ TEST(Explain, EveryWaitingTaskHasAReason) {
   a.hello();
   EXPECT_EQ(reason(1), Waiting::kNoModel);
   SimWorker b(farm, "b", 1, 0);
-  b.offer.memory_bytes = 1 << 20;
+  b.offer.resources.host_bytes = 1 << 20;
   b.hello();
   EXPECT_EQ(reason(1), Waiting::kNoMemory);
   farm.step(event::Pause{1, "demo/sh010", "ann"});
@@ -164,8 +170,8 @@ TEST(Explain, AFreeWorkerIsNotCalledBusy) {
 TEST(Explain, AShotThatWaitsForAFasterClassSaysSo) {
   TestFarm farm;
   SimWorker a(farm, "a", 4, 0), b(farm, "b", 4, 0);
-  a.offer.numeric_classes = {"cuda-sm86"};
-  b.offer.numeric_classes = {"cuda-sm90"};
+  use_gpu(a, "cuda-sm86");
+  use_gpu(b, "cuda-sm90");
   a.hello();
   b.hello();
   // No pace is known yet: many takes of one shot each are enough for both classes.

@@ -129,7 +129,7 @@ TEST(Replay, ASnapshotKeepsTheOrderOfLeases) {
   for (int i = 0; i < 20 && (order.size() < 2 || order[0] < order[1]); ++i) {
     worker.receive();
     worker.complete(worker.held.front());
-    order = farm.state().workers[0].leases;
+    order = all_leases(farm.state().workers[0]);
   }
   ASSERT_EQ(order.size(), 2u);
   ASSERT_GT(order[0], order[1]) << "an older lease of a later task";
@@ -137,7 +137,7 @@ TEST(Replay, ASnapshotKeepsTheOrderOfLeases) {
   ASSERT_NE(shows[0].slots, shows[1].slots);
   farm.journal = read_snapshot(farm.state());
   farm.restart();
-  EXPECT_EQ(farm.state().workers[0].leases, order);
+  EXPECT_EQ(all_leases(farm.state().workers[0]), order);
   EXPECT_EQ(farm.state().shows[0].slots, shows[0].slots);
   EXPECT_EQ(farm.state().shows[1].slots, shows[1].slots);
 }

@@ -111,7 +111,7 @@ TEST(Sharing, ADeadlineInDangerIsServedFaster) {
 TEST(Sharing, AWideTaskStartsAlthoughSmallOnesKeepComing) {
   TestFarm farm;
   SimWorker worker(farm, "a", 2, 0);
-  worker.offer.memory_bytes = 420ull << 20;
+  worker.offer.resources.host_bytes = 420ull << 20;
   worker.hello();
   std::vector<config::Shot> shots{test_shot("wide", 160, 1)};
   for (int i = 0; i < 6; ++i) shots.push_back(test_shot("sh" + std::to_string(i), 33, 4));
@@ -127,7 +127,7 @@ TEST(Sharing, AWideTaskStartsAlthoughSmallOnesKeepComing) {
   for (int i = 0; i < 400 && farm.state().queue.ready() > 0; ++i) {
     const Task* wide = wide_decode();
     if (wide != nullptr && wide->state == TaskState::kReady) {
-      ASSERT_GT(wide->plan.memory_bytes, 280ull << 20);
+      ASSERT_GT(wide->plan.host_bytes + wide->plan.tensor_bytes, 280ull << 20);
       ++waited;
       const Waiting why = reason(farm, wide->plan.id);
       EXPECT_TRUE(why == Waiting::kReserved || why == Waiting::kCapacity || why == Waiting::kShare);
@@ -377,13 +377,14 @@ TEST(Sharing, WhatIsFetchedAheadNeedsNoOtherWeights) {
   };
   std::map<std::string, std::size_t> held;
   for (const Worker& worker : farm.state().workers) {
-    ASSERT_FALSE(worker.leases.empty());
-    for (const TaskId task : worker.leases) EXPECT_EQ(show_of(task), show_of(worker.leases.front()));
-    held[show_of(worker.leases.front())] = worker.leases.size();
-    const Task& first = farm.state().task(worker.leases.front());
+    const std::vector<TaskId> leases = all_leases(worker);
+    ASSERT_FALSE(leases.empty());
+    for (const TaskId task : leases) EXPECT_EQ(show_of(task), show_of(leases.front()));
+    held[show_of(leases.front())] = leases.size();
+    const Task& first = farm.state().task(leases.front());
     EXPECT_GE(first.holding.charge.seconds, 60) << "a guess of what loading takes";
-    if (worker.leases.size() > 1) {
-      EXPECT_LT(farm.state().task(worker.leases.back()).holding.charge.seconds, 60);
+    if (leases.size() > 1) {
+      EXPECT_LT(farm.state().task(leases.back()).holding.charge.seconds, 60);
     }
   }
   EXPECT_EQ(held["one"], 1u);
@@ -401,7 +402,7 @@ TEST(Sharing, AFloorIsWorthEveryLoad) {
     std::vector<std::unique_ptr<SimWorker>> workers;
     for (const char* name : {"a", "b", "c", "d"}) {
       SimWorker& worker = *workers.emplace_back(std::make_unique<SimWorker>(farm, name, 1, 0));
-      worker.offer.numeric_classes = {"cuda-sm90-bf16"};
+      use_gpu(worker, "cuda-sm90-bf16");
       worker.offer.models = {{"tabletop", *digest_of_model(*test_model())},
                              {"other", *digest_of_model(*other)}};
       worker.hello();
@@ -420,7 +421,7 @@ TEST(Sharing, AFloorIsWorthEveryLoad) {
     std::uint32_t held = 0;
     for (int i = 0; i < 10; ++i) {
       work();
-      held = std::max(held, farm.state().shows[farm.shot("two/sh010").show].slots);
+      held = std::max(held, farm.state().shows[farm.shot("two/sh010").show].slots[SlotKind::kGpu]);
     }
     EXPECT_EQ(held, floor > 0 ? 2u : 1u);
   }
@@ -430,12 +431,14 @@ TEST(Explain, SaysByHowMuchMemoryIsMissingAndWhenATaskStarts) {
   TestFarm farm;
   farm.submit({test_shot("sh010"), test_shot("sh020"), test_shot("sh030")});
   SimWorker small(farm, "small", 1, 0);
-  small.offer.memory_bytes = 100ull << 20;
+  small.offer.resources.host_bytes = 100ull << 20;
   small.hello();
   const auto why = explain(farm.state(), farm.state().task(1), farm.now);
   EXPECT_EQ(why.waiting, Waiting::kNoMemory);
-  EXPECT_EQ(why.text,
-            "needs 128 MiB, 28 MiB more than the largest worker that could run it has (small: 100 MiB)");
+  EXPECT_EQ(
+      why.text,
+      "needs a CPU slot and 128 MiB of host memory; the largest worker that could run it, small, has a CPU "
+      "slot and 100 MiB of host memory");
   Forecast none(farm.state(), farm.now);
   EXPECT_FALSE(none.starts_in(farm.state().task(1)));
   SimWorker worker(farm, "a", 1, 0);

@@ -112,12 +112,20 @@ State TestFarm::recovered() const {
 SimWorker::SimWorker(TestFarm& farm, std::string name_in, std::uint32_t slots, std::uint32_t prefetch)
     : name(std::move(name_in)), farm_(farm) {
   offer.build = "build-1";
-  offer.slots = slots;
+  offer.protocol_version = kTellsSlotsByKind;
+  offer.resources = {{{slots, 0}}, slots * (4ull << 30), 0};
   offer.prefetch = prefetch;
-  offer.memory_bytes = slots * (4ull << 30);
   offer.numeric_classes = {"cpu-avx512-bf16"};
   const auto digest = digest_of_model(*farm.model);
   offer.models = {{farm.model->name, *digest}};
+}
+
+void use_gpu(SimWorker& worker, const std::string& numeric_class, std::uint32_t cpu_slots) {
+  Resources& resources = worker.offer.resources;
+  const std::uint32_t devices = total(resources.slots);
+  resources.slots = {{cpu_slots, devices}};
+  resources.device_bytes = devices * (16ull << 30);
+  worker.offer.numeric_classes = {numeric_class};
 }
 
 void SimWorker::hello() { farm_.step(event::Hello{name, offer, held}); }

@@ -92,6 +92,9 @@ class SimWorker {
   TestFarm& farm_;
 };
 
+// The worker's slots become GPU slots, each with 16 GiB of its own; `cpu_slots` beside them.
+void use_gpu(SimWorker& worker, const std::string& numeric_class, std::uint32_t cpu_slots = 0);
+
 TaskResult result_for(const State& state, const Task& task,
                       const std::function<Critique(const Task&)>& critic);
 

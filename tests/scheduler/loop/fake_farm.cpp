@@ -68,8 +68,8 @@ void FakeWorker::hello() {
   protocol::Hello hello;
   hello.name = name_;
   hello.offer.build = "test";
-  hello.offer.slots = 2;
-  hello.offer.memory_bytes = 8ull << 30;
+  hello.offer.protocol_version = kTellsSlotsByKind;
+  hello.offer.resources = {{{2, 0}}, 8ull << 30, 0};
   hello.offer.numeric_classes = {kClass};
   hello.offer.models = {{"tiny", model_}};
   loop_.post(name_, hello);

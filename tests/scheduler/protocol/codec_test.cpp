@@ -64,7 +64,8 @@ RC_GTEST_PROP(Codec, MutatedBytesAreReadOrRefused, ()) {
     RC_ASSERT(encode(*read).has_value());
     if (const auto* hello = std::get_if<Hello>(&*read)) {
       RC_ASSERT(is_name(hello->name));
-      RC_ASSERT(hello->offer.slots >= 1 && hello->offer.slots <= kMaxSlots);
+      const SlotCounts& slots = hello->offer.resources.slots;
+      RC_ASSERT(total(slots) >= 1 && std::max(slots.values[0], slots.values[1]) <= kMaxSlots);
     }
     if (const auto* failed = std::get_if<Failed>(&*read)) RC_ASSERT(is_clean_text(failed->message));
   } else {
@@ -141,7 +142,7 @@ TEST(Codec, AResultThatIsNoResultIsRefused) {
 
 TEST(Codec, InputsAndOutputsAreFound) {
   const std::vector<ArtifactRef> refs{{storage::digest_of("a"), 7}, {storage::digest_of("b"), 1u << 20}};
-  EXPECT_EQ(value(inputs_of(test_spec(refs))), refs);
+  EXPECT_EQ(value(needs_of(test_spec(refs))).inputs, refs);
   EXPECT_EQ(value(outputs_of(test_result(refs))), refs);
 }
 

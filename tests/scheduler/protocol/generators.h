@@ -50,16 +50,24 @@ inline std::string random_spec() {
   }));
 }
 
+inline Resources random_resources() {
+  Resources resources{{{1, 0}}, *rc::gen::arbitrary<std::uint64_t>(), *rc::gen::arbitrary<std::uint64_t>()};
+  for (std::uint32_t& slots : resources.slots.values) slots += *rc::gen::inRange<std::uint32_t>(0, kMaxSlots);
+  return resources;
+}
+
 inline WorkerOffer random_offer() {
-  return {random_name(),
-          *rc::gen::inRange<std::uint32_t>(1, 3),
-          *rc::gen::inRange<std::uint32_t>(1, kMaxSlots + 1),
-          *rc::gen::inRange<std::uint32_t>(0, kMaxPrefetch + 1),
-          *rc::gen::arbitrary<std::uint64_t>(),
-          random_list(kMaxNumericClasses, random_name),
-          random_list(8, [] {
-            return ModelOffer{random_name(), random_digest()};
-          })};
+  WorkerOffer offer{random_name(),
+                    *rc::gen::inRange<std::uint32_t>(1, 4),
+                    random_resources(),
+                    *rc::gen::inRange<std::uint32_t>(0, kMaxPrefetch + 1),
+                    random_list(kMaxNumericClasses, random_name),
+                    random_list(8, [] {
+                      return ModelOffer{random_name(), random_digest()};
+                    })};
+  if (offer.protocol_version < kTellsSlotsByKind)
+    offer.resources = resources_of(plain_offer(offer.resources), offer.numeric_classes);
+  return offer;
 }
 
 inline WorkerMessage random_worker_message() {

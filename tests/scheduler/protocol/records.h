@@ -26,12 +26,13 @@ inline std::string test_result(const std::vector<ArtifactRef>& outputs) {
   return encode_result(result);
 }
 
-inline std::string test_spec(const std::vector<ArtifactRef>& inputs,
-                             const std::string& name = "a test task") {
+inline std::string test_spec(const std::vector<ArtifactRef>& inputs, const std::string& name = "a test task",
+                             Stage stage = Stage::kEncode) {
   TaskSpec spec;
   spec.show = "show";
   spec.shot = "sh010";
   spec.name = name;
+  spec.stage = stage;
   for (const ArtifactRef& artifact : inputs) {
     Input& input = spec.inputs.emplace_back();
     input.digest = artifact.digest;

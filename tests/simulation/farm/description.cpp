@@ -106,6 +106,12 @@ void read_group(Fields& fields, HostGroup& group, const std::vector<std::string>
   fields.integer("prefetch", group.prefetch, 0, 16);
   fields.size("memory", group.memory, 1ull << 28, 1ull << 44);
   fields.name("class", group.numeric_class);
+  const bool gpu = slot_kind_of(group.numeric_class) == SlotKind::kGpu;
+  for (const char* key : {"cpu_slots", "host_memory"})
+    if (fields.has(key) && !gpu) fields.problem(key, "expected only where class is of a GPU: \"cuda-...\"");
+  fields.integer("cpu_slots", group.cpu_slots, 0, 64);
+  group.host_memory = group.memory;
+  fields.size("host_memory", group.host_memory, 1ull << 28, 1ull << 44);
   fields.number("speed", group.speed, 0.01, 100);
   fields.number("failures", group.failures, 0, 0.5);
   fields.duration("lost_every", group.lost_every, 1min, 12 * kMonth);
@@ -202,6 +208,19 @@ void read_root(Fields& root, Description& farm) {
 }
 
 }  // namespace
+
+WorkerOffer HostGroup::offer() const {
+  WorkerOffer offer;
+  offer.build = "simulated";
+  offer.protocol_version = kTellsSlotsByKind;
+  offer.prefetch = static_cast<std::uint32_t>(prefetch);
+  offer.numeric_classes = {numeric_class};
+  offer.resources = resources_of({static_cast<std::uint32_t>(slots), memory}, offer.numeric_classes);
+  if (slot_kind_of(numeric_class) == SlotKind::kCpu) return offer;
+  offer.resources.slots[SlotKind::kCpu] = static_cast<std::uint32_t>(cpu_slots);
+  offer.resources.host_bytes = host_memory;
+  return offer;
+}
 
 Result<Description> parse_description(std::string_view text, const std::filesystem::path& file) {
   config::Problems problems(file.string());

@@ -14,6 +14,7 @@
 
 #include "config/farm.h"
 #include "config/result.h"
+#include "storage/records/words.h"
 
 namespace rushes::simulation::farm {
 
@@ -46,7 +47,9 @@ struct RunTimes {
 struct HostGroup {
   std::string name;
   int count = 1, slots = 1, prefetch = 1;
-  std::uint64_t memory = 0;  // of all slots together, beside the weights
+  int cpu_slots = 0;  // of a GPU host, beside its GPU slots
+  // Beside the weights: of all slots together, on a GPU host of its devices; and of its host.
+  std::uint64_t memory = 0, host_memory = 0;
   std::string numeric_class;
   double speed = 1;
   std::vector<int> models;             // indexes of Description::models; at least one
@@ -55,6 +58,8 @@ struct HostGroup {
   milliseconds away{600'000};          // how long a lost host stays away
   int from_hour = 0, until_hour = 24;  // of the day; from > until: over night
   bool always() const { return from_hour == 0 && until_hour == 24; }
+  WorkerOffer offer() const;  // without models
+  int all_slots() const { return slots + cpu_slots; }
 };
 
 struct Span {

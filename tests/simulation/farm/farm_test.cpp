@@ -22,7 +22,7 @@ models:
 run_times: {spread: 0.3, stragglers: 0.02, straggler_factor: 4}
 hosts:
   - {name: fast, count: 3, slots: 2, memory: 32 GiB, class: cuda-sm90, speed: 2, lost_every: 3 min, away: 1 min}
-  - {name: slow, count: 4, memory: 16 GiB, class: cuda-sm86, failures: 0.02}
+  - {name: slow, count: 4, memory: 16 GiB, class: cuda-sm86, failures: 0.02, cpu_slots: 1, host_memory: 8 GiB}
 shows:
   - {name: feature, weight: 2, floor: 0.2}
   - {name: series}
@@ -111,12 +111,12 @@ TEST(FarmMeter, CountsOnlyWorkThatFitsWhatOthersHold) {
   EXPECT_EQ(meter.longest_below_floor_ms(0), 700);
 }
 
-OfflineTask task_of(double seconds, int model, std::uint32_t shot, std::uint64_t memory = 1) {
+OfflineTask task_of(double seconds, int model, std::uint32_t shot, std::uint64_t bytes = 1) {
   OfflineTask task;
   task.seconds = task.path = seconds;
   task.model = model;
   task.shot = shot;
-  task.memory = memory;
+  (model == kNoModel ? task.host_bytes : task.tensor_bytes) = bytes;
   return task;
 }
 
@@ -128,7 +128,7 @@ Description one_group(int count, int slots, double speed) {
   group.count = count;
   group.slots = slots;
   group.speed = speed;
-  group.memory = 100;
+  group.memory = group.host_memory = 100;
   group.numeric_class = "cuda-sm90";
   group.models = {0, 1};
   farm.hosts.push_back(group);
@@ -176,7 +176,18 @@ TEST(FarmOffline, NeverGivesAHostMoreThanItsMemory) {
   const std::vector<OfflineTask> wide{task_of(5, kNoModel, 0, 101)};
   EXPECT_EQ(schedule_offline(farm, wide, Order::kLongestPath).unplaced, 1u);
   // The slots of a GPU host are devices: a third of 100 each.
-  EXPECT_EQ(schedule_offline(one_group(1, 3, 1), tasks, Order::kLongestPath).unplaced, 3u);
+  const std::vector<OfflineTask> tensors{task_of(5, 0, 0, 33), task_of(5, 0, 0, 34)};
+  EXPECT_EQ(schedule_offline(one_group(1, 3, 1), tensors, Order::kLongestPath).unplaced, 1u);
+}
+
+TEST(FarmOffline, LeavesGpusToTensorsWhereThereAreCpuSlots) {
+  const std::vector<OfflineTask> tasks{task_of(5, 0, 0), task_of(5, 0, 0), task_of(5, kNoModel, 0),
+                                       task_of(5, kNoModel, 0)};
+  Description farm = one_group(1, 1, 1);
+  farm.models[0].load = {};
+  EXPECT_EQ(schedule_offline(farm, tasks, Order::kLongestPath).finish, 20);
+  farm.hosts[0].cpu_slots = 1;
+  EXPECT_EQ(schedule_offline(farm, tasks, Order::kLongestPath).finish, 10);
 }
 
 TEST(FarmGoals, AreMissedOnTheWrongSideAndUnknownWithoutAFigure) {

@@ -27,6 +27,7 @@ struct Attempt {
 };
 
 struct Slot {
+  SlotKind kind = SlotKind::kCpu;
   bool busy = false;
   int model = kNoModel;  // loaded by its engine
   bool lost = false;     // it had one and its engine was killed: the next load is not the scheduler's choice

@@ -33,7 +33,9 @@ void FarmRun::plan_hosts() {
       Host& host = hosts_.emplace_back();
       host.name = "w" + std::to_string(index);
       host.group = g;
-      host.slots.resize(static_cast<std::size_t>(farm_.hosts[g].slots));
+      const SlotCounts slots = farm_.hosts[g].offer().resources.slots;
+      for (const SlotKind kind : kEverySlotKind)
+        host.slots.resize(host.slots.size() + slots[kind], Slot{kind});
       if (farm_.hosts[g].always())
         timeline_.at(0, [this, index] { join(index); });
       else
@@ -64,11 +66,7 @@ void FarmRun::join(std::size_t index) {
   host.up = true;
   event::Hello hello;
   hello.worker = host.name;
-  hello.offer.build = "simulated";
-  hello.offer.slots = static_cast<std::uint32_t>(group.slots);
-  hello.offer.prefetch = static_cast<std::uint32_t>(group.prefetch);
-  hello.offer.memory_bytes = group.memory;
-  hello.offer.numeric_classes = {group.numeric_class};
+  hello.offer = group.offer();
   for (const int model : group.models) hello.offer.models.push_back(work_.offer(model));
   if (group.lost_every.count() > 0) {
     const double chance = (static_cast<double>(host_dice_.roll() >> 11) + 0.5) * 0x1p-53;
@@ -76,7 +74,7 @@ void FarmRun::join(std::size_t index) {
     in(static_cast<std::int64_t>(wait), index, [this, index] { vanish(index); });
   }
   meter_.advance(timeline_.now());
-  meter_.slots_changed(host.group, group.slots);
+  meter_.slots_changed(host.group, group.all_slots());
   step(hello);
 }
 
@@ -84,7 +82,7 @@ void FarmRun::join(std::size_t index) {
 void FarmRun::vanish(std::size_t index) {
   Host& host = hosts_[index];
   meter_.advance(timeline_.now());
-  meter_.slots_changed(host.group, -group_of(host).slots);
+  meter_.slots_changed(host.group, -group_of(host).all_slots());
   drop_attempts(host, "the host was lost");
   step(event::Disconnected{host.name});
   timeline_.in(kLeaseMs, [this, index, life = host.life] {
@@ -98,7 +96,7 @@ void FarmRun::vanish(std::size_t index) {
 void FarmRun::leave(std::size_t index, const char* cause) {
   Host& host = hosts_[index];
   meter_.advance(timeline_.now());
-  meter_.slots_changed(host.group, -group_of(host).slots);
+  meter_.slots_changed(host.group, -group_of(host).all_slots());
   drop_attempts(host, cause);
   step(event::Bye{host.name});
 }
@@ -151,10 +149,11 @@ void FarmRun::fill_slots(std::size_t index) {
   for (std::size_t s = 0; s < hosts_[index].slots.size(); ++s) {
     Host& host = hosts_[index];
     if (host.slots[s].busy) continue;
-    const auto next = std::find_if(host.attempts.begin(), host.attempts.end(), [](const Attempt& attempt) {
-      return attempt.state == Attempt::State::kWaiting;
+    const auto next = std::find_if(host.attempts.begin(), host.attempts.end(), [&](const Attempt& attempt) {
+      return attempt.state == Attempt::State::kWaiting &&
+             state_.task(attempt.ref.task).holding.kind == host.slots[s].kind;
     });
-    if (next == host.attempts.end()) return;
+    if (next == host.attempts.end()) continue;
     next->state = Attempt::State::kRunning;
     next->slot = s;
     host.slots[s].busy = true;
@@ -179,10 +178,10 @@ void FarmRun::begin(std::size_t index, std::uint64_t lease) {
   attempt.began_ms = timeline_.now();
   double seconds = 0;
   if (const int model = work_.model_of(shot);
-      scheduler::needs_model(task.plan) && host.slots[attempt.slot].model != model) {
+      computes_tensors(task.plan) && host.slots[attempt.slot].model != model) {
     seconds = static_cast<double>(farm_.models[static_cast<std::size_t>(model)].load.count()) / 1000;
     meter_.loaded(seconds, host.slots[attempt.slot].lost);
-    host.slots[attempt.slot] = {true, model, false};
+    host.slots[attempt.slot] = {host.slots[attempt.slot].kind, true, model, false};
   }
   seconds +=
       work_.seconds(shot, task.plan) * work_.slowness(shot, task.plan, attempt.ref.attempt) / group.speed;

@@ -10,7 +10,7 @@
 #include <tuple>
 #include <utility>
 
-#include "scheduler/core/policy/numeric_class.h"
+#include "scheduler/core/policy/fit.h"
 #include "scheduler/core/state/needs.h"
 
 namespace rushes::simulation::farm {
@@ -27,14 +27,15 @@ struct Waiting {
   auto operator<=>(const Waiting&) const = default;
 };
 struct Bucket {
-  int model, numeric_class;
-  std::uint64_t memory;
+  int model;
+  scheduler::policy::Requirements needs;
   std::priority_queue<Waiting> tasks;
 };
 
-// Free slots that are alike but for their host: a group's with one model loaded.
+// Free slots that are alike but for their host: a group's of one kind, with one model loaded.
 struct Kind {
   std::size_t group;
+  SlotKind slot;
   int model;
   std::vector<std::size_t> hosts;  // one entry for each free slot
   bool idle;                       // nothing that is ready now fits
@@ -51,15 +52,19 @@ struct Choice {
   }
 };
 
-// What one task may need there: on a GPU host every slot is a device with memory of its own.
-std::uint64_t largest_task(const HostGroup& group) {
-  const bool devices = scheduler::policy::is_gpu_class(group.numeric_class);
-  return devices ? group.memory / static_cast<std::uint64_t>(group.slots) : group.memory;
-}
-
 bool has_model(const HostGroup& group, int model) {
   return model == kNoModel ||
          std::find(group.models.begin(), group.models.end(), model) != group.models.end();
+}
+
+// Without digests: has_model() knows models by their index.
+scheduler::policy::Requirements needs_of(const OfflineTask& task, const std::string& numeric_class) {
+  scheduler::policy::Requirements needs;
+  needs.tensors = task.model != kNoModel;
+  needs.numeric_class = needs.tensors ? numeric_class : "";
+  needs.host_bytes = task.host_bytes;
+  needs.tensor_bytes = task.tensor_bytes;
+  return needs;
 }
 
 std::vector<int> classes_of(const Description& farm) {
@@ -73,8 +78,7 @@ std::vector<int> classes_of(const Description& farm) {
 
 struct ShotWork {
   double seconds = 0, release = 0, due = kNeverDue;
-  std::uint64_t memory = 0;  // of its largest task
-  int model = kNoModel;
+  OfflineTask largest;  // what tasks with tensors need at most
 };
 
 std::vector<ShotWork> work_of_shots(const std::vector<OfflineTask>& tasks) {
@@ -85,8 +89,10 @@ std::vector<ShotWork> work_of_shots(const std::vector<OfflineTask>& tasks) {
     shot.seconds += task.seconds;
     shot.release = std::max(shot.release, task.release);
     shot.due = task.due;
-    shot.memory = std::max(shot.memory, task.memory);
-    if (task.model != kNoModel) shot.model = task.model;
+    if (task.model == kNoModel) continue;
+    shot.largest.model = task.model;
+    shot.largest.host_bytes = std::max(shot.largest.host_bytes, task.host_bytes);
+    shot.largest.tensor_bytes = std::max(shot.largest.tensor_bytes, task.tensor_bytes);
   }
   return shots;
 }
@@ -108,7 +114,10 @@ std::vector<int> choose_classes(const Description& farm, const std::vector<Offli
     std::vector<double> capacity(classes.size());
     for (std::size_t g = 0; g < farm.hosts.size(); ++g) {
       const HostGroup& group = farm.hosts[g];
-      const bool fits = shots[shot].memory <= largest_task(group) && has_model(group, shots[shot].model);
+      const OfflineTask& largest = shots[shot].largest;
+      const bool fits = scheduler::policy::fit(group.offer(), needs_of(largest, group.numeric_class)) ==
+                            scheduler::policy::Fit::kFits &&
+                        has_model(group, largest.model);
       const double hours = group.always() ? 24 : (group.until_hour - group.from_hour + 24) % 24;
       if (fits)
         capacity[static_cast<std::size_t>(classes[g])] +=
@@ -143,10 +152,14 @@ class ListSchedule {
         places_(tasks_.size()) {
     for (std::size_t g = 0; g < farm.hosts.size(); ++g) {
       const HostGroup& group = farm.hosts[g];
+      offers_.push_back(group.offer());
+      class_names_.resize(std::max(class_names_.size(), static_cast<std::size_t>(classes_[g]) + 1));
+      class_names_[static_cast<std::size_t>(classes_[g])] = group.numeric_class;
       for (int i = 0; i < group.count; ++i) {
-        for (int slot = 0; slot < group.slots; ++slot)
-          kinds_[kind_of(g, kNoModel)].hosts.push_back(memory_.size());
-        memory_.push_back(group.memory);
+        for (const SlotKind slot : kEverySlotKind)
+          for (std::uint32_t n = 0; n < offers_[g].resources.slots[slot]; ++n)
+            kinds_[kind_of(g, slot, kNoModel)].hosts.push_back(memory_.size());
+        memory_.push_back(offers_[g].resources.host_bytes);
       }
       if (!group.always()) at(group.from_hour * kHour, What::kWake, 0);
     }
@@ -170,14 +183,15 @@ class ListSchedule {
   enum class What { kEnd, kReady, kWake };
   struct Place {
     std::size_t host = 0, kind = 0;
+    std::uint64_t host_bytes = 0;
   };
 
   void at(double when, What what, std::uint32_t task) { events_.emplace(when, what, task); }
 
-  std::size_t kind_of(std::size_t group, int model) {
-    const auto [found, is_new] = kind_index_.try_emplace({group, model}, kinds_.size());
+  std::size_t kind_of(std::size_t group, SlotKind slot, int model) {
+    const auto [found, is_new] = kind_index_.try_emplace({group, slot, model}, kinds_.size());
     if (is_new) {
-      kinds_.push_back({group, model, {}, false});
+      kinds_.push_back({group, slot, model, {}, false});
       const auto slower = std::find_if(fastest_first_.begin(), fastest_first_.end(), [&](std::size_t other) {
         return farm_.hosts[kinds_[other].group].speed < farm_.hosts[group].speed;
       });
@@ -203,10 +217,9 @@ class ListSchedule {
 
   void push(std::uint32_t index) {
     const OfflineTask& task = tasks_[index];
-    const int numeric_class = class_of_shot_[task.shot];
-    const auto [found, is_new] =
-        bucket_index_.try_emplace({task.model, numeric_class, task.memory}, buckets_.size());
-    if (is_new) buckets_.push_back({task.model, numeric_class, task.memory, {}});
+    const auto needs = needs_of(task, class_names_[static_cast<std::size_t>(class_of_shot_[task.shot])]);
+    const auto [found, is_new] = bucket_index_.try_emplace({task.model, needs}, buckets_.size());
+    if (is_new) buckets_.push_back({task.model, needs, {}});
     const double urgency = order_ == Order::kEarliestDue ? -task.due : 0;
     buckets_[found->second].tasks.push({urgency, task.path, index});
     for (Kind& kind : kinds_) kind.idle = kind.idle && !allowed(kind, buckets_[found->second]);
@@ -215,7 +228,7 @@ class ListSchedule {
   void finish(std::uint32_t index) {
     ++done_;
     const Place& place = places_[index];
-    memory_[place.host] += tasks_[index].memory;
+    memory_[place.host] += place.host_bytes;
     kinds_[place.kind].hosts.push_back(place.host);
     for (Kind& kind : kinds_) kind.idle = kind.idle && kind.group != kinds_[place.kind].group;
     for (const std::uint32_t dependent : tasks_[index].dependents) {
@@ -231,9 +244,11 @@ class ListSchedule {
 
   // Whether a slot of this kind may ever run the bucket's tasks.
   bool allowed(const Kind& kind, const Bucket& bucket) const {
-    const HostGroup& group = farm_.hosts[kind.group];
-    return has_model(group, bucket.model) && bucket.memory <= largest_task(group) &&
-           bucket.numeric_class == classes_[kind.group];
+    using scheduler::policy::Fit;
+    const WorkerOffer& offer = offers_[kind.group];
+    return has_model(farm_.hosts[kind.group], bucket.model) &&
+           scheduler::policy::fit(offer, bucket.needs) == Fit::kFits &&
+           scheduler::policy::footprint(offer, bucket.needs).kind == kind.slot;
   }
 
   // When the group's hosts leave the farm; `now` when they are not on it.
@@ -270,8 +285,10 @@ class ListSchedule {
       const OfflineTask& task = tasks_[bucket.tasks.top().task];
       const double end =
           now_ + load_seconds(kind.model, task.model) + task.seconds * task.slowness / group.speed;
+      const std::uint64_t host_bytes =
+          scheduler::policy::footprint(offers_[kind.group], bucket.needs).host_bytes;
       const auto host = std::find_if(kind.hosts.begin(), kind.hosts.end(),
-                                     [&](std::size_t h) { return memory_[h] >= bucket.memory; });
+                                     [&](std::size_t h) { return memory_[h] >= host_bytes; });
       if (host == kind.hosts.end() || end > until) continue;
       const std::size_t chosen = *host;
       *host = kind.hosts.back();
@@ -287,10 +304,12 @@ class ListSchedule {
     const std::uint32_t index = bucket.tasks.top().task;
     bucket.tasks.pop();
     const OfflineTask& task = tasks_[index];
-    const auto [group, loaded] = std::pair(kinds_[kind_id].group, kinds_[kind_id].model);
-    memory_[host] -= task.memory;
+    const auto [group, slot, loaded] =
+        std::tuple(kinds_[kind_id].group, kinds_[kind_id].slot, kinds_[kind_id].model);
+    const std::uint64_t host_bytes = scheduler::policy::footprint(offers_[group], bucket.needs).host_bytes;
+    memory_[host] -= host_bytes;
     if (load_seconds(loaded, task.model) > 0) ++result_.loads;
-    places_[index] = {host, kind_of(group, task.model == kNoModel ? loaded : task.model)};
+    places_[index] = {host, kind_of(group, slot, task.model == kNoModel ? loaded : task.model), host_bytes};
     result_.finish = std::max(result_.finish, end);
     result_.shot_finish[task.shot] = std::max(result_.shot_finish[task.shot], end);
     at(end, What::kEnd, index);
@@ -300,13 +319,15 @@ class ListSchedule {
   std::vector<OfflineTask> tasks_;
   const Order order_;
   const std::vector<int> classes_;  // by group
+  std::vector<std::string> class_names_;
+  std::vector<WorkerOffer> offers_;  // by group
   const std::vector<int> class_of_shot_;
   std::vector<std::uint64_t> memory_;  // free, by host
   std::vector<Kind> kinds_;
   std::vector<std::size_t> fastest_first_;  // kinds
-  std::map<std::pair<std::size_t, int>, std::size_t> kind_index_;
+  std::map<std::tuple<std::size_t, SlotKind, int>, std::size_t> kind_index_;
   std::vector<Bucket> buckets_;
-  std::map<std::tuple<int, int, std::uint64_t>, std::size_t> bucket_index_;
+  std::map<std::pair<int, scheduler::policy::Requirements>, std::size_t> bucket_index_;
   std::vector<Place> places_;  // by task
   std::size_t done_ = 0;
   double now_ = 0;
@@ -338,9 +359,10 @@ std::vector<OfflineTask> offline_tasks(const FarmRun& run) {
     OfflineTask& entry = tasks.emplace_back();
     entry.seconds = run.work().seconds(shot, task.plan);
     entry.slowness = run.work().slowness(shot, task.plan, 1);
-    if (scheduler::needs_model(task.plan)) entry.model = run.work().model_of(shot);
+    if (computes_tensors(task.plan)) entry.model = run.work().model_of(shot);
     entry.shot = task.shot;
-    entry.memory = task.plan.memory_bytes;
+    entry.host_bytes = task.plan.host_bytes;
+    entry.tensor_bytes = task.plan.tensor_bytes;
     entry.release = static_cast<double>(shot.created_wall_ms - kStartWallMs) / 1000;
     if (shot.spec.deadline_wall_ms > 0)
       entry.due = static_cast<double>(shot.spec.deadline_wall_ms - kStartWallMs) / 1000;
@@ -369,7 +391,7 @@ double work_done(const Description& farm, double start, double seconds) {
     const double hour = std::floor(now / kHour), next = (hour + 1) * kHour;
     double speed = 0;
     for (const HostGroup& group : farm.hosts)
-      if (is_open(group, static_cast<int>(hour) % 24)) speed += group.count * group.slots * group.speed;
+      if (is_open(group, static_cast<int>(hour) % 24)) speed += group.count * group.all_slots() * group.speed;
     if (seconds <= speed * (next - now)) return speed > 0 ? now + seconds / speed : now;
     seconds -= speed * (next - now);
     now = next;

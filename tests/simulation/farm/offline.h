@@ -22,11 +22,11 @@ namespace rushes::simulation::farm {
 inline constexpr double kNeverDue = std::numeric_limits<double>::infinity();
 
 struct OfflineTask {
-  double seconds = 0;   // on a host of speed 1
-  double slowness = 1;  // of the first attempt, 1: no straggler
-  int model = kNoModel;
+  double seconds = 0;    // on a host of speed 1
+  double slowness = 1;   // of the first attempt, 1: no straggler
+  int model = kNoModel;  // it computes no tensors
   std::uint32_t shot = 0;
-  std::uint64_t memory = 0;
+  std::uint64_t host_bytes = 0, tensor_bytes = 0;
   double release = 0;  // seconds after the start
   double due = kNeverDue;
   std::vector<std::uint32_t> dependents;

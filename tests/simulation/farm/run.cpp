@@ -141,7 +141,7 @@ std::vector<bool> FarmRun::where_it_fits(const scheduler::Show& show) const {
   for (const scheduler::FlowId flow : show.flows)
     for (const scheduler::BucketId index : state_.queue.flows()[flow].buckets)
       for (std::size_t i = 0; i < fits.size(); ++i)
-        fits[i] = fits[i] || state_.queue.buckets()[index].fits[i];
+        fits[i] = fits[i] || state_.queue.buckets()[index].runs_in[i];
   for (const scheduler::Worker& worker : state_.workers)
     if (fits[worker.worker_class.number()]) groups[hosts_[host_of(worker.name)].group] = true;
   return groups;

@@ -62,7 +62,7 @@ std::uint64_t bytes_of(const PlannedTask& task) {
   switch (task.stage) {
     case Stage::kDenoise:
     case Stage::kRefine:
-      return (task.memory_bytes - scheduler::kBaseMemory) / (64ull << 10) * 4 * 32;
+      return task.tensor_bytes / (64ull << 10) * 4 * 32;
     case Stage::kDecode:
       return static_cast<std::uint64_t>(task.work) * 6;
     case Stage::kEnlarge:
@@ -206,8 +206,8 @@ TaskResult Work::result(const scheduler::Shot& shot, const PlannedTask& task, do
   result.outputs.push_back(std::move(output));
   result.compute_seconds = result.wall_seconds = wall_seconds;
   // The planner's figure is a bound with a margin (plan/cost.h).
-  result.peak_memory_bytes =
-      static_cast<std::uint64_t>(static_cast<double>(task.memory_bytes) * (0.6 + 0.35 * unit(memory)));
+  result.peak_memory_bytes = static_cast<std::uint64_t>(
+      static_cast<double>(task.host_bytes + task.tensor_bytes) * (0.6 + 0.35 * unit(memory)));
   result.numeric_class = shot.numeric_class;
   if (task.stage == Stage::kCritique)
     result.critique = critique(name, static_cast<std::uint32_t>(shot.spec.recipe.windows.size()));

@@ -62,6 +62,14 @@ TEST(ClosingReport, SaysVerdictFindingRevisionSecondsAndPlace) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 
+TEST(Workers, SayWhatIsTakenOfWhatTheyOffer) {
+  const Json workers = Json::parse(R"([{"worker": "bay1", "state": "busy",
+    "resources": {"cpu_slots": 2, "gpu_slots": 1, "host_bytes": 17179869184, "device_bytes": 77309411328},
+    "taken": {"cpu_slots": 1, "gpu_slots": 1, "host_bytes": 524288000, "device_bytes": 21474836480}}])");
+  const std::string text = workers_text(workers, Style{});
+  EXPECT_NE(text.find("1/2 cpu 500 MiB/16.0 GiB, 1/1 gpu 20.0 GiB/72.0 GiB"), std::string::npos) << text;
+}
+
 TEST(Text, AnswersOfAnyShapeDoNotThrow) {
   for (const char* text : {"null", "[]", "[1]", "[{}]", R"([{"takes": 5, "progress": "x", "tasks": []}])",
                            R"([{"takes": [{"critique": {"findings": [{"frames": ["a", 1]}]}}]}])"}) {

@@ -22,11 +22,12 @@ AttemptId id(std::uint64_t task, std::uint32_t attempt = 1) { return {task, atte
 struct AgentTest : ::testing::Test {
   AgentTest() { start({}); }
 
+  Resources resources{{{2, 0}}, 8ull << 30, 0};
   void start(std::vector<Completed> outbox) {
     AgentOptions options;
     options.name = "worker";
     options.offer.build = "test";
-    options.offer.slots = 2;
+    options.offer.resources = resources;
     options.offer.prefetch = 1;
     agent.emplace(options, std::move(outbox), now);
   }
@@ -95,6 +96,46 @@ struct AgentTest : ::testing::Test {
   std::optional<Agent> agent;
   std::vector<Action> actions;
 };
+
+TEST_F(AgentTest, AnAttemptRunsInASlotOfItsKind) {
+  resources = {{{1, 1}}, 8ull << 30, 16ull << 30};
+  start({});
+  agent->on_connected(now);
+  agent->on_ready(1, "cpu-class", now);  // the engine of its CPU slot: its class is not offered
+  EXPECT_THAT(sent<Hello>(), IsEmpty());
+  agent->on_ready(0, "cuda-class", now);
+  const auto hello = sent<Hello>();
+  ASSERT_EQ(hello.size(), 1u);
+  EXPECT_THAT(hello[0].offer.numeric_classes, ElementsAre("cuda-class"));
+  EXPECT_EQ(hello[0].offer.resources, resources);
+  EXPECT_EQ(hello[0].offer.protocol_version, kTellsSlotsByKind);
+  Welcome welcome;
+  welcome.sequence = hello[0].sequence;
+  agent->on_message(welcome, now);
+  const auto assign_stage = [&](const AttemptId& attempt, Stage stage) {
+    agent->on_message(Assign{attempt, kLease, 0, test_spec({}, "task", stage), std::nullopt}, now);
+    agent->on_fetched(attempt, {}, now);
+  };
+  assign_stage(id(1), Stage::kDenoise);
+  assign_stage(id(2), Stage::kDenoise);
+  assign_stage(id(3), Stage::kFinish);
+  assign_stage(id(4), Stage::kDeliver);
+  const auto runs = all<action::Run>();
+  ASSERT_EQ(runs.size(), 2u);
+  EXPECT_EQ(runs[0].id, id(1));
+  EXPECT_EQ(runs[0].slot, 0u);
+  EXPECT_EQ(runs[1].id, id(3));
+  EXPECT_EQ(runs[1].slot, 1u);
+}
+
+TEST_F(AgentTest, WithoutCpuSlotsPicturesRunOnAGpu) {
+  resources = {{{0, 1}}, 8ull << 30, 16ull << 30};
+  start({});
+  join();
+  agent->on_message(Assign{id(1), kLease, 0, test_spec({}, "task", Stage::kFinish), std::nullopt}, now);
+  agent->on_fetched(id(1), {}, now);
+  EXPECT_EQ(all<action::Run>().size(), 1u);
+}
 
 TEST_F(AgentTest, AStoredDescriptionIsFetchedBeforeItsInputs) {
   join();

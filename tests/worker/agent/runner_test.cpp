@@ -79,7 +79,9 @@ struct RunnerTest : ::testing::Test {
     made.control = keys.client(scheduler->control->endpoint(), pair);
     made.artifacts = keys.client(scheduler->artifacts->endpoint(), pair);
     made.folder = folder / "worker";
-    made.engine = {TEST_ENGINE, folder / "worker" / "cache"};
+    made.engine = [cache = (folder / "worker" / "cache").string()](SlotKind, std::size_t) {
+      return std::vector<std::string>{TEST_ENGINE, cache};
+    };
     made.cancel_grace = Time(100);
     made.grace = Time(1'000);
     return made;

@@ -169,5 +169,29 @@ TEST_F(Memory, AMasterOfFourKFits) {
   EXPECT_LE(run(deliver).peak_memory_bytes, kBound);
 }
 
+// On a host of another class, which has no weights.
+using AnyClass = Memory;
+TEST_F(AnyClass, RunsWhatComputesNoTensors) {
+  int weights = 0;
+  for (const auto& file : fs::directory_iterator(folder_.path() / "models" / "tiny"))
+    if (file.path().extension() == ".safetensors") weights += fs::remove(file.path()) ? 1 : 0;
+  ASSERT_GT(weights, 0);
+  for (const Stage stage : {Stage::kCritique, Stage::kFinish, Stage::kDeliver}) {
+    Task task = make(stage, 5, 160, 96);
+    task.recipe.numeric_class = "cuda-sm90-bf16+cuda-sm90-f32";
+    task.whole_take = stage == Stage::kCritique;
+    ASSERT_FALSE(computes_tensors(task.stage, task.whole_take));
+    task.frames = {0, 5};
+    add_frames(task, {0, 0, 96, 160}, 0);
+    const TaskResult result = run(task);
+    EXPECT_FALSE(result.outputs.empty());
+    EXPECT_EQ(result.numeric_class, "");
+  }
+  Task denoise = make(Stage::kDecode, 5, 160, 96);
+  add_latents(denoise);
+  StageContext context{*artifacts_, *models_, folder_.path() / "out", {}, {}, {}};
+  EXPECT_FALSE(run_task(denoise, context)) << "its weights are gone";
+}
+
 }  // namespace
 }  // namespace rushes::worker

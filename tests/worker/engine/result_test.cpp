@@ -37,7 +37,7 @@ TEST(Results, OfACritiqueKeepTheWorstFindings) {
   }
   shorten(result);
   const std::string bytes = encode_result(result);
-  EXPECT_LE(bytes.size(), kMaxDescriptionBytes);
+  EXPECT_LE(bytes.size(), kMaxInlineDescriptionBytes);
   const auto read = decode_result(bytes);
   ASSERT_TRUE(read) << read.error().message;
   ASSERT_FALSE(read->critique.findings.empty());

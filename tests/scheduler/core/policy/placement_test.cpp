@@ -13,28 +13,47 @@
 namespace rushes::scheduler::policy {
 namespace {
 
+constexpr SlotKind kCpu = SlotKind::kCpu, kGpu = SlotKind::kGpu;
+
 struct Machine {
   WorkerOffer offer;
-  std::vector<std::uint64_t> held;
-  bool has_memory(std::uint64_t bytes) const { return policy::has_memory(offer, held, bytes); }
+  HeldBytes held;
+  bool has_memory(const Footprint& takes) const { return policy::has_memory(offer.resources, held, takes); }
+  bool has_memory(std::uint64_t bytes) const { return has_memory({kCpu, bytes, 0}); }
 };
 
 Machine worker_with(std::uint64_t memory, std::uint32_t slots, std::vector<std::uint64_t> held,
                     std::string numeric_class = "cpu-a") {
   Machine worker;
+  worker.offer.protocol_version = kTellsSlotsByKind;
   worker.offer.numeric_classes = {std::move(numeric_class)};
-  worker.offer.memory_bytes = memory;
-  worker.offer.slots = slots;
-  worker.held = std::move(held);
+  worker.offer.resources = resources_of({slots, memory}, worker.offer.numeric_classes);
+  worker.held[tensor_kind(worker.offer)] = std::move(held);
   return worker;
+}
+
+// Tensors of no class yet.
+Requirements tensors_of(std::uint64_t bytes, std::string numeric_class = "") {
+  Requirements needs;
+  needs.tensor_bytes = bytes;
+  needs.numeric_class = std::move(numeric_class);
+  return needs;
+}
+
+Requirements pictures_of(std::uint64_t bytes, std::string numeric_class) {
+  Requirements needs;
+  needs.tensors = false;
+  needs.host_bytes = bytes;
+  needs.numeric_class = std::move(numeric_class);
+  return needs;
 }
 
 TEST(Memory, IsCountedInBytesNotInSlots) {
   EXPECT_TRUE(worker_with(8, 2, {}).has_memory(8));
   EXPECT_TRUE(worker_with(8, 2, {5}).has_memory(3));
   EXPECT_FALSE(worker_with(8, 2, {5}).has_memory(4));
-  EXPECT_EQ(fit(worker_with(8, 4, {}).offer, {{}, "", 8}), Fit::kFits);
-  EXPECT_EQ(fit(worker_with(8, 4, {}).offer, {{}, "", 9}), Fit::kNoMemory);
+  EXPECT_EQ(fit(worker_with(8, 4, {}).offer, tensors_of(8)), Fit::kFits);
+  EXPECT_EQ(fit(worker_with(8, 4, {}).offer, tensors_of(9)), Fit::kNoMemory);
 }
 
 TEST(Memory, WhatIsFetchedAheadCountsOnlyWhereItIsTheLarger) {
@@ -45,48 +64,111 @@ TEST(Memory, WhatIsFetchedAheadCountsOnlyWhereItIsTheLarger) {
 }
 
 TEST(Memory, ADeviceIsASlotsOwn) {
-  const Machine gpus = worker_with(80, 2, {40}, "cuda-sm90-bf16");
-  EXPECT_TRUE(gpus.has_memory(40));
-  EXPECT_EQ(fit(gpus.offer, {{}, "", 41}), Fit::kNoMemory);
+  const Machine gpus = worker_with(80, 2, {}, "cuda-sm90-bf16");
+  EXPECT_TRUE(gpus.has_memory({kGpu, 0, 40}));
+  EXPECT_EQ(fit(gpus.offer, tensors_of(40)), Fit::kFits);
+  EXPECT_EQ(fit(gpus.offer, tensors_of(41)), Fit::kNoMemory);
+}
+
+TEST(Memory, OfTheHostIsSharedByAllKindsOfSlots) {
+  Machine host = worker_with(80, 2, {}, "cuda-sm90-bf16");
+  host.offer.resources = {{{1, 2}}, 10, 80};
+  host.held[kGpu] = {3, 3};
+  EXPECT_TRUE(host.has_memory({kCpu, 4, 0}));
+  EXPECT_FALSE(host.has_memory({kCpu, 5, 0}));
+  host.held[kCpu] = {4};
+  EXPECT_TRUE(host.has_memory({kGpu, 3, 40}));  // it waits behind two that take as much
+  EXPECT_FALSE(host.has_memory({kGpu, 4, 40}));
 }
 
 // Whatever is let in: no choice of as many attempts as there are slots takes more than there is.
 TEST(Memory, NoSetThatMayRunAtOnceIsTooLarge) {
   std::mt19937_64 dice(7);
   for (int round = 0; round < 2000; ++round) {
-    Machine worker = worker_with(1 + dice() % 100, 1 + static_cast<std::uint32_t>(dice() % 4), {});
-    for (int i = 0; i < 8; ++i) {
+    Machine worker;
+    worker.offer.resources = {
+        {{1 + static_cast<std::uint32_t>(dice() % 4), 1 + static_cast<std::uint32_t>(dice() % 4)}},
+        1 + dice() % 100,
+        0};
+    for (int i = 0; i < 12; ++i) {
+      const SlotKind kind = dice() % 2 == 0 ? kCpu : kGpu;
       const std::uint64_t bytes = 1 + dice() % 60;
-      std::vector<std::uint64_t> with = worker.held;
-      with.push_back(bytes);
-      std::sort(with.begin(), with.end(), std::greater<>());
-      const bool fits = memory_taken(with, worker.offer.slots) <= worker.offer.memory_bytes;
-      EXPECT_EQ(worker.has_memory(bytes), fits);
+      HeldBytes with = worker.held;
+      with[kind].push_back(bytes);
+      std::sort(with[kind].begin(), with[kind].end(), std::greater<>());
+      const bool fits =
+          host_bytes_taken(with, worker.offer.resources.slots) <= worker.offer.resources.host_bytes;
+      EXPECT_EQ(worker.has_memory({kind, bytes, 0}), fits);
       if (fits) worker.held = with;
     }
   }
 }
 
+TEST(Fit, TensorsTakeASlotOfTheKindOfTheirClass) {
+  Machine host = worker_with(80, 2, {}, "cuda-sm90-bf16");
+  host.offer.resources = {{{1, 2}}, 10, 80};
+  EXPECT_EQ(footprint(host.offer, tensors_of(7, "cuda-sm90-bf16")), (Footprint{kGpu, 0, 7}));
+  EXPECT_EQ(footprint(host.offer, tensors_of(7)), (Footprint{kGpu, 0, 7}));  // its first class
+  EXPECT_EQ(fit(host.offer, tensors_of(7, "cpu-a")), Fit::kNoClass);
+  const Machine cpu = worker_with(80, 2, {});
+  EXPECT_EQ(footprint(cpu.offer, tensors_of(7, "cpu-a")), (Footprint{kCpu, 7, 0}));
+  EXPECT_EQ(fit(cpu.offer, tensors_of(7, "cuda-sm90-bf16")), Fit::kNoClass);
+}
+
+TEST(Fit, WhatComputesNoTensorsRunsInAnyClassAndInAGpuSlotOnlyWhereThereIsNoOther) {
+  Machine host = worker_with(80, 2, {}, "cuda-sm90-bf16");
+  EXPECT_EQ(footprint(host.offer, pictures_of(7, "cpu-a")), (Footprint{kGpu, 7, 0}));
+  EXPECT_EQ(fit(host.offer, pictures_of(7, "cpu-a")), Fit::kFits);
+  host.offer.resources = {{{1, 2}}, 10, 80};
+  EXPECT_EQ(footprint(host.offer, pictures_of(7, "cuda-sm90-bf16")), (Footprint{kCpu, 7, 0}));
+  EXPECT_EQ(fit(host.offer, pictures_of(11, "cuda-sm90-bf16")), Fit::kNoMemory);
+  EXPECT_EQ(fit(worker_with(80, 2, {}).offer, pictures_of(7, "cuda-sm90-bf16")), Fit::kFits);
+}
+
+TEST(Fit, AnOlderWorkerGetsWhatItCanTake) {
+  Machine old = worker_with(80, 2, {});
+  old.offer.protocol_version = 1;
+  EXPECT_EQ(fit(old.offer, pictures_of(7, "cpu-a")), Fit::kFits);
+  EXPECT_EQ(fit(old.offer, pictures_of(7, "cuda-sm90-bf16")), Fit::kNoClass);
+  Requirements long_one = tensors_of(7, "cpu-a");
+  long_one.stored_spec = true;
+  EXPECT_EQ(fit(old.offer, long_one), Fit::kTooOld);
+  old.offer.protocol_version = kTakesStoredSpecs;
+  EXPECT_EQ(fit(old.offer, long_one), Fit::kFits);
+}
+
 TEST(Backfill, TheWideTaskStartsWhenEnoughHasEnded) {
-  const Room room{3, 10};
-  const std::vector<Occupant> held{{4, 100}, {4, 300}, {1, 200}};
-  EXPECT_EQ(earliest_start(room, held, 2, 0), 100);
-  EXPECT_EQ(earliest_start(room, held, 6, 0), 200);
-  EXPECT_EQ(earliest_start(room, held, 7, 0), 300);
-  EXPECT_EQ(earliest_start(room, held, 10, 0), 300);
-  EXPECT_EQ(earliest_start(room, {}, 10, 50), 50);
-  EXPECT_EQ(earliest_start(room, held, 11, 0), std::nullopt);
+  const Resources room{{{3, 0}}, 10, 0};
+  const std::vector<Occupant> held{{{kCpu, 4, 0}, 100}, {{kCpu, 4, 0}, 300}, {{kCpu, 1, 0}, 200}};
+  const auto start = [&](std::uint64_t bytes) { return earliest_start(room, held, {kCpu, bytes, 0}, 0); };
+  EXPECT_EQ(start(2), 100);
+  EXPECT_EQ(start(6), 200);
+  EXPECT_EQ(start(7), 300);
+  EXPECT_EQ(start(10), 300);
+  EXPECT_EQ(earliest_start(room, {}, {kCpu, 10, 0}, 50), 50);
+  EXPECT_EQ(start(11), std::nullopt);
+}
+
+TEST(Backfill, WhatRunsInSlotsOfAnotherKindTakesMemoryOnly) {
+  const Resources room{{{1, 1}}, 10, 0};
+  const std::vector<Occupant> held{{{kGpu, 4, 0}, 300}};
+  EXPECT_EQ(earliest_start(room, held, {kCpu, 6, 0}, 0), 0);
+  EXPECT_EQ(earliest_start(room, held, {kCpu, 7, 0}, 0), 300);
+  EXPECT_EQ(earliest_start(room, held, {kGpu, 6, 0}, 0), 300);
 }
 
 TEST(Backfill, OthersRunWhenTheyAreOverByThenOrLeaveItsRoom) {
-  const Room room{2, 10};
-  const std::vector<Occupant> held{{4, 300}};
-  EXPECT_TRUE(may_backfill(room, held, 8, 300, {6, 299}, 0));
-  EXPECT_FALSE(may_backfill(room, held, 8, 300, {6, 301}, 0));
-  EXPECT_TRUE(may_backfill(room, held, 8, 300, {2, 9999}, 0));  // 8 + 2
-  EXPECT_FALSE(may_backfill(room, held, 8, 300, {3, 9999}, 0));
+  const Resources room{{{2, 0}}, 10, 0};
+  const std::vector<Occupant> held{{{kCpu, 4, 0}, 300}};
+  const auto may = [&](std::uint64_t bytes, std::int64_t ends, std::int64_t now) {
+    return may_backfill(room, held, {kCpu, 8, 0}, 300, {{kCpu, bytes, 0}, ends}, now);
+  };
+  EXPECT_TRUE(may(6, 299, 0));
+  EXPECT_FALSE(may(6, 301, 0));
+  EXPECT_TRUE(may(2, 9999, 0));  // 8 + 2
+  EXPECT_FALSE(may(3, 9999, 0));
   // The promised start has passed: short estimates open no door any more.
-  EXPECT_FALSE(may_backfill(room, held, 8, 300, {6, 320}, 310));
+  EXPECT_FALSE(may(6, 320, 310));
 }
 
 TEST(Backfill, AFewReservationsOnly) {
