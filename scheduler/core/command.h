@@ -13,6 +13,7 @@
 
 #include "config/result.h"
 #include "scheduler/core/event.h"
+#include "scheduler/plan/stage_needs.h"
 
 namespace rushes::scheduler {
 namespace command {
@@ -69,6 +70,7 @@ struct SubmittedShot {
   std::uint32_t takes = 0, tasks = 0, windows = 0, frames = 0;
   config::Rate fps;  // delivered
   std::vector<std::uint64_t> seeds;
+  std::vector<StageNeeds> stages;  // of a dry run
 };
 struct Submitted {
   std::uint64_t batch = 0;  // 0 after a dry run

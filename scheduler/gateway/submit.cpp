@@ -103,12 +103,28 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request,
   return read;
 }
 
+namespace {
+
+Json stages_json(const std::vector<StageNeeds>& stages) {
+  Json rows = Json::array();
+  for (const StageNeeds& stage : stages)
+    rows.push_back({{"stage", to_string(stage.stage)},
+                    {"level", stage.level == 0 ? "draft" : "master"},
+                    {"tensors", stage.tensors},
+                    {"host_bytes", stage.host_bytes},
+                    {"tensor_bytes", stage.tensor_bytes}});
+  return rows;
+}
+
+}  // namespace
+
 Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool dry_run) {
   std::map<std::string, const event::ShotRequest*> asked;
   for (const auto& wanted : read.event.shots) asked[wanted.shot.show + "/" + wanted.shot.name] = &wanted;
   Json shots = Json::array();
   for (const auto& shot : submitted.shots) {
     Json row{{"shot", shot.shot}, {"takes", shot.takes}, {"windows", shot.windows}, {"tasks", shot.tasks}};
+    if (dry_run) row["stages"] = stages_json(shot.stages);
     if (const auto found = asked.find(shot.shot); found != asked.end()) {
       const auto& [wanted, model, images] = *found->second;
       row["frames"] = config::shot_frames(wanted, *model);

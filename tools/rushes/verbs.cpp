@@ -95,6 +95,19 @@ Result<std::string> read_text(const std::string& path) {
   return text;
 }
 
+// "    draft decode     a slot of the shot's class  128 MiB of the host, 340 MiB for tensors"
+std::string stages_text(const Json& stages) {
+  std::string text;
+  for (const Json& stage : stages) {
+    const bool tensors = member(stage, "tensors") == true;
+    text += "    " + padded(word(stage, "level") + " " + word(stage, "stage"), 17) +
+            padded(tensors ? "a slot of the shot's class" : "a CPU slot", 28) +
+            bytes_text(number(stage, "host_bytes")) + " of the host" +
+            (tensors ? ", " + bytes_text(number(stage, "tensor_bytes")) + " for tensors" : "") + "\n";
+  }
+  return text;
+}
+
 std::string batch_text(const Json& batch) {
   std::ostringstream text;
   text << ((member(batch, "dry_run") == true) ? "would submit" : "submitted") << " "
@@ -102,7 +115,8 @@ std::string batch_text(const Json& batch) {
   for (const Json& shot : list(batch, "shots"))
     text << "  " << padded(word(shot, "shot"), 28) << number(shot, "takes") << " takes, "
          << number(shot, "windows") << " windows, " << number(shot, "tasks") << " tasks, "
-         << number(shot, "frames") << " frames at " << word(shot, "fps") << " fps\n";
+         << number(shot, "frames") << " frames at " << word(shot, "fps") << " fps\n"
+         << stages_text(list(shot, "stages"));
   return text.str();
 }
 

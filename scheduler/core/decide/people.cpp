@@ -19,7 +19,8 @@ command::SubmittedShot summary(const ShotSpec& spec) {
           static_cast<std::uint32_t>(spec.recipe.windows.size()),
           static_cast<std::uint32_t>(spec.recipe.frames),
           spec.deliver_rate,
-          spec.seeds};
+          spec.seeds,
+          {}};
 }
 
 bool is_over(const Shot& shot) {
@@ -103,7 +104,10 @@ void on(Decision& decision, const event::SubmitBatch& e) {
   }
 
   command::Submitted answer;
-  for (const ShotSpec& spec : specs) answer.shots.push_back(summary(spec));
+  for (const ShotSpec& spec : specs) {
+    answer.shots.push_back(summary(spec));
+    if (e.dry_run) answer.shots.back().stages = stage_needs(spec);
+  }
   if (!e.dry_run) {
     answer.batch = state.batches.size() + 1;
     record::BatchSubmitted batch{answer.batch,

@@ -175,6 +175,9 @@ TEST_F(GatewayTest, ABatchGoesThroughTheWholeFarm) {
   const auto workers = get("/v1/workers").json["workers"];
   ASSERT_EQ(workers.size(), 1u);
   EXPECT_EQ(workers[0]["state"], "idle");
+  EXPECT_EQ(workers[0]["resources"]["cpu_slots"], workers[0]["slots"]);
+  EXPECT_GT(workers[0]["resources"]["host_bytes"].get<std::uint64_t>(), 0u);
+  EXPECT_EQ(workers[0]["taken"]["cpu_slots"], 0);
 }
 
 // The value of one line of GET /metrics, NaN when there is no such line.
@@ -221,6 +224,11 @@ TEST_F(GatewayTest, ADryRunPlansAndKeepsNothing) {
   EXPECT_EQ(dry.status, 200) << dry.body;
   EXPECT_EQ(dry.json["dry_run"], true);
   EXPECT_GT(dry.json["shots"][0]["tasks"].get<int>(), 0);
+  const auto& stages = dry.json["shots"][0]["stages"];
+  ASSERT_GT(stages.size(), 3u);
+  EXPECT_EQ(stages[1]["stage"], "denoise");
+  EXPECT_EQ(stages[1]["tensors"], true);
+  EXPECT_GT(stages[1]["tensor_bytes"].get<std::uint64_t>(), 0u);
   EXPECT_EQ(get("/v1/shots/demo/sh010").status, 404);
 }
 
