@@ -12,8 +12,8 @@ namespace rushes {
 
 // ---- messages
 inline constexpr std::size_t kMaxControlBytes = 64u << 10;
-// A task's description beside its envelope. A larger one travels as an artifact, to workers that can fetch it; the
-// planner accepts none yet.
+// A task's description beside its envelope. A larger one travels as an artifact, and only to workers that can
+// fetch it.
 inline constexpr std::size_t kMaxInlineDescriptionBytes = 60u << 10;
 inline constexpr std::size_t kMaxDescriptionBytes = 448u << 10;
 inline constexpr unsigned kMaxTaskInputs = 4096;

@@ -49,8 +49,7 @@ class Check {
   void description(std::int64_t recipe_bytes, std::int64_t inputs, std::int64_t others,
                    const std::string& task, const char* help) {
     at_most(inputs, kMaxTaskInputs, task + " reads", " results", help);
-    at_most(recipe_bytes + inputs * kInputBytes + others * kLongRoleBytes + kNamesBytes,
-            kMaxInlineDescriptionBytes,
+    at_most(recipe_bytes + inputs * kInputBytes + others * kLongRoleBytes + kNamesBytes, kMaxDescriptionBytes,
             task + " reads " + grouped(inputs) + " results; its description takes", " bytes", help);
   }
   Status status() const {
@@ -144,6 +143,10 @@ Status check_draft(const ShotSpec& spec) {
     check.at_most(
         latents_of(spec) * area_of(spec) * (kMaskChannels + spec.grid.channels) * kFloatBytes + kHeaderBytes,
         kMaxArtifactBytes, "what its key frames ask of every frame takes", " bytes", kSmallerDraft);
+  const std::int64_t window_frames = (longest(recipe.windows) - 1) * spec.grid.stride_t + 1;
+  if (windows > 1 || spec.gate)  // a window is judged alone, all its frames at once
+    check.at_most(std::int64_t{recipe.width} * recipe.height * 3 * window_frames, kMaxClipValues,
+                  "the frames of a window of its draft have", " values", kSmallerDraft);
   check.at_most(std::int64_t{recipe.deliver_width} * recipe.deliver_height, kMaxPicturePixels,
                 "a frame of its draft has", " pixels", "use a smaller size");
   return check.status();

@@ -52,7 +52,7 @@ Result<ToEngine> decode_to_engine(std::string_view bytes) {
         switch (root.which()) {
           case wire::ToEngine::RUN:
             return ToEngine(EngineRun{reading.attempt(root.getRun().getId()),
-                                      reading.data(root.getRun().getSpec(), "task", kMaxControlBytes)});
+                                      reading.data(root.getRun().getSpec(), "task", kMaxStoredSpec)});
           case wire::ToEngine::CANCEL:
             return ToEngine(EngineCancel{reading.attempt(root.getCancel())});
         }

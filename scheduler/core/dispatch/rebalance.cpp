@@ -27,6 +27,7 @@ bool waits_long(const Decision& decision, const Worker& worker, SlotKind kind) {
 
 // Workers with a free slot of this kind, once for each, that fit some of what waits behind running attempts.
 std::vector<WorkerId> idle_for_queued(const State& state, SlotKind kind) {
+  if (state.capacity.idle(kind).empty()) return {};
   std::vector<bool> useful(state.capacity.classes().size());
   for (const auto& [bucket, count] : state.capacity.queued())
     for (std::uint32_t each = 0; each < useful.size(); ++each)

@@ -53,7 +53,8 @@ Fit fit(const WorkerOffer& offer, const Requirements& needs) {
     return Fit::kNoClass;
   const Footprint takes = footprint(offer, needs);
   if (offer.resources.slots[takes.kind] == 0) return Fit::kNoClass;
-  if (needs.stored_spec && offer.protocol_version < kTakesStoredSpecs) return Fit::kTooOld;
+  // Builds of kTakesStoredSpecs fetch a long description, and their engines read none beyond 64 KiB.
+  if (needs.stored_spec && offer.protocol_version < kTellsSlotsByKind) return Fit::kTooOld;
   const bool fits = takes.host_bytes <= offer.resources.host_bytes &&
                     takes.device_bytes <= device_bytes_each(offer.resources);
   return fits ? Fit::kFits : Fit::kNoMemory;

@@ -348,7 +348,7 @@ TEST(Flow, ATakeWithTooManyRevisionsIsRefusedAnotherAndStaysAsItIs) {
   retry.take = 1;
   retry.windows = {0};
   retry.note = std::string(4000, 'n');
-  for (retry.request = 20; retry.request < 60; ++retry.request) {
+  for (retry.request = 20; retry.request < 260; ++retry.request) {
     farm.step(retry);
     if (!farm.last_reply().result) break;
     run_to_end(farm, {&a});

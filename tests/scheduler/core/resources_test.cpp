@@ -208,6 +208,28 @@ TEST(Resources, AnOlderWorkerGetsPicturesOfItsOwnClassOnly) {
   EXPECT_EQ(old.accepted, 0u);
 }
 
+// Decoding a take of 1,000 windows reads as many latents: its description is no message.
+TEST(Resources, ALongDescriptionGoesToWorkersThatCanFetchIt) {
+  TestFarm farm;
+  farm.check_every_step = false;
+  SimWorker old(farm, "old", 1, 0);
+  old.offer.protocol_version = 1;
+  old.offer.resources.host_bytes = 1ull << 44;
+  old.hello();
+  farm.submit({test_shot("sh010", 20'000, 1)});
+  old.receive();
+  ASSERT_EQ(old.held.size(), 1u);  // the encode; the take is planned
+  int decodes = 0;
+  for (const Task& task : farm.state().tasks) {
+    const Requirements needs = needs_of(farm.state(), task);
+    const bool is_long = task.plan.stage == Stage::kDecode;
+    decodes += is_long ? 1 : 0;
+    EXPECT_EQ(needs.stored_spec, is_long) << to_string(task.plan.stage);
+    EXPECT_EQ(policy::fit(old.offer, needs), is_long ? policy::Fit::kTooOld : policy::Fit::kFits);
+  }
+  EXPECT_GT(decodes, 0);
+}
+
 TEST(Resources, AHelloWithoutASlotForItsClassIsRefused) {
   TestFarm farm;
   SimWorker host(farm, "host");

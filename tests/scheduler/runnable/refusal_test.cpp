@@ -67,8 +67,12 @@ TEST_P(Refusals, NameTheLimit) {
 
 const Refusal kRefusals[] = {
     {"length", [](auto& shot, auto&) { shot.frames = 20001; }, "20000 frames"},
-    {"description", [](auto& shot, auto&) { shot.frames = 20000; },
-     "decoding its draft reads 1,000 results; its description takes"},
+    {"inputs",
+     [](auto& shot, auto& model) {
+       shot.frames = 20000;
+       model.frames = 5;
+     },
+     "decoding its draft reads 5,000 results, at most 4,096; split the shot"},
     {"tasks",
      [](auto& shot, auto& model) {
        shot.frames = 20000;
@@ -79,9 +83,9 @@ const Refusal kRefusals[] = {
     {"takes",
      [](auto& shot, auto& model) {
        shot.seeds.assign(64, 1);
-       resize(model, 2048, 2048);
+       resize(model, 4096, 4096);
      },
-     "delivering its draft reads 1,088 results"},
+     "delivering its draft reads 4,160 results, at most 4,096; ask for fewer takes"},
     {"windowLatents",
      [](auto& shot, auto& model) {
        resize(model, 8192, 8192);
@@ -90,6 +94,13 @@ const Refusal kRefusals[] = {
        shot.frames = 33;
      },
      "the latents of a window of its draft take"},
+    {"windowClip",
+     [](auto& shot, auto& model) {
+       resize(model, 8192, 8192);
+       model.frames = 81;
+       shot.frames = 161;
+     },
+     "the frames of a window of its draft have 13,086,228,480 values, at most 8,589,934,592"},
     {"keyFrames",
      [](auto& shot, auto& model) {
        resize(model, 4096, 4096);
@@ -123,7 +134,7 @@ const Refusal kRefusals[] = {
      "the guide of its upgrade takes"},
     {"upgradeInputs",
      [](auto& shot, auto&) {
-       shot.frames = 400;
+       shot.frames = 4000;
        shot.upgrade = {true, 4, {}};
      },
      "decoding its upgrade reads"},
@@ -136,10 +147,10 @@ const Refusal kRefusals[] = {
 INSTANTIATE_TEST_SUITE_P(Submit, Refusals, testing::ValuesIn(kRefusals),
                          [](const auto& one) { return std::string(one.param.name); });
 
-// At the commit before, 401 windows were refused in the name of a limit of 200000 tasks.
+// Their descriptions are larger than a message: 1,000 windows, decoded by one task.
 TEST(Accepted, LongShotsUpToTheRealLimit) {
   config::Shot shot = five_frames();
-  shot.frames = 8014;
+  shot.frames = 20000;
   const auto spec = resolve_shot(shot, tabletop(), {});
   EXPECT_TRUE(spec) << spec.error().message;
 }

@@ -162,8 +162,13 @@ class Farm {
   // Over the wire to the worker, and over the pipe to its engine.
   static void travel(const std::string& description) {
     const AttemptId id{~0ull, ~0u, ~0ull};
-    const auto assign = protocol::encode(
-        protocol::SchedulerMessage(protocol::Assign{id, 3'600'000, 3'600'000, description, {}}));
+    protocol::Assign message{id, 3'600'000, 3'600'000, description, {}};
+    if (description.size() > protocol::kMaxInlineSpec) {
+      if (const auto fetched = protocol::needs_of(description); !fetched) RC_FAIL(fetched.error().message);
+      message.stored = {storage::digest_of(description), description.size()};
+      message.spec.clear();
+    }
+    const auto assign = protocol::encode(protocol::SchedulerMessage(message));
     if (!assign) RC_FAIL(assign.error().message);
     const auto received = protocol::decode_to_worker(*assign);
     if (!received) RC_FAIL(received.error().message);

@@ -127,13 +127,13 @@ TEST(Fit, WhatComputesNoTensorsRunsInAnyClassAndInAGpuSlotOnlyWhereThereIsNoOthe
 
 TEST(Fit, AnOlderWorkerGetsWhatItCanTake) {
   Machine old = worker_with(80, 2, {});
-  old.offer.protocol_version = 1;
+  old.offer.protocol_version = kTakesStoredSpecs;
   EXPECT_EQ(fit(old.offer, pictures_of(7, "cpu-a")), Fit::kFits);
   EXPECT_EQ(fit(old.offer, pictures_of(7, "cuda-sm90-bf16")), Fit::kNoClass);
   Requirements long_one = tensors_of(7, "cpu-a");
   long_one.stored_spec = true;
   EXPECT_EQ(fit(old.offer, long_one), Fit::kTooOld);
-  old.offer.protocol_version = kTakesStoredSpecs;
+  old.offer.protocol_version = kTellsSlotsByKind;
   EXPECT_EQ(fit(old.offer, long_one), Fit::kFits);
 }
 
