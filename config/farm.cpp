@@ -12,9 +12,6 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr std::array<std::string_view, 5> kRoles{"viewer", "guest", "artist", "supervisor", "admin"};
-// Stages of a take that a shared limit may name (storage/records/records.capnp).
-const std::vector<std::string> kStageWords{"encode",  "denoise", "critique", "decode",
-                                           "enlarge", "refine",  "finish",   "deliver"};
 constexpr Milliseconds kLongest = 24h * 30;
 
 void read_listen(Fields& root, Listen& listen) {
@@ -78,21 +75,24 @@ void read_times(Fields& root, Times& times) {
   });
 }
 
+// A stage whose tasks claim a shared limit.
+void read_stage(const YamlNode& item, const std::string& path, Problems& problems, std::vector<Stage>& out) {
+  if (const auto stage = parse_word<Stage>(item.text)) return out.push_back(*stage);
+  std::vector<std::string> words;
+  for (int i = 0; i < kStages; ++i) words.emplace_back(to_string(static_cast<Stage>(i)));
+  const std::string near = nearest(item.text, words);
+  problems.add(item, path,
+               mismatch("a stage", item) + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+}
+
 void read_shared_limit(Fields& fields, SharedLimit& limit) {
   fields.require("name", "the limit's name, which shots may claim");
   fields.require("count", "how many tasks may hold it at once");
   fields.name("name", limit.name);
   fields.integer("count", limit.count, 1, 1'000'000);
-  fields.list("stages", kStageWords.size(), "a list of stages such as [finish, deliver]",
+  fields.list("stages", kStages, "a list of stages such as [finish, deliver]",
               [&](const YamlNode& item, const std::string& path) {
-                if (std::find(kStageWords.begin(), kStageWords.end(), item.text) == kStageWords.end()) {
-                  const std::string near = nearest(item.text, kStageWords);
-                  fields.problems().add(
-                      item, path,
-                      mismatch("a stage", item) + (near.empty() ? "" : "; did you mean '" + near + "'?"));
-                } else {
-                  limit.stages.push_back(item.text);
-                }
+                read_stage(item, path, fields.problems(), limit.stages);
               });
   fields.finish();
 }

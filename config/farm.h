@@ -17,6 +17,7 @@
 #include "config/critics.h"
 #include "config/digest.h"
 #include "config/result.h"
+#include "config/stage.h"
 
 namespace rushes::config {
 
@@ -56,8 +57,8 @@ struct Times {
 // A counted resource that all workers share: a licence, the storage's bandwidth.
 struct SharedLimit {
   std::string name;
-  int count = 1;                    // tasks that may hold it at once
-  std::vector<std::string> stages;  // whose tasks claim it; empty: the tasks of shots that name it
+  int count = 1;              // tasks that may hold it at once
+  std::vector<Stage> stages;  // whose tasks claim it; empty: the tasks of shots that name it
   bool operator==(const SharedLimit&) const = default;
 };
 

@@ -22,7 +22,7 @@
 
 namespace rushes::config {
 
-enum class WorkingSpace { kAcesCct, kLogC3, kSrgb };  // what the VAE sees
+enum class WorkingSpace { kAcescct, kLogC3, kSrgb };  // what the VAE sees
 enum class VaeForm { kWan21, kWan22 };                // wan2.2: 2x2 patchified, four levels
 enum class Conditioning { kNone, kI2v };              // kI2v: mask + condition channels after the latent's
 
@@ -58,7 +58,7 @@ struct ModelManifest {
   int text_len = 0, text_heads = 0;
   Conditioning conditioning = Conditioning::kNone;
   VaeSpec vae;
-  WorkingSpace working_space = WorkingSpace::kAcesCct;
+  WorkingSpace working_space = WorkingSpace::kAcescct;
   Sampling draft, master;
   std::string negative_prompt;
 

@@ -29,7 +29,7 @@ Keeper::~Keeper() {
   thread_.join();
 }
 
-void Keeper::retain(std::string owner, std::vector<storage::Digest> digests) {
+void Keeper::retain(std::string owner, std::vector<Digest> digests) {
   if (digests.empty()) return;
   bool first = false;
   {

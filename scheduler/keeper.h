@@ -31,7 +31,7 @@ class Keeper {
   Keeper& operator=(const Keeper&) = delete;
 
   // Owner: "show/shot/take"; take 0 is what belongs to the whole shot.
-  void retain(std::string owner, std::vector<storage::Digest> digests);
+  void retain(std::string owner, std::vector<Digest> digests);
   void flush();  // returns when everything asked for before is done
 
  private:

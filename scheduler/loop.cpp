@@ -156,8 +156,8 @@ Event Loop::checked(event::Completed completed) const {
     static_cast<AttemptId&>(failed) = completed;
     failed.worker = completed.worker;
     failed.kind = FailKind::kArtifact;
-    failed.message = std::string("output ") + to_string(output.role) + " " + storage::to_hex(output.digest) +
-                     " " + missing;
+    failed.message =
+        std::string("output ") + to_string(output.role) + " " + to_hex(output.digest) + " " + missing;
     return failed;
   }
   return completed;

@@ -10,7 +10,6 @@
 
 namespace rushes::storage {
 
-constexpr std::size_t kDigestBytes = 32;  // BLAKE2b-256
 constexpr std::size_t kMaxRecordBytes = 64u
                                         << 20;  // one record or snapshot row; a planned shot is the largest
 constexpr std::size_t kMaxRowKeyBytes = 1024;   // key of a row
@@ -20,7 +19,6 @@ constexpr std::size_t kMaxQueuedBytes = 256u << 20;  // appended, not yet synced
 constexpr std::size_t kMaxLogBytes = 64u << 10;      // log tail kept of one attempt
 constexpr std::size_t kChunkBytes = 1u << 20;        // artifacts are cut into chunks of this size
 constexpr std::size_t kMaxOpenUploads = 256;         // uploads begun and not yet committed
-using rushes::kMaxArtifactBytes;
-constexpr std::size_t kMaxOwnerBytes = 512;  // who references an artifact: "show/shot/take"
+constexpr std::size_t kMaxOwnerBytes = 512;          // who references an artifact: "show/shot/take"
 
 }  // namespace rushes::storage

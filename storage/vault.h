@@ -24,8 +24,8 @@
 #include <string_view>
 #include <vector>
 
+#include "config/digest.h"
 #include "config/result.h"
-#include "storage/digest.h"
 #include "storage/limits.h"
 
 namespace rocksdb {

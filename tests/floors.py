@@ -6,14 +6,14 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-RECORDS = ["storage/records", "storage/digest.h"]
+RECORDS = ["storage/records"]
 MAY_INCLUDE = {
     "config/": ["config/"],
     "kernels/": ["kernels/", "config/result.h", "config/backend.h"],
     "storage/": ["storage/", "config/"],
     "scheduler/plan/": ["scheduler/plan/", *RECORDS, "config/"],
     "scheduler/protocol/": ["scheduler/protocol/", "scheduler/rate_limit.h", "storage/", "config/"],
-    "scheduler/core/": ["scheduler/core/", "scheduler/plan/", "scheduler/protocol/", *RECORDS, "config/"],
+    "scheduler/core/": ["scheduler/core/", "scheduler/plan/", "scheduler/protocol/", *RECORDS, "storage/limits.h", "config/"],
     "scheduler/": ["scheduler/", "storage/", "config/"],
     "worker/": ["worker/", "scheduler/protocol/", "kernels/", *RECORDS, "config/"],
     "tools/": ["tools/", "worker/", "scheduler/", "storage/", "kernels/", "config/"],

@@ -264,7 +264,7 @@ void Handlers::log(Call& call) {
 }
 
 void Handlers::artifact(Call& call) {
-  const auto digest = storage::digest_from_hex(call.at(1));
+  const auto digest = digest_from_hex(call.at(1));
   if (!digest) return refuse(call.response, digest.error());
   const auto found = parts_.vault->find(*digest);
   if (!found) return refuse(call.response, found.error());

@@ -4,8 +4,8 @@
 #include <map>
 #include <memory>
 
+#include "config/digest.h"
 #include "config/model.h"
-#include "storage/digest.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -53,7 +53,7 @@ class Models {
 Result<KeyFrame> take_picture(const config::KeyFrame& key, storage::Vault& vault, bool dry_run) {
   const auto bytes = read_picture(key.image);
   if (!bytes) return tl::unexpected<Error>(bytes.error());
-  const auto digest = dry_run ? Result<Digest>(storage::digest_of(*bytes)) : vault.put(*bytes);
+  const auto digest = dry_run ? Result<Digest>(digest_of(*bytes)) : vault.put(*bytes);
   if (!digest) return tl::unexpected<Error>(digest.error());
   return KeyFrame{key.frame, *digest, bytes->size()};
 }
@@ -73,7 +73,7 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request,
   ReadBatch read;
   read.event.name = request.file;
   read.event.idempotency_key = request.idempotency_key;
-  read.event.text = storage::digest_of(request.text);
+  read.event.text = digest_of(request.text);
   read.event.by = request.by;
   read.event.dry_run = request.dry_run;
   Models models(model_roots);

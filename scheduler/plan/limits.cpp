@@ -75,13 +75,13 @@ std::int64_t longest(const std::vector<Range>& windows) {
   return most;
 }
 
-std::int64_t largest(const std::vector<Tile>& tiles) {  // latents
+std::int64_t largest(const std::vector<Rect>& tiles) {  // latents
   std::int64_t most = 0;
-  for (const Tile& tile : tiles) most = std::max(most, std::int64_t{tile.height} * tile.width);
+  for (const Rect& tile : tiles) most = std::max(most, std::int64_t{tile.height} * tile.width);
   return most;
 }
 
-void check_artifacts(Check& check, const ShotSpec& spec, const std::vector<Tile>& decode_tiles,
+void check_artifacts(Check& check, const ShotSpec& spec, const std::vector<Rect>& decode_tiles,
                      std::int64_t window_latents, const char* level, const char* help) {
   const std::int64_t tile_pixels = largest(decode_tiles) * spec.grid.stride_y * spec.grid.stride_x;
   check.at_most(tile_pixels * spec.recipe.rendered_frames * kFrameBytes + kHeaderBytes, kMaxArtifactBytes,
@@ -92,11 +92,11 @@ void check_artifacts(Check& check, const ShotSpec& spec, const std::vector<Tile>
 }
 
 // Tasks that overlap tile `index`, itself among them.
-std::int64_t neighbours(const std::vector<Tile>& tiles, std::size_t index) {
-  return std::count_if(tiles.begin(), tiles.end(), [&](const Tile& t) { return overlap(t, tiles[index]); });
+std::int64_t neighbours(const std::vector<Rect>& tiles, std::size_t index) {
+  return std::count_if(tiles.begin(), tiles.end(), [&](const Rect& t) { return overlap(t, tiles[index]); });
 }
 
-std::int64_t most_neighbours(const std::vector<Tile>& tiles) {
+std::int64_t most_neighbours(const std::vector<Rect>& tiles) {
   std::int64_t most = 0;
   for (std::size_t i = 0; i < tiles.size(); ++i) most = std::max(most, neighbours(tiles, i));
   return most;

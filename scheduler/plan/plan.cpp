@@ -173,7 +173,7 @@ void add_windows(Builder& build, VersionGraph& graph, std::span<const std::uint3
 Result<Digest> digest_of_model(const config::ModelManifest& model) {
   std::string text = config::model_digest(model);
   if (text.starts_with(config::kDigestPrefix)) text.erase(0, config::kDigestPrefix.size());
-  return storage::digest_from_hex(text);
+  return digest_from_hex(text);
 }
 
 Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManifest& model,
@@ -248,7 +248,7 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   return spec;
 }
 
-std::vector<Tile> draft_tiles(const ShotSpec& spec) {
+std::vector<Rect> draft_tiles(const ShotSpec& spec) {
   if (!spec.recipe.decode_tiles.empty()) return spec.recipe.decode_tiles;
   return {{0, 0, spec.recipe.height / spec.grid.stride_y, spec.recipe.width / spec.grid.stride_x}};
 }

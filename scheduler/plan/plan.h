@@ -36,7 +36,7 @@ Result<Digest> digest_of_model(const config::ModelManifest& model);
 Recipe take_recipe(const ShotSpec& spec, std::uint32_t take);
 
 // The decode tiles of the draft, in the order of VersionGraph::decode.
-std::vector<Tile> draft_tiles(const ShotSpec& spec);
+std::vector<Rect> draft_tiles(const ShotSpec& spec);
 
 PlannedTask plan_encode(const ShotSpec& spec, TaskId id);
 

@@ -78,7 +78,7 @@ struct UpgradeBuilder {
   }
 
   void add_decode(std::uint32_t index) {
-    const Tile& tile = plan.master.decode_tiles[index];
+    const Rect& tile = plan.master.decode_tiles[index];
     PlannedTask t = task(Stage::kDecode);
     t.tile = index;
     const std::uint64_t pixels = static_cast<std::uint64_t>(tile.height) * tile.width * spec.grid.stride_y *

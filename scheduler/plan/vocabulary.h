@@ -14,8 +14,6 @@
 
 namespace rushes::scheduler {
 
-using Tile = Rect;
-
 // Facts of the model that planning needs again after the manifest is gone (upgrades, revisions).
 struct ModelGrid {
   int window_frames = 0;                           // native window, 4n+1

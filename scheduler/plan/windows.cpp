@@ -99,16 +99,16 @@ std::uint32_t inner_checkpoint(const Sampling& sampling) {
   return last + 1 >= count ? count : last;
 }
 
-std::vector<Tile> cut_tiles(int height, int width, int tile_height, int tile_width) {
+std::vector<Rect> cut_tiles(int height, int width, int tile_height, int tile_width) {
   const int h = std::min(height, tile_height), w = std::min(width, tile_width);
-  std::vector<Tile> result;
+  std::vector<Rect> result;
   for (const int y : origins(height, h)) {
     for (const int x : origins(width, w)) result.push_back({y, x, h, w});
   }
   return result;
 }
 
-std::vector<Tile> cut_decode_tiles(int height, int width, const ModelGrid& grid, int frames) {
+std::vector<Rect> cut_decode_tiles(int height, int width, const ModelGrid& grid, int frames) {
   int down = std::max(1, ceil_div(height, std::max(1, kDecodeTilePixels / grid.stride_y)));
   int across = std::max(1, ceil_div(width, std::max(1, kDecodeTilePixels / grid.stride_x)));
   const std::int64_t latent_bytes =
@@ -122,7 +122,7 @@ std::vector<Tile> cut_decode_tiles(int height, int width, const ModelGrid& grid,
   std::vector<Range> rows, columns;
   split_evenly(0, height, down, rows);
   split_evenly(0, width, across, columns);
-  std::vector<Tile> result;
+  std::vector<Rect> result;
   for (const Range& row : rows) {
     for (const Range& column : columns)
       result.push_back({row.begin, column.begin, row.size(), column.size()});
@@ -138,7 +138,7 @@ std::vector<Range> cut_runs(int frames) {
 
 bool overlap(const Range& a, const Range& b) { return a.begin < b.end && b.begin < a.end; }
 
-bool overlap(const Tile& a, const Tile& b) {
+bool overlap(const Rect& a, const Rect& b) {
   return a.y < b.y + b.height && b.y < a.y + a.height && a.x < b.x + b.width && b.x < a.x + a.width;
 }
 

@@ -29,15 +29,15 @@ std::uint32_t inner_checkpoint(const Sampling& sampling);
 
 // Overlapping refine tiles over a height x width latent grid, each tile_height x tile_width (or the grid
 // where that is smaller), row by row. Origins are even (patch 2x2); the first and last touch the border.
-std::vector<Tile> cut_tiles(int height, int width, int tile_height, int tile_width);
+std::vector<Rect> cut_tiles(int height, int width, int tile_height, int tile_width);
 // Disjoint decode tiles that cover the grid, at most kDecodeTilePixels a side, row by row; smaller ones where the
 // `frames` of a tile would not fit into one artifact.
-std::vector<Tile> cut_decode_tiles(int height, int width, const ModelGrid& grid, int frames);
+std::vector<Rect> cut_decode_tiles(int height, int width, const ModelGrid& grid, int frames);
 
 // Runs of at most kFinishRun frames that cover [0, frames), as even as they can be.
 std::vector<Range> cut_runs(int frames);
 
 bool overlap(const Range& a, const Range& b);
-bool overlap(const Tile& a, const Tile& b);
+bool overlap(const Rect& a, const Rect& b);
 
 }  // namespace rushes::scheduler

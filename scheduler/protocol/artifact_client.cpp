@@ -188,8 +188,7 @@ Status ArtifactClient::put(const Digest& digest, std::span<const std::byte> byte
   const auto receipt = impl_->expect<ReceiptReply>(*commit, stop);
   if (!receipt) return tl::unexpected(receipt.error());
   if (receipt->first != ReceiptReply{digest, bytes.size()})
-    return fail(ErrorKind::kInvalid,
-                "artifact " + storage::to_hex(digest) + ": the receipt names another artifact");
+    return fail(ErrorKind::kInvalid, "artifact " + to_hex(digest) + ": the receipt names another artifact");
   return {};
 }
 
@@ -218,7 +217,7 @@ Status ArtifactClient::get(const Digest& digest, const Sink& sink, std::stop_tok
     const std::uint64_t expected =
         std::min<std::uint64_t>(kMaxChunkBytes, *total - std::min(*total, asked.offset));
     if (data.total != *total || data.offset != asked.offset || payload.size() != expected)
-      return impl_->give_up(ErrorKind::kInvalid, "artifact " + storage::to_hex(digest) + ": expected " +
+      return impl_->give_up(ErrorKind::kInvalid, "artifact " + to_hex(digest) + ": expected " +
                                                      std::to_string(expected) + " bytes at " +
                                                      std::to_string(asked.offset) + ", found others");
     while (in_flight.size() < kChunksInFlight && next < *total) {

@@ -115,7 +115,7 @@ void ArtifactServer::Impl::receive() {
     }
     const std::string id = routing.to_string();
     const auto verdict = door.admit(id, identity);
-    if (verdict == Doorkeeper::Verdict::kWithdrawn) {
+    if (verdict == Doorkeeper::Admission::kWithdrawn) {
       const auto first = uploads.lower_bound({id, 0});
       auto last = first;
       while (last != uploads.end() && last->first.first == id) ++last;
@@ -123,7 +123,7 @@ void ArtifactServer::Impl::receive() {
       continue;
     }
     auto request = decode_artifact_request(view(header));
-    if (verdict == Doorkeeper::Verdict::kFloods) {
+    if (verdict == Doorkeeper::Admission::kFloods) {
       reply(id, request ? request->request : 0,
             {RefusedReply{ErrorKind::kExhausted, "too many requests; ask again in a while"}});
       continue;
@@ -189,9 +189,9 @@ Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::answer(const std::str
   upload.last = Clock::now();
   Status stored;
   if (chunk.offset != upload.received || payload.empty() || payload.size() > upload.bytes - upload.received)
-    stored = fail(ErrorKind::kInvalid, "artifact " + storage::to_hex(upload.digest) +
-                                           ": expected a chunk at offset " + std::to_string(upload.received) +
-                                           ", found " + std::to_string(payload.size()) + " bytes at " +
+    stored = fail(ErrorKind::kInvalid, "artifact " + to_hex(upload.digest) + ": expected a chunk at offset " +
+                                           std::to_string(upload.received) + ", found " +
+                                           std::to_string(payload.size()) + " bytes at " +
                                            std::to_string(chunk.offset));
   else
     stored = upload.sink->append(payload);
@@ -210,7 +210,7 @@ Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::answer(const std::str
   const Upload upload = std::move(found->second);
   uploads.erase(found);
   if (upload.received != upload.bytes)
-    return fail(ErrorKind::kCorrupt, "artifact " + storage::to_hex(upload.digest) + ": expected " +
+    return fail(ErrorKind::kCorrupt, "artifact " + to_hex(upload.digest) + ": expected " +
                                          std::to_string(upload.bytes) + " bytes, found " +
                                          std::to_string(upload.received));
   if (auto stored = upload.sink->commit(); !stored) {

@@ -119,7 +119,7 @@ void ControlServer::Impl::receive() {
     const Identity identity = identity_of(payload);
     const bool more = payload.more();
     for (zmq::message_t rest; more && socket.recv(rest) && rest.more();) continue;
-    if (door.admit(id, identity) != Doorkeeper::Verdict::kHeard) continue;
+    if (door.admit(id, identity) != Doorkeeper::Admission::kHeard) continue;
     if (more)
       refuse(identity.name, "expected one frame, found more", gate.counters.malformed);
     else

@@ -8,7 +8,7 @@ constexpr std::uint64_t kNever = ~std::uint64_t{0};  // no generation of an allo
 
 }  // namespace
 
-Doorkeeper::Verdict Doorkeeper::admit(const std::string& id, const Identity& identity) {
+Doorkeeper::Admission Doorkeeper::admit(const std::string& id, const Identity& identity) {
   const auto now = Clock::now();
   Visitor& visitor =
       visitors_.try_emplace(id, Visitor{scheduler::TokenBucket(rate_, now), kNever, false}).first->second;
@@ -18,18 +18,18 @@ Doorkeeper::Verdict Doorkeeper::admit(const std::string& id, const Identity& ide
                                                     " connection: more than " +
                                                     std::to_string(static_cast<long>(rate_.per_second)) +
                                                     " messages a second; what is beyond is not read");
-    return Verdict::kFloods;
+    return Admission::kFloods;
   }
   if (const std::uint64_t generation = gate_.generation; visitor.generation != generation) {
     visitor.generation = generation;
     visitor.allowed = gate_.admits(identity);
   }
-  if (visitor.allowed) return Verdict::kHeard;
+  if (visitor.allowed) return Admission::kHeard;
   ++gate_.counters.after_withdrawal;
   gate_.log.warn("withdrawn " + identity.key, "key " + identity.key + " of " + identity.name +
                                                   " is no longer allowed; its " + what_ +
                                                   " connection is not heard");
-  return Verdict::kWithdrawn;
+  return Admission::kWithdrawn;
 }
 
 void Doorkeeper::tidy() {

@@ -16,13 +16,13 @@ namespace rushes::protocol {
 class Doorkeeper {
  public:
   using Clock = scheduler::TokenBucket::Clock;
-  enum class Verdict { kHeard, kFloods, kWithdrawn };
+  enum class Admission { kHeard, kFloods, kWithdrawn };
 
   Doorkeeper(Gate::Impl& gate, scheduler::RateLimit rate, const char* what)
       : gate_(gate), rate_(rate), what_(what) {}
 
   // One message of the connection `id`; refusals are counted and logged here.
-  Verdict admit(const std::string& id, const Identity& identity);
+  Admission admit(const std::string& id, const Identity& identity);
   // Forgets connections that have been quiet: ZeroMQ does not say which are gone. Call now and then.
   void tidy();
 

@@ -37,8 +37,7 @@ VaultStore::VaultStore(storage::Vault& vault, std::filesystem::path folder, std:
 Result<std::uint64_t> VaultStore::size(const Digest& digest) {
   const auto found = vault_.find(digest);
   if (!found) return tl::unexpected(found.error());
-  if (!*found)
-    return fail(ErrorKind::kNotFound, "artifact " + storage::to_hex(digest) + " is not in the vault");
+  if (!*found) return fail(ErrorKind::kNotFound, "artifact " + to_hex(digest) + " is not in the vault");
   return (*found)->bytes;
 }
 

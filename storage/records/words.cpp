@@ -2,12 +2,6 @@
 
 namespace rushes {
 
-const char* to_string(Stage stage) {
-  static constexpr const char* kWords[kStages] = {"encode",  "denoise", "critique", "decode",
-                                                  "enlarge", "refine",  "finish",   "deliver"};
-  return kWords[static_cast<int>(stage)];
-}
-
 const char* to_string(Verdict verdict) {
   static constexpr const char* kWords[kVerdicts] = {"unknown", "pass", "revise", "reject"};
   return kWords[static_cast<int>(verdict)];

@@ -13,30 +13,17 @@
 #include <string_view>
 #include <vector>
 
+#include "config/digest.h"
 #include "config/rate.h"
 #include "config/sampling.h"
-#include "storage/digest.h"
+#include "config/stage.h"
 
 namespace rushes {
 
-using storage::Digest;  // BLAKE2b-256
 using Bytes = std::vector<std::uint8_t>;
 using TaskId = std::uint64_t;  // from 1, dense, never reused; 0 = none
 
-// ---- enums: values equal those of the schema's enumerants; to_string() is the one table of an enum's words
-
-enum class Stage : std::uint8_t {
-  kEncode,
-  kDenoise,
-  kCritique,
-  kDecode,
-  kEnlarge,
-  kRefine,
-  kFinish,
-  kDeliver
-};
-inline constexpr int kStages = 8;
-const char* to_string(Stage stage);  // "encode", "denoise", ...
+// ---- enums: values equal those of the schema's enumerants; to_string() is the one table of an enum's words. Stage is in config/stage.h
 
 enum class Verdict : std::uint8_t { kUnknown, kPass, kRevise, kReject };
 inline constexpr int kVerdicts = 4;
@@ -80,11 +67,6 @@ inline constexpr int kSlotKinds = 2;
 inline constexpr std::array kEverySlotKind{SlotKind::kCpu, SlotKind::kGpu};
 const char* to_string(SlotKind kind);  // "cpu", "gpu"
 
-// How many values an enum has, numbered from 0.
-template <class Enum>
-inline constexpr int kCount = 0;
-template <>
-inline constexpr int kCount<Stage> = kStages;
 template <>
 inline constexpr int kCount<Verdict> = kVerdicts;
 template <>
@@ -93,14 +75,6 @@ template <>
 inline constexpr int kCount<FailKind> = kFailKinds;
 template <>
 inline constexpr int kCount<SlotKind> = kSlotKinds;
-
-// The value whose to_string() is `word`.
-template <class Enum>
-std::optional<Enum> parse_word(std::string_view word) {
-  for (int i = 0; i < kCount<Enum>; ++i)
-    if (word == to_string(static_cast<Enum>(i))) return static_cast<Enum>(i);
-  return std::nullopt;
-}
 
 // Whether an attempt computes tensors: it loads the model and belongs to its take's numeric class. All others
 // decode, encode and judge pictures on the host's CPU, with the same result in every class.

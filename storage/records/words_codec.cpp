@@ -202,11 +202,11 @@ Bytes encode_recipe(const Recipe& recipe) {
 }
 
 Digest recipe_hash(std::span<const std::uint8_t> canonical) {
-  return storage::digest_of({reinterpret_cast<const char*>(canonical.data()), canonical.size()});
+  return digest_of({reinterpret_cast<const char*>(canonical.data()), canonical.size()});
 }
 
-Result<Recipe> decode_recipe(std::span<const std::uint8_t> bytes, records::Source source) {
-  return records::guarded<Recipe>(source, "recipe", [&](records::Reader& reader) {
+Result<Recipe> decode_recipe(std::span<const std::uint8_t> bytes) {
+  return records::guarded<Recipe>(records::Source::kDisk, "recipe", [&](records::Reader& reader) {
     const auto words = records::aligned_words(bytes);
     reader.require(words.size() > 0 && bytes.size() <= records::MAX_RECIPE_BYTES,
                    "expected whole words, at most 8 MiB of them");

@@ -26,9 +26,8 @@ RUSHES_CODEC_DECLARED(ModelOffer, records::ModelOffer)
 
 Bytes encode_recipe(const Recipe& recipe);  // canonical
 Digest recipe_hash(std::span<const std::uint8_t> canonical);
-// Error: as Reader's of that source, for bytes that are not a recipe or beyond its bounds.
-Result<Recipe> decode_recipe(std::span<const std::uint8_t> bytes,
-                             records::Source source = records::Source::kDisk);
+// Error: kCorrupt for bytes that are not a recipe or beyond its bounds.
+Result<Recipe> decode_recipe(std::span<const std::uint8_t> bytes);
 
 // ---- flat messages with their segment table, as they travel inside messages of the wire
 

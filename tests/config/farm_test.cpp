@@ -95,8 +95,8 @@ TEST(Farm, SharedLimitsAreReadAndChecked) {
                                    "{name: licence, count: 2}]}\nscheduling: {run_ahead: false}\n",
                                "/etc/farm.yaml");
   ASSERT_TRUE(farm) << farm.error().message;
-  EXPECT_EQ(farm->limits.shared,
-            (std::vector<SharedLimit>{{"storage", 8, {"finish", "deliver"}}, {"licence", 2, {}}}));
+  EXPECT_EQ(farm->limits.shared, (std::vector<SharedLimit>{{"storage", 8, {Stage::kFinish, Stage::kDeliver}},
+                                                           {"licence", 2, {}}}));
   EXPECT_FALSE(farm->scheduling.run_ahead);
   EXPECT_EQ(
       farm_complaint("limits: {shared: [{name: a, count: 1, stages: [finnish]}]}\n"),

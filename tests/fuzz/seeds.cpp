@@ -25,8 +25,7 @@ class Seeds {
   explicit Seeds(fs::path folder) : folder_(std::move(folder)) {}
   void keep(const std::string& target, std::string_view bytes) {
     fs::create_directories(folder_ / target);
-    std::ofstream file(folder_ / target / storage::to_hex(storage::digest_of(bytes)).substr(0, 16),
-                       std::ios::binary);
+    std::ofstream file(folder_ / target / to_hex(digest_of(bytes)).substr(0, 16), std::ios::binary);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   }
   template <typename Bytes>

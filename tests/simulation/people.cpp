@@ -29,7 +29,7 @@ void People::submit() {
   }
   event::SubmitBatch batch;
   batch.idempotency_key = batch.name = "batch" + std::to_string(next_batch_++);
-  batch.text = storage::digest_of(batch.name);
+  batch.text = digest_of(batch.name);
   batch.by = "ann";
   for (auto shots = dice_.between(1, 4); shots > 0; --shots)
     batch.shots.push_back({studio_shot(dice_, next_shot_++), model_, {}});

@@ -319,14 +319,14 @@ std::uint32_t Shadow::slots_of_show(const std::string& show, SlotKind kind) cons
 
 std::uint32_t Shadow::held_under(const config::SharedLimit& limit) const {
   std::uint32_t held = 0;
-  const auto lists = [](const std::vector<std::string>& names, const std::string& name) {
-    return std::find(names.begin(), names.end(), name) != names.end();
+  const auto lists = [](const auto& all, const auto& one) {
+    return std::find(all.begin(), all.end(), one) != all.end();
   };
   for (const ShadowWorker& worker : workers_)
     for (const TaskId id : worker.held) {
       const ShadowTask& task = tasks_[id - 1];
       held += limit.stages.empty() ? lists(shots_[task.shot].limits, limit.name)
-                                   : lists(limit.stages, to_string(task.stage));
+                                   : lists(limit.stages, task.stage);
     }
   return held;
 }

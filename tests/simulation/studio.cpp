@@ -62,7 +62,7 @@ scheduler::Settings studio_settings() {
   config::Farm farm;
   farm.shows = {{"feature", 2.0, 0.3}, {"series", 1.0, 0.2}};  // the third show, "tests", has no floor
   farm.times.no_progress_min = config::Milliseconds(20'000);
-  farm.limits.shared = {{"storage", 2, {"finish", "deliver"}}, {"licence", 3, {}}};
+  farm.limits.shared = {{"storage", 2, {Stage::kFinish, Stage::kDeliver}}, {"licence", 3, {}}};
   farm.retries.quarantine = config::Milliseconds(30'000);
   return scheduler::settings_of(farm);
 }

@@ -34,7 +34,7 @@ struct World {
   scheduler::Settings settings;
   Network network;
   Oracle oracle;
-  std::set<storage::Digest> vault;  // artifacts that are stored and synced
+  std::set<Digest> vault;  // artifacts that are stored and synced
   SchedulerNode* scheduler = nullptr;
   std::vector<WorkerNode*> workers;
 

@@ -57,7 +57,7 @@ class Agents {
   std::vector<std::pair<std::string, protocol::Assign>> held_;  // until the word is given
   std::unordered_map<std::string, Worker> workers_;             // by name, which is also the connection's
   std::vector<std::string> results_;                            // by stage
-  storage::Digest model_{};
+  Digest model_{};
   std::uint64_t sequence_ = 0, assigned_ = 0, accepted_ = 0, refused_ = 0;
   std::vector<double> accept_ms_;
 };

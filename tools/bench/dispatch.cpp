@@ -65,8 +65,7 @@ class CoreFarm {
     static_cast<AttemptId&>(done) = {id, task.attempt, task.lease().id};
     done.worker = kWorker;
     done.result.numeric_class = kNumericClass;
-    done.result.outputs.push_back(
-        {output_role(task.plan.stage), storage::digest_of(kArtifact), kArtifact.size()});
+    done.result.outputs.push_back({output_role(task.plan.stage), digest_of(kArtifact), kArtifact.size()});
     decide(done);
   }
 

@@ -50,8 +50,7 @@ std::string no_op_result(Stage stage) {
     result.critique.score = 0.9f;
     result.critique.critics = "none";
   } else {
-    result.outputs.push_back(
-        {scheduler::output_role(stage), storage::digest_of(kArtifact), kArtifact.size()});
+    result.outputs.push_back({scheduler::output_role(stage), digest_of(kArtifact), kArtifact.size()});
   }
   return encode_result(result);
 }
@@ -81,7 +80,7 @@ negative_prompt: ""
   return {};
 }
 
-Result<storage::Digest> model_digest(const std::filesystem::path& folder) {
+Result<Digest> model_digest(const std::filesystem::path& folder) {
   const auto model = config::find_model(kModel, {folder});
   if (!model) return tl::unexpected(model.error());
   return scheduler::digest_of_model(*model);

@@ -44,7 +44,7 @@ std::string no_op_result(Stage stage);
 
 // The manifest of kModel in FOLDER/no-op/model.yaml.
 Status write_model(const std::filesystem::path& folder);
-Result<storage::Digest> model_digest(const std::filesystem::path& folder);
+Result<Digest> model_digest(const std::filesystem::path& folder);
 
 class Farm {
  public:

@@ -13,7 +13,7 @@ Result<std::unique_ptr<TabletopEngine>> TabletopEngine::open(const std::filesyst
   auto read = config::read_model(manifest);
   if (!read) return tl::unexpected(read.error());
   if (const auto intact = config::verify_digests(*read); !intact) return tl::unexpected(intact.error());
-  if (read->working_space != config::WorkingSpace::kAcesCct) {
+  if (read->working_space != config::WorkingSpace::kAcescct) {
     return fail(ErrorKind::kInvalid,
                 manifest.string() + ": working_space: expected acescct, which Tabletop is trained in");
   }

@@ -62,9 +62,7 @@ Status apply_shot(const Arguments& arguments, CriticContext& context) {
   if (arguments.model_roots.empty()) return {};
   const auto model = config::find_model(shot->model, arguments.model_roots);
   if (!model) return tl::unexpected(model.error());
-  const auto space = parse_working_space(config::to_string(model->working_space));
-  if (!space) return tl::unexpected(space.error());
-  context.space = *space;
+  context.space = model->working_space;
   return {};
 }
 

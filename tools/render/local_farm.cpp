@@ -73,8 +73,7 @@ void LocalFarm::say_hello() {
   for (const std::string& name : config::list_models(options_.model_roots)) {
     const auto manifest = config::find_model(name, options_.model_roots);
     if (!manifest) continue;
-    const auto digest =
-        storage::digest_from_hex(config::model_digest(*manifest).substr(config::kDigestPrefix.size()));
+    const auto digest = digest_from_hex(config::model_digest(*manifest).substr(config::kDigestPrefix.size()));
     if (digest) hello.offer.models.push_back({name, *digest});
   }
   feed(hello);

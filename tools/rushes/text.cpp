@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <map>
 
+#include "config/stage.h"
+
 namespace rushes::tools {
 namespace {
 
@@ -19,12 +21,13 @@ std::string paint(bool on, const char* code, const std::string& text) {
 }
 
 // Stages in the order they run, for tables of seconds.
-constexpr const char* kStages[] = {"encode",  "denoise", "decode", "critique",
-                                   "enlarge", "refine",  "finish", "deliver"};
+constexpr Stage kOrder[] = {Stage::kEncode,  Stage::kDenoise, Stage::kDecode, Stage::kCritique,
+                            Stage::kEnlarge, Stage::kRefine,  Stage::kFinish, Stage::kDeliver};
 
 std::string stage_seconds(const Json& seconds) {
   std::string text;
-  for (const char* stage : kStages) {
+  for (const Stage one : kOrder) {
+    const char* stage = to_string(one);
     if (!seconds.is_object() || !seconds.contains(stage)) continue;
     if (!text.empty()) text += ", ";
     text += std::string(stage) + " " + format("%.1f", number(seconds, stage)) + " s";

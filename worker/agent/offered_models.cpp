@@ -76,7 +76,7 @@ Status verify(const config::ModelManifest& manifest, std::map<std::string, Seen>
 
 Result<Digest> digest_of(const config::ModelManifest& manifest) {
   const std::string text = config::model_digest(manifest);
-  return storage::digest_from_hex(std::string_view(text).substr(config::kDigestPrefix.size()));
+  return digest_from_hex(std::string_view(text).substr(config::kDigestPrefix.size()));
 }
 
 }  // namespace

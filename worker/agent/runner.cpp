@@ -13,8 +13,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "config/digest.h"
 #include "config/log.h"
-#include "storage/digest.h"
 
 namespace rushes::worker {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <optional>
 
-#include "storage/digest.h"
+#include "config/digest.h"
 
 namespace rushes::worker {
 

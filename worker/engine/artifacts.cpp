@@ -11,12 +11,15 @@
 #include <cstring>
 #include <utility>
 
-#include "storage/digest.h"
+#include "config/digest.h"
+#include "config/limits.h"
 
 namespace rushes::worker {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t kPieceBytes = 1u << 20;  // read at a time for a digest
 
 std::string_view view(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -55,7 +58,7 @@ fs::path temporary_name(const fs::path& folder, const std::string& stem) {
 }
 
 fs::path path_in(const fs::path& folder, const Digest& digest) {
-  const std::string hex = storage::to_hex(digest);
+  const std::string hex = to_hex(digest);
   return folder / hex.substr(0, 2) / hex;
 }
 
@@ -95,7 +98,7 @@ std::vector<Held> list(const fs::path& folder) {
   for (const auto& shelf : fs::directory_iterator(folder, ignored)) {
     if (shelf.path().filename().string().size() != 2) continue;
     for (const auto& entry : fs::directory_iterator(shelf.path(), ignored)) {
-      const auto digest = storage::digest_from_hex(entry.path().filename().string());
+      const auto digest = digest_from_hex(entry.path().filename().string());
       struct stat info {};
       if (!digest || ::stat(entry.path().c_str(), &info) != 0 || !S_ISREG(info.st_mode)) continue;
       held.push_back({entry.path(), *digest, static_cast<std::uint64_t>(info.st_size),
@@ -130,7 +133,7 @@ Incoming::Incoming(fs::path temporary, fs::path target, int file, Digest digest,
       file_(file),
       digest_(digest),
       size_(size),
-      stream_(std::make_unique<storage::DigestStream>()) {}
+      stream_(std::make_unique<DigestStream>()) {}
 
 Incoming::Incoming(Incoming&& other) noexcept
     : temporary_(std::move(other.temporary_)),
@@ -149,7 +152,7 @@ Incoming::~Incoming() {
 
 Status Incoming::append(std::span<const std::byte> bytes) {
   if (received_ + bytes.size() > size_)
-    return fail(ErrorKind::kExhausted, "artifact " + storage::to_hex(digest_) + ": more than the announced " +
+    return fail(ErrorKind::kExhausted, "artifact " + to_hex(digest_) + ": more than the announced " +
                                            std::to_string(size_) + " bytes arrived");
   if (auto written = write_all(file_, bytes, temporary_); !written) return written;
   write_behind(file_, received_, received_ + bytes.size());
@@ -160,12 +163,11 @@ Status Incoming::append(std::span<const std::byte> bytes) {
 
 Status Incoming::finish() {
   if (received_ != size_)
-    return fail(ErrorKind::kCorrupt, "artifact " + storage::to_hex(digest_) + ": expected " +
-                                         std::to_string(size_) + " bytes, found " +
-                                         std::to_string(received_));
+    return fail(ErrorKind::kCorrupt, "artifact " + to_hex(digest_) + ": expected " + std::to_string(size_) +
+                                         " bytes, found " + std::to_string(received_));
   if (const Digest found = stream_->finish(); found != digest_)
-    return fail(ErrorKind::kCorrupt, "artifact " + storage::to_hex(digest_) +
-                                         ": the bytes that arrived have digest " + storage::to_hex(found));
+    return fail(ErrorKind::kCorrupt,
+                "artifact " + to_hex(digest_) + ": the bytes that arrived have digest " + to_hex(found));
   if (::fsync(file_) != 0) return io_error("sync", temporary_);
   if (::rename(temporary_.c_str(), target_.c_str()) != 0) return io_error("rename", temporary_);
   ::close(std::exchange(file_, -1));
@@ -177,7 +179,7 @@ Outgoing::Outgoing(Role role, fs::path folder, fs::path temporary, int file)
       folder_(std::move(folder)),
       temporary_(std::move(temporary)),
       file_(file),
-      stream_(std::make_unique<storage::DigestStream>()) {}
+      stream_(std::make_unique<DigestStream>()) {}
 
 Outgoing::Outgoing(Outgoing&& other) noexcept
     : role_(other.role_),
@@ -197,7 +199,7 @@ Outgoing::~Outgoing() {
 Status Outgoing::append(std::span<const std::byte> bytes) { return write_at(size_, bytes); }
 
 Status Outgoing::write_at(std::uint64_t offset, std::span<const std::byte> bytes) {
-  if (offset > storage::kMaxArtifactBytes || bytes.size() > storage::kMaxArtifactBytes - offset)
+  if (offset > kMaxArtifactBytes || bytes.size() > kMaxArtifactBytes - offset)
     return fail(ErrorKind::kExhausted, std::string("artifact \"") + to_string(role_) +
                                            "\": expected at most 4 GiB, found " + std::to_string(offset) +
                                            " bytes and " + std::to_string(bytes.size()) +
@@ -219,8 +221,8 @@ Status Outgoing::write_at(std::uint64_t offset, std::span<const std::byte> bytes
 
 Result<Digest> Outgoing::digest() {
   if (in_order_) return stream_->finish();
-  storage::DigestStream stream;
-  std::vector<char> piece(storage::kChunkBytes);
+  DigestStream stream;
+  std::vector<char> piece(kPieceBytes);
   for (std::uint64_t at = 0; at < size_;) {
     const ssize_t got = ::pread(file_, piece.data(), piece.size(), static_cast<off_t>(at));
     if (got < 0 && errno == EINTR) continue;
@@ -267,7 +269,7 @@ bool LocalArtifacts::have(const Digest& digest) const { return size(digest).has_
 Result<std::uint64_t> LocalArtifacts::size(const Digest& digest) const {
   struct stat info {};
   if (::stat(path_of(digest).c_str(), &info) != 0)
-    return fail(ErrorKind::kNotFound, "artifact " + storage::to_hex(digest) + " is not held here");
+    return fail(ErrorKind::kNotFound, "artifact " + to_hex(digest) + " is not held here");
   return static_cast<std::uint64_t>(info.st_size);
 }
 
@@ -275,7 +277,7 @@ Result<Mapped> LocalArtifacts::open(const Digest& digest) const {
   const fs::path path = path_of(digest);
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0 && errno == ENOENT)
-    return fail(ErrorKind::kNotFound, "artifact " + storage::to_hex(digest) + " is not held here");
+    return fail(ErrorKind::kNotFound, "artifact " + to_hex(digest) + " is not held here");
   if (file < 0) return io_error("open", path);
   struct stat info {};
   const bool known = ::fstat(file, &info) == 0;
@@ -303,13 +305,12 @@ Result<Outgoing> LocalArtifacts::create(Role role) {
 }
 
 Result<Incoming> LocalArtifacts::receive(const Digest& digest, std::uint64_t bytes) {
-  if (bytes > storage::kMaxArtifactBytes)
-    return fail(ErrorKind::kExhausted, "artifact " + storage::to_hex(digest) +
-                                           ": expected at most 4 GiB, found " + std::to_string(bytes) +
-                                           " bytes");
+  if (bytes > kMaxArtifactBytes)
+    return fail(ErrorKind::kExhausted, "artifact " + to_hex(digest) + ": expected at most 4 GiB, found " +
+                                           std::to_string(bytes) + " bytes");
   const auto target = shelf_of(folder_, digest);
   if (!target) return tl::unexpected(target.error());
-  fs::path temporary = temporary_name(folder_, storage::to_hex(digest));
+  fs::path temporary = temporary_name(folder_, to_hex(digest));
   const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (file < 0) return io_error("create", temporary);
   return Incoming(std::move(temporary), *target, file, digest, bytes);

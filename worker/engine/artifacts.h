@@ -68,7 +68,7 @@ class Incoming {
   int file_ = -1;
   Digest digest_{};
   std::uint64_t size_ = 0, received_ = 0;
-  std::unique_ptr<storage::DigestStream> stream_;
+  std::unique_ptr<DigestStream> stream_;
 };
 
 // An artifact that is made here piece by piece; its digest is known when all of it is there. Dropped without
@@ -95,7 +95,7 @@ class Outgoing {
   int file_ = -1;
   std::uint64_t size_ = 0;
   bool in_order_ = true;  // every write came at the end, so that stream_ has seen all of it
-  std::unique_ptr<storage::DigestStream> stream_;
+  std::unique_ptr<DigestStream> stream_;
 };
 
 class LocalArtifacts {

@@ -29,9 +29,7 @@ Result<CriticContext> critic_context(const Task& task, const StageContext& engin
   for (Range window : task.recipe.windows)
     context.windows.push_back(window_frames(task.recipe, window, manifest->vae.stride[0]));
   context.expects_motion = asks_for_motion(task.recipe.prompt);
-  auto space = parse_working_space(config::to_string(manifest->working_space));
-  if (!space) return tl::unexpected(space.error());
-  context.space = *space;
+  context.space = manifest->working_space;
   for (const CriticSetting& change : task.critics) {
     const auto rule = std::find_if(context.rules.begin(), context.rules.end(),
                                    [&](const config::CriticRule& one) { return one.name == change.name; });
@@ -63,11 +61,9 @@ Result<Clip> window_clip(const Task& task, StageContext& context, Range frames) 
   auto video = (*model)->vae().decode(
       Volume{volume.channels, region.t.size(), region.rect.height, region.rect.width, std::move(*values)});
   if (!video) return tl::unexpected(video.error());
-  auto space = parse_working_space(config::to_string((*model)->manifest().working_space));
-  if (!space) return tl::unexpected(space.error());
-  Clip clip =
-      from_model_output(*space, video->values.data(), static_cast<int>(video->columns),
-                        static_cast<int>(video->rows), static_cast<int>(video->frames), task.recipe.fps);
+  Clip clip = from_model_output((*model)->manifest().working_space, video->values.data(),
+                                static_cast<int>(video->columns), static_cast<int>(video->rows),
+                                static_cast<int>(video->frames), task.recipe.fps);
   const int x = (task.recipe.width - task.recipe.deliver_width) / 2,
             y = (task.recipe.height - task.recipe.deliver_height) / 2;
   const ClipView delivered = ClipView(clip).crop(x, y, task.recipe.deliver_width, task.recipe.deliver_height);

@@ -12,10 +12,6 @@
 namespace rushes::worker {
 namespace {
 
-Result<WorkingSpace> space_of(const Model& model) {
-  return parse_working_space(config::to_string(model.manifest().working_space));
-}
-
 // The whole frame's latents, blended a few frames at a time.
 LatentSource latent_source(const TakeVolume& volume, const std::vector<LatentInput>& inputs) {
   std::vector<Part> parts;
@@ -47,8 +43,7 @@ Result<TaskResult> run_decode(const Task& task, StageContext& context) {
   auto volume = volume_of(task, context);
   if (!model) return tl::unexpected(model.error());
   if (!volume) return tl::unexpected(volume.error());
-  auto space = space_of(**model);
-  if (!space) return tl::unexpected(space.error());
+  const WorkingSpace space = (*model)->manifest().working_space;
   auto inputs = load_latents(task, context, volume->channels);
   if (!inputs) return tl::unexpected(inputs.error());
   const auto& tiles = task.decode_tiles();
@@ -65,7 +60,7 @@ Result<TaskResult> run_decode(const Task& task, StageContext& context) {
   if (!frames) return tl::unexpected(frames.error());
   if (Status status = frames->append(*header); !status) return tl::unexpected(status.error());
   const auto sink = [&](std::int64_t first, const Volume& part) -> Status {
-    Clip light = from_model_output(*space, part.values.data(), box.width, box.height,
+    Clip light = from_model_output(space, part.values.data(), box.width, box.height,
                                    static_cast<int>(part.frames), box.fps);
     limit_to_half(light);
     if (Status status = frames->append(half_bytes(light)); !status) return status;
@@ -92,8 +87,7 @@ Result<TaskResult> run_enlarge(const Task& task, StageContext& context) {
   auto volume = volume_of(task, context);
   if (!model) return tl::unexpected(model.error());
   if (!volume) return tl::unexpected(volume.error());
-  auto space = space_of(**model);
-  if (!space) return tl::unexpected(space.error());
+  const WorkingSpace space = (*model)->manifest().working_space;
   auto draft = TakeFrames::rendered(task, context);
   if (!draft) return tl::unexpected(draft.error());
   auto header = guide_header(volume->channels, volume->whole);
@@ -109,7 +103,7 @@ Result<TaskResult> run_enlarge(const Task& task, StageContext& context) {
   const auto source = [&](std::int64_t first, std::int64_t count, const FrameBox& box) -> Result<Volume> {
     auto light = draft->read({static_cast<int>(first), static_cast<int>(first + count)});
     if (!light) return tl::unexpected(light.error());
-    const Clip large = enlarge_light(*light, scale, Cubic::kCatmullRom, *space,
+    const Clip large = enlarge_light(*light, scale, Cubic::kCatmullRom, space,
                                      {static_cast<int>(box.column), static_cast<int>(box.row),
                                       static_cast<int>(box.columns), static_cast<int>(box.rows)});
     enlarged +=
@@ -119,7 +113,7 @@ Result<TaskResult> run_enlarge(const Task& task, StageContext& context) {
             step_done(context, std::min(0.9, 0.9 * done), "frame " + std::to_string(first + count));
         !status)
       return tl::unexpected(status.error());
-    return Volume{kChannels, count, box.rows, box.columns, to_model_input(*space, large)};
+    return Volume{kChannels, count, box.rows, box.columns, to_model_input(space, large)};
   };
   // [C, T, H, W]: the frames of every channel lie together.
   const Region& whole = volume->whole;

@@ -2,16 +2,14 @@
 
 #include <fstream>
 
+#include "config/digest.h"
 #include "config/rate.h"
-#include "storage/digest.h"
 #include "worker/picture/atomic_file.h"
 
 namespace rushes::worker {
 namespace {
 
 using Json = nlohmann::json;
-
-std::string text_hash(const std::string& text) { return to_hex(hash_bytes(text.data(), text.size())); }
 
 Json sampling_json(const Sampling& plan) {
   return {{"sampler", config::to_string(plan.sampler)},
@@ -49,13 +47,12 @@ Json recipe_json(const Task& task) {
 // EXR header fields of the task's take.
 Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& critique) {
   const Recipe& recipe = task.recipe;
-  const config::Rate rate{task.delivery.fps.numerator, task.delivery.fps.denominator};
   DeliveryTags tags;
   tags.shot = task.shot;
   tags.version = task.delivery.version;
   tags.reel_name = task.delivery.reel;
   if (!task.delivery.timecode.empty() && has_timecode(task.delivery.fps)) {
-    auto timecode = config::parse_timecode(task.delivery.timecode, rate);
+    auto timecode = config::parse_timecode(task.delivery.timecode, task.delivery.fps);
     if (!timecode) return tl::unexpected(timecode.error());
     tags.first_timecode = *timecode;
   }
@@ -65,7 +62,7 @@ Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& crit
   tags.recipe_hash = to_hex(task.recipe_hash);
   tags.numeric_class = recipe.numeric_class;
   tags.engine_build = recipe.engine_build;
-  tags.prompt_hash = text_hash(recipe.prompt);
+  tags.prompt_hash = to_hex(digest_of(recipe.prompt));
   if (task.delivery.master)
     tags.parent_take = task.show + "/" + task.shot + " take " + std::to_string(task.take) + " draft";
   const int scale = task.delivery.master ? std::max(1, recipe.master.scale) : 1;
@@ -98,7 +95,7 @@ std::vector<WindowFrame> windows_of_frames(const Task& task, int stride_t) {
 Result<Json> file_json(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::vector<char> piece(std::size_t{1} << 20);
-  storage::DigestStream digest;
+  DigestStream digest;
   std::uint64_t bytes = 0;
   do {
     file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
@@ -107,9 +104,7 @@ Result<Json> file_json(const std::filesystem::path& path) {
     bytes += got;
   } while (file);
   if (!file.eof()) return fail(ErrorKind::kNotFound, path.string() + ": the delivered file cannot be read");
-  return Json{{"file", path.filename().string()},
-              {"blake2b_256", storage::to_hex(digest.finish())},
-              {"bytes", bytes}};
+  return Json{{"file", path.filename().string()}, {"blake2b_256", to_hex(digest.finish())}, {"bytes", bytes}};
 }
 
 }  // namespace

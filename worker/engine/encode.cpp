@@ -12,10 +12,6 @@ namespace {
 
 constexpr int kMaskChannels = 4;
 
-Result<WorkingSpace> space_of(const Model& model) {
-  return parse_working_space(config::to_string(model.manifest().working_space));
-}
-
 // An EXR frame by its magic number (OpenEXR file layout), everything else as PNG.
 Result<Clip> decode_picture(const std::string& bytes, const std::string& name) {
   if (bytes.rfind("\x76\x2f\x31\x01", 0) == 0) {
@@ -53,8 +49,7 @@ Result<Clip> key_picture(const Task& task, StageContext& context, const KeyFrame
 // four channels are the four frames of a latent, the first frame standing for all four of the first.
 Status add_key_frames(const Task& task, StageContext& context, Model& model, Conditioning& conditioning) {
   const Recipe& recipe = task.recipe;
-  auto space = space_of(model);
-  if (!space) return tl::unexpected(space.error());
+  const WorkingSpace space = model.manifest().working_space;
   auto volume = volume_of(task, context);
   if (!volume) return tl::unexpected(volume.error());
   const Region& whole = volume->whole;
@@ -82,7 +77,7 @@ Status add_key_frames(const Task& task, StageContext& context, Model& model, Con
                             .crop(static_cast<int>(box.column), static_cast<int>(box.row),
                                   static_cast<int>(box.columns), static_cast<int>(box.rows))
                             .copy();
-      const std::vector<float> codes = to_model_input(*space, part);
+      const std::vector<float> codes = to_model_input(space, part);
       const std::ptrdiff_t pixels = box.rows * box.columns;
       for (int c = 0; c < kChannels; ++c)
         std::copy_n(

@@ -24,7 +24,7 @@ Models::Models(const EngineOptions& options, std::unique_ptr<kernels::Backend> c
 Result<config::ModelManifest> Models::manifest(const Recipe& recipe) const {
   auto manifest = config::find_model(recipe.model, roots_);
   if (!manifest) return tl::unexpected(manifest.error());
-  const std::string expected = storage::to_hex(recipe.model_digest),
+  const std::string expected = to_hex(recipe.model_digest),
                     found = config::model_digest(*manifest).substr(config::kDigestPrefix.size());
   if (found != expected)
     return fail(ErrorKind::kCorrupt, "model " + recipe.model + ": the take was planned with digest " +

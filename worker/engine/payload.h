@@ -70,7 +70,7 @@ Result<Conditioning> read_conditioning(std::span<const std::byte> bytes, const s
 struct PixelBox {
   int y = 0, x = 0, height = 0, width = 0;
   int frames = 0;
-  FrameRate fps;
+  config::Rate fps;
   bool operator==(const PixelBox&) const = default;
 };
 

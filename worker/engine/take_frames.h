@@ -39,7 +39,7 @@ class TakeFrames {
 
   Rect rect_;  // pixels
   int frames_ = 0;
-  FrameRate fps_;
+  config::Rate fps_;
   std::vector<Tile> tiles_;
 };
 

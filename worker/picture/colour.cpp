@@ -228,26 +228,6 @@ Result<Matrix3> primaries_matrix(const Primaries& from, const Primaries& to) {
   return multiply(*to_rgb, multiply(multiply(*from_cones, adapt), *from_xyz));
 }
 
-Result<WorkingSpace> parse_working_space(std::string_view name) {
-  if (name == "acescct") return WorkingSpace::kAcescct;
-  if (name == "logc3") return WorkingSpace::kLogC3;
-  if (name == "srgb") return WorkingSpace::kSrgb;
-  return fail(ErrorKind::kInvalid,
-              "working_space: expected acescct, logc3 or srgb, found \"" + std::string(name) + "\"");
-}
-
-std::string_view to_string(WorkingSpace space) {
-  switch (space) {
-    case WorkingSpace::kAcescct:
-      return "acescct";
-    case WorkingSpace::kLogC3:
-      return "logc3";
-    case WorkingSpace::kSrgb:
-      return "srgb";
-  }
-  return "acescct";
-}
-
 float curve_encode(WorkingSpace space, float linear) { return static_cast<float>(encode(space, linear)); }
 float curve_decode(WorkingSpace space, float code) { return static_cast<float>(decode(space, code)); }
 
@@ -312,7 +292,7 @@ std::vector<float> to_model_input(WorkingSpace space, ClipView light) {
 }
 
 Clip from_model_output(WorkingSpace space, const float* values, int width, int height, int frames,
-                       FrameRate fps) {
+                       config::Rate fps) {
   Clip out(width, height, frames, fps);
   const std::size_t plane = out.pixels.size() / kChannels;
   for (std::size_t i = 0; i < plane; ++i) {

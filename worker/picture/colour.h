@@ -12,9 +12,9 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "config/model.h"
 #include "config/result.h"
 #include "worker/picture/frames.h"
 
@@ -51,9 +51,7 @@ Result<Matrix3> primaries_matrix(const Primaries& from, const Primaries& to);
 //   srgb     BT.709 primaries, sRGB curve (IEC 61966-2-1) continued above 1 and mirrored below 0. A model of
 //   this
 //            space makes display light: what comes out is inverse-coded display light, not native HDR.
-enum class WorkingSpace { kAcescct, kLogC3, kSrgb };
-Result<WorkingSpace> parse_working_space(std::string_view name);  // "acescct", "logc3", "srgb"
-std::string_view to_string(WorkingSpace space);
+using config::WorkingSpace;
 
 // The curves alone, on one channel of linear light in the space's own primaries. Inverse of each other on all
 // finite input to about 1 part in 1e6; increasing; nothing is clamped; NaN stays NaN.
@@ -74,7 +72,7 @@ std::vector<float> to_model_input(WorkingSpace space, ClipView light);
 // Back from a tensor of that layout. `values` must hold 3*frames*height*width floats (asserted by the
 // caller's sizes).
 Clip from_model_output(WorkingSpace space, const float* values, int width, int height, int frames,
-                       FrameRate fps);
+                       config::Rate fps);
 
 // A display of the studio's OCIO configuration.
 class DisplayView {

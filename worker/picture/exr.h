@@ -56,7 +56,7 @@ struct DeliveryTags {
 
 // ST 12-1 counts rates above 30 in frame pairs, and an EXR timeCode holds frame numbers below 40: such
 // deliveries carry no timecode in their frames.
-bool has_timecode(FrameRate fps);
+bool has_timecode(config::Rate fps);
 
 // Where one frame of a sequence was made.
 struct WindowFrame {
@@ -98,7 +98,7 @@ struct ExrHeader {
   int parts = 1;
   std::optional<Primaries> chromaticities;
   std::optional<Chromaticity> adopted_neutral;
-  std::optional<FrameRate> frames_per_second;
+  std::optional<config::Rate> frames_per_second;
   std::optional<config::Timecode> time_code;
   std::optional<int> image_counter;
   std::optional<int> aces_container_flag;

@@ -131,7 +131,7 @@ ExrHeader describe(const Imf::Header& header, int parts) {
   if (Imf::hasFramesPerSecond(header)) {
     const Imf::Rational rate = Imf::framesPerSecond(header);
     if (rate.n > 0 && rate.d > 0 && rate.d <= 0x7FFFFFFFU) {
-      out.frames_per_second = FrameRate{rate.n, static_cast<std::int32_t>(rate.d)};
+      out.frames_per_second = config::Rate{rate.n, static_cast<std::int32_t>(rate.d)};
     }
   }
   if (Imf::hasTimeCode(header)) {
@@ -206,7 +206,7 @@ Result<ExrFrame> read_frame(const std::string& bytes, const std::string& name) {
   auto to_ap0 = conversion(out.header);
   if (!to_ap0) return tl::unexpected<Error>(to_ap0.error());
   auto clip = make_clip(out.header.width(), out.header.height(), 1,
-                        out.header.frames_per_second.value_or(FrameRate{}));
+                        out.header.frames_per_second.value_or(config::Rate{}));
   if (!clip) return tl::unexpected<Error>(clip.error());
   out.clip = std::move(*clip);
   const Imath::Box2i window = file.header().dataWindow();

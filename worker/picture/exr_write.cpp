@@ -73,7 +73,7 @@ void add_colour(Imf::Header& header) {
   add_text(header, "colorInteropID", "lin_ap0_scene");
 }
 
-void add_editorial(Imf::Header& header, const DeliveryTags& tags, FrameRate fps, int index,
+void add_editorial(Imf::Header& header, const DeliveryTags& tags, config::Rate fps, int index,
                    int first_number) {
   Imf::addFramesPerSecond(header, Imf::Rational(fps.numerator, static_cast<unsigned>(fps.denominator)));
   if (has_timecode(fps)) {
@@ -135,7 +135,7 @@ Result<std::vector<std::uint16_t>> half_planes(ClipView frame) {
 
 }  // namespace
 
-bool has_timecode(FrameRate fps) { return fps.value() <= 30.0; }
+bool has_timecode(config::Rate fps) { return fps.value() <= 30.0; }
 
 std::string exr_file_name(const std::string& shot, const std::string& version, int frame_number) {
   std::array<char, 16> number{};

@@ -1,7 +1,5 @@
 #include "worker/picture/frames.h"
 
-#include <sodium.h>
-
 #include <algorithm>
 #include <bit>
 #include <cassert>
@@ -10,13 +8,13 @@
 
 namespace rushes::worker {
 
-Clip::Clip(int clip_width, int clip_height, int clip_frames, FrameRate rate)
+Clip::Clip(int clip_width, int clip_height, int clip_frames, config::Rate rate)
     : width(clip_width), height(clip_height), frames(clip_frames), fps(rate) {
   assert(width >= 0 && height >= 0 && frames >= 0);
   pixels.resize(frame_values() * static_cast<std::size_t>(frames));
 }
 
-Result<Clip> make_clip(int width, int height, int frames, FrameRate fps) {
+Result<Clip> make_clip(int width, int height, int frames, config::Rate fps) {
   const std::string found = std::to_string(width) + "x" + std::to_string(height) + ", " +
                             std::to_string(frames) + " frames at " + std::to_string(fps.numerator) + "/" +
                             std::to_string(fps.denominator);
@@ -135,41 +133,23 @@ std::int64_t limit_to_half(Clip& clip) {
   return changed;
 }
 
-std::string to_hex(const Digest& digest) {
-  static constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  text.reserve(digest.size() * 2);
-  for (const std::uint8_t byte : digest) {
-    text.push_back(kDigits[byte >> 4]);
-    text.push_back(kDigits[byte & 0xFU]);
-  }
-  return text;
-}
-
 static_assert(std::endian::native == std::endian::little, "pixel hashes are taken over little endian halves");
 
 Digest hash_pixels(ClipView view) {
-  crypto_generichash_state state;
-  crypto_generichash_init(&state, nullptr, 0, Digest{}.size());
+  DigestStream digest;
+  const auto add = [&](const void* data, std::size_t bytes) {
+    digest.update({static_cast<const char*>(data), bytes});
+  };
   const std::array<std::int32_t, 3> shape{view.width(), view.height(), view.frames()};
-  crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(shape.data()), sizeof(shape));
+  add(shape.data(), sizeof(shape));
   std::vector<std::uint16_t> row(static_cast<std::size_t>(view.width()) * kChannels);
   for (int t = 0; t < view.frames(); ++t) {
     for (int y = 0; y < view.height(); ++y) {
       std::transform(view.row(t, y), view.row(t, y) + row.size(), row.begin(), half_from_float);
-      crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(row.data()),
-                                row.size() * sizeof(std::uint16_t));
+      add(row.data(), row.size() * sizeof(std::uint16_t));
     }
   }
-  Digest digest;
-  crypto_generichash_final(&state, digest.data(), digest.size());
-  return digest;
-}
-
-Digest hash_bytes(const void* data, std::size_t size) {
-  Digest digest;
-  crypto_generichash(digest.data(), digest.size(), static_cast<const unsigned char*>(data), size, nullptr, 0);
-  return digest;
+  return digest.finish();
 }
 
 }  // namespace rushes::worker

@@ -10,12 +10,11 @@
 // Thread contract: plain values; many threads may read one clip, one may write it.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
 #include <vector>
 
+#include "config/digest.h"
 #include "config/limits.h"
 #include "config/rate.h"
 #include "config/result.h"
@@ -25,9 +24,6 @@ namespace rushes::worker {
 inline constexpr int kChannels = 3;
 inline constexpr float kHalfMax = 65504.0F;  // largest finite half, IEEE 754 binary16
 
-// Frames per second as an exact fraction: 24/1, 24000/1001.
-using FrameRate = config::Rate;
-
 class ClipView;
 
 // A sequence of frames that owns its pixels.
@@ -35,13 +31,13 @@ struct Clip {
   int width = 0;   // pixels
   int height = 0;  // pixels
   int frames = 0;
-  FrameRate fps;
+  config::Rate fps;
   std::vector<float> pixels;  // [frames, height, width, 3]
 
   Clip() = default;
   // All pixels zero. The sizes are the caller's own: use make_clip for sizes that come from a file or a
   // person.
-  Clip(int clip_width, int clip_height, int clip_frames, FrameRate rate = {});
+  Clip(int clip_width, int clip_height, int clip_frames, config::Rate rate = {});
 
   std::size_t row_values() const { return static_cast<std::size_t>(width) * kChannels; }
   std::size_t frame_values() const { return row_values() * static_cast<std::size_t>(height); }
@@ -57,7 +53,7 @@ struct Clip {
 
 // A clip of checked size: every side in [1, kMaxPictureSide], 1..kMaxClipFrames frames, a positive rate, and
 // all of it within kMaxClipValues. kInvalid otherwise, kExhausted when the memory is not there.
-Result<Clip> make_clip(int width, int height, int frames, FrameRate fps = {});
+Result<Clip> make_clip(int width, int height, int frames, config::Rate fps = {});
 
 // Read-only look at a range of frames and a rectangle of a clip. Converts from a Clip by itself.
 class ClipView {
@@ -75,7 +71,7 @@ class ClipView {
   int width() const { return width_; }
   int height() const { return height_; }
   int frames() const { return frames_; }
-  FrameRate fps() const { return fps_; }
+  config::Rate fps() const { return fps_; }
   bool empty() const { return width_ <= 0 || height_ <= 0 || frames_ <= 0; }
 
   // The first of 3*width() values of one row: R, G, B, R, ...
@@ -97,7 +93,7 @@ class ClipView {
   int width_ = 0;
   int height_ = 0;
   int frames_ = 0;
-  FrameRate fps_;
+  config::Rate fps_;
   std::size_t row_stride_ = 0;    // floats from one row to the next
   std::size_t frame_stride_ = 0;  // floats from one frame to the next
 };
@@ -127,15 +123,9 @@ PixelRange pixel_range(ClipView view);
 // that the caller can say so: nothing in the farm clamps silently.
 std::int64_t limit_to_half(Clip& clip);
 
-// BLAKE2b-256.
-using Digest = std::array<std::uint8_t, 32>;
-std::string to_hex(const Digest& digest);  // 64 lower case digits
-
 // Hash of pixels: BLAKE2b-256 over width, height, frames (int32, little endian), then every value as its half
 // bits (little endian) in [T, H, W, 3] order. Equal for a clip and for the same clip read back from its EXR
 // files.
 Digest hash_pixels(ClipView view);
-// BLAKE2b-256 of bytes.
-Digest hash_bytes(const void* data, std::size_t size);
 
 }  // namespace rushes::worker

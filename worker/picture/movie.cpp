@@ -68,12 +68,12 @@ struct MovieWriter::Impl {
   std::int64_t count = 0;
 
   Impl(std::string p, AtomicFile f) : path(std::move(p)), file(std::move(f)) {}
-  Status open_encoder(FrameRate fps, const MovieOptions& options);
+  Status open_encoder(config::Rate fps, const MovieOptions& options);
   Status open_file(const MovieOptions& options);
   Status encode(AVFrame* picture);  // null flushes
 };
 
-Status MovieWriter::Impl::open_encoder(FrameRate fps, const MovieOptions& options) {
+Status MovieWriter::Impl::open_encoder(config::Rate fps, const MovieOptions& options) {
   const AVCodec* encoder = avcodec_find_encoder_by_name("libx264");
   if (encoder == nullptr) return fail(ErrorKind::kInternal, path + ": libavcodec has no libx264 encoder");
   codec.reset(avcodec_alloc_context3(encoder));
@@ -158,7 +158,7 @@ MovieWriter::MovieWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 MovieWriter::MovieWriter(MovieWriter&&) noexcept = default;
 MovieWriter::~MovieWriter() = default;
 
-Result<MovieWriter> MovieWriter::create(const std::string& path, int width, int height, FrameRate fps,
+Result<MovieWriter> MovieWriter::create(const std::string& path, int width, int height, config::Rate fps,
                                         const MovieOptions& options) {
   quiet();
   if (auto checked = make_clip(1, 1, 1, fps); !checked) return with_context(checked.error(), path);
@@ -314,7 +314,7 @@ Result<MovieInfo> probe_movie(const std::string& path) {
   MovieInfo info;
   info.width = p.width;
   info.height = p.height;
-  info.fps = FrameRate{stream->avg_frame_rate.num, std::max(1, stream->avg_frame_rate.den)};
+  info.fps = config::Rate{stream->avg_frame_rate.num, std::max(1, stream->avg_frame_rate.den)};
   info.frames = *frames;
   info.codec = avcodec_get_name(p.codec_id);
   info.pixel_format = or_empty(av_get_pix_fmt_name(static_cast<AVPixelFormat>(p.format)));

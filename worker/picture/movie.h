@@ -30,7 +30,7 @@ struct MovieOptions {
 class MovieWriter {
  public:
   // `path` ends in .mp4 or .mov; its folder must exist. Width and height are the picture's.
-  static Result<MovieWriter> create(const std::string& path, int width, int height, FrameRate fps,
+  static Result<MovieWriter> create(const std::string& path, int width, int height, config::Rate fps,
                                     const MovieOptions& options = {});
   MovieWriter(MovieWriter&&) noexcept;
   ~MovieWriter();
@@ -54,7 +54,7 @@ Status write_movie(const std::string& path, ClipView clip, const DisplayView& vi
 struct MovieInfo {
   int width = 0;
   int height = 0;
-  FrameRate fps;
+  config::Rate fps;
   int frames = 0;            // decoded
   std::string codec;         // "h264"
   std::string pixel_format;  // "yuv420p"

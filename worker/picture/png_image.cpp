@@ -78,7 +78,7 @@ Result<Image8> decode_png(const std::string& bytes, const std::string& path) {
   }
 }
 
-Clip clip_from_display(const Image8& image, FrameRate fps) {
+Clip clip_from_display(const Image8& image, config::Rate fps) {
   Clip clip(image.width, image.height, 1, fps);
   for (std::size_t i = 0; i < clip.pixels.size(); ++i) {
     clip.pixels[i] = static_cast<float>(image.pixels[i]) / 255.0F;

@@ -52,6 +52,6 @@ Result<Image8> read_png(const std::string& path);
 Result<Image8> decode_png(const std::string& bytes, const std::string& name);  // name: for messages
 
 // Display light as a clip of one frame in ACES2065-1 (see the top of this file).
-Clip clip_from_display(const Image8& image, FrameRate fps = {});
+Clip clip_from_display(const Image8& image, config::Rate fps = {});
 
 }  // namespace rushes::worker

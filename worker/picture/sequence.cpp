@@ -97,7 +97,7 @@ Result<std::vector<SequenceFiles>> find_sequences(const std::string& folder) {
   return out;
 }
 
-Result<LoadedSequence> load_sequence(const std::string& path, FrameRate fps) {
+Result<LoadedSequence> load_sequence(const std::string& path, config::Rate fps) {
   auto chosen = choose_sequence(path);
   if (!chosen) return tl::unexpected<Error>(chosen.error());
   LoadedSequence out;
@@ -115,7 +115,7 @@ Result<LoadedSequence> load_sequence(const std::string& path, FrameRate fps) {
     auto frame = load_frame(out.files.paths[i], out.files.extension, i == 0 ? &out.header : nullptr);
     if (!frame) return tl::unexpected<Error>(frame.error());
     if (i == 0) {
-      const FrameRate rate = out.header.frames_per_second.value_or(fps);
+      const config::Rate rate = out.header.frames_per_second.value_or(fps);
       auto clip = make_clip(frame->width, frame->height, static_cast<int>(numbers.size()), rate);
       if (!clip) return with_context(clip.error(), path);
       out.clip = std::move(*clip);

@@ -35,6 +35,6 @@ struct LoadedSequence {
 // `path` is a folder with exactly one sequence, or one frame of a sequence (the whole sequence is read).
 // Numbers must be contiguous and all frames of one size; kInvalid otherwise, naming the file. The rate is the
 // header's, or `fps` where there is none.
-Result<LoadedSequence> load_sequence(const std::string& path, FrameRate fps = {});
+Result<LoadedSequence> load_sequence(const std::string& path, config::Rate fps = {});
 
 }  // namespace rushes::worker

@@ -227,7 +227,7 @@ void Audit::check_sequence(const SequenceFiles& files) {
       continue;
     }
     extend(sequence.range, check_frame(*frame, file, files.numbers[i]), !first);
-    const FrameRate rate = frame->header.frames_per_second.value_or(FrameRate{});
+    const config::Rate rate = frame->header.frames_per_second.value_or(config::Rate{});
     if (has_timecode(rate) && !frame->header.time_code)
       error("timecode", file, "expected timeCode, found none");
     const Digest pixels = hash_pixels(frame->clip);
@@ -241,7 +241,7 @@ void Audit::check_sequence(const SequenceFiles& files) {
   if (first) {
     sequence.width = first->width();
     sequence.height = first->height();
-    sequence.fps = first->frames_per_second.value_or(FrameRate{});
+    sequence.fps = first->frames_per_second.value_or(config::Rate{});
     sequence.first_timecode = first->time_code;
   }
   report_.sequences.push_back(std::move(sequence));

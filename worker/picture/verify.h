@@ -38,7 +38,7 @@ struct DeliverySequence {
   int frames = 0;
   int width = 0;
   int height = 0;
-  FrameRate fps;
+  config::Rate fps;
   std::optional<config::Timecode> first_timecode;
   PixelRange range;                 // over all frames
   std::vector<std::string> movies;  // relative to the delivery

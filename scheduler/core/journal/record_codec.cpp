@@ -3,6 +3,7 @@
 #include <cassert>
 
 #include "scheduler/core/journal/row_codec.h"
+#include "storage/limits.h"
 
 namespace rushes::scheduler {
 

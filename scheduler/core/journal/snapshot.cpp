@@ -15,7 +15,7 @@ std::string key_of(RowKind kind, std::uint64_t number = 0) {
 }
 
 std::string key_of(const WorkKey& key) {
-  const Digest name = storage::digest_of(key.model + '\0' + key.numeric_class);  // of any length
+  const Digest name = digest_of(key.model + '\0' + key.numeric_class);  // of any length
   return key_of(RowKind::kEstimate, static_cast<std::uint64_t>(key.stage) << 32 | key.level) +
          std::string(name.begin(), name.end());
 }
@@ -63,7 +63,7 @@ std::vector<SnapshotRow> changed_rows(const State& state) {
 }
 
 Digest state_hash(const State& state) {
-  storage::DigestStream stream;
+  DigestStream stream;
   for_each_row(state, [&stream](auto row) {
     const Bytes bytes = encode_record(Record(std::move(row)));
     stream.update({reinterpret_cast<const char*>(bytes.data()), bytes.size()});

@@ -6,7 +6,7 @@ namespace rushes::scheduler::policy {
 
 bool claims(const config::SharedLimit& limit, Stage stage, std::span<const std::string> named) {
   if (limit.stages.empty()) return std::find(named.begin(), named.end(), limit.name) != named.end();
-  return std::find(limit.stages.begin(), limit.stages.end(), to_string(stage)) != limit.stages.end();
+  return std::find(limit.stages.begin(), limit.stages.end(), stage) != limit.stages.end();
 }
 
 std::uint32_t held(const config::SharedLimit& limit, const HeldLimits& leases) {

@@ -171,7 +171,7 @@ Explanation placement(const State& state, const Task& task, Now now) {
   if (!found.connected) return {Waiting::kNoWorker, "no worker is connected"};
   if (!found.model) {
     return {Waiting::kNoModel, "no connected worker has the model " + shot.spec.recipe.model + " (digest " +
-                                   storage::to_hex(shot.spec.recipe.model_digest).substr(0, 12) + ")"};
+                                   to_hex(shot.spec.recipe.model_digest).substr(0, 12) + ")"};
   }
   if (!found.numeric_class) {
     const char* const kind =

@@ -114,8 +114,7 @@ TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool 
   info.score = kept.score;
   info.judged = kept.judged;
   if (is_planned(take))
-    info.recipe_hash =
-        storage::to_hex(take.master_recipe.empty() ? kept.recipe_hash : take.master_recipe_hash);
+    info.recipe_hash = to_hex(take.master_recipe.empty() ? kept.recipe_hash : take.master_recipe_hash);
   for (const Version& version : take.versions) {
     info.versions.push_back({version.number, version.windows, version.seed, version.reason, version.by,
                              version.judged, version.number == take.kept, version.verdict, version.score, 0});

@@ -34,7 +34,7 @@ void complete_first(SimWorker& worker) {
 
 TEST(Sharing, ALimitBoundsWhatRunsAtOnceAndIsTheReason) {
   Settings settings = test_settings();
-  settings.limits.shared = {{"licence", 1, {}}, {"storage", 1, {"deliver"}}};
+  settings.limits.shared = {{"licence", 1, {}}, {"storage", 1, {Stage::kDeliver}}};
   TestFarm farm(settings);
   SimWorker worker(farm, "a", 4, 0);
   worker.hello();

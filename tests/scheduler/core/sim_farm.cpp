@@ -231,8 +231,7 @@ TaskResult result_for(const State& state, const Task& task,
   // runs.
   std::string content = std::to_string(task.plan.id);
   for (const Dependency& need : task.plan.needs) {
-    for (const Output& output : state.task(need.task).result.outputs)
-      content += storage::to_hex(output.digest);
+    for (const Output& output : state.task(need.task).result.outputs) content += to_hex(output.digest);
   }
   result.outputs.push_back({role, digest_named(content), 1000});
   result.compute_seconds = 1;

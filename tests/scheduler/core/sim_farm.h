@@ -24,7 +24,7 @@ config::Shot test_shot(const std::string& name, int frames = 33, int takes = 2,
 Settings test_settings();
 
 // Digest that stands for any bytes: of the text.
-inline Digest digest_named(const std::string& text) { return storage::digest_of(text); }
+inline Digest digest_named(const std::string& text) { return digest_of(text); }
 
 // The core with its journal. Every step checks the invariants.
 class TestFarm {

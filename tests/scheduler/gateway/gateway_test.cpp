@@ -392,7 +392,7 @@ TEST_F(GatewayTest, BelowTheReserveSubmitsAreRefusedAndWorkFinishes) {
 TEST_F(GatewayTest, ArtifactsAndFilesAreServedFromTheirPlacesOnly) {
   const std::string bytes = std::string(3 << 20, 'x') + "end";
   const auto digest = farm_.vault().put(bytes).value();
-  EXPECT_EQ(get("/v1/artifacts/" + storage::to_hex(digest)).body, bytes);
+  EXPECT_EQ(get("/v1/artifacts/" + to_hex(digest)).body, bytes);
   EXPECT_EQ(get("/v1/artifacts/" + std::string(64, '0')).status, 404);
 
   const auto renders = farm_.folder() / "renders";

@@ -39,7 +39,7 @@ event::SubmitBatch batch_event(const std::string& text, const std::filesystem::p
   event::SubmitBatch event;
   event.name = "batch.yaml";
   event.idempotency_key = key;
-  event.text = storage::digest_of(text);
+  event.text = digest_of(text);
   event.by = "ann";
   for (const auto& shot : batch->shots) event.shots.push_back({shot, shared, {}});
   return event;
@@ -51,7 +51,7 @@ FakeWorker::FakeWorker(Loop& loop, storage::Vault& vault, std::string name,
   const auto model = config::find_model("tiny", {models});
   std::string digest = config::model_digest(*model);
   if (digest.starts_with(config::kDigestPrefix)) digest = digest.substr(config::kDigestPrefix.size());
-  model_ = *storage::digest_from_hex(digest);
+  model_ = *digest_from_hex(digest);
   thread_ = std::thread([this] { run(); });
 }
 
@@ -120,7 +120,7 @@ void FakeWorker::run_task(const command::Assign& assign) {
   result.compute_seconds = result.wall_seconds = 0.01;
   // The bytes follow from the task alone, as pixels follow from the recipe.
   const std::string made = "output of " + spec->name;
-  const Digest digest = lose_outputs ? storage::digest_of(made + " lost") : *vault_.put(made);
+  const Digest digest = lose_outputs ? digest_of(made + " lost") : *vault_.put(made);
   result.outputs.push_back({output_role(spec->stage), digest, made.size()});
   if (spec->stage == Stage::kCritique) {
     result.critique.verdict = Verdict::kPass;

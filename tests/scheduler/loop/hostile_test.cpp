@@ -53,7 +53,7 @@ class Hostile : public testing::Test {
     return farm_.loop().query([](const State& state, Now) { return state.counters; }).value();
   }
   protocol::WorkerMessage completed() const {
-    return protocol::Completed{held_, protocol::test::test_result({{storage::digest_of("forged"), 6}}), ""};
+    return protocol::Completed{held_, protocol::test::test_result({{digest_of("forged"), 6}}), ""};
   }
   void greet(Client& client) {
     ASSERT_TRUE(client.connected());

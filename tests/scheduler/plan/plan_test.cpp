@@ -276,14 +276,14 @@ TEST(Recipe, CanonicalBytesNeverChange) {
   recipe.windows = {{0, 9}, {4, 13}};
   recipe.key_frames = {{3, recipe.model_digest, 12}};
   recipe.revisions = {{1, {0, 1}, 99, "flicker"}};
-  EXPECT_EQ(storage::to_hex(recipe_hash(encode_recipe(recipe))),
+  EXPECT_EQ(to_hex(recipe_hash(encode_recipe(recipe))),
             "ecee22a476ddf6c89b25831b0b4a50f7ab4458363fabfa58bc16d1ed91660d7a");
   recipe.master = {4,
                    {config::Sampler::kEuler, {0.5f, 0.25f, 0.0f}, {500, 250}, 1.0f, {{0, 2}}},
                    {{0, 0, 6, 10}},
                    {{0, 0, 24, 40}},
                    {{0, 13}}};
-  EXPECT_EQ(storage::to_hex(recipe_hash(encode_recipe(recipe))),
+  EXPECT_EQ(to_hex(recipe_hash(encode_recipe(recipe))),
             "8567000527be6bb2a1d373521cb81cfd25ce7646f296a1f7399738a0bf63a4c9");
 }
 
@@ -293,7 +293,7 @@ TEST(Compose, InputsAreListedInTheOrderOfTheDependencies) {
   const auto segments = spec.recipe.draft.segments.size();
   const PlannedTask& task = plan.tasks[plan.graph.denoise[segments + 1] - 2];  // window 1, segment 1
   PlannedTask encode = plan_encode(spec, 1);
-  const std::vector<Output> conditioning{{Role::kConditioning, storage::digest_of("c"), 10}};
+  const std::vector<Output> conditioning{{Role::kConditioning, digest_of("c"), 10}};
   std::map<TaskId, std::vector<Output>> outputs;
   std::vector<Made> made;
   for (const Dependency& need : task.needs) {
@@ -301,8 +301,8 @@ TEST(Compose, InputsAreListedInTheOrderOfTheDependencies) {
       made.push_back({&encode, &conditioning});
       continue;
     }
-    outputs[need.task] = {{Role::kLatent, storage::digest_of(std::to_string(need.task)), 20},
-                          {Role::kHistory, storage::digest_of("h" + std::to_string(need.task)), 5}};
+    outputs[need.task] = {{Role::kLatent, digest_of(std::to_string(need.task)), 20},
+                          {Role::kHistory, digest_of("h" + std::to_string(need.task)), 5}};
     made.push_back({&plan.tasks[need.task - 2], &outputs[need.task]});
   }
   const Bytes recipe = encode_recipe(take_recipe(spec, 1));

@@ -73,7 +73,7 @@ TEST(Tiles, CoverWithEvenOriginsAndDecodeTilesAreDisjoint) {
   for (int height = 2; height <= 60; height += 2) {
     for (int width = 2; width <= 90; width += 6) {
       std::vector<int> covered(height * width), decoded(height * width);
-      for (const Tile& tile : cut_tiles(height, width, 6, 10)) {
+      for (const Rect& tile : cut_tiles(height, width, 6, 10)) {
         ASSERT_EQ(tile.y % 2 + tile.x % 2, 0u);
         ASSERT_LE(tile.y + tile.height, height);
         ASSERT_LE(tile.x + tile.width, width);
@@ -81,7 +81,7 @@ TEST(Tiles, CoverWithEvenOriginsAndDecodeTilesAreDisjoint) {
           for (int x = tile.x; x < tile.x + tile.width; ++x) ++covered[y * width + x];
         }
       }
-      for (const Tile& tile : cut_decode_tiles(height, width, {33, 4, 16, 16}, 33)) {
+      for (const Rect& tile : cut_decode_tiles(height, width, {33, 4, 16, 16}, 33)) {
         for (int y = tile.y; y < tile.y + tile.height; ++y) {
           for (int x = tile.x; x < tile.x + tile.width; ++x) ++decoded[y * width + x];
         }

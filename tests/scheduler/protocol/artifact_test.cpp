@@ -50,7 +50,7 @@ TEST_F(Transfer, BytesArriveAsTheyWereSent) {
   for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kMaxChunkBytes - 1, kMaxChunkBytes,
                                  kMaxChunkBytes + 1, 9 * kMaxChunkBytes + 17}) {
     const std::string bytes = random_bytes(size);
-    const Digest digest = storage::digest_of(bytes);
+    const Digest digest = digest_of(bytes);
     const auto put = client->put(digest, as_span(bytes));
     ASSERT_TRUE(put) << size << ": " << put.error().message;
     EXPECT_EQ(store.held[digest], bytes);
@@ -62,7 +62,7 @@ TEST_F(Transfer, BytesArriveAsTheyWereSent) {
 
 TEST_F(Transfer, WhatIsHeldIsNotSentAgain) {
   const std::string bytes = random_bytes(3000);
-  const Digest digest = storage::digest_of(bytes), other = storage::digest_of("other");
+  const Digest digest = digest_of(bytes), other = digest_of("other");
   ASSERT_TRUE(client->put(digest, as_span(bytes)));
   ASSERT_TRUE(client->put(digest, as_span(bytes)));
   EXPECT_EQ(store.begun, 1);
@@ -71,7 +71,7 @@ TEST_F(Transfer, WhatIsHeldIsNotSentAgain) {
 
 TEST_F(Transfer, ACorruptedChunkIsRefusedAndNothingIsKept) {
   std::string bytes = random_bytes(2 * kMaxChunkBytes);
-  const Digest digest = storage::digest_of(bytes);
+  const Digest digest = digest_of(bytes);
   bytes[kMaxChunkBytes + 5] ^= 1;
   const auto put = client->put(digest, as_span(bytes));
   ASSERT_FALSE(put);
@@ -82,14 +82,14 @@ TEST_F(Transfer, ACorruptedChunkIsRefusedAndNothingIsKept) {
 }
 
 TEST_F(Transfer, MissingArtifactsAreNotFound) {
-  const auto missing = fetch(storage::digest_of("nowhere"));
+  const auto missing = fetch(digest_of("nowhere"));
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().kind, ErrorKind::kNotFound);
 }
 
 TEST_F(Transfer, ASinkThatFailsEndsTheTransfer) {
   const std::string bytes = random_bytes(6 * kMaxChunkBytes);
-  const Digest digest = storage::digest_of(bytes);
+  const Digest digest = digest_of(bytes);
   ASSERT_TRUE(client->put(digest, as_span(bytes)));
   const auto got = client->get(
       digest, [](std::uint64_t, auto) -> Status { return fail(ErrorKind::kExhausted, "disk full"); });
@@ -103,12 +103,12 @@ TEST_F(Transfer, ASilentSchedulerIsUnreachable) {
   server.reset();
   auto patient = ArtifactClient::open(keys.client(endpoint, keys.worker), std::chrono::milliseconds(300));
   ASSERT_TRUE(patient);
-  const auto held = (*patient)->have({storage::digest_of("a")});
+  const auto held = (*patient)->have({digest_of("a")});
   ASSERT_FALSE(held);
   EXPECT_EQ(held.error().kind, ErrorKind::kUnreachable);
   server = *ArtifactServer::start(*gate, endpoint, store);
-  auto again = (*patient)->have({storage::digest_of("a")});
-  for (int i = 0; i < 10 && !again; ++i) again = (*patient)->have({storage::digest_of("a")});
+  auto again = (*patient)->have({digest_of("a")});
+  for (int i = 0; i < 10 && !again; ++i) again = (*patient)->have({digest_of("a")});
   EXPECT_TRUE(again);  // the same client reaches it again
 }
 
@@ -119,14 +119,14 @@ TEST_F(Transfer, EveryWaitEndsWhenItIsToldTo) {
   const auto nothing = [](std::uint64_t, auto) { return Status(); };
   const std::vector<std::function<Status(ArtifactClient&, std::stop_token)>> questions = {
       [](ArtifactClient& c, std::stop_token stop) -> Status {
-        auto held = c.have({storage::digest_of("a")}, std::move(stop));
+        auto held = c.have({digest_of("a")}, std::move(stop));
         return held ? Status() : tl::unexpected(held.error());
       },
       [&](ArtifactClient& c, std::stop_token stop) {
-        return c.put(storage::digest_of(bytes), as_span(bytes), std::move(stop));
+        return c.put(digest_of(bytes), as_span(bytes), std::move(stop));
       },
       [&](ArtifactClient& c, std::stop_token stop) {
-        return c.get(storage::digest_of("a"), nothing, std::move(stop));
+        return c.get(digest_of("a"), nothing, std::move(stop));
       }};
   for (const auto& ask : questions) {
     auto patient = *ArtifactClient::open(keys.client(endpoint, keys.worker), std::chrono::minutes(1));
@@ -155,7 +155,7 @@ TEST_F(Transfer, AQuestionDiesWithItsConnection) {
     [[maybe_unused]] const auto asked = killed->recv(question);
     killed.reset();
   });
-  const auto held = client->have({storage::digest_of("a")});
+  const auto held = client->have({digest_of("a")});
   kill.join();
   ASSERT_FALSE(held);
   EXPECT_EQ(held.error().kind, ErrorKind::kUnreachable);
@@ -194,7 +194,7 @@ ErrorKind refusal(const ArtifactReply& reply) {
 TEST_F(Transfer, OffsetsLengthsAndNumbersAreChecked) {
   RawClient raw(keys, server->endpoint());
   const std::string bytes = "0123456789";
-  const Digest digest = storage::digest_of(bytes);
+  const Digest digest = digest_of(bytes);
   EXPECT_EQ(refusal(raw.ask(ChunkRequest{1, 0}, &bytes)), ErrorKind::kInvalid);  // no such upload
   EXPECT_TRUE(std::holds_alternative<ReadyReply>(raw.ask(PutRequest{1, digest, 10}).body));
   EXPECT_EQ(refusal(raw.ask(PutRequest{1, digest, 10})), ErrorKind::kInvalid);  // the number is in use

@@ -141,7 +141,7 @@ TEST(Codec, AResultThatIsNoResultIsRefused) {
 }
 
 TEST(Codec, InputsAndOutputsAreFound) {
-  const std::vector<ArtifactRef> refs{{storage::digest_of("a"), 7}, {storage::digest_of("b"), 1u << 20}};
+  const std::vector<ArtifactRef> refs{{digest_of("a"), 7}, {digest_of("b"), 1u << 20}};
   EXPECT_EQ(value(needs_of(test_spec(refs))).inputs, refs);
   EXPECT_EQ(value(outputs_of(test_result(refs))), refs);
 }

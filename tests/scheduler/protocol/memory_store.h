@@ -20,7 +20,7 @@ class MemoryStore : public ArtifactStore {
       return {};
     }
     Status commit() override {
-      if (storage::digest_of(bytes_) != digest_) return fail(ErrorKind::kCorrupt, "the digest is another");
+      if (digest_of(bytes_) != digest_) return fail(ErrorKind::kCorrupt, "the digest is another");
       store_.held[digest_] = bytes_;
       return {};
     }

@@ -68,11 +68,11 @@ TEST(Security, AWithdrawnKeyMovesNoArtifacts) {
   const auto server = *ArtifactServer::start(*gate, kAnyPort, store);
   const auto client = *ArtifactClient::open(keys.client(server->endpoint(), keys.worker), milliseconds(3000));
   const std::string bytes(100'000, 'x');
-  ASSERT_TRUE(client->put(storage::digest_of(bytes), std::as_bytes(std::span(bytes))));
+  ASSERT_TRUE(client->put(digest_of(bytes), std::as_bytes(std::span(bytes))));
   std::filesystem::remove(keys.folder / "workers" / "worker.pub");
-  for (int i = 0; i < 50 && client->have({storage::digest_of(bytes)}); ++i)
+  for (int i = 0; i < 50 && client->have({digest_of(bytes)}); ++i)
     std::this_thread::sleep_for(milliseconds(100));
-  EXPECT_EQ(client->have({storage::digest_of(bytes)}).error().kind, ErrorKind::kUnreachable);
+  EXPECT_EQ(client->have({digest_of(bytes)}).error().kind, ErrorKind::kUnreachable);
   EXPECT_GE(gate->counters().after_withdrawal + gate->counters().refused_keys, 1u);
 }
 
@@ -123,7 +123,7 @@ TEST(Security, TheSchedulersKeyIsExchangedUnderItsWorkers) {
   const auto artifacts = *ArtifactServer::start(*server->gate, kAnyPort, store);
   options.endpoint = artifacts->endpoint();
   const auto transfer = *ArtifactClient::open(options);
-  EXPECT_TRUE(transfer->have({storage::digest_of("x")})) << "the second key is tried after the first";
+  EXPECT_TRUE(transfer->have({digest_of("x")})) << "the second key is tried after the first";
 }
 
 TEST(Security, AFloodIsCutAndStarvesNobody) {

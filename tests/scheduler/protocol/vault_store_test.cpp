@@ -31,7 +31,7 @@ TEST_F(VaultStoreTest, ArtifactsGoThroughTheWireIntoTheVaultAndBack) {
   open(0);
   for (const std::size_t size : {std::size_t{0}, std::size_t{5}, 2 * kMaxChunkBytes + 3}) {
     const std::string bytes(size, 'v');
-    const Digest digest = storage::digest_of(bytes);
+    const Digest digest = digest_of(bytes);
     const auto done = put(digest, bytes);
     ASSERT_TRUE(done) << done.error().message;
     EXPECT_EQ(vault->read_all(digest, 1u << 30).value(), bytes);
@@ -47,16 +47,16 @@ TEST_F(VaultStoreTest, ArtifactsGoThroughTheWireIntoTheVaultAndBack) {
 
 TEST_F(VaultStoreTest, BytesOfAnotherDigestAreRefused) {
   open(0);
-  const auto done = put(storage::digest_of("right"), "wrong");
+  const auto done = put(digest_of("right"), "wrong");
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().kind, ErrorKind::kCorrupt);
-  EXPECT_FALSE(vault->contains(storage::digest_of("right")));
+  EXPECT_FALSE(vault->contains(digest_of("right")));
   EXPECT_EQ(vault->open_uploads(), 0u);
 }
 
 TEST_F(VaultStoreTest, AFullDiskIsRefusedBeforeTheFirstChunk) {
   open(std::uint64_t{1} << 60);
-  const auto done = put(storage::digest_of("bytes"), "bytes");
+  const auto done = put(digest_of("bytes"), "bytes");
   ASSERT_FALSE(done);
   EXPECT_EQ(done.error().kind, ErrorKind::kExhausted);
   EXPECT_NE(done.error().message.find("disk is full"), std::string::npos) << done.error().message;

@@ -13,7 +13,7 @@ namespace {
 
 const AttemptId kId{7, 2, 31};
 
-Digest digest(const char* text) { return storage::digest_of(text); }
+Digest digest(const char* text) { return digest_of(text); }
 
 TaskSpec spec() {
   TaskSpec spec;

@@ -151,7 +151,7 @@ class Farm {
       if (!need.data) continue;
       const PlannedTask& maker = tasks_[need.task];
       outputs[need.task] = {
-          {output_role(maker.stage), storage::digest_of(std::to_string(need.task)), kMaxArtifactBytes}};
+          {output_role(maker.stage), digest_of(std::to_string(need.task)), kMaxArtifactBytes}};
       made.push_back({&maker, &outputs[need.task]});
     }
     const std::string description = encode_task(compose({&spec_, &task, &recipe, made, "v001"}));
@@ -165,7 +165,7 @@ class Farm {
     protocol::Assign message{id, 3'600'000, 3'600'000, description, {}};
     if (description.size() > protocol::kMaxInlineSpec) {
       if (const auto fetched = protocol::needs_of(description); !fetched) RC_FAIL(fetched.error().message);
-      message.stored = {storage::digest_of(description), description.size()};
+      message.stored = {digest_of(description), description.size()};
       message.spec.clear();
     }
     const auto assign = protocol::encode(protocol::SchedulerMessage(message));
@@ -192,7 +192,7 @@ TEST(Runnable, WhateverIsAcceptedCanBeRun) {
     const Asked shot = random_shot();
     std::vector<KeyFrame> images;
     for (const config::KeyFrame& key : shot.shot.key_frames)
-      images.push_back({key.frame, storage::digest_of("image"), 1 << 20});
+      images.push_back({key.frame, digest_of("image"), 1 << 20});
     auto spec = resolve_shot(shot.shot, shot.model, images);
     ++asked;
     if (!spec) {

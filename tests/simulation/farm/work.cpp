@@ -39,7 +39,7 @@ std::shared_ptr<const config::ModelManifest> manifest_of(const ModelDescription&
   model->name = wanted.name;
   model->family = "wan";
   model->licence = "Apache-2.0";
-  const std::string digest = storage::to_hex(storage::digest_of(wanted.name));
+  const std::string digest = to_hex(digest_of(wanted.name));
   for (const char* file : {"transformer", "text_encoder", "tokenizer", "vae"})
     model->files[file] = {file, digest};
   model->fps = {24, 1};

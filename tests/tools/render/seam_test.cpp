@@ -54,9 +54,9 @@ struct Lines {
 struct GridLines {
   Lines borders, others;
 };
-GridLines lines_of(const std::vector<sched::Tile>& tiles, int height, int width, int crop_y) {
+GridLines lines_of(const std::vector<Rect>& tiles, int height, int width, int crop_y) {
   std::set<int> columns, rows;
-  for (const sched::Tile& tile : tiles) {
+  for (const Rect& tile : tiles) {
     for (std::uint32_t x : {tile.x, tile.x + tile.width}) columns.insert(static_cast<int>(x) * kLatent);
     for (std::uint32_t y : {tile.y, tile.y + tile.height}) rows.insert(static_cast<int>(y) * kLatent);
   }

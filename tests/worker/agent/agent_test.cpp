@@ -56,14 +56,13 @@ struct AgentTest : ::testing::Test {
     }
   }
   void assign(const AttemptId& attempt) {
-    agent->on_message(Assign{attempt, kLease, 0, test_spec({{storage::digest_of("in"), 2}}), std::nullopt},
-                      now);
+    agent->on_message(Assign{attempt, kLease, 0, test_spec({{digest_of("in"), 2}}), std::nullopt}, now);
   }
   void assign_and_run(const AttemptId& attempt) {
     assign(attempt);
     agent->on_fetched(attempt, {}, now);
   }
-  std::string outputs() { return test_result({{storage::digest_of("out"), 3}}); }
+  std::string outputs() { return test_result({{digest_of("out"), 3}}); }
 
   void take() {
     for (Action& action : agent->take_actions()) actions.push_back(std::move(action));
@@ -139,8 +138,8 @@ TEST_F(AgentTest, WithoutCpuSlotsPicturesRunOnAGpu) {
 
 TEST_F(AgentTest, AStoredDescriptionIsFetchedBeforeItsInputs) {
   join();
-  const std::string spec = test_spec({{storage::digest_of("in"), 2}});
-  Assign large{id(1), kLease, 0, "", ArtifactRef{storage::digest_of(spec), spec.size()}};
+  const std::string spec = test_spec({{digest_of("in"), 2}});
+  Assign large{id(1), kLease, 0, "", ArtifactRef{digest_of(spec), spec.size()}};
   agent->on_message(large, now);
   auto fetch = all<action::Fetch>();
   ASSERT_EQ(fetch.size(), 1u);
@@ -156,7 +155,7 @@ TEST_F(AgentTest, AStoredDescriptionIsFetchedBeforeItsInputs) {
   fetch = all<action::Fetch>();
   ASSERT_EQ(fetch.size(), 1u);
   EXPECT_FALSE(fetch[0].read);
-  EXPECT_EQ(fetch[0].inputs, (std::vector<ArtifactRef>{{storage::digest_of("in"), 2}}));
+  EXPECT_EQ(fetch[0].inputs, (std::vector<ArtifactRef>{{digest_of("in"), 2}}));
   EXPECT_THAT(all<action::Run>(), IsEmpty());
   agent->on_fetched(id(1), {}, now);
   const auto run = all<action::Run>();
@@ -176,7 +175,7 @@ TEST_F(AgentTest, ATaskIsFetchedRunKeptUploadedAndOfferedUntilAccepted) {
   assign(id(1));
   const auto fetch = all<action::Fetch>();
   ASSERT_EQ(fetch.size(), 1u);
-  EXPECT_EQ(fetch[0].inputs, (std::vector<ArtifactRef>{{storage::digest_of("in"), 2}}));
+  EXPECT_EQ(fetch[0].inputs, (std::vector<ArtifactRef>{{digest_of("in"), 2}}));
   EXPECT_THAT(all<action::Run>(), IsEmpty());
   agent->on_fetched(id(1), {}, now);
   EXPECT_THAT(sent<Started>(), ElementsAre(Started{id(1)}));

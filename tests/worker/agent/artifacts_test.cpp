@@ -5,7 +5,7 @@
 #include <fstream>
 #include <thread>
 
-#include "storage/digest.h"
+#include "config/digest.h"
 #include "tests/scheduler/protocol/folder.h"
 
 namespace rushes::worker {
@@ -29,7 +29,7 @@ TEST(LocalArtifacts, WhatIsPutCanBeOpened) {
   for (const std::string text : {"", "x", "some latents"}) {
     const auto stored = artifacts.put(Role::kLatent, as_span(text));
     ASSERT_TRUE(stored) << stored.error().message;
-    EXPECT_EQ(stored->digest, storage::digest_of(text));
+    EXPECT_EQ(stored->digest, digest_of(text));
     EXPECT_EQ(stored->bytes, text.size());
     const auto mapped = artifacts.open(stored->digest);
     ASSERT_TRUE(mapped);
@@ -37,13 +37,13 @@ TEST(LocalArtifacts, WhatIsPutCanBeOpened) {
     EXPECT_EQ(artifacts.put(Role::kLatent, as_span(text))->digest, stored->digest);
   }
   EXPECT_EQ(incoming_files(folder), 0u);
-  EXPECT_EQ(artifacts.open(storage::digest_of("nowhere")).error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(artifacts.open(digest_of("nowhere")).error().kind, ErrorKind::kNotFound);
 }
 
 TEST(LocalArtifacts, ArrivingBytesAreCheckedBeforeTheyAreSeen) {
   const test::Folder folder;
   auto artifacts = open(folder);
-  const Digest digest = storage::digest_of("expected bytes");
+  const Digest digest = digest_of("expected bytes");
   {
     auto wrong = artifacts.receive(digest, 14);
     ASSERT_TRUE(wrong && wrong->append(as_span("expected byteX")));
@@ -82,13 +82,13 @@ TEST(LocalArtifacts, PiecesInAnyOrderBecomeOneArtifact) {
   ASSERT_TRUE(stored) << stored.error().message;
   EXPECT_EQ(stored->role, Role::kFrames);
   EXPECT_EQ(stored->bytes, 14u);
-  EXPECT_EQ(stored->digest, storage::digest_of("header, frames"));
+  EXPECT_EQ(stored->digest, digest_of("header, frames"));
   EXPECT_EQ(text_of(*artifacts.open(stored->digest)), "header, frames");
 
   auto scattered = artifacts.create(Role::kGuide);
   ASSERT_TRUE(scattered && scattered->write_at(8, as_span("guide")) &&
               scattered->write_at(0, as_span("header, ")));
-  EXPECT_EQ(scattered->finish()->digest, storage::digest_of("header, guide"));
+  EXPECT_EQ(scattered->finish()->digest, digest_of("header, guide"));
   auto large = artifacts.create(Role::kGuide);
   ASSERT_TRUE(large);
   EXPECT_EQ(large->write_at(std::uint64_t{4} << 30, as_span("x")).error().kind, ErrorKind::kExhausted);

@@ -14,7 +14,7 @@ namespace rushes::worker {
 namespace {
 
 protocol::Completed result(std::uint64_t task) {
-  return {{task, 1, 9}, protocol::test::test_result({{storage::digest_of("a"), 1}}), "log"};
+  return {{task, 1, 9}, protocol::test::test_result({{digest_of("a"), 1}}), "log"};
 }
 
 TEST(Outbox, SurvivesACrashOfTheAgent) {

@@ -118,15 +118,14 @@ struct RunnerTest : ::testing::Test {
 
 TEST_F(RunnerTest, FetchesRunsUploadsReportsAndLeavesNothingBehind) {
   const std::string a = "some input, ", b(3u << 20, 'b');
-  store.held[storage::digest_of(a)] = a;
-  store.held[storage::digest_of(b)] = b;
+  store.held[digest_of(a)] = a;
+  store.held[digest_of(b)] = b;
   start();
   const auto hello = scheduler->welcome();
   ASSERT_TRUE(hello);
   EXPECT_EQ(hello->name, "worker");
   EXPECT_EQ(hello->offer.numeric_classes, std::vector<std::string>{"test-class"});
-  scheduler->assign({1, 1, 5}, "copy",
-                    {{storage::digest_of(a), a.size()}, {storage::digest_of(b), b.size()}});
+  scheduler->assign({1, 1, 5}, "copy", {{digest_of(a), a.size()}, {digest_of(b), b.size()}});
   ASSERT_TRUE(scheduler->next<Started>());
   const auto completed = scheduler->next<Completed>();
   ASSERT_TRUE(completed);

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "config/digest.h"
-#include "storage/digest.h"
 #include "tests/worker/model/tiny_model.h"
 #include "worker/engine/payload.h"
 #include "worker/engine/stage.h"
@@ -23,7 +22,7 @@ class Memory : public testing::Test {
     const auto manifest = write_tiny_model(folder_.path() / "models" / "tiny");
     ASSERT_TRUE(manifest) << manifest.error().message;
     const std::string digest = config::model_digest(*manifest).substr(config::kDigestPrefix.size());
-    digest_ = *storage::digest_from_hex(digest);
+    digest_ = *digest_from_hex(digest);
     auto models = Models::open({.model_roots = {folder_.path() / "models"}, .threads = 2});
     ASSERT_TRUE(models) << models.error().message;
     models_.emplace(std::move(*models));

@@ -46,7 +46,7 @@ TEST(Exr, HeaderSaysWhatItIsAndHowItWasMade) {
   tags.owner = "Studio";
   tags.first_timecode = config::Timecode{9, 59, 59, 23};
   Clip clip = testing::rolling_ball(16, 8, 2);
-  clip.fps = FrameRate{24000, 1001};
+  clip.fps = config::Rate{24000, 1001};
   const std::vector<WindowFrame> made{{0, 32}, {1, 8}};
   const auto paths = write_exr_sequence(folder.path(), clip, tags, made, 1005);
   ASSERT_TRUE(paths) << paths.error().message;
@@ -67,7 +67,7 @@ TEST(Exr, HeaderSaysWhatItIsAndHowItWasMade) {
   EXPECT_EQ(header->adopted_neutral, kAp0.white);
   EXPECT_EQ(header->text("colorInteropID"), "lin_ap0_scene");
   EXPECT_FALSE(header->aces_container_flag);
-  EXPECT_EQ(header->frames_per_second, (FrameRate{24000, 1001}));
+  EXPECT_EQ(header->frames_per_second, (config::Rate{24000, 1001}));
   EXPECT_EQ(header->time_code, (config::Timecode{10, 0, 0, 0}));
   EXPECT_EQ(header->image_counter, 1006);
   EXPECT_EQ(header->text("reelName"), "sh010_v001");
@@ -93,13 +93,13 @@ TEST(Exr, HeaderSaysWhatItIsAndHowItWasMade) {
 TEST(Exr, RatesAbove30CarryNoTimecode) {
   const ScratchFolder folder;
   Clip clip = testing::rolling_ball(8, 8, 1);
-  clip.fps = FrameRate{60, 1};
+  clip.fps = config::Rate{60, 1};
   const auto paths = write_exr_sequence(folder.path(), clip, testing::example_tags());
   ASSERT_TRUE(paths);
   const auto header = read_exr_header(paths->front());
   ASSERT_TRUE(header);
   EXPECT_FALSE(header->time_code);
-  EXPECT_EQ(header->frames_per_second, (FrameRate{60, 1}));
+  EXPECT_EQ(header->frames_per_second, (config::Rate{60, 1}));
 }
 
 // The same header through the tool that every studio has.

@@ -40,7 +40,7 @@ TEST(Yuv, KnownColours) {
 TEST(Movie, SaysWhatItIs) {
   const ScratchFolder folder;
   Clip clip = testing::rolling_ball(65, 37, 13);
-  clip.fps = FrameRate{24000, 1001};
+  clip.fps = config::Rate{24000, 1001};
   MovieOptions options;
   options.first_timecode = config::Timecode{1, 2, 3, 4};
   const auto status = write_movie(folder.file("a.mp4"), clip, sdr_view(), options);
@@ -51,7 +51,7 @@ TEST(Movie, SaysWhatItIs) {
   EXPECT_EQ(info->width, 66);
   EXPECT_EQ(info->height, 38);
   EXPECT_EQ(info->frames, 13);
-  EXPECT_EQ(info->fps, (FrameRate{24000, 1001}));
+  EXPECT_EQ(info->fps, (config::Rate{24000, 1001}));
   EXPECT_EQ(info->codec, "h264");
   EXPECT_EQ(info->pixel_format, "yuv420p");
   EXPECT_EQ(info->primaries, "bt709");
@@ -91,14 +91,14 @@ TEST(Movie, FailuresLeaveNothingBehind) {
   EXPECT_EQ(write_movie(folder.file("no/a.mp4"), clip, sdr_view()).error().kind, ErrorKind::kNotFound);
   EXPECT_EQ(write_movie(folder.file("a.mp4"), Clip(1, 1, 1), sdr_view()).error().kind, ErrorKind::kInvalid);
   {
-    auto writer = MovieWriter::create(folder.file("a.mp4"), 32, 18, FrameRate{24, 1});
+    auto writer = MovieWriter::create(folder.file("a.mp4"), 32, 18, config::Rate{24, 1});
     ASSERT_TRUE(writer) << writer.error().message;
     EXPECT_EQ(writer->add(std::vector<float>(7)).error().kind, ErrorKind::kInvalid);
     ASSERT_TRUE(writer->add(std::vector<float>(32 * 18 * 3, 0.5F)));
     // Abandoned: not finished.
   }
   {
-    auto writer = MovieWriter::create(folder.file("a.mp4"), 32, 18, FrameRate{24, 1});
+    auto writer = MovieWriter::create(folder.file("a.mp4"), 32, 18, config::Rate{24, 1});
     ASSERT_TRUE(writer);
     EXPECT_EQ(writer->finish().error().kind, ErrorKind::kInvalid);
   }

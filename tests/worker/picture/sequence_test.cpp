@@ -11,7 +11,7 @@ using testing::ScratchFolder;
 TEST(Sequence, ReadsAFolderOfExr) {
   const ScratchFolder folder;
   Clip clip = testing::rolling_ball(20, 12, 4);
-  clip.fps = FrameRate{25, 1};
+  clip.fps = config::Rate{25, 1};
   ASSERT_TRUE(write_exr_sequence(folder.path(), clip, testing::example_tags()));
   const auto loaded = load_sequence(folder.path());
   ASSERT_TRUE(loaded) << loaded.error().message;
@@ -32,11 +32,11 @@ TEST(Sequence, ReadsPngAsDisplayLight) {
     image.pixels.assign(image.pixels.size(), 128);
     ASSERT_TRUE(write_png(folder.file(name), image));
   }
-  const auto loaded = load_sequence(folder.path(), FrameRate{30, 1});
+  const auto loaded = load_sequence(folder.path(), config::Rate{30, 1});
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_TRUE(loaded->display_light);
   EXPECT_EQ(loaded->clip.frames, 2);
-  EXPECT_EQ(loaded->clip.fps, (FrameRate{30, 1}));
+  EXPECT_EQ(loaded->clip.fps, (config::Rate{30, 1}));
   EXPECT_NEAR(loaded->clip.pixels[0], 0.215861F, 1e-5F);
 }
 

@@ -47,7 +47,7 @@ inline std::string ocio_config() { return std::string(RUSHES_SOURCE_DIR) + "/con
 // A ball with a highlight of 8 rolls over ground under an evening sky: every frame differs, all light is
 // legal.
 inline Clip rolling_ball(int width, int height, int frames) {
-  Clip clip(width, height, frames, FrameRate{24, 1});
+  Clip clip(width, height, frames, config::Rate{24, 1});
   for (int t = 0; t < frames; ++t) {
     const float progress = frames > 1 ? static_cast<float>(t) / static_cast<float>(frames - 1) : 0.0F;
     const float cx = (0.2F + 0.6F * progress) * static_cast<float>(width);

@@ -100,7 +100,7 @@ TEST_F(Delivery, FindsAWrongTimecodeCounterAndRate) {
   EXPECT_TRUE(has(report, "timecode", "expected 01:00:00:03, found 01:00:00:07")) << report_text(report);
   EXPECT_TRUE(has(report, "numbering", "expected imageCounter 1004, found 1008"));
   Clip fast = clip_;
-  fast.fps = FrameRate{25, 1};
+  fast.fps = config::Rate{25, 1};
   replace(3, *encode_exr(ClipView(fast).one(3), tags_, {0, 3}, 3));
   EXPECT_TRUE(has(verify(), "rate", "1004"));
 }

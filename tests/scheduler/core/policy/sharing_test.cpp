@@ -92,7 +92,8 @@ TEST(Revisions, AreLearnedAndTheLastOfSeveralTakesDecides) {
 
 TEST(Limits, ByStageOrByName) {
   HeldLimits held;
-  const config::SharedLimit storage{"storage", 3, {"finish", "deliver"}}, licence{"licence", 1, {}};
+  const config::SharedLimit storage{"storage", 3, {Stage::kFinish, Stage::kDeliver}},
+      licence{"licence", 1, {}};
   const std::vector<config::SharedLimit> limits{storage, licence};
   const std::vector<std::string> none, named{"licence"};
   EXPECT_TRUE(claims(storage, Stage::kDeliver, none));
