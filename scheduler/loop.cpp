@@ -10,7 +10,6 @@
 #include "scheduler/core/journal/snapshot.h"
 #include "scheduler/core/state/apply.h"
 #include "scheduler/recovery.h"
-#include "scheduler/translate.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -32,6 +31,13 @@ std::vector<Digest> images_of(const ShotSpec& spec) {
   std::vector<Digest> digests;
   for (const auto& key_frame : spec.recipe.key_frames) digests.push_back(key_frame.image);
   return digests;
+}
+
+// The end of an attempt's log that a worker sent with its event.
+std::string_view log_of(const Event& event) {
+  if (const auto* completed = message_in<protocol::Completed>(event)) return completed->log_tail;
+  if (const auto* failed = message_in<protocol::Failed>(event)) return failed->log_tail;
+  return {};
 }
 
 // The person's request inside an event; null for events of workers and the clock.
@@ -62,7 +68,7 @@ Status Loop::recover() {
   records_since_snapshot_ = recovered->records_since_snapshot;
   retain_everything();
   Turn turn;
-  decide_one(event::Recover{}, {}, turn);
+  decide_one(event::Recover{}, turn);
   finish(std::move(turn));
   if (auto flushed = ledger_.flush(); !flushed) return flushed;
   log::info("recovered {} shots, {} tasks, {} workers from {} records; epoch {}", state_.shots.size(),
@@ -117,31 +123,20 @@ bool Loop::enqueue(Item item) {
 }
 
 void Loop::post(Event event) {
-  enqueue({std::move(event), {}});  // what is dropped is said again by the worker; request() tells people
+  enqueue({std::move(event)});  // what is dropped is sent again by the worker; request() tells people
 }
 
 void Loop::post(const std::string& worker, protocol::WorkerMessage message) {
-  std::optional<AttemptId> attempt;
-  if (const auto* completed = std::get_if<protocol::Completed>(&message)) attempt = completed->id;
-  auto said = to_event(worker, std::move(message));
-  if (!said) {
-    log::warn("worker {}: {}", worker, said.error().message);
-    if (!attempt) return;
-    event::Failed failed;
-    static_cast<AttemptId&>(failed) = {attempt->task, attempt->attempt, attempt->lease};
-    failed.worker = worker;
-    failed.kind = FailKind::kArtifact;
-    failed.message = said.error().message;
-    said = FromWorker{std::move(failed), {}};
-  }
-  if (auto* completed = std::get_if<event::Completed>(&said->event))
-    said->event = checked(std::move(*completed));
-  enqueue({std::move(said->event), std::move(said->log)});
+  if (auto* completed = std::get_if<protocol::Completed>(&message))
+    if (const std::string problem = missing_output(completed->result); !problem.empty())
+      message =
+          protocol::Failed{completed->id, FailKind::kArtifact, problem, "", std::move(completed->log_tail)};
+  post(event::FromWorker{worker, std::move(message)});
 }
 
 // A result is worth what the vault holds of it: a worker whose upload got lost has to make it again.
-Event Loop::checked(event::Completed completed) const {
-  for (const auto& output : completed.result.outputs) {
+std::string Loop::missing_output(const TaskResult& result) const {
+  for (const auto& output : result.outputs) {
     const auto held = vault_.find(output.digest);
     std::string missing;
     if (!held)
@@ -151,16 +146,10 @@ Event Loop::checked(event::Completed completed) const {
     else if ((*held)->bytes != output.bytes)
       missing = "has " + std::to_string((*held)->bytes) + " bytes in the vault, the result says " +
                 std::to_string(output.bytes);
-    if (missing.empty()) continue;
-    event::Failed failed;
-    static_cast<AttemptId&>(failed) = completed;
-    failed.worker = completed.worker;
-    failed.kind = FailKind::kArtifact;
-    failed.message =
-        std::string("output ") + to_string(output.role) + " " + to_hex(output.digest) + " " + missing;
-    return failed;
+    if (!missing.empty())
+      return std::string("output ") + to_string(output.role) + " " + to_hex(output.digest) + " " + missing;
   }
-  return completed;
+  return {};
 }
 
 Result<Answer> Loop::request(Event event, std::chrono::milliseconds patience) {
@@ -176,7 +165,7 @@ Result<Answer> Loop::request(Event event, std::chrono::milliseconds patience) {
     waiting_[*request] = promise;
   }
   const RequestId number = *request;
-  const bool queued = enqueue({std::move(event), {}});
+  const bool queued = enqueue({std::move(event)});
   if (queued && reply.wait_for(patience) == std::future_status::ready) return reply.get();
   std::lock_guard lock(mutex_);
   waiting_.erase(number);
@@ -204,7 +193,7 @@ void Loop::run() {
     }
     lock.unlock();
     if (std::chrono::steady_clock::now() >= next_tick) {
-      items.push_back({event::Tick{}, {}});
+      items.push_back({event::Tick{}});
       next_tick = std::chrono::steady_clock::now() + options_.tick;
     }
     take_turn(items);
@@ -217,7 +206,7 @@ void Loop::take_turn(std::deque<Item>& items) {
   turn.arrived = items.empty() ? std::chrono::steady_clock::now() : items.front().arrived;
   for (auto& item : items) {
     if (const auto* event = std::get_if<Event>(&item.what))
-      decide_one(*event, item.log, turn);
+      decide_one(*event, turn);
     else
       turn.deliveries.push_back(std::get<Query>(item.what)(state_, options_.clock()));
   }
@@ -225,8 +214,9 @@ void Loop::take_turn(std::deque<Item>& items) {
   snapshot_if_due();
 }
 
-void Loop::decide_one(const Event& event, std::string_view log, Turn& turn) {
+void Loop::decide_one(const Event& event, Turn& turn) {
   auto decision = decide(state_, options_.settings, event, options_.clock(), options_.random());
+  const std::string_view log = log_of(event);
   for (const auto& record : decision.records) {
     if (!is_durable(record)) continue;
     const Bytes bytes = encode_record(record);
@@ -274,7 +264,7 @@ void Loop::leave(const Turn& turn, const Status& status) {
     if (const auto* reply = std::get_if<command::Reply>(&command))
       answer(*reply);
     else if (send_)
-      send_(command);
+      send_(std::get<command::ToWorker>(command));
   }
   for (const auto& deliver : turn.deliveries) deliver();
   observe(turn);
@@ -290,7 +280,7 @@ void Loop::observe(const Turn& turn) const {
   if (options_.on_sync && turn.appended.time_since_epoch().count() != 0)
     options_.on_sync(now - turn.appended);
   const bool assigns = std::any_of(turn.commands.begin(), turn.commands.end(), [](const Command& command) {
-    return std::holds_alternative<command::Assign>(command);
+    return message_in<protocol::Assign>(command) != nullptr;
   });
   if (options_.on_dispatch && assigns) options_.on_dispatch(now - turn.arrived);
 }

@@ -62,15 +62,14 @@ class Loop {
   // Rebuilds the state from the ledger and renews every lease once. Error: kCorrupt names the record.
   Status recover();
 
-  using Send = std::function<void(const Command&)>;  // to a worker; never a Reply
+  using Send = std::function<void(const command::ToWorker&)>;
   using OnFailure =
       std::function<void(const Error& error)>;  // the ledger lost a write: the process has to end
   void start(Send send, OnFailure on_failure);
   void stop();
 
   void post(Event event);
-  // A message of a worker: translated, its outputs looked up in the vault, its log kept. What cannot be read
-  // becomes a failed attempt.
+  // A message of a worker. A result whose outputs are not in the vault becomes a failed attempt.
   void post(const std::string& worker, protocol::WorkerMessage message);
 
   // An event of a person (its `request` is filled in); returns its reply, after the sync. kUnreachable: no
@@ -90,7 +89,6 @@ class Loop {
   using Query = std::function<Deliver(const State&, Now)>;
   struct Item {
     std::variant<Event, Query> what;
-    std::string log;  // of the attempt that the event is about
     std::chrono::steady_clock::time_point arrived = std::chrono::steady_clock::now();
   };
   // What one turn of the loop decided and owes to others.
@@ -106,7 +104,7 @@ class Loop {
   bool enqueue(Item item);
   void run();
   void take_turn(std::deque<Item>& items);
-  void decide_one(const Event& event, std::string_view log, Turn& turn);
+  void decide_one(const Event& event, Turn& turn);
   void finish(Turn turn);
   void leave(const Turn& turn, const Status& status);
   void observe(const Turn& turn) const;
@@ -115,7 +113,7 @@ class Loop {
   void snapshot_if_due();
   void retain(const Record& record);
   void retain_everything();
-  Event checked(event::Completed completed) const;
+  std::string missing_output(const TaskResult& result) const;  // empty: all are there
   static Error stopping();
 
   storage::Ledger& ledger_;
@@ -154,7 +152,7 @@ auto Loop::query(Read read, std::chrono::milliseconds patience)
     return [promise, seen] { promise->set_value(std::move(*seen)); };
   };
   promise.reset();  // the query alone holds it now: when the loop drops the query, the future says so
-  if (!enqueue({std::move(run), {}}) || value.wait_for(patience) != std::future_status::ready)
+  if (!enqueue({std::move(run)}) || value.wait_for(patience) != std::future_status::ready)
     return tl::unexpected<Error>(stopping());
   try {
     return value.get();

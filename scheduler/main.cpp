@@ -24,7 +24,6 @@
 #include "scheduler/protocol/keys.h"
 #include "scheduler/protocol/vault_store.h"
 #include "scheduler/stored_spec.h"
-#include "scheduler/translate.h"
 #include "storage/disk.h"
 #include "storage/ledger.h"
 #include "storage/vault.h"
@@ -157,16 +156,11 @@ int run(const std::string& config_file) {
   if (!is_loopback(farm->listen.http_host))
     log::warn("HTTP listens on {} without TLS: tokens can be read on the way", farm->listen.http_host);
 
-  const auto send = [&](const Command& command) {
-    auto message = to_message(command);
-    if (!message) return;
-    if (auto* assign = std::get_if<protocol::Assign>(&message->second)) {
-      // What is not sent runs out of its lease and is tried again.
-      if (auto stored = store_large_spec(**vault, *assign); !stored)
-        return log::error("to worker {}: {}", message->first, stored.error().message);
-    }
-    if (auto sent = (*control)->send(message->first, message->second); !sent)
-      log::error("to worker {}: {}", message->first, sent.error().message);
+  const auto send = [&](const command::ToWorker& command) {
+    // What is not sent runs out of its lease and is tried again.
+    const auto message = with_stored_spec(**vault, command.message);
+    const auto sent = message ? (*control)->send(command.worker, *message) : tl::unexpected(message.error());
+    if (!sent) log::error("to worker {}: {}", command.worker, sent.error().message);
   };
   loop.start(send, [&signals](const Error& error) { signals.fail(error); });
   log::info("farm {} listens: control {}, artifacts {}, http {}:{}", farm->name, (*control)->endpoint(),

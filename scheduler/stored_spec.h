@@ -9,9 +9,10 @@
 
 namespace rushes::scheduler {
 
-// Puts a spec beyond protocol::kMaxInlineSpec into the vault and its address into the message. The artifact
-// has no reference: it is swept like an upload that no result names, long after the worker has fetched it. Error:
-// kExhausted (the description is over protocol::kMaxStoredSpec, or the disk is full).
-Status store_large_spec(storage::Vault& vault, protocol::Assign& assign);
+// The message as it is sent: puts a task description beyond protocol::kMaxInlineSpec into the vault, its address into
+// the message. The artifact has no reference: it is swept like an upload that no result names, long after the worker
+// has fetched it. Error: kExhausted (the description is over protocol::kMaxStoredSpec, or the disk is full).
+Result<protocol::SchedulerMessage> with_stored_spec(storage::Vault& vault,
+                                                    protocol::SchedulerMessage message);
 
 }  // namespace rushes::scheduler

@@ -59,14 +59,12 @@ int run_engine(const Arguments& arguments, const config::Worker& settings) {
   options.threads = settings.threads_per_slot;
   auto models = Models::open(options);
   if (!models) return stop_with(models.error(), exit_code(models.error().kind));
-  const TaskFunction run = [&](std::string_view spec, const EngineHooks& hooks) -> Result<std::string> {
-    const auto task = read_task(spec);
+  const TaskFunction run = [&](const TaskSpec& spec, const EngineHooks& hooks) -> Result<TaskResult> {
+    const auto task = check_task(spec);
     if (!task) return tl::unexpected(task.error());
     StageContext context{*artifacts,      *models,        settings.deliveries,
                          settings.colour, hooks.progress, hooks.cancelled};
-    const auto outcome = run_task(*task, context);
-    if (!outcome) return tl::unexpected(outcome.error());
-    return encode_result(*outcome);
+    return run_task(*task, context);
   };
   return serve({models->numeric_class(), RUSHES_VERSION}, run);
 }

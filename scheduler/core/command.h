@@ -14,55 +14,16 @@
 #include "config/result.h"
 #include "scheduler/core/event.h"
 #include "scheduler/plan/stage_needs.h"
+#include "scheduler/protocol/messages.h"
 
 namespace rushes::scheduler {
 namespace command {
 
-// ---- to workers (`worker` is the name in Hello)
-struct Welcome {
-  std::string worker;
-  std::uint32_t worker_id = 0;
-  std::uint64_t epoch = 0;  // grows with every start of the scheduler
-  std::uint32_t heartbeat_ms = 0, lease_ms = 0;
-  std::vector<AttemptId> stop;    // of Hello.running: no longer wanted; stop them and report Stopped
-  std::uint64_t first_lease = 0;  // leases below it are older than this answer
-  std::uint64_t sequence = 0;     // of the Hello that it answers
+// ---- to workers
+struct ToWorker {
+  std::string worker;  // its name in Hello
+  protocol::SchedulerMessage message;
 };
-struct Refused {
-  std::string worker, reason;
-};
-struct HeartbeatAck {
-  std::string worker;
-  std::uint64_t sequence = 0;  // of the Heartbeat that it answers
-};
-struct Assign : AttemptId {
-  std::string worker;
-  std::uint32_t lease_ms = 0;
-  std::uint32_t no_progress_ms = 0;  // the worker stops an attempt that shows no progress for so long
-  std::string spec;                  // a flat TaskSpec message
-};
-struct Revoke : AttemptId {
-  std::string worker, reason;
-};
-struct Accepted {
-  std::string worker;
-  TaskId task = 0;
-  std::uint32_t attempt = 0;
-};
-struct RefusedResult {
-  std::string worker;
-  TaskId task = 0;
-  std::uint32_t attempt = 0;
-  std::string reason;
-};
-struct FailedAck {
-  std::string worker;
-  TaskId task = 0;
-  std::uint32_t attempt = 0;
-};
-struct Drain {
-  std::string worker;
-};  // finish what you hold, take nothing new
 
 // ---- to people
 struct SubmittedShot {
@@ -88,8 +49,13 @@ struct Reply {
 
 }  // namespace command
 
-using Command = std::variant<command::Welcome, command::Refused, command::HeartbeatAck, command::Assign,
-                             command::Revoke, command::Accepted, command::RefusedResult, command::FailedAck,
-                             command::Drain, command::Reply>;
+using Command = std::variant<command::ToWorker, command::Reply>;
+
+// The message to a worker that the command is, if it is one of that kind.
+template <class Message>
+const Message* message_in(const Command& command) {
+  const auto* said = std::get_if<command::ToWorker>(&command);
+  return said != nullptr ? std::get_if<Message>(&said->message) : nullptr;
+}
 
 }  // namespace rushes::scheduler

@@ -1,6 +1,6 @@
 // What happens to the farm: the inputs of decide().
 //
-// The loop turns wire messages, HTTP requests and clock ticks into these. Everything in them was
+// Messages of workers as they are on the wire, requests of people, and clock ticks. Everything in them was
 // length-checked where it was received; decide() checks what they mean. A worker is named by the name that
 // its CURVE key is bound to.
 //
@@ -15,6 +15,7 @@
 #include "config/model.h"
 #include "config/shot.h"
 #include "scheduler/plan/vocabulary.h"
+#include "scheduler/protocol/messages.h"
 
 namespace rushes::scheduler {
 
@@ -83,52 +84,17 @@ struct DrainWorker {
 };
 
 // ---- from workers
-// `running` are all attempts that the worker still answers for: assigned, running, or finished and not yet
-// acknowledged. An attempt that it does not name is dead: an agent's engines never outlive it.
-struct Hello {
+// Hello.running are all attempts that the worker still answers for: assigned, running, or finished and not yet
+// acknowledged. An attempt that it does not name is dead: an agent's engines never outlive it. The loop passes
+// a Completed on only when the vault holds every output (else it makes a Failed of kind kArtifact of it).
+struct FromWorker {
   std::string worker;
-  WorkerOffer offer;
-  std::vector<AttemptId> running;
-  std::uint64_t sequence = 0;  // the worker's own number of the message; its answer names it
-};
-struct AttemptBeat : AttemptId {
-  float fraction = 0;  // 0..1
-  std::string text;    // what it does now, for people: "flicker: frames 9-16"
-  double compute_seconds = 0;
-};
-// Renews the lease of every attempt named in it.
-struct Heartbeat {
-  std::string worker;
-  std::vector<AttemptBeat> attempts;
-  std::vector<Digest> cached;
-  std::uint64_t sequence = 0;  // as Hello's
-};
-struct Started : AttemptId {
-  std::string worker;
-};
-// The loop passes it on only when the vault holds every output (else it makes a Failed of kind kArtifact of
-// it).
-struct Completed : AttemptId {
-  std::string worker;
-  TaskResult result;
-};
-// exit_cause: "exit 1", "signal 9", "". log_tail: at most 8 KiB.
-struct Failed : AttemptId {
-  std::string worker;
-  FailKind kind = FailKind::kEngine;
-  std::string message, exit_cause, log_tail;
-};
-// The answer to Revoke (or to Welcome.stop): the engine process is gone.
-struct Stopped : AttemptId {
-  std::string worker;
+  protocol::WorkerMessage message;
 };
 struct Disconnected {
   std::string worker;
   std::string why = {};  // for people, as an event; empty: nothing that they need to know
 };                       // leases go on until they run out
-struct Bye {
-  std::string worker;
-};  // leaves in order: it holds nothing any more
 
 // ---- from the clock
 struct Recover {};  // the first event after a restart: new epoch, every lease renewed once
@@ -137,8 +103,14 @@ struct Tick {};     // at least once a second: leases that ran out, retries that
 }  // namespace event
 
 using Event = std::variant<event::SubmitBatch, event::Cancel, event::Pause, event::Resume, event::Approve,
-                           event::Upgrade, event::Retry, event::Skip, event::DrainWorker, event::Hello,
-                           event::Heartbeat, event::Started, event::Completed, event::Failed, event::Stopped,
-                           event::Disconnected, event::Bye, event::Recover, event::Tick>;
+                           event::Upgrade, event::Retry, event::Skip, event::DrainWorker, event::FromWorker,
+                           event::Disconnected, event::Recover, event::Tick>;
+
+// The message of a worker that the event is, if it is one of that kind.
+template <class Message>
+const Message* message_in(const Event& event) {
+  const auto* said = std::get_if<event::FromWorker>(&event);
+  return said != nullptr ? std::get_if<Message>(&said->message) : nullptr;
+}
 
 }  // namespace rushes::scheduler

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "config/log.h"
-#include "scheduler/protocol/codec.h"
 #include "scheduler/protocol/keys.h"
+#include "storage/records/text.h"
 
 namespace rushes::protocol {
 namespace {

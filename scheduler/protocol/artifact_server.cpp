@@ -2,7 +2,7 @@
 #include <pthread.h>
 
 #include "config/log.h"
-#include "scheduler/protocol/codec_parts.h"
+#include "scheduler/protocol/codec.h"
 #include "scheduler/protocol/doorkeeper.h"
 #include "scheduler/protocol/sockets.h"
 
@@ -146,11 +146,14 @@ void ArtifactServer::Impl::receive() {
 Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::hear(const std::string& id,
                                                                 const ArtifactRequest& request,
                                                                 std::string_view payload) {
-  return std::visit(parts::Overload{
-                        [&](const ChunkRequest& chunk) { return answer(id, chunk, payload); },
-                        [&](const auto& other) { return answer(id, other); },
-                    },
-                    request.body);
+  return std::visit(
+      [&](const auto& body) {
+        if constexpr (std::is_same_v<decltype(body), const ChunkRequest&>)
+          return answer(id, body, payload);
+        else
+          return answer(id, body);
+      },
+      request.body);
 }
 
 Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::answer(const std::string&,

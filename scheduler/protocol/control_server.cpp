@@ -2,7 +2,7 @@
 #include <pthread.h>
 
 #include "config/log.h"
-#include "scheduler/protocol/codec_parts.h"
+#include "scheduler/protocol/codec.h"
 #include "scheduler/protocol/doorkeeper.h"
 #include "scheduler/protocol/sockets.h"
 

@@ -3,6 +3,7 @@
 
 #include "config/log.h"
 #include "scheduler/protocol/sockets.h"
+#include "storage/records/text.h"
 
 namespace rushes::protocol {
 namespace {

@@ -24,12 +24,13 @@ class Mailbox {
 
   // Only the first item of a queue wakes the owner: take() empties the descriptor before it takes the items,
   // so a later one is either taken with the first or is again the first.
-  void put(T item) {
+  template <class Item = T>
+  void put(Item&& item) {
     bool first = false;
     {
       const std::lock_guard lock(mutex_);
       first = items_.empty();
-      items_.push_back(std::move(item));
+      items_.emplace_back(std::forward<Item>(item));
     }
     if (first) wake();
   }

@@ -1,16 +1,12 @@
-// The messages of wire.capnp as plain values: what both ends of the wire, the core's adapters and the agent
-// use.
+// The messages of wire.capnp as plain values: what both ends of the wire, the core and the agent use.
 //
-// Texts are valid UTF-8 without control characters except newline and tab; every bound is in codec.h and
-// holds for whatever decode() returns. `spec` and `result` are flat Cap'n Proto messages (records.TaskSpec
-// and records.TaskResult) that decode() has walked through once: well formed, lists and texts bounded,
-// digests 32 bytes. Whether their numbers make sense is for the reader who uses them.
+// Texts are valid UTF-8 without control characters except newline and tab. Every bound of wire.capnp and
+// records.capnp holds for what decode() returns; whether the numbers make sense is for the reader who uses them.
 //
 // Thread contract: plain values.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -52,7 +48,7 @@ struct Started {
 
 struct Completed {
   AttemptId id;
-  std::string result;
+  TaskResult result;
   std::string log_tail;
   bool operator==(const Completed&) const = default;
 };
@@ -102,13 +98,26 @@ struct ArtifactRef {
   std::uint64_t bytes = 0;
   bool operator==(const ArtifactRef&) const = default;
 };
+// Of the inputs of a task, or of the outputs of a result.
+template <class List>
+std::vector<ArtifactRef> refs_of(const List& artifacts) {
+  std::vector<ArtifactRef> refs;
+  for (const auto& artifact : artifacts) refs.push_back({artifact.digest, artifact.bytes});
+  return refs;
+}
+
+// A task description that this build cannot read: the attempt fails.
+struct Unreadable {
+  std::string why;
+  bool operator==(const Unreadable&) const = default;
+};
 
 struct Assign {
   AttemptId id;
   std::uint32_t lease_ms = 15000;
-  std::uint32_t no_progress_ms = 0;   // 0: the worker's default
-  std::string spec;                   // empty when it is stored
-  std::optional<ArtifactRef> stored;  // the artifact of a spec that is too large for a message
+  std::uint32_t no_progress_ms = 0;  // 0: the worker's default
+  // The reference: of the artifact that holds a description (encode_task()) which is too large for a message.
+  std::variant<TaskSpec, ArtifactRef, Unreadable> task;
   bool operator==(const Assign&) const = default;
 };
 
@@ -208,7 +217,7 @@ struct ArtifactReply {
 
 struct EngineRun {
   AttemptId id;
-  std::string spec;
+  TaskSpec spec;
   bool operator==(const EngineRun&) const = default;
 };
 struct EngineCancel {
@@ -223,7 +232,7 @@ struct EngineReady {
 };
 struct EngineDone {
   AttemptId id;
-  std::string result;
+  TaskResult result;
   bool operator==(const EngineDone&) const = default;
 };
 struct EngineFailed {

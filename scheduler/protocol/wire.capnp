@@ -3,13 +3,35 @@
 # Three conversations, never mixed: control (small, at most 64 KiB a message), artifact transfer (a header and, for
 # chunks, a second ZeroMQ frame with the raw bytes), and the pipe between an agent and its engine child.
 #
-# Rules. Fields and union members are only added, never renumbered. `version` is kProtocolVersion of codec.h; a
-# scheduler serves its own version and the one before. Every digest is 32 bytes of BLAKE2b-256. Bounds of lists and
-# texts are in codec.h; what exceeds them is refused whole, counted and logged.
+# Rules. Fields and union members are only added, never renumbered. A scheduler serves its own `version` and the one
+# before. Every digest is 32 bytes of BLAKE2b-256. The bounds stand beside the fields (storage/records/bounds.capnp);
+# what exceeds them is refused whole, counted and logged.
 @0x9cbe1cae092e78e2;
 
 using Cxx = import "/capnp/c++.capnp";
 $Cxx.namespace("rushes::wire");
+using import "/storage/records/bounds.capnp".maxBytes;
+using import "/storage/records/bounds.capnp".maxCount;
+using import "/storage/records/bounds.capnp".least;
+using import "/storage/records/bounds.capnp".most;
+using import "/storage/records/bounds.capnp".name;
+using import "/storage/records/bounds.capnp".keepEnd;
+
+const oldestVersion :UInt16 = 1;          # the previous one is served for one release
+const version :UInt16 = 1;
+const maxText :UInt32 = 1024;             # of a message or reason for people
+const maxLog :UInt32 = 8192;
+const maxAttempts :UInt32 = 256;          # that one worker holds
+const maxCached :UInt32 = 512;
+const maxAsked :UInt32 = 1024;            # digests of one question
+const maxSlots :UInt32 = 64;
+const maxPrefetch :UInt32 = 16;
+const leastMs :UInt32 = 10;
+const maxHeartbeatMs :UInt32 = 600000;
+const maxLeaseMs :UInt32 = 3600000;
+const maxStoredSpec :UInt64 = 458752;
+const maxArtifactBytes :UInt64 = 4294967296;
+const maxChunkBytes :UInt32 = 1048576;
 
 # One execution of one task. Only the newest attempt with its lease may be accepted.
 struct AttemptId { task @0 :UInt64; attempt @1 :UInt32; lease @2 :UInt64; }
@@ -17,7 +39,7 @@ struct AttemptId { task @0 :UInt64; attempt @1 :UInt32; lease @2 :UInt64; }
 # ---- control ----------------------------------------------------------------------------------------------------
 
 struct FromWorker {
-  version @0 :UInt16;
+  version @0 :UInt16 $least(.oldestVersion) $most(.version);
   union {
     hello @1 :Hello;
     heartbeat @2 :Heartbeat;
@@ -30,10 +52,10 @@ struct FromWorker {
 }
 
 struct ToWorker {
-  version @0 :UInt16;
+  version @0 :UInt16 $least(.oldestVersion) $most(.version);
   union {
     welcome @1 :Welcome;
-    refused @2 :Text;           # this worker may not join; the text says why
+    refused @2 :Text $maxBytes(.maxText);  # this worker may not join; the text says why
     heartbeatAck @3 :HeartbeatAck;
     assign @4 :Assign;
     accepted @5 :AttemptId;     # the result is in the journal. Acknowledgements may leave `lease` 0
@@ -46,45 +68,46 @@ struct ToWorker {
 }
 
 struct Hello {
-  name @0 :Text;
-  build @1 :Text;
-  slots @2 :UInt32;             # of one kind, for schedulers that do not know kinds (words.h, PlainOffer)
+  name @0 :Text $name;
+  build @1 :Text $name;
+  slots @2 :UInt32 $least(1) $most(.maxSlots);  # of one kind, for schedulers that know no kinds (words.h, PlainOffer)
   memoryBytes @3 :UInt64;       # that all of these slots together may use
-  numericClasses @4 :List(Text);
-  models @5 :List(Model);
-  prefetch @6 :UInt32;          # assignments held beyond the running ones
-  runningAttempts @7 :List(AttemptId);  # held and going on, unacknowledged results included
+  numericClasses @4 :List(Text) $name $maxCount(16);
+  models @5 :List(Model) $maxCount(64);
+  prefetch @6 :UInt32 $most(.maxPrefetch);  # assignments held beyond the running ones
+  runningAttempts @7 :List(AttemptId) $maxCount(.maxAttempts);  # held and going on, unacknowledged results included
   outbox @8 :UInt32;            # results that wait for acknowledgement
   sequence @9 :UInt64;          # answered in Welcome; see Heartbeat
   storedSpecs @10 :Bool;        # takes tasks whose description is an artifact (see Assign)
-  cpuSlots @11 :UInt32;         # from here on what `slots` and `memoryBytes` said before; no slot: they still do
-  gpuSlots @12 :UInt32;
+  # From here on what `slots` and `memoryBytes` said before; no slot: they still do.
+  cpuSlots @11 :UInt32 $most(.maxSlots);
+  gpuSlots @12 :UInt32 $most(.maxSlots);
   hostBytes @13 :UInt64;        # that all slots together may use
   deviceBytes @14 :UInt64;      # that all GPU slots together may use
 }
 
-struct Model { name @0 :Text; digest @1 :Data; }
+struct Model { name @0 :Text $name; digest @1 :Data; }
 
 struct Welcome {
   workerId @0 :UInt64;
   epoch @1 :UInt64;             # grows with every start of the scheduler
-  heartbeatMs @2 :UInt32;
-  leaseMs @3 :UInt32;
-  stop @4 :List(AttemptId);     # attempts of Hello that are no longer wanted; all others are renewed
+  heartbeatMs @2 :UInt32 $least(.leastMs) $most(.maxHeartbeatMs);
+  leaseMs @3 :UInt32 $least(.leastMs) $most(.maxLeaseMs);
+  stop @4 :List(AttemptId) $maxCount(.maxAttempts);  # attempts of Hello that are not wanted any more; others are renewed
   sequence @5 :UInt64;
   firstLease @6 :UInt64;        # leases below it are older than this answer: an Assign of one comes too late
 }
 
 struct Heartbeat {
   sequence @0 :UInt64;
-  attempts @1 :List(Progress);
-  cached @2 :List(Data);        # digests of artifacts held here, most recently used first
+  attempts @1 :List(Progress) $maxCount(.maxAttempts);
+  cached @2 :List(Data) $maxCount(.maxCached);  # digests of artifacts held here, most recently used first
 }
 
 struct Progress {
   id @0 :AttemptId;
   fraction @1 :Float32;         # 0..1
-  text @2 :Text;                # for people: "step 3 of 12"
+  text @2 :Text $maxBytes(.maxText);  # for people: "step 3 of 12"
   computeSeconds @3 :Float64;
 }
 
@@ -95,22 +118,22 @@ struct HeartbeatAck { sequence @0 :UInt64; }
 
 struct Assign {
   id @0 :AttemptId;
-  leaseMs @1 :UInt32;
+  leaseMs @1 :UInt32 $least(.leastMs) $most(.maxLeaseMs);
   noProgressMs @2 :UInt32;      # stop the attempt after this long without progress; 0: the worker's default
   spec @3 :Data;                # records.TaskSpec, a flat message with its segment table
   # A description that is too large for a message is an artifact: `spec` is empty then. Only for workers whose Hello
   # says storedSpecs.
   specDigest @4 :Data;
-  specBytes @5 :UInt64;
+  specBytes @5 :UInt64 $least(1) $most(.maxStoredSpec);
 }
 
 struct Completed {
   id @0 :AttemptId;
   result @1 :Data;              # records.TaskResult, flat as well; its outputs have receipts
-  logTail @2 :Text;
+  logTail @2 :Text $maxBytes(.maxLog) $keepEnd;
 }
 
-struct RefusedResult { id @0 :AttemptId; reason @1 :Text; }
+struct RefusedResult { id @0 :AttemptId; reason @1 :Text $maxBytes(.maxText); }
 
 enum FailKind {
   engine @0;    # the stage returned an error, or the worker could not take the assignment
@@ -125,12 +148,12 @@ enum FailKind {
 struct Failed {
   id @0 :AttemptId;
   kind @1 :FailKind;
-  message @2 :Text;             # one line
-  exitCause @3 :Text;           # "signal 9 (Killed)", "exit code 3"; empty while the process lives
-  logTail @4 :Text;
+  message @2 :Text $maxBytes(.maxText);  # one line
+  exitCause @3 :Text $maxBytes(.maxText);  # "signal 9 (Killed)", "exit code 3"; empty while the process lives
+  logTail @4 :Text $maxBytes(.maxLog) $keepEnd;
 }
 
-struct Revoke { id @0 :AttemptId; reason @1 :Text; }
+struct Revoke { id @0 :AttemptId; reason @1 :Text $maxBytes(.maxText); }
 
 # ---- artifact transfer ------------------------------------------------------------------------------------------
 # A worker asks, the scheduler answers each request once with the same `request` number.
@@ -139,10 +162,10 @@ struct Revoke { id @0 :AttemptId; reason @1 :Text; }
 # Fetch: get -> data with a payload frame. Ask: have -> held.
 
 struct ArtifactRequest {
-  version @0 :UInt16;
+  version @0 :UInt16 $least(.oldestVersion) $most(.version);
   request @1 :UInt64;
   union {
-    have @2 :List(Data);
+    have @2 :List(Data) $maxCount(.maxAsked);
     put @3 :Put;
     chunk @4 :Chunk;
     commit @5 :UInt64;          # the upload's number
@@ -150,15 +173,19 @@ struct ArtifactRequest {
   }
 }
 
-struct Put { upload @0 :UInt64; digest @1 :Data; bytes @2 :UInt64; }
-struct Chunk { upload @0 :UInt64; offset @1 :UInt64; }
-struct Get { digest @0 :Data; offset @1 :UInt64; length @2 :UInt32; }
+struct Put { upload @0 :UInt64; digest @1 :Data; bytes @2 :UInt64 $most(.maxArtifactBytes); }
+struct Chunk { upload @0 :UInt64; offset @1 :UInt64 $most(.maxArtifactBytes); }
+struct Get {
+  digest @0 :Data;
+  offset @1 :UInt64 $most(.maxArtifactBytes);
+  length @2 :UInt32 $least(1) $most(.maxChunkBytes);
+}
 
 struct ArtifactReply {
-  version @0 :UInt16;
+  version @0 :UInt16 $least(.oldestVersion) $most(.version);
   request @1 :UInt64;
   union {
-    held @2 :List(Bool);        # one for each digest asked
+    held @2 :List(Bool) $maxCount(.maxAsked);  # one for each digest asked
     ready @3 :Void;
     receipt @4 :Receipt;        # verified and synced
     data @5 :Piece;
@@ -166,10 +193,13 @@ struct ArtifactReply {
   }
 }
 
-struct Receipt { digest @0 :Data; bytes @1 :UInt64; }
-struct Piece { offset @0 :UInt64; total @1 :UInt64; }
+struct Receipt { digest @0 :Data; bytes @1 :UInt64 $most(.maxArtifactBytes); }
+struct Piece {
+  offset @0 :UInt64 $most(.maxArtifactBytes);
+  total @1 :UInt64 $most(.maxArtifactBytes);
+}
 enum RefusalKind { invalid @0; notFound @1; exhausted @2; corrupt @3; internal @4; }
-struct Refusal { kind @0 :RefusalKind; message @1 :Text; }
+struct Refusal { kind @0 :RefusalKind; message @1 :Text $maxBytes(.maxText); }
 
 # ---- engine pipe ------------------------------------------------------------------------------------------------
 # Each message is preceded by its length in bytes, four bytes, little endian. One task at a time.
@@ -192,6 +222,6 @@ struct FromEngine {
   }
 }
 
-struct EngineReady { numericClass @0 :Text; build @1 :Text; }
+struct EngineReady { numericClass @0 :Text $name; build @1 :Text $name; }
 struct EngineDone { id @0 :AttemptId; result @1 :Data; }
-struct EngineFailed { id @0 :AttemptId; kind @1 :FailKind; message @2 :Text; }
+struct EngineFailed { id @0 :AttemptId; kind @1 :FailKind; message @2 :Text $maxBytes(.maxText); }

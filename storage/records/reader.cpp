@@ -14,9 +14,14 @@ constexpr std::uint64_t kMaxBytes = 0xa3d5c1e86f07b2a1, kMaxCount = 0xb92e47fd10
 
 }  // namespace
 
-Bounds bounds_of(capnp::StructSchema schema, std::string_view getter) {
+std::string field_name(std::string_view getter) {
   std::string field(getter);
   field[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(field[0])));
+  return field;
+}
+
+Bounds bounds_of(capnp::StructSchema schema, std::string_view getter) {
+  const std::string field = field_name(getter);
   Bounds bounds;
   for (const char c : field) {
     const bool capital = std::isupper(static_cast<unsigned char>(c)) != 0;
@@ -90,8 +95,8 @@ void Reader::unknown(const std::string& found, const Bounds& bounds) {
 
 capnp::Text::Reader Writer::text(const std::string& text, const Bounds& bounds) {
   if (source_ == Source::kDisk || bounds.is_name) return {text.c_str(), text.size()};
-  clean_ = clean_text(text, bounds.bytes, bounds.keep_end);
-  return {clean_.c_str(), clean_.size()};
+  held_ = clean_text(text, bounds.bytes, bounds.keep_end);
+  return {held_.c_str(), held_.size()};
 }
 
 kj::Array<capnp::word> aligned_words(std::span<const std::uint8_t> bytes) {

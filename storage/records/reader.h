@@ -55,6 +55,7 @@ struct Bounds {
 };
 // `getter` is the field's name as in getFrames().
 Bounds bounds_of(capnp::StructSchema schema, std::string_view getter);
+std::string field_name(std::string_view getter);  // "numericClass"
 
 class Reader {
  public:
@@ -68,6 +69,8 @@ class Reader {
   }
 
   // One value of a field; `bounds` are the field's.
+  template <class T>
+  void get(capnp::Void, T&, const Bounds&) {}
   void get(bool in, bool& out, const Bounds&) { out = in; }
   void get(float in, float& out, const Bounds&) { out = in; }
   void get(double in, double& out, const Bounds&) { out = in; }
@@ -139,7 +142,9 @@ class Writer {
     if constexpr (std::is_same_v<Wire, capnp::Text::Builder>) {
       return text(value, bounds);
     } else if constexpr (std::is_same_v<Wire, capnp::Data::Builder>) {
-      return capnp::Data::Reader(reinterpret_cast<const kj::byte*>(value.data()), value.size());
+      return data(value);
+    } else if constexpr (std::is_same_v<Wire, capnp::Void>) {
+      return capnp::VOID;
     } else {
       return static_cast<Wire>(value);
     }
@@ -155,6 +160,13 @@ class Writer {
   }
 
  private:
+  template <class T>
+  capnp::Data::Reader data(const T& value) {
+    if constexpr (requires { value.data(); })
+      return {reinterpret_cast<const kj::byte*>(value.data()), value.size()};
+    else  // a record inside a message, as bytes of its own
+      return data(held_ = data_of(value));
+  }
   capnp::Text::Reader text(const std::string& text, const Bounds& bounds);
   template <class Word>
   requires(std::is_enum_v<Word>) capnp::Text::Reader text(Word word, const Bounds&) {
@@ -162,7 +174,7 @@ class Writer {
   }
 
   Source source_;
-  std::string clean_;  // holds the last cleaned text until it is set
+  std::string held_;  // the last text or record that was made here, until it is set
 };
 
 // ---- codecs: the same list of fields for an In and an Out

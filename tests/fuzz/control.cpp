@@ -4,6 +4,13 @@
 namespace rushes::fuzz {
 namespace {
 
+// An assignment whose task could not be read is for its worker alone.
+bool unreadable(const auto&) { return false; }
+bool unreadable(const protocol::SchedulerMessage& message) {
+  const auto* assign = std::get_if<protocol::Assign>(&message);
+  return assign != nullptr && std::holds_alternative<protocol::Unreadable>(assign->task);
+}
+
 // What was read can be written, and reads the same.
 template <typename Message, typename Decode>
 void both_ways(const Result<Message>& read, Decode decode) {
@@ -11,9 +18,11 @@ void both_ways(const Result<Message>& read, Decode decode) {
     return require(!read.error().message.empty() && read.error().message.find('\n') == std::string::npos,
                    "a refusal is one line");
   const auto bytes = protocol::encode(*read);
-  require(bytes.has_value(), "what was read can be written");
+  if (!bytes) return require(unreadable(*read), "what was read can be written");
   const auto again = decode(*bytes);
-  require(again.has_value() && *again == *read, "what was written reads the same");
+  require(again.has_value(), "what was written can be read");
+  // Not the values: numbers that are no numbers differ from themselves.
+  require(*protocol::encode(*again) == *bytes, "what was written reads the same");
 }
 
 }  // namespace

@@ -73,7 +73,8 @@ void farm(Seeds& seeds) {
   worker.hello();
   for (int i = 0; i < 200; ++i) {
     for (const Command& command : farm.sent)
-      if (const auto* assign = std::get_if<command::Assign>(&command)) seeds.keep_bytes("task", assign->spec);
+      if (const auto* assign = message_in<protocol::Assign>(command))
+        seeds.keep("task", encode_task(std::get<TaskSpec>(assign->task)));
     worker.receive();
     if (i == 1 && !worker.held.empty()) worker.fail(worker.held.front());
     if (!worker.held.empty()) worker.complete(worker.held.front());

@@ -102,7 +102,7 @@ void Oracle::check_closed(const scheduler::Event& event) {
   for (const TaskId id : touched_.accepted) {
     const ShadowTask& task = shadow_.task(id);
     if (task.stage != Stage::kCritique || task.whole_take || task.revision != 0) continue;
-    const auto* completed = std::get_if<scheduler::event::Completed>(&event);
+    const auto* completed = scheduler::message_in<protocol::Completed>(event);
     if (completed == nullptr || completed->result.critique.verdict != Verdict::kReject) continue;
     const auto& shot = shadow_.shots()[task.shot];
     require(shot.takes[task.take - 1] == scheduler::TakeState::kDropped, 5,

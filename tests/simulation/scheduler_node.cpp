@@ -7,7 +7,6 @@
 #include "scheduler/core/journal/replay.h"
 #include "scheduler/core/journal/snapshot.h"
 #include "scheduler/core/state/apply.h"
-#include "scheduler/translate.h"
 #include "tests/simulation/worker_node.h"
 
 namespace rushes::simulation {
@@ -17,13 +16,16 @@ constexpr std::int64_t kTick = 250;     // as LoopOptions::tick
 constexpr std::size_t kMaxTurn = 256;   // as scheduler/loop.cpp
 constexpr std::int64_t kAgain = 2'000;  // a supervisor starts a process that failed again after
 
-// By Event::index().
+// By Event::index(), and by the index of a worker's message.
 constexpr const char* kDecides[] = {
-    "decides submit",       "decides cancel",  "decides pause",    "decides resume", "decides approve",
-    "decides upgrade",      "decides retry",   "decides skip",     "decides drain",  "decides hello",
-    "decides heartbeat",    "decides started", "decides result",   "decides failed", "decides stopped",
-    "decides disconnected", "decides bye",     "decides recovery", "decides tick"};
+    "decides submit",       "decides cancel",   "decides pause", "decides resume", "decides approve",
+    "decides upgrade",      "decides retry",    "decides skip",  "decides drain",  "",
+    "decides disconnected", "decides recovery", "decides tick"};
+constexpr const char* kDecidesOnMessage[] = {"decides hello",  "decides heartbeat", "decides started",
+                                             "decides result", "decides failed",    "decides stopped",
+                                             "decides bye"};
 static_assert(std::size(kDecides) == std::variant_size_v<scheduler::Event>);
+static_assert(std::size(kDecidesOnMessage) == std::variant_size_v<protocol::WorkerMessage>);
 
 int number_of(const std::string& worker) { return std::stoi(worker.substr(1)); }
 
@@ -151,20 +153,30 @@ void SchedulerNode::decide_one(const scheduler::Event& event, Turn& turn) {
 
 void SchedulerNode::note(const scheduler::Event& event, const scheduler::Outcome& decision) {
   if (decision.records.empty() && decision.commands.empty()) return;
+  std::int64_t worker = -1;
+  std::uint64_t task = 0;
+  const char* what = kDecides[event.index()];
   std::visit(
       [&](const auto& e) {
-        std::int64_t worker = -1;
-        std::uint64_t task = 0;
-        if constexpr (requires { e.attempt; }) task = e.task;
         if constexpr (requires { e.worker; }) worker = number_of(e.worker);
-        world_.note(kDecides[event.index()], worker, task);
       },
       event);
+  if (const auto* said = std::get_if<scheduler::event::FromWorker>(&event)) {
+    what = kDecidesOnMessage[said->message.index()];
+    std::visit(
+        [&](const auto& message) {
+          if constexpr (requires { message.id; }) task = message.id.task;
+        },
+        said->message);
+  }
+  world_.note(what, worker, task);
   for (const scheduler::Command& command : decision.commands) {
-    if (const auto* assign = std::get_if<scheduler::command::Assign>(&command))
-      world_.note("assigns", number_of(assign->worker), assign->task);
-    if (const auto* revoke = std::get_if<scheduler::command::Revoke>(&command))
-      world_.note("revokes", number_of(revoke->worker), revoke->task);
+    const auto* to = std::get_if<scheduler::command::ToWorker>(&command);
+    if (to == nullptr) continue;
+    if (const auto* assign = std::get_if<protocol::Assign>(&to->message))
+      world_.note("assigns", number_of(to->worker), assign->id.task);
+    if (const auto* revoke = std::get_if<protocol::Revoke>(&to->message))
+      world_.note("revokes", number_of(to->worker), revoke->id.task);
   }
 }
 
@@ -198,7 +210,7 @@ void SchedulerNode::leave(const Turn& turn) {
       waiting_.erase(found);
       on_reply(reply->result);
     } else {
-      deliver(command);
+      deliver(std::get<scheduler::command::ToWorker>(command));
     }
   }
 }
@@ -246,36 +258,27 @@ void SchedulerNode::receive(int worker, std::uint64_t connection, protocol::Work
   hear(worker, std::move(message));
 }
 
+// As Loop::post: a result is worth what the vault holds of it.
 void SchedulerNode::hear(int worker, protocol::WorkerMessage message) {
-  auto said = scheduler::to_event("w" + std::to_string(worker), std::move(message));
-  if (!said) return world_.oracle.complain(0, "a worker's message cannot be read: " + said.error().message);
-  if (auto* completed = std::get_if<scheduler::event::Completed>(&said->event))
-    said->event = checked(std::move(*completed));
-  enqueue(std::move(said->event));
-}
-
-// As Loop::checked: a result is worth what the vault holds of it.
-scheduler::Event SchedulerNode::checked(scheduler::event::Completed completed) const {
-  for (const Output& output : completed.result.outputs) {
-    if (world_.vault.contains(output.digest)) continue;
-    scheduler::event::Failed failed;
-    static_cast<AttemptId&>(failed) = completed;
-    failed.worker = completed.worker;
-    failed.kind = FailKind::kArtifact;
-    failed.message = std::string("output ") + to_string(output.role) + " is not in the vault";
-    return failed;
+  if (const auto* completed = std::get_if<protocol::Completed>(&message)) {
+    const auto& outputs = completed->result.outputs;
+    const auto missing = std::find_if(outputs.begin(), outputs.end(), [this](const Output& output) {
+      return !world_.vault.contains(output.digest);
+    });
+    if (missing != outputs.end())
+      message = protocol::Failed{completed->id, FailKind::kArtifact,
+                                 std::string("output ") + to_string(missing->role) + " is not in the vault",
+                                 "", ""};
   }
-  return completed;
+  enqueue(scheduler::event::FromWorker{"w" + std::to_string(worker), std::move(message)});
 }
 
-void SchedulerNode::deliver(const scheduler::Command& command) {
-  auto addressed = scheduler::to_message(command);
-  if (!addressed) return;
-  const int worker = number_of(addressed->first);
+void SchedulerNode::deliver(const scheduler::command::ToWorker& command) {
+  const int worker = number_of(command.worker);
   const auto route = routes_.find(worker);
   if (route == routes_.end()) return;
-  send(worker, route->second, addressed->second);
-  if (std::holds_alternative<protocol::Refused>(addressed->second)) routes_.erase(worker);
+  send(worker, route->second, command.message);
+  if (std::holds_alternative<protocol::Refused>(command.message)) routes_.erase(worker);
 }
 
 void SchedulerNode::send(int worker, std::uint64_t connection, const protocol::SchedulerMessage& message) {

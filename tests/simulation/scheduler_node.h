@@ -60,7 +60,6 @@ class SchedulerNode {
   }
   scheduler::Now clock() const { return {clock_.boot_ms(world_.now()), clock_.wall_ms(world_.now())}; }
   void hear(int worker, protocol::WorkerMessage message);
-  scheduler::Event checked(scheduler::event::Completed completed) const;
   void enqueue(scheduler::Event event);
   void plan_turn();
   void take_turn();
@@ -69,7 +68,7 @@ class SchedulerNode {
   void note(const scheduler::Event& event, const scheduler::Outcome& decision);
   void finish(Turn turn);
   void leave(const Turn& turn);
-  void deliver(const scheduler::Command& command);
+  void deliver(const scheduler::command::ToWorker& command);
   void send(int worker, std::uint64_t connection, const protocol::SchedulerMessage& message);
   void snapshot_if_due();
 

@@ -29,7 +29,6 @@ config::Shot studio_shot(Dice& dice, int number);
 // Digest of the one output of a task.
 Digest output_of(std::uint64_t seed, TaskId task);
 
-// The bytes of a records.TaskResult for the records.TaskSpec in `spec`.
-std::string result_of(std::uint64_t seed, TaskId task, std::string_view spec);
+TaskResult result_of(std::uint64_t seed, TaskId task, Stage stage);
 
 }  // namespace rushes::simulation

@@ -253,10 +253,9 @@ void WorkerNode::in_run(std::int64_t ms, std::uint32_t slot, std::function<void(
 }
 
 void WorkerNode::carry_out(action::Run& action) {
-  const auto needs = protocol::needs_of(action.spec);
-  const bool there =
-      needs && std::all_of(needs->inputs.begin(), needs->inputs.end(),
-                           [this](const auto& input) { return world_.vault.contains(input.digest); });
+  const std::vector<Input>& inputs = action.spec.inputs;
+  const bool there = std::all_of(inputs.begin(), inputs.end(),
+                                 [this](const Input& input) { return world_.vault.contains(input.digest); });
   Engine& engine = engines_[action.slot];
   world_.note("runs", number_, action.id.task);
   world_.oracle.require(!engine.running, 4,
@@ -264,7 +263,7 @@ void WorkerNode::carry_out(action::Run& action) {
   world_.oracle.engine_started(number_, action.id, there);
   ++engine.run;
   engine.running = action.id;
-  engine.spec = std::move(action.spec);
+  engine.stage = action.spec.stage;
   const std::int64_t length = dice_.between(500, dice_.between(500, 6'000));
   progress(action.slot, engine.run, 0);
   in_run(length, action.slot, [this, slot = action.slot, run = engine.run] { finish(slot, run); });
@@ -294,7 +293,7 @@ void WorkerNode::finish(std::uint32_t slot, std::uint64_t run) {
   const AttemptId id = *engine.running;
   const bool fails = world_.weather.rages(FaultKind::kFailAll, number_) ||
                      dice_.chance(world_.weather.amount(FaultKind::kFailSome, number_).value_or(0));
-  const std::string result = fails ? std::string() : result_of(world_.seed, id.task, engine.spec);
+  const TaskResult result = fails ? TaskResult{} : result_of(world_.seed, id.task, engine.stage);
   free_engine(slot);
   awake(life_, [this, slot, id, fails, result] {
     if (fails)

@@ -45,7 +45,7 @@ class WorkerNode {
     std::uint64_t run = 0;   // numbers the attempts it was given
     std::optional<AttemptId> running;
     bool hung = false;
-    std::string spec;
+    Stage stage = Stage::kEncode;
   };
 
   worker::Time clock() const { return worker::Time(clock_.boot_ms(world_.now())); }

@@ -13,7 +13,6 @@
 
 #include "config/command_line.h"
 #include "config/worker.h"
-#include "storage/records/words_codec.h"
 #include "worker/engine/artifacts.h"
 #include "worker/engine/process.h"
 
@@ -27,10 +26,7 @@ constexpr int kShortest = 2, kLongest = 40;  // milliseconds of one task
 constexpr std::array<Role, kStages> kRoles{Role::kConditioning, Role::kLatent, Role::kCritique, Role::kFrames,
                                            Role::kGuide,        Role::kLatent, Role::kFiles,    Role::kFiles};
 
-Result<std::string> run(LocalArtifacts& artifacts, std::string_view bytes, const EngineHooks& hooks) {
-  const auto spec = decode_task(bytes);
-  if (!spec) return tl::unexpected(spec.error());
-
+Result<TaskResult> run(LocalArtifacts& artifacts, const TaskSpec& spec, const EngineHooks& hooks) {
   static std::mt19937 numbers(std::random_device{}());
   const int steps = std::uniform_int_distribution(kShortest, kLongest)(numbers);
   for (int step = 0; step < steps; ++step) {
@@ -42,18 +38,18 @@ Result<std::string> run(LocalArtifacts& artifacts, std::string_view bytes, const
   TaskResult result;
   result.numeric_class = kNumericClass;
   result.wall_seconds = 1e-3 * steps;
-  if (spec->stage == Stage::kCritique) {
+  if (spec.stage == Stage::kCritique) {
     result.critique.verdict = Verdict::kPass;
     result.critique.score = 0.9;
     result.critique.critics = "none";
   } else {
-    const std::string text = "task " + std::to_string(spec->id);
+    const std::string text = "task " + std::to_string(spec.id);
     const auto stored =
-        artifacts.put(kRoles.at(static_cast<std::size_t>(spec->stage)), std::as_bytes(std::span(text)));
+        artifacts.put(kRoles.at(static_cast<std::size_t>(spec.stage)), std::as_bytes(std::span(text)));
     if (!stored) return tl::unexpected(stored.error());
     result.outputs = {*stored};
   }
-  return encode_result(result);
+  return result;
 }
 
 }  // namespace

@@ -25,11 +25,6 @@
 namespace rushes::bench {
 namespace {
 
-Stage stage_of(const std::string& spec) {
-  const auto task = decode_task(spec);
-  return task ? task->stage : Stage::kEncode;
-}
-
 class Agents {
  public:
   explicit Agents(const AgentOptions& options) : options_(options), socket_(context_, ZMQ_ROUTER) {
@@ -56,7 +51,7 @@ class Agents {
   zmq::socket_t socket_;
   std::vector<std::pair<std::string, protocol::Assign>> held_;  // until the word is given
   std::unordered_map<std::string, Worker> workers_;             // by name, which is also the connection's
-  std::vector<std::string> results_;                            // by stage
+  std::vector<TaskResult> results_;                             // by stage
   Digest model_{};
   std::uint64_t sequence_ = 0, assigned_ = 0, accepted_ = 0, refused_ = 0;
   std::vector<double> accept_ms_;
@@ -186,7 +181,9 @@ void Agents::complete(const std::string& name, const protocol::Assign& assign) {
   ++assigned_;
   workers_[name].waiting[assign.id.task] = {assign.id, now};
   send(name, protocol::Started{assign.id});
-  send(name, protocol::Completed{assign.id, results_[static_cast<std::size_t>(stage_of(assign.spec))], ""});
+  const Stage stage =
+      std::get<TaskSpec>(assign.task).stage;  // a task of the bench is never so large that it is stored
+  send(name, protocol::Completed{assign.id, results_[static_cast<std::size_t>(stage)], ""});
 }
 
 void Agents::send(const std::string& name, const protocol::WorkerMessage& message) {

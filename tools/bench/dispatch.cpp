@@ -41,9 +41,9 @@ class CoreFarm {
   Status hello() {
     const auto model = model_digest(models_);
     if (!model) return tl::unexpected(model.error());
-    const Resources resources{{{1, 0}}, 1ull << 44, 0};
-    decide(event::Hello{
-        kWorker, {"bench", kTellsSlotsByKind, resources, 0, {kNumericClass}, {{kModel, *model}}}, {}});
+    const WorkerOffer offer{"bench", kTellsSlotsByKind, {{{1, 0}}, 1ull << 44, 0},
+                            0,       {kNumericClass},   {{kModel, *model}}};
+    decide(event::FromWorker{kWorker, protocol::Hello{kWorker, offer, {}}});
     return {};
   }
 
@@ -61,12 +61,11 @@ class CoreFarm {
   void complete_one() {
     const TaskId id = state_.workers[0].leases[SlotKind::kCpu].front();
     const Task& task = state_.task(id);
-    event::Completed done;
-    static_cast<AttemptId&>(done) = {id, task.attempt, task.lease().id};
-    done.worker = kWorker;
+    protocol::Completed done;
+    done.id = {id, task.attempt, task.lease().id};
     done.result.numeric_class = kNumericClass;
     done.result.outputs.push_back({output_role(task.plan.stage), digest_of(kArtifact), kArtifact.size()});
-    decide(done);
+    decide(event::FromWorker{kWorker, std::move(done)});
   }
 
   Outcome decide(const Event& event) { return scheduler::decide(state_, settings_, event, {1, 1}, 1); }

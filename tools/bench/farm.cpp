@@ -15,7 +15,6 @@
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/protocol/keys.h"
-#include "scheduler/translate.h"
 #include "storage/records/words_codec.h"
 
 namespace rushes::bench {
@@ -41,7 +40,7 @@ std::string batch_text(const std::string& prefix, int shots, int takes) {
   return text;
 }
 
-std::string no_op_result(Stage stage) {
+TaskResult no_op_result(Stage stage) {
   TaskResult result;
   result.numeric_class = kNumericClass;
   result.compute_seconds = result.wall_seconds = 0.001;
@@ -52,7 +51,7 @@ std::string no_op_result(Stage stage) {
   } else {
     result.outputs.push_back({scheduler::output_role(stage), digest_of(kArtifact), kArtifact.size()});
   }
-  return encode_result(result);
+  return result;
 }
 
 Status write_model(const std::filesystem::path& folder) {
@@ -108,11 +107,9 @@ Result<std::unique_ptr<Farm>> Farm::make(const FarmOptions& options) {
 Status Farm::start() {
   if (auto opened = open_store(); !opened) return opened;
   if (auto listening = listen(); !listening) return listening;
-  const auto send = [this](const scheduler::Command& command) {
-    const auto message = scheduler::to_message(command);
-    if (!message) return;
-    if (auto sent = control_->send(message->first, message->second); !sent)
-      log::error("to worker {}: {}", message->first, sent.error().message);
+  const auto send = [this](const scheduler::command::ToWorker& command) {
+    if (auto sent = control_->send(command.worker, command.message); !sent)
+      log::error("to worker {}: {}", command.worker, sent.error().message);
   };
   loop_->start(send, [](const Error& error) { log::error("ledger: {}", error.message); });
   return {};

@@ -40,7 +40,7 @@ std::string batch_text(const std::string& prefix, int shots, int takes);
 inline constexpr int kTasksPerTake = 4;
 
 // The result of a no-op task: the one artifact under the role that the stage asks for.
-std::string no_op_result(Stage stage);
+TaskResult no_op_result(Stage stage);
 
 // The manifest of kModel in FOLDER/no-op/model.yaml.
 Status write_model(const std::filesystem::path& folder);

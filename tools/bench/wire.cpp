@@ -37,7 +37,7 @@ class Pair {
 
   std::mutex mutex_;
   std::condition_variable happened_;
-  const std::string result_ = no_op_result(Stage::kDenoise);
+  const TaskResult result_ = no_op_result(Stage::kDenoise);
   bool welcome_ = false;  // guarded by mutex_, as all below
   std::vector<std::int64_t> sent_;
   std::vector<double> times_;

@@ -64,8 +64,8 @@ scheduler::Now LocalFarm::now() const {
 }
 
 void LocalFarm::say_hello() {
-  sched::event::Hello hello;
-  hello.worker = kWorker;
+  protocol::Hello hello;
+  hello.name = kWorker;
   hello.offer.build = RUSHES_VERSION;
   hello.offer.protocol_version = kTellsSlotsByKind;
   hello.offer.numeric_classes = {models_.numeric_class()};
@@ -76,22 +76,23 @@ void LocalFarm::say_hello() {
     const auto digest = digest_from_hex(config::model_digest(*manifest).substr(config::kDigestPrefix.size()));
     if (digest) hello.offer.models.push_back({name, *digest});
   }
-  feed(hello);
+  say(std::move(hello));
+}
+
+void LocalFarm::say(protocol::WorkerMessage message) {
+  feed(sched::event::FromWorker{kWorker, std::move(message)});
 }
 
 void LocalFarm::feed(const sched::Event& event) {
   const sched::Outcome decision = sched::decide(state_, settings_, event, now(), 0);
   for (const sched::Command& command : decision.commands) {
-    if (const auto* assign = std::get_if<sched::command::Assign>(&command)) assigned_.push_back(*assign);
+    if (const auto* assign = sched::message_in<protocol::Assign>(command)) assigned_.push_back(*assign);
     if (const auto* reply = std::get_if<sched::command::Reply>(&command); reply && !reply->result)
       refused_ = reply->result.error().message;
-    if (const auto* revoke = std::get_if<sched::command::Revoke>(&command)) {
+    if (const auto* revoke = sched::message_in<protocol::Revoke>(command)) {
       // Nothing runs between two steps, so what was revoked has stopped.
-      std::erase_if(assigned_, [&](const auto& assign) { return assign.lease == revoke->lease; });
-      sched::event::Stopped stopped;
-      static_cast<AttemptId&>(stopped) = *revoke;
-      stopped.worker = kWorker;
-      feed(stopped);
+      std::erase_if(assigned_, [&](const auto& assign) { return assign.id == revoke->id; });
+      say(protocol::Stopped{revoke->id});
     }
   }
 }
@@ -130,60 +131,37 @@ Status LocalFarm::submit(const config::Batch& batch) {
   return {};
 }
 
-sched::Event LocalFarm::run(const sched::command::Assign& assign, const Progress& progress) {
-  FailKind kind = FailKind::kInput;
-  Result<TaskResult> outcome = fail(ErrorKind::kInternal, "");
-  if (auto task = worker::read_task(assign.spec)) {
-    kind = FailKind::kEngine;
-    worker::StageContext context{artifacts_, models_, options_.deliveries, options_.colour, {}, {}};
-    if (progress)
-      context.progress = [&](double fraction, const std::string& words) {
-        progress(task->name, fraction, words);
-      };
-    outcome = worker::run_task(*task, context);
-  } else {
-    outcome = tl::unexpected(task.error());
-  }
-  if (outcome) {
-    if (auto result = decode_result(encode_result(*outcome))) {
-      sched::event::Completed completed;
-      static_cast<AttemptId&>(completed) = assign;
-      completed.worker = kWorker;
-      completed.result = std::move(*result);
-      return completed;
-    } else {
-      outcome = tl::unexpected(result.error());
-    }
-  }
-  sched::event::Failed failed;
-  static_cast<AttemptId&>(failed) = assign;
-  failed.worker = kWorker;
-  failed.kind = kind;
-  failed.message = outcome.error().message;
-  return failed;
+protocol::WorkerMessage LocalFarm::run(const protocol::Assign& assign, const Progress& progress) {
+  const auto failed = [&](FailKind kind, const Error& error) {
+    return protocol::Failed{assign.id, kind, error.message, "", ""};
+  };
+  const auto task = worker::check_task(std::get<TaskSpec>(assign.task));
+  if (!task) return failed(FailKind::kInput, task.error());
+  worker::StageContext context{artifacts_, models_, options_.deliveries, options_.colour, {}, {}};
+  if (progress)
+    context.progress = [&](double fraction, const std::string& words) {
+      progress(task->name, fraction, words);
+    };
+  auto result = worker::run_task(*task, context);
+  // Through bytes, as on a farm: what they cannot hold is the engine's fault.
+  if (result) result = decode_result(encode_result(*result));
+  if (!result) return failed(FailKind::kEngine, result.error());
+  return protocol::Completed{assign.id, std::move(*result), ""};
 }
 
 Result<bool> LocalFarm::step(const Progress& progress) {
   feed(sched::event::Tick{});
   if (assigned_.empty()) return false;
-  const sched::command::Assign assign = std::move(assigned_.front());
+  const protocol::Assign assign = std::move(assigned_.front());
   assigned_.pop_front();
-  sched::event::Started started;
-  static_cast<AttemptId&>(started) = assign;
-  started.worker = kWorker;
-  feed(started);
+  say(protocol::Started{assign.id});
   const auto report = [&](const std::string& task, double fraction, const std::string& words) {
-    sched::event::Heartbeat beat;
-    beat.worker = kWorker;
-    sched::event::AttemptBeat attempt;
-    static_cast<AttemptId&>(attempt) = assign;
-    attempt.fraction = static_cast<float>(fraction);
-    attempt.text = words;
-    beat.attempts.push_back(attempt);
-    feed(beat);
+    protocol::Heartbeat beat;
+    beat.attempts.push_back({assign.id, static_cast<float>(fraction), words, 0});
+    say(std::move(beat));
     if (progress) progress(task, fraction, words);
   };
-  feed(run(assign, report));
+  say(run(assign, report));
   return true;
 }
 

@@ -43,16 +43,17 @@ class LocalFarm {
  private:
   LocalFarm(const LocalFarmOptions& options, worker::LocalArtifacts artifacts, worker::Models models);
   void say_hello();
+  void say(protocol::WorkerMessage message);  // as the worker
   void feed(const scheduler::Event& event);
   Result<scheduler::event::ShotRequest> request_for(const config::Shot& shot);
-  scheduler::Event run(const scheduler::command::Assign& assign, const Progress& progress);
+  protocol::WorkerMessage run(const protocol::Assign& assign, const Progress& progress);
 
   LocalFarmOptions options_;
   worker::LocalArtifacts artifacts_;
   worker::Models models_;
   scheduler::State state_;
   scheduler::Settings settings_;
-  std::deque<scheduler::command::Assign> assigned_;
+  std::deque<protocol::Assign> assigned_;
   std::string refused_;  // why the last request was refused
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/mutation.h"
+#include "storage/records/words_codec.h"
 
 namespace rushes::worker {
 namespace {
@@ -184,12 +185,12 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
                   "this worker holds " + std::to_string(attempts_.size()) + " attempts already");
   Attempt attempt;
   attempt.id = assign.id;
-  if (assign.stored) {
-    attempt.inputs = {*assign.stored};
-  } else {
-    if (const Status read = describe(attempt, assign.spec); !read)
-      return refuse(FailKind::kInput, read.error().message);
-  }
+  if (const auto* unreadable = std::get_if<protocol::Unreadable>(&assign.task))
+    return refuse(FailKind::kInput, unreadable->why);
+  if (const auto* stored = std::get_if<protocol::ArtifactRef>(&assign.task))
+    attempt.inputs = {*stored};
+  else
+    take_spec(attempt, std::get<TaskSpec>(assign.task));
   attempt.lease = Time(assign.lease_ms);
   // The scheduler decided this after it had heard the last acknowledged message, so counting from that
   // message's departure is safe.
@@ -200,18 +201,16 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   attempts_.push_back(std::move(attempt));
 }
 
-Status Agent::describe(Attempt& attempt, const std::string& spec) const {
-  auto needs = protocol::needs_of(spec);
-  if (!needs) return tl::unexpected(needs.error());
-  attempt.spec = spec;
-  attempt.inputs = std::move(needs->inputs);
+void Agent::take_spec(Attempt& attempt, TaskSpec spec) const {
+  const bool tensors = computes_tensors(spec.stage, spec.whole_take);
   const bool has_cpu = options_.offer.resources.slots[SlotKind::kCpu] > 0;
-  attempt.kind = needs->tensors || !has_cpu ? tensor_kind() : SlotKind::kCpu;
-  return {};
+  attempt.kind = tensors || !has_cpu ? tensor_kind() : SlotKind::kCpu;
+  attempt.inputs = protocol::refs_of(spec.inputs);
+  attempt.spec = std::move(spec);
 }
 
 void Agent::fetch(const Attempt& attempt) {
-  actions_.emplace_back(action::Fetch{attempt.id, attempt.inputs, attempt.spec.empty()});
+  actions_.emplace_back(action::Fetch{attempt.id, attempt.inputs, !attempt.spec});
 }
 
 void Agent::handle(const protocol::Accepted& accepted, Time) {
@@ -269,9 +268,11 @@ void Agent::on_fetched(const AttemptId& id, const Status& status, Time now, cons
   const auto index = find(id);
   if (!index || attempts_[*index].state != State::kFetching) return;
   Attempt& attempt = attempts_[*index];
-  if (status && attempt.spec.empty()) {
-    if (const Status read = describe(attempt, bytes); !read)
-      return stop(attempt, protocol::Failed{id, FailKind::kInput, read.error().message, "", ""}, now);
+  if (status && !attempt.spec) {
+    auto spec = decode_task(bytes);
+    if (!spec)
+      return stop(attempt, protocol::Failed{id, FailKind::kInput, spec.error().message, "", ""}, now);
+    take_spec(attempt, std::move(*spec));
     return fetch(attempt);
   }
   if (status) {
@@ -308,10 +309,8 @@ void Agent::on_uploaded(const AttemptId& id, const Status& status, Time now) {
 
 void Agent::upload(Finished& finished) {
   finished.upload_again = Time(0);
-  // A result that was readable when it came is readable now; an unreadable one has no outputs to send.
-  auto outputs = protocol::outputs_of(finished.result.result);
-  actions_.emplace_back(action::Upload{finished.result.id,
-                                       outputs ? std::move(*outputs) : std::vector<protocol::ArtifactRef>{}});
+  actions_.emplace_back(
+      action::Upload{finished.result.id, protocol::refs_of(finished.result.result.outputs)});
 }
 
 // ---- engines
@@ -341,7 +340,7 @@ void Agent::fill_slots(Time now) {
     next->started = next->progressed = now;
     next->progress.text = "starting";
     slots_[slot].running = next->id;
-    actions_.emplace_back(action::Run{slot, next->id, next->spec});
+    actions_.emplace_back(action::Run{slot, next->id, *next->spec});
     send(protocol::Started{next->id});
   }
 }
@@ -370,7 +369,7 @@ void Agent::on_done(std::uint32_t slot, const protocol::EngineDone& done, const 
   leave_if_empty();
 }
 
-void Agent::complete(std::size_t index, const std::string& result, const std::string& log_tail) {
+void Agent::complete(std::size_t index, const TaskResult& result, const std::string& log_tail) {
   const bool slip = mutated(Mutation::kResultOfAnotherAttempt) && index + 1 < attempts_.size();
   const AttemptId id = attempts_[index + (slip ? 1 : 0)].id;  // a copy: erasing moves the next one here
   attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(index));

@@ -39,8 +39,8 @@ namespace action {
 struct Send {
   protocol::WorkerMessage message;
 };
-// Bring the inputs here and keep them; answered by on_fetched(). `read`: there is one, and the answer carries
-// its bytes.
+// Bring the inputs here and keep them; answered by on_fetched(). `read`: there is one, a stored task description,
+// and the answer carries its bytes.
 struct Fetch {
   AttemptId id;
   std::vector<protocol::ArtifactRef> inputs;
@@ -49,7 +49,7 @@ struct Fetch {
 struct Run {
   std::uint32_t slot;
   AttemptId id;
-  std::string spec;
+  TaskSpec spec;
 };
 // Cancel, then SIGTERM, then SIGKILL; ends with on_done(), on_failed() or on_exit().
 struct Stop {
@@ -121,7 +121,7 @@ class Agent {
   enum class State { kFetching, kWaiting, kRunning, kStopping };
   struct Attempt {
     AttemptId id;
-    std::string spec;                           // empty until a stored one was fetched
+    std::optional<TaskSpec> spec;               // none until a stored one was fetched
     std::vector<protocol::ArtifactRef> inputs;  // or the stored spec, until then
     State state = State::kFetching;
     Time lease{0}, lease_end{0};       // its length; by this worker's clock
@@ -164,8 +164,7 @@ class Agent {
   void say_hello(Time now);
   void say_heartbeat(Time now);
   void renew(std::uint64_t sequence);
-  // The attempt has its spec now. Error: kInvalid or kExhausted, as protocol::needs_of().
-  Status describe(Attempt& attempt, const std::string& spec) const;
+  void take_spec(Attempt& attempt, TaskSpec spec) const;
   // Of the slots that compute tensors: on a host with GPUs its CPU slots are for all that computes none.
   SlotKind tensor_kind() const {
     return options_.offer.resources.slots[SlotKind::kGpu] > 0 ? SlotKind::kGpu : SlotKind::kCpu;
@@ -173,7 +172,7 @@ class Agent {
   void fetch(const Attempt& attempt);
   void fill_slots(Time now);
   void upload(Finished& finished);
-  void complete(std::size_t index, const std::string& result, const std::string& log_tail);
+  void complete(std::size_t index, const TaskResult& result, const std::string& log_tail);
   void report(protocol::Failed failure, Time now);
   // Ends an attempt wherever it is; `failure` empty: Stopped.
   void stop(Attempt& attempt, std::optional<protocol::Failed> failure, Time now);

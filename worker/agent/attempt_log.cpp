@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "scheduler/protocol/codec.h"
+#include "storage/records/text.h"
 
 namespace rushes::worker {
 namespace {

@@ -105,7 +105,7 @@ Status Engine::start() {
   return {};
 }
 
-Status Engine::run(const AttemptId& id, const std::string& spec) {
+Status Engine::run(const AttemptId& id, const TaskSpec& spec) {
   log_.begin(command_.logs, id);
   const auto bytes = protocol::encode(protocol::ToEngine(protocol::EngineRun{id, spec}));
   if (!bytes) return tl::unexpected(bytes.error());

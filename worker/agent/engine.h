@@ -49,7 +49,7 @@ class Engine {
   int output() const { return output_; }
 
   // Begins the attempt's log and sends it. Error: the engine does not take it; stop it.
-  Status run(const AttemptId& id, const std::string& spec);
+  Status run(const AttemptId& id, const TaskSpec& spec);
   // Reads what is there. Error: kInvalid, the engine speaks nonsense; stop it.
   Result<std::vector<protocol::FromEngine>> read_messages();
   void read_output();

@@ -27,6 +27,13 @@ Status sync(const fs::path& path, int flags) {
   return {};
 }
 
+// Why what was read is no result. A Completed whose result cannot be read comes as a Failed.
+std::string reason_against(const Result<protocol::WorkerMessage>& read) {
+  if (!read) return read.error().message;
+  const auto* failed = std::get_if<protocol::Failed>(&*read);
+  return failed != nullptr ? failed->message : "another message";
+}
+
 }  // namespace
 
 Result<Outbox> Outbox::open(fs::path folder) {
@@ -56,8 +63,7 @@ std::vector<protocol::Completed> Outbox::load() const {
       results.push_back(*completed);
       continue;
     }
-    log::error("{}: no readable result ({}); set aside", entry.path().string(),
-               message ? "another message" : message.error().message);
+    log::error("{}: no readable result ({}); set aside", entry.path().string(), reason_against(message));
     fs::rename(entry.path(), fs::path(entry.path()) += ".broken", error);
   }
   std::sort(results.begin(), results.end(), [](const auto& a, const auto& b) { return a.id < b.id; });

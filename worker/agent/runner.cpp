@@ -70,8 +70,7 @@ Status Runner::prepare() {
   if (!outbox) return tl::unexpected(outbox.error());
   outbox_ = std::move(*outbox);
   auto left = outbox_->load();
-  for (const auto& result : left)
-    if (const auto outputs = protocol::outputs_of(result.result)) pin(result.id, *outputs);
+  for (const auto& result : left) pin(result.id, protocol::refs_of(result.result.outputs));
   if (!left.empty()) log::info("{} finished results wait in the outbox", left.size());
   agent_.emplace(options_.agent, std::move(left), boot_time());
 
@@ -265,7 +264,7 @@ void Runner::carry_out(action::Run& action) {
 void Runner::carry_out(action::Stop& action) { seats_[action.slot].engine->cancel(action.id, boot_time()); }
 
 void Runner::carry_out(action::Keep& action) {
-  if (const auto outputs = protocol::outputs_of(action.result.result)) pin(action.result.id, *outputs);
+  pin(action.result.id, protocol::refs_of(action.result.result.outputs));
   // The result goes out all the same; only a crash before its acknowledgement would cost it.
   if (auto kept = outbox_->keep(action.result); !kept) log::error("outbox: {}", kept.error().message);
 }

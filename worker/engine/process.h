@@ -8,7 +8,6 @@
 
 #include <functional>
 #include <string>
-#include <string_view>
 
 #include "config/result.h"
 #include "scheduler/protocol/messages.h"
@@ -23,9 +22,8 @@ struct EngineHooks {
   std::function<bool()> cancelled;
 };
 
-// From a flat records.TaskSpec to a flat records.TaskResult. Exceptions become Failed{engine}, lack of memory
-// Failed{memory}.
-using TaskFunction = std::function<Result<std::string>(std::string_view spec, const EngineHooks&)>;
+// Exceptions become Failed{engine}, lack of memory Failed{memory}.
+using TaskFunction = std::function<Result<TaskResult>(const TaskSpec& spec, const EngineHooks&)>;
 
 // Announces `ready`, then runs tasks until the agent closes the pipe. Returns the exit code of the process.
 int serve(const protocol::EngineReady& ready, const TaskFunction& run, int from_agent = kFromAgent,

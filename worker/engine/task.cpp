@@ -159,17 +159,21 @@ Status check_indices(const Task& task) {
   return rules.status();
 }
 
-Result<Task> read_task(std::string_view bytes) {
-  auto spec = decode_task(bytes);
-  if (!spec) return tl::unexpected(spec.error());
+Result<Task> check_task(TaskSpec spec) {
   // As the scheduler's journal holds it: the words of a revision may be anything that a person wrote.
-  auto recipe = decode_recipe(spec->recipe_bytes);
+  auto recipe = decode_recipe(spec.recipe_bytes);
   if (!recipe) return fail(ErrorKind::kInvalid, "task: " + recipe.error().message);
-  Task task{std::move(*spec), std::move(*recipe), {}};
+  Task task{std::move(spec), std::move(*recipe), {}};
   task.recipe_hash = recipe_hash(task.recipe_bytes);
   if (task.delivery.fps == config::Rate{0, 0}) task.delivery.fps = task.recipe.fps;
   if (Status status = check_indices(task); !status) return with_context(status.error(), "task");
   return task;
+}
+
+Result<Task> read_task(std::string_view bytes) {
+  auto spec = decode_task(bytes);
+  if (!spec) return tl::unexpected(spec.error());
+  return check_task(std::move(*spec));
 }
 
 }  // namespace rushes::worker

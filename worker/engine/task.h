@@ -32,8 +32,10 @@ struct Task : TaskSpec {
 // picture, and what the task names is in its recipe. Error: kInvalid, says which field.
 Status check_indices(const Task& task);
 
-// `bytes` is a flat Cap'n Proto message with a TaskSpec root. A delivery without a rate gets the recipe's.
-// Error: kInvalid or kExhausted, says which field; check_indices() holds otherwise.
+// The task with its recipe. A delivery without a rate gets the recipe's. Error: kInvalid or kExhausted, says which
+// field; check_indices() holds otherwise.
+Result<Task> check_task(TaskSpec spec);
+// `bytes` is a flat Cap'n Proto message with a TaskSpec root.
 Result<Task> read_task(std::string_view bytes);
 
 }  // namespace rushes::worker

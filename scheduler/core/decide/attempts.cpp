@@ -15,7 +15,7 @@ void accept_result(Decision& decision, const Task& task, const AttemptId& ref, W
   note_pause(decision, shot);
 }
 
-void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const event::Failed& e) {
+void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const protocol::Failed& failed) {
   const State& state = decision.state();
   const ShotId shot = task.shot;
   const TaskId id = task.plan.id;
@@ -23,10 +23,10 @@ void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const e
   record::AttemptEnded ended{{id, task.attempt, task.lease().id},
                              worker,
                              AttemptEnd::kFailed,
-                             e.kind,
-                             e.message,
-                             e.exit_cause,
-                             e.log_tail,
+                             failed.kind,
+                             failed.message,
+                             failed.exit_cause,
+                             failed.log_tail,
                              give_up ? TaskState::kFailed : TaskState::kReady,
                              0,
                              decision.now().wall_ms};
@@ -41,7 +41,7 @@ void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const e
         decision.now().wall_ms,
         "its last " + std::to_string(state.workers[worker].failures_in_row) + " attempts failed"});
   }
-  if (give_up) give_to_person(decision, id, std::string(to_string(e.kind)) + ": " + e.message);
+  if (give_up) give_to_person(decision, id, std::string(to_string(failed.kind)) + ": " + failed.message);
   note_pause(decision, shot);
 }
 

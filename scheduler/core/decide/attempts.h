@@ -13,7 +13,7 @@ namespace rushes::scheduler {
 void accept_result(Decision& decision, const Task& task, const AttemptId& ref, WorkerId worker,
                    const TaskResult& result);
 // The worker reported a failure, or its result is not what the stage has to make.
-void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const event::Failed& e);
+void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const protocol::Failed& failed);
 // The attempt ended without a fault of the task: it was called off, or its worker was lost.
 void end_attempt(Decision& decision, const Task& task, AttemptEnd end, const std::string& message);
 

@@ -17,18 +17,22 @@ void Decision::emit(Record&& record) {
   scheduler::apply(state_, outcome_.records.back());
 }
 
-void Decision::send(Command&& command) { outcome_.commands.push_back(std::move(command)); }
+void Decision::send(const std::string& worker, protocol::SchedulerMessage message) {
+  outcome_.commands.emplace_back(command::ToWorker{worker, std::move(message)});
+}
 
 void Decision::reply(RequestId request, std::string message) {
-  if (request != 0) send(command::Reply{request, command::Done{std::move(message)}});
+  if (request != 0)
+    outcome_.commands.emplace_back(command::Reply{request, command::Done{std::move(message)}});
 }
 
 void Decision::reply(RequestId request, command::Submitted&& answer) {
-  send(command::Reply{request, std::move(answer)});
+  outcome_.commands.emplace_back(command::Reply{request, std::move(answer)});
 }
 
 void Decision::refuse(RequestId request, ErrorKind kind, std::string message) {
-  if (request != 0) send(command::Reply{request, tl::unexpected(Error{kind, std::move(message)})});
+  if (request != 0)
+    outcome_.commands.emplace_back(command::Reply{request, tl::unexpected(Error{kind, std::move(message)})});
 }
 
 void learn_settings(Decision& decision) {

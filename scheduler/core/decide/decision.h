@@ -35,7 +35,7 @@ class Decision {
 
   void emit(Record&& record);
   std::size_t emitted() const { return outcome_.records.size(); }
-  void send(Command&& command);
+  void send(const std::string& worker, protocol::SchedulerMessage message);
   // Answers to people. Request 0 wants no answer.
   void reply(RequestId request, std::string message);
   void reply(RequestId request, command::Submitted&& answer);

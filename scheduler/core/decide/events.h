@@ -20,14 +20,8 @@ void on(Decision& decision, const event::Skip& e);
 void on(Decision& decision, const event::DrainWorker& e);
 
 // workers.cpp
-void on(Decision& decision, const event::Hello& e);
-void on(Decision& decision, const event::Heartbeat& e);
-void on(Decision& decision, const event::Started& e);
-void on(Decision& decision, const event::Completed& e);
-void on(Decision& decision, const event::Failed& e);
-void on(Decision& decision, const event::Stopped& e);
+void on(Decision& decision, const event::FromWorker& e);
 void on(Decision& decision, const event::Disconnected& e);
-void on(Decision& decision, const event::Bye& e);
 
 // clock.cpp
 void on(Decision& decision, const event::Recover& e);

@@ -70,7 +70,7 @@ void revoke(Decision& decision, const Task& task, TaskState then, RevokeCause ca
   const AttemptId ref{task.plan.id, task.attempt, task.lease().id};
   const std::string worker = state.workers[task.lease().worker].name;
   decision.emit(record::RevokeAsked{ref, then, cause, reason});
-  decision.send(command::Revoke{ref, worker, reason});
+  decision.send(worker, protocol::Revoke{ref, reason});
   if (mutated(Mutation::kReleaseBeforeStop))
     decision.emit(record::AttemptEnded{ref, task.lease().worker, AttemptEnd::kStopped, FailKind::kStopped,
                                        reason, "", "", then, 0, decision.now().wall_ms});

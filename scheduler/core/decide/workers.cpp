@@ -12,18 +12,19 @@
 namespace rushes::scheduler {
 namespace {
 
-std::string problem_of(const event::Hello& e, const Settings& settings, std::size_t workers, bool known) {
-  if (e.worker.empty() || e.worker.size() > 64) return "worker name: expected 1 to 64 characters";
-  const WorkerOffer& offer = e.offer;
+std::string problem_of(const std::string& name, const WorkerOffer& offer, const Settings& settings,
+                       std::size_t workers, bool known) {
+  if (name.empty() || name.size() > 64) return "worker name: expected 1 to 64 characters";
   const SlotCounts& slots = offer.resources.slots;
   if (total(slots) < 1 || slots[SlotKind::kCpu] > 64 || slots[SlotKind::kGpu] > 64)
     return "slots: expected 1 to 64, found " + std::to_string(slots[SlotKind::kCpu]) + " of the CPU and " +
            std::to_string(slots[SlotKind::kGpu]) + " of GPUs";
   if (offer.prefetch > 16) return "prefetch: expected 0 to 16, found " + std::to_string(offer.prefetch);
   if (offer.numeric_classes.empty()) return "numeric classes: expected at least one";
-  for (const std::string& name : offer.numeric_classes)
-    if (slots[slot_kind_of(name)] == 0)
-      return "numeric class " + name + ": the worker offers no " + to_string(slot_kind_of(name)) + " slot";
+  for (const std::string& numeric_class : offer.numeric_classes)
+    if (slots[slot_kind_of(numeric_class)] == 0)
+      return "numeric class " + numeric_class + ": the worker offers no " +
+             to_string(slot_kind_of(numeric_class)) + " slot";
   if (!known && workers >= static_cast<std::size_t>(settings.limits.workers)) {
     return "the farm has " + std::to_string(workers) + " workers, its limit; raise limits.workers";
   }
@@ -71,17 +72,16 @@ bool accepted(const State& state, const AttemptId& ref) {
          task.accepted_lease == ref.lease;
 }
 
-void welcome(Decision& decision, const event::Hello& e, WorkerId id) {
+void welcome(Decision& decision, const std::string& name, const protocol::Hello& hello, WorkerId id) {
   const State& state = decision.state();
-  command::Welcome answer;
-  answer.worker = e.worker;
+  protocol::Welcome answer;
   answer.worker_id = id;
   answer.epoch = state.epoch;
   answer.first_lease = state.next_lease;
-  answer.sequence = e.sequence;
+  answer.sequence = hello.sequence;
   answer.heartbeat_ms = static_cast<std::uint32_t>(decision.settings().times.heartbeat.count());
   answer.lease_ms = static_cast<std::uint32_t>(decision.settings().times.lease.count());
-  for (const AttemptId& ref : e.running) {
+  for (const AttemptId& ref : hello.running) {
     const Task* task = current(state, ref, state.workers[id]);
     if (task != nullptr && !ends_the_task(*task)) {
       decision.emit(record::LeaseRenewed{ref.task, decision.lease_end()});
@@ -89,141 +89,142 @@ void welcome(Decision& decision, const event::Hello& e, WorkerId id) {
       answer.stop.push_back(ref);
     }
   }
-  decision.send(std::move(answer));
+  decision.send(name, std::move(answer));
   // Attempts missing from Hello.running died with the worker's engines, or their Assign crossed this Hello on
   // the way. Only the worker knows which: the task is free again when the worker reports Stopped.
   const std::vector<TaskId> held = all_leases(state.workers[id]);
   for (const TaskId task_id : held) {
     const Task& task = state.task(task_id);
-    const bool named = std::any_of(e.running.begin(), e.running.end(), [&](const AttemptId& ref) {
+    const bool named = std::any_of(hello.running.begin(), hello.running.end(), [&](const AttemptId& ref) {
       return ref.task == task_id && ref.lease == task.lease().id;
     });
     if (named) continue;
     const AttemptId ref{task_id, task.attempt, task.lease().id};
     if (task.lease().revoking)
-      decision.send(command::Revoke{ref, e.worker, task.lease().revoke_reason});  // resent
+      decision.send(name, protocol::Revoke{ref, task.lease().revoke_reason});  // resent
     else
       revoke(decision, task, TaskState::kReady, RevokeCause::kMissing, "the worker does not name it");
   }
-  if (state.workers[id].draining) decision.send(command::Drain{e.worker});
+  if (state.workers[id].draining) decision.send(name, protocol::Drain{});
 }
 
-}  // namespace
-
-void on(Decision& decision, const event::Hello& e) {
+void hear(Decision& decision, const std::string& name, const protocol::Hello& hello) {
   const State& state = decision.state();
   learn_settings(decision);
-  const Worker* known = state.find_worker(e.worker);
-  if (const std::string problem = problem_of(e, decision.settings(), state.workers.size(), known != nullptr);
+  const Worker* known = state.find_worker(name);
+  if (const std::string problem =
+          problem_of(name, hello.offer, decision.settings(), state.workers.size(), known != nullptr);
       !problem.empty()) {
     decision.emit(record::Counted{&Counters::refused_hellos});
-    return decision.send(command::Refused{e.worker, problem});
+    return decision.send(name, protocol::Refused{problem});
   }
   const WorkerId id =
       known != nullptr ? state.workers.id_of(*known) : static_cast<WorkerId>(state.workers.size());
-  if (known == nullptr || known->offer != e.offer) {
+  if (known == nullptr || known->offer != hello.offer) {
     WorkerFacts row = known != nullptr ? WorkerFacts(*known) : WorkerFacts{};
-    row.name = e.worker;
-    row.offer = e.offer;
+    row.name = name;
+    row.offer = hello.offer;
     row.failures_in_row = 0;
     if (known == nullptr) row.joined_wall_ms = decision.now().wall_ms;
     decision.emit(record::WorkerJoined{id, std::move(row), decision.now().boot_ms, decision.now().wall_ms});
   } else {
     decision.emit(record::WorkerSeen{id, true, decision.now().boot_ms, decision.now().wall_ms});
   }
-  welcome(decision, e, id);
+  welcome(decision, name, hello, id);
 }
 
-void on(Decision& decision, const event::Heartbeat& e) {
+void hear(Decision& decision, const std::string& name, const protocol::Heartbeat& heartbeat) {
   const State& state = decision.state();
-  const Worker* worker = state.find_worker(e.worker);
-  if (worker == nullptr) return decision.send(command::Refused{e.worker, "unknown worker: say Hello first"});
+  const Worker* worker = state.find_worker(name);
+  if (worker == nullptr) return decision.send(name, protocol::Refused{"unknown worker: say Hello first"});
   const WorkerId id = state.workers.id_of(*worker);
   decision.emit(record::WorkerSeen{id, true, decision.now().boot_ms, decision.now().wall_ms});
-  for (const event::AttemptBeat& beat : e.attempts) {
-    const Task* task = current(state, beat, *worker);
+  for (const protocol::Progress& beat : heartbeat.attempts) {
+    const Task* task = current(state, beat.id, *worker);
     if (task == nullptr) {
-      if (accepted(state, beat)) continue;
+      if (accepted(state, beat.id)) continue;
       decision.emit(record::Counted{&Counters::stale_beats});
-      decision.send(command::Revoke{beat, e.worker, kOver});
+      decision.send(name, protocol::Revoke{beat.id, kOver});
       continue;
     }
-    decision.emit(record::LeaseRenewed{beat.task, decision.lease_end()});
+    decision.emit(record::LeaseRenewed{beat.id.task, decision.lease_end()});
     const Progress& before = task->progress;
     const bool moved = before.fraction != beat.fraction || before.text != beat.text;
     if (moved || before.compute_seconds != beat.compute_seconds) {
       decision.emit(
-          record::Progressed{beat.task,
+          record::Progressed{beat.id.task,
                              {std::clamp(beat.fraction, 0.0f, 1.0f), beat.text, beat.compute_seconds,
                               moved ? decision.now().boot_ms : before.changed_ms}});
     }
     if (task->lease().revoking)
-      decision.send(command::Revoke{beat, e.worker, task->lease().revoke_reason});  // resent
+      decision.send(name, protocol::Revoke{beat.id, task->lease().revoke_reason});  // resent
   }
-  if (!e.cached.empty()) decision.emit(record::WorkerCaches{id, e.cached});
-  decision.send(command::HeartbeatAck{e.worker, e.sequence});
+  if (!heartbeat.cached.empty()) decision.emit(record::WorkerCaches{id, heartbeat.cached});
+  decision.send(name, protocol::HeartbeatAck{heartbeat.sequence});
 }
 
-void on(Decision& decision, const event::Started& e) {
+void hear(Decision& decision, const std::string& name, const protocol::Started& started) {
   const State& state = decision.state();
-  const Worker* worker = state.find_worker(e.worker);
-  const Task* task = worker != nullptr ? current(state, e, *worker) : nullptr;
+  const Worker* worker = state.find_worker(name);
+  const Task* task = worker != nullptr ? current(state, started.id, *worker) : nullptr;
   if (task == nullptr) {
-    if (accepted(state, e)) return;  // the message came late
+    if (accepted(state, started.id)) return;  // the message came late
     decision.emit(record::Counted{&Counters::stale_beats});
-    return decision.send(command::Revoke{e, e.worker, kOver});
+    return decision.send(name, protocol::Revoke{started.id, kOver});
   }
   if (task->state != TaskState::kLeased) return;
   const bool loads = computes_tensors(task->plan) &&
                      worker->model_loaded != state.shots[task->shot].spec.recipe.model_digest;
   const std::int64_t counted_from_ms = decision.now().boot_ms + (loads ? policy::kLoadGraceMs : 0);
-  decision.emit(record::Started{e, decision.now().boot_ms, decision.now().wall_ms, loads, counted_from_ms});
+  decision.emit(
+      record::Started{started.id, decision.now().boot_ms, decision.now().wall_ms, loads, counted_from_ms});
 }
 
-void on(Decision& decision, const event::Completed& e) {
+void hear(Decision& decision, const std::string& name, const protocol::Completed& completed) {
   const State& state = decision.state();
-  if (accepted(state, e)) {
+  if (accepted(state, completed.id)) {
     decision.emit(record::Counted{&Counters::repeated_results});
-    return decision.send(command::Accepted{e.worker, e.task, e.attempt});
+    return decision.send(name, protocol::Accepted{completed.id});
   }
-  const Worker* worker = state.find_worker(e.worker);
-  const Task* task = worker != nullptr ? current(state, e, *worker) : nullptr;
+  const Worker* worker = state.find_worker(name);
+  const Task* task = worker != nullptr ? current(state, completed.id, *worker) : nullptr;
   if (task == nullptr) {
     decision.emit(record::Counted{&Counters::stale_results});
-    return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, kOver});
+    return decision.send(name, protocol::RefusedResult{completed.id, kOver});
   }
   if (ends_the_task(*task)) {
     const std::string reason = task->lease().revoke_reason;
     end_attempt(decision, *task, AttemptEnd::kStopped, reason);
-    return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, reason});
+    return decision.send(name, protocol::RefusedResult{completed.id, reason});
   }
   const WorkerId id = state.workers.id_of(*worker);
-  if (const std::string problem = problem_of(e.result, *task, state.shots[task->shot]); !problem.empty()) {
-    fail_attempt(decision, *task, id, event::Failed{e, e.worker, FailKind::kEngine, problem, "", ""});
-    return decision.send(command::RefusedResult{e.worker, e.task, e.attempt, problem});
+  if (const std::string problem = problem_of(completed.result, *task, state.shots[task->shot]);
+      !problem.empty()) {
+    fail_attempt(decision, *task, id, protocol::Failed{completed.id, FailKind::kEngine, problem, "", ""});
+    return decision.send(name, protocol::RefusedResult{completed.id, problem});
   }
-  accept_result(decision, *task, e, id, e.result);
-  decision.send(command::Accepted{e.worker, e.task, e.attempt});
+  accept_result(decision, *task, completed.id, id, completed.result);
+  decision.send(name, protocol::Accepted{completed.id});
 }
 
-void on(Decision& decision, const event::Failed& e) {
+void hear(Decision& decision, const std::string& name, const protocol::Failed& failed) {
   const State& state = decision.state();
-  const Worker* worker = state.find_worker(e.worker);
-  const Task* task = worker != nullptr ? current(state, e, *worker) : nullptr;
+  const Worker* worker = state.find_worker(name);
+  const Task* task = worker != nullptr ? current(state, failed.id, *worker) : nullptr;
   if (task == nullptr) {
     decision.emit(record::Counted{&Counters::stale_failures});
   } else if (ends_the_task(*task)) {
     end_attempt(decision, *task, AttemptEnd::kStopped, task->lease().revoke_reason);
   } else {
-    fail_attempt(decision, *task, state.workers.id_of(*worker), e);
+    fail_attempt(decision, *task, state.workers.id_of(*worker), failed);
   }
-  decision.send(command::FailedAck{e.worker, e.task, e.attempt});
+  decision.send(name, protocol::FailedAck{failed.id});
 }
 
-void on(Decision& decision, const event::Stopped& e) {
+void hear(Decision& decision, const std::string& name, const protocol::Stopped& stopped) {
   const State& state = decision.state();
-  const Worker* worker = state.find_worker(e.worker);
-  const Task* task = worker != nullptr ? current(state, e, *worker) : nullptr;
+  const Worker* worker = state.find_worker(name);
+  const Task* task = worker != nullptr ? current(state, stopped.id, *worker) : nullptr;
   if (task == nullptr) return;  // the answer to Welcome.stop, or a repetition
   // An attempt that had begun and is missing from Hello.running went down with the worker; that counts against
   // the task.
@@ -232,18 +233,9 @@ void on(Decision& decision, const event::Stopped& e) {
               task->lease().revoking ? task->lease().revoke_reason : "the worker gave it back");
 }
 
-void on(Decision& decision, const event::Disconnected& e) {
+void hear(Decision& decision, const std::string& name, const protocol::Bye&) {
   const State& state = decision.state();
-  const Worker* worker = state.find_worker(e.worker);
-  if (worker == nullptr) return;
-  const WorkerId id = state.workers.id_of(*worker);
-  decision.emit(record::WorkerSeen{id, false, decision.now().boot_ms, decision.now().wall_ms});
-  if (!e.why.empty()) decision.emit(record::WorkerNoted{id, decision.now().wall_ms, e.why});
-}
-
-void on(Decision& decision, const event::Bye& e) {
-  const State& state = decision.state();
-  const Worker* worker = state.find_worker(e.worker);
+  const Worker* worker = state.find_worker(name);
   if (worker == nullptr) return;
   const WorkerId id = state.workers.id_of(*worker);
   decision.emit(record::WorkerSeen{id, false, decision.now().boot_ms, decision.now().wall_ms});
@@ -253,6 +245,21 @@ void on(Decision& decision, const event::Bye& e) {
   // The drain is done. A worker that is started again gets tasks again.
   if (state.workers[id].draining)
     decision.emit(record::WorkerDraining{id, false, "", decision.now().wall_ms});
+}
+
+}  // namespace
+
+void on(Decision& decision, const event::FromWorker& e) {
+  std::visit([&](const auto& message) { hear(decision, e.worker, message); }, e.message);
+}
+
+void on(Decision& decision, const event::Disconnected& e) {
+  const State& state = decision.state();
+  const Worker* worker = state.find_worker(e.worker);
+  if (worker == nullptr) return;
+  const WorkerId id = state.workers.id_of(*worker);
+  decision.emit(record::WorkerSeen{id, false, decision.now().boot_ms, decision.now().wall_ms});
+  if (!e.why.empty()) decision.emit(record::WorkerNoted{id, decision.now().wall_ms, e.why});
 }
 
 }  // namespace rushes::scheduler

@@ -33,7 +33,7 @@ void pin_class(Decision& decision, ShotId shot, const Worker& worker, const Requ
   decision.emit(std::move(pinned));
 }
 
-std::string spec_of(const State& state, const Task& task) {
+TaskSpec spec_of(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
   std::vector<Made> made;
   for (const Dependency& need : task.plan.needs) {
@@ -60,7 +60,7 @@ std::string spec_of(const State& state, const Task& task) {
   } else {
     composition.recipe = &take->versions[task.plan.revision].recipe;
   }
-  return encode_task(compose(composition));
+  return compose(composition);
 }
 
 std::uint32_t no_progress_ms(const Decision& decision, const Task& task) {
@@ -93,13 +93,10 @@ void assign(Decision& decision, WorkerId id, TaskId task_id, bool prefetched, bo
   if (take != 0 && state.shots[shot].take(take).state == TakeState::kPlanned) {
     move_take(decision, shot, take, TakeState::kRendering);
   }
-  command::Assign command;
-  static_cast<AttemptId&>(command) = ref;
-  command.worker = state.workers[id].name;
-  command.lease_ms = static_cast<std::uint32_t>(decision.settings().times.lease.count());
-  command.no_progress_ms = no_progress_ms(decision, state.task(task_id));
-  command.spec = spec_of(state, state.task(task_id));
-  decision.send(std::move(command));
+  decision.send(
+      state.workers[id].name,
+      protocol::Assign{ref, static_cast<std::uint32_t>(decision.settings().times.lease.count()),
+                       no_progress_ms(decision, state.task(task_id)), spec_of(state, state.task(task_id))});
 }
 
 }  // namespace rushes::scheduler

@@ -110,8 +110,8 @@ TEST_F(HeldLease, ASilentWorkerThatComesBackIsToldToStopWhatIsNotItsOwnAnyMore) 
   b.hello();
   a.beat();
   const bool told = std::any_of(farm.sent.begin(), farm.sent.end(), [&](const Command& c) {
-    const auto* revoke = std::get_if<command::Revoke>(&c);
-    return revoke != nullptr && revoke->worker == "a" && revoke->task == old.task;
+    const auto* revoke = message_in<protocol::Revoke>(c);
+    return revoke != nullptr && std::get<command::ToWorker>(c).worker == "a" && revoke->id.task == old.task;
   });
   EXPECT_TRUE(told);
 }
@@ -192,12 +192,9 @@ TEST(Lease, ALeaseThatWasWrittenButNeverSentIsGivenAgain) {
 
 TEST_F(HeldLease, AResultOfAnotherNumericClassOrWithoutItsOutputIsAFailure) {
   const AttemptId ref = first;
-  event::Completed completed;
-  static_cast<AttemptId&>(completed) = ref;
-  completed.worker = "a";
-  completed.result = result_for(farm.state(), farm.state().task(ref.task), {});
+  protocol::Completed completed{ref, result_for(farm.state(), farm.state().task(ref.task), {}), ""};
   completed.result.numeric_class = "cuda-sm90-bf16";
-  farm.step(completed);
+  farm.step(event::FromWorker{"a", completed});
   EXPECT_EQ(farm.state().task(ref.task).failures, 1u);
   EXPECT_EQ(farm.state().task(ref.task).state, TaskState::kReady);
 }
@@ -260,7 +257,7 @@ TEST(Lease, ADrainedWorkerFinishesWhatItHoldsAndWorksAgainAfterItLeft) {
   farm.step(event::DrainWorker{3, "a", "ann"});
   a.work();
   EXPECT_EQ(a.accepted, 1u);
-  farm.step(event::Bye{"a"});
+  farm.step(event::FromWorker{"a", protocol::Bye{}});
   a.hello();
   run_to_end(farm, {&a});
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);

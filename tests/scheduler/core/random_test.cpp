@@ -126,7 +126,7 @@ class Chaos {
       return farm_.step(event::Approve{1, any_shot(), 1 + static_cast<std::uint32_t>(random_() % 3), "ann"});
     if (roll < 746) return farm_.step(event::Upgrade{1, any_shot(), "ann"});
     if (roll < 748) return farm_.step(event::DrainWorker{1, worker.name, "ann"});
-    if (roll < 753) return farm_.step(event::Bye{worker.name});
+    if (roll < 753) return farm_.step(event::FromWorker{worker.name, protocol::Bye{}});
     farm_.pass_ms(static_cast<std::int64_t>(random_() % 4000));
   }
 
@@ -160,7 +160,7 @@ class Chaos {
       for (auto& worker : workers_) {
         if (farm_.state().find_worker(worker->name) != nullptr &&
             farm_.state().find_worker(worker->name)->draining) {
-          farm_.step(event::Bye{worker->name});
+          farm_.step(event::FromWorker{worker->name, protocol::Bye{}});
           worker->lose_everything();
         }
         worker->hello();

@@ -106,13 +106,11 @@ TEST(Resources, AResultOfAStageWithoutTensorsMayComeFromAnyClass) {
   work_until_pictures(farm, gpu);
   cpu.receive();
   ASSERT_EQ(cpu.held.size(), 1u);
-  event::Completed completed;
-  static_cast<AttemptId&>(completed) = cpu.held.front();
-  completed.worker = "cpu";
-  completed.result = result_for(farm.state(), farm.state().task(completed.task), {});
+  const AttemptId id = cpu.held.front();
+  protocol::Completed completed{id, result_for(farm.state(), farm.state().task(id.task), {}), ""};
   completed.result.numeric_class = "cpu-avx512-bf16";
-  farm.step(completed);
-  EXPECT_EQ(farm.state().task(completed.task).state, TaskState::kSucceeded);
+  farm.step(event::FromWorker{"cpu", completed});
+  EXPECT_EQ(farm.state().task(id.task).state, TaskState::kSucceeded);
 }
 
 // It failed in the CPU slot: the free slot there must not keep the GPU from trying it.
@@ -236,7 +234,7 @@ TEST(Resources, AHelloWithoutASlotForItsClassIsRefused) {
   host.offer.numeric_classes = {kCuda};
   host.hello();
   ASSERT_EQ(farm.sent.size(), 1u);
-  const auto* refused = std::get_if<command::Refused>(&farm.sent.front());
+  const auto* refused = message_in<protocol::Refused>(farm.sent.front());
   ASSERT_NE(refused, nullptr);
   EXPECT_EQ(refused->reason, "numeric class cuda-sm90-bf16: the worker offers no gpu slot");
 }

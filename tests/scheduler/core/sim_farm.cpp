@@ -128,88 +128,59 @@ void use_gpu(SimWorker& worker, const std::string& numeric_class, std::uint32_t 
   worker.offer.numeric_classes = {numeric_class};
 }
 
-void SimWorker::hello() { farm_.step(event::Hello{name, offer, held}); }
+void SimWorker::say(protocol::WorkerMessage message) {
+  farm_.step(event::FromWorker{name, std::move(message)});
+}
+
+void SimWorker::hello() { say(protocol::Hello{name, offer, held}); }
 
 void SimWorker::beat() {
-  event::Heartbeat beat;
-  beat.worker = name;
-  for (const AttemptId& ref : held) {
-    event::AttemptBeat entry;
-    static_cast<AttemptId&>(entry) = ref;
-    entry.fraction = 0.5f;
-    beat.attempts.push_back(entry);
-  }
-  farm_.step(beat);
+  protocol::Heartbeat beat;
+  for (const AttemptId& ref : held) beat.attempts.push_back({ref, 0.5f, "", 0});
+  say(beat);
 }
 
 void SimWorker::receive() {
   std::vector<Command> others;
   for (Command& command : farm_.sent) {
-    const bool mine = std::visit(
-        [&](const auto& c) {
-          if constexpr (requires { c.worker; }) {
-            return c.worker == name;
-          } else {
-            return false;
-          }
-        },
-        command);
-    if (!mine) {
+    const auto* mine = std::get_if<command::ToWorker>(&command);
+    if (mine == nullptr || mine->worker != name) {
       others.push_back(std::move(command));
       continue;
     }
-    const auto forget = [&](TaskId task, std::uint32_t attempt) {
-      std::erase_if(held, [&](const AttemptId& r) { return r.task == task && r.attempt == attempt; });
+    const auto forget = [&](const AttemptId& id) {
+      std::erase_if(held, [&](const AttemptId& r) { return r.task == id.task && r.attempt == id.attempt; });
     };
-    if (const auto* assign = std::get_if<command::Assign>(&command)) held.push_back(*assign);
-    if (const auto* revoke = std::get_if<command::Revoke>(&command)) revoked.push_back(*revoke);
-    if (const auto* welcome = std::get_if<command::Welcome>(&command)) {
-      for (const AttemptId& ref : welcome->stop) forget(ref.task, ref.attempt);
-    }
-    if (const auto* ok = std::get_if<command::Accepted>(&command)) {
-      forget(ok->task, ok->attempt);
+    if (const auto* assign = message_in<protocol::Assign>(command)) held.push_back(assign->id);
+    if (const auto* revoke = message_in<protocol::Revoke>(command)) revoked.push_back(revoke->id);
+    if (const auto* welcome = message_in<protocol::Welcome>(command))
+      for (const AttemptId& id : welcome->stop) forget(id);
+    if (const auto* ok = message_in<protocol::Accepted>(command)) {
+      forget(ok->id);
       ++accepted;
     }
-    if (const auto* no = std::get_if<command::RefusedResult>(&command)) {
-      forget(no->task, no->attempt);
+    if (const auto* no = message_in<protocol::RefusedResult>(command)) {
+      forget(no->id);
       ++refused;
     }
-    if (const auto* ack = std::get_if<command::FailedAck>(&command)) forget(ack->task, ack->attempt);
+    if (const auto* ack = message_in<protocol::FailedAck>(command)) forget(ack->id);
   }
   farm_.sent = std::move(others);
-  for (const command::Revoke& revoke : revoked) {
-    std::erase(held, static_cast<const AttemptId&>(revoke));
-    event::Stopped stopped;
-    static_cast<AttemptId&>(stopped) = revoke;
-    stopped.worker = name;
-    farm_.step(stopped);
+  for (const AttemptId& id : revoked) {
+    std::erase(held, id);
+    say(protocol::Stopped{id});
   }
   revoked.clear();
 }
 
-void SimWorker::start(const AttemptId& ref) {
-  event::Started started;
-  static_cast<AttemptId&>(started) = ref;
-  started.worker = name;
-  farm_.step(started);
-}
+void SimWorker::start(const AttemptId& ref) { say(protocol::Started{ref}); }
 
 void SimWorker::complete(const AttemptId& ref) {
-  event::Completed completed;
-  static_cast<AttemptId&>(completed) = ref;
-  completed.worker = name;
-  completed.result = result_for(farm_.state(), farm_.state().task(ref.task), critic);
-  farm_.step(completed);
+  say(protocol::Completed{ref, result_for(farm_.state(), farm_.state().task(ref.task), critic), ""});
 }
 
 void SimWorker::fail(const AttemptId& ref, FailKind kind) {
-  event::Failed failed;
-  static_cast<AttemptId&>(failed) = ref;
-  failed.worker = name;
-  failed.kind = kind;
-  failed.message = "it broke";
-  failed.log_tail = "last words";
-  farm_.step(failed);
+  say(protocol::Failed{ref, kind, "it broke", "", "last words"});
 }
 
 std::size_t SimWorker::work() {

@@ -84,11 +84,12 @@ class SimWorker {
 
   std::string name;
   std::vector<AttemptId> held;
-  std::vector<command::Revoke> revoked;
+  std::vector<AttemptId> revoked;
   std::size_t accepted = 0, refused = 0;
   WorkerOffer offer;
 
  private:
+  void say(protocol::WorkerMessage message);
   TestFarm& farm_;
 };
 

@@ -7,7 +7,6 @@
 #include "scheduler/core/core.h"
 #include "scheduler/core/journal/snapshot.h"
 #include "scheduler/plan/compose.h"
-#include "storage/records/words_codec.h"
 #include "tests/config/tiny_manifest.h"
 
 namespace rushes::scheduler {
@@ -75,17 +74,17 @@ void FakeWorker::hello() {
   loop_.post(name_, hello);
 }
 
-void FakeWorker::receive(const Command& command) {
-  if (std::holds_alternative<command::Accepted>(command)) ++accepted;
-  if (std::holds_alternative<command::RefusedResult>(command)) ++refused;
-  if (const auto* revoke = std::get_if<command::Revoke>(&command)) {
+void FakeWorker::receive(const protocol::SchedulerMessage& message) {
+  if (std::holds_alternative<protocol::Accepted>(message)) ++accepted;
+  if (std::holds_alternative<protocol::RefusedResult>(message)) ++refused;
+  if (const auto* revoke = std::get_if<protocol::Revoke>(&message)) {
     {
       std::lock_guard lock(mutex_);
-      std::erase_if(queue_, [&](const command::Assign& held) { return held.lease == revoke->lease; });
+      std::erase_if(queue_, [&](const protocol::Assign& held) { return held.id == revoke->id; });
     }
-    loop_.post(name_, protocol::Stopped{{revoke->task, revoke->attempt, revoke->lease}});
+    loop_.post(name_, protocol::Stopped{revoke->id});
   }
-  const auto* assign = std::get_if<command::Assign>(&command);
+  const auto* assign = std::get_if<protocol::Assign>(&message);
   if (assign == nullptr) return;
   {
     std::lock_guard lock(mutex_);
@@ -109,26 +108,24 @@ void FakeWorker::run() {
   }
 }
 
-void FakeWorker::run_task(const command::Assign& assign) {
-  const AttemptId id{assign.task, assign.attempt, assign.lease};
-  loop_.post(name_, protocol::Started{id});
+void FakeWorker::run_task(const protocol::Assign& assign) {
+  loop_.post(name_, protocol::Started{assign.id});
   ++ran;
-  const auto spec = decode_task(assign.spec);
-  ASSERT_TRUE(spec) << spec.error().message;
+  const auto& spec = std::get<TaskSpec>(assign.task);
   TaskResult result;
   result.numeric_class = kClass;
   result.compute_seconds = result.wall_seconds = 0.01;
   // The bytes follow from the task alone, as pixels follow from the recipe.
-  const std::string made = "output of " + spec->name;
+  const std::string made = "output of " + spec.name;
   const Digest digest = lose_outputs ? digest_of(made + " lost") : *vault_.put(made);
-  result.outputs.push_back({output_role(spec->stage), digest, made.size()});
-  if (spec->stage == Stage::kCritique) {
+  result.outputs.push_back({output_role(spec.stage), digest, made.size()});
+  if (spec.stage == Stage::kCritique) {
     result.critique.verdict = Verdict::kPass;
     result.critique.score = 0.9f;
     result.critique.critics = "fake 1";
   }
-  if (!spec->delivery.folder.empty()) result.files.push_back(spec->delivery.folder + "/clip.mov");
-  loop_.post(name_, protocol::Completed{id, encode_result(result), "log of " + made});
+  if (!spec.delivery.folder.empty()) result.files.push_back(spec.delivery.folder + "/clip.mov");
+  loop_.post(name_, protocol::Completed{assign.id, result, "log of " + made});
 }
 
 FakeFarm::FakeFarm() { write_model(models()); }
@@ -152,16 +149,10 @@ void FakeFarm::start(std::uint64_t snapshot_every) {
   loop_ = std::make_unique<Loop>(*ledger_, *vault_, *keeper_, options);
   const auto recovered = loop_->recover();
   ASSERT_TRUE(recovered) << recovered.error().message;
-  const auto send = [this](const Command& command) {
+  const auto send = [this](const command::ToWorker& command) {
     std::lock_guard lock(workers_mutex_);
-    std::visit(
-        [&](const auto& c) {
-          if constexpr (requires { c.worker; }) {
-            const auto found = workers_.find(c.worker);
-            if (found != workers_.end()) found->second->receive(command);
-          }
-        },
-        command);
+    const auto found = workers_.find(command.worker);
+    if (found != workers_.end()) found->second->receive(command.message);
   };
   loop_->start(send, [this](const Error& error) { failures.push_back(error); });
 }

@@ -34,7 +34,7 @@ class FakeWorker {
   FakeWorker(Loop& loop, storage::Vault& vault, std::string name, const std::filesystem::path& models);
   ~FakeWorker();
   void hello();
-  void receive(const Command& command);  // on the loop's sending thread
+  void receive(const protocol::SchedulerMessage& message);  // on the loop's sending thread
 
   std::atomic<bool> hold{false};          // keeps assignments without running them
   std::atomic<bool> lose_outputs{false};  // claims outputs that it never uploads
@@ -42,14 +42,14 @@ class FakeWorker {
 
  private:
   void run();
-  void run_task(const command::Assign& assign);
+  void run_task(const protocol::Assign& assign);
   Loop& loop_;
   storage::Vault& vault_;
   const std::string name_;
   Digest model_{};
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<command::Assign> queue_;
+  std::deque<protocol::Assign> queue_;
   bool stopping_ = false;
   std::thread thread_;
 };

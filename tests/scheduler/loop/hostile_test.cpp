@@ -109,14 +109,14 @@ TEST_F(Hostile, AResultThatComesAgainIsTheSameResult) {
   hello.offer.numeric_classes = {"runs-nothing"};
   ASSERT_TRUE(client.client->send(hello));
   ASSERT_TRUE(reaches(heard_, 1));
-  const std::string result = farm_.loop()
-                                 .query([](const State& state, Now) {
-                                   std::vector<protocol::ArtifactRef> made;
-                                   for (const auto& output : state.task(1).result.outputs)
-                                     made.push_back({output.digest, output.bytes});
-                                   return protocol::test::test_result(made);
-                                 })
-                                 .value();
+  const TaskResult result = farm_.loop()
+                                .query([](const State& state, Now) {
+                                  std::vector<protocol::ArtifactRef> made;
+                                  for (const auto& output : state.task(1).result.outputs)
+                                    made.push_back({output.digest, output.bytes});
+                                  return protocol::test::test_result(made);
+                                })
+                                .value();
   const Digest before = farm_.state_hash_now();
   for (int i = 0; i < 3; ++i) ASSERT_TRUE(client.client->send(protocol::Completed{held_, result, ""}));
   ASSERT_TRUE(reaches(heard_, 4));

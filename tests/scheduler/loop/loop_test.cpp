@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "scheduler/core/journal/snapshot.h"
+#include "scheduler/protocol/wire.capnp.h"
 #include "scheduler/recovery.h"
 #include "tests/scheduler/loop/fake_farm.h"
+#include "tests/scheduler/protocol/records.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -175,8 +177,20 @@ TEST_F(LoopTest, AMalformedResultFailsTheAttemptAndNothingElse) {
   ASSERT_TRUE(farm_.submit(batch_text({"sh010"})));
   auto& worker = farm_.add_worker("a");
   worker.hold = true;
-  farm_.loop().post("a", protocol::Completed{{1, 1, 1}, std::string("\0\1\2garbage!", 11), ""});
-  farm_.loop().post("a", protocol::Completed{{999, 1, 1}, std::string(64, '\xff'), ""});
+  for (const auto& [task, bytes] :
+       {std::pair{1, std::string("\0\1\2garbage!", 11)}, {999, std::string(64, '\xff')}}) {
+    capnp::MallocMessageBuilder message;
+    auto root = message.initRoot<wire::FromWorker>();
+    root.setVersion(wire::VERSION);
+    auto id = root.initCompleted().initId();
+    id.setTask(static_cast<TaskId>(task));
+    id.setAttempt(1);
+    id.setLease(1);
+    root.getCompleted().setResult({reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()});
+    const auto said = protocol::decode_from_worker(protocol::test::flat(message));
+    ASSERT_TRUE(said) << said.error().message;
+    farm_.loop().post("a", *said);
+  }
   EXPECT_NE(farm_.shot_state("sh010"), "");
   worker.hold = false;
   EXPECT_TRUE(farm_.wait_done());

@@ -3,35 +3,42 @@
 #include <gtest/gtest.h>
 
 #include "scheduler/protocol/codec.h"
+#include "storage/records/words_codec.h"
 #include "tests/scheduler/protocol/folder.h"
 
 namespace rushes::scheduler {
 namespace {
 
+protocol::SchedulerMessage assignment_of(std::size_t recipe_bytes) {
+  TaskSpec spec;
+  spec.id = 1;
+  spec.recipe_bytes.resize(recipe_bytes, 7);
+  return protocol::Assign{{1, 1, 7}, 15'000, 0, std::move(spec)};
+}
+
 TEST(StoredSpec, ALargeDescriptionTravelsAsAnArtifact) {
   const rushes::test::Folder folder;
   const auto vault = storage::Vault::open(folder / "vault");
   ASSERT_TRUE(vault) << vault.error().message;
-  protocol::Assign assign;
-  assign.id = {1, 1, 7};
-  assign.spec = std::string(protocol::kMaxInlineSpec, 's');
-  ASSERT_TRUE(store_large_spec(**vault, assign));
-  EXPECT_FALSE(assign.stored);
-  EXPECT_EQ(assign.spec.size(), protocol::kMaxInlineSpec);
+  const auto small = assignment_of(protocol::kMaxInlineSpec - 1000);
+  EXPECT_EQ(with_stored_spec(**vault, small).value(), small);
 
-  const std::string large(protocol::kMaxStoredSpec, 'l');
-  assign.spec = large;
-  const auto stored = store_large_spec(**vault, assign);
-  ASSERT_TRUE(stored) << stored.error().message;
-  EXPECT_TRUE(assign.spec.empty());
-  ASSERT_TRUE(assign.stored);
-  EXPECT_EQ(assign.stored->bytes, large.size());
-  EXPECT_EQ((*vault)->read_all(assign.stored->digest, 1 << 20).value(), large);
-  EXPECT_TRUE(protocol::encode(protocol::SchedulerMessage(assign)));
+  const auto large = assignment_of(protocol::kMaxStoredSpec - 1000);
+  EXPECT_FALSE(protocol::encode(large));
+  const auto sent = with_stored_spec(**vault, large);
+  ASSERT_TRUE(sent) << sent.error().message;
+  EXPECT_TRUE(protocol::encode(*sent));
+  const auto stored = std::get<protocol::ArtifactRef>(std::get<protocol::Assign>(*sent).task);
+  const auto bytes = (*vault)->read_all(stored.digest, 1 << 20);
+  ASSERT_TRUE(bytes) << bytes.error().message;
+  EXPECT_EQ(bytes->size(), stored.bytes);
+  EXPECT_EQ(decode_task(*bytes).value(), std::get<TaskSpec>(std::get<protocol::Assign>(large).task));
 
-  assign.stored.reset();
-  assign.spec = large + "x";
-  EXPECT_EQ(store_large_spec(**vault, assign).error().kind, ErrorKind::kExhausted);
+  const auto too_large = with_stored_spec(**vault, assignment_of(protocol::kMaxStoredSpec));
+  ASSERT_FALSE(too_large);
+  EXPECT_EQ(too_large.error().kind, ErrorKind::kExhausted);
+  EXPECT_EQ(with_stored_spec(**vault, protocol::Drain{}).value(),
+            protocol::SchedulerMessage(protocol::Drain{}));
 }
 
 }  // namespace

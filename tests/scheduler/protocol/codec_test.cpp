@@ -4,6 +4,8 @@
 #include <rapidcheck/gtest.h>
 
 #include "scheduler/protocol/wire.capnp.h"
+#include "storage/records/records.capnp.h"
+#include "storage/records/text.h"
 #include "tests/scheduler/protocol/generators.h"
 
 namespace rushes::protocol::test {
@@ -65,7 +67,7 @@ RC_GTEST_PROP(Codec, MutatedBytesAreReadOrRefused, ()) {
     if (const auto* hello = std::get_if<Hello>(&*read)) {
       RC_ASSERT(is_name(hello->name));
       const SlotCounts& slots = hello->offer.resources.slots;
-      RC_ASSERT(total(slots) >= 1 && std::max(slots.values[0], slots.values[1]) <= kMaxSlots);
+      RC_ASSERT(total(slots) >= 1 && std::max(slots.values[0], slots.values[1]) <= wire::MAX_SLOTS);
     }
     if (const auto* failed = std::get_if<Failed>(&*read)) RC_ASSERT(is_clean_text(failed->message));
   } else {
@@ -89,7 +91,9 @@ TEST(Codec, OversizedMessagesAreRefusedOnBothSides) {
   const auto decoded = decode_from_worker(std::string(kMaxControlBytes + 8, '\0'));
   ASSERT_FALSE(decoded);
   EXPECT_EQ(decoded.error().kind, ErrorKind::kExhausted);
-  const auto encoded = encode(WorkerMessage(Completed{{1, 1, 1}, std::string(kMaxControlBytes, 'x'), ""}));
+  TaskResult large;
+  large.files.assign(kMaxControlBytes / 8, "file");
+  const auto encoded = encode(WorkerMessage(Completed{{1, 1, 1}, large, ""}));
   ASSERT_FALSE(encoded);
   EXPECT_EQ(encoded.error().kind, ErrorKind::kExhausted);
 }
@@ -97,7 +101,7 @@ TEST(Codec, OversizedMessagesAreRefusedOnBothSides) {
 TEST(Codec, OtherVersionsAreRefusedByNumber) {
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<wire::FromWorker>();
-  root.setVersion(kProtocolVersion + 1);
+  root.setVersion(wire::VERSION + 1);
   root.setBye();
   const auto read = decode_from_worker(flat(message));
   ASSERT_FALSE(read);
@@ -107,21 +111,21 @@ TEST(Codec, OtherVersionsAreRefusedByNumber) {
 TEST(Codec, ListsAndTextsAreBounded) {
   capnp::MallocMessageBuilder many;
   auto beat = many.initRoot<wire::FromWorker>();
-  beat.setVersion(kProtocolVersion);
+  beat.setVersion(wire::VERSION);
   beat.initHeartbeat().initCached(kMaxCachedDigests + 1);
   EXPECT_EQ(decode_from_worker(flat(many)).error().kind, ErrorKind::kExhausted);
 
   capnp::MallocMessageBuilder longer;
   auto failed = longer.initRoot<wire::FromWorker>();
-  failed.setVersion(kProtocolVersion);
-  failed.initFailed().setMessage(std::string(kMaxTextBytes + 1, 'x'));
+  failed.setVersion(wire::VERSION);
+  failed.initFailed().setMessage(std::string(wire::MAX_TEXT + 1, 'x'));
   EXPECT_EQ(decode_from_worker(flat(longer)).error().kind, ErrorKind::kExhausted);
 }
 
 TEST(Codec, ControlCharactersInHostileTextAreRefused) {
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<wire::FromWorker>();
-  root.setVersion(kProtocolVersion);
+  root.setVersion(wire::VERSION);
   root.initFailed().setMessage("\x1b[2J");
   EXPECT_EQ(decode_from_worker(flat(message)).error().kind, ErrorKind::kInvalid);
 }
@@ -129,21 +133,71 @@ TEST(Codec, ControlCharactersInHostileTextAreRefused) {
 TEST(Codec, ADigestHas32Bytes) {
   capnp::MallocMessageBuilder message;
   auto root = message.initRoot<wire::ArtifactRequest>();
-  root.setVersion(kProtocolVersion);
+  root.setVersion(wire::VERSION);
   root.initPut().setDigest(capnp::Data::Reader(reinterpret_cast<const kj::byte*>("short"), 5));
   EXPECT_EQ(decode_artifact_request(flat(message)).error().kind, ErrorKind::kInvalid);
 }
 
-TEST(Codec, AResultThatIsNoResultIsRefused) {
-  const auto bytes = encode(WorkerMessage(Completed{{1, 1, 1}, "not a message at all....", ""}));
-  ASSERT_TRUE(bytes);
-  EXPECT_FALSE(decode_from_worker(*bytes));
+capnp::Data::Reader data(const std::string& bytes) {
+  return {reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()};
 }
 
-TEST(Codec, InputsAndOutputsAreFound) {
-  const std::vector<ArtifactRef> refs{{digest_of("a"), 7}, {digest_of("b"), 1u << 20}};
-  EXPECT_EQ(value(needs_of(test_spec(refs))).inputs, refs);
-  EXPECT_EQ(value(outputs_of(test_result(refs))), refs);
+TEST(Codec, AnAttemptWhoseResultCannotBeReadHasFailed) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<wire::FromWorker>();
+  root.setVersion(wire::VERSION);
+  auto completed = root.initCompleted();
+  completed.initId().setTask(7);
+  completed.setResult(data("not a message at all...."));
+  completed.setLogTail("the log");
+  const auto failed = std::get<Failed>(value(decode_from_worker(flat(message))));
+  EXPECT_EQ(failed.id.task, 7u);
+  EXPECT_EQ(failed.kind, FailKind::kArtifact);
+  EXPECT_EQ(failed.message.find("result: "), 0u) << failed.message;
+  EXPECT_EQ(failed.log_tail, "the log");
+}
+
+// A newer scheduler may know stages that this worker does not: the worker has to answer for the attempt.
+TEST(Codec, AnAssignmentWhoseTaskCannotBeReadNamesItsAttempt) {
+  capnp::MallocMessageBuilder task;
+  task.initRoot<records::TaskSpec>().setStage(static_cast<records::Stage>(99));
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<wire::ToWorker>();
+  root.setVersion(wire::VERSION);
+  auto assign = root.initAssign();
+  assign.initId().setTask(7);
+  assign.setLeaseMs(15'000);
+  assign.setSpec(data(flat(task)));
+  const auto read = std::get<Assign>(value(decode_to_worker(flat(message))));
+  EXPECT_EQ(read.id.task, 7u);
+  EXPECT_EQ(std::get<Unreadable>(read.task).why, "task: stage: unknown value 99");
+  EXPECT_FALSE(encode(SchedulerMessage(read)));
+}
+
+TEST(Codec, NamesAndNumbersAreBounded) {
+  capnp::MallocMessageBuilder message;
+  auto root = message.initRoot<wire::FromWorker>();
+  root.setVersion(wire::VERSION);
+  auto hello = root.initHello();
+  hello.setName("worker");
+  hello.setBuild("a build");
+  hello.setSlots(1);
+  EXPECT_EQ(decode_from_worker(flat(message)).error().message,
+            "message from a worker: build: expected 1 to 64 letters, digits, '.', '_', '-' or '+', found "
+            "\"a build\"");
+  hello.setBuild("0.1");
+  hello.setSlots(65);
+  EXPECT_EQ(decode_from_worker(flat(message)).error().message,
+            "message from a worker: slots: expected 1..64, found 65");
+}
+
+TEST(Codec, UnknownKindsAreRefused) {
+  // As an old reader sees the newest kind of a newer writer: the discriminant stands behind the version.
+  std::string bytes = *encode(WorkerMessage(Bye{}));
+  const std::size_t at = bytes.find(std::string("\x06\0", 2), 16);
+  ASSERT_NE(at, std::string::npos);
+  bytes[at] = 42;
+  EXPECT_EQ(decode_from_worker(bytes).error().message, "message from a worker: unknown kind 42");
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <rapidcheck.h>
 
 #include "scheduler/protocol/codec.h"
-#include "storage/records/records.capnp.h"
+#include "scheduler/protocol/wire.capnp.h"
 #include "tests/scheduler/protocol/records.h"
 
 namespace rushes::protocol::test {
@@ -38,13 +38,13 @@ inline Progress random_progress() {
           static_cast<double>(*rc::gen::inRange(0, 1'000'000))};
 }
 
-inline std::string random_result() {
+inline TaskResult random_result() {
   return test_result(random_list(5, [] {
     return ArtifactRef{random_digest(), *rc::gen::inRange<std::uint64_t>(0, 1 << 30)};
   }));
 }
 
-inline std::string random_spec() {
+inline TaskSpec random_spec() {
   return test_spec(random_list(5, [] {
     return ArtifactRef{random_digest(), *rc::gen::inRange<std::uint64_t>(0, 1 << 30)};
   }));
@@ -52,7 +52,8 @@ inline std::string random_spec() {
 
 inline Resources random_resources() {
   Resources resources{{{1, 0}}, *rc::gen::arbitrary<std::uint64_t>(), *rc::gen::arbitrary<std::uint64_t>()};
-  for (std::uint32_t& slots : resources.slots.values) slots += *rc::gen::inRange<std::uint32_t>(0, kMaxSlots);
+  for (std::uint32_t& slots : resources.slots.values)
+    slots += *rc::gen::inRange<std::uint32_t>(0, wire::MAX_SLOTS);
   return resources;
 }
 
@@ -60,8 +61,8 @@ inline WorkerOffer random_offer() {
   WorkerOffer offer{random_name(),
                     *rc::gen::inRange<std::uint32_t>(1, 4),
                     random_resources(),
-                    *rc::gen::inRange<std::uint32_t>(0, kMaxPrefetch + 1),
-                    random_list(kMaxNumericClasses, random_name),
+                    *rc::gen::inRange<std::uint32_t>(0, wire::MAX_PREFETCH + 1),
+                    random_list(16, random_name),
                     random_list(8, [] {
                       return ModelOffer{random_name(), random_digest()};
                     })};
@@ -108,9 +109,9 @@ inline SchedulerMessage random_scheduler_message() {
     case 3:
       return *rc::gen::arbitrary<bool>()
                  ? Assign{random_id(), *rc::gen::inRange<std::uint32_t>(10, 3'600'000),
-                          *rc::gen::arbitrary<std::uint32_t>(), random_spec(), std::nullopt}
+                          *rc::gen::arbitrary<std::uint32_t>(), random_spec()}
                  : Assign{
-                       random_id(), 15'000, 0, "",
+                       random_id(), 15'000, 0,
                        ArtifactRef{random_digest(), *rc::gen::inRange<std::uint64_t>(1, kMaxStoredSpec + 1)}};
     case 4:
       return Accepted{random_id()};

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "scheduler/protocol/codec.h"
-#include "storage/records/words_codec.h"
 
 namespace rushes::protocol::test {
 
@@ -17,17 +16,17 @@ inline std::string flat(capnp::MessageBuilder& message) {
   return {reinterpret_cast<const char*>(words.asBytes().begin()), words.asBytes().size()};
 }
 
-inline std::string test_result(const std::vector<ArtifactRef>& outputs) {
+inline TaskResult test_result(const std::vector<ArtifactRef>& outputs) {
   TaskResult result;
   for (const ArtifactRef& output : outputs)
     result.outputs.push_back({Role::kLatent, output.digest, output.bytes});
   result.compute_seconds = 1.5;
   result.numeric_class = "test-class";
-  return encode_result(result);
+  return result;
 }
 
-inline std::string test_spec(const std::vector<ArtifactRef>& inputs, const std::string& name = "a test task",
-                             Stage stage = Stage::kEncode) {
+inline TaskSpec test_spec(const std::vector<ArtifactRef>& inputs, const std::string& name = "a test task",
+                          Stage stage = Stage::kEncode) {
   TaskSpec spec;
   spec.show = "show";
   spec.shot = "sh010";
@@ -38,7 +37,7 @@ inline std::string test_spec(const std::vector<ArtifactRef>& inputs, const std::
     input.digest = artifact.digest;
     input.bytes = artifact.bytes;
   }
-  return encode_task(spec);
+  return spec;
 }
 
 }  // namespace rushes::protocol::test

@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "scheduler/protocol/codec.h"
+#include "storage/records/text.h"
 
 namespace rushes::protocol {
 namespace {

@@ -6,7 +6,6 @@
 #include <map>
 
 #include "scheduler/protocol/codec.h"
-#include "storage/records/words_codec.h"
 
 namespace rushes::protocol {
 namespace {
@@ -70,7 +69,7 @@ const std::vector<std::pair<std::string, WorkerMessage>> kFromWorker{
     {"hello_by_kind", hello(kTellsSlotsByKind, {{{2, 1}}, 8u << 20, 16u << 20})},
     {"heartbeat", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}}},
     {"started", Started{kId}},
-    {"completed", Completed{kId, encode_result(result()), "the log's end"}},
+    {"completed", Completed{kId, result(), "the log's end"}},
     {"failed", Failed{kId, FailKind::kCrash, "it died", "signal 9 (Killed)", "the log's end"}},
     {"stopped", Stopped{kId}},
     {"bye", Bye{}},
@@ -80,8 +79,8 @@ const std::vector<std::pair<std::string, SchedulerMessage>> kToWorker{
     {"welcome", Welcome{3, 9, 2'000, 15'000, {kId}, 77, 40}},
     {"refused", Refused{"the farm is full"}},
     {"heartbeat_ack", HeartbeatAck{78}},
-    {"assign", Assign{kId, 15'000, 480'000, encode_task(spec()), std::nullopt}},
-    {"assign_stored", Assign{kId, 15'000, 480'000, "", ArtifactRef{digest("spec"), 70'000}}},
+    {"assign", Assign{kId, 15'000, 480'000, spec()}},
+    {"assign_stored", Assign{kId, 15'000, 480'000, ArtifactRef{digest("spec"), 70'000}}},
     {"accepted", Accepted{kId}},
     {"refused_result", RefusedResult{kId, "the attempt is over"}},
     {"failed_ack", FailedAck{kId}},
@@ -107,14 +106,14 @@ const std::vector<std::pair<std::string, ArtifactReply>> kReplies{
 };
 
 const std::vector<std::pair<std::string, ToEngine>> kToEngine{
-    {"run", EngineRun{kId, encode_task(spec())}},
+    {"run", EngineRun{kId, spec()}},
     {"cancel", EngineCancel{kId}},
 };
 
 const std::vector<std::pair<std::string, FromEngine>> kFromEngine{
     {"engine_ready", EngineReady{"cpu-avx2-fp32", "0.1"}},
     {"progress", kProgress},
-    {"done", EngineDone{kId, encode_result(result())}},
+    {"done", EngineDone{kId, result()}},
     {"engine_failed", EngineFailed{kId, FailKind::kMemory, "out of memory"}},
 };
 

@@ -154,28 +154,28 @@ class Farm {
           {output_role(maker.stage), digest_of(std::to_string(need.task)), kMaxArtifactBytes}};
       made.push_back({&maker, &outputs[need.task]});
     }
-    const std::string description = encode_task(compose({&spec_, &task, &recipe, made, "v001"}));
+    const TaskSpec composed = compose({&spec_, &task, &recipe, made, "v001"});
+    const std::string description = encode_task(composed);
     if (const Status ran = stand_in_run(description, spec_.grid); !ran) RC_FAIL(ran.error().message);
-    travel(description);
+    travel(composed, description);
   }
 
   // Over the wire to the worker, and over the pipe to its engine.
-  static void travel(const std::string& description) {
+  static void travel(const TaskSpec& composed, const std::string& description) {
     const AttemptId id{~0ull, ~0u, ~0ull};
-    protocol::Assign message{id, 3'600'000, 3'600'000, description, {}};
-    if (description.size() > protocol::kMaxInlineSpec) {
-      if (const auto fetched = protocol::needs_of(description); !fetched) RC_FAIL(fetched.error().message);
-      message.stored = {digest_of(description), description.size()};
-      message.spec.clear();
-    }
+    protocol::Assign message{id, 3'600'000, 3'600'000, composed};
+    if (description.size() > protocol::kMaxInlineSpec)
+      message.task = protocol::ArtifactRef{digest_of(description), description.size()};
     const auto assign = protocol::encode(protocol::SchedulerMessage(message));
     if (!assign) RC_FAIL(assign.error().message);
     const auto received = protocol::decode_to_worker(*assign);
     if (!received) RC_FAIL(received.error().message);
-    const auto piped = protocol::encode(protocol::ToEngine(protocol::EngineRun{id, description}));
+    RC_ASSERT(*received == protocol::SchedulerMessage(message));
+    const auto piped = protocol::encode(protocol::ToEngine(protocol::EngineRun{id, composed}));
     if (!piped) RC_FAIL(piped.error().message);
     const auto read = protocol::decode_to_engine(*piped);
     if (!read) RC_FAIL(read.error().message);
+    RC_ASSERT(*read == protocol::ToEngine(protocol::EngineRun{id, composed}));
   }
 
   ShotSpec spec_;

@@ -16,14 +16,6 @@ constexpr std::int64_t kLeaseMs = 15'000;       // farm.yaml's default: how long
 constexpr std::int64_t kStopMs = 2'000;         // until an engine has left its attempt
 constexpr std::int64_t kShiftMs = 30 * 60'000;  // people come and go within half an hour
 
-template <typename Message>
-Message message(const AttemptId& ref, const std::string& worker) {
-  Message m;
-  static_cast<AttemptId&>(m) = ref;
-  m.worker = worker;
-  return m;
-}
-
 }  // namespace
 
 void FarmRun::plan_hosts() {
@@ -64,8 +56,8 @@ void FarmRun::join(std::size_t index) {
   const HostGroup& group = group_of(host);
   if (host.up) return;
   host.up = true;
-  event::Hello hello;
-  hello.worker = host.name;
+  protocol::Hello hello;
+  hello.name = host.name;
   hello.offer = group.offer();
   for (const int model : group.models) hello.offer.models.push_back(work_.offer(model));
   if (group.lost_every.count() > 0) {
@@ -75,7 +67,7 @@ void FarmRun::join(std::size_t index) {
   }
   meter_.advance(timeline_.now());
   meter_.slots_changed(host.group, group.all_slots());
-  step(hello);
+  say(host, hello);
 }
 
 // Power, network or kernel: the host is silent, and what it did is gone.
@@ -86,7 +78,7 @@ void FarmRun::vanish(std::size_t index) {
   drop_attempts(host, "the host was lost");
   step(event::Disconnected{host.name});
   timeline_.in(kLeaseMs, [this, index, life = host.life] {
-    if (hosts_[index].life == life) step(event::Bye{hosts_[index].name});
+    if (hosts_[index].life == life) say(hosts_[index], protocol::Bye{});
   });
   timeline_.in(group_of(host).away.count(), [this, index, life = host.life] {
     if (hosts_[index].life == life) join(index);
@@ -98,7 +90,7 @@ void FarmRun::leave(std::size_t index, const char* cause) {
   meter_.advance(timeline_.now());
   meter_.slots_changed(host.group, -group_of(host).all_slots());
   drop_attempts(host, cause);
-  step(event::Bye{host.name});
+  say(host, protocol::Bye{});
 }
 
 void FarmRun::drop_attempts(Host& host, const char* cause) {
@@ -188,7 +180,7 @@ void FarmRun::begin(std::size_t index, std::uint64_t lease) {
   const double part = work_.failure(shot, task.plan, attempt.ref.attempt, group.failures);
   in(std::max<std::int64_t>(1, std::llround(seconds * part * 1000)), index,
      [this, index, lease, failed = part < 1] { end(index, lease, failed); });
-  step(message<event::Started>(attempt.ref, host.name));
+  say(host, protocol::Started{attempt.ref});
 }
 
 void FarmRun::free_slot(Host& host, const Attempt& attempt) {
@@ -209,10 +201,7 @@ void FarmRun::end(std::size_t index, std::uint64_t lease, bool failed) {
     drop_model(host.slots[attempt->slot]);
     std::erase_if(host.attempts, [&](const Attempt& a) { return a.ref == ref; });
     fill_slots(index);
-    auto failure = message<event::Failed>(ref, host.name);
-    failure.kind = FailKind::kEngine;
-    failure.message = "simulated";
-    return step(failure);
+    return say(host, protocol::Failed{ref, FailKind::kEngine, "simulated", "", ""});
   }
   attempt->state = Attempt::State::kReporting;
   attempt->ran_seconds = seconds;
@@ -231,9 +220,8 @@ void FarmRun::complete(std::size_t index, std::uint64_t lease) {
   const AttemptId ref = attempt->ref;
   const double seconds = attempt->ran_seconds;
   std::erase_if(host.attempts, [&](const Attempt& a) { return a.ref == ref; });
-  auto completed = message<event::Completed>(ref, host.name);
-  completed.result = work_.result(shot_of(ref.task), state_.task(ref.task).plan, seconds);
-  step(completed, ref.task);
+  TaskResult result = work_.result(shot_of(ref.task), state_.task(ref.task).plan, seconds);
+  step(event::FromWorker{host.name, protocol::Completed{ref, std::move(result), ""}}, ref.task);
   if (state_.task(ref.task).accepted_lease == ref.lease)
     meter_.useful(seconds);
   else
@@ -262,7 +250,7 @@ void FarmRun::stopped(std::size_t index, std::uint64_t lease, const std::string&
                   static_cast<double>(timeline_.now() - attempt->began_ms) / 1000);
   }
   std::erase_if(host.attempts, [&](const Attempt& a) { return a.ref == ref; });
-  step(message<event::Stopped>(ref, host.name));
+  say(host, protocol::Stopped{ref});
   fill_slots(index);
 }
 

@@ -169,20 +169,22 @@ void FarmRun::note(const scheduler::Record& record, TaskId cause) {
 }
 
 void FarmRun::obey(scheduler::Command& command) {
-  if (const auto* assign = std::get_if<command::Assign>(&command)) {
+  if (const auto* reply = std::get_if<command::Reply>(&command)) {
+    if (!reply->result) status_ = tl::unexpected(reply->result.error());
+    return;
+  }
+  const std::string& worker = std::get<command::ToWorker>(command).worker;
+  if (const auto* assign = scheduler::message_in<protocol::Assign>(command)) {
     ++assigned_;
     last_moved_ = std::max(last_moved_, timeline_.now());
-    const std::size_t host = host_of(assign->worker);
-    in(kMessageMs, host, [this, host, ref = static_cast<AttemptId>(*assign)] { this->assign(host, ref); });
-  } else if (const auto* revoke = std::get_if<command::Revoke>(&command)) {
-    const std::size_t host = host_of(revoke->worker);
-    in(kMessageMs, host, [this, host, ref = static_cast<AttemptId>(*revoke), cause = revoke->reason] {
-      this->revoke(host, ref, cause);
-    });
-  } else if (const auto* reply = std::get_if<command::Reply>(&command)) {
-    if (!reply->result) status_ = tl::unexpected(reply->result.error());
-  } else if (const auto* refused = std::get_if<command::Refused>(&command)) {
-    status_ = fail(ErrorKind::kInvalid, "host " + refused->worker + ": " + refused->reason);
+    const std::size_t host = host_of(worker);
+    in(kMessageMs, host, [this, host, ref = assign->id] { this->assign(host, ref); });
+  } else if (const auto* revoke = scheduler::message_in<protocol::Revoke>(command)) {
+    const std::size_t host = host_of(worker);
+    in(kMessageMs, host,
+       [this, host, ref = revoke->id, cause = revoke->reason] { this->revoke(host, ref, cause); });
+  } else if (const auto* refused = scheduler::message_in<protocol::Refused>(command)) {
+    status_ = fail(ErrorKind::kInvalid, "host " + worker + ": " + refused->reason);
   }
 }
 

@@ -56,6 +56,9 @@ class FarmRun {
  private:
   // run.cpp: the scheduler
   void step(const scheduler::Event& event, TaskId cause = 0);
+  void say(const Host& host, protocol::WorkerMessage message) {
+    step(scheduler::event::FromWorker{host.name, std::move(message)});
+  }
   void note(const scheduler::Record& record, TaskId cause);
   void obey(scheduler::Command& command);
   std::vector<bool> where_it_fits(const scheduler::Show& show) const;

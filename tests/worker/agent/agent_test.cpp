@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "storage/records/words_codec.h"
 #include "tests/scheduler/protocol/records.h"
 
 namespace rushes::worker {
@@ -56,13 +57,13 @@ struct AgentTest : ::testing::Test {
     }
   }
   void assign(const AttemptId& attempt) {
-    agent->on_message(Assign{attempt, kLease, 0, test_spec({{digest_of("in"), 2}}), std::nullopt}, now);
+    agent->on_message(Assign{attempt, kLease, 0, test_spec({{digest_of("in"), 2}})}, now);
   }
   void assign_and_run(const AttemptId& attempt) {
     assign(attempt);
     agent->on_fetched(attempt, {}, now);
   }
-  std::string outputs() { return test_result({{digest_of("out"), 3}}); }
+  TaskResult outputs() { return test_result({{digest_of("out"), 3}}); }
 
   void take() {
     for (Action& action : agent->take_actions()) actions.push_back(std::move(action));
@@ -112,7 +113,7 @@ TEST_F(AgentTest, AnAttemptRunsInASlotOfItsKind) {
   welcome.sequence = hello[0].sequence;
   agent->on_message(welcome, now);
   const auto assign_stage = [&](const AttemptId& attempt, Stage stage) {
-    agent->on_message(Assign{attempt, kLease, 0, test_spec({}, "task", stage), std::nullopt}, now);
+    agent->on_message(Assign{attempt, kLease, 0, test_spec({}, "task", stage)}, now);
     agent->on_fetched(attempt, {}, now);
   };
   assign_stage(id(1), Stage::kDenoise);
@@ -131,27 +132,29 @@ TEST_F(AgentTest, WithoutCpuSlotsPicturesRunOnAGpu) {
   resources = {{{0, 1}}, 8ull << 30, 16ull << 30};
   start({});
   join();
-  agent->on_message(Assign{id(1), kLease, 0, test_spec({}, "task", Stage::kFinish), std::nullopt}, now);
+  agent->on_message(Assign{id(1), kLease, 0, test_spec({}, "task", Stage::kFinish)}, now);
   agent->on_fetched(id(1), {}, now);
   EXPECT_EQ(all<action::Run>().size(), 1u);
 }
 
 TEST_F(AgentTest, AStoredDescriptionIsFetchedBeforeItsInputs) {
   join();
-  const std::string spec = test_spec({{digest_of("in"), 2}});
-  Assign large{id(1), kLease, 0, "", ArtifactRef{digest_of(spec), spec.size()}};
+  const TaskSpec spec = test_spec({{digest_of("in"), 2}});
+  const std::string bytes = encode_task(spec);
+  const ArtifactRef stored{digest_of(bytes), bytes.size()};
+  Assign large{id(1), kLease, 0, stored};
   agent->on_message(large, now);
   auto fetch = all<action::Fetch>();
   ASSERT_EQ(fetch.size(), 1u);
   EXPECT_TRUE(fetch[0].read);
-  EXPECT_EQ(fetch[0].inputs, (std::vector<ArtifactRef>{*large.stored}));
+  EXPECT_EQ(fetch[0].inputs, std::vector{stored});
   // The connection is away for a moment: the description is asked for again.
   agent->on_fetched(id(1), fail(ErrorKind::kUnreachable, "away"), now);
   pass(Time(2'000));
   fetch = all<action::Fetch>();
   ASSERT_EQ(fetch.size(), 1u);
   EXPECT_TRUE(fetch[0].read);
-  agent->on_fetched(id(1), {}, now, spec);
+  agent->on_fetched(id(1), {}, now, bytes);
   fetch = all<action::Fetch>();
   ASSERT_EQ(fetch.size(), 1u);
   EXPECT_FALSE(fetch[0].read);
@@ -168,6 +171,17 @@ TEST_F(AgentTest, AStoredDescriptionIsFetchedBeforeItsInputs) {
   const auto failed = sent<Failed>();
   ASSERT_EQ(failed.size(), 1u);
   EXPECT_EQ(failed[0].kind, FailKind::kInput);
+}
+
+TEST_F(AgentTest, AnAssignmentThatCannotBeReadFails) {
+  join();
+  agent->on_message(Assign{id(1), kLease, 0, Unreadable{"task: stage: unknown value 99"}}, now);
+  const auto failed = sent<Failed>();
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(failed[0].id, id(1));
+  EXPECT_EQ(failed[0].kind, FailKind::kInput);
+  EXPECT_EQ(failed[0].message, "task: stage: unknown value 99");
+  EXPECT_EQ(agent->attempts(), 0u);
 }
 
 TEST_F(AgentTest, ATaskIsFetchedRunKeptUploadedAndOfferedUntilAccepted) {

@@ -32,16 +32,14 @@ using namespace rushes::worker;
 
 void nap() { std::this_thread::sleep_for(std::chrono::milliseconds(5)); }
 
-Result<std::string> result_with(LocalArtifacts& artifacts, const std::string& text) {
+Result<TaskResult> result_with(LocalArtifacts& artifacts, const std::string& text) {
   const auto stored = artifacts.put(Role::kLatent, std::as_bytes(std::span(text)));
   if (!stored) return tl::unexpected(stored.error());
   return protocol::test::test_result({{stored->digest, stored->bytes}});
 }
 
-Result<std::string> run(LocalArtifacts& artifacts, std::string_view spec, const EngineHooks& hooks) {
-  const auto task = decode_task(spec);
-  if (!task) return tl::unexpected(task.error());
-  std::istringstream words(task->name);
+Result<TaskResult> run(LocalArtifacts& artifacts, const TaskSpec& spec, const EngineHooks& hooks) {
+  std::istringstream words(spec.name);
   std::string verb, argument;
   words >> verb >> argument;
   std::fprintf(stderr, "running %s\n", verb.c_str());
@@ -49,7 +47,7 @@ Result<std::string> run(LocalArtifacts& artifacts, std::string_view spec, const 
   if (verb == "put") return result_with(artifacts, argument);
   if (verb == "copy") {
     std::string all;
-    for (const Input& input : task->inputs) {
+    for (const Input& input : spec.inputs) {
       const auto mapped = artifacts.open(input.digest);
       if (!mapped) return tl::unexpected(mapped.error());
       all.append(reinterpret_cast<const char*>(mapped->bytes().data()), mapped->bytes().size());
@@ -86,5 +84,5 @@ int main(int count, char** words) {
   auto artifacts = LocalArtifacts::open_folder(count > 1 ? words[1] : ".", 1u << 30);
   if (!artifacts) return 4;
   return serve({"test-class", "test"},
-               [&](std::string_view spec, const EngineHooks& hooks) { return run(*artifacts, spec, hooks); });
+               [&](const TaskSpec& spec, const EngineHooks& hooks) { return run(*artifacts, spec, hooks); });
 }

@@ -54,7 +54,7 @@ struct Scheduler {
   }
   void say(SchedulerMessage message) { EXPECT_TRUE(control->send("worker", message)); }
   void assign(const AttemptId& id, const std::string& task, const std::vector<ArtifactRef>& inputs = {}) {
-    say(Assign{id, 15'000, 0, test_spec(inputs, task), std::nullopt});
+    say(Assign{id, 15'000, 0, test_spec(inputs, task)});
   }
   Inbox<WorkerMessage> heard;
   Inbox<Heartbeat> beats;
@@ -95,9 +95,9 @@ struct RunnerTest : ::testing::Test {
   void start() { start(options(keys.worker)); }
   // What a task's only output holds in the farm's store.
   std::string output_of(const Completed& completed) {
-    const auto outputs = outputs_of(completed.result);
-    if (!outputs || outputs->size() != 1) return "not one output";
-    const auto found = store.held.find((*outputs)[0].digest);
+    const auto& outputs = completed.result.outputs;
+    if (outputs.size() != 1) return "not one output";
+    const auto found = store.held.find(outputs[0].digest);
     return found == store.held.end() ? "not in the store" : found->second;
   }
   std::size_t outbox_files() {
