@@ -17,7 +17,7 @@ namespace {
 constexpr std::uint64_t kChunk = 256ull << 20;  // the VAE chooses its chunks and boxes below it
 constexpr int kHalo = 13;                       // latents around a decode tile
 constexpr std::uint64_t kVaePixel = 1024;       // bytes: a pixel of a tile, of all frames of one latent
-constexpr std::uint64_t kMiddleLatent = 8192;   // bytes: the middle block's, whole frames of one latent
+constexpr std::uint64_t kMiddleLatent = 10240;  // bytes: the middle block's; measured 9,500 at 3840x2176
 constexpr std::uint64_t kDraftPixel = 8;   // bytes a pixel of the master: the draft's frames of one latent
 constexpr std::uint64_t kFramePixel = 72;  // bytes: fp32 light and code, halves, planes, a packed file
 constexpr std::uint64_t kClipPixel = 32;   // bytes
@@ -59,8 +59,6 @@ TaskMemory movie_memory(std::uint64_t frame_pixels) {
       std::min<std::uint64_t>(40, kLookahead / std::max<std::uint64_t>(1, frame_pixels));
   return {picture_memory(frame_pixels).host + (ahead + kMorePictures) * frame_pixels * kMoviePixel, 0};
 }
-
-TaskMemory clip_memory(std::uint64_t pixels) { return {kBaseMemory + pixels * kClipPixel, 0}; }
 
 TaskMemory decoded_clip_memory(std::uint64_t pixels) {
   const std::uint64_t half = pixels * kClipPixel / 2;  // what the VAE makes of it; and its light

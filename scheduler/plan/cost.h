@@ -1,9 +1,10 @@
 // What a task needs and how much work it is: estimates, for placement and for times shown to people.
 //
 // Memory is what an attempt holds at most beyond the weights, with a margin; a worker offers what is left beside
-// its weights. What lies on the device of a GPU engine is counted apart from pictures and files. Stages read, compute and write a few frames at a time, so that what a long take needs does not
-// depend on its length. The VAE's share is that of Tabletop's widths (16 to 64). Work is relative inside one stage:
-// the core measures seconds per unit.
+// its weights. What lies on the device of a GPU engine is counted apart from pictures and files. Stages read,
+// compute and write a few frames at a time, so that what a long take needs does not depend on its length. The VAE's
+// share is that of Tabletop's widths (16 to 64). Work is relative inside one stage: the core measures seconds per
+// unit.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -32,8 +33,7 @@ TaskMemory decode_memory(const ModelGrid& grid, const LatentExtent& take, const 
 TaskMemory encode_memory(const ModelGrid& grid, const LatentExtent& take);
 TaskMemory picture_memory(std::uint64_t frame_pixels);      // frames read and written one by one
 TaskMemory movie_memory(std::uint64_t frame_pixels);        // the same, and a movie made of them
-TaskMemory clip_memory(std::uint64_t pixels);               // so many pixels at once, judged
-TaskMemory decoded_clip_memory(std::uint64_t pixels);       // the same, decoded before
+TaskMemory decoded_clip_memory(std::uint64_t pixels);       // so many pixels at once, decoded and judged
 inline constexpr std::uint64_t kBaseMemory = 128ull << 20;  // of the host, whatever the stage
 
 // Seconds of one unit of work before anything of its kind was measured: orders of magnitude of one CPU core,

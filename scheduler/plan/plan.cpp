@@ -94,7 +94,7 @@ PlannedTask critique_task(Builder& build, const Range& frames, std::uint32_t rev
   t.frames = frames;
   t.revision = revision;
   t.work = static_cast<double>(frames.size()) * static_cast<double>(frame_pixels(build.spec_, 1));
-  set_memory(t, clip_memory(frames.size() * frame_pixels(build.spec_, 1)));
+  set_memory(t, picture_memory(frame_pixels(build.spec_, 1)));  // of a whole take, frame after frame
   return t;
 }
 
