@@ -114,7 +114,8 @@ Clip enlarge_light(ClipView light, int factor, Cubic cubic, WorkingSpace space, 
   Clip out =
       resample(encode_clip(space, light), part(across, area.x, area.width), part(down, area.y, area.height));
   decode_pixels(space, out.pixels.data(), out.pixels.data(), out.pixels.size() / kChannels);
-  limit_to_half(out);  // beside a pixel far below zero the cubic overshoots, and a code of 60 is infinite light
+  // Beside a pixel far below zero the cubic overshoots, and a code of 60 is infinite light.
+  limit_to_half(out);
   return out;
 }
 

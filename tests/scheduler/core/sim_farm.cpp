@@ -6,30 +6,12 @@
 #include "scheduler/core/state/apply.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
+#include "tests/scheduler/plan/manifest.h"
 
 namespace rushes::scheduler {
 
 std::shared_ptr<const config::ModelManifest> test_model(const std::string& name) {
-  auto model = std::make_shared<config::ModelManifest>();
-  model->name = name;
-  model->family = "wan";
-  model->licence = "Apache-2.0";
-  for (const char* file : {"transformer", "text_encoder", "tokenizer", "vae"}) {
-    model->files[file] = {file, std::string(64, 'a')};
-  }
-  model->fps = {24, 1};
-  model->frames = 33;
-  model->size = {160, 96};
-  model->deliver = {160, 90};
-  model->head_dim = 64;
-  model->text_len = 64;
-  model->text_heads = 4;
-  model->conditioning = config::Conditioning::kI2v;
-  model->vae.mean.assign(16, 0.0);
-  model->vae.std.assign(16, 1.0);
-  model->draft = {config::Sampler::kUniPc, 12, 6.0, 4.0, 1.0};
-  model->master = {config::Sampler::kEuler, 4, 3.0, 1.0, 0.4};
-  return model;
+  return std::make_shared<const config::ModelManifest>(test_manifest(name));
 }
 
 config::Shot test_shot(const std::string& name, int frames, int takes, const std::string& show) {

@@ -10,30 +10,10 @@
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/recipe.h"
 #include "scheduler/plan/windows.h"
+#include "tests/scheduler/plan/manifest.h"
 
 namespace rushes::scheduler {
 namespace {
-
-config::ModelManifest model() {
-  config::ModelManifest m;
-  m.name = "tabletop";
-  m.family = "wan";
-  for (const char* file : {"transformer", "text_encoder", "tokenizer", "vae"})
-    m.files[file] = {file, std::string(64, 'a')};
-  m.fps = {24, 1};
-  m.frames = 33;
-  m.size = {160, 96};
-  m.deliver = {160, 90};
-  m.head_dim = 64;
-  m.text_len = 64;
-  m.text_heads = 4;
-  m.conditioning = config::Conditioning::kI2v;
-  m.vae.mean.assign(16, 0.0);
-  m.vae.std.assign(16, 1.0);
-  m.draft = {config::Sampler::kUniPc, 12, 6.0, 4.0, 1.0};
-  m.master = {config::Sampler::kEuler, 4, 3.0, 1.0, 0.4};
-  return m;
-}
 
 ShotSpec spec_of(int frames, bool gate = false) {
   config::Shot shot;
@@ -44,7 +24,7 @@ ShotSpec spec_of(int frames, bool gate = false) {
   shot.frames = frames;
   shot.seeds = {7, 8};
   shot.gate = gate;
-  auto spec = resolve_shot(shot, model(), {});
+  auto spec = resolve_shot(shot, test_manifest(), {});
   EXPECT_TRUE(spec.has_value()) << (spec ? "" : spec.error().message);
   return *spec;
 }
@@ -194,7 +174,7 @@ TEST(Plan, IsDeterministicAndTooLargeGraphsAreRefused) {
   shot.model = "tabletop";
   shot.frames = 20000;
   shot.seeds = {1};
-  config::ModelManifest narrow = model();
+  config::ModelManifest narrow = test_manifest();
   narrow.frames = 5;  // 5,000 windows
   const auto spec = resolve_shot(shot, narrow, {});
   ASSERT_FALSE(spec.has_value());
@@ -214,7 +194,7 @@ TEST(Plan, TheRulesForCriticsAreTheFarmsWithTheShotsChanges) {
   config::CriticRules farm = config::default_rules();
   for (config::CriticRule& rule : farm)
     if (rule.name == "seam") rule.blocks = false;
-  const auto spec = resolve_shot(shot, model(), {}, farm);
+  const auto spec = resolve_shot(shot, test_manifest(), {}, farm);
   ASSERT_TRUE(spec) << spec.error().message;
   EXPECT_EQ(spec->critics, (std::vector<CriticSetting>{{"flicker", true, 0.5F, 0.1F, true},
                                                        {"freeze", false, 0.5F, 0.1F, true},

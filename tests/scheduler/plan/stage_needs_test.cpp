@@ -4,27 +4,13 @@
 
 #include "scheduler/plan/cost.h"
 #include "scheduler/plan/plan.h"
+#include "tests/scheduler/plan/manifest.h"
 
 namespace rushes::scheduler {
 namespace {
 
 ShotSpec spec_of(bool upgrade) {
-  config::ModelManifest model;
-  model.name = "tabletop";
-  model.family = "wan";
-  for (const char* file : {"transformer", "text_encoder", "tokenizer", "vae"})
-    model.files[file] = {file, std::string(64, 'a')};
-  model.fps = {24, 1};
-  model.frames = 33;
-  model.size = {160, 96};
-  model.deliver = {160, 90};
-  model.head_dim = 64;
-  model.text_len = 64;
-  model.text_heads = 4;
-  model.vae.mean.assign(16, 0.0);
-  model.vae.std.assign(16, 1.0);
-  model.draft = {config::Sampler::kUniPc, 12, 6.0, 4.0, 1.0};
-  model.master = {config::Sampler::kEuler, 4, 3.0, 1.0, 0.4};
+  const config::ModelManifest model = test_manifest();
   config::Shot shot;
   shot.show = "demo";
   shot.name = "sh010";

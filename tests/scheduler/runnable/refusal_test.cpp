@@ -4,30 +4,10 @@
 #include <functional>
 
 #include "scheduler/plan/plan.h"
+#include "tests/scheduler/plan/manifest.h"
 
 namespace rushes::scheduler {
 namespace {
-
-config::ModelManifest tabletop() {
-  config::ModelManifest m;
-  m.name = "tabletop";
-  m.family = "wan";
-  for (const char* file : {"transformer", "text_encoder", "tokenizer", "vae"})
-    m.files[file] = {file, std::string(64, 'a')};
-  m.fps = {24, 1};
-  m.frames = 33;
-  m.size = {160, 96};
-  m.deliver = {160, 90};
-  m.head_dim = 64;
-  m.text_len = 64;
-  m.text_heads = 4;
-  m.conditioning = config::Conditioning::kI2v;
-  m.vae.mean.assign(16, 0.0);
-  m.vae.std.assign(16, 1.0);
-  m.draft = {config::Sampler::kUniPc, 12, 6.0, 4.0, 1.0};
-  m.master = {config::Sampler::kEuler, 4, 3.0, 1.0, 0.4};
-  return m;
-}
 
 config::Shot five_frames() {
   config::Shot shot;
@@ -55,7 +35,7 @@ void resize(config::ModelManifest& model, int width, int height) {
 
 TEST_P(Refusals, NameTheLimit) {
   config::Shot shot = five_frames();
-  config::ModelManifest model = tabletop();
+  config::ModelManifest model = test_manifest();
   GetParam().change(shot, model);
   std::vector<KeyFrame> images(shot.key_frames.size());
   const auto spec = resolve_shot(shot, model, images);
@@ -151,7 +131,7 @@ INSTANTIATE_TEST_SUITE_P(Submit, Refusals, testing::ValuesIn(kRefusals),
 TEST(Accepted, LongShotsUpToTheRealLimit) {
   config::Shot shot = five_frames();
   shot.frames = 20000;
-  const auto spec = resolve_shot(shot, tabletop(), {});
+  const auto spec = resolve_shot(shot, test_manifest(), {});
   EXPECT_TRUE(spec) << spec.error().message;
 }
 
