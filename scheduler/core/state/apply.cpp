@@ -491,6 +491,7 @@ void apply_one(State& state, const record::DeadlineSeen& r) {
 
 void apply_one(State& state, const record::EstimatesSeen& r) {
   for (const ShotId id : r.shots) refresh_paths(state, state.shots[id]);
+  if (!r.shots.empty()) state.dispatch_due = true;  // a class may now be done sooner than another
   state.work.refresh_next(r.next);
 }
 
