@@ -1,7 +1,6 @@
 #include "tests/simulation/simulation.h"
 
 #include <algorithm>
-#include <limits>
 #include <memory>
 
 #include "scheduler/core/report/explain.h"
@@ -62,7 +61,6 @@ class Run {
   void settle();
   bool quiet() const;
   void check_waiting();
-  std::int64_t patience() const;
   Report report() const;
 
   const Plan& plan_;
@@ -120,24 +118,20 @@ bool Run::quiet() const {
   return true;
 }
 
-// Longest way of what is left, with a lease, a hung engine, a quarantine and every back-off in it.
-std::int64_t Run::patience() const {
-  std::int64_t open = 0, fewest = std::numeric_limits<std::int64_t>::max();
-  for (const ShadowTask& task : world_.oracle.shadow().tasks())
-    open += scheduler::is_final(task.state) ? 0 : 1;
-  for (const SlotKind kind : kEverySlotKind) {  // all that is left may need slots of one kind
-    std::int64_t slots = 0;
-    for (const auto& worker : workers_) slots += worker->slots()[kind];
-    if (slots > 0) fewest = std::min(fewest, slots);
-  }
-  return 300'000 + 20'000 * open / fewest;
-}
+// Until the next result is accepted: a lease, a hung engine, a quarantine and every back-off fit in it.
+constexpr std::int64_t kPatienceMs = 300'000;
 
 // Faults are over. Everything that can run has to run; people look after the rest until every shot is over.
 void Run::settle() {
   for (int round = 0; ok() && round < kMaxRounds; ++round) {
-    const std::int64_t latest = world_.now() + patience();
-    while (ok() && !quiet() && world_.now() < latest) run_until(world_.now() + 1'000);
+    std::uint64_t accepted = world_.oracle.accepted();
+    std::int64_t latest = world_.now() + kPatienceMs;
+    while (ok() && !quiet() && world_.now() < latest) {
+      run_until(world_.now() + 1'000);
+      if (accepted == world_.oracle.accepted()) continue;
+      accepted = world_.oracle.accepted();
+      latest = world_.now() + kPatienceMs;
+    }
     if (!ok()) return;
     check_waiting();
     if (!ok() || people_.tend() == 0) return;

@@ -160,6 +160,7 @@ void hear(Decision& decision, const std::string& name, const protocol::Heartbeat
       decision.send(name, protocol::Revoke{beat.id, task->lease().revoke_reason});  // resent
   }
   if (!heartbeat.cached.empty()) decision.emit(record::WorkerCaches{id, heartbeat.cached});
+  if (state.workers[id].draining) decision.send(name, protocol::Drain{});  // the first may have been lost
   decision.send(name, protocol::HeartbeatAck{heartbeat.sequence});
 }
 

@@ -62,6 +62,7 @@ void Dispatcher::run() {
       round(Turn::kFresh, free);
     }
     round(Turn::kAny, free);
+    const std::size_t emitted = decision_.emitted();
     for (const SlotKind kind : kEverySlotKind) {
       if (!policy::may_prefetch(state_.queue.ready(), slots(kind))) continue;
       std::vector<Place> room;
@@ -70,6 +71,9 @@ void Dispatcher::run() {
     }
     if (decision_.settings().scheduling.run_ahead) round(Turn::kAhead, free);
     rebalance(decision_);
+    // What was given and revoked since changes which class has a shot done soonest: a free slot that got no task
+    // may get one now.
+    if (decision_.emitted() != emitted) round(Turn::kAny, free);
   }
   decision_.emit(record::Dispatched{});
 }

@@ -78,6 +78,23 @@ void steal_queued(Decision& decision, SlotKind to) {
   }
 }
 
+// Whether a bucket has a task that would go to this worker if its slot of this kind were free.
+bool waits_for(const State& state, const Bucket& bucket, const Worker& worker, SlotKind kind) {
+  if (!bucket.fits(worker.worker_class, kind)) return false;
+  const Hold hold = hold_of(state, worker, bucket);
+  if (hold != Hold::kNone && hold != Hold::kBusyMemory) return false;
+  const ReadyKey& first = *bucket.lanes.begin()->second.begin();
+  return !is_avoided(state, state.task(first.task), worker);
+}
+
+bool waits_for(const State& state, const Worker& worker, SlotKind kind) {
+  for (const Show& show : state.shows)
+    for (const FlowId flow : show.flows)
+      for (const BucketId bucket : state.queue.flows()[flow].buckets)
+        if (waits_for(state, state.queue.buckets()[bucket], worker, kind)) return true;
+  return false;
+}
+
 // Attempts that run ahead of a verdict end for tasks that are wanted now.
 void preempt_speculative(Decision& decision) {
   const State& state = decision.state();
@@ -92,20 +109,9 @@ void preempt_speculative(Decision& decision) {
       continue;
     }
     if (!takes_work(worker) ||
-        !policy::gives_way(elapsed_seconds(task, decision.now().boot_ms), expected(state, task)))
+        !policy::gives_way(elapsed_seconds(task, decision.now().boot_ms), expected(state, task)) ||
+        !waits_for(state, worker, task.holding.kind))
       continue;
-    const bool useful = std::any_of(state.shows.begin(), state.shows.end(), [&](const Show& show) {
-      return std::any_of(show.flows.begin(), show.flows.end(), [&](FlowId flow) {
-        const auto& buckets = state.queue.flows()[flow].buckets;
-        return std::any_of(buckets.begin(), buckets.end(), [&](BucketId index) {
-          const Bucket& bucket = state.queue.buckets()[index];
-          if (!bucket.fits(worker.worker_class, task.holding.kind)) return false;
-          const Hold hold = hold_of(state, worker, bucket);
-          return hold == Hold::kNone || hold == Hold::kBusyMemory;
-        });
-      });
-    });
-    if (!useful) continue;
     --wanted;
     revoke(decision, task, TaskState::kReady, RevokeCause::kSpeculative,
            "it ran ahead of its checkpoint, and other work is wanted now");

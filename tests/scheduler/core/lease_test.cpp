@@ -263,6 +263,26 @@ TEST(Lease, ADrainedWorkerFinishesWhatItHoldsAndWorksAgainAfterItLeft) {
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
 }
 
+TEST(Lease, ADrainThatWasLostIsSentAgainWithEveryHeartbeat) {
+  TestFarm farm;
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  const auto drains = [&] {
+    const auto count = std::count_if(farm.sent.begin(), farm.sent.end(), [](const Command& sent) {
+      const auto* to = std::get_if<command::ToWorker>(&sent);
+      return to != nullptr && std::holds_alternative<protocol::Drain>(to->message);
+    });
+    farm.sent.clear();
+    return count;
+  };
+  a.beat();
+  EXPECT_EQ(drains(), 0);
+  farm.step(event::DrainWorker{3, "a", "ann"});
+  EXPECT_EQ(drains(), 1);  // lost
+  a.beat();
+  EXPECT_EQ(drains(), 1);
+}
+
 TEST(Lease, PrefetchIsGivenOnlyWhileThereIsMoreWorkThanSlots) {
   TestFarm farm;
   farm.submit({test_shot("sh010", 33, 8)});
