@@ -1,5 +1,8 @@
 #include "storage/disk.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <string>
 #include <system_error>
 
@@ -21,6 +24,14 @@ Status check_reserve(const std::filesystem::path& folder, std::uint64_t reserve)
               folder.string() + ": " + std::to_string(*free >> 20) + " MiB free, " +
                   std::to_string(reserve >> 20) +
                   " MiB are kept in reserve (limits.disk_reserve); free some space first");
+}
+
+bool takes_direct_io(const std::filesystem::path& folder) {
+  const std::filesystem::path path = folder / "direct-io-probe";
+  const int file = ::open(path.c_str(), O_CREAT | O_WRONLY | O_DIRECT | O_CLOEXEC, 0600);
+  if (file >= 0) ::close(file);
+  ::unlink(path.c_str());  // some file systems make it and then refuse to open it
+  return file >= 0;
 }
 
 }  // namespace rushes::storage

@@ -1,4 +1,4 @@
-// How full the disk under a folder is.
+// How full the disk under a folder is, and what it can do.
 //
 // Thread contract: pure functions of the file system; call from any thread.
 #pragma once
@@ -16,5 +16,9 @@ Result<std::uint64_t> free_bytes(const std::filesystem::path& folder);
 // kExhausted when less than `reserve` bytes are free: "/data: 12 MiB free, 1024 MiB are kept in reserve;
 // ...".
 Status check_reserve(const std::filesystem::path& folder, std::uint64_t reserve);
+
+// Whether its file system takes writes that bypass the page cache (O_DIRECT; tmpfs does not). Tries it with a file
+// that it removes.
+bool takes_direct_io(const std::filesystem::path& folder);
 
 }  // namespace rushes::storage

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <system_error>
 
+#include "storage/disk.h"
 #include "storage/log_check.h"
 
 namespace rushes::storage {
@@ -86,7 +87,7 @@ rocksdb::DBOptions common_options(rocksdb::Env* env) {
 }
 
 Result<Database> open_database(const std::filesystem::path& folder, const Format& format,
-                               const rocksdb::DBOptions& options,
+                               rocksdb::DBOptions options,
                                std::vector<rocksdb::ColumnFamilyDescriptor> families) {
   const std::string what = format.name + " in " + folder.string();
   if (auto made = make_folder(folder); !made) return tl::unexpected<Error>(made.error());
@@ -112,6 +113,8 @@ Result<Database> open_database(const std::filesystem::path& folder, const Format
   if (auto checked = check_logs(folder); !checked)
     return fail(ErrorKind::kCorrupt,
                 what + ": damaged: restore the folder from a backup (" + checked.error().message + ")");
+  bool& direct = options.use_direct_io_for_flush_and_compaction;
+  direct = direct && takes_direct_io(folder);
   Database database;
   rocksdb::DB* db = nullptr;
   const auto opened = rocksdb::DB::Open(options, folder.string(), families, &database.families, &db);

@@ -35,9 +35,10 @@ struct Database {
 };
 
 // Opens or creates the database in `folder`. Errors: kConflict (locked by another process), kDenied
-// (read-only), kExhausted (disk full), kCorrupt (damaged, or not ours), kInvalid (another format).
+// (read-only), kExhausted (disk full), kCorrupt (damaged, or not ours), kInvalid (another format). Writes go through
+// the page cache where the file system takes no direct ones, whatever the options ask for.
 Result<Database> open_database(const std::filesystem::path& folder, const Format& format,
-                               const rocksdb::DBOptions& options,
+                               rocksdb::DBOptions options,
                                std::vector<rocksdb::ColumnFamilyDescriptor> families);
 
 // Options that both databases share; `env` null: the machine's own.

@@ -452,6 +452,8 @@ Result<std::unique_ptr<Vault>> Vault::open(const std::filesystem::path& folder, 
   if (sodium_init() < 0) return fail(ErrorKind::kInternal, "libsodium cannot be initialised");
   rocksdb::DBOptions database_options = common_options(options.env);
   database_options.max_total_wal_size = 512u << 20;
+  // Frames are written once and read later, if at all: a copy of them in the page cache costs more than the write.
+  database_options.use_direct_io_for_flush_and_compaction = true;
   database_options.bytes_per_sync = 8u << 20;
   database_options.wal_bytes_per_sync = 8u << 20;  // spreads the cost of the sync at commit
   auto database = open_database(folder, kFormat, database_options,
