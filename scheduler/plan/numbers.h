@@ -19,8 +19,9 @@ inline constexpr int kSegmentSteps = 10;       // one window: nobody waits for i
 inline constexpr int kSharedSegmentSteps = 4;  // several windows, below kDriftSigma
 inline constexpr int kMasterSegmentSteps = 2;  // of a tiled upgrade: tiles are blended every second step
 
-// Latent frames that neighbouring windows share: peers use 16 frames, 4 latents, of 81.
-inline constexpr int kWindowOverlap = 5;
+// Latent frames that neighbouring windows share: peers use 16 frames, 4 latents, of 81. Latent frames of a window
+// that belong to no other: they are what changes when the window is rendered again alone.
+inline constexpr int kWindowOverlap = 5, kOwnFrames = 2;
 
 // Latent pixels that neighbouring refine tiles share: an eighth of the tile, even, within these bounds.
 inline constexpr int kMinTileOverlap = 2, kMaxTileOverlap = 6;

@@ -48,19 +48,13 @@ std::vector<int> origins(int length, int size) {
   return result;
 }
 
-}  // namespace
-
-int window_overlap(int native) {
-  // At most 2/5 of a window, so that with three or more even windows no frame is in three (see cut_windows).
-  return std::min(kWindowOverlap, (2 * native + 2) / 5);
-}
-
-std::vector<Range> cut_windows(int length, int native) {
-  assert(length >= 1 && native >= 1);
-  if (length <= native) return {{0, length}};
-  const int shared = std::min(window_overlap(native), native - 1);
+// Windows of about the same length, longer ones first, each sharing `shared` frames with the next.
+std::vector<Range> even_windows(int length, int native, int shared) {
   const int count = ceil_div(length - shared, native - shared);
-  if (count == 2) return {{0, native}, {length - native, length}};
+  if (count == 2) {  // the overlap takes the slack
+    const int size = std::max(ceil_div(length, 2), std::min(native, length - kOwnFrames));
+    return {{0, size}, {length - size, length}};
+  }
   std::vector<Range> result;
   const int sum = length + (count - 1) * shared;  // of all lengths
   int begin = 0;
@@ -70,6 +64,44 @@ std::vector<Range> cut_windows(int length, int native) {
     begin += size - shared;
   }
   return result;
+}
+
+int own_frames(const std::vector<Range>& windows, std::size_t window) {
+  const int begin = window > 0 ? windows[window - 1].end : windows[window].begin;
+  const int end = window + 1 < windows.size() ? windows[window + 1].begin : windows[window].end;
+  return end - begin;
+}
+
+bool all_have_own_frames(const std::vector<Range>& windows) {
+  for (std::size_t window = 0; window < windows.size(); ++window)
+    if (own_frames(windows, window) < kOwnFrames) return false;
+  return true;
+}
+
+}  // namespace
+
+std::vector<Range> cut_windows(int length, int native) {
+  assert(length >= 1 && native >= 1);
+  if (length <= native) return {{0, length}};
+  for (int shared = std::min(kWindowOverlap, (native - kOwnFrames) / 2); shared > 0; --shared) {
+    std::vector<Range> windows = even_windows(length, native, shared);
+    if (all_have_own_frames(windows)) return windows;
+  }
+  return even_windows(length, native, 0);
+}
+
+std::vector<int> renewed_frames(const std::vector<Range>& windows, const std::vector<std::uint32_t>& chosen) {
+  const auto is_chosen = [&](std::size_t window) {
+    return std::find(chosen.begin(), chosen.end(), static_cast<std::uint32_t>(window)) != chosen.end();
+  };
+  std::vector<int> frames;
+  for (int t = 0; !windows.empty() && t < windows.back().end; ++t) {
+    bool renewed = true;
+    for (std::size_t window = 0; window < windows.size(); ++window)
+      renewed = renewed && (!windows[window].contains(t) || is_chosen(window));
+    if (renewed) frames.push_back(t);
+  }
+  return frames;
 }
 
 std::vector<Range> cut_segments(const std::vector<float>& sigmas, int windows) {

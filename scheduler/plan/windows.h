@@ -10,13 +10,16 @@
 
 namespace rushes::scheduler {
 
-// Windows over `length` latent frames, none longer than `native`. They cover everything; neighbours overlap
-// by at least window_overlap(native) where native allows any; windows that are not neighbours never overlap,
-// so a frame is in at most two windows and the stencil (w-1, w, w+1) is exact. Two windows are both native
-// length (the overlap takes the slack); more share the length evenly, longer ones first. length >= 1, native
-// >= 1.
+// Windows over `length` latent frames, none longer than `native`. They cover everything; at least kOwnFrames frames of
+// each belong to no other window, so that it can be rendered again alone (native >= 3); windows that are not
+// neighbours never overlap, so a frame is in at most two windows and the stencil (w-1, w, w+1) is exact. Neighbours
+// overlap by kWindowOverlap frames, fewer where the own frames leave no room. Two windows are as long as that allows;
+// more share the length evenly, longer ones first. length >= 1, native >= 1.
 std::vector<Range> cut_windows(int length, int native);
-int window_overlap(int native);
+
+// Latent frames that get new noise when the chosen windows are rendered again: those in no other window, ascending.
+// Without any the pixels stay as they are. The engine goes by the same rule (worker/engine/denoise.cpp).
+std::vector<int> renewed_frames(const std::vector<Range>& windows, const std::vector<std::uint32_t>& chosen);
 
 // Runs of denoise steps between checkpoints. windows > 1: one step each while the step starts above
 // kDriftSigma. A boundary always lies where sigma falls to kDriftSigma.

@@ -175,7 +175,7 @@ TEST(Plan, IsDeterministicAndTooLargeGraphsAreRefused) {
   shot.frames = 20000;
   shot.seeds = {1};
   config::ModelManifest narrow = test_manifest();
-  narrow.frames = 5;  // 5,000 windows
+  narrow.frames = 1;  // 5,001 windows
   const auto spec = resolve_shot(shot, narrow, {});
   ASSERT_FALSE(spec.has_value());
   EXPECT_EQ(spec.error().kind, ErrorKind::kInvalid);

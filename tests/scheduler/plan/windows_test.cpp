@@ -18,7 +18,8 @@ TEST(Windows, CoverEverythingAndOnlyNeighboursOverlap) {
         ASSERT_GE(windows[i].size(), 1u);
         if (i > 0) {
           ASSERT_LT(windows[i - 1].begin, windows[i].begin);
-          ASSERT_GE(windows[i - 1].end, windows[i].begin + window_overlap(native))
+          // From 7 on there is room for own frames and for an overlap.
+          ASSERT_GE(windows[i - 1].end, windows[i].begin + (native >= 7 ? 1 : 0))
               << length << " by " << native;
         }
         if (i > 1) {
@@ -29,11 +30,41 @@ TEST(Windows, CoverEverythingAndOnlyNeighboursOverlap) {
   }
 }
 
+TEST(Windows, EachHasFramesOfItsOwn) {
+  for (int native = 3; native <= 33; ++native) {
+    for (int length = native + 1; length <= 400; ++length) {
+      const auto windows = cut_windows(length, native);
+      for (std::uint32_t i = 0; i < windows.size(); ++i) {
+        const auto renewed = renewed_frames(windows, {i});
+        ASSERT_GE(std::ssize(renewed), kOwnFrames) << length << " by " << native << ", window " << i;
+        for (const int frame : renewed) ASSERT_TRUE(windows[i].contains(frame));
+      }
+    }
+  }
+  // Wan's native length keeps the overlap of its peers.
+  for (int length = 22; length <= 400; ++length) {
+    const auto windows = cut_windows(length, 21);
+    for (std::size_t i = 1; i < windows.size(); ++i)
+      ASSERT_GE(windows[i - 1].end - windows[i].begin, kWindowOverlap) << length;
+  }
+}
+
+TEST(Windows, FramesSharedWithAWindowThatStaysAreNotRenewed) {
+  const std::vector<Range> windows{{0, 8}, {5, 13}, {10, 17}};
+  EXPECT_EQ(renewed_frames(windows, {1}), (std::vector<int>{8, 9}));
+  EXPECT_EQ(renewed_frames(windows, {0, 1}), (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  EXPECT_EQ(renewed_frames(windows, {0, 1, 2}).size(), 17u);
+  EXPECT_TRUE(renewed_frames({{0, 9}, {5, 13}, {9, 17}}, {1}).empty());
+  EXPECT_TRUE(renewed_frames(windows, {}).empty());
+}
+
 TEST(Windows, OneOrTwoUseTheNativeLength) {
   EXPECT_EQ(cut_windows(9, 9), (std::vector<Range>{{0, 9}}));
   EXPECT_EQ(cut_windows(5, 9), (std::vector<Range>{{0, 5}}));
   EXPECT_EQ(cut_windows(13, 9), (std::vector<Range>{{0, 9}, {4, 13}}));
   EXPECT_EQ(cut_windows(14, 9), (std::vector<Range>{{0, 9}, {5, 14}}));
+  EXPECT_EQ(cut_windows(10, 9), (std::vector<Range>{{0, 8}, {2, 10}})) << "two frames of its own for each";
+  EXPECT_EQ(cut_windows(17, 9), (std::vector<Range>{{0, 8}, {5, 13}, {10, 17}}));
   EXPECT_EQ(cut_windows(21, 21), (std::vector<Range>{{0, 21}}));
 }
 
