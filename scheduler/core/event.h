@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -64,14 +65,40 @@ struct Upgrade {
   RequestId request = 0;
   std::string shot, by;
 };
-// Without windows: every failed task of the shot is tried again. With windows: those windows of `take` (0:
-// the approved, else the best take) are rendered again with new noise, whatever the budget says.
+// Without take, windows, seed and prompt: every failed task of the shot is tried again. Else a take (0: the approved,
+// the best, or the only one) is rendered again, whatever its budget says: the windows, or all of them. The new version
+// is the current one once it is judged, whatever the critics say of it.
 struct Retry {
   RequestId request = 0;
   std::string shot;
   std::uint32_t take = 0;
-  std::vector<std::uint32_t> windows;
-  std::string note, by;
+  std::vector<std::uint32_t> windows = {};
+  std::string note = {}, by = {};
+  std::optional<std::uint64_t> seed = {};  // of the new noise; else one that follows from the take's
+  std::string prompt = {};                 // empty: that of before
+  bool dry_run = false;                    // say what would change and cost
+};
+// The current version of a take stays, a revision under way is stopped, and no critic changes it.
+struct Keep {
+  RequestId request = 0;
+  std::string shot;
+  std::uint32_t take = 0;
+  std::string by = {};
+};
+// Another version of a take becomes the current one.
+struct Revert {
+  RequestId request = 0;
+  std::string shot;
+  std::uint32_t take = 0;
+  std::optional<std::uint32_t> version = {};  // none: that from which the current one was made
+  std::string by = {};
+};
+// A dropped take goes on where it was stopped, and no critic drops it again.
+struct RestoreTake {
+  RequestId request = 0;
+  std::string shot;
+  std::uint32_t take = 0;
+  std::string by = {};
 };
 struct Skip {
   RequestId request = 0;
@@ -102,9 +129,10 @@ struct Tick {};     // at least once a second: leases that ran out, retries that
 
 }  // namespace event
 
-using Event = std::variant<event::SubmitBatch, event::Cancel, event::Pause, event::Resume, event::Approve,
-                           event::Upgrade, event::Retry, event::Skip, event::DrainWorker, event::FromWorker,
-                           event::Disconnected, event::Recover, event::Tick>;
+using Event =
+    std::variant<event::SubmitBatch, event::Cancel, event::Pause, event::Resume, event::Approve,
+                 event::Upgrade, event::Retry, event::Keep, event::Revert, event::RestoreTake, event::Skip,
+                 event::DrainWorker, event::FromWorker, event::Disconnected, event::Recover, event::Tick>;
 
 // The message of a worker that the event is, if it is one of that kind.
 template <class Message>

@@ -31,13 +31,6 @@ LatentExtent draft_extent(const ShotSpec& spec) {
           spec.recipe.width / spec.grid.stride_x};
 }
 
-// Frames of the take that a run of latent frames stands for: latent 0 is frame 0, latent t > 0 the next
-// stride_t.
-Range frames_of(const Range& latents, const ModelGrid& grid) {
-  const int begin = latents.begin == 0 ? 0 : (latents.begin - 1) * grid.stride_t + 1;
-  return {begin, (latents.end - 1) * grid.stride_t + 1};
-}
-
 // Gives out ids and collects tasks.
 class Builder {
  public:
@@ -101,7 +94,7 @@ PlannedTask critique_task(Builder& build, const Range& frames, std::uint32_t rev
 PlannedTask window_critique(Builder& build, std::uint32_t window, std::uint32_t segment,
                             std::uint32_t revision, TaskId latents) {
   PlannedTask t =
-      critique_task(build, frames_of(build.spec_.recipe.windows[window], build.spec_.grid), revision);
+      critique_task(build, clip_frames(build.spec_.recipe.windows[window], build.spec_.grid), revision);
   set_memory(t, decoded_clip_memory(t.frames.size() * frame_pixels(build.spec_, 1)));
   t.window = window;
   t.segment = segment;
@@ -248,6 +241,11 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   return spec;
 }
 
+Range clip_frames(const Range& latents, const ModelGrid& grid) {
+  const int begin = latents.begin == 0 ? 0 : (latents.begin - 1) * grid.stride_t + 1;
+  return {begin, (latents.end - 1) * grid.stride_t + 1};
+}
+
 std::vector<Rect> draft_tiles(const ShotSpec& spec) {
   if (!spec.recipe.decode_tiles.empty()) return spec.recipe.decode_tiles;
   return {{0, 0, spec.recipe.height / spec.grid.stride_y, spec.recipe.width / spec.grid.stride_x}};
@@ -284,14 +282,20 @@ VersionPlan plan_take(const ShotSpec& spec, std::uint32_t take, TaskId encode, T
 
 VersionPlan plan_revision(const ShotSpec& spec, std::uint32_t take, std::uint32_t number,
                           std::span<const std::uint32_t> windows, const VersionGraph& parent, TaskId encode,
-                          TaskId first) {
+                          TaskId first, bool new_prompt) {
   assert(!windows.empty() && windows.back() < spec.recipe.windows.size());
-  Builder build(spec, take, encode, first);
   VersionPlan plan;
   plan.graph = parent;
+  if (new_prompt) {
+    plan.graph.encode = encode = first;
+    plan.tasks.push_back(plan_encode(spec, first++));
+    plan.tasks.back().take = take;
+    plan.tasks.back().revision = number;
+  }
+  Builder build(spec, take, encode, first);
   add_windows(build, plan.graph, windows, number);
   add_judging(build, plan.graph, number);
-  plan.tasks = build.take_tasks();
+  for (PlannedTask& task : build.take_tasks()) plan.tasks.push_back(std::move(task));
   return plan;
 }
 

@@ -35,6 +35,9 @@ Result<Digest> digest_of_model(const config::ModelManifest& model);
 // The recipe of a take (from 1) before any revision or upgrade.
 Recipe take_recipe(const ShotSpec& spec, std::uint32_t take);
 
+// Frames of the clip that a run of latent frames stands for: latent 0 is frame 0, latent t > 0 the next stride_t.
+Range clip_frames(const Range& latents, const ModelGrid& grid);
+
 // The decode tiles of the draft, in the order of VersionGraph::decode.
 std::vector<Rect> draft_tiles(const ShotSpec& spec);
 
@@ -47,10 +50,11 @@ struct VersionPlan {
 // The first rendering of a take.
 VersionPlan plan_take(const ShotSpec& spec, std::uint32_t take, TaskId encode, TaskId first);
 // Revision `number` of a take: `windows` (ascending, not empty) from their first segment with the neighbours
-// of `parent` frozen; its critiques, decode and take critique again.
+// of `parent` frozen; its critiques, decode and take critique again. new_prompt: its prompt is encoded first, by a task
+// of the take; `encode` is the task that encoded the prompt of before.
 VersionPlan plan_revision(const ShotSpec& spec, std::uint32_t take, std::uint32_t number,
                           std::span<const std::uint32_t> windows, const VersionGraph& parent, TaskId encode,
-                          TaskId first);
+                          TaskId first, bool new_prompt = false);
 
 // What an upgrade adds to the recipe of a take.
 Master plan_master(const ShotSpec& spec);

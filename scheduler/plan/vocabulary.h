@@ -80,6 +80,7 @@ struct VersionGraph {
       window_critiques;        // at the last checkpoint, one per window; empty when there is one window
   std::vector<TaskId> decode;  // one per decode tile
   TaskId critique = 0;         // of the whole take
+  TaskId encode = 0;           // of a prompt of its own; 0: the shot's
   bool operator==(const VersionGraph&) const = default;
 };
 

@@ -90,20 +90,6 @@ std::vector<Range> cut_windows(int length, int native) {
   return even_windows(length, native, 0);
 }
 
-std::vector<int> renewed_frames(const std::vector<Range>& windows, const std::vector<std::uint32_t>& chosen) {
-  const auto is_chosen = [&](std::size_t window) {
-    return std::find(chosen.begin(), chosen.end(), static_cast<std::uint32_t>(window)) != chosen.end();
-  };
-  std::vector<int> frames;
-  for (int t = 0; !windows.empty() && t < windows.back().end; ++t) {
-    bool renewed = true;
-    for (std::size_t window = 0; window < windows.size(); ++window)
-      renewed = renewed && (!windows[window].contains(t) || is_chosen(window));
-    if (renewed) frames.push_back(t);
-  }
-  return frames;
-}
-
 std::vector<Range> cut_segments(const std::vector<float>& sigmas, int windows) {
   assert(sigmas.size() >= 2);
   const auto steps = static_cast<int>(sigmas.size() - 1);

@@ -17,10 +17,6 @@ namespace rushes::scheduler {
 // more share the length evenly, longer ones first. length >= 1, native >= 1.
 std::vector<Range> cut_windows(int length, int native);
 
-// Latent frames that get new noise when the chosen windows are rendered again: those in no other window, ascending.
-// Without any the pixels stay as they are. The engine goes by the same rule (worker/engine/denoise.cpp).
-std::vector<int> renewed_frames(const std::vector<Range>& windows, const std::vector<std::uint32_t>& chosen);
-
 // Runs of denoise steps between checkpoints. windows > 1: one step each while the step starts above
 // kDriftSigma. A boundary always lies where sigma falls to kDriftSigma.
 std::vector<Range> cut_segments(const std::vector<float>& sigmas, int windows);

@@ -79,7 +79,13 @@ struct Sampling {
 struct KeyFrame { frame @0 :UInt32; image @1 :Data; bytes @2 :UInt64; }  # digest and size of the image artifact
 
 # Windows that were rendered again with new noise, their neighbours frozen.
-struct Revision { number @0 :UInt32; windows @1 :List(UInt32); seed @2 :UInt64; reason @3 :Text; }
+struct Revision {
+  number @0 :UInt32;
+  windows @1 :List(UInt32);
+  seed @2 :UInt64;
+  reason @3 :Text;
+  prompt @4 :Text;                # empty: that of before
+}
 
 # The upgrade: a second resolution level, refined from a low noise level under the draft as guide.
 struct Master {
@@ -312,6 +318,7 @@ struct VersionGraph {
   windowCritiques @2 :List(UInt64) $maxCount(.maxListed);
   decode @3 :List(UInt64) $maxCount(.maxListed);
   critique @4 :UInt64;
+  encode @5 :UInt64;              # of its own prompt; 0: the shot's
 }
 
 struct UpgradeGraph {
@@ -336,6 +343,8 @@ struct Version {
   score @10 :Float32;
   plannedWallMs @11 :Int64;
   judgedWallMs @12 :Int64;
+  prompt @13 :Text;
+  wasKept @14 :Bool;
 }
 
 struct BatchSubmitted { batch @0 :UInt64; row @1 :BatchRow; }
@@ -409,7 +418,13 @@ struct VersionJudged {
   score @4 :Float32;
   wallMs @5 :Int64;
 }
-struct VersionKept { shot @0 :UInt32; take @1 :UInt32; number @2 :UInt32; wallMs @3 :Int64; }
+struct VersionKept {
+  shot @0 :UInt32;
+  take @1 :UInt32;
+  number @2 :UInt32;
+  wallMs @3 :Int64;
+  by @4 :Text;                    # a person; empty: the critics
+}
 struct TakeMoved { shot @0 :UInt32; take @1 :UInt32; state @2 :TakeState; reason @3 :Text; wallMs @4 :Int64; }
 struct ShotMoved { shot @0 :UInt32; state @1 :ShotState; reason @2 :Text; task @3 :UInt64; wallMs @4 :Int64; }
 struct TakesRanked { shot @0 :UInt32; ranking @1 :List(UInt32); wallMs @2 :Int64; }
@@ -459,6 +474,7 @@ struct TakeRow {
   kept @4 :UInt32;
   upgrade @5 :UpgradeGraph;
   masterRecipe @6 :Data $maxBytes(.maxRecipeBytes);
+  chosenBy @7 :Text;
 }
 
 struct ShotRow {

@@ -126,6 +126,7 @@ struct Revision {
   std::vector<std::uint32_t> windows;
   std::uint64_t seed = 0;
   std::string reason;
+  std::string prompt = {};  // with which the windows were rendered; empty: that of before
   bool operator==(const Revision&) const = default;
 };
 

@@ -36,6 +36,7 @@ RUSHES_CODEC(Revision, records::Revision, revision) {
   FIELD(Windows, revision.windows);
   FIELD(Seed, revision.seed);
   FIELD(Reason, revision.reason);
+  if (Io::kReads || !revision.prompt.empty()) FIELD(Prompt, revision.prompt);
 }
 
 RUSHES_CODEC(Master, records::Master, master) {

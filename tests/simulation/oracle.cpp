@@ -105,6 +105,7 @@ void Oracle::check_closed(const scheduler::Event& event) {
     const auto* completed = scheduler::message_in<protocol::Completed>(event);
     if (completed == nullptr || completed->result.critique.verdict != Verdict::kReject) continue;
     const auto& shot = shadow_.shots()[task.shot];
+    if (shot.chosen[task.take - 1]) continue;  // a person restored it
     require(shot.takes[task.take - 1] == scheduler::TakeState::kDropped, 5,
             shot.key + " take " + std::to_string(task.take) + " goes on behind a rejected checkpoint");
     for (const TaskId closed : touched_.closed)

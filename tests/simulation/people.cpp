@@ -81,7 +81,7 @@ void People::wish(std::int64_t what) {
   const std::string shot = any_shot(dice);
   const auto take = static_cast<std::uint32_t>(dice.between(1, 3));
   const auto tasks = world_.oracle.shadow().tasks().size();
-  switch (dice.below(12)) {
+  switch (dice.below(17)) {
     case 0:
     case 1:
       return insist(event::Pause{0, shot, "ann"});
@@ -102,8 +102,18 @@ void People::wish(std::int64_t what) {
       return insist(event::Upgrade{0, shot, "ann"});
     case 10:
       return insist(event::DrainWorker{0, "w" + std::to_string(dice.below(world_.workers.size())), "ann"});
-    default:
+    case 11:
       return insist(event::Retry{0, shot, 0, {1}, "brighter", "ann"});
+    case 12:
+      return insist(event::Retry{0, shot, take, {}, "another one", "ann", 7, "a blue ball"});
+    case 13:
+      return insist(event::Keep{0, shot, take, "ann"});
+    case 14:
+      return insist(event::Revert{0, shot, take, {}, "ann"});
+    case 15:
+      return insist(event::Revert{0, shot, take, 0, "ann"});
+    default:
+      return insist(event::RestoreTake{0, shot, take, "ann"});
   }
 }
 
@@ -119,7 +129,7 @@ std::size_t People::tend() {
     } else if (shot.state == ShotState::kAttention && shot.attention_task != 0) {
       insist(event::Retry{0, shot.key, 0, {}, "", "ann"});
     } else if (shot.state == ShotState::kAttention) {  // every take was dropped
-      insist(event::Cancel{0, shot.key, "ann"});
+      insist(event::RestoreTake{0, shot.key, 1, "ann"});
     }
   }
   return count;

@@ -17,10 +17,22 @@ constexpr std::size_t kMaxTurn = 256;   // as scheduler/loop.cpp
 constexpr std::int64_t kAgain = 2'000;  // a supervisor starts a process that failed again after
 
 // By Event::index(), and by the index of a worker's message.
-constexpr const char* kDecides[] = {
-    "decides submit",       "decides cancel",   "decides pause", "decides resume", "decides approve",
-    "decides upgrade",      "decides retry",    "decides skip",  "decides drain",  "",
-    "decides disconnected", "decides recovery", "decides tick"};
+constexpr const char* kDecides[] = {"decides submit",
+                                    "decides cancel",
+                                    "decides pause",
+                                    "decides resume",
+                                    "decides approve",
+                                    "decides upgrade",
+                                    "decides retry",
+                                    "decides keep",
+                                    "decides revert",
+                                    "decides restore",
+                                    "decides skip",
+                                    "decides drain",
+                                    "",
+                                    "decides disconnected",
+                                    "decides recovery",
+                                    "decides tick"};
 constexpr const char* kDecidesOnMessage[] = {"decides hello",  "decides heartbeat", "decides started",
                                              "decides result", "decides failed",    "decides stopped",
                                              "decides bye"};

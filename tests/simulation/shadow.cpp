@@ -56,6 +56,7 @@ struct Shadow::Lesson {
     shot.show = r.spec.show;
     shot.key = r.spec.show + "/" + r.spec.name;
     shot.takes.resize(r.spec.seeds.size(), TakeState::kPlanned);
+    shot.chosen.resize(r.spec.seeds.size(), false);
     shot.limits = r.spec.limits;
     shadow.shots_.push_back(std::move(shot));
     shadow.add_tasks(r.shot, r.tasks, touched);
@@ -178,8 +179,16 @@ struct Shadow::Lesson {
   }
   void operator()(const record::TaskReopened& r) {
     const ShadowTask& t = task(r.task);
-    require(t.state == TaskState::kFailed, 5, name(r.task, t.state) + " is opened again");
+    require(t.state == TaskState::kFailed || t.state == TaskState::kAborted, 5,
+            name(r.task, t.state) + " is opened again");
     shadow.set_state(r.task, t.missing == 0 ? TaskState::kReady : TaskState::kPending, touched);
+  }
+  void operator()(const record::VersionKept& r) {
+    ShadowShot& shot = shadow.shots_[r.shot];
+    require(!shot.chosen[r.take - 1] || !r.by.empty(), 9,
+            "critics change the version of " + shot.key + " take " + std::to_string(r.take) +
+                " that a person chose");
+    shot.chosen[r.take - 1] = !r.by.empty();
   }
   void operator()(const record::TakeMoved& r) {
     shadow.shots_[r.shot].takes[r.take - 1] = r.state;

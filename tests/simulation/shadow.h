@@ -39,6 +39,7 @@ struct ShadowShot {
   std::uint32_t approved = 0;
   bool pause_requested = false;
   std::vector<scheduler::TakeState> takes;
+  std::vector<bool> chosen;         // takes whose version a person chose
   std::vector<std::string> limits;  // that it claims
   std::vector<TaskId> tasks;
   scheduler::TaskCounts counts{};

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "kernels/philox.h"
+#include "storage/records/noise.h"
 #include "worker/engine/stages.h"
 
 namespace rushes::worker {
@@ -21,23 +22,6 @@ struct Start {
   SamplerState sampler;
 };
 
-// Which seed makes the noise of latent frame t. A revision renders windows again with new noise while their
-// neighbours stay: where a frame is shared with a window that stays, the noise stays too, so that both still
-// describe the same light and the blend keeps its variance.
-std::uint64_t seed_of_frame(const Recipe& recipe, int t) {
-  std::uint64_t seed = recipe.seed;
-  for (const Revision& revision : recipe.revisions) {
-    bool all = true;
-    for (std::size_t w = 0; w < recipe.windows.size(); ++w) {
-      const bool renewed = std::find(revision.windows.begin(), revision.windows.end(),
-                                     static_cast<std::uint32_t>(w)) != revision.windows.end();
-      if (recipe.windows[w].contains(t) && !renewed) all = false;
-    }
-    if (all) seed = revision.seed;
-  }
-  return seed;
-}
-
 std::vector<float> noise_of(const Task& task, const Region& region, int channels) {
   std::vector<float> noise(region.volume() * static_cast<std::size_t>(channels));
   const std::size_t plane =
@@ -46,7 +30,7 @@ std::vector<float> noise_of(const Task& task, const Region& region, int channels
   std::size_t at = 0;
   for (int c = 0; c < channels; ++c)
     for (int t = region.t.begin; t < region.t.end; ++t, at += plane) {
-      const kernels::NoiseSource source{seed_of_frame(task.recipe, t), static_cast<std::uint32_t>(task.level),
+      const kernels::NoiseSource source{noise_seed(task.recipe, t), static_cast<std::uint32_t>(task.level),
                                         0};
       const kernels::NoiseBox box{
           {coordinate(c), coordinate(t), coordinate(region.rect.y), coordinate(region.rect.x)},

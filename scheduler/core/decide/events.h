@@ -16,6 +16,9 @@ void on(Decision& decision, const event::Resume& e);
 void on(Decision& decision, const event::Approve& e);
 void on(Decision& decision, const event::Upgrade& e);
 void on(Decision& decision, const event::Retry& e);
+void on(Decision& decision, const event::Keep& e);
+void on(Decision& decision, const event::Revert& e);
+void on(Decision& decision, const event::RestoreTake& e);
 void on(Decision& decision, const event::Skip& e);
 void on(Decision& decision, const event::DrainWorker& e);
 

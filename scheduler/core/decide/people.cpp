@@ -3,6 +3,7 @@
 #include <set>
 
 #include "scheduler/core/decide/events.h"
+#include "scheduler/core/decide/lookup.h"
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/decide/takes.h"
 #include "scheduler/plan/plan.h"
@@ -25,25 +26,6 @@ command::SubmittedShot summary(const ShotSpec& spec) {
 
 bool is_over(const Shot& shot) {
   return shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
-}
-
-const Shot* shot_or_refuse(Decision& decision, RequestId request, const std::string& key) {
-  const Shot* shot = decision.state().find_shot(key);
-  if (shot == nullptr) decision.refuse(request, ErrorKind::kNotFound, "no shot " + key + " on this farm");
-  return shot;
-}
-
-// Whether a failed task of the shot decodes a tile that its recipe lacks: recipes name draft tiles since they may
-// have several, and older ones were planned with tiles that the engine could not know.
-bool has_nameless_tiles(const State& state, const Shot& shot) {
-  return std::any_of(shot.tasks.begin(), shot.tasks.end(), [&](TaskId id) {
-    const Task& task = state.task(id);
-    if (task.state != TaskState::kFailed || task.plan.stage != Stage::kDecode || task.plan.level > 0)
-      return false;
-    const auto recipe = decode_recipe(shot.take(task.plan.take).versions[task.plan.revision].recipe);
-    return recipe &&
-           static_cast<std::size_t>(task.plan.tile) >= std::max<std::size_t>(1, recipe->decode_tiles.size());
-  });
 }
 
 }  // namespace
@@ -132,7 +114,8 @@ void on(Decision& decision, const event::Cancel& e) {
   if (shot == nullptr) return;
   const ShotId id = state.shots.id_of(*shot);
   if (shot->state == ShotState::kDelivered) {
-    return decision.refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " is already delivered");
+    return decision.refuse(e.request, ErrorKind::kConflict,
+                           "shot " + e.shot + " is delivered; nothing of it is left to do");
   }
   if (shot->state != ShotState::kCancelled) {
     move_shot(decision, id, ShotState::kCancelled, "cancelled by " + e.by);
@@ -145,10 +128,11 @@ void on(Decision& decision, const event::Pause& e) {
   const State& state = decision.state();
   const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
   if (shot == nullptr) return;
-  if (is_over(*shot)) {
+  if (shot->state == ShotState::kCancelled)
+    return decision.refuse(e.request, ErrorKind::kConflict, cancelled(*shot));
+  if (shot->state == ShotState::kDelivered)
     return decision.refuse(e.request, ErrorKind::kConflict,
-                           "shot " + e.shot + " is " + to_string(shot->state));
-  }
+                           "shot " + e.shot + " is delivered; nothing of it is left to do");
   if (!shot->pause_requested) {
     decision.emit(record::HoldChanged{state.shots.id_of(*shot), true, false, e.by, decision.now().wall_ms});
     note_pause(decision, state.shots.id_of(*shot));
@@ -170,22 +154,17 @@ void on(Decision& decision, const event::Approve& e) {
   const State& state = decision.state();
   const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
   if (shot == nullptr) return;
-  if (e.take == 0 || e.take > shot->takes.size()) {
-    return decision.refuse(e.request, ErrorKind::kNotFound,
-                           "shot " + e.shot + " has takes 1 to " + std::to_string(shot->takes.size()) +
-                               ", not " + std::to_string(e.take));
-  }
-  if (is_over(*shot)) {
-    return decision.refuse(e.request, ErrorKind::kConflict,
-                           "shot " + e.shot + " is " + to_string(shot->state));
-  }
-  const TakeState take = shot->take(e.take).state;
+  if (take_or_refuse(decision, e.request, *shot, e.take) == nullptr) return;
+  const Take& take = shot->take(e.take);
   if (shot->approved == e.take)
     return decision.reply(e.request, "take " + std::to_string(e.take) + " is already approved");
-  if (take != TakeState::kJudged) {
+  if (take.state != TakeState::kJudged) {
     return decision.refuse(
         e.request, ErrorKind::kConflict,
-        "take " + std::to_string(e.take) + " is " + to_string(take) + "; only a judged take can be approved");
+        "take " + std::to_string(e.take) + " is " + to_string(take.state) +
+            (take.state == TakeState::kDropped
+                 ? ": " + take.reason + "; restore it (restore-take) or render it again (retry)"
+                 : "; it can be approved once it is judged"));
   }
   const ShotId id = state.shots.id_of(*shot);
   withdraw_approval(decision, id, "take " + std::to_string(e.take) + " was approved instead");
@@ -197,11 +176,11 @@ void on(Decision& decision, const event::Upgrade& e) {
   const State& state = decision.state();
   const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
   if (shot == nullptr) return;
-  if (shot->approved == 0 || shot->state == ShotState::kCancelled) {
-    return decision.refuse(
-        e.request, ErrorKind::kConflict,
-        "shot " + e.shot + " is " + to_string(shot->state) + " and has no approved take; approve one first");
-  }
+  if (shot->state == ShotState::kCancelled)
+    return decision.refuse(e.request, ErrorKind::kConflict, cancelled(*shot));
+  if (shot->approved == 0)
+    return decision.refuse(e.request, ErrorKind::kConflict,
+                           "shot " + e.shot + " has no approved take; approve one first");
   if (shot->take(shot->approved).upgrade.enlarge != 0) {
     return decision.reply(e.request, "the upgrade of " + e.shot + " is already planned");
   }
@@ -209,67 +188,6 @@ void on(Decision& decision, const event::Upgrade& e) {
     return decision.refuse(e.request, planned.error().kind, planned.error().message);
   }
   decision.reply(e.request, "the upgrade of " + e.shot + " is planned");
-}
-
-void on(Decision& decision, const event::Retry& e) {
-  const State& state = decision.state();
-  const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
-  if (shot == nullptr) return;
-  const ShotId id = state.shots.id_of(*shot);
-  if (shot->state == ShotState::kCancelled) {
-    return decision.refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " is cancelled");
-  }
-  const std::string why = e.note.empty() ? "asked by " + e.by : e.note;
-  if (e.windows.empty()) {
-    if (has_nameless_tiles(state, *shot)) {
-      return decision.refuse(
-          e.request, ErrorKind::kConflict,
-          "shot " + e.shot +
-              " was planned by an older scheduler, with draft tiles that its recipe does not "
-              "name, so that no engine can decode it; submit it again under another name");
-    }
-    std::size_t reopened = 0;
-    for (std::size_t i = 0; i < state.shots[id].tasks.size(); ++i) {
-      const TaskId task = state.shots[id].tasks[i];
-      if (state.task(task).state != TaskState::kFailed) continue;
-      decision.emit(record::TaskReopened{task, why, decision.now().wall_ms});
-      ++reopened;
-    }
-    if (reopened == 0)
-      return decision.refuse(e.request, ErrorKind::kConflict, "shot " + e.shot + " has no failed task");
-    leave_attention(decision, id);
-    return decision.reply(e.request, std::to_string(reopened) + " tasks are tried again");
-  }
-
-  std::uint32_t take = e.take != 0 ? e.take : shot->approved;
-  if (take == 0 && !shot->ranking.empty()) take = shot->ranking.front();
-  if (take == 0 && shot->takes.size() == 1) take = 1;
-  if (take == 0 || take > shot->takes.size()) {
-    return decision.refuse(e.request, ErrorKind::kInvalid,
-                           "name the take whose windows are to be rendered again");
-  }
-  std::vector<std::uint32_t> windows = e.windows;
-  std::sort(windows.begin(), windows.end());
-  windows.erase(std::unique(windows.begin(), windows.end()), windows.end());
-  if (windows.back() >= shot->spec.recipe.windows.size()) {
-    return decision.refuse(
-        e.request, ErrorKind::kInvalid,
-        "shot " + e.shot + " has windows 0 to " + std::to_string(shot->spec.recipe.windows.size() - 1));
-  }
-  const Take& row = shot->take(take);
-  const bool under_way = row.state == TakeState::kPlanned || row.state == TakeState::kRendering;
-  if (under_way || !row.versions[row.kept].judged) {
-    return decision.refuse(e.request, ErrorKind::kConflict,
-                           "take " + std::to_string(take) + " is " + to_string(row.state) +
-                               "; its windows can be rendered again once it is judged");
-  }
-  auto planned = next_version(decision, id, take, std::move(windows), why, e.by.empty() ? "a person" : e.by);
-  if (!planned) return decision.refuse(e.request, planned.error().kind, planned.error().message);
-  withdraw_approval(decision, id, "windows of take " + std::to_string(take) + " are rendered again");
-  decision.emit(std::move(*planned));
-  move_take(decision, id, take, TakeState::kRendering, why);
-  move_shot(decision, id, ShotState::kDrafting);
-  decision.reply(e.request, "take " + std::to_string(take) + " of " + e.shot + " is revised");
 }
 
 void on(Decision& decision, const event::Skip& e) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstdio>
 #include <optional>
 
 #include "config/mutation.h"
@@ -12,6 +13,7 @@
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/recipe.h"
 #include "scheduler/plan/revise.h"
+#include "storage/records/noise.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -24,17 +26,46 @@ std::vector<TaskId> critiques_of(const VersionGraph& graph) {
   return tasks;
 }
 
-// The recipe of a version: the take's, with the chain of kept revisions that led to it.
-Recipe recipe_of(const Shot& shot, const Take& take, std::uint32_t parent) {
+Revision revision_of(const Version& version) {
+  return {version.number, version.windows, version.seed, version.reason, version.prompt};
+}
+
+// The recipe of a version: the take's, with the chain of versions that led to it.
+Recipe recipe_of(const Shot& shot, const Take& take, std::uint32_t last) {
   Recipe recipe = take_recipe(shot.spec, take.number);
   recipe.numeric_class = shot.numeric_class;
   recipe.engine_build = shot.engine_build;
-  for (std::uint32_t n = parent; n != 0; n = take.versions[n].parent) {
-    const Version& version = take.versions[n];
-    recipe.revisions.insert(recipe.revisions.begin(),
-                            {version.number, version.windows, version.seed, version.reason});
-  }
+  for (std::uint32_t n = last; n != 0; n = take.versions[n].parent)
+    recipe.revisions.insert(recipe.revisions.begin(), revision_of(take.versions[n]));
+  for (const Revision& revision : recipe.revisions)
+    if (!revision.prompt.empty()) recipe.prompt = revision.prompt;
   return recipe;
+}
+
+// Why a version would have the pixels of the one that it starts from.
+std::string unchanged(const Shot& shot, const Take& take, const Version& version) {
+  const std::string name = "take " + std::to_string(take.number) + " of " + shot.key;
+  if (renewed_frames(shot.spec.recipe.windows, version.windows).empty())
+    return name +
+           ": these windows share all their frames with windows that stay, so nothing would change; name " +
+           "their neighbours too";
+  return name + ": seed " + std::to_string(version.seed) +
+         " made what is there, so nothing would change; name another seed";
+}
+
+// `approve: best` delivers what passed, what no critic had a word about, and what a person chose.
+bool may_be_delivered(const Take& take) {
+  const Verdict verdict = take.versions[take.kept].verdict;
+  return verdict == Verdict::kPass || verdict == Verdict::kUnknown || !take.chosen_by.empty();
+}
+
+std::string why_none_is_delivered(const Shot& shot) {
+  const Take& best = shot.take(shot.ranking.front());
+  const Version& version = best.versions[best.kept];
+  char score[16];
+  std::snprintf(score, sizeof score, "%.2f", static_cast<double>(version.score));
+  return "no take passed its critics; the best is take " + std::to_string(best.number) + " (" +
+         to_string(version.verdict) + ", " + score + "): approve it, or render windows again (retry)";
 }
 
 void close_task(Decision& decision, TaskId id, TaskState then, const std::string& reason) {
@@ -55,26 +86,6 @@ void finish_if_delivered(Decision& decision, ShotId shot) {
   const UpgradeGraph& graph = row.take(row.approved).upgrade;
   if (graph.enlarge != 0 && !is_done(state.task(graph.deliver))) return;
   move_shot(decision, shot, ShotState::kDelivered);
-}
-
-void rank_if_judged(Decision& decision, ShotId shot) {
-  const State& state = decision.state();
-  const Shot& row = state.shots[shot];
-  if (row.approved != 0) return;
-  std::vector<policy::Judged> judged;
-  for (const Take& take : row.takes) {
-    if (take.state == TakeState::kDropped) continue;
-    if (take.state != TakeState::kJudged) return;
-    const Version& kept = take.versions[take.kept];
-    judged.push_back({take.number, kept.verdict, kept.score});
-  }
-  if (judged.empty()) return move_shot(decision, shot, ShotState::kAttention, "every take was dropped");
-  decision.emit(record::TakesRanked{shot, policy::rank(judged), decision.now().wall_ms});
-  if (row.spec.approve_best) {
-    approve(decision, shot, row.ranking.front(), "approve: best");
-  } else {
-    move_shot(decision, shot, ShotState::kReview);
-  }
 }
 
 // Plans another revision. Returns why none is planned, empty where nothing asks for one; nullopt: one is planned.
@@ -113,30 +124,37 @@ std::optional<std::string> revise(Decision& decision, ShotId shot, std::uint32_t
   RevisionChoice choice = choose_revision(row.spec, findings, spent);
   if (choice.windows.empty()) return std::string();
   auto planned =
-      next_version(decision, shot, take_number, std::move(choice.windows), std::move(choice.reason), {});
+      next_version(decision, shot, take_number, {std::move(choice.windows), std::move(choice.reason)});
   if (!planned) return planned.error().message;
   decision.emit(std::move(*planned));
   return std::nullopt;
 }
 
-// A version was judged: keep the better one; then another revision, or the take is judged.
+// A version was judged. Of the critics' versions the better one is kept, a person's is kept whatever they say of it,
+// and what a person chose meanwhile stays.
+void keep_version(Decision& decision, ShotId shot, const Take& take, const Version& version) {
+  const Version& kept = take.versions[take.kept];
+  if (version.by.empty() && !take.chosen_by.empty()) return;
+  const bool better = policy::is_better({version.number, version.verdict, version.score},
+                                        {kept.number, kept.verdict, kept.score});
+  decision.emit(record::VersionKept{shot, take.number,
+                                    better || !version.by.empty() ? version.number : kept.number,
+                                    decision.now().wall_ms, version.by});
+}
+
+// A version was judged: one is kept; then another revision, or the take is judged.
 void settle_version(Decision& decision, ShotId shot, std::uint32_t take_number, std::uint32_t number) {
   const State& state = decision.state();
   const Take& take = state.shots[shot].take(take_number);
   const Version& version = take.versions[number];
-  if (number == 0) {
-    if (version.verdict == Verdict::kReject)
-      return drop_take(decision, shot, take_number, "rejected by the critics");
-  } else {
-    const Version& kept = take.versions[take.kept];
-    const bool better =
-        policy::is_better({number, version.verdict, version.score}, {kept.number, kept.verdict, kept.score});
-    decision.emit(
-        record::VersionKept{shot, take_number, better ? number : kept.number, decision.now().wall_ms});
+  if (number > 0) {
+    keep_version(decision, shot, take, version);
+  } else if (version.verdict == Verdict::kReject && take.chosen_by.empty()) {
+    return drop_take(decision, shot, take_number, "rejected by the critics");
   }
   const Version& best = take.versions[take.kept];
   std::string why;
-  if (best.verdict == Verdict::kRevise) {
+  if (best.verdict == Verdict::kRevise && take.chosen_by.empty()) {
     const std::optional<std::string> refused = revise(decision, shot, take_number);
     if (!refused) return;
     why = *refused;
@@ -180,7 +198,8 @@ void follow_up(Decision& decision, TaskId id) {
   if (task.plan.stage == Stage::kCritique) {
     const std::uint32_t take = task.plan.take, version = task.plan.revision;
     if (task.state == TaskState::kSucceeded && !task.plan.whole_take && version == 0 &&
-        task.result.critique.verdict == Verdict::kReject && !mutated(Mutation::kSkipCheckpointVerdict)) {
+        task.result.critique.verdict == Verdict::kReject && state.shots[shot].take(take).chosen_by.empty() &&
+        !mutated(Mutation::kSkipCheckpointVerdict)) {
       return drop_take(decision, shot, take,
                        "window " + std::to_string(task.plan.window) + " was rejected by the critics");
     }
@@ -210,15 +229,14 @@ void plan_takes(Decision& decision, ShotId shot) {
   const State& state = decision.state();
   for (std::uint32_t take = 1; take <= state.shots[shot].takes.size(); ++take) {
     if (is_planned(state.shots[shot].take(take))) continue;
-    auto planned = next_version(decision, shot, take, {}, {}, {});
+    auto planned = next_version(decision, shot, take, {});
     assert(planned);  // a first rendering is never refused
     decision.emit(std::move(*planned));
   }
 }
 
 Result<record::VersionPlanned> next_version(const Decision& decision, ShotId shot, std::uint32_t take_number,
-                                            std::vector<std::uint32_t> windows, std::string reason,
-                                            std::string by) {
+                                            Rerendering wanted) {
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
   const Take& take = row.take(take_number);
@@ -228,25 +246,29 @@ Result<record::VersionPlanned> next_version(const Decision& decision, ShotId sho
   Version& version = planned.version;
   version.number = static_cast<std::uint32_t>(take.versions.size());
   version.parent = take.kept;
-  version.reason = std::move(reason);
-  version.by = std::move(by);
+  version.reason = std::move(wanted.reason);
+  version.by = std::move(wanted.by);
   version.planned_wall_ms = decision.now().wall_ms;
   VersionPlan plan;
+  Recipe recipe = recipe_of(row, take, take.kept);
   if (version.number == 0) {
     version.seed = row.spec.seeds[take_number - 1];
     for (std::uint32_t w = 0; w < row.spec.recipe.windows.size(); ++w) version.windows.push_back(w);
     plan = plan_take(row.spec, take_number, row.encode, state.tasks.next_id());
   } else {
-    version.windows = std::move(windows);
-    version.seed = revision_seed(row.spec.seeds[take_number - 1], version.number);
-    plan = plan_revision(row.spec, take_number, version.number, version.windows,
-                         take.versions[take.kept].graph, row.encode, state.tasks.next_id());
+    version.windows = std::move(wanted.windows);
+    version.seed = wanted.seed.value_or(revision_seed(row.spec.seeds[take_number - 1], version.number));
+    if (wanted.prompt != recipe.prompt) version.prompt = std::move(wanted.prompt);
+    const Recipe before = recipe;
+    recipe.revisions.push_back(revision_of(version));
+    if (!version.prompt.empty()) recipe.prompt = version.prompt;
+    if (!renders_otherwise(before, recipe)) return fail(ErrorKind::kConflict, unchanged(row, take, version));
+    const VersionGraph& parent = take.versions[take.kept].graph;
+    plan = plan_revision(row.spec, take_number, version.number, version.windows, parent,
+                         parent.encode != 0 ? parent.encode : row.encode, state.tasks.next_id(),
+                         !version.prompt.empty());
   }
   version.graph = std::move(plan.graph);
-  Recipe recipe = recipe_of(row, take, version.number == 0 ? 0 : take.kept);
-  if (version.number > 0) {
-    recipe.revisions.push_back({version.number, version.windows, version.seed, version.reason});
-  }
   version.recipe = encode_recipe(recipe);
   if (version.number > 0) {
     const Status made = check_recipe_size(row.spec, std::ssize(version.recipe));
@@ -257,12 +279,35 @@ Result<record::VersionPlanned> next_version(const Decision& decision, ShotId sho
   return planned;
 }
 
+void rank_if_judged(Decision& decision, ShotId shot) {
+  const State& state = decision.state();
+  const Shot& row = state.shots[shot];
+  if (row.approved != 0) return;
+  std::vector<policy::Judged> judged;
+  for (const Take& take : row.takes) {
+    if (take.state == TakeState::kDropped) continue;
+    if (take.state != TakeState::kJudged) return;
+    const Version& kept = take.versions[take.kept];
+    judged.push_back({take.number, kept.verdict, kept.score});
+  }
+  if (judged.empty())
+    return move_shot(
+        decision, shot, ShotState::kAttention,
+        "every take was dropped; restore one (restore-take), render one again (retry --take), or cancel");
+  decision.emit(record::TakesRanked{shot, policy::rank(judged), decision.now().wall_ms});
+  if (!row.spec.approve_best) return move_shot(decision, shot, ShotState::kReview);
+  for (const std::uint32_t number : row.ranking)
+    if (may_be_delivered(row.take(number))) return approve(decision, shot, number, "approve: best");
+  move_shot(decision, shot, ShotState::kReview, why_none_is_delivered(row));
+}
+
 Status plan_upgrade_of(Decision& decision, ShotId shot) {
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
   const Take& take = row.take(row.approved);
-  auto plan =
-      plan_upgrade(row.spec, take.number, take.versions[take.kept].graph, row.encode, state.tasks.next_id());
+  const VersionGraph& kept = take.versions[take.kept].graph;
+  auto plan = plan_upgrade(row.spec, take.number, kept, kept.encode != 0 ? kept.encode : row.encode,
+                           state.tasks.next_id());
   if (!plan) return tl::unexpected(plan.error());
   auto recipe = decode_recipe(take.versions[take.kept].recipe);
   if (!recipe) return tl::unexpected(recipe.error());

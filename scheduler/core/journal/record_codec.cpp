@@ -135,6 +135,7 @@ RUSHES_CODEC(VersionKept, records::VersionKept, r) {
   FIELD(Take, r.take);
   FIELD(Number, r.number);
   FIELD(WallMs, r.wall_ms);
+  FIELD(By, r.by);
 }
 
 RUSHES_CODEC(TakeMoved, records::TakeMoved, r) {

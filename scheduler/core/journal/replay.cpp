@@ -78,7 +78,9 @@ struct Fits {
            !is_final(state.task(r.task).state);
   }
   bool operator()(const record::TaskReopened& r) const {
-    return state.has_task(r.task) && state.task(r.task).state == TaskState::kFailed;
+    if (!state.has_task(r.task)) return false;
+    const TaskState now = state.task(r.task).state;
+    return now == TaskState::kFailed || now == TaskState::kAborted;
   }
   bool operator()(const record::VersionJudged& r) const {
     return has_version(state, r.shot, r.take, r.number);

@@ -74,6 +74,7 @@ RUSHES_CODEC(VersionGraph, records::VersionGraph, graph) {
   FIELD(WindowCritiques, graph.window_critiques);
   FIELD(Decode, graph.decode);
   FIELD(Critique, graph.critique);
+  FIELD(Encode, graph.encode);
 }
 
 RUSHES_CODEC(UpgradeGraph, records::UpgradeGraph, graph) {
@@ -98,6 +99,8 @@ RUSHES_CODEC(Version, records::Version, version) {
   FIELD(Score, version.score);
   FIELD(PlannedWallMs, version.planned_wall_ms);
   FIELD(JudgedWallMs, version.judged_wall_ms);
+  FIELD(Prompt, version.prompt);
+  FIELD(WasKept, version.was_kept);
   io.require(version.number == 0 || version.parent < version.number, "version: its parent is not older");
   if constexpr (Io::kReads) version.recipe_hash = hash_of(version.recipe);
 }
@@ -150,6 +153,7 @@ RUSHES_CODEC(Take, records::TakeRow, take) {
   FIELD(Kept, take.kept);
   FIELD(Upgrade, take.upgrade);
   FIELD(MasterRecipe, take.master_recipe);
+  FIELD(ChosenBy, take.chosen_by);
   const bool waits = !is_planned(take) && take.kept == 0 && take.state == TakeState::kPlanned;
   io.require(waits || take.kept < take.versions.size(), "take: keeps a version that it does not have");
   if constexpr (Io::kReads) take.master_recipe_hash = hash_of(take.master_recipe);

@@ -255,9 +255,13 @@ void apply_one(State& state, const record::VersionJudged& r) {
 
 void apply_one(State& state, const record::VersionKept& r) {
   Shot& shot = state.shots[r.shot];
-  shot.take(r.take).kept = r.number;
+  Take& take = shot.take(r.take);
+  take.kept = r.number;
+  take.chosen_by = r.by;
+  take.versions[r.number].was_kept = true;
   note(state, r.wall_ms, "take.kept", shot.key, r.take, 0, "",
-       r.number == 0 ? "the first rendering" : "revision " + std::to_string(r.number));
+       (r.number == 0 ? "the first rendering" : "revision " + std::to_string(r.number)) +
+           (r.by.empty() ? std::string() : ", by " + r.by));
 }
 
 void apply_one(State& state, const record::TakeMoved& r) {

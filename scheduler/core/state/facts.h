@@ -131,12 +131,14 @@ struct Version {
   std::vector<std::uint32_t> windows;  // rendered for this version
   std::uint64_t seed = 0;
   std::string reason, by;  // by: a person, empty: the critics
+  std::string prompt;      // of its own; empty: that of its parent
   VersionGraph graph;
   Bytes recipe;  // canonical, with this version in its lineage
   Digest recipe_hash{};
   bool judged = false;
   Verdict verdict = Verdict::kUnknown;
   float score = 0;
+  bool was_kept = false;  // it became the take's current version once
   std::int64_t planned_wall_ms = 0, judged_wall_ms = 0;
 };
 
@@ -146,7 +148,8 @@ struct Take {
   TakeState state = TakeState::kPlanned;
   std::string reason;  // why it was dropped, who approved it
   std::vector<Version> versions;
-  std::uint32_t kept = 0;  // the better version: what is shown, ranked and delivered
+  std::uint32_t kept = 0;  // the current version: what is shown, ranked and delivered
+  std::string chosen_by;   // the person who chose the current version, which no critic changes; empty: the critics
   UpgradeGraph upgrade;    // empty until planned
   Bytes master_recipe;
   Digest master_recipe_hash{};

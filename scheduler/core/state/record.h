@@ -118,6 +118,7 @@ struct TaskClosed {
   std::string reason;
   std::int64_t wall_ms = 0;
 };
+// A failed task is tried again, or an aborted one is wanted again.
 struct TaskReopened {
   static constexpr bool kDurable = true;
   TaskId task = 0;
@@ -134,11 +135,13 @@ struct VersionJudged {
   float score = 0;
   std::int64_t wall_ms = 0;
 };
+// The take's current version. by: the person who chose it; empty: the critics.
 struct VersionKept {
   static constexpr bool kDurable = true;
   ShotId shot = 0;
   std::uint32_t take = 0, number = 0;
   std::int64_t wall_ms = 0;
+  std::string by = {};
 };
 struct TakeMoved {
   static constexpr bool kDurable = true;

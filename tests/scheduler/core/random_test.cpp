@@ -120,7 +120,11 @@ class Chaos {
     if (roll < 723) return farm_.step(event::Resume{1, any_shot(), "ann"});
     if (roll < 724) return farm_.step(event::Cancel{1, any_shot(), "ann"});
     if (roll < 731) return farm_.step(event::Retry{1, any_shot(), 0, {}, "", "ann"});
-    if (roll < 735) return farm_.step(event::Retry{1, any_shot(), 1, {0}, "again", "ann"});
+    if (roll < 733) return farm_.step(event::Retry{1, any_shot(), 1, {0}, "again", "ann"});
+    if (roll < 734) return farm_.step(event::Retry{1, any_shot(), 2, {}, "another one", "ann", roll, "blue"});
+    if (roll < 735) return farm_.step(event::Keep{1, any_shot(), 1, "ann"});
+    if (roll < 736) return farm_.step(event::Revert{1, any_shot(), 1, {}, "ann"});
+    if (roll < 737) return farm_.step(event::RestoreTake{1, any_shot(), 1, "ann"});
     if (roll < 738) return farm_.step(event::Skip{1, 1 + random_() % farm_.state().tasks.size(), "ann"});
     if (roll < 743)
       return farm_.step(event::Approve{1, any_shot(), 1 + static_cast<std::uint32_t>(random_() % 3), "ann"});
@@ -179,7 +183,7 @@ class Chaos {
         if (shot.state == ShotState::kReview) farm_.step(event::Approve{1, key, shot.ranking.front(), "ann"});
         if (farm_.state().shots[i].state != ShotState::kAttention) continue;
         if (shot.attention_task == 0) {
-          farm_.step(event::Cancel{1, key, "ann"});  // every take was dropped
+          farm_.step(event::RestoreTake{1, key, 1, "ann"});  // every take was dropped
         } else {
           farm_.step(event::Retry{1, key, 0, {}, "", "ann"});
         }

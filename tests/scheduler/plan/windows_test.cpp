@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "scheduler/plan/numbers.h"
+#include "storage/records/noise.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -35,7 +36,7 @@ TEST(Windows, EachHasFramesOfItsOwn) {
     for (int length = native + 1; length <= 400; ++length) {
       const auto windows = cut_windows(length, native);
       for (std::uint32_t i = 0; i < windows.size(); ++i) {
-        const auto renewed = renewed_frames(windows, {i});
+        const auto renewed = renewed_frames(windows, std::vector<std::uint32_t>{i});
         ASSERT_GE(std::ssize(renewed), kOwnFrames) << length << " by " << native << ", window " << i;
         for (const int frame : renewed) ASSERT_TRUE(windows[i].contains(frame));
       }
@@ -51,11 +52,13 @@ TEST(Windows, EachHasFramesOfItsOwn) {
 
 TEST(Windows, FramesSharedWithAWindowThatStaysAreNotRenewed) {
   const std::vector<Range> windows{{0, 8}, {5, 13}, {10, 17}};
-  EXPECT_EQ(renewed_frames(windows, {1}), (std::vector<int>{8, 9}));
-  EXPECT_EQ(renewed_frames(windows, {0, 1}), (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
-  EXPECT_EQ(renewed_frames(windows, {0, 1, 2}).size(), 17u);
-  EXPECT_TRUE(renewed_frames({{0, 9}, {5, 13}, {9, 17}}, {1}).empty());
-  EXPECT_TRUE(renewed_frames(windows, {}).empty());
+  EXPECT_EQ(renewed_frames(windows, std::vector<std::uint32_t>{1}), (std::vector<int>{8, 9}));
+  EXPECT_EQ(renewed_frames(windows, std::vector<std::uint32_t>{0, 1}),
+            (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  EXPECT_EQ(renewed_frames(windows, std::vector<std::uint32_t>{0, 1, 2}).size(), 17u);
+  EXPECT_TRUE(
+      renewed_frames(std::vector<Range>{{0, 9}, {5, 13}, {9, 17}}, std::vector<std::uint32_t>{1}).empty());
+  EXPECT_TRUE(renewed_frames(windows, std::vector<std::uint32_t>{}).empty());
 }
 
 TEST(Windows, OneOrTwoUseTheNativeLength) {
