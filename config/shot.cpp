@@ -150,10 +150,11 @@ void read_key_frames(Fields& fields, Shot& shot, const Context& context) {
 
 void read_editorial(Fields& fields, Shot& shot) {
   fields.integer("start_frame", shot.start_frame, 0, 9'000'000);
-  if (std::string text; fields.text("timecode", text, 11)) {
+  if (std::string text; fields.text("timecode", text, 12)) {
     shot.timecode = text;
-    const Rate loose{30000, 1001};  // the form; shot and model together decide the rate (validate_shot)
-    if (const auto code = parse_timecode(text, Rate{99, 1}); !code && !parse_timecode(text, loose))
+    // The form only: shot and model together decide the rate (validate_shot).
+    const auto reads = [&](Rate rate) { return parse_timecode(text, rate).has_value(); };
+    if (!reads({kMaxTimecodeBase, 1}) && !reads({60000, 1001}) && !reads({30000, 1001}))
       fields.problem("timecode", "expected a timecode HH:MM:SS:FF, found '" + text + "'");
   }
   fields.text("reel", shot.reel, 32);

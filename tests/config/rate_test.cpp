@@ -14,9 +14,28 @@ TEST(Rate, ReadsWholeNtscAndFractions) {
   EXPECT_EQ(to_string(Rate{24000, 1001}), "24000/1001");
 }
 
+TEST(Rate, ZerosAtTheEndOfADecimalChangeNothing) {
+  for (const auto& [written, meant] : {std::pair{"24.0", Rate{24, 1}},
+                                       {"24.000", {24, 1}},
+                                       {"100.0", {100, 1}},
+                                       {"120.0", {120, 1}},
+                                       {"23.9760", {24000, 1001}},
+                                       {"23.980", {24000, 1001}},
+                                       {"29.970", {30000, 1001}},
+                                       {"47.9520", {48000, 1001}},
+                                       {"59.940", {60000, 1001}},
+                                       {"119.8800", {120000, 1001}}})
+    EXPECT_EQ(parse_rate(written), meant) << written;
+  for (const char* bad :
+       {"24.", ".0", ".", "24.0.0", "0.0", "-24.0", "24.0/1", "24.00000000000000000000", "2400.0"})
+    EXPECT_FALSE(parse_rate(bad)) << bad;
+  EXPECT_EQ(parse_rate("24.50").error().message,
+            "expected frames per second from 1 to 240 such as 24, 23.976 or 24000/1001, found '24.50'");
+}
+
 TEST(Rate, RefusesOthers) {
   for (const char* bad :
-       {"", "0", "-24", "24.0", "24fps", "241", "481/2", "1/0", "24/-1", "1/2", "nan", "99999999999"})
+       {"", "0", "-24", "24.1", "24fps", "241", "481/2", "1/0", "24/-1", "1/2", "nan", "99999999999"})
     EXPECT_FALSE(parse_rate(bad)) << bad;
   EXPECT_EQ(parse_rate("24.5").error().message,
             "expected frames per second from 1 to 240 such as 24, 23.976 or 24000/1001, found '24.5'");
@@ -39,6 +58,35 @@ TEST(Timecode, ReadsAndRefuses) {
     EXPECT_FALSE(parse_timecode(bad, {24, 1})) << bad;
 }
 
+TEST(Timecode, CountsUpTo120FramesASecond) {
+  for (const auto& [text, rate] : {std::pair{"10:00:00:47", Rate{48000, 1001}},
+                                   {"10:00:00:49", {50, 1}},
+                                   {"10:00:00:59", {60, 1}},
+                                   {"10:01:00;04", {60000, 1001}},
+                                   {"10:00:00:99", {100, 1}},
+                                   {"10:00:00:119", {120, 1}},
+                                   {"10:00:00:119", {120000, 1001}}}) {
+    const auto code = parse_timecode(text, rate);
+    ASSERT_TRUE(code) << text << ": " << code.error().message;
+    EXPECT_EQ(to_string(*code), text);
+  }
+  for (const auto& [text, rate] : {std::pair{"10:00:00:099", Rate{120, 1}},
+                                   {"10:00:00:120", {120, 1}},
+                                   {"10:00:00:100", {100, 1}},
+                                   {"10:00:00:-01", {120, 1}},
+                                   {"-0:00:00:00", {24, 1}},
+                                   {"10:00:00;02", {120000, 1001}},
+                                   {"10:00:00;02", {48000, 1001}},
+                                   {"10:01:00;03", {60000, 1001}}})
+    EXPECT_FALSE(parse_timecode(text, rate)) << text;
+  EXPECT_EQ(parse_timecode("10:00:00:00", {240, 1}).error().message,
+            "expected no timecode at 240 frames per second: it counts up to 120 frames a second, found "
+            "'10:00:00:00'");
+  EXPECT_FALSE(has_timecode({121, 1}));
+  EXPECT_EQ(timecode_base({24000, 1001}), 24);
+  EXPECT_EQ(timecode_base({1, 1}), 1);
+}
+
 TEST(Timecode, DropFrameFollowsTheStandard) {
   const Rate ntsc{30000, 1001};
   EXPECT_EQ(to_string(advance({0, 0, 59, 29, true}, 1, ntsc)), "00:01:00;02");
@@ -46,6 +94,9 @@ TEST(Timecode, DropFrameFollowsTheStandard) {
   EXPECT_EQ(to_string(advance({0, 0, 0, 0, true}, 17982, ntsc)), "00:10:00;00");  // frames in ten minutes
   EXPECT_EQ(to_string(advance({0, 0, 0, 0, true}, 107892, ntsc)), "01:00:00;00");
   EXPECT_EQ(to_string(advance({0, 0, 59, 59, true}, 1, {60000, 1001})), "00:01:00;04");
+  EXPECT_EQ(to_string(advance({0, 59, 59, 59, true}, 1, {60000, 1001})), "01:00:00;00");
+  EXPECT_EQ(to_string(advance({23, 59, 59, 59, true}, 1, {60000, 1001})), "00:00:00;00");
+  EXPECT_EQ(to_string(advance({10, 0, 0, 119, false}, 1, {120000, 1001})), "10:00:01:00");
   EXPECT_EQ(to_string(advance({23, 59, 59, 23, false}, 1, {24, 1})), "00:00:00:00");
   EXPECT_EQ(to_string(advance({0, 0, 0, 0, false}, -1, {24, 1})), "23:59:59:23");
 }
@@ -54,8 +105,10 @@ TEST(Timecode, PropertyEveryStepIsValidAndReversible) {
   EXPECT_TRUE(rc::check("advancing gives a valid number that leads back", [] {
     const auto [rate, drop] = *rc::gen::element(
         std::pair{Rate{24, 1}, false}, std::pair{Rate{25, 1}, false}, std::pair{Rate{24000, 1001}, false},
-        std::pair{Rate{30000, 1001}, true}, std::pair{Rate{60000, 1001}, true});
-    const auto frames = *rc::gen::inRange<std::int64_t>(0, 6'000'000);
+        std::pair{Rate{30000, 1001}, true}, std::pair{Rate{60000, 1001}, true},
+        std::pair{Rate{48000, 1001}, false}, std::pair{Rate{50, 1}, false}, std::pair{Rate{100, 1}, false},
+        std::pair{Rate{120000, 1001}, false}, std::pair{Rate{120, 1}, false});
+    const auto frames = *rc::gen::inRange<std::int64_t>(0, 12'000'000);
     const Timecode start{0, 0, 0, 0, drop};
     const Timecode later = advance(start, frames, rate);
     RC_ASSERT((parse_timecode(to_string(later), rate).value() == later));

@@ -81,7 +81,7 @@ Result<std::vector<std::string>> finished_files(const Task& task, StageContext& 
 
 Result<MovieWriter> open_movie(const Task& task, const std::string& path, const TakeFrames& frames) {
   MovieOptions options;
-  if (!task.delivery.timecode.empty() && has_timecode(task.delivery.fps)) {
+  if (!task.delivery.timecode.empty() && config::has_timecode(task.delivery.fps)) {
     auto timecode = config::parse_timecode(task.delivery.timecode, task.delivery.fps);
     if (!timecode) return tl::unexpected(timecode.error());
     options.first_timecode = *timecode;

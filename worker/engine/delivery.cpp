@@ -51,7 +51,7 @@ Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& crit
   tags.shot = task.shot;
   tags.version = task.delivery.version;
   tags.reel_name = task.delivery.reel;
-  if (!task.delivery.timecode.empty() && has_timecode(task.delivery.fps)) {
+  if (!task.delivery.timecode.empty() && config::has_timecode(task.delivery.fps)) {
     auto timecode = config::parse_timecode(task.delivery.timecode, task.delivery.fps);
     if (!timecode) return tl::unexpected(timecode.error());
     tags.first_timecode = *timecode;
@@ -183,7 +183,7 @@ Result<std::string> sidecar_text(const Task& task, StageContext& context, const 
       {"fps",
        std::to_string(task.delivery.fps.numerator) + "/" + std::to_string(task.delivery.fps.denominator)},
       {"start_frame", task.delivery.start_frame},
-      {"timecode", task.delivery.timecode},
+      {"timecode", config::has_timecode(task.delivery.fps) ? task.delivery.timecode : ""},
       {"reel", task.delivery.reel},
       {"colour", "ACES2065-1 scene-linear half, PIZ; views through farm.ocio"},
       {"digital_source_type", "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"},

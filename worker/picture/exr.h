@@ -38,7 +38,7 @@ struct DeliveryTags {
   std::string owner;
   std::string comments;
   std::string capture_date;         // "YYYY:MM:DD hh:mm:ss" in UTC; leave empty for reproducible bytes
-  config::Timecode first_timecode;  // of the first frame; left out above 30 frames per second (has_timecode)
+  config::Timecode first_timecode;  // of the first frame; left out where config::has_timecode() is false
 
   int take = 0;
   std::uint64_t seed = 0;  // written as decimal text: EXR has no 64-bit integer
@@ -54,9 +54,11 @@ struct DeliveryTags {
   std::string critique_verdict;
 };
 
-// ST 12-1 counts rates above 30 in frame pairs, and an EXR timeCode holds frame numbers below 40: such
-// deliveries carry no timecode in their frames.
-bool has_timecode(config::Rate fps);
+// Frames that share one address of a timeCode: 1 up to 30 frames a second, 2 up to 60, 4 up to 120. An address counts
+// to 39 at most and ST 12-1 counts faster rates in pairs, the second frame of which has its field mark set
+// (fieldPhase). Of four frames the later two also have 1 in binary group 1, and "rushes/timecode" has the frame's
+// timecode in full at every rate above 30.
+int frames_per_address(config::Rate fps);
 
 // Where one frame of a sequence was made.
 struct WindowFrame {

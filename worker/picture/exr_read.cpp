@@ -136,8 +136,10 @@ ExrHeader describe(const Imf::Header& header, int parts) {
   }
   if (Imf::hasTimeCode(header)) {
     const Imf::TimeCode& code = Imf::timeCode(header);
-    out.time_code =
-        config::Timecode{code.hours(), code.minutes(), code.seconds(), code.frame(), code.dropFrame()};
+    const int shared = frames_per_address(out.frames_per_second.value_or(config::Rate{}));
+    const int place = (code.fieldPhase() ? 1 : 0) + (shared > 2 ? 2 * code.binaryGroup(1) : 0);
+    out.time_code = config::Timecode{code.hours(), code.minutes(), code.seconds(),
+                                     code.frame() * shared + (shared > 1 ? place : 0), code.dropFrame()};
   }
   read_attributes(header, out);
   return out;

@@ -76,9 +76,14 @@ void add_colour(Imf::Header& header) {
 void add_editorial(Imf::Header& header, const DeliveryTags& tags, config::Rate fps, int index,
                    int first_number) {
   Imf::addFramesPerSecond(header, Imf::Rational(fps.numerator, static_cast<unsigned>(fps.denominator)));
-  if (has_timecode(fps)) {
+  if (config::has_timecode(fps)) {
     const config::Timecode code = config::advance(tags.first_timecode, index, fps);
-    Imf::addTimeCode(header, Imf::TimeCode(code.hours, code.minutes, code.seconds, code.frames, code.drop));
+    const int shared = frames_per_address(fps), place = code.frames % shared;
+    Imf::TimeCode address(code.hours, code.minutes, code.seconds, code.frames / shared, code.drop);
+    address.setFieldPhase(place % 2 == 1);
+    address.setBinaryGroup(1, place / 2);
+    Imf::addTimeCode(header, address);
+    if (shared > 1) add_text(header, "rushes/timecode", config::to_string(code));
   }
   header.insert("imageCounter", Imf::IntAttribute(first_number + index));
   add_text(header, "reelName", tags.reel_name.empty() ? tags.shot + "_" + tags.version : tags.reel_name);
@@ -135,7 +140,10 @@ Result<std::vector<std::uint16_t>> half_planes(ClipView frame) {
 
 }  // namespace
 
-bool has_timecode(config::Rate fps) { return fps.value() <= 30.0; }
+int frames_per_address(config::Rate fps) {
+  const int base = config::timecode_base(fps);
+  return base <= 30 ? 1 : base <= 60 ? 2 : 4;
+}
 
 std::string exr_file_name(const std::string& shot, const std::string& version, int frame_number) {
   std::array<char, 16> number{};

@@ -160,7 +160,7 @@ void Audit::check_step(const ExrHeader& first, const ExrHeader& before, const Ex
             std::string("expected the ") + name + " of the first frame, found " + now.text(name));
     }
   }
-  if (!first.frames_per_second || !has_timecode(*first.frames_per_second)) return;
+  if (!first.frames_per_second || !config::has_timecode(*first.frames_per_second)) return;
   if (!before.time_code || !now.time_code) return;  // said where it is missing
   const config::Timecode expected = config::advance(*before.time_code, 1, *first.frames_per_second);
   if (*now.time_code != expected) {
@@ -228,7 +228,7 @@ void Audit::check_sequence(const SequenceFiles& files) {
     }
     extend(sequence.range, check_frame(*frame, file, files.numbers[i]), !first);
     const config::Rate rate = frame->header.frames_per_second.value_or(config::Rate{});
-    if (has_timecode(rate) && !frame->header.time_code)
+    if (config::has_timecode(rate) && !frame->header.time_code)
       error("timecode", file, "expected timeCode, found none");
     const Digest pixels = hash_pixels(frame->clip);
     if (pixels_before == pixels) error("freeze", file, "repeats the pixels of the frame before it");

@@ -90,16 +90,50 @@ TEST(Exr, HeaderSaysWhatItIsAndHowItWasMade) {
   for (const auto& [name, value] : header->texts) EXPECT_LE(name.size(), 31U) << name;
 }
 
-TEST(Exr, RatesAbove30CarryNoTimecode) {
+// Frame after frame over the end of a minute, and of an hour, read back as it was counted.
+TEST(Exr, TimecodesCountUpTo120FramesASecond) {
+  struct Case {
+    config::Rate fps;
+    const char *first, *next;  // of frames 0 and 1
+    int shared;                // frames of an address
+  };
+  for (const Case& c :
+       {Case{{24000, 1001}, "09:59:59:23", "10:00:00:00", 1},
+        Case{{30000, 1001}, "09:58:59;29", "09:59:00;02", 1},
+        Case{{48000, 1001}, "10:00:00:46", "10:00:00:47", 2}, Case{{50, 1}, "10:00:59:49", "10:01:00:00", 2},
+        Case{{60, 1}, "10:00:00:58", "10:00:00:59", 2}, Case{{60000, 1001}, "10:00:59;59", "10:01:00;04", 2},
+        Case{{60000, 1001}, "10:59:59;59", "11:00:00;00", 2}, Case{{100, 1}, "10:00:00:98", "10:00:00:99", 4},
+        Case{{120000, 1001}, "10:00:00:117", "10:00:00:118", 4},
+        Case{{120, 1}, "10:00:59:119", "10:01:00:00", 4}}) {
+    const ScratchFolder folder;
+    Clip clip = testing::rolling_ball(8, 8, 2);
+    clip.fps = c.fps;
+    DeliveryTags tags = testing::example_tags();
+    tags.first_timecode = *config::parse_timecode(c.first, c.fps);
+    const auto paths = write_exr_sequence(folder.path(), clip, tags);
+    ASSERT_TRUE(paths) << paths.error().message;
+    EXPECT_EQ(frames_per_address(c.fps), c.shared);
+    for (const std::size_t t : {std::size_t{0}, std::size_t{1}}) {
+      const std::string expected = t == 0 ? c.first : c.next;
+      const auto header = read_exr_header((*paths)[t]);
+      ASSERT_TRUE(header);
+      ASSERT_TRUE(header->time_code) << expected;
+      EXPECT_EQ(config::to_string(*header->time_code), expected);
+      EXPECT_EQ(header->text("rushes/timecode"), c.shared == 1 ? "" : expected);
+    }
+  }
+}
+
+TEST(Exr, RatesAbove120CarryNoTimecode) {
   const ScratchFolder folder;
   Clip clip = testing::rolling_ball(8, 8, 1);
-  clip.fps = config::Rate{60, 1};
+  clip.fps = config::Rate{240, 1};
   const auto paths = write_exr_sequence(folder.path(), clip, testing::example_tags());
   ASSERT_TRUE(paths);
   const auto header = read_exr_header(paths->front());
   ASSERT_TRUE(header);
   EXPECT_FALSE(header->time_code);
-  EXPECT_EQ(header->frames_per_second, (config::Rate{60, 1}));
+  EXPECT_EQ(header->frames_per_second, (config::Rate{240, 1}));
 }
 
 // The same header through the tool that every studio has.
