@@ -1,5 +1,6 @@
 // SDR movies: H.264, yuv420p, BT.709, limited range, through the studio's SDR view; what an editor or a
-// browser plays.
+// browser plays. They are coded as they are tagged, for the BT.1886 monitor that BT.709 asks for (yuv.h has the
+// formula), and show there the light that the view shows on its sRGB display.
 //
 // One movie frame per clip frame, at exactly the clip's rate, with a timecode track that starts where the EXR
 // frames start. Sizes are made even by repeating the last column or row (4:2:0 needs that). The bytes depend
@@ -35,7 +36,7 @@ class MovieWriter {
   MovieWriter(MovieWriter&&) noexcept;
   ~MovieWriter();
 
-  // Display code values [height, width, 3], nominally 0..1, of the size given to create.
+  // sRGB display code values [height, width, 3], nominally 0..1, of the size given to create.
   Status add(const std::vector<float>& display);
   Status finish();
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 namespace rushes::worker {
 namespace {
@@ -17,7 +18,28 @@ float limited(float value) {
   return std::min(value, 1.0F);
 }
 
+// bt1886_from_srgb() at index / kSteps. Two powers for every value of a 4K frame would cost half of its encoding.
+constexpr std::size_t kSteps = 65536;
+std::vector<float> tabulate_codes() {
+  std::vector<float> table(kSteps + 2);
+  for (std::size_t i = 0; i < table.size(); ++i) {
+    const double c = static_cast<double>(i) / kSteps;
+    const double light = c <= 0.04045 ? c / 12.92 : std::pow((c + 0.055) / 1.055, 2.4);
+    table[i] = static_cast<float>(std::pow(light, 1 / 2.4));
+  }
+  return table;
+}
+
 }  // namespace
+
+float bt1886_from_srgb(float code) {
+  static const std::vector<float> table = tabulate_codes();
+  assert(code >= 0.0F && code <= 1.0F);
+  const float place = code * static_cast<float>(kSteps);
+  const auto index = static_cast<std::size_t>(place);
+  const float part = place - static_cast<float>(index);
+  return table[index] + part * (table[index + 1] - table[index]);
+}
 
 Yuv420 to_yuv420(const std::vector<float>& display, int width, int height) {
   assert(width > 0 && height > 0);
@@ -36,7 +58,8 @@ Yuv420 to_yuv420(const std::vector<float>& display, int width, int height) {
     for (std::size_t x = 0; x < w; ++x) {
       const std::size_t source_x = std::min(x, static_cast<std::size_t>(width) - 1);
       const float* rgb = display.data() + (source_y * static_cast<std::size_t>(width) + source_x) * 3;
-      const float r = limited(rgb[0]), g = limited(rgb[1]), b = limited(rgb[2]);
+      const float r = bt1886_from_srgb(limited(rgb[0])), g = bt1886_from_srgb(limited(rgb[1])),
+                  b = bt1886_from_srgb(limited(rgb[2]));
       const float luma = kRed * r + kGreen * g + kBlue * b;
       out.y[y * w + x] = code(16.0F + 219.0F * luma);
       cb[half + x] = (b - luma) / kCbScale;
