@@ -17,9 +17,9 @@ struct FrameName {
   int number = -1;
 };
 
-// Splits "sh010.1001.exr". Nothing for a file that is no picture of ours.
+// Splits "sh010.1001.exr". Nothing for a file that is no frame: a contact sheet lies beside the frames it shows.
 std::optional<FrameName> split_name(const std::string& name) {
-  if (name.empty() || name.front() == '.') return std::nullopt;
+  if (name.empty() || name.front() == '.' || name.ends_with("_contact.png")) return std::nullopt;
   const std::size_t dot = name.rfind('.');
   if (dot == std::string::npos) return std::nullopt;
   FrameName out;

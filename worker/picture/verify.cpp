@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 
 #include "worker/picture/atomic_file.h"
 #include "worker/picture/exr.h"
+#include "worker/picture/manifest.h"
 #include "worker/picture/movie.h"
+#include "worker/picture/png_image.h"
 #include "worker/picture/sequence.h"
 
 namespace rushes::worker {
@@ -15,6 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kColourSuffix = "_lin_ap0_scene.";
+constexpr std::string_view kSheetSuffix = "_contact.png";
 constexpr std::size_t kMaxFindings = 1000;  // a broken folder must not become a broken report
 
 // One audit, growing its report.
@@ -49,12 +53,17 @@ class Audit {
   void check_step(const ExrHeader& first, const ExrHeader& before, const ExrHeader& now,
                   const std::string& file);
   void check_sizes(const SequenceFiles& files, const std::vector<std::uintmax_t>& sizes);
+  DeliverySequence* owner_of(const std::string& file);
   void check_movies();
   void check_movie(DeliverySequence& sequence, const std::string& file);
+  void check_sheets();
+  void check_manifests();
+  void check_manifest(const std::string& file, const std::string& text);
+  void check_unlisted(const std::string& manifest, const std::set<std::string>& listed);
 
   std::string folder_;
   DeliveryReport report_;
-  std::vector<std::string> movies_;
+  std::vector<std::string> movies_, sheets_, json_;
 };
 
 std::vector<fs::path> Audit::list_folders() {
@@ -64,19 +73,30 @@ std::vector<fs::path> Audit::list_folders() {
   for (const fs::recursive_directory_iterator end; !code && entries != end; entries.increment(code)) {
     std::error_code ignored;
     const fs::path& path = entries->path();
-    if (entries->is_symlink(ignored)) continue;
-    if (entries->is_directory(ignored)) folders.push_back(path);
-    if (!entries->is_regular_file(ignored)) continue;
     const std::string name = path.filename().string();
+    if (entries->is_symlink(ignored)) continue;
+    if (entries->is_directory(ignored)) {
+      if (name.front() == '.') {
+        warn("leftover", path.string(), "a folder that is being written, or was when its writer stopped");
+        entries.disable_recursion_pending();
+      } else {
+        folders.push_back(path);
+      }
+    }
+    if (!entries->is_regular_file(ignored)) continue;
     if (name.front() == '.' && name.find(".part-") != std::string::npos) {
       warn("leftover", path.string(), "a file that was being written when its writer stopped; remove it");
     } else if (path.extension() == ".mp4" || path.extension() == ".mov") {
       movies_.push_back(path.string());
+    } else if (name.ends_with(kSheetSuffix)) {
+      sheets_.push_back(path.string());
+    } else if (path.extension() == ".json") {
+      json_.push_back(path.string());
     }
   }
   if (code) error("folder", folder_, "cannot be listed completely: " + code.message());
   std::sort(folders.begin(), folders.end());
-  std::sort(movies_.begin(), movies_.end());
+  for (auto* list : {&movies_, &sheets_, &json_}) std::sort(list->begin(), list->end());
   return folders;
 }
 
@@ -276,25 +296,107 @@ void Audit::check_movie(DeliverySequence& sequence, const std::string& file) {
   }
 }
 
-void Audit::check_movies() {
-  for (const std::string& file : movies_) {
-    const std::string stem = fs::path(file).stem().string();
-    // The longest name that fits: "sh010_v0011" must not go to "sh010_v001".
-    DeliverySequence* owner = nullptr;
+// The sequence of the same folder with the longest name that fits: "sh010_v0011" must not go to "sh010_v001". Where a
+// folder has no sequence, those below it are asked.
+DeliverySequence* Audit::owner_of(const std::string& file) {
+  const std::string stem = fs::path(file).stem().string(),
+                    folder = relative(fs::path(file).parent_path().string());
+  DeliverySequence* owner = nullptr;
+  for (const bool below : {false, true}) {
     for (DeliverySequence& sequence : report_.sequences) {
+      const bool near =
+          below ? folder == "." || sequence.folder.starts_with(folder + "/") : sequence.folder == folder;
       const bool fits = stem == sequence.name || stem.starts_with(sequence.name + "_") ||
                         stem.starts_with(sequence.name + ".");
-      if (fits && (owner == nullptr || sequence.name.size() > owner->name.size())) owner = &sequence;
+      if (near && fits && (owner == nullptr || sequence.name.size() > owner->name.size())) owner = &sequence;
     }
-    if (owner == nullptr) {
-      warn("movie", file,
-           "belongs to no EXR sequence of this delivery (expected a name <shot>_<version>...)");
-    } else {
+    if (owner != nullptr) break;
+  }
+  return owner;
+}
+
+void Audit::check_movies() {
+  for (const std::string& file : movies_) {
+    if (DeliverySequence* owner = owner_of(file)) {
       check_movie(*owner, file);
+    } else {
+      warn("movie", file,
+           "belongs to no EXR sequence of its folder (expected a name <shot>_<kind>_<version>...)");
     }
   }
   for (const DeliverySequence& sequence : report_.sequences) {
     if (sequence.movies.empty()) warn("movie", sequence.folder, sequence.name + " has no movie");
+  }
+}
+
+void Audit::check_sheets() {
+  for (const std::string& file : sheets_) {
+    if (const auto sheet = read_png(file); !sheet) error("sheet", file, sheet.error().message);
+    if (DeliverySequence* owner = owner_of(file)) {
+      owner->sheets.push_back(relative(file));
+    } else {
+      warn("sheet", file, "belongs to no EXR sequence of its folder");
+    }
+  }
+}
+
+// What lies beside a manifest and is not in it.
+void Audit::check_unlisted(const std::string& manifest, const std::set<std::string>& listed) {
+  std::error_code code;
+  std::vector<std::string> others;
+  for (fs::directory_iterator entry(fs::path(manifest).parent_path(), code), end; !code && entry != end;
+       entry.increment(code)) {
+    std::error_code ignored;
+    const std::string name = entry->path().filename().string();
+    if (entry->is_regular_file(ignored) && name.front() != '.' && entry->path().extension() != ".json" &&
+        !listed.contains(name))
+      others.push_back(entry->path().string());
+  }
+  std::sort(others.begin(), others.end());
+  for (const std::string& file : others)
+    warn("manifest", file, "is not in " + fs::path(manifest).filename().string());
+}
+
+void Audit::check_manifest(const std::string& file, const std::string& text) {
+  const auto manifest = read_manifest(text);
+  if (!manifest) return error("manifest", file, manifest.error().message);
+  if (manifest->version < 2)
+    warn("manifest", file, "is of an older build and has no seal: changes of itself cannot be found");
+  std::set<std::string> listed;
+  for (const ManifestFile& entry : manifest->files) {
+    listed.insert(entry.name);
+    const std::string path = (fs::path(file).parent_path() / entry.name).string();
+    const auto seal = seal_of(path);
+    if (!seal) {
+      error("manifest", path, "is listed in " + fs::path(file).filename().string() + " and cannot be read");
+    } else if (seal->bytes != entry.seal.bytes) {
+      error("manifest", path,
+            "expected " + std::to_string(entry.seal.bytes) + " bytes, found " + std::to_string(seal->bytes));
+    } else if (seal->digest != entry.seal.digest) {
+      error(
+          "manifest", path,
+          "expected BLAKE2b-256 " + entry.seal.digest + ", found " + seal->digest + ": the file was changed");
+    }
+  }
+  check_unlisted(file, listed);
+}
+
+void Audit::check_manifests() {
+  for (const std::string& file : json_) {
+    const auto text = read_file(file, kMaxManifestBytes);
+    if (!text) {
+      error("manifest", file, text.error().message);
+      continue;
+    }
+    DeliverySequence* owner = owner_of(file);
+    const bool named_so = owner != nullptr && fs::path(file).stem() == owner->name;
+    if (!named_so && !is_manifest(*text)) continue;
+    if (named_so) owner->manifest = relative(file);
+    check_manifest(file, *text);
+  }
+  for (const DeliverySequence& sequence : report_.sequences) {
+    if (sequence.manifest.empty())
+      warn("manifest", sequence.folder, sequence.name + ".json is missing: changes of files cannot be found");
   }
 }
 
@@ -311,6 +413,8 @@ DeliveryReport Audit::run() {
   }
   if (report_.sequences.empty()) error("folder", folder_, "expected at least one EXR sequence, found none");
   check_movies();
+  check_sheets();
+  check_manifests();
   return std::move(report_);
 }
 

@@ -4,9 +4,11 @@
 // none together with acesImageContainerFlag, ST 2065-4), AP0 chromaticities, adoptedNeutral, colorInteropID,
 // frame rate, timecode, image counter, how it was made (seed, model digest, recipe hash), NaN, infinity and
 // range. Over the sequence: contiguous numbers, one data window, one rate, timecodes one frame apart, one
-// recipe, no frame that repeats the one before it, no file much smaller than its neighbours. Movies named
-// after a sequence (SHOT_VERSION*.mp4, .mov) must decode to the same number of frames at the same rate and
-// first timecode, with BT.709 tags.
+// recipe, no frame that repeats the one before it, no file much smaller than its neighbours. Movies and contact sheets
+// belong to the sequence of their own folder after which they are named (NAME*.mp4, .mov, NAME_contact.png): movies must
+// decode to the same number of frames at the same rate and first timecode, with BT.709 tags; sheets must decode.
+// Over every folder with a manifest (manifest.h): each file that it lists has the listed length and BLAKE2b-256, and the
+// manifest fits its own seal, so that any changed bit is found; files that it does not list are named.
 //
 // Thread contract: functions of their arguments.
 #pragma once
@@ -41,7 +43,9 @@ struct DeliverySequence {
   config::Rate fps;
   std::optional<config::Timecode> first_timecode;
   PixelRange range;                 // over all frames
-  std::vector<std::string> movies;  // relative to the delivery
+  std::vector<std::string> movies;  // relative to the delivery, like the next two
+  std::vector<std::string> sheets;
+  std::string manifest;  // empty: there is none
 };
 
 struct DeliveryReport {

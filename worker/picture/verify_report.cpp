@@ -30,7 +30,8 @@ std::string report_text(const DeliveryReport& report) {
            " at " + config::to_string(s.fps) + ", light " + number(s.range.min) + " to " +
            number(s.range.max) + ", " +
            (s.first_timecode ? "timecode " + config::to_string(*s.first_timecode) : "no timecode") + ", " +
-           plural(s.movies.size(), "movie") + "\n";
+           plural(s.movies.size(), "movie") + ", " + plural(s.sheets.size(), "contact sheet") +
+           (s.manifest.empty() ? ", no manifest\n" : ", manifest\n");
   }
   std::size_t errors = 0;
   for (const DeliveryFinding& f : report.findings) {
@@ -63,7 +64,10 @@ std::string report_json(const DeliveryReport& report) {
          {"nan", s.range.nan},
          {"infinite", s.range.overflow},
          {"negative", s.range.negative},
-         {"movies", s.movies}});
+         {"movies", s.movies},
+         {"sheets", s.sheets},
+         {"manifest",
+          s.manifest.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(s.manifest)}});
   }
   out["findings"] = nlohmann::ordered_json::array();
   for (const DeliveryFinding& f : report.findings) {

@@ -5,7 +5,9 @@
 
 #include "tests/worker/picture/synthetic.h"
 #include "worker/picture/atomic_file.h"
+#include "worker/picture/manifest.h"
 #include "worker/picture/movie.h"
+#include "worker/picture/png_image.h"
 
 namespace rushes::worker {
 namespace {
@@ -44,6 +46,19 @@ class Delivery : public ::testing::Test {
     EXPECT_TRUE(report);
     return *report;
   }
+  // The manifest of everything in the folder of the frames.
+  std::string seal() {
+    nlohmann::json files = nlohmann::json::array();
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.file("sh010/exr"))) {
+      const auto sealed_file = seal_of(entry.path().string());
+      files.push_back({{"file", entry.path().filename().string()},
+                       {"bytes", sealed_file->bytes},
+                       {"blake2b_256", sealed_file->digest}});
+    }
+    const std::string path = folder_.file("sh010/exr/sh010_v001.json");
+    EXPECT_TRUE(write_file(path, sealed({{"version", 2}, {"files", files}})));
+    return path;
+  }
   void replace(int index, const std::string& bytes) {
     ASSERT_TRUE(write_file(paths_[static_cast<std::size_t>(index)], bytes));
   }
@@ -55,6 +70,8 @@ class Delivery : public ::testing::Test {
 };
 
 TEST_F(Delivery, ConformsAsWritten) {
+  ASSERT_TRUE(write_png(folder_.file("sh010/exr/sh010_v001_contact.png"), Image8(4, 4)));
+  seal();
   const DeliveryReport report = verify();
   EXPECT_TRUE(report.passed()) << report_text(report);
   EXPECT_TRUE(report.findings.empty()) << report_text(report);
@@ -65,6 +82,8 @@ TEST_F(Delivery, ConformsAsWritten) {
   EXPECT_EQ(sequence.last, 1005);
   EXPECT_EQ(sequence.width, 48);
   EXPECT_EQ(sequence.movies.size(), 1U);
+  EXPECT_EQ(sequence.sheets, (std::vector<std::string>{"sh010/exr/sh010_v001_contact.png"}));
+  EXPECT_EQ(sequence.manifest, "sh010/exr/sh010_v001.json");
   EXPECT_EQ(sequence.range.max, 8.0F);
   const auto json = nlohmann::json::parse(report_json(report));
   EXPECT_EQ(json["passed"], true);
@@ -83,7 +102,8 @@ TEST_F(Delivery, FindsAFreeze) {
   replace(3, *encode_exr(ClipView(clip_).one(2), tags_, {0, 3}, 3));
   const DeliveryReport report = verify();
   EXPECT_TRUE(has(report, "freeze", "1004"));
-  EXPECT_EQ(report.findings.size(), 1U) << report_text(report);
+  EXPECT_TRUE(has(report, "manifest", "is missing", Severity::kWarning));
+  EXPECT_EQ(report.findings.size(), 2U) << report_text(report);
 }
 
 TEST_F(Delivery, FindsBrokenAndCutFiles) {
@@ -140,6 +160,74 @@ TEST_F(Delivery, FindsAWrongMovie) {
   EXPECT_TRUE(has(verify(), "movie", "expected first timecode 01:00:00:00, found \"02:00:00:00\""));
   ASSERT_TRUE(write_file(folder_.file("sh010/sh010_v001_sdr.mp4"), "broken"));
   EXPECT_TRUE(has(verify(), "movie", "not a readable movie"));
+}
+
+// Of every file that lies in the folder, bits all over it, in places that no decoder looks at too.
+TEST_F(Delivery, FindsAFlippedBitInAnyFile) {
+  std::filesystem::rename(folder_.file("sh010/sh010_v001_sdr.mp4"), folder_.file("sh010/exr/sh010_v001.mp4"));
+  ASSERT_TRUE(write_png(folder_.file("sh010/exr/sh010_v001_contact.png"), Image8(4, 4)));
+  ASSERT_TRUE(write_file(folder_.file("sh010/exr/farm.ocio"), "ocio_profile_version: 2\n"));
+  seal();
+  ASSERT_TRUE(verify().passed()) << report_text(verify());
+  std::vector<std::string> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.file("sh010/exr")))
+    files.push_back(entry.path().string());
+  ASSERT_EQ(files.size(), 9U);
+  for (const std::string& file : files) {
+    const std::string bytes = *read_file(file, 1 << 24);
+    for (const std::size_t place : {std::size_t{0}, bytes.size() / 3, bytes.size() / 2, bytes.size() - 1}) {
+      std::string changed = bytes;
+      changed[place] = static_cast<char>(changed[place] ^ 1);
+      ASSERT_TRUE(write_file(file, changed));
+      const DeliveryReport report = verify();
+      EXPECT_FALSE(report.passed()) << file << " at " << place;
+      const std::string name = std::filesystem::path(file).filename().string();
+      EXPECT_TRUE(has(report, "manifest", name)) << file << " at " << place << "\n" << report_text(report);
+    }
+    ASSERT_TRUE(write_file(file, bytes));
+  }
+  EXPECT_TRUE(verify().passed());
+}
+
+TEST_F(Delivery, FindsMissingAndUnlistedFiles) {
+  seal();
+  std::filesystem::remove(paths_[4]);
+  ASSERT_TRUE(write_file(folder_.file("sh010/exr/notes.txt"), "x"));
+  const DeliveryReport report = verify();
+  EXPECT_TRUE(has(report, "manifest", "is listed in sh010_v001.json and cannot be read"));
+  EXPECT_TRUE(has(report, "manifest", "notes.txt", Severity::kWarning));
+  ASSERT_TRUE(write_file(folder_.file("sh010/exr/sh010_v001.json"), "{}"));
+  EXPECT_TRUE(has(verify(), "manifest", "damaged")) << "the manifest's name makes it one";
+}
+
+TEST_F(Delivery, FindsABrokenSheet) {
+  ASSERT_TRUE(write_file(folder_.file("sh010/exr/sh010_v001_contact.png"), "no picture"));
+  EXPECT_TRUE(has(verify(), "sheet", "sh010_v001_contact.png"));
+}
+
+// A draft and a master of older builds have files of the same names in two folders.
+TEST_F(Delivery, PairsByFolder) {
+  std::filesystem::rename(folder_.file("sh010/sh010_v001_sdr.mp4"), folder_.file("sh010/exr/sh010_v001.mp4"));
+  std::filesystem::create_directories(folder_.file("master"));
+  const Clip longer = testing::rolling_ball(48, 27, 7);
+  ASSERT_TRUE(write_exr_sequence(folder_.file("master"), longer, tags_));
+  const auto view = DisplayView::sdr(testing::ocio_config());
+  MovieOptions options;
+  options.first_timecode = tags_.first_timecode;
+  ASSERT_TRUE(write_movie(folder_.file("master/sh010_v001.mp4"), longer, *view, options));
+  const DeliveryReport report = verify();
+  EXPECT_TRUE(report.passed()) << report_text(report);
+  ASSERT_EQ(report.sequences.size(), 2U);
+  for (const DeliverySequence& sequence : report.sequences)
+    EXPECT_EQ(sequence.movies.size(), 1U) << sequence.folder;
+}
+
+TEST_F(Delivery, WarnsOfUnfinishedDeliveries) {
+  std::filesystem::create_directories(folder_.file("sh010/.v002.partial"));
+  ASSERT_TRUE(write_file(folder_.file("sh010/.v002.partial/sh010_v002_lin_ap0_scene.1001.exr"), "half"));
+  const DeliveryReport report = verify();
+  EXPECT_TRUE(report.passed()) << report_text(report);
+  EXPECT_TRUE(has(report, "leftover", ".v002.partial", Severity::kWarning));
 }
 
 TEST_F(Delivery, WarnsOfLeftoversAndStrangers) {
