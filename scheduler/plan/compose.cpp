@@ -8,6 +8,7 @@ namespace rushes::scheduler {
 namespace {
 
 bool is_input(const PlannedTask& task, const PlannedTask& maker, const Output& output) {
+  if (output.role == Role::kProxy || output.role == Role::kSheet) return false;  // for people
   return output.role != Role::kHistory || (task.window == maker.window && task.tile == maker.tile);
 }
 
@@ -75,6 +76,12 @@ TaskSpec compose(const Composition& c) {
                      c.spec->reel,
                      task.master_delivery,
                      c.spec->deliver_rate};
+  }
+  if (task.stage ==
+      Stage::kCritique) {  // of a whole take: its movie and sheet count frames as the delivery does
+    spec.delivery.start_frame = static_cast<int>(c.spec->start_frame);
+    spec.delivery.timecode = c.spec->timecode;
+    spec.delivery.fps = c.spec->deliver_rate;
   }
   spec.name = task_name(*c.spec, task);
   if (task.stage == Stage::kCritique) spec.critics = c.spec->critics;

@@ -87,7 +87,6 @@ PlannedTask critique_task(Builder& build, const Range& frames, std::uint32_t rev
   t.frames = frames;
   t.revision = revision;
   t.work = static_cast<double>(frames.size()) * static_cast<double>(frame_pixels(build.spec_, 1));
-  set_memory(t, picture_memory(frame_pixels(build.spec_, 1)));  // of a whole take, frame after frame
   return t;
 }
 
@@ -123,6 +122,7 @@ void add_judging(Builder& build, VersionGraph& graph, std::uint32_t revision) {
   }
   PlannedTask t = critique_task(build, {0, spec.recipe.frames}, revision);
   t.whole_take = true;
+  set_memory(t, movie_memory(frame_pixels(spec, 1)));
   for (const TaskId tile : graph.decode) t.needs.push_back({tile, true});
   graph.critique = build.add(std::move(t));
 }

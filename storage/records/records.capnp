@@ -129,7 +129,7 @@ struct CriticSetting {
 
 # An artifact that a task reads, and what it is to the task.
 struct Input {
-  role @0 :Text;                 # "conditioning", "latent", "frames", "guide", "critique", "files", "image"
+  role @0 :Text;                 # a word of Role (words.h): "conditioning", "latent", "frames", ...
   digest @1 :Data;
   bytes @2 :UInt64;
   stage @3 :Stage;               # the task that made it

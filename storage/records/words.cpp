@@ -8,8 +8,9 @@ const char* to_string(Verdict verdict) {
 }
 
 const char* to_string(Role role) {
-  static constexpr const char* kWords[kRoles] = {"image", "conditioning", "latent", "history", "frames",
-                                                 "guide", "critique",     "files",  "sidecar"};
+  static constexpr const char* kWords[kRoles] = {"image",   "conditioning", "latent",   "history",
+                                                 "frames",  "guide",        "critique", "files",
+                                                 "sidecar", "proxy",        "sheet"};
   return kWords[static_cast<int>(role)];
 }
 

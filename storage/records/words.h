@@ -39,9 +39,11 @@ enum class Role : std::uint8_t {
   kGuide,         // enlarge
   kCritique,      // critique
   kFiles,         // finish: names and pixel hashes of the frames written
-  kSidecar        // deliver
+  kSidecar,       // deliver
+  kProxy,         // critique of a whole take: its movie, for people
+  kSheet          // critique of a whole take: its contact sheet, for people
 };
-inline constexpr int kRoles = 9;
+inline constexpr int kRoles = 11;
 const char* to_string(Role role);  // "image", "conditioning", ...
 
 // Why an attempt failed; journals store the word. Values up to kArtifact equal those of wire.capnp, which says

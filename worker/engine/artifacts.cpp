@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "config/digest.h"
@@ -295,6 +296,20 @@ Result<Output> LocalArtifacts::put(Role role, std::span<const std::byte> bytes) 
   if (!outgoing) return tl::unexpected(outgoing.error());
   if (auto done = outgoing->append(bytes); !done) return tl::unexpected(done.error());
   return outgoing->finish();
+}
+
+Result<Output> LocalArtifacts::put_file(Role role, const fs::path& file) {
+  std::ifstream in(file, std::ios::binary);
+  auto out = create(role);
+  if (!out) return tl::unexpected(out.error());
+  std::vector<char> piece(kPieceBytes);
+  do {
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    const auto got = std::span(piece).first(static_cast<std::size_t>(in.gcount()));
+    if (Status status = out->append(std::as_bytes(got)); !status) return tl::unexpected(status.error());
+  } while (in);
+  if (!in.eof()) return fail(ErrorKind::kNotFound, file.string() + ": cannot be read");
+  return out->finish();
 }
 
 Result<Outgoing> LocalArtifacts::create(Role role) {

@@ -116,6 +116,9 @@ class LocalArtifacts {
   // Error: kExhausted (disk full, folder not writable).
   Result<Output> put(Role role, std::span<const std::byte> bytes);
 
+  // Stores what a file holds, read piece by piece. Errors: kNotFound names the file; else as put().
+  Result<Output> put_file(Role role, const std::filesystem::path& file);
+
   // Begins an artifact that is made piece by piece.
   Result<Outgoing> create(Role role);
 

@@ -1,14 +1,14 @@
 // critique: the critics on a whole take's decoded frames, or on one window's preview at a
-// checkpoint.
+// checkpoint. A whole take gets its movie and contact sheet here too, so that people see what was judged.
 //
 // A window at an inner checkpoint is judged on the clean latent that the network predicts there ("preview");
 // at its last checkpoint on its latents. Both are decoded alone, so the first latent of a later window shows
 // as one frame.
 #include <algorithm>
+#include <optional>
 
 #include "worker/critic/critique.h"
-#include "worker/engine/stages.h"
-#include "worker/engine/take_frames.h"
+#include "worker/engine/take_pictures.h"
 #include "worker/picture/colour.h"
 
 namespace rushes::worker {
@@ -71,16 +71,21 @@ Result<Clip> window_clip(const Task& task, StageContext& context, Range frames) 
       .copy();
 }
 
-// Frame after frame of a whole take.
-Result<ClipCritique> judge_take(const Task& task, StageContext& context, const CriticContext& critic) {
-  auto frames = TakeFrames::delivered(task, context, task.take);
+// Frame after frame of a whole take, which the proxy's movie gets too.
+Result<ClipCritique> judge_take(const Task& task, StageContext& context, const CriticContext& critic,
+                                std::optional<TakeProxy>& proxy) {
+  auto frames = TakeFrames::delivered(task, context.artifacts, task.take);
   if (!frames) return tl::unexpected(frames.error());
+  auto pictures = TakeProxy::create(task, context, *frames);
+  if (!pictures) return tl::unexpected(pictures.error());
+  proxy.emplace(std::move(*pictures));
   Panel panel(critic);
   const std::string judges = "judges " + names_of(critic.rules) + ": frame ";
   for (int t = 0; t < frames->frames(); ++t) {
     auto picture = frames->read({t, t + 1});
     if (!picture) return tl::unexpected(picture.error());
     panel.see(*picture);
+    if (Status status = proxy->add(*picture); !status) return tl::unexpected(status.error());
     const double done = static_cast<double>(t + 1) / frames->frames();
     if (Status status = step_done(context, done, judges + std::to_string(t + 1)); !status)
       return tl::unexpected(status.error());
@@ -111,8 +116,9 @@ Result<ClipCritique> judge_window(const Task& task, StageContext& context, Criti
 Result<TaskResult> run_critique(const Task& task, StageContext& context) {
   auto critic = critic_context(task, context);
   if (!critic) return tl::unexpected(critic.error());
-  auto judged =
-      task.whole_take ? judge_take(task, context, *critic) : judge_window(task, context, std::move(*critic));
+  std::optional<TakeProxy> proxy;  // of a whole take
+  auto judged = task.whole_take ? judge_take(task, context, *critic, proxy)
+                                : judge_window(task, context, std::move(*critic));
   if (!judged) return tl::unexpected(judged.error());
 
   TaskResult outcome;
@@ -120,6 +126,10 @@ Result<TaskResult> run_critique(const Task& task, StageContext& context) {
   outcome.critique = std::move(*judged);
   if (Status status = put_output(context, Role::kCritique, std::as_bytes(std::span(text)), outcome); !status)
     return tl::unexpected(status.error());
+  if (!proxy) return outcome;
+  const auto summary = read_critique(text, task.name);
+  if (!summary) return tl::unexpected(summary.error());
+  if (Status status = proxy->finish(*summary, outcome); !status) return tl::unexpected(status.error());
   return outcome;
 }
 

@@ -88,7 +88,7 @@ Result<TaskResult> run_enlarge(const Task& task, StageContext& context) {
   if (!model) return tl::unexpected(model.error());
   if (!volume) return tl::unexpected(volume.error());
   const WorkingSpace space = (*model)->manifest().working_space;
-  auto draft = TakeFrames::rendered(task, context);
+  auto draft = TakeFrames::rendered(task, context.artifacts);
   if (!draft) return tl::unexpected(draft.error());
   auto header = guide_header(volume->channels, volume->whole);
   if (!header) return tl::unexpected(header.error());

@@ -6,47 +6,11 @@
 #include <algorithm>
 #include <set>
 
-#include "worker/engine/delivery.h"
-#include "worker/engine/take_frames.h"
+#include "worker/engine/take_pictures.h"
 #include "worker/picture/atomic_file.h"
-#include "worker/picture/contact_sheet.h"
-#include "worker/picture/movie.h"
 
 namespace rushes::worker {
 namespace {
-
-std::string first_finding(const CritiqueSummary& critique) {
-  if (!critique.json.is_object() || !critique.json.contains("findings") ||
-      !critique.json["findings"].is_array())
-    return "";
-  const auto& findings = critique.json["findings"];
-  if (findings.empty()) return "no findings";
-  std::string text = std::to_string(findings.size()) + (findings.size() == 1 ? " finding: " : " findings: ");
-  return text + findings[0].value("dimension", "") + ", " + findings[0].value("message", "");
-}
-
-// A take on the sheet: what is known of it, and a few of its frames.
-Result<ContactRow> sheet_row(const Task& task, StageContext& context, int take, bool best,
-                             const DisplayView& view) {
-  auto critique = critique_of(task, context, take);
-  if (!critique) return tl::unexpected(critique.error());
-  auto frames = TakeFrames::delivered(task, context, take);
-  if (!frames) return tl::unexpected(frames.error());
-  ContactRow row;
-  row.title = "take " + std::to_string(take) + (best ? " (best)" : "");
-  char score[32];
-  std::snprintf(score, sizeof score, "score %.2f", critique->score);
-  row.detail = critique->known ? std::string(score) + " | " + first_finding(*critique) : "not judged";
-  row.verdict = critique->known ? critique->verdict : "";
-  for (const int t : contact_frames(frames->frames(), kContactColumns)) {
-    auto picture = frames->read({t, t + 1});
-    if (!picture) return tl::unexpected(picture.error());
-    auto image = thumbnail(*picture, 0, view, kThumbnailWidth);
-    if (!image) return with_context(image.error(), row.title);
-    row.frames.push_back({task.delivery.start_frame + t, std::move(*image)});
-  }
-  return row;
-}
 
 Result<Image8> contact_sheet(const Task& task, StageContext& context, const DisplayView& view) {
   std::set<int> takes{task.take};
@@ -54,7 +18,11 @@ Result<Image8> contact_sheet(const Task& task, StageContext& context, const Disp
   ContactSheet sheet{
       task.show + "/" + task.shot + (task.delivery.master ? " master" : ""), task.recipe.prompt, {}};
   for (const int take : takes) {
-    auto row = sheet_row(task, context, take, take == task.take && takes.size() > 1, view);
+    auto critique = critique_of(task, context.artifacts, take);
+    if (!critique) return tl::unexpected(critique.error());
+    const bool best = take == task.take && takes.size() > 1;
+    auto row = sheet_row(task, context, take, "take " + std::to_string(take) + (best ? " (best)" : ""),
+                         *critique, view);
     if (!row) return tl::unexpected(row.error());
     sheet.rows.push_back(std::move(*row));
   }
@@ -79,21 +47,11 @@ Result<std::vector<std::string>> finished_files(const Task& task, StageContext& 
   return files;
 }
 
-Result<MovieWriter> open_movie(const Task& task, const std::string& path, const TakeFrames& frames) {
-  MovieOptions options;
-  if (!task.delivery.timecode.empty() && config::has_timecode(task.delivery.fps)) {
-    auto timecode = config::parse_timecode(task.delivery.timecode, task.delivery.fps);
-    if (!timecode) return tl::unexpected(timecode.error());
-    options.first_timecode = *timecode;
-  }
-  return MovieWriter::create(path, frames.width(), frames.height(), task.delivery.fps, options);
-}
-
 // The movie and, of a draft, the EXR files (a master's are written by its finish tasks): frame after frame.
 Status write_pictures(const Task& task, StageContext& context, const std::string& movie_path,
                       const CritiqueSummary& critique, const DisplayView& view,
                       std::vector<std::string>& files) {
-  auto frames = TakeFrames::delivered(task, context, task.take);
+  auto frames = TakeFrames::delivered(task, context.artifacts, task.take);
   if (!frames) return tl::unexpected(frames.error());
   auto sequence = FrameFiles::create(task, context, critique);
   if (!sequence) return tl::unexpected(sequence.error());
@@ -122,7 +80,7 @@ Status write_pictures(const Task& task, StageContext& context, const std::string
 }  // namespace
 
 Result<TaskResult> run_deliver(const Task& task, StageContext& context) {
-  auto critique = critique_of(task, context, task.take);
+  auto critique = critique_of(task, context.artifacts, task.take);
   if (!critique) return tl::unexpected(critique.error());
   auto folder = delivery_folder(task, context);
   if (!folder) return tl::unexpected(folder.error());

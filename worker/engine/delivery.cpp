@@ -44,7 +44,30 @@ Json recipe_json(const Task& task) {
   return json;
 }
 
-// EXR header fields of the task's take.
+// Latent 0 is frame 0, every other latent stands for as many frames.
+int frames_per_latent(const Recipe& recipe) {
+  const int latents = recipe.windows.back().end;
+  return latents > 1 ? (recipe.rendered_frames - 1) / (latents - 1) : 1;
+}
+
+// BLAKE2b-256 and length of a file, read piece by piece.
+Result<Json> file_json(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::vector<char> piece(std::size_t{1} << 20);
+  DigestStream digest;
+  std::uint64_t bytes = 0;
+  do {
+    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    const auto got = static_cast<std::size_t>(file.gcount());
+    digest.update({piece.data(), got});
+    bytes += got;
+  } while (file);
+  if (!file.eof()) return fail(ErrorKind::kNotFound, path.string() + ": the delivered file cannot be read");
+  return Json{{"file", path.filename().string()}, {"blake2b_256", to_hex(digest.finish())}, {"bytes", bytes}};
+}
+
+}  // namespace
+
 Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& critique) {
   const Recipe& recipe = task.recipe;
   DeliveryTags tags;
@@ -73,8 +96,8 @@ Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& crit
   return tags;
 }
 
-// Which window made each delivered frame: the first window that holds its latent.
-std::vector<WindowFrame> windows_of_frames(const Task& task, int stride_t) {
+std::vector<WindowFrame> windows_of_frames(const Task& task) {
+  const int stride_t = frames_per_latent(task.recipe);
   const std::vector<Range>& windows =
       task.delivery.master && task.recipe.master.scale > 0 ? task.recipe.master.windows : task.recipe.windows;
   std::vector<WindowFrame> made;
@@ -91,43 +114,29 @@ std::vector<WindowFrame> windows_of_frames(const Task& task, int stride_t) {
   return made;
 }
 
-// BLAKE2b-256 and length of a file, read piece by piece.
-Result<Json> file_json(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<char> piece(std::size_t{1} << 20);
-  DigestStream digest;
-  std::uint64_t bytes = 0;
-  do {
-    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    const auto got = static_cast<std::size_t>(file.gcount());
-    digest.update({piece.data(), got});
-    bytes += got;
-  } while (file);
-  if (!file.eof()) return fail(ErrorKind::kNotFound, path.string() + ": the delivered file cannot be read");
-  return Json{{"file", path.filename().string()}, {"blake2b_256", to_hex(digest.finish())}, {"bytes", bytes}};
+Result<CritiqueSummary> read_critique(std::string_view text, const std::string& label) {
+  CritiqueSummary summary;
+  summary.json = Json::parse(text.begin(), text.end(), nullptr, false);
+  if (!summary.json.is_object() || !summary.json.contains("verdict") ||
+      !summary.json["verdict"].is_string() || !summary.json.contains("score") ||
+      !summary.json["score"].is_number())
+    return fail(ErrorKind::kCorrupt, label + " is not readable");
+  summary.known = true;
+  summary.verdict = summary.json["verdict"].get<std::string>();
+  summary.score = summary.json["score"].get<double>();
+  return summary;
 }
 
-}  // namespace
-
-Result<CritiqueSummary> critique_of(const Task& task, StageContext& context, int take) {
-  CritiqueSummary summary;
+Result<CritiqueSummary> critique_of(const Task& task, const LocalArtifacts& artifacts, int take) {
   for (const Input* input : inputs_of(task, Role::kCritique)) {
     if (input->take != take) continue;
-    auto mapped = context.artifacts.open(input->digest);
+    auto mapped = artifacts.open(input->digest);
     if (!mapped) return tl::unexpected(mapped.error());
     const auto bytes = mapped->bytes();
-    summary.json = Json::parse(reinterpret_cast<const char*>(bytes.data()),
-                               reinterpret_cast<const char*>(bytes.data()) + bytes.size(), nullptr, false);
-    if (!summary.json.is_object() || !summary.json.contains("verdict") ||
-        !summary.json["verdict"].is_string() || !summary.json.contains("score") ||
-        !summary.json["score"].is_number())
-      return fail(ErrorKind::kCorrupt,
-                  task.name + ": the critique of take " + std::to_string(take) + " is not readable");
-    summary.known = true;
-    summary.verdict = summary.json["verdict"].get<std::string>();
-    summary.score = summary.json["score"].get<double>();
+    return read_critique({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                         task.name + ": the critique of take " + std::to_string(take));
   }
-  return summary;
+  return CritiqueSummary{};
 }
 
 Result<std::filesystem::path> delivery_folder(const Task& task, StageContext& context) {
@@ -142,8 +151,6 @@ Result<std::filesystem::path> delivery_folder(const Task& task, StageContext& co
 
 Result<FrameFiles> FrameFiles::create(const Task& task, StageContext& context,
                                       const CritiqueSummary& critique) {
-  auto manifest = context.models.manifest(task.recipe);
-  if (!manifest) return tl::unexpected(manifest.error());
   auto folder = delivery_folder(task, context);
   if (!folder) return tl::unexpected(folder.error());
   auto tags = delivery_tags(task, critique);
@@ -151,7 +158,7 @@ Result<FrameFiles> FrameFiles::create(const Task& task, StageContext& context,
   FrameFiles files(task);
   files.folder_ = std::move(*folder);
   files.tags_ = std::move(*tags);
-  files.made_ = windows_of_frames(task, manifest->vae.stride[0]);
+  files.made_ = windows_of_frames(task);
   return files;
 }
 

@@ -20,11 +20,18 @@ struct CritiqueSummary {
   std::string verdict = "unknown";
   nlohmann::json json;
 };
+// Of the artifact's bytes. Error: kCorrupt names `label`.
+Result<CritiqueSummary> read_critique(std::string_view text, const std::string& label);
 // Of a take: its critique input, or an unknown one when the take has none.
-Result<CritiqueSummary> critique_of(const Task& task, StageContext& context, int take);
+Result<CritiqueSummary> critique_of(const Task& task, const LocalArtifacts& artifacts, int take);
 
 // deliveries/FOLDER, created. Error: kExhausted with the path when it cannot be.
 Result<std::filesystem::path> delivery_folder(const Task& task, StageContext& context);
+
+// What EXR headers say of the task's take.
+Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& critique);
+// Which window made each delivered frame: the first window that holds its latent.
+std::vector<WindowFrame> windows_of_frames(const Task& task);
 
 // Writes frames of the task's take as EXR files into the delivery folder, one at a time.
 class FrameFiles {

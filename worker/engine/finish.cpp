@@ -11,9 +11,9 @@ Result<TaskResult> run_finish(const Task& task, StageContext& context) {
   if (task.frames.size() <= 0 || task.frames.end > task.recipe.frames)
     return fail(ErrorKind::kInvalid,
                 "frames: expected a run inside 0.." + std::to_string(task.recipe.frames));
-  auto frames = TakeFrames::delivered(task, context, task.take);
+  auto frames = TakeFrames::delivered(task, context.artifacts, task.take);
   if (!frames) return tl::unexpected(frames.error());
-  auto critique = critique_of(task, context, task.take);
+  auto critique = critique_of(task, context.artifacts, task.take);
   if (!critique) return tl::unexpected(critique.error());
   auto files = FrameFiles::create(task, context, *critique);
   if (!files) return tl::unexpected(files.error());

@@ -27,19 +27,19 @@ Rect shared(const PixelBox& box, const Rect& rect) {
 
 }  // namespace
 
-Result<TakeFrames> TakeFrames::delivered(const Task& task, StageContext& context, int take) {
+Result<TakeFrames> TakeFrames::delivered(const Task& task, const LocalArtifacts& artifacts, int take) {
   int level = 0;
   for (const Input* input : inputs_of(task, Role::kFrames))
     if (input->take == take) level = std::max(level, input->level);
-  return open(task, context, take, level, delivered_rect(task, level), task.recipe.frames);
+  return open(task, artifacts, take, level, delivered_rect(task, level), task.recipe.frames);
 }
 
-Result<TakeFrames> TakeFrames::rendered(const Task& task, StageContext& context) {
-  return open(task, context, task.take, 0, {0, 0, task.recipe.height, task.recipe.width},
+Result<TakeFrames> TakeFrames::rendered(const Task& task, const LocalArtifacts& artifacts) {
+  return open(task, artifacts, task.take, 0, {0, 0, task.recipe.height, task.recipe.width},
               task.recipe.rendered_frames);
 }
 
-Result<TakeFrames> TakeFrames::open(const Task& task, StageContext& context, int take, int level,
+Result<TakeFrames> TakeFrames::open(const Task& task, const LocalArtifacts& artifacts, int take, int level,
                                     const Rect& rect, int frames) {
   TakeFrames result;
   result.rect_ = rect;
@@ -48,7 +48,7 @@ Result<TakeFrames> TakeFrames::open(const Task& task, StageContext& context, int
   std::int64_t covered = 0;
   for (const Input* input : inputs_of(task, Role::kFrames)) {
     if (input->take != take || input->level != level) continue;
-    auto mapped = context.artifacts.open(input->digest);
+    auto mapped = artifacts.open(input->digest);
     if (!mapped) return tl::unexpected(mapped.error());
     const std::string label = label_of(task, *input);
     auto reader = PixelReader::open(mapped->bytes(), label);

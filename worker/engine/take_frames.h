@@ -8,8 +8,8 @@
 
 #include <vector>
 
+#include "worker/engine/artifacts.h"
 #include "worker/engine/payload.h"
-#include "worker/engine/stage.h"
 
 namespace rushes::worker {
 
@@ -17,9 +17,9 @@ class TakeFrames {
  public:
   // The delivered rectangle of `take`, of the highest level that the task has tiles of. Error: kInvalid when
   // the tiles do not cover it exactly, kCorrupt when one holds too few frames.
-  static Result<TakeFrames> delivered(const Task& task, StageContext& context, int take);
+  static Result<TakeFrames> delivered(const Task& task, const LocalArtifacts& artifacts, int take);
   // All pixels that the draft of the task's take was rendered with, spare frames included. Errors as above.
-  static Result<TakeFrames> rendered(const Task& task, StageContext& context);
+  static Result<TakeFrames> rendered(const Task& task, const LocalArtifacts& artifacts);
 
   int width() const { return rect_.width; }
   int height() const { return rect_.height; }
@@ -34,7 +34,7 @@ class TakeFrames {
     Mapped mapped;
     PixelReader reader;
   };
-  static Result<TakeFrames> open(const Task& task, StageContext& context, int take, int level,
+  static Result<TakeFrames> open(const Task& task, const LocalArtifacts& artifacts, int take, int level,
                                  const Rect& rect, int frames);
 
   Rect rect_;  // pixels

@@ -123,7 +123,6 @@ bool stays_below(const std::string& folder) {
 }
 
 void check_delivery(const Delivery& delivery, Rules& rules) {
-  rules.require(stays_below(delivery.folder), "delivery folder: expected a path below the deliveries folder");
   rules.within(delivery.start_frame, 0, kMaxStartFrame, "start frame");
   rules.within(delivery.fps.numerator, 1, records::MAX_RATE, "delivery fps");
   rules.within(delivery.fps.denominator, 1, kMaxRateDenominator, "delivery fps");
@@ -155,7 +154,11 @@ Status check_indices(const Task& task) {
     rules.require(task.frames.size() > 0 && task.frames.end <= kMaxClipFrames, "frames: expected a run");
   for (const CriticSetting& critic : task.critics)
     rules.require(critic.revise <= 1.0F && critic.reject <= 1.0F, "critic thresholds: expected at most 1");
-  if (task.stage == Stage::kFinish || task.stage == Stage::kDeliver) check_delivery(task.delivery, rules);
+  if (task.stage == Stage::kFinish || task.stage == Stage::kDeliver)
+    rules.require(stays_below(task.delivery.folder),
+                  "delivery folder: expected a path below the deliveries folder");
+  if (task.stage == Stage::kFinish || task.stage == Stage::kDeliver || task.stage == Stage::kCritique)
+    check_delivery(task.delivery, rules);
   return rules.status();
 }
 
