@@ -15,7 +15,7 @@
 // POST /v1/batches[?dry_run=1]                  artist      BATCH (201; 200: dry run or repeated idempotency key)
 //      body: the YAML text; headers, all optional: X-Rushes-File: its name; X-Rushes-Folder: the folder on the
 //      scheduler's host that relative picture paths are resolved against; Idempotency-Key: at most 128 characters
-// GET  /v1/shots                                viewer      {"shots": [SHOT...]}, takes without windows and seconds
+// GET  /v1/shots                                viewer      {"shots": [SHOT...]}, takes without windows, seconds and pictures
 // GET  /v1/shots/SHOW/SHOT                      viewer      SHOT
 // POST /v1/shots/SHOW/SHOT/cancel|pause|resume  artist      SHOT
 // POST /v1/shots/SHOW/SHOT/approve {"take"}     supervisor  SHOT
@@ -36,7 +36,12 @@
 // POST /v1/workers/NAME/drain                   admin       WORKER
 // GET  /v1/events?since=N&wait=SECONDS          viewer      {"events": [EVENT...], "next": N, "first": oldest held}
 //      wait <= 30; at most 1000 events
-// GET  /v1/artifacts/DIGEST                     viewer      application/octet-stream
+// GET  /v1/artifacts/DIGEST                     viewer      the bytes, as video/mp4, image/png, application/json or
+//      application/octet-stream; ranges are served, and answers may be kept for good: a digest never has other bytes
+// GET  /v1/shots/SHOW/SHOT/delivery?kind=draft|master|proxy[&take=N][&version=V]
+//                                               viewer      application/octet-stream: a TaskSpec of records.capnp, the task
+//      that would deliver it: its inputs are the artifacts that `rushes export` makes files of. Without take the approved
+//      one, else the best ranked; without version the current one. 409: it is not there yet
 // GET  /v1/files/PATH                           viewer      application/octet-stream: a file below the deliveries folder
 //
 // BATCH    {"batch": 3, "show", "dry_run": false, "repeated": false, "shots": [{"shot", "takes", "windows", "tasks",
@@ -56,7 +61,12 @@
 // TAKE     {"take", "seed", "state", "reason", "rank": null | 1.., "score": null | 0..1, "verdict": null | "pass"..,
 //           "stage": "what runs now", "progress": 0..1, "activity": "words for people", "windows": [WINDOW...],
 //           "compute_seconds", "seconds_per_stage": {...}, "recipe_hash", "critique": null | CRITIQUE,
-//           "revisions": [REVISION...]}
+//           "revisions": [REVISION...], "versions": [VERSION...], "master_decoded": [DECODED...]}
+// VERSION  {"version": 0 (the first rendering) or the number of a revision, "current": it is shown and delivered, "judged",
+//           "movie": null | ARTIFACT (MP4), "sheet": null | ARTIFACT (PNG), "decoded": [DECODED...]}   of one shot only;
+//           movie and sheet are there once a version is judged, and null when the worker was older than they are
+// ARTIFACT {"digest", "bytes"}   GET /v1/artifacts/DIGEST
+// DECODED  ARTIFACT + {"tile"}: safetensors, scene-linear ACES2065-1 half floats of a tile in all frames
 // WINDOW   {"window", "progress": 0..1, "revision", "doing": "words for people", "worker"}
 // CRITIQUE {"verdict": "pass|revise|reject|unknown", "score": 0..1, "dimensions": [{"dimension", "score",
 //           "threshold", "reject", "blocks"}], "findings": [FINDING...], "critics", "compute_seconds"}

@@ -77,6 +77,26 @@ Result<event::Retry> read_retry(std::string_view body) {
   return retry;
 }
 
+Result<TakeChoice> read_take_choice(const std::string& kind, const std::string& take,
+                                    const std::string& version) {
+  constexpr std::uint64_t kMost = 1u << 20;
+  TakeChoice choice;
+  if (kind == "master")
+    choice.kind = TakeKind::kMaster;
+  else if (kind == "proxy")
+    choice.kind = TakeKind::kProxy;
+  else if (!kind.empty() && kind != "draft")
+    return fail(ErrorKind::kInvalid, "kind: expected draft, master or proxy");
+  const auto number = number_of(take.empty() ? "0" : take),
+             wanted = number_of(version.empty() ? "0" : version);
+  if (!number || *number > kMost || (!take.empty() && *number == 0))
+    return fail(ErrorKind::kInvalid, "take: expected a number from 1");
+  if (!wanted || *wanted > kMost) return fail(ErrorKind::kInvalid, "version: expected a number from 0");
+  choice.take = static_cast<std::uint32_t>(*number);
+  if (!version.empty()) choice.version = static_cast<std::uint32_t>(*wanted);
+  return choice;
+}
+
 std::optional<std::uint64_t> number_of(std::string_view text) {
   std::uint64_t number = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);

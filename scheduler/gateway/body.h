@@ -14,6 +14,7 @@
 
 #include "config/result.h"
 #include "scheduler/core/event.h"
+#include "scheduler/core/report/take_delivery.h"
 
 namespace rushes::scheduler {
 
@@ -27,6 +28,10 @@ constexpr std::size_t kMaxNote = 1000;
 Result<nlohmann::json> read_body(std::string_view body);
 Result<std::uint32_t> read_approve(std::string_view body);  // {"take": N}
 Result<event::Retry> read_retry(std::string_view body);     // {"windows": [..]?, "take"?, "note"?}
+
+// kind=draft|master|proxy, take=N and version=N of a query, all optional; a value that is empty is absent.
+Result<TakeChoice> read_take_choice(const std::string& kind, const std::string& take,
+                                    const std::string& version);
 
 std::optional<std::uint64_t> number_of(std::string_view text);  // digits only
 // Printable ASCII of at most `most` bytes; nothing when it is longer or holds anything else.

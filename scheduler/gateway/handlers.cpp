@@ -3,7 +3,9 @@
 #include <fstream>
 
 #include "scheduler/gateway/body.h"
+#include "scheduler/gateway/byte_range.h"
 #include "scheduler/gateway/submit.h"
+#include "storage/records/words_codec.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -23,6 +25,33 @@ void send(httplib::Response& response, const Json& json, int status = 200) {
 
 std::optional<std::string> plain_header(const httplib::Request& request, const char* name, std::size_t most) {
   return plain_text(request.get_header_value(name), most);
+}
+
+// The bytes of an artifact or a file, or the part of them that the request asks for.
+using ReadBytes = std::function<Result<std::string>(std::uint64_t offset, std::uint64_t length)>;
+void send_bytes(const httplib::Request& request, httplib::Response& response, std::uint64_t size,
+                const char* type, ReadBytes read) {
+  const BytePart part = part_of(request.get_header_value("Range"), size);
+  response.set_header("Accept-Ranges", "bytes");
+  if (!part.content_range.empty()) response.set_header("Content-Range", part.content_range);
+  if (part.status == 416)
+    return send(response, error_json({ErrorKind::kInvalid, "Range: it begins behind the end"}), part.status);
+  response.status = part.status;
+  if (part.length == 0) return response.set_content("", type);
+  response.set_content_provider(part.length, type,
+                                [read = std::move(read), begin = part.offset](
+                                    std::size_t offset, std::size_t length, httplib::DataSink& sink) {
+                                  const auto bytes = read(
+                                      begin + offset, std::min<std::size_t>(length, storage::kChunkBytes));
+                                  return bytes && sink.write(bytes->data(), bytes->size());
+                                });
+}
+
+// A browser plays what it knows the type of; artifacts are known by their first bytes.
+const char* type_of(std::string_view bytes) {
+  if (bytes.starts_with("\x89PNG")) return "image/png";
+  if (bytes.size() >= 8 && bytes.substr(4, 4) == "ftyp") return "video/mp4";
+  return bytes.starts_with('{') ? kJsonType : kBytesType;
 }
 
 }  // namespace
@@ -149,6 +178,7 @@ void Handlers::install_reads(httplib::Server& server) {
     show(call, "workers",
          [](const State& state, Now now) { return std::optional(workers_json(state, now)); });
   });
+  get(std::string("/v1/shots/") + kShot + "/delivery", [this](Call& call) { delivery(call); });
   get("/v1/events", [this](Call& call) { events(call); });
   get("/v1/artifacts/([0-9a-f]{64})", [this](Call& call) { artifact(call); });
   get("/v1/files/(.+)", [this](Call& call) { file(call); });
@@ -270,12 +300,26 @@ void Handlers::artifact(Call& call) {
   if (!found) return refuse(call.response, found.error());
   if (!*found)
     return refuse(call.response, {ErrorKind::kNotFound, "artifact " + call.at(1) + ": there is none"});
-  call.response.set_content_provider(
-      (*found)->bytes, kBytesType,
-      [vault = parts_.vault, id = *digest](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
-        const auto bytes = vault->read(id, offset, std::min<std::size_t>(length, storage::kChunkBytes));
-        return bytes && sink.write(bytes->data(), bytes->size());
-      });
+  const auto begin = parts_.vault->read(*digest, 0, 16);
+  if (!begin) return refuse(call.response, begin.error());
+  call.response.set_header("Cache-Control", "private, max-age=31536000, immutable");
+  send_bytes(call.request, call.response, (*found)->bytes, type_of(*begin),
+             [vault = parts_.vault, id = *digest](std::uint64_t offset, std::uint64_t length) {
+               return vault->read(id, offset, length);
+             });
+}
+
+void Handlers::delivery(Call& call) {
+  const auto& query = call.request;
+  const auto choice = read_take_choice(query.get_param_value("kind"), query.get_param_value("take"),
+                                       query.get_param_value("version"));
+  if (!choice) return refuse(call.response, choice.error());
+  auto spec = parts_.loop->query([key = call.shot(), choice = *choice](const State& state, Now) {
+    return delivery_of(state, key, choice);
+  });
+  if (!spec) return refuse(call.response, spec.error());
+  if (!*spec) return refuse(call.response, spec->error());
+  call.response.set_content(encode_task(**spec), kBytesType);
 }
 
 // A delivered file. The resolved path must lie below the deliveries folder, links and dots included.
@@ -293,13 +337,15 @@ void Handlers::file(Call& call) {
   auto stream = std::make_shared<std::ifstream>(path, std::ios::binary);
   const auto size = std::filesystem::file_size(path, code);
   if (code || !*stream) return refuse(call.response, missing);
-  call.response.set_content_provider(
-      size, kBytesType, [stream](std::size_t offset, std::size_t length, httplib::DataSink& sink) {
-        std::string bytes(std::min<std::size_t>(length, storage::kChunkBytes), '\0');
-        stream->seekg(static_cast<std::streamoff>(offset));
-        stream->read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-        return stream->gcount() > 0 && sink.write(bytes.data(), static_cast<std::size_t>(stream->gcount()));
-      });
+  send_bytes(call.request, call.response, size, kBytesType,
+             [stream](std::uint64_t offset, std::uint64_t length) -> Result<std::string> {
+               std::string bytes(length, '\0');
+               stream->seekg(static_cast<std::streamoff>(offset));
+               stream->read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+               bytes.resize(static_cast<std::size_t>(stream->gcount()));
+               if (bytes.empty()) return fail(ErrorKind::kNotFound, "the file got shorter");
+               return bytes;
+             });
 }
 
 }  // namespace rushes::scheduler

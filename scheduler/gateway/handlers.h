@@ -46,6 +46,7 @@ class Handlers {
   void events(Call& call);
   void log(Call& call);
   void artifact(Call& call);
+  void delivery(Call& call);
   void file(Call& call);
   void metrics(Call& call);
   void health(const httplib::Request& request, httplib::Response& response);

@@ -112,6 +112,35 @@ const view::CritiqueInfo* critique_of(const std::vector<view::CritiqueInfo>& cri
   return found;
 }
 
+Json artifact_json(const Output& output) {
+  return {{"digest", to_hex(output.digest)}, {"bytes", output.bytes}};
+}
+
+Json artifact_json(const std::optional<Output>& output) {
+  return output ? artifact_json(*output) : Json(nullptr);
+}
+
+Json decoded_json(const std::vector<view::DecodedTile>& tiles) {
+  Json json = Json::array();
+  for (const auto& tile : tiles) {
+    json.push_back(artifact_json(tile.frames));
+    json.back()["tile"] = tile.tile;
+  }
+  return json;
+}
+
+Json versions_json(const std::vector<view::VersionInfo>& versions) {
+  Json json = Json::array();
+  for (const auto& version : versions)
+    json.push_back({{"version", version.number},
+                    {"current", version.kept},
+                    {"judged", version.judged},
+                    {"movie", artifact_json(version.movie)},
+                    {"sheet", artifact_json(version.sheet)},
+                    {"decoded", decoded_json(version.decoded)}});
+  return json;
+}
+
 Json take_json(const Shot& shot, const view::TakeInfo& info,
                const std::vector<view::CritiqueInfo>& critiques) {
   const Take& take = shot.take(info.number);
@@ -133,7 +162,9 @@ Json take_json(const Shot& shot, const view::TakeInfo& info,
           {"seconds_per_stage", seconds_json(seconds)},
           {"recipe_hash", info.recipe_hash},
           {"critique", critique != nullptr ? critique_json(critique->critique) : Json(nullptr)},
-          {"revisions", revisions_json(take)}};
+          {"revisions", revisions_json(take)},
+          {"versions", versions_json(info.versions)},
+          {"master_decoded", decoded_json(info.master_decoded)}};
 }
 
 Json upgrade_json(const view::ShotInfo& shot) {

@@ -36,6 +36,9 @@ void address_of(int socket, NameOf name_of, std::string& ip, int& port) {
   port = std::atoi(service.data());
 }
 
+// The library serves ranges that it never checks; handlers read the header themselves (byte_range.h).
+void forget_ranges(httplib::Request& request) { request.ranges.clear(); }
+
 // One connection: reads end with an error when the request is late or its headers are too many.
 class BoundedStream final : public httplib::Stream {
  public:
@@ -128,7 +131,7 @@ bool BoundedServer::process_and_close_socket(socket_t socket) {
     if (!asked) break;
     stream.begin_request();
     bool closed = false;
-    served = process_request(stream, left == 1, closed, nullptr);
+    served = process_request(stream, left == 1, closed, forget_ranges);
     if (!served || closed || stream.failed()) break;
   }
   ::shutdown(socket, SHUT_RDWR);

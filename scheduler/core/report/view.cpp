@@ -101,6 +101,21 @@ TaskCounts counts_of(const Shot& shot) {
   return counts;
 }
 
+std::optional<Output> output_of(const Task& task, Role role) {
+  for (const Output& output : task.result.outputs)
+    if (output.role == role) return output;
+  return std::nullopt;
+}
+
+std::vector<DecodedTile> decoded_by(const State& state, const std::vector<TaskId>& decode) {
+  std::vector<DecodedTile> tiles;
+  for (const TaskId id : decode) {
+    const Task& task = state.task(id);
+    if (const auto frames = output_of(task, Role::kFrames)) tiles.push_back({task.plan.tile, *frames});
+  }
+  return tiles;
+}
+
 TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool details) {
   TakeInfo info;
   const Version kept = is_planned(take) ? take.versions[take.kept] : Version{};
@@ -116,10 +131,28 @@ TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool 
   if (is_planned(take))
     info.recipe_hash = to_hex(take.master_recipe.empty() ? kept.recipe_hash : take.master_recipe_hash);
   for (const Version& version : take.versions) {
-    info.versions.push_back({version.number, version.windows, version.seed, version.reason, version.by,
-                             version.judged, version.number == take.kept, version.verdict, version.score, 0});
+    info.versions.push_back({version.number,
+                             version.windows,
+                             version.seed,
+                             version.reason,
+                             version.by,
+                             version.judged,
+                             version.number == take.kept,
+                             version.verdict,
+                             version.score,
+                             0,
+                             std::nullopt,
+                             std::nullopt,
+                             {}});
+    if (!details) continue;
+    VersionInfo& row = info.versions.back();
+    const Task& critique = state.task(version.graph.critique);
+    row.movie = output_of(critique, Role::kProxy);
+    row.sheet = output_of(critique, Role::kSheet);
+    row.decoded = decoded_by(state, version.graph.decode);
   }
   if (details) {
+    info.master_decoded = decoded_by(state, take.upgrade.decode);
     info.windows = draft_windows(state, shot, take);
     info.master_windows = master_windows(state, shot, take);
   }

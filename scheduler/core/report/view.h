@@ -32,6 +32,12 @@ struct StageSeconds {
   double compute_seconds = 0, wall_seconds = 0;  // of accepted results
 };
 
+// Decoded frames of one tile, of all frames of a take.
+struct DecodedTile {
+  std::uint32_t tile = 0;
+  Output frames;
+};
+
 struct VersionInfo {  // a first rendering (number 0) or a revision
   std::uint32_t number = 0;
   std::vector<std::uint32_t> windows;
@@ -41,6 +47,9 @@ struct VersionInfo {  // a first rendering (number 0) or a revision
   Verdict verdict = Verdict::kUnknown;
   float score = 0;
   double compute_seconds = 0;  // what it cost
+  // Once it was judged; without both when the worker was older than they are.
+  std::optional<Output> movie, sheet;
+  std::vector<DecodedTile> decoded;  // of the tiles that are there
 };
 
 // What one critique task says or is doing.
@@ -68,6 +77,7 @@ struct TakeInfo {
   std::vector<WindowProgress> windows, master_windows;
   std::vector<VersionInfo> versions;
   std::vector<StageSeconds> seconds;
+  std::vector<DecodedTile> master_decoded;
   std::string recipe_hash;  // hex; empty until the take is planned
   double compute_seconds = 0;
 };
@@ -152,7 +162,8 @@ struct FarmFigures {
 
 FarmInfo farm(const State& state);
 FarmFigures figures(const State& state);
-std::vector<ShotInfo> shots(const State& state, Now now);  // newest last; takes without windows and seconds
+std::vector<ShotInfo> shots(const State& state,
+                            Now now);  // newest last; takes without windows, seconds and pictures
 std::optional<ShotInfo> shot(const State& state, std::string_view key, Now now);
 std::optional<TaskInfo> task(const State& state, TaskId id, Now now);
 std::vector<TaskInfo> tasks(const State& state, std::string_view shot, Now now);

@@ -187,6 +187,10 @@ TaskResult result_for(const State& state, const Task& task,
     for (const Output& output : state.task(need.task).result.outputs) content += to_hex(output.digest);
   }
   result.outputs.push_back({role, digest_named(content), 1000});
+  if (task.plan.whole_take) {
+    result.outputs.push_back({Role::kProxy, digest_named(content + " movie"), 2000});
+    result.outputs.push_back({Role::kSheet, digest_named(content + " sheet"), 3000});
+  }
   result.compute_seconds = 1;
   result.wall_seconds = 1;
   result.numeric_class = state.shots[task.shot].numeric_class;

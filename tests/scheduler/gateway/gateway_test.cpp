@@ -13,6 +13,7 @@
 
 #include "config/digest.h"
 #include "scheduler/gateway/json.h"
+#include "storage/records/words_codec.h"
 #include "tests/scheduler/loop/fake_farm.h"
 
 namespace rushes::scheduler {
@@ -407,6 +408,63 @@ TEST_F(GatewayTest, ArtifactsAndFilesAreServedFromTheirPlacesOnly) {
     EXPECT_EQ(reply.status, 404) << path;
     EXPECT_EQ(reply.body.find("not yours"), std::string::npos);
   }
+}
+
+TEST_F(GatewayTest, APictureIsServedAsWhatItIsInAnyRange) {
+  const std::string movie = std::string("\0\0\0 ftypisom", 12) + std::string(3 << 20, 'm');
+  const std::string sheet = "\x89PNG\r\n\x1a\n picture";
+  for (const auto& [bytes, type] : {std::pair{movie, "video/mp4"},
+                                    {sheet, "image/png"},
+                                    {std::string("{\"score\": 1}"), "application/json"},
+                                    {std::string(), "application/octet-stream"},
+                                    {std::string("\x10\0\0\0 tensors", 12), "application/octet-stream"}}) {
+    const std::string path = "/v1/artifacts/" + to_hex(farm_.vault().put(bytes).value());
+    const auto whole = client().Get(path, token("v"));
+    ASSERT_TRUE(whole) << type;
+    EXPECT_EQ(whole->status, 200);
+    EXPECT_EQ(whole->body, bytes);
+    EXPECT_EQ(whole->get_header_value("Content-Type"), type);
+    EXPECT_THAT(whole->get_header_value("Cache-Control"), HasSubstr("immutable"));
+    if (bytes.size() < 12) continue;
+    const std::string end = std::to_string(bytes.size() - 1);
+    const auto part = client().Get(path, token("v", {{"Range", "bytes=4-" + end}}));
+    ASSERT_TRUE(part);
+    EXPECT_EQ(part->status, 206);
+    EXPECT_EQ(part->body, bytes.substr(4));
+    EXPECT_EQ(part->get_header_value("Content-Range"), "bytes 4-" + end + "/" + std::to_string(bytes.size()));
+    const auto beyond = client().Get(path, token("v", {{"Range", "bytes=99999999-"}}));
+    ASSERT_TRUE(beyond);
+    EXPECT_EQ(beyond->status, 416);
+    EXPECT_EQ(beyond->get_header_value("Content-Range"), "bytes */" + std::to_string(bytes.size()));
+    const auto many = client().Get(path, token("v", {{"Range", "bytes=0-1,3-4,0-7"}}));
+    ASSERT_TRUE(many);
+    EXPECT_EQ(many->body, bytes) << "several ranges are answered with all of it";
+    EXPECT_EQ(reply_of(client().Get(path)).status, 401);
+  }
+}
+
+TEST_F(GatewayTest, ATakeInReviewIsAskedForByNumberAndKind) {
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 201);
+  const std::string path = "/v1/shots/demo/sh010/delivery";
+  EXPECT_EQ(get(path + "?take=1").status, 409) << "not rendered yet";
+  farm_.add_worker("w1");
+  ASSERT_TRUE(farm_.wait_done());
+  const auto draft = get(path + "?kind=draft&take=1");
+  ASSERT_EQ(draft.status, 200) << draft.body;
+  const auto spec = decode_task(draft.body);
+  ASSERT_TRUE(spec) << spec.error().message;
+  EXPECT_EQ(spec->stage, Stage::kDeliver);
+  EXPECT_EQ(spec->delivery.version, "take1_v0");
+  for (const Input& input : spec->inputs)
+    EXPECT_EQ(get("/v1/artifacts/" + to_hex(input.digest)).status, 200) << to_string(input.role);
+  EXPECT_EQ(get(path + "?kind=proxy&take=1").status, 409) << "this worker makes no movies";
+  EXPECT_EQ(get(path + "?kind=master&take=1").status, 409);
+  for (const char* query : {"?kind=film", "?take=0", "?take=x", "?take=-1", "?take=99999999999999999999",
+                            "?version=-1", "?version=1e3", "?kind=master&version=0"})
+    EXPECT_EQ(get(path + query).status, 400) << query;
+  EXPECT_EQ(get(path + "?take=77").status, 404);
+  EXPECT_EQ(get(path + "?take=1&version=9").status, 404);
+  EXPECT_EQ(get("/v1/shots/demo/none/delivery").status, 404);
 }
 
 TEST_F(GatewayTest, APortInUseIsSaid) {
