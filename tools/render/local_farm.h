@@ -38,6 +38,7 @@ class LocalFarm {
   // Runs the next task. False when no task is left that could run.
   Result<bool> step(const Progress& progress);
   const scheduler::State& state() const { return state_; }
+  const worker::LocalArtifacts& artifacts() const { return artifacts_; }
   scheduler::Now now() const;
 
  private:

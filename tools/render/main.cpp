@@ -8,9 +8,11 @@
 #include <thread>
 
 #include "config/command_line.h"
+#include "config/interrupt.h"
 #include "scheduler/core/report/view.h"
 #include "scheduler/gateway/json.h"
 #include "tools/render/local_farm.h"
+#include "tools/render/review.h"
 #include "tools/rushes/live_table.h"
 #include "tools/rushes/text.h"
 
@@ -50,6 +52,22 @@ std::string waiting(const LocalFarm& farm) {
   for (const auto& shot : sched::view::shots(farm.state(), farm.now()))
     if (!shot.waiting.empty()) return shot.shot + ": " + shot.waiting;
   return "no shot says why";
+}
+
+Json reviews_json(const std::vector<rushes::tools::Review>& reviews) {
+  Json json = Json::array();
+  for (const auto& review : reviews) {
+    Json takes = Json::array();
+    for (const auto& take : review.takes)
+      takes.push_back({{"take", take.take}, {"folder", take.folder}, {"files", take.files}});
+    json.push_back({{"shot", review.shot}, {"folder", review.folder.string()}, {"takes", takes}});
+  }
+  return json;
+}
+
+rushes::Status go_on(double) {
+  if (rushes::config::interrupted() == 0) return {};
+  return rushes::fail(rushes::ErrorKind::kConflict, "stopped; what was not complete is removed");
 }
 
 rushes::Result<int> render(const Arguments& arguments) {
@@ -99,11 +117,15 @@ rushes::Result<int> render(const Arguments& arguments) {
     if (idle > kMaxIdle)
       return rushes::fail(rushes::ErrorKind::kInternal, "nothing can run: " + waiting(**farm));
   }
+  rushes::config::watch_interrupts();
+  const auto reviews = rushes::tools::write_reviews(**farm, options.deliveries, go_on);
+  if (!reviews) return tl::unexpected(reviews.error());
   const Json shots = shots_json(**farm);
   if (arguments.json)
-    std::cout << Json{{"shots", shots}}.dump(2) << "\n";
+    std::cout << Json{{"shots", shots}, {"reviews", reviews_json(*reviews)}}.dump(2) << "\n";
   else
     std::cout << rushes::tools::closing_report(shots, {isatty(STDOUT_FILENO) != 0});
+  for (const auto& review : *reviews) std::cerr << rushes::tools::review_line(review) << "\n";
   for (const auto& shot : sched::view::shots((*farm)->state(), (*farm)->now()))
     if (shot.state == sched::ShotState::kAttention || shot.state == sched::ShotState::kCancelled)
       return rushes::fail(rushes::ErrorKind::kInternal, shot.shot + ": " + shot.reason);

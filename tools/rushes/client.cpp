@@ -5,6 +5,8 @@
 namespace rushes::tools {
 namespace {
 
+constexpr std::size_t kMaxRefusal = 64 << 10;  // bytes of a refusal's body
+
 ErrorKind kind_of(const std::string& word, int status) {
   static const std::map<std::string, ErrorKind> kinds{
       {"invalid", ErrorKind::kInvalid},         {"not_found", ErrorKind::kNotFound},
@@ -106,6 +108,29 @@ Result<Json> Client::post(const std::string& path, const std::string& body,
 
 Result<std::string> Client::get_bytes(const std::string& path) {
   return body_of(impl_->http.Get(path), url_);
+}
+
+Status Client::download(const std::string& path, const std::function<Status(std::string_view)>& take) {
+  Status taken;
+  std::string refused;  // the body of an answer that is no success
+  bool good = false;
+  auto result = impl_->http.Get(
+      path,
+      [&](const httplib::Response& response) {
+        good = response.status == 200;
+        return true;
+      },
+      [&](const char* bytes, std::size_t count) {
+        if (good)
+          taken = take({bytes, count});
+        else if (refused.size() + count <= kMaxRefusal)
+          refused.append(bytes, count);
+        return taken.has_value();
+      });
+  if (!taken) return taken;
+  if (result && !good) result->body = std::move(refused);
+  if (const auto body = body_of(result, url_); !body) return tl::unexpected(body.error());
+  return {};
 }
 
 }  // namespace rushes::tools

@@ -3,10 +3,12 @@
 // Thread contract: one thread at a time.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "config/result.h"
 
@@ -28,6 +30,8 @@ class Client {
   Result<Json> post(const std::string& path, const std::string& body,
                     const std::map<std::string, std::string>& headers = {});
   Result<std::string> get_bytes(const std::string& path);
+  // The body piece by piece, as it comes. An error of `take` ends the download and is returned.
+  Status download(const std::string& path, const std::function<Status(std::string_view)>& take);
 
   const std::string& url() const { return url_; }
 

@@ -12,6 +12,7 @@
 #include "config/command_line.h"
 #include "config/digest.h"
 #include "scheduler/protocol/keys.h"
+#include "tools/rushes/export.h"
 #include "tools/rushes/text.h"
 #include "tools/rushes/verbs.h"
 #include "worker/picture/verify.h"
@@ -38,6 +39,8 @@ struct Arguments {
   std::string shot, task, worker, folder, windows, note, what;
   std::vector<std::string> shots;
   int take = 0;
+  int version = -1;
+  std::string kind;
   long since = 0;
   bool follow = false;
   bool rotate = false;
@@ -223,10 +226,14 @@ int main(int count, char** values) {
   verb.option("TASK", a.task).required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::skip_task(farm, a.task, print); });
 
-  verb = shot_verb("export", "download a shot's newest delivery into DIR");
+  verb = shot_verb("export", "write a take, or the newest delivery, into a new folder below DIR");
   verb.option("DIR", a.folder).required();
+  verb.option("--take", a.take, "take number; default: the approved one, else the best").between(1, 9999);
+  verb.option("--version", a.version, "0: the first rendering; default: the current one").between(0, 9999);
+  verb.option("--kind", a.kind, "draft, master: EXR frames; proxy: movie and contact sheet")
+      .one_of({"draft", "master", "proxy"});
   on_farm(verb, [&](Client& farm, const Printer& print) {
-    return tools::export_shot(farm, a.shot, a.folder, print);
+    return tools::export_shot(farm, {a.shot, a.folder, a.take, a.version, a.kind}, print);
   });
   verb = app.verb("events", "what happened, oldest first");
   verb.option("--since", a.since, "sequence number to start from");

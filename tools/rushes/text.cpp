@@ -41,6 +41,17 @@ std::string seed_text(const Json& take) {
   return seed.is_number_integer() ? seed.dump() : "-";
 }
 
+// "    version 1 (current): movie 1.2 MiB, sheet 310 KiB"
+std::string pictures_line(const Json& version) {
+  const Json &movie = member(version, "movie"), &sheet = member(version, "sheet");
+  if (member(version, "judged") != true) return "";
+  std::string text = "    version " + format("%.0f", number(version, "version")) +
+                     (member(version, "current") == true ? " (current): " : ": ");
+  if (!movie.is_object() || !sheet.is_object()) return text + "no proxy: rendered by an older worker\n";
+  return text + "movie " + bytes_text(number(movie, "bytes")) + ", sheet " +
+         bytes_text(number(sheet, "bytes")) + "\n";
+}
+
 std::string take_text(const Json& take, const Style& style) {
   const Json& critique = member(take, "critique");
   std::string text =
@@ -53,6 +64,7 @@ std::string take_text(const Json& take, const Style& style) {
     for (const Json& finding : list(critique, "findings")) text += "      - " + finding_line(finding) + "\n";
   }
   for (const Json& revision : list(take, "revisions")) text += "    " + revision_line(revision) + "\n";
+  for (const Json& version : list(take, "versions")) text += pictures_line(version);
   return text;
 }
 
@@ -199,6 +211,16 @@ std::string shot_text(const Json& shot, const Style& style) {
   return text;
 }
 
+std::string look_text(const Json& shot) {
+  for (const Json& take : list(shot, "takes"))
+    for (const Json& version : list(take, "versions"))
+      if (member(version, "movie").is_object())
+        return "  look at a take: rushes export " + word(shot, "shot") +
+               " DIR --take N --kind proxy\n"
+               "  (movie and contact sheet; --kind draft: EXR frames; --version V: not the current one)\n";
+  return "";
+}
+
 std::string shot_list(const Json& shots, const Style& style) {
   std::string text =
       padded("shot", 28) + padded("state", 12) + padded("takes", 7) + padded("progress", 10) + "compute\n";
@@ -234,7 +256,8 @@ std::string resources_text(const Json& taken, const Json& offered) {
 }  // namespace
 
 std::string bytes_text(double bytes) {
-  constexpr double kMiB = 1 << 20, kGiB = 1 << 30;
+  constexpr double kKiB = 1 << 10, kMiB = 1 << 20, kGiB = 1 << 30;
+  if (bytes < kMiB) return format("%.0f KiB", bytes / kKiB);
   return bytes < kGiB ? format("%.0f MiB", bytes / kMiB) : format("%.1f GiB", bytes / kGiB);
 }
 

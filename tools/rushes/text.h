@@ -37,9 +37,11 @@ std::string revision_line(const Json& revision);  // "revision 1 of window 1: 0.
 
 // Several lines each, for `show`, `critiques`, `workers`, `list`.
 std::string shot_text(const Json& shot, const Style& style);
+// How to look at a take of a shot that has pictures; empty when none has.
+std::string look_text(const Json& shot);
 std::string shot_list(const Json& shots, const Style& style);
 std::string critiques_text(const Json& answer, const Style& style);
-std::string bytes_text(double bytes);  // "340 MiB", "1.5 GiB"
+std::string bytes_text(double bytes);  // "12 KiB", "340 MiB", "1.5 GiB"
 std::string workers_text(const Json& workers, const Style& style);
 // What came of a batch: verdicts, scores and findings per take, what was rendered again and why, seconds per
 // stage, where the results lie.

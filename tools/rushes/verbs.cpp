@@ -81,8 +81,12 @@ Result<int> follow_and_report(Client& farm, const std::vector<std::string>& name
   auto shots = follow(farm, names, print.json ? nullptr : &table);
   if (!shots) return tl::unexpected(shots.error());
   int code = 0;
-  for (const Json& shot : *shots) code = std::max(code, exit_code_of(shot));
-  say(print, Json{{"shots", *shots}}, "\n" + closing_report(*shots, Style{print.colour}));
+  std::string looks;  // of shots that wait for a person
+  for (const Json& shot : *shots) {
+    code = std::max(code, exit_code_of(shot));
+    if (word(shot, "state") == "review" || word(shot, "state") == "attention") looks += look_text(shot);
+  }
+  say(print, Json{{"shots", *shots}}, "\n" + closing_report(*shots, Style{print.colour}) + looks);
   return code;
 }
 
@@ -164,7 +168,7 @@ Result<int> show_shot(Client& farm, const std::string& shot, const Printer& prin
   if (!name) return tl::unexpected(name.error());
   auto answer = farm.get("/v1/shots/" + *name);
   if (!answer) return tl::unexpected(answer.error());
-  return say(print, *answer, shot_text(*answer, Style{print.colour}));
+  return say(print, *answer, shot_text(*answer, Style{print.colour}) + look_text(*answer));
 }
 
 Result<int> watch(Client& farm, const std::vector<std::string>& shots, const Printer& print) {
@@ -250,39 +254,6 @@ Result<int> events(Client& farm, long since, bool follow_on, const Printer& prin
     since = static_cast<long>(number(*answer, "next", static_cast<double>(since)));
   } while (follow_on);
   return 0;
-}
-
-Result<int> export_shot(Client& farm, const std::string& shot, const std::string& folder,
-                        const Printer& print) {
-  auto name = full_name(farm, shot);
-  if (!name) return tl::unexpected(name.error());
-  auto answer = farm.get("/v1/shots/" + *name);
-  if (!answer) return tl::unexpected(answer.error());
-  const Json& deliveries = list(*answer, "deliveries");
-  if (deliveries.empty())
-    return fail(ErrorKind::kNotFound,
-                "shot " + *name + ": nothing is delivered yet (state " + word(*answer, "state") + ")");
-  Json written = Json::array();
-  for (const Json& file : list(deliveries.back(), "files")) {
-    if (!file.is_string()) continue;
-    auto bytes = farm.get_bytes("/v1/files/" + file.get<std::string>());
-    if (!bytes) return tl::unexpected(bytes.error());
-    const std::filesystem::path target =
-        std::filesystem::path(folder) / std::filesystem::path(file.get<std::string>()).filename();
-    std::error_code error;
-    std::filesystem::create_directories(target.parent_path(), error);
-    const std::string part = target.string() + ".part";
-    std::ofstream out(part, std::ios::binary);
-    out.write(bytes->data(), static_cast<std::streamsize>(bytes->size()));
-    out.close();
-    if (!out)
-      return fail(ErrorKind::kExhausted,
-                  part + ": cannot be written; is the folder writable and the disk not full?");
-    std::filesystem::rename(part, target, error);
-    if (error) return fail(ErrorKind::kExhausted, target.string() + ": " + error.message());
-    written.push_back(target.string());
-  }
-  return say(print, Json{{"files", written}}, std::to_string(written.size()) + " files in " + folder + "\n");
 }
 
 Result<int> change_shot(Client& farm, const std::string& shot, const std::string& verb, const Json& body,

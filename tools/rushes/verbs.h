@@ -38,8 +38,6 @@ Result<int> explain(Client& farm, const std::string& what, const Printer& print)
 Result<int> logs(Client& farm, const std::string& task, const Printer& print);
 Result<int> workers(Client& farm, const Printer& print);
 Result<int> events(Client& farm, long since, bool follow, const Printer& print);
-Result<int> export_shot(Client& farm, const std::string& shot, const std::string& folder,
-                        const Printer& print);
 // POST /v1/shots/SHOT/VERB: cancel, pause, resume, approve, upgrade, retry.
 Result<int> change_shot(Client& farm, const std::string& shot, const std::string& verb, const Json& body,
                         const Printer& print);

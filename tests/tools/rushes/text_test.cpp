@@ -54,6 +54,21 @@ TEST(LiveTable, NoLineIsWiderThanTheTerminal) {
     EXPECT_LE(text_width(text.substr(begin, end - begin)), 40u);
 }
 
+TEST(ShotText, SaysWhereThePicturesOfATakeAre) {
+  Json shot = sample_shots()[0];
+  EXPECT_EQ(look_text(shot), "") << "nothing to look at yet";
+  const Json movie{{"digest", "aa"}, {"bytes", 1536 << 10}}, sheet{{"digest", "bb"}, {"bytes", 20 << 10}};
+  shot["takes"][0]["versions"] = {
+      {{"version", 0}, {"current", false}, {"judged", true}, {"movie", nullptr}, {"sheet", nullptr}},
+      {{"version", 1}, {"current", true}, {"judged", true}, {"movie", movie}, {"sheet", sheet}},
+      {{"version", 2}, {"current", false}, {"judged", false}, {"movie", nullptr}, {"sheet", nullptr}}};
+  const std::string text = shot_text(shot, Style{});
+  EXPECT_NE(text.find("version 0: no proxy: rendered by an older worker\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("version 1 (current): movie 2 MiB, sheet 20 KiB\n"), std::string::npos) << text;
+  EXPECT_EQ(text.find("version 2"), std::string::npos) << text;
+  EXPECT_NE(look_text(shot).find("rushes export show/sh010 DIR --take N --kind proxy"), std::string::npos);
+}
+
 TEST(ClosingReport, SaysVerdictFindingRevisionSecondsAndPlace) {
   const std::string text = closing_report(sample_shots(), Style{});
   for (const char* part :
