@@ -5,8 +5,9 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 #include <string_view>
+
+#include "config/word.h"
 
 namespace rushes::config {
 
@@ -18,10 +19,7 @@ constexpr std::string_view to_string(Backend backend) {
   return kBackendNames[static_cast<std::size_t>(backend)];
 }
 
-constexpr std::optional<Backend> parse_backend(std::string_view name) {
-  for (std::size_t i = 0; i < kBackendNames.size(); ++i)
-    if (kBackendNames[i] == name) return static_cast<Backend>(i);
-  return std::nullopt;
-}
-
 }  // namespace rushes::config
+
+template <>
+inline constexpr int rushes::kCount<rushes::config::Backend> = 3;

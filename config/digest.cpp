@@ -46,6 +46,15 @@ Digest DigestStream::finish() {
   return digest;
 }
 
+std::string checksum_of(std::initializer_list<std::string_view> parts) {
+  crypto_generichash_state state;
+  crypto_generichash_init(&state, nullptr, 0, kChecksumBytes);
+  for (const std::string_view part : parts) crypto_generichash_update(&state, raw(part), part.size());
+  std::string sum(kChecksumBytes, '\0');
+  crypto_generichash_final(&state, reinterpret_cast<unsigned char*>(sum.data()), sum.size());
+  return sum;
+}
+
 Digest digest_of(std::string_view bytes) {
   Digest digest;
   crypto_generichash(digest.data(), digest.size(), raw(bytes), bytes.size(), nullptr, 0);

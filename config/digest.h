@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 
@@ -29,6 +30,10 @@ class DigestStream {
 };
 
 Digest digest_of(std::string_view bytes);
+
+// BLAKE2b-128 of the parts, one behind the other: shows damage, names nothing.
+inline constexpr std::size_t kChecksumBytes = 16;
+std::string checksum_of(std::initializer_list<std::string_view> parts);
 
 std::string to_hex(const Digest& digest);                  // 64 lower-case hex digits
 std::string_view bytes_of(const Digest& digest);           // its 32 bytes; valid as long as the digest

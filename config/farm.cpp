@@ -189,12 +189,6 @@ Result<Farm> read_farm(const std::filesystem::path& file) {
 
 std::string_view to_string(Role role) { return kRoles[static_cast<std::size_t>(role)]; }
 
-std::optional<Role> parse_role(std::string_view word) {
-  for (std::size_t i = 0; i < kRoles.size(); ++i)
-    if (kRoles[i] == word) return static_cast<Role>(i);
-  return std::nullopt;
-}
-
 Result<std::vector<Token>> parse_tokens(std::string_view text, const std::filesystem::path& file) {
   Problems problems(file.string());
   const YamlNode node = parse_yaml(text, problems);

@@ -109,7 +109,6 @@ Result<Farm> parse_farm(std::string_view text, const std::filesystem::path& file
 // Roles of the HTTP API, each may do what the ones before it may.
 enum class Role { kViewer, kGuest, kArtist, kSupervisor, kAdmin };
 std::string_view to_string(Role role);  // "viewer", "guest", "artist", "supervisor", "admin"
-std::optional<Role> parse_role(std::string_view word);
 
 // One entry of tokens.yaml. The file holds digests, so that reading it gives no access.
 struct Token {

@@ -8,12 +8,6 @@ static constexpr std::array<std::string_view, 3> kSamplers{"euler", "unipc", "dp
 
 std::string_view to_string(Sampler sampler) { return kSamplers[static_cast<std::size_t>(sampler)]; }
 
-std::optional<Sampler> parse_sampler(std::string_view word) {
-  for (std::size_t i = 0; i < kSamplers.size(); ++i)
-    if (kSamplers[i] == word) return static_cast<Sampler>(i);
-  return std::nullopt;
-}
-
 Sampling apply(Sampling base, const SamplingChange& change) {
   base.sampler = change.sampler.value_or(base.sampler);
   base.steps = change.steps.value_or(base.steps);

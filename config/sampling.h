@@ -13,7 +13,6 @@ enum class Sampler { kEuler, kUniPc, kDpmPp };
 
 // "euler", "unipc", "dpmpp": the words used in YAML, JSON and file headers.
 std::string_view to_string(Sampler sampler);
-std::optional<Sampler> parse_sampler(std::string_view word);
 
 inline constexpr int kMaxSteps = 200;
 

@@ -5,8 +5,8 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string_view>
+
+#include "config/word.h"
 
 namespace rushes {
 
@@ -27,18 +27,7 @@ constexpr const char* to_string(Stage stage) {
   return kWords[static_cast<int>(stage)];
 }
 
-// How many values an enum has, numbered from 0.
-template <class Enum>
-inline constexpr int kCount = 0;
 template <>
 inline constexpr int kCount<Stage> = kStages;
-
-// The value whose to_string() is `word`.
-template <class Enum>
-std::optional<Enum> parse_word(std::string_view word) {
-  for (int i = 0; i < kCount<Enum>; ++i)
-    if (word == to_string(static_cast<Enum>(i))) return static_cast<Enum>(i);
-  return std::nullopt;
-}
 
 }  // namespace rushes

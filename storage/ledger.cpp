@@ -11,6 +11,7 @@
 #include <mutex>
 #include <thread>
 
+#include "config/digest.h"
 #include "storage/limits.h"
 #include "storage/rocks.h"
 
@@ -18,7 +19,6 @@ namespace rushes::storage {
 namespace {
 
 const Format kFormat{"rushes-ledger", 2};
-constexpr std::size_t kChecksumBytes = 16;
 constexpr std::size_t kHeaderBytes = 8 + kChecksumBytes;
 constexpr std::size_t kBatchOverhead = 24;  // of one record in a write: key, tag, family, lengths
 
@@ -49,22 +49,12 @@ std::string shortened(const std::string& text) {
   return text.substr(0, half) + std::string(kCut) + text.substr(text.size() - half);
 }
 
-std::string checksum_of(std::string_view key, std::string_view time, std::string_view payload) {
-  crypto_generichash_state state;
-  crypto_generichash_init(&state, nullptr, 0, kChecksumBytes);
-  for (std::string_view part : {key, time, payload})
-    crypto_generichash_update(&state, reinterpret_cast<const unsigned char*>(part.data()), part.size());
-  std::string sum(kChecksumBytes, '\0');
-  crypto_generichash_final(&state, reinterpret_cast<unsigned char*>(sum.data()), sum.size());
-  return sum;
-}
-
 // Puts a payload behind its header; the batch copies both, so nothing is copied before.
 void put(rocksdb::WriteBatch& writes, rocksdb::ColumnFamilyHandle* family, const std::string& key,
          std::int64_t wall, std::string_view payload) {
   std::string header;
   put_be64(header, static_cast<std::uint64_t>(wall));
-  header += checksum_of(key, header, payload);
+  header += checksum_of({key, header, payload});
   assert(header.size() == kHeaderBytes);
   const rocksdb::Slice name(key), value[] = {header, {payload.data(), payload.size()}};
   writes.Put(family, rocksdb::SliceParts(&name, 1), rocksdb::SliceParts(value, 2));
@@ -81,7 +71,7 @@ Result<Kept> open_value(std::string_view key, std::string_view value, const std:
     return fail(ErrorKind::kCorrupt, name + ": expected at least " + std::to_string(kHeaderBytes) +
                                          " bytes, found " + std::to_string(value.size()));
   const std::string_view time = value.substr(0, 8), payload = value.substr(kHeaderBytes);
-  if (checksum_of(key, time, payload) != value.substr(8, kChecksumBytes))
+  if (checksum_of({key, time, payload}) != value.substr(8, kChecksumBytes))
     return fail(ErrorKind::kCorrupt, name + ": its checksum does not match its " +
                                          std::to_string(payload.size()) +
                                          " bytes; restore the ledger from a backup");
@@ -264,7 +254,7 @@ void Ledger::Impl::run() {
   for (;;) {
     wake_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
     if (queue_.empty()) return;
-    // Gathering pays while writes follow each other; after a pause nobody else would come.
+    // Gathering pays while writes follow each other; after a pause no other write would come.
     const auto gather = std::chrono::microseconds(options_.gather_microseconds);
     if (std::chrono::steady_clock::now() < written_at_ + gather && !stopping_)
       wake_.wait_for(lock, gather, [&] { return stopping_ || queued_bytes_ >= kMaxBatchBytes; });
@@ -316,7 +306,7 @@ Status Ledger::Impl::write(const std::deque<Pending>& batch) {
     bytes += pending.bytes + kBatchOverhead * (pending.append.records.size() + pending.snapshot.size());
   rocksdb::WriteBatch writes(bytes);  // in one piece
   for (const auto& pending : batch) fill(writes, pending);
-  if (writes.Count() == 0) return {};  // someone only wants to know that all before it is synced
+  if (writes.Count() == 0) return {};  // an empty append waits for the sync of those before it
   rocksdb::WriteOptions synced;
   synced.sync = true;
   const auto written = db().Write(synced, &writes);

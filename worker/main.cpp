@@ -40,7 +40,7 @@ int stop_with(const Error& error, ExitCode code) {
 Result<config::Worker> read_settings(const Arguments& arguments) {
   auto settings = config::read_worker(arguments.config);
   if (!settings) return settings;
-  if (const auto backend = config::parse_backend(arguments.backend)) settings->backend = *backend;
+  if (const auto backend = parse_word<config::Backend>(arguments.backend)) settings->backend = *backend;
   if (arguments.slots > 0) settings->slots = arguments.slots;
   if (arguments.cpu_slots >= 0) settings->cpu_slots = arguments.cpu_slots;
   if (Status status = kernels::check_backend({.kind = settings->backend}); !status)

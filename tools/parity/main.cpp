@@ -71,7 +71,7 @@ int check_file(const std::string& path, const parity::Engine& engine, const Argu
 
 int run(const Arguments& arguments) {
   const auto precision = arguments.precision == "fp32" ? kernels::Precision::kF32 : kernels::Precision::kBf16;
-  const auto kind = config::parse_backend(arguments.backend).value_or(config::Backend::kCpu);
+  const auto kind = parse_word<config::Backend>(arguments.backend).value_or(config::Backend::kCpu);
   const auto made = kernels::make_backend({kind, 0, precision, arguments.threads});
   if (!made) {
     std::cerr << "rushes-parity: " << made.error().message << "\n";
