@@ -52,8 +52,8 @@ RequestId* request_of(Event& event) {
 
 }  // namespace
 
-Loop::Loop(storage::Ledger& ledger, storage::Vault& vault, Keeper& keeper, LoopOptions options)
-    : ledger_(ledger), vault_(vault), keeper_(keeper), options_(std::move(options)) {}
+Loop::Loop(storage::Ledger& ledger, storage::Vault& vault, VaultJanitor& janitor, LoopOptions options)
+    : ledger_(ledger), vault_(vault), janitor_(janitor), options_(std::move(options)) {}
 
 Loop::~Loop() { stop(); }
 
@@ -225,7 +225,8 @@ void Loop::decide_one(const Event& event, Turn& turn) {
     AttemptId ref;
     if (const auto* accepted = std::get_if<record::ResultAccepted>(&record)) ref = accepted->ref;
     if (const auto* ended = std::get_if<record::AttemptEnded>(&record)) ref = ended->ref;
-    if (ref.task != 0 && !log.empty()) turn.append.logs.push_back({ref.task, ref.attempt, std::string(log)});
+    if (ref.task != kNoId && !log.empty())
+      turn.append.logs.push_back({ref.task.number(), ref.attempt, std::string(log)});
   }
   for (auto& command : decision.commands) turn.commands.push_back(std::move(command));
 }
@@ -290,14 +291,14 @@ void Loop::answer(const command::Reply& reply) {
   {
     std::lock_guard lock(mutex_);
     const auto found = waiting_.find(reply.request);
-    if (found == waiting_.end()) return;  // nobody waits any more
+    if (found == waiting_.end()) return;  // the request has timed out
     promise = found->second;
     waiting_.erase(found);
   }
   promise->set_value(reply.result);
 }
 
-// Nobody gets an answer any more: the ledger failed, or the farm stops.
+// No request is answered any more: the ledger failed, or the farm stops.
 void Loop::fail_all(const Error& error) {
   std::map<RequestId, std::shared_ptr<std::promise<Result<Answer>>>> waiting;
   std::deque<Item> dropped;
@@ -335,15 +336,15 @@ void Loop::snapshot_if_due() {
 
 void Loop::retain(const Record& record) {
   if (const auto* accepted = std::get_if<record::ResultAccepted>(&record))
-    keeper_.retain(owner_of(state_, state_.task(accepted->ref.task)), digests_of(accepted->result));
+    janitor_.retain(owner_of(state_, state_.task(accepted->ref.task)), digests_of(accepted->result));
   if (const auto* planned = std::get_if<record::ShotPlanned>(&record))
-    keeper_.retain(planned->spec.show + "/" + planned->spec.name + "/0", images_of(planned->spec));
+    janitor_.retain(planned->spec.show + "/" + planned->spec.name + "/0", images_of(planned->spec));
 }
 
 void Loop::retain_everything() {
   for (const auto& task : state_.tasks)
-    if (task.state == TaskState::kSucceeded) keeper_.retain(owner_of(state_, task), digests_of(task.result));
-  for (const auto& shot : state_.shots) keeper_.retain(shot.key + "/0", images_of(shot.spec));
+    if (task.state == TaskState::kSucceeded) janitor_.retain(owner_of(state_, task), digests_of(task.result));
+  for (const auto& shot : state_.shots) janitor_.retain(shot.key + "/0", images_of(shot.spec));
 }
 
 }  // namespace rushes::scheduler

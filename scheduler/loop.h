@@ -2,7 +2,7 @@
 //
 // Events come in from sockets, HTTP and the clock; decide() answers them; records go to the ledger; commands,
 // replies and answers to readers leave only after the sync that holds everything decided before them. So
-// nobody is ever told something that a crash could take back.
+// no reply or message tells what a crash could take back.
 //
 // Thread contract: post(), request(), query() and wait_events() may be called from any thread. `send` and
 // `on_failure` run on the ledger's writer thread or on the core thread, one call at a time, and must not
@@ -28,8 +28,8 @@
 
 #include "config/result.h"
 #include "scheduler/core/core.h"
-#include "scheduler/keeper.h"
 #include "scheduler/protocol/messages.h"
+#include "scheduler/vault_janitor.h"
 #include "storage/ledger.h"
 #include "storage/vault.h"
 
@@ -53,8 +53,8 @@ class Loop {
   static constexpr std::size_t kMaxQueued = 100'000;  // events that wait; more are refused
   static constexpr std::chrono::milliseconds kPatience{30'000};
 
-  // The ledger, the vault and the keeper outlive the loop.
-  Loop(storage::Ledger& ledger, storage::Vault& vault, Keeper& keeper, LoopOptions options);
+  // The ledger, the vault and the janitor outlive the loop.
+  Loop(storage::Ledger& ledger, storage::Vault& vault, VaultJanitor& janitor, LoopOptions options);
   ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
@@ -118,7 +118,7 @@ class Loop {
 
   storage::Ledger& ledger_;
   storage::Vault& vault_;
-  Keeper& keeper_;
+  VaultJanitor& janitor_;
   const LoopOptions options_;
   Send send_;
   OnFailure on_failure_;

@@ -17,13 +17,13 @@
 #include "scheduler/clock.h"
 #include "scheduler/gateway/gateway.h"
 #include "scheduler/gateway/metrics.h"
-#include "scheduler/keeper.h"
 #include "scheduler/loop.h"
 #include "scheduler/open_files.h"
 #include "scheduler/protocol/endpoint.h"
 #include "scheduler/protocol/keys.h"
 #include "scheduler/protocol/vault_store.h"
 #include "scheduler/stored_spec.h"
+#include "scheduler/vault_janitor.h"
 #include "storage/disk.h"
 #include "storage/ledger.h"
 #include "storage/vault.h"
@@ -78,13 +78,13 @@ LoopOptions loop_options(const config::Farm& farm, Metrics& metrics) {
 
 GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> tokens, Loop& loop,
                            storage::Ledger& ledger, storage::Vault& vault, const Metrics& metrics,
-                           const protocol::Gate& gate) {
+                           const protocol::ZapAuthenticator& authenticator) {
   GatewayParts parts;
   parts.loop = &loop;
   parts.ledger = &ledger;
   parts.vault = &vault;
   parts.metrics = &metrics;
-  parts.gate = &gate;
+  parts.authenticator = &authenticator;
   parts.tokens = std::move(tokens);
   parts.token_file = farm.keys.tokens;
   parts.model_roots = farm.model_roots;
@@ -120,8 +120,8 @@ int run(const std::string& config_file) {
   if (!tokens) return stop_with(tokens.error(), ExitCode::kUsage);
   const auto secret = protocol::read_secret_key(farm->keys.secret);
   if (!secret) return stop_with(secret.error(), ExitCode::kUsage);
-  auto gate = protocol::Gate::open(*secret, farm->keys.workers);
-  if (!gate) return stop_with(gate.error(), ExitCode::kUsage);
+  auto authenticator = protocol::ZapAuthenticator::open(*secret, farm->keys.workers);
+  if (!authenticator) return stop_with(authenticator.error(), ExitCode::kUsage);
 
   storage::LedgerOptions ledger_options;
   ledger_options.gather_microseconds = static_cast<std::uint32_t>(farm->times.group_commit.count() * 1000);
@@ -131,17 +131,17 @@ int run(const std::string& config_file) {
       storage::Vault::open(farm->data / "vault", {.max_artifact_bytes = farm->limits.artifact});
   if (!vault) return stop_with(vault.error(), ExitCode::kEnvironment);
 
-  Keeper keeper(**vault, farm->times.upload_sweep);
+  VaultJanitor janitor(**vault, farm->times.upload_sweep);
   Metrics metrics;
-  Loop loop(**ledger, **vault, keeper, loop_options(*farm, metrics));
+  Loop loop(**ledger, **vault, janitor, loop_options(*farm, metrics));
   if (auto recovered = loop.recover(); !recovered) return stop_with(recovered.error(), ExitCode::kWorkFailed);
 
   // Half of the reserve is for results of running work; the other half keeps the ledger writing.
   protocol::VaultStore store(**vault, farm->data, farm->limits.disk_reserve / 2);
-  const auto artifacts = protocol::ArtifactServer::start(**gate, farm->listen.artifacts, store);
+  const auto artifacts = protocol::ArtifactServer::start(**authenticator, farm->listen.artifacts, store);
   if (!artifacts) return stop_with(artifacts.error(), ExitCode::kEnvironment);
   const auto control = protocol::ControlServer::start(
-      **gate, farm->listen.control,
+      **authenticator, farm->listen.control,
       [&loop](const std::string& worker, protocol::WorkerMessage message) {
         loop.post(worker, std::move(message));
       },
@@ -149,9 +149,9 @@ int run(const std::string& config_file) {
         loop.post(event::Disconnected{worker, "its key was taken out of the allow-list"});
       });
   if (!control) return stop_with(control.error(), ExitCode::kEnvironment);
-  const auto gateway =
-      Gateway::start(gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault, metrics, **gate),
-                     farm->listen.http_host, farm->listen.http_port);
+  const auto gateway = Gateway::start(
+      gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault, metrics, **authenticator),
+      farm->listen.http_host, farm->listen.http_port);
   if (!gateway) return stop_with(gateway.error(), ExitCode::kEnvironment);
   if (!is_loopback(farm->listen.http_host))
     log::warn("HTTP listens on {} without TLS: tokens can be read on the way", farm->listen.http_host);

@@ -1,6 +1,6 @@
-// Token buckets: how often somebody may do something.
+// Token buckets: how often a client may do something.
 //
-// Thread contract: plain values; a bucket belongs to whoever guards it.
+// Thread contract: plain values; the owner of a bucket guards it.
 #pragma once
 
 #include <algorithm>

@@ -73,10 +73,10 @@ class ReadAhead {
     if (filling_.records.empty()) filling_.first = number, filling_.of_snapshot = of_snapshot;
     filling_.records.push_back(std::move(*record));
     if (filling_.records.size() < kBatchRecords || hand_over()) return {};
-    return fail(ErrorKind::kUnreachable, "nobody reads on");
+    return fail(ErrorKind::kUnreachable, "the reader has stopped");
   }
 
-  // Waits while enough is ready. False: nobody reads any more.
+  // Waits while enough is ready. False: the reader has stopped.
   bool hand_over() {
     if (filling_.records.empty()) return true;
     std::unique_lock lock(mutex_);

@@ -10,7 +10,7 @@
 //   below 7 bytes is padding. Header: crc32c of kind and payload, masked (4 bytes), length (2), kind (1):
 //   full 1, first 2, middle 3, last 4, recycled ones 5..8. Little endian.
 //
-// Thread contract: pure function of the file system; nobody may write the folder.
+// Thread contract: pure function of the file system; no process may write the folder meanwhile.
 #pragma once
 
 #include <filesystem>

@@ -1,4 +1,4 @@
-// How both databases are opened and how their errors are said: private to storage/.
+// How both databases are opened and how their errors are worded: private to storage/.
 //
 // Thread contract: a Database may be used from many threads, as RocksDB allows; open and close from one.
 #pragma once

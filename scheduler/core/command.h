@@ -54,8 +54,8 @@ using Command = std::variant<command::ToWorker, command::Reply>;
 // The message to a worker that the command is, if it is one of that kind.
 template <class Message>
 const Message* message_in(const Command& command) {
-  const auto* said = std::get_if<command::ToWorker>(&command);
-  return said != nullptr ? std::get_if<Message>(&said->message) : nullptr;
+  const auto* to = std::get_if<command::ToWorker>(&command);
+  return to != nullptr ? std::get_if<Message>(&to->message) : nullptr;
 }
 
 }  // namespace rushes::scheduler

@@ -102,7 +102,7 @@ struct RestoreTake {
 };
 struct Skip {
   RequestId request = 0;
-  TaskId task = 0;
+  TaskId task;
   std::string by;
 };
 struct DrainWorker {
@@ -137,8 +137,8 @@ using Event =
 // The message of a worker that the event is, if it is one of that kind.
 template <class Message>
 const Message* message_in(const Event& event) {
-  const auto* said = std::get_if<event::FromWorker>(&event);
-  return said != nullptr ? std::get_if<Message>(&said->message) : nullptr;
+  const auto* from = std::get_if<event::FromWorker>(&event);
+  return from != nullptr ? std::get_if<Message>(&from->message) : nullptr;
 }
 
 }  // namespace rushes::scheduler

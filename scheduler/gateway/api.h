@@ -1,7 +1,7 @@
 // clang-format off
 // The HTTP API under /v1: paths, roles and the shape of every JSON answer. The one page that clients need.
 //
-// All bodies are JSON (UTF-8) unless said otherwise; times are seconds as numbers; digests are 64 hex digits; a
+// All bodies are JSON (UTF-8) unless stated otherwise; times are seconds as numbers; digests are 64 hex digits; a
 // shot is named "SHOW/SHOT". Every request but GET /v1/health carries "Authorization: Bearer TOKEN".
 //
 // Errors: {"error": {"kind": "invalid", "message": "..."}} or, for a refused batch,

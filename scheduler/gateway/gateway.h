@@ -30,7 +30,7 @@ struct GatewayParts {
   storage::Ledger* ledger = nullptr;
   storage::Vault* vault = nullptr;
   const Metrics* metrics = nullptr;
-  const protocol::Gate* gate = nullptr;  // for the metrics; may be null
+  const protocol::ZapAuthenticator* authenticator = nullptr;  // for the metrics; may be null
   std::vector<config::Token> tokens;
   std::filesystem::path token_file;  // that they came from, and that is watched; empty: not watched
   std::vector<std::filesystem::path> model_roots;

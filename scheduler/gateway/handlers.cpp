@@ -122,7 +122,7 @@ void Handlers::health(const httplib::Request&, httplib::Response& response) {
 void Handlers::metrics(Call& call) {
   const auto figures = parts_.loop->query([](const State& state, Now) { return view::figures(state); });
   if (!figures) return refuse(call.response, figures.error());
-  const auto wire = parts_.gate != nullptr ? parts_.gate->counts() : Counts{};
+  const auto wire = parts_.authenticator != nullptr ? parts_.authenticator->counts() : Counts{};
   call.response.set_content(parts_.metrics->text(*figures, wire, refused_()), Metrics::kContentType);
 }
 
@@ -140,7 +140,7 @@ void Handlers::show_shot(Call& call) {
 }
 
 void Handlers::show_task(Call& call) {
-  const TaskId task = number_of(call.at(1)).value_or(0);
+  const TaskId task(number_of(call.at(1)).value_or(0));
   show(call, "task " + call.at(1),
        [task](const State& state, Now now) { return task_json(state, task, now); });
 }
@@ -167,9 +167,10 @@ void Handlers::install_reads(httplib::Server& server) {
          [key = call.shot()](const State& state, Now now) { return explain_json(state, key, now); });
   });
   get(std::string("/v1/explain/") + kTask, [this](Call& call) {
-    show(call, "task " + call.at(1), [task = number_of(call.at(1)).value_or(0)](const State& state, Now now) {
-      return explain_json(state, TaskId{task}, now);
-    });
+    show(call, "task " + call.at(1),
+         [task = TaskId(number_of(call.at(1)).value_or(0))](const State& state, Now now) {
+           return explain_json(state, task, now);
+         });
   });
   get(std::string("/v1/tasks/") + kTask, [this](Call& call) { show_task(call); });
   get(std::string("/v1/tasks/") + kTask + "/log", [this](Call& call) { log(call); });
@@ -216,7 +217,7 @@ void Handlers::install_wishes(httplib::Server& server) {
     wish(call, std::move(*retry), shown);
   });
   post(std::string("/v1/tasks/") + kTask + "/skip", Role::kSupervisor, [this](Call& call) {
-    const TaskId task = number_of(call.at(1)).value_or(0);
+    const TaskId task(number_of(call.at(1)).value_or(0));
     wish(call, event::Skip{0, task, call.who}, [this](Call& done) { show_task(done); });
   });
   post(std::string("/v1/workers/") + kWorker + "/drain", Role::kAdmin, [this](Call& call) {
@@ -281,11 +282,11 @@ void Handlers::events(Call& call) {
 }
 
 void Handlers::log(Call& call) {
-  const TaskId task = number_of(call.at(1)).value_or(0);
+  const TaskId task(number_of(call.at(1)).value_or(0));
   const auto known = parts_.loop->query([task](const State& state, Now) { return state.has_task(task); });
   if (!known) return refuse(call.response, known.error());
   if (!*known) return refuse(call.response, {ErrorKind::kNotFound, "task " + call.at(1) + ": there is none"});
-  const auto logs = parts_.ledger->logs(task);
+  const auto logs = parts_.ledger->logs(task.number());
   if (!logs) return refuse(call.response, logs.error());
   std::string text;
   for (const auto& [attempt, lines] : *logs)

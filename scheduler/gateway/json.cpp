@@ -200,8 +200,9 @@ Json deadline_json(const view::ShotInfo& info) {
 
 Json attention_json(const State& state, const view::ShotInfo& shot) {
   if (shot.state != ShotState::kAttention) return nullptr;
-  Json json{
-      {"reason", shot.reason}, {"task", none_or(shot.attention_task != 0, shot.attention_task)}, {"log", ""}};
+  Json json{{"reason", shot.reason},
+            {"task", none_or(shot.attention_task != kNoId, shot.attention_task.number())},
+            {"log", ""}};
   if (state.has_task(shot.attention_task) && !state.task(shot.attention_task).bad_attempts.empty())
     json["log"] = state.task(shot.attention_task).bad_attempts.back().log_tail;
   return json;
@@ -260,7 +261,7 @@ Json starts_json(const std::optional<double>& seconds) {
 
 // Why a task waits: the kind of the reason, the reason in words, when it starts about.
 Json reason_json(const view::TaskInfo& task) {
-  return {{"task", task.task},
+  return {{"task", task.task.number()},
           {"name", task.name},
           {"state", to_string(task.state)},
           {"waiting", none_or(!task.waiting_for.empty(), task.waiting_for)},
@@ -309,7 +310,7 @@ Json worker_row(const State& state, const view::WorkerInfo& worker) {
   for (const TaskId id : worker.tasks) {
     const Task& task = state.task(id);
     const auto info = view::task(state, id, {});
-    running.push_back({{"task", id},
+    running.push_back({{"task", id.number()},
                        {"name", info ? info->name : ""},
                        {"fraction", task.progress.fraction},
                        {"words", task.progress.text}});
@@ -411,7 +412,9 @@ std::optional<Json> explain_json(const State& state, TaskId id, Now now) {
 std::optional<Json> task_json(const State& state, TaskId id, Now now) {
   const auto info = view::task(state, id, now);
   if (!info) return std::nullopt;
-  return Json{{"task", id},
+  std::vector<std::uint64_t> needs;
+  for (const TaskId need : info->needs) needs.push_back(need.number());
+  return Json{{"task", id.number()},
               {"name", info->name},
               {"shot", info->shot},
               {"take", info->take},
@@ -425,7 +428,7 @@ std::optional<Json> task_json(const State& state, TaskId id, Now now) {
               {"progress", info->fraction},
               {"attempts", attempts_json(state.task(id), *info, now)},
               {"compute_seconds", info->compute_seconds},
-              {"needs", info->needs},
+              {"needs", std::move(needs)},
               {"reason", none_or(!info->reason.empty(), info->reason)}};
 }
 
@@ -451,7 +454,7 @@ Json events_json(const State& state, std::uint64_t since) {
                       {"type", event.kind},
                       {"shot", event.shot},
                       {"take", event.take},
-                      {"task", event.task},
+                      {"task", event.task.number()},
                       {"worker", event.worker},
                       {"words", event.text}});
     next = event.sequence;

@@ -1,6 +1,6 @@
 // The farm's figures in Prometheus' text format, for GET /metrics.
 //
-// What the State counts is read when somebody asks; how long things take is observed where they happen. Names
+// What the State counts is read for each request; how long things take is observed where they happen. Names
 // and labels follow Prometheus' conventions: base units, `_total` for counters, one family per question.
 //
 // Thread contract: all functions may be called from any thread.
@@ -28,7 +28,7 @@ class Metrics {
   // From the arrival of the oldest event of a turn until the assignments that it led to leave, sync included.
   void observe_dispatch(std::chrono::nanoseconds duration);
 
-  // `wire`: what workers and strangers sent; `http`: what clients did.
+  // `wire`: messages of workers and of unknown keys; `http`: requests of clients.
   std::string text(const view::FarmFigures& figures, const std::vector<protocol::Count>& wire,
                    const std::vector<protocol::Count>& http) const;
 

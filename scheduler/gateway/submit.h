@@ -16,7 +16,7 @@
 
 namespace rushes::scheduler {
 
-// What the HTTP request said, checked for length only.
+// The fields of the HTTP request, checked for length only.
 struct BatchRequest {
   std::string text;              // YAML
   std::string file;              // its name, for messages

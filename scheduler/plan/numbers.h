@@ -15,7 +15,7 @@ inline constexpr float kDriftSigma = 0.7f;
 
 // Steps between two checkpoints, at most. A checkpoint costs one task's overhead (load, store, dispatch) and
 // gives one place to go on after a fault or a preemption.
-inline constexpr int kSegmentSteps = 10;       // one window: nobody waits for its latents
+inline constexpr int kSegmentSteps = 10;       // one window: no neighbour waits for its latents
 inline constexpr int kSharedSegmentSteps = 4;  // several windows, below kDriftSigma
 inline constexpr int kMasterSegmentSteps = 2;  // of a tiled upgrade: tiles are blended every second step
 

@@ -21,13 +21,13 @@ void add(std::vector<StageNeeds>& stages, const PlannedTask& task) {
 
 std::vector<StageNeeds> stage_needs(const ShotSpec& spec) {
   std::vector<StageNeeds> stages;
-  add(stages, plan_encode(spec, 1));
-  const VersionPlan take = plan_take(spec, 1, 1, 2);
+  add(stages, plan_encode(spec, TaskId(1)));
+  const VersionPlan take = plan_take(spec, 1, TaskId(1), TaskId(2));
   for (const PlannedTask& task : take.tasks) add(stages, task);
   const TaskId next = take.tasks.back().id + 1;
   add(stages, plan_draft_delivery(spec, 1, {}, next));
   if (!spec.upgrade) return stages;
-  if (const auto upgrade = plan_upgrade(spec, 1, take.graph, 1, next))
+  if (const auto upgrade = plan_upgrade(spec, 1, take.graph, TaskId(1), next))
     for (const PlannedTask& task : upgrade->tasks) add(stages, task);
   return stages;
 }

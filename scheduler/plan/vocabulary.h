@@ -46,14 +46,14 @@ struct ShotSpec {
 
 // A task waits for another one; with `data` its outputs are also its inputs.
 struct Dependency {
-  TaskId task = 0;
+  TaskId task;
   bool data = true;
   bool operator==(const Dependency&) const = default;
 };
 
 // One task of a graph. Coordinates as in TaskSpec.
 struct PlannedTask {
-  TaskId id = 0;
+  TaskId id;
   Stage stage = Stage::kEncode;
   std::uint32_t take = 0;  // 0: the whole shot
   std::uint32_t level = 0, window = 0, segment = 0, tile = 0, revision = 0;
@@ -79,17 +79,17 @@ struct VersionGraph {
   std::vector<TaskId>
       window_critiques;        // at the last checkpoint, one per window; empty when there is one window
   std::vector<TaskId> decode;  // one per decode tile
-  TaskId critique = 0;         // of the whole take
-  TaskId encode = 0;           // of a prompt of its own; 0: the shot's
+  TaskId critique;             // of the whole take
+  TaskId encode;               // of a prompt of its own; none: the shot's
   bool operator==(const VersionGraph&) const = default;
 };
 
 // The tasks of an upgrade.
 struct UpgradeGraph {
-  TaskId enlarge = 0;          // 0: no upgrade planned
+  TaskId enlarge;              // 0: no upgrade planned
   std::vector<TaskId> refine;  // [(window * tiles + tile) * segments + segment]
   std::vector<TaskId> decode, finish;
-  TaskId deliver = 0;
+  TaskId deliver;
   bool operator==(const UpgradeGraph&) const = default;
 };
 

@@ -56,7 +56,7 @@ void AllowList::look_at(const fs::path& path, File& file) {
   } else if (!file.complained) {
     file.complained = true;
     log::warn("allow-list: {}; {}", keys.error().message,
-              file.keys.empty() ? "it lets nobody in" : "what it said before goes on");
+              file.keys.empty() ? "it admits no worker" : "its keys of before stay admitted");
   }
 }
 

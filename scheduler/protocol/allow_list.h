@@ -6,7 +6,7 @@
 // second may speak for "gpu-7".
 //
 // refresh() reads what has changed since the last look, so that nothing needs a restart. A file that holds no
-// key (half written, say) keeps what it said before and is named in one line, as is a folder that cannot be
+// key (half written, for example) keeps its keys of before and is named in one line, as is a folder that cannot be
 // read.
 //
 // Thread contract: one thread at a time.

@@ -3,7 +3,7 @@
 
 #include "config/log.h"
 #include "scheduler/protocol/codec.h"
-#include "scheduler/protocol/doorkeeper.h"
+#include "scheduler/protocol/connection_admission.h"
 #include "scheduler/protocol/sockets.h"
 
 namespace rushes::protocol {
@@ -42,12 +42,13 @@ struct ArtifactServer::Impl {
     std::string payload = {};
   };
 
-  Impl(Gate::Impl& gate_, zmq::socket_t socket_, ArtifactStore& store_, scheduler::RateLimit rate)
-      : gate(gate_),
+  Impl(ZapAuthenticator::Impl& authenticator_, zmq::socket_t socket_, ArtifactStore& store_,
+       scheduler::RateLimit rate)
+      : authenticator(authenticator_),
         socket(std::move(socket_)),
         store(store_),
         endpoint(bound_endpoint(socket)),
-        door(gate_, rate, "artifact") {}
+        admission(authenticator_, rate, "artifact") {}
   ~Impl() {
     stopping = true;
     stop.wake();
@@ -56,7 +57,7 @@ struct ArtifactServer::Impl {
 
   void run();
   void receive();
-  Result<Answer> hear(const std::string& id, const ArtifactRequest& request, std::string_view payload);
+  Result<Answer> handle(const std::string& id, const ArtifactRequest& request, std::string_view payload);
   void drop_idle();
   Result<Answer> answer(const std::string& id, const HaveRequest& have);
   Result<Answer> answer(const std::string& id, const PutRequest& put);
@@ -65,11 +66,11 @@ struct ArtifactServer::Impl {
   Result<Answer> answer(const std::string& id, const GetRequest& get);
   void reply(const std::string& id, std::uint64_t request, Answer answer);
 
-  Gate::Impl& gate;
+  ZapAuthenticator::Impl& authenticator;
   zmq::socket_t socket;
   ArtifactStore& store;
   std::string endpoint;
-  Doorkeeper door;
+  ConnectionAdmission admission;
   std::map<UploadId, Upload> uploads;
   Mailbox<int> stop;
   std::atomic<bool> stopping{false};
@@ -78,16 +79,16 @@ struct ArtifactServer::Impl {
 
 void ArtifactServer::Impl::run() {
   pthread_setname_np(pthread_self(), "artifacts");
-  Monitor monitor(gate.context, socket, kFailedHandshakes);
+  Monitor monitor(authenticator.context, socket, kFailedHandshakes);
   std::vector<zmq::pollitem_t> items{{socket.handle(), 0, ZMQ_POLLIN, 0},
                                      {nullptr, stop.descriptor(), ZMQ_POLLIN, 0},
                                      {monitor.socket().handle(), 0, ZMQ_POLLIN, 0}};
   while (!stopping) {
     wait(items, std::chrono::seconds(30));
     if (items[0].revents != 0) receive();
-    if (items[2].revents != 0) watch_handshakes(monitor, gate);
+    if (items[2].revents != 0) watch_handshakes(monitor, authenticator);
     drop_idle();
-    door.tidy();
+    admission.tidy();
   }
   uploads.clear();
   socket.close();
@@ -114,8 +115,8 @@ void ArtifactServer::Impl::receive() {
       }
     }
     const std::string id = routing.to_string();
-    const auto verdict = door.admit(id, identity);
-    if (verdict == Doorkeeper::Admission::kWithdrawn) {
+    const auto verdict = admission.admit(id, identity);
+    if (verdict == ConnectionAdmission::Admission::kWithdrawn) {
       const auto first = uploads.lower_bound({id, 0});
       auto last = first;
       while (last != uploads.end() && last->first.first == id) ++last;
@@ -123,7 +124,7 @@ void ArtifactServer::Impl::receive() {
       continue;
     }
     auto request = decode_artifact_request(view(header));
-    if (verdict == Doorkeeper::Admission::kFloods) {
+    if (verdict == ConnectionAdmission::Admission::kFloods) {
       reply(id, request ? request->request : 0,
             {RefusedReply{ErrorKind::kExhausted, "too many requests; ask again in a while"}});
       continue;
@@ -132,20 +133,22 @@ void ArtifactServer::Impl::receive() {
       request = fail(ErrorKind::kExhausted, "artifact request: expected at most one payload of 1 MiB");
     if (!request) {
       const Error& error = request.error();
-      ++(error.kind == ErrorKind::kExhausted ? gate.counters.oversized : gate.counters.malformed);
-      gate.log.warn("artifacts of " + identity.name, "worker key " + identity.name + ": " + error.message);
+      ++(error.kind == ErrorKind::kExhausted ? authenticator.counters.oversized
+                                             : authenticator.counters.malformed);
+      authenticator.log.warn("artifacts of " + identity.name,
+                             "worker key " + identity.name + ": " + error.message);
       reply(id, 0, {RefusedReply{error.kind, error.message}});
       continue;
     }
-    auto answered = hear(id, *request, view(payload));
+    auto answered = handle(id, *request, view(payload));
     if (!answered) answered = Answer{RefusedReply{answered.error().kind, answered.error().message}};
     reply(id, request->request, std::move(*answered));
   }
 }
 
-Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::hear(const std::string& id,
-                                                                const ArtifactRequest& request,
-                                                                std::string_view payload) {
+Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::handle(const std::string& id,
+                                                                  const ArtifactRequest& request,
+                                                                  std::string_view payload) {
   return std::visit(
       [&](const auto& body) {
         if constexpr (std::is_same_v<decltype(body), const ChunkRequest&>)
@@ -245,19 +248,20 @@ void ArtifactServer::Impl::reply(const std::string& id, std::uint64_t request, A
   } catch (const zmq::error_t& error) {
     if (error.num() != EHOSTUNREACH) log::error("artifact socket: {}", error.what());
   }
-  ++gate.counters.undelivered;
+  ++authenticator.counters.undelivered;
 }
 
 ArtifactServer::ArtifactServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ArtifactServer::~ArtifactServer() = default;
 const std::string& ArtifactServer::endpoint() const { return impl_->endpoint; }
 
-Result<std::unique_ptr<ArtifactServer>> ArtifactServer::start(Gate& gate, const std::string& endpoint,
+Result<std::unique_ptr<ArtifactServer>> ArtifactServer::start(ZapAuthenticator& authenticator,
+                                                              const std::string& endpoint,
                                                               ArtifactStore& store,
                                                               scheduler::RateLimit rate) {
-  auto socket = bind_router(gate.impl(), endpoint, kMaxFrame, kQueue);
+  auto socket = bind_router(authenticator.impl(), endpoint, kMaxFrame, kQueue);
   if (!socket) return tl::unexpected(socket.error());
-  auto impl = std::make_unique<Impl>(gate.impl(), std::move(*socket), store, rate);
+  auto impl = std::make_unique<Impl>(authenticator.impl(), std::move(*socket), store, rate);
   impl->thread = std::thread([raw = impl.get()] { raw->run(); });
   return std::unique_ptr<ArtifactServer>(new ArtifactServer(std::move(impl)));
 }

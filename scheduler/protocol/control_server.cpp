@@ -3,7 +3,7 @@
 
 #include "config/log.h"
 #include "scheduler/protocol/codec.h"
-#include "scheduler/protocol/doorkeeper.h"
+#include "scheduler/protocol/connection_admission.h"
 #include "scheduler/protocol/sockets.h"
 
 namespace rushes::protocol {
@@ -28,14 +28,14 @@ struct ControlServer::Impl {
     bool last = false;  // Refused: the connection is forgotten after it
   };
 
-  Impl(Gate::Impl& gate_, zmq::socket_t socket_, Handler handler_, OnWithdrawn on_withdrawn_,
-       scheduler::RateLimit rate)
-      : gate(gate_),
+  Impl(ZapAuthenticator::Impl& authenticator_, zmq::socket_t socket_, Handler handler_,
+       OnWithdrawn on_withdrawn_, scheduler::RateLimit rate)
+      : authenticator(authenticator_),
         socket(std::move(socket_)),
         handler(std::move(handler_)),
         on_withdrawn(std::move(on_withdrawn_)),
         endpoint(bound_endpoint(socket)),
-        door(gate_, rate, "control") {}
+        admission(authenticator_, rate, "control") {}
   ~Impl() {
     stopping = true;
     outbox.wake();
@@ -44,7 +44,7 @@ struct ControlServer::Impl {
 
   void run();
   void receive();
-  void hear(const std::string& id, const Identity& identity, std::string_view bytes);
+  void handle(const std::string& id, const Identity& identity, std::string_view bytes);
   void on_hello(const std::string& routing_id, const Identity& identity, Hello hello);
   void refuse(const std::string& key, const std::string& why, std::atomic<std::uint64_t>& counter);
   void withdraw();
@@ -53,12 +53,12 @@ struct ControlServer::Impl {
   bool send_bytes(const std::string& routing_id, std::string_view bytes);
   void forget(const std::string& worker);
 
-  Gate::Impl& gate;
+  ZapAuthenticator::Impl& authenticator;
   zmq::socket_t socket;
   Handler handler;
   OnWithdrawn on_withdrawn;
   std::string endpoint;
-  Doorkeeper door;
+  ConnectionAdmission admission;
   std::uint64_t generation = 0;                // of the allow-list that `routes` were compared with
   std::map<std::string, Route> routes;         // by worker
   std::map<std::string, std::string> workers;  // by routing id
@@ -69,7 +69,7 @@ struct ControlServer::Impl {
 
 void ControlServer::Impl::run() {
   pthread_setname_np(pthread_self(), "control");
-  Monitor monitor(gate.context, socket, kFailedHandshakes);
+  Monitor monitor(authenticator.context, socket, kFailedHandshakes);
   std::vector<zmq::pollitem_t> items{{socket.handle(), 0, ZMQ_POLLIN, 0},
                                      {nullptr, outbox.descriptor(), ZMQ_POLLIN, 0},
                                      {monitor.socket().handle(), 0, ZMQ_POLLIN, 0}};
@@ -79,8 +79,8 @@ void ControlServer::Impl::run() {
     if (items[1].revents != 0)
       for (Outgoing& outgoing : outbox.take()) deliver(std::move(outgoing));
     if (items[0].revents != 0) receive();
-    if (items[2].revents != 0) watch_handshakes(monitor, gate);
-    door.tidy();
+    if (items[2].revents != 0) watch_handshakes(monitor, authenticator);
+    admission.tidy();
   }
   for (Outgoing& outgoing : outbox.take()) deliver(std::move(outgoing));
   socket.close();
@@ -89,19 +89,19 @@ void ControlServer::Impl::run() {
 void ControlServer::Impl::refuse(const std::string& key, const std::string& why,
                                  std::atomic<std::uint64_t>& counter) {
   ++counter;
-  gate.log.warn("message of " + key, "worker key " + key + ": message refused: " + why);
+  authenticator.log.warn("message of " + key, "worker key " + key + ": message refused: " + why);
 }
 
 // Workers whose key left the allow-list are told, and then forgotten.
 void ControlServer::Impl::withdraw() {
-  const std::uint64_t now = gate.generation;
+  const std::uint64_t now = authenticator.generation;
   if (now == generation) return;
   generation = now;
   std::vector<std::string> out;
   for (const auto& [worker, route] : routes)
-    if (!gate.admits(route.identity)) out.push_back(worker);
+    if (!authenticator.admits(route.identity)) out.push_back(worker);
   for (const std::string& worker : out) {
-    ++gate.counters.withdrawn;
+    ++authenticator.counters.withdrawn;
     log::warn("worker {}: its key is no longer in the allow-list; it is not served any more", worker);
     send_to(routes[worker].routing_id, Refused{"its key is no longer in the scheduler's allow-list"});
     forget(worker);
@@ -119,27 +119,28 @@ void ControlServer::Impl::receive() {
     const Identity identity = identity_of(payload);
     const bool more = payload.more();
     for (zmq::message_t rest; more && socket.recv(rest) && rest.more();) continue;
-    if (door.admit(id, identity) != Doorkeeper::Admission::kHeard) continue;
+    if (admission.admit(id, identity) != ConnectionAdmission::Admission::kAdmitted) continue;
     if (more)
-      refuse(identity.name, "expected one frame, found more", gate.counters.malformed);
+      refuse(identity.name, "expected one frame, found more", authenticator.counters.malformed);
     else
-      hear(id, identity, view(payload));
+      handle(id, identity, view(payload));
   }
 }
 
-void ControlServer::Impl::hear(const std::string& id, const Identity& identity, std::string_view bytes) {
+void ControlServer::Impl::handle(const std::string& id, const Identity& identity, std::string_view bytes) {
   auto message = decode_from_worker(bytes);
   const auto known = workers.find(id);
   if (!message) {
     const Error& error = message.error();
     refuse(identity.name, error.message,
-           error.kind == ErrorKind::kExhausted ? gate.counters.oversized : gate.counters.malformed);
+           error.kind == ErrorKind::kExhausted ? authenticator.counters.oversized
+                                               : authenticator.counters.malformed);
     // It may be a worker of another version: without an answer its owner would never know.
     if (known == workers.end()) send_to(id, Refused{error.message});
   } else if (auto* hello = std::get_if<Hello>(&*message)) {
     on_hello(id, identity, std::move(*hello));
   } else if (known == workers.end()) {
-    ++gate.counters.ungreeted;
+    ++authenticator.counters.ungreeted;
     send_to(id, Greet{});
   } else {
     const std::string worker = known->second;
@@ -151,13 +152,13 @@ void ControlServer::Impl::hear(const std::string& id, const Identity& identity, 
 void ControlServer::Impl::on_hello(const std::string& routing_id, const Identity& identity, Hello hello) {
   const std::string& key = identity.name;
   std::string why;
-  if (!gate.may_use(key, hello.name))
+  if (!authenticator.may_use(key, hello.name))
     why = "key " + key + " does not speak for a worker named " + hello.name + "; name it " + key + " or " +
           key + "-ANYTHING, or add its own key as " + hello.name + ".pub";
   else if (!routes.contains(hello.name) && routes.size() >= kMaxWorkers)
     why = "this scheduler serves at most " + std::to_string(kMaxWorkers) + " workers";
   if (!why.empty()) {
-    refuse(key, why, gate.counters.misnamed);
+    refuse(key, why, authenticator.counters.misnamed);
     send_to(routing_id, Refused{why});
     return;
   }
@@ -165,7 +166,7 @@ void ControlServer::Impl::on_hello(const std::string& routing_id, const Identity
     forget(named->second);  // one connection, one worker
   if (const auto before = routes.find(hello.name);
       before != routes.end() && before->second.routing_id != routing_id) {
-    ++gate.counters.replaced;
+    ++authenticator.counters.replaced;
     forget(hello.name);  // a new connection replaces the old one
   }
   workers[routing_id] = hello.name;
@@ -199,14 +200,14 @@ bool ControlServer::Impl::send_bytes(const std::string& routing_id, std::string_
   } catch (const zmq::error_t& error) {
     if (error.num() != EHOSTUNREACH) log::error("control socket: {}", error.what());
   }
-  ++gate.counters.undelivered;
+  ++authenticator.counters.undelivered;
   return false;
 }
 
 void ControlServer::Impl::deliver(Outgoing outgoing) {
   const auto found = routes.find(outgoing.worker);
   if (found == routes.end()) {
-    ++gate.counters.undelivered;
+    ++authenticator.counters.undelivered;
     return;
   }
   send_bytes(found->second.routing_id, outgoing.bytes);
@@ -217,12 +218,13 @@ ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)
 ControlServer::~ControlServer() = default;
 const std::string& ControlServer::endpoint() const { return impl_->endpoint; }
 
-Result<std::unique_ptr<ControlServer>> ControlServer::start(Gate& gate, const std::string& endpoint,
-                                                            Handler handler, OnWithdrawn on_withdrawn,
+Result<std::unique_ptr<ControlServer>> ControlServer::start(ZapAuthenticator& authenticator,
+                                                            const std::string& endpoint, Handler handler,
+                                                            OnWithdrawn on_withdrawn,
                                                             scheduler::RateLimit rate) {
-  auto socket = bind_router(gate.impl(), endpoint, kMaxFrame, kQueue);
+  auto socket = bind_router(authenticator.impl(), endpoint, kMaxFrame, kQueue);
   if (!socket) return tl::unexpected(socket.error());
-  auto impl = std::make_unique<Impl>(gate.impl(), std::move(*socket), std::move(handler),
+  auto impl = std::make_unique<Impl>(authenticator.impl(), std::move(*socket), std::move(handler),
                                      std::move(on_withdrawn), rate);
   impl->thread = std::thread([raw = impl.get()] { raw->run(); });
   return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));

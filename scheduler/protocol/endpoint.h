@@ -1,12 +1,12 @@
 // ZeroMQ endpoints of both sides: control and artifact transfer, CURVE-encrypted and authenticated both ways.
 //
-// A server side (scheduler) shares one Gate: the ZAP handler (ZeroMQ RFC 27) that admits only keys of the
-// allow-list and names each connection after its key. Whoever is not admitted gets nothing: the handshake
-// ends there, counted and logged. A worker is known to the rest of the program only by a name its key may
+// A server side (scheduler) shares one ZapAuthenticator: the ZAP handler (ZeroMQ RFC 27) that admits only keys of
+// the allow-list and names each connection after its key. A connection with another key gets nothing: its handshake
+// fails, counted and logged. A worker is known to the rest of the program only by a name its key may
 // use. A key that leaves the allow-list ends the service of its open connections too.
 //
 // Thread contract: every endpoint owns one thread and one socket; only that thread touches the socket. Public
-// functions may be called from any thread unless said otherwise; handlers are called on the endpoint's thread
+// functions may be called from any thread unless stated otherwise; handlers are called on the endpoint's thread
 // and must not block. Destructors stop and join the thread.
 #pragma once
 
@@ -33,7 +33,7 @@ struct Counters {
   std::atomic<std::uint64_t> refused_peers{0};     // no CURVE, another scheduler's key, or forged bytes
   std::atomic<std::uint64_t> replayed{0};          // encrypted messages that came a second time
   std::atomic<std::uint64_t> withdrawn{0};         // workers whose key left the allow-list while connected
-  std::atomic<std::uint64_t> after_withdrawal{0};  // what such connections said afterwards
+  std::atomic<std::uint64_t> after_withdrawal{0};  // messages of such connections afterwards
   std::atomic<std::uint64_t> oversized{0};         // messages over a bound
   std::atomic<std::uint64_t> malformed{0};         // not readable, of an unknown kind or version
   std::atomic<std::uint64_t> misnamed{0};          // a Hello under a name that its key may not use
@@ -49,37 +49,39 @@ struct Count {
 
 // The server's ZeroMQ context, keys and ZAP handler. Outlives its endpoints. Its thread looks at the
 // allow-list once a second, and before it refuses a key that it does not know.
-class Gate {
+class ZapAuthenticator {
  public:
   // Error: kNotFound (allow-list), kInvalid (key).
-  static Result<std::unique_ptr<Gate>> open(std::string secret_key, std::filesystem::path allow_list);
-  ~Gate();
+  static Result<std::unique_ptr<ZapAuthenticator>> open(std::string secret_key,
+                                                        std::filesystem::path allow_list);
+  ~ZapAuthenticator();
   const Counters& counters() const;
   std::vector<Count> counts() const;  // all of them, by name
   struct Impl;
   Impl& impl() { return *impl_; }
 
  private:
-  explicit Gate(std::unique_ptr<Impl> impl);
+  explicit ZapAuthenticator(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
 // Scheduler side of the control socket.
 class ControlServer {
  public:
-  // Messages of one connection: a worker with 64 slots of one-second tasks says less than 300 a second. What
-  // is beyond is dropped unread and counted; whoever means it says it again.
+  // Messages of one connection: a worker with 64 slots of one-second tasks sends less than 300 a second. What
+  // is beyond is dropped unread and counted; workers resend.
   static constexpr scheduler::RateLimit kRate{5'000, 20'000};
 
   // `worker` is the name in its Hello. Called on the endpoint's thread.
   using Handler = std::function<void(const std::string& worker, WorkerMessage message)>;
-  // The key of this connected worker left the allow-list: it was told so and is not heard any more.
+  // The key of this connected worker left the allow-list: it got Refused, and its messages are dropped.
   using OnWithdrawn = std::function<void(const std::string& worker)>;
 
   // Binds `endpoint` ("tcp://127.0.0.1:7401"; port 0 takes a free one). Error: kExhausted (port in use),
   // kInvalid.
-  static Result<std::unique_ptr<ControlServer>> start(Gate& gate, const std::string& endpoint,
-                                                      Handler handler, OnWithdrawn on_withdrawn = {},
+  static Result<std::unique_ptr<ControlServer>> start(ZapAuthenticator& authenticator,
+                                                      const std::string& endpoint, Handler handler,
+                                                      OnWithdrawn on_withdrawn = {},
                                                       scheduler::RateLimit rate = kRate);
   ~ControlServer();
   // Queues a message. A message to a worker that is not connected is dropped and counted (the worker asks
@@ -101,8 +103,8 @@ struct ClientOptions {
   KeyPair keys;
 };
 
-// Worker side of the control socket: reconnects by itself for ever. Messages for a connection that is away
-// are dropped, because everything that matters is said again: the agent repeats Hello, heartbeats and
+// Worker side of the control socket: reconnects by itself without end. Messages for a connection that is away
+// are dropped, because everything that matters is resent: the agent repeats Hello, heartbeats and
 // results.
 class ControlClient {
  public:
@@ -152,8 +154,8 @@ class ArtifactServer {
   // Requests of one connection, at most a chunk each. What is beyond is refused and counted.
   static constexpr scheduler::RateLimit kRate{2'000, 4'000};
 
-  static Result<std::unique_ptr<ArtifactServer>> start(Gate& gate, const std::string& endpoint,
-                                                       ArtifactStore& store,
+  static Result<std::unique_ptr<ArtifactServer>> start(ZapAuthenticator& authenticator,
+                                                       const std::string& endpoint, ArtifactStore& store,
                                                        scheduler::RateLimit rate = kRate);
   ~ArtifactServer();
   const std::string& endpoint() const;

@@ -49,10 +49,10 @@ std::optional<Monitor::Event> Monitor::next() {
   return Event{kind, value, address.to_string()};
 }
 
-Result<zmq::socket_t> bind_router(Gate::Impl& gate, const std::string& endpoint, std::size_t max_message,
-                                  Queue queue) {
+Result<zmq::socket_t> bind_router(ZapAuthenticator::Impl& authenticator, const std::string& endpoint,
+                                  std::size_t max_message, Queue queue) {
   try {
-    zmq::socket_t socket(gate.context, ZMQ_ROUTER);
+    zmq::socket_t socket(authenticator.context, ZMQ_ROUTER);
     common_options(socket, max_message, queue);
     // The kernel finds peers that vanished without a word. Not ZMTP's heartbeats: libzmq looks through the
     // timers of all connections whenever one of them speaks, which takes all of an I/O thread at some
@@ -61,9 +61,10 @@ Result<zmq::socket_t> bind_router(Gate::Impl& gate, const std::string& endpoint,
     socket.set(zmq::sockopt::tcp_keepalive_idle, 20);
     socket.set(zmq::sockopt::tcp_keepalive_intvl, 5);
     socket.set(zmq::sockopt::tcp_keepalive_cnt, 3);
-    socket.set(zmq::sockopt::router_mandatory, true);  // a message to nobody is an error that we count
+    // A message to an unknown connection is an error, which is counted.
+    socket.set(zmq::sockopt::router_mandatory, true);
     socket.set(zmq::sockopt::curve_server, true);
-    socket.set(zmq::sockopt::curve_secretkey, gate.secret);
+    socket.set(zmq::sockopt::curve_secretkey, authenticator.secret);
     socket.set(zmq::sockopt::zap_domain, "rushes");
     socket.bind(endpoint);
     return socket;
@@ -122,21 +123,21 @@ Status connect(zmq::socket_t& socket, const std::string& endpoint) {
 
 std::string bound_endpoint(zmq::socket_t& socket) { return socket.get(zmq::sockopt::last_endpoint); }
 
-void watch_handshakes(Monitor& monitor, Gate::Impl& gate) {
+void watch_handshakes(Monitor& monitor, ZapAuthenticator::Impl& authenticator) {
   while (const auto event = monitor.next()) {
     if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_AUTH) continue;  // counted by the ZAP handler, with the key
     if (event->kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL &&
         event->value == ZMQ_PROTOCOL_ERROR_ZMTP_INVALID_SEQUENCE) {
-      ++gate.counters.replayed;
-      gate.log.warn("replay", "a connection was ended: an encrypted message came a second time (" +
-                                  event->address + ")");
+      ++authenticator.counters.replayed;
+      authenticator.log.warn("replay", "a connection was ended: an encrypted message came a second time (" +
+                                           event->address + ")");
       continue;
     }
-    ++gate.counters.refused_peers;
-    gate.log.warn("handshake",
-                  "a connection was refused: no CURVE handshake with this scheduler's key, or "
-                  "bytes that its peer did not write (" +
-                      event->address + ")");
+    ++authenticator.counters.refused_peers;
+    authenticator.log.warn("handshake",
+                           "a connection was refused: no CURVE handshake with this scheduler's key, or "
+                           "bytes that its peer did not write (" +
+                               event->address + ")");
   }
 }
 

@@ -1,4 +1,4 @@
-// What all endpoints share: socket options, the connection monitor, and the server's gate.
+// What all endpoints share: socket options, the connection monitor, and the server's authenticator.
 //
 // Thread contract: a Monitor belongs to the thread of its socket.
 #pragma once
@@ -18,7 +18,7 @@
 
 namespace rushes::protocol {
 
-// At most one line a minute for each subject, so that a stranger who keeps knocking cannot fill the disk.
+// At most one line a minute for each subject, so that connections with unknown keys cannot fill the disk.
 class QuietLog {
  public:
   void warn(const std::string& subject, const std::string& line);
@@ -28,17 +28,17 @@ class QuietLog {
   std::map<std::string, std::chrono::steady_clock::time_point> last_;
 };
 
-struct Gate::Impl {
+struct ZapAuthenticator::Impl {
   explicit Impl(std::string secret_key, const AllowList& list)
       : secret(std::move(secret_key)), watched(list), allowed(list) {}
   ~Impl();
   void run();  // thread
-  struct Knock {
-    std::vector<zmq::message_t> frames;  // of RFC 27, behind the address of who asks
+  struct KeyCheck {
+    std::vector<zmq::message_t> frames;  // of RFC 27, behind the address of the asking connection
     std::string key;
   };
-  void hear_zap();
-  void answer(Knock& knock, const std::optional<std::string>& name);
+  void receive_zap();
+  void answer(KeyCheck& check, const std::optional<std::string>& name);
   bool may_look() const;
   void refresh();
   bool may_use(std::string_view key_name, std::string_view worker);
@@ -46,8 +46,8 @@ struct Gate::Impl {
 
   zmq::context_t context{1};
   std::string secret;
-  AllowList watched;             // the thread's: read from the disk without the lock
-  std::vector<Knock> strangers;  // unknown keys, until the list was looked at behind them
+  AllowList watched;                   // the thread's: read from the disk without the lock
+  std::vector<KeyCheck> unknown_keys;  // that wait for the next look at the list
   std::chrono::steady_clock::time_point looked{};
   std::chrono::steady_clock::duration look_took{};
   std::mutex mutex;  // of `allowed`
@@ -84,8 +84,8 @@ struct Queue {
 };
 
 // The ROUTER of a server: CURVE server, bound. Error: kExhausted (port in use), kInvalid (endpoint).
-Result<zmq::socket_t> bind_router(Gate::Impl& gate, const std::string& endpoint, std::size_t max_message,
-                                  Queue queue);
+Result<zmq::socket_t> bind_router(ZapAuthenticator::Impl& authenticator, const std::string& endpoint,
+                                  std::size_t max_message, Queue queue);
 // The DEALER of a worker: CURVE client, not yet connected (a monitor comes first). `server_key` counts
 // through the keys that the scheduler may have. Error: kInvalid.
 Result<zmq::socket_t> make_dealer(zmq::context_t& context, const ClientOptions& options,
@@ -94,7 +94,7 @@ Status connect(zmq::socket_t& socket, const std::string& endpoint);
 std::string bound_endpoint(zmq::socket_t& socket);
 
 // Drains the monitor of a server: handshakes that failed before a key was known are counted and logged.
-void watch_handshakes(Monitor& monitor, Gate::Impl& gate);
+void watch_handshakes(Monitor& monitor, ZapAuthenticator::Impl& authenticator);
 constexpr int kFailedHandshakes = ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |
                                   ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 

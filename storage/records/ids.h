@@ -6,6 +6,7 @@
 #include <cassert>
 #include <compare>
 #include <cstddef>
+#include <functional>
 #include <initializer_list>
 #include <limits>
 #include <type_traits>
@@ -17,18 +18,26 @@ namespace rushes {
 struct NoId {};
 inline constexpr NoId kNoId;  // the value of an Id that names no row
 
-// The number of a row. Tag is any type; Ids of different tags do not convert into each other.
-template <class Tag, class T>
+// The number of a row. Tag is any type; Ids of different tags do not convert into each other. None: the number, also
+// on disk and wire, of an Id that names no row.
+template <class Tag, class T, T None = std::numeric_limits<T>::max()>
 class Id {
  public:
   constexpr Id() = default;
   constexpr Id(NoId) {}
   constexpr explicit Id(T number) : number_(number) {}
   constexpr T number() const { return number_; }
+  constexpr Id operator+(T rows) const { return Id(number_ + rows); }
+  constexpr Id& operator++() { return *this = *this + 1; }
+  constexpr Id operator++(int) {
+    const Id before = *this;
+    ++*this;
+    return before;
+  }
   auto operator<=>(const Id&) const = default;
 
  private:
-  T number_ = std::numeric_limits<T>::max();
+  T number_ = None;
 };
 
 template <class T>
@@ -87,3 +96,8 @@ class IndexedBy {
 };
 
 }  // namespace rushes
+
+template <class Tag, class T, T None>
+struct std::hash<rushes::Id<Tag, T, None>> {
+  std::size_t operator()(rushes::Id<Tag, T, None> id) const noexcept { return std::hash<T>()(id.number()); }
+};

@@ -83,6 +83,12 @@ class Reader {
     }
     out = static_cast<Out>(in);
   }
+  template <class In, class Tag, class T, T None>
+  void get(In in, Id<Tag, T, None>& out, const Bounds& bounds) {
+    T number{};
+    get(in, number, bounds);
+    out = Id<Tag, T, None>(number);
+  }
   template <class In, class Out>
   requires(std::is_enum_v<In>) void get(In in, Out& out, const Bounds& bounds) {
     static const unsigned known = capnp::Schema::from<In>().getEnumerants().size();
@@ -145,6 +151,8 @@ class Writer {
       return data(value);
     } else if constexpr (std::is_same_v<Wire, capnp::Void>) {
       return capnp::VOID;
+    } else if constexpr (requires { value.number(); }) {  // an Id
+      return static_cast<Wire>(value.number());
     } else {
       return static_cast<Wire>(value);
     }

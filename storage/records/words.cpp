@@ -38,7 +38,7 @@ bool computes_tensors(Stage stage, bool whole_take) {
 }
 
 std::string to_string(const AttemptId& id) {
-  return "task " + std::to_string(id.task) + " attempt " + std::to_string(id.attempt);
+  return "task " + std::to_string(id.task.number()) + " attempt " + std::to_string(id.attempt);
 }
 
 SlotKind slot_kind_of(std::string_view numeric_class) {

@@ -17,11 +17,12 @@
 #include "config/rate.h"
 #include "config/sampling.h"
 #include "config/stage.h"
+#include "storage/records/ids.h"
 
 namespace rushes {
 
 using Bytes = std::vector<std::uint8_t>;
-using TaskId = std::uint64_t;  // from 1, dense, never reused; 0 = none
+using TaskId = Id<struct TaskTag, std::uint64_t, 0>;  // from 1, dense, never reused
 
 // ---- enums: values equal those of the schema's enumerants; to_string() is the one table of an enum's words. Stage is in config/stage.h
 
@@ -162,7 +163,7 @@ struct Recipe {
 
 // The one attempt that may deliver a task's result.
 struct AttemptId {
-  TaskId task = 0;
+  TaskId task;
   std::uint32_t attempt = 0;  // from 1
   std::uint64_t lease = 0;    // never reused
   auto operator<=>(const AttemptId&) const = default;
@@ -200,7 +201,7 @@ struct Delivery {
 
 // One task as a worker gets it.
 struct TaskSpec {
-  TaskId id = 0;
+  TaskId id;
   std::string show, shot;
   int take = 0;  // from 1; 0: the whole shot
   Stage stage = Stage::kEncode;

@@ -1,4 +1,4 @@
-// Random numbers of one actor of the simulation: the same seed and stream give the same row for ever.
+// Random numbers of one actor of the simulation: the same seed and stream always give the same row.
 //
 // Every actor rolls its own dice, so that removing one fault changes as little of a run as possible.
 //

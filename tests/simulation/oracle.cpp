@@ -60,23 +60,24 @@ void Oracle::check_record(const Record& record, std::int64_t awake_ms) {
     ++accepted_;
     const bool own =
         !r->result.outputs.empty() && r->result.outputs.front().digest == output_of(seed_, r->ref.task);
-    require(own, 2, "task " + std::to_string(r->ref.task) + " was given the result of another task");
+    require(own, 2, "task " + std::to_string(r->ref.task.number()) + " was given the result of another task");
   }
-  if (const auto* r = std::get_if<record::Leased>(&record)) heard_[r->ref.task] = awake_ms;
-  if (const auto* r = std::get_if<record::LeaseRenewed>(&record)) heard_[r->task] = awake_ms;
-  if (std::holds_alternative<record::Recovered>(record)) all_heard_ = awake_ms;
+  if (const auto* r = std::get_if<record::Leased>(&record)) renewed_[r->ref.task] = awake_ms;
+  if (const auto* r = std::get_if<record::LeaseRenewed>(&record)) renewed_[r->task] = awake_ms;
+  if (std::holds_alternative<record::Recovered>(record)) all_renewed_ = awake_ms;
   if (const auto* r = std::get_if<record::AttemptEnded>(&record)) {
     if (r->end == scheduler::AttemptEnd::kExpired) {
       ++expired_;
-      const std::int64_t listened = awake_ms - std::max(heard_[r->ref.task], all_heard_);
+      const std::int64_t listened = awake_ms - std::max(renewed_[r->ref.task], all_renewed_);
       require(listened >= settings_.times.lease.count() / 4, 3,
-              "task " + std::to_string(r->ref.task) +
+              "task " + std::to_string(r->ref.task.number()) +
                   " lost its lease after the scheduler had listened for " + std::to_string(listened) + " ms");
     }
     const bool confirmed = r->end != scheduler::AttemptEnd::kExpired;
     require(!confirmed || !engines_.contains(r->ref.lease), 3,
-            "task " + std::to_string(r->ref.task) + " is free again (" + scheduler::to_string(r->end) +
-                ") while an engine still works on lease " + std::to_string(r->ref.lease));
+            "task " + std::to_string(r->ref.task.number()) + " is free again (" +
+                scheduler::to_string(r->end) + ") while an engine still works on lease " +
+                std::to_string(r->ref.lease));
   }
 }
 
@@ -90,7 +91,7 @@ void Oracle::check_touched(const State& state) {
   for (const TaskId id : touched_.tasks)
     if (const ShadowTask& task = shadow_.task(id); scheduler::is_held(task.state))
       require(state.task(id).holding.expires_ms == task.expires_ms, 3,
-              "the lease of task " + std::to_string(id) + " ends at another time than was decided");
+              "the lease of task " + std::to_string(id.number()) + " ends at another time than was decided");
   for (const scheduler::WorkerId id : touched_.workers)
     for (const SlotKind kind : kEverySlotKind)
       require(state.workers[id].leases[kind] == shadow_.held_in(shadow_.workers()[id], kind), 4,
@@ -110,21 +111,21 @@ void Oracle::check_closed(const scheduler::Event& event) {
             shot.key + " take " + std::to_string(task.take) + " goes on behind a rejected checkpoint");
     for (const TaskId closed : touched_.closed)
       require(shadow_.task(closed).shot == task.shot, 5,
-              "the rejection of task " + std::to_string(id) + " closed task " + std::to_string(closed) +
-                  " of another shot");
+              "the rejection of task " + std::to_string(id.number()) + " closed task " +
+                  std::to_string(closed.number()) + " of another shot");
   }
   for (const auto& [shot, take] : touched_.dropped_takes)
     for (const TaskId id : shadow_.shots()[shot].tasks)
       if (const ShadowTask& task = shadow_.task(id); task.take == take)
         require(is_over(task) || shadow_.shots()[shot].takes[take - 1] != scheduler::TakeState::kDropped, 5,
-                "task " + std::to_string(id) + " goes on in a dropped take");
+                "task " + std::to_string(id.number()) + " goes on in a dropped take");
   for (const scheduler::ShotId shot : touched_.cancelled_shots)
     for (const TaskId id : shadow_.shots()[shot].tasks)
       require(is_over(shadow_.task(id)) || shadow_.task(id).state == TaskState::kFailed, 5,
-              "task " + std::to_string(id) + " goes on in a cancelled shot");
+              "task " + std::to_string(id.number()) + " goes on in a cancelled shot");
 }
 
-// A slot goes to nobody while a show that is further below its floor of that kind of slot has work for it. What is
+// No show gets a slot while a show that is further below its floor of that kind of slot has work for it. What is
 // still ready behind a decision was ready while it dispatched.
 void Oracle::check_floors(const State& state, scheduler::Now now) {
   if (touched_.leases.empty()) return;
@@ -133,7 +134,7 @@ void Oracle::check_floors(const State& state, scheduler::Now now) {
     for (const SlotKind kind : kEverySlotKind)
       slots[kind] += worker.connected ? worker.offer.resources.slots[kind] : 0;
   for (const config::Show& starved : settings_.shows) {
-    for (const Shadow::Touched::Given& lease : touched_.leases) {
+    for (const Shadow::Touched::Leased& lease : touched_.leases) {
       const double all = slots[lease.kind];
       const double missing = starved.floor * all - shadow_.slots_of_show(starved.name, lease.kind);
       const std::string& show = shadow_.shots()[shadow_.task(lease.task).shot].show;
@@ -141,9 +142,11 @@ void Oracle::check_floors(const State& state, scheduler::Now now) {
       double floor = 0;
       for (const config::Show& other : settings_.shows) floor = other.name == show ? other.floor : floor;
       const double its_missing = std::max(0.0, floor * all - lease.held_before);
-      require(its_missing >= missing || !could_take(state, lease.worker, lease.kind, starved.name, now), 8,
-              "show " + starved.name + " is under its floor and " + state.workers[lease.worker].name +
-                  " gets task " + std::to_string(lease.task) + " of " + show);
+      require(
+          its_missing >= missing || could_take(state, lease.worker, lease.kind, starved.name, now) == kNoId,
+          8,
+          "show " + starved.name + " is under its floor and " + state.workers[lease.worker].name +
+              " gets task " + std::to_string(lease.task.number()) + " of " + show);
     }
   }
 }
@@ -156,18 +159,18 @@ void Oracle::check_limits() {
             "limit " + limit.name + " is held by " + std::to_string(shadow_.held_under(limit)) + " tasks");
 }
 
-// A task of the show (empty: of any) that waits and that this worker could run in a slot of this kind. A task that failed or was slow
-// may be kept for others.
+// A task of the show (empty: of any) that waits and that this worker could run in a slot of this kind. A task that
+// failed or was slow may be kept for others.
 TaskId Oracle::could_take(const State& state, scheduler::WorkerId id, SlotKind kind, const std::string& show,
                           scheduler::Now now) const {
   const scheduler::Worker& worker = state.workers[id];
-  if (scheduler::reservation_of(state, id) != nullptr) return 0;  // filled up only by the way
-  for (const scheduler::Bucket& bucket : state.queue.buckets()) {
-    if (bucket.lanes.empty() || bucket.needs.ahead) continue;
-    if (!show.empty() && state.shows[state.queue.flows()[bucket.flow].show].name != show) continue;
-    if (scheduler::kind_on(worker.offer, bucket.needs) != kind) continue;
-    if (scheduler::hold_of(state, worker, bucket) != scheduler::Hold::kNone) continue;
-    for (const auto& [key, lane] : bucket.lanes)
+  if (scheduler::reservation_of(state, id) != nullptr) return kNoId;  // its slots are for another task
+  for (const scheduler::SchedulingClass& scheduling_class : state.queue.scheduling_classes()) {
+    if (scheduling_class.lanes.empty() || scheduling_class.needs.ahead) continue;
+    if (!show.empty() && state.shows[state.queue.flows()[scheduling_class.flow].show].name != show) continue;
+    if (scheduler::kind_on(worker.offer, scheduling_class.needs) != kind) continue;
+    if (scheduler::blocker_of(state, worker, scheduling_class) != scheduler::Blocker::kNone) continue;
+    for (const auto& [key, lane] : scheduling_class.lanes)
       for (const scheduler::ReadyKey& ready : lane) {
         const scheduler::Task& task = state.task(ready.task);
         if (!scheduler::is_avoided(state, task, worker) &&
@@ -175,7 +178,7 @@ TaskId Oracle::could_take(const State& state, scheduler::WorkerId id, SlotKind k
           return ready.task;
       }
   }
-  return 0;
+  return kNoId;
 }
 
 // No slot stays free behind a decision while a task waits that fits it.
@@ -187,9 +190,9 @@ void Oracle::check_idle(const State& state, scheduler::Now now) {
       if (worker.leases[kind].size() >= worker.offer.resources.slots[kind]) continue;
       if (!scheduler::takes_work(worker)) continue;
       const TaskId task = could_take(state, id, kind, "", now);
-      require(task == 0, 7,
-              worker.name + " has a free " + to_string(kind) + " slot and task " + std::to_string(task) +
-                  ", which fits, waits");
+      require(task == kNoId, 7,
+              worker.name + " has a free " + to_string(kind) + " slot and task " +
+                  std::to_string(task.number()) + ", which fits, waits");
     }
   }
 }
@@ -199,7 +202,7 @@ void Oracle::check_clock(const State& state, scheduler::Now now) {
   for (const ShadowWorker& worker : shadow_.workers())
     for (const TaskId id : worker.held)
       require(shadow_.task(id).expires_ms > now.boot_ms, 7,
-              "task " + std::to_string(id) + " keeps a lease that ran out");
+              "task " + std::to_string(id.number()) + " keeps a lease that ran out");
   require(state.clock.retries().empty() || state.clock.retries().begin()->first > now.boot_ms, 7,
           "a task is held back too long");
 }
@@ -211,7 +214,7 @@ void Oracle::acknowledged_submit(const std::vector<std::string>& shots) {
 void Oracle::crashed(std::uint64_t survivors) {
   require(survivors >= exposed_, 1,
           "records " + std::to_string(survivors + 1) + " to " + std::to_string(exposed_) +
-              " are lost, and somebody was told of them");
+              " are lost, and they were reported");
   history_.resize(std::min<std::size_t>(history_.size(), survivors));
   shadow_ = {};
   Shadow::Touched ignored;
@@ -220,9 +223,9 @@ void Oracle::crashed(std::uint64_t survivors) {
 
 void Oracle::recovered(const State& state) {
   std::string difference = shadow_.difference_of_farm(state);
-  for (TaskId id = 1; id <= shadow_.tasks().size(); ++id)
+  for (TaskId id(1); shadow_.tasks().has(id); ++id)
     if (difference.empty()) difference = shadow_.difference(state, id);
-  for (scheduler::ShotId id = 0; id < shadow_.shots().size(); ++id)
+  for (scheduler::ShotId id(0); shadow_.shots().has(id); ++id)
     if (difference.empty()) difference = shadow_.difference_of_shot(state, id);
   require(difference.empty(), 1, "after the restart " + difference);
   for (const std::string& shot : acknowledged_)
@@ -247,11 +250,12 @@ void Oracle::engine_started(int worker, const AttemptId& id, bool inputs_there) 
   const auto release = shadow_.release_of(id.lease);
   require(release != Release::kAccepted, 3, what + ", whose result was accepted");
   require(release != Release::kConfirmed, 3, what + ", which was confirmed to have stopped");
-  if (!shadow_.has_task(id.task)) return complain(1, what + ", which nobody planned");
+  if (!shadow_.has_task(id.task)) return complain(1, what + ", which was never planned");
   const ShadowTask& task = shadow_.task(id.task);
   for (const TaskId need : task.needs) {
     const bool gate = std::find(task.gates.begin(), task.gates.end(), need) != task.gates.end();
-    require(gate || shadow_.is_done(need), 5, what + " before task " + std::to_string(need) + " is done");
+    require(gate || shadow_.is_done(need), 5,
+            what + " before task " + std::to_string(need.number()) + " is done");
   }
   check_resources(worker);
 }

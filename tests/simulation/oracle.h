@@ -67,7 +67,7 @@ class Oracle {
   void check_clock(const scheduler::State& state, scheduler::Now now);
   void check_idle(const scheduler::State& state, scheduler::Now now);
   TaskId could_take(const scheduler::State& state, scheduler::WorkerId worker, SlotKind kind,
-                    const std::string& show, scheduler::Now now) const;  // 0: none
+                    const std::string& show, scheduler::Now now) const;  // kNoId: none
   void check_resources(int worker);
 
   const Timeline& timeline_;
@@ -81,11 +81,11 @@ class Oracle {
   std::set<std::string> acknowledged_;  // shots
   struct Engine {
     int worker = 0;
-    TaskId task = 0;
+    TaskId task;
   };
   std::unordered_map<std::uint64_t, Engine> engines_;  // running now, by lease
-  std::unordered_map<TaskId, std::int64_t> heard_;     // awake_ms when its lease was last renewed
-  std::int64_t all_heard_ = 0;                         // and when all were
+  std::unordered_map<TaskId, std::int64_t> renewed_;   // awake_ms when its lease was last renewed
+  std::int64_t all_renewed_ = 0;                       // and when all were
 };
 
 }  // namespace rushes::simulation

@@ -41,7 +41,7 @@ void People::ask(event::SubmitBatch batch) {
   const auto again = [this, batch, answered] {
     if (!std::exchange(*answered, true)) ask(batch);
   };
-  const bool heard = world_.scheduler->request(batch, [this, batch, answered](const auto& answer) {
+  const bool sent = world_.scheduler->request(batch, [this, batch, answered](const auto& answer) {
     if (std::exchange(*answered, true)) return;
     if (answer) {
       std::vector<std::string> shots;
@@ -54,7 +54,7 @@ void People::ask(event::SubmitBatch batch) {
     }
     world_.timeline.in(dice_.between(0, 2'000), [this] { submit(); });
   });
-  world_.timeline.in(heard ? kPatience : kAgain, again);
+  world_.timeline.in(sent ? kPatience : kAgain, again);
 }
 
 void People::insist(scheduler::Event wanted) {
@@ -65,15 +65,16 @@ void People::insist(scheduler::Event wanted) {
     --open_;
     insist(wanted);
   };
-  const bool heard = world_.scheduler->request(wanted, [this, answered](const auto&) {
+  const bool sent = world_.scheduler->request(wanted, [this, answered](const auto&) {
     if (!std::exchange(*answered, true)) --open_;
   });
-  world_.timeline.in(heard ? kPatience : kAgain, again);
+  world_.timeline.in(sent ? kPatience : kAgain, again);
 }
 
 std::string People::any_shot(Dice& dice) const {
   const auto& shots = world_.oracle.shadow().shots();
-  return shots.empty() ? "nobody/nothing" : shots[dice.below(shots.size())].key;
+  return shots.empty() ? "no/shot"
+                       : shots[scheduler::ShotId(static_cast<std::uint32_t>(dice.below(shots.size())))].key;
 }
 
 void People::wish(std::int64_t what) {
@@ -95,7 +96,7 @@ void People::wish(std::int64_t what) {
     case 6:
       return insist(event::Retry{0, shot, take, {0}, "again", "ann"});
     case 7:
-      return insist(event::Skip{0, 1 + dice.below(tasks + 1), "ann"});
+      return insist(event::Skip{0, TaskId(1 + dice.below(tasks + 1)), "ann"});
     case 8:
       return insist(event::Approve{0, shot, take, "ann"});
     case 9:
@@ -126,7 +127,7 @@ std::size_t People::tend() {
       insist(event::Resume{0, shot.key, "ann"});
     } else if (shot.state == ShotState::kReview) {
       insist(event::Approve{0, shot.key, shot.ranking.front(), "ann"});
-    } else if (shot.state == ShotState::kAttention && shot.attention_task != 0) {
+    } else if (shot.state == ShotState::kAttention && shot.attention_task != kNoId) {
       insist(event::Retry{0, shot.key, 0, {}, "", "ann"});
     } else if (shot.state == ShotState::kAttention) {  // every take was dropped
       insist(event::RestoreTake{0, shot.key, 1, "ann"});

@@ -173,22 +173,22 @@ void SchedulerNode::note(const scheduler::Event& event, const scheduler::Outcome
         if constexpr (requires { e.worker; }) worker = number_of(e.worker);
       },
       event);
-  if (const auto* said = std::get_if<scheduler::event::FromWorker>(&event)) {
-    what = kDecidesOnMessage[said->message.index()];
+  if (const auto* from = std::get_if<scheduler::event::FromWorker>(&event)) {
+    what = kDecidesOnMessage[from->message.index()];
     std::visit(
         [&](const auto& message) {
-          if constexpr (requires { message.id; }) task = message.id.task;
+          if constexpr (requires { message.id; }) task = message.id.task.number();
         },
-        said->message);
+        from->message);
   }
   world_.note(what, worker, task);
   for (const scheduler::Command& command : decision.commands) {
     const auto* to = std::get_if<scheduler::command::ToWorker>(&command);
     if (to == nullptr) continue;
     if (const auto* assign = std::get_if<protocol::Assign>(&to->message))
-      world_.note("assigns", number_of(to->worker), assign->id.task);
+      world_.note("assigns", number_of(to->worker), assign->id.task.number());
     if (const auto* revoke = std::get_if<protocol::Revoke>(&to->message))
-      world_.note("revokes", number_of(to->worker), revoke->id.task);
+      world_.note("revokes", number_of(to->worker), revoke->id.task.number());
   }
 }
 
@@ -267,11 +267,11 @@ void SchedulerNode::receive(int worker, std::uint64_t connection, protocol::Work
   } else if (std::holds_alternative<protocol::Bye>(message)) {
     routes_.erase(worker);
   }
-  hear(worker, std::move(message));
+  handle(worker, std::move(message));
 }
 
 // As Loop::post: a result is worth what the vault holds of it.
-void SchedulerNode::hear(int worker, protocol::WorkerMessage message) {
+void SchedulerNode::handle(int worker, protocol::WorkerMessage message) {
   if (const auto* completed = std::get_if<protocol::Completed>(&message)) {
     const auto& outputs = completed->result.outputs;
     const auto missing = std::find_if(outputs.begin(), outputs.end(), [this](const Output& output) {

@@ -41,7 +41,7 @@ class SchedulerNode {
   // A worker's message on one of its connections arrives.
   void receive(int worker, std::uint64_t connection, protocol::WorkerMessage message);
 
-  // A person's request; the reply comes once or, when the process dies, never. False: nobody listens.
+  // A person's request; the reply comes once or, when the process dies, never. False: the scheduler is down.
   using Answer = decltype(scheduler::command::Reply::result);
   bool request(scheduler::Event event, std::function<void(const Answer&)> on_reply);
 
@@ -59,7 +59,7 @@ class SchedulerNode {
     return world_.now() - stalled_ms_ + std::max<std::int64_t>(0, stalled_until_ - world_.now());
   }
   scheduler::Now clock() const { return {clock_.boot_ms(world_.now()), clock_.wall_ms(world_.now())}; }
-  void hear(int worker, protocol::WorkerMessage message);
+  void handle(int worker, protocol::WorkerMessage message);
   void enqueue(scheduler::Event event);
   void plan_turn();
   void take_turn();

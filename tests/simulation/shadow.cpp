@@ -5,7 +5,6 @@
 namespace rushes::simulation {
 
 using scheduler::AttemptEnd;
-using scheduler::kNoIndex;
 using scheduler::ShotId;
 using scheduler::ShotState;
 using scheduler::TakeState;
@@ -24,7 +23,7 @@ bool final(TaskState state) {
          state == TaskState::kAborted;
 }
 std::string name(TaskId id, TaskState state) {
-  return "task " + std::to_string(id) + " (" + scheduler::to_string(state) + ")";
+  return "task " + std::to_string(id.number()) + " (" + scheduler::to_string(state) + ")";
 }
 
 }  // namespace
@@ -37,7 +36,7 @@ struct Shadow::Lesson {
   Touched& touched;
   const Complain& complain;
 
-  ShadowTask& task(TaskId id) { return shadow.tasks_[id - 1]; }
+  ShadowTask& task(TaskId id) { return shadow.tasks_[id]; }
   void require(bool holds, int invariant, const std::string& what) {
     if (!holds) complain(invariant, what);
   }
@@ -58,7 +57,7 @@ struct Shadow::Lesson {
     shot.takes.resize(r.spec.seeds.size(), TakeState::kPlanned);
     shot.chosen.resize(r.spec.seeds.size(), false);
     shot.limits = r.spec.limits;
-    shadow.shots_.push_back(std::move(shot));
+    shadow.shots_.add(std::move(shot));
     shadow.add_tasks(r.shot, r.tasks, touched);
   }
   void operator()(const record::VersionPlanned& r) { shadow.add_tasks(r.shot, r.tasks, touched); }
@@ -209,12 +208,12 @@ struct Shadow::Lesson {
     touch_shot(r.shot);
   }
   void operator()(const record::WorkerJoined& r) {
-    if (r.worker == shadow.workers_.size()) shadow.workers_.emplace_back();
+    if (!shadow.workers_.has(r.worker)) shadow.workers_.add();
     shadow.workers_[r.worker].facts = r.row;
   }
   void operator()(const record::WorkerDraining& r) { shadow.workers_[r.worker].facts.draining = r.draining; }
   void operator()(const record::Recovered& r) {
-    for (TaskId id = 1; id <= shadow.tasks_.size(); ++id)
+    for (TaskId id(1); shadow.tasks_.has(id); ++id)
       if (held(task(id).state)) task(id).expires_ms = r.expires_ms;
   }
   void operator()(const record::LeaseRenewed& r) {
@@ -254,12 +253,12 @@ void Shadow::add_tasks(ShotId shot, const std::vector<scheduler::PlannedTask>& p
     for (const scheduler::Dependency& need : plan.needs) {
       task.needs.push_back(need.task);
       if (!need.data) task.gates.push_back(need.task);
-      if (done(tasks_[need.task - 1])) continue;
-      tasks_[need.task - 1].dependents.push_back(plan.id);
+      if (done(tasks_[need.task])) continue;
+      tasks_[need.task].dependents.push_back(plan.id);
       ++task.missing;
       task.open_gates += need.data ? 0 : 1;
     }
-    tasks_.push_back(std::move(task));
+    tasks_.add(std::move(task));
     shots_[shot].tasks.push_back(plan.id);
     ++counts_[static_cast<int>(TaskState::kPending)];
     ++shots_[shot].counts[static_cast<int>(TaskState::kPending)];
@@ -269,7 +268,7 @@ void Shadow::add_tasks(ShotId shot, const std::vector<scheduler::PlannedTask>& p
 }
 
 void Shadow::set_state(TaskId id, TaskState to, Touched& touched) {
-  ShadowTask& task = tasks_[id - 1];
+  ShadowTask& task = tasks_[id];
   ShadowShot& shot = shots_[task.shot];
   --counts_[static_cast<int>(task.state)];
   --shot.counts[static_cast<int>(task.state)];
@@ -281,8 +280,8 @@ void Shadow::set_state(TaskId id, TaskState to, Touched& touched) {
 }
 
 void Shadow::release_dependents(TaskId id, Touched& touched) {
-  for (const TaskId dependent : tasks_[id - 1].dependents) {
-    ShadowTask& task = tasks_[dependent - 1];
+  for (const TaskId dependent : tasks_[id].dependents) {
+    ShadowTask& task = tasks_[dependent];
     --task.missing;
     if (std::find(task.gates.begin(), task.gates.end(), id) != task.gates.end()) --task.open_gates;
     touched.tasks.push_back(dependent);
@@ -293,11 +292,11 @@ void Shadow::release_dependents(TaskId id, Touched& touched) {
 }
 
 void Shadow::drop_lease(TaskId id, Release release) {
-  ShadowTask& task = tasks_[id - 1];
+  ShadowTask& task = tasks_[id];
   if (!held(task.state)) return;  // already complained about
   released_[task.lease] = release;
   std::erase(workers_[task.worker].held, id);
-  task.worker = kNoIndex;
+  task.worker = kNoId;
   task.ending = false;
 }
 
@@ -312,7 +311,7 @@ ShadowShare Shadow::share_of(const ShadowTask& task, const WorkerOffer& offer) c
 std::vector<TaskId> Shadow::held_in(const ShadowWorker& worker, SlotKind kind) const {
   std::vector<TaskId> held;
   for (const TaskId id : worker.held)
-    if (share_of(tasks_[id - 1], worker.facts.offer).kind == kind) held.push_back(id);
+    if (share_of(tasks_[id], worker.facts.offer).kind == kind) held.push_back(id);
   return held;
 }
 
@@ -321,7 +320,7 @@ std::uint32_t Shadow::slots_of_show(const std::string& show, SlotKind kind) cons
   for (const ShadowWorker& worker : workers_) {
     const std::vector<TaskId> held = held_in(worker, kind);
     for (std::size_t i = 0; i < held.size() && i < worker.facts.offer.resources.slots[kind]; ++i)
-      slots += shots_[tasks_[held[i] - 1].shot].show == show ? 1 : 0;
+      slots += shots_[tasks_[held[i]].shot].show == show ? 1 : 0;
   }
   return slots;
 }
@@ -333,14 +332,14 @@ std::uint32_t Shadow::held_under(const config::SharedLimit& limit) const {
   };
   for (const ShadowWorker& worker : workers_)
     for (const TaskId id : worker.held) {
-      const ShadowTask& task = tasks_[id - 1];
+      const ShadowTask& task = tasks_[id];
       held += limit.stages.empty() ? lists(shots_[task.shot].limits, limit.name)
                                    : lists(limit.stages, task.stage);
     }
   return held;
 }
 
-bool Shadow::is_done(TaskId id) const { return done(tasks_[id - 1]); }
+bool Shadow::is_done(TaskId id) const { return done(tasks_[id]); }
 
 std::optional<Release> Shadow::release_of(std::uint64_t lease) const {
   const auto found = released_.find(lease);
@@ -348,7 +347,7 @@ std::optional<Release> Shadow::release_of(std::uint64_t lease) const {
 }
 
 std::string Shadow::difference(const scheduler::State& state, TaskId id) const {
-  const ShadowTask& mine = tasks_[id - 1];
+  const ShadowTask& mine = tasks_[id];
   if (!state.has_task(id)) return name(id, mine.state) + " is gone";
   const scheduler::Task& task = state.task(id);
   const auto differs = [&](const std::string& what) { return name(id, task.state) + ": " + what; };
@@ -362,7 +361,7 @@ std::string Shadow::difference(const scheduler::State& state, TaskId id) const {
 
 std::string Shadow::difference_of_shot(const scheduler::State& state, ShotId id) const {
   const ShadowShot& mine = shots_[id];
-  if (id >= state.shots.size()) return mine.key + " is gone";
+  if (!state.shots.has(id)) return mine.key + " is gone";
   const scheduler::Shot& shot = state.shots[id];
   if (shot.state != mine.state)
     return mine.key + " is " + scheduler::to_string(shot.state) + ", should be " +

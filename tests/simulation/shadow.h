@@ -18,7 +18,7 @@ namespace rushes::simulation {
 
 struct ShadowTask {
   Stage stage = Stage::kEncode;
-  scheduler::ShotId shot = 0;
+  scheduler::ShotId shot;
   std::uint32_t take = 0, revision = 0, missing = 0, attempt = 0;
   std::uint32_t open_gates = 0;  // of what it misses: verdicts of checkpoints
   bool whole_take = false, tensors = false;
@@ -27,7 +27,7 @@ struct ShadowTask {
   std::vector<TaskId> gates;  // of the needs, those whose verdict it waits for
   scheduler::TaskState state = scheduler::TaskState::kPending;
   std::uint64_t lease = 0;
-  scheduler::WorkerId worker = scheduler::kNoIndex;
+  scheduler::WorkerId worker;
   std::int64_t expires_ms = 0;
   bool ending = false;  // a revoke was asked
   scheduler::TaskState then = scheduler::TaskState::kReady;
@@ -71,23 +71,26 @@ class Shadow {
     std::vector<TaskId> accepted, closed;
     std::vector<std::pair<scheduler::ShotId, std::uint32_t>> dropped_takes;
     std::vector<scheduler::ShotId> cancelled_shots;
-    struct Given {  // a lease, with what its show held before
+    struct Leased {  // with what the show held before
       TaskId task;
       scheduler::WorkerId worker;
       SlotKind kind;              // of the slot that it takes
       std::uint32_t held_before;  // slots of that kind
     };
-    std::vector<Given> leases;
+    std::vector<Leased> leases;
   };
 
   // Checks the record against what is known, then learns it. `now` is the scheduler's clock.
   void learn(const scheduler::Record& record, scheduler::Now now, std::int64_t lease_ms, Touched& touched,
              const Complain& complain);
 
-  const std::vector<ShadowTask>& tasks() const { return tasks_; }
-  const ShadowTask& task(TaskId id) const { return tasks_[id - 1]; }
-  const std::vector<ShadowShot>& shots() const { return shots_; }
-  const std::vector<ShadowWorker>& workers() const { return workers_; }
+  using Tasks = IndexedBy<TaskId, ShadowTask, 1>;
+  using Shots = IndexedBy<scheduler::ShotId, ShadowShot>;
+  using Workers = IndexedBy<scheduler::WorkerId, ShadowWorker>;
+  const Tasks& tasks() const { return tasks_; }
+  const ShadowTask& task(TaskId id) const { return tasks_[id]; }
+  const Shots& shots() const { return shots_; }
+  const Workers& workers() const { return workers_; }
   const scheduler::TaskCounts& counts() const { return counts_; }
   // Slots of a kind; what waits behind a running attempt has none.
   std::uint32_t slots_of_show(const std::string& show, SlotKind kind) const;
@@ -97,7 +100,7 @@ class Shadow {
   // What depends on the task may use it: a result from ahead of a verdict counts with the verdict.
   bool is_done(TaskId id) const;
   std::optional<Release> release_of(std::uint64_t lease) const;
-  bool has_task(TaskId id) const { return id >= 1 && id <= tasks_.size(); }
+  bool has_task(TaskId id) const { return tasks_.has(id); }
 
   // The first difference between a task or shot of the core and this account; empty: none.
   std::string difference(const scheduler::State& state, TaskId id) const;
@@ -111,9 +114,9 @@ class Shadow {
   void release_dependents(TaskId id, Touched& touched);
   void drop_lease(TaskId id, Release release);
 
-  std::vector<ShadowTask> tasks_;
-  std::vector<ShadowShot> shots_;
-  std::vector<ShadowWorker> workers_;
+  Tasks tasks_;
+  Shots shots_;
+  Workers workers_;
   std::unordered_map<std::uint64_t, Release> released_;  // by lease
   std::uint64_t last_lease_ = 0;
   scheduler::TaskCounts counts_{};

@@ -148,7 +148,7 @@ void Run::check_waiting() {
   for (const scheduler::Task& task : state.tasks) {
     const bool paused = state.shots[task.shot].pause_requested;
     if (scheduler::is_held(task.state) || (task.state == TaskState::kReady && !paused))
-      return world_.oracle.complain(7, "task " + std::to_string(task.plan.id) + " is still " +
+      return world_.oracle.complain(7, "task " + std::to_string(task.plan.id.number()) + " is still " +
                                            scheduler::to_string(task.state) + ": " +
                                            explain(state, task, now).text);
   }
@@ -157,7 +157,7 @@ void Run::check_waiting() {
     const bool over = shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
     if (!waits && !over)
       return world_.oracle.complain(7, "shot " + shot.key + " is " + scheduler::to_string(shot.state) +
-                                           " and nobody is asked: " + explain(state, shot, now).text);
+                                           " and no person is asked: " + explain(state, shot, now).text);
   }
 }
 

@@ -12,7 +12,7 @@ namespace rushes::simulation {
 namespace {
 
 Critique critique_of(std::uint64_t seed, TaskId task) {
-  Dice dice(seed, task);
+  Dice dice(seed, task.number());
   Critique critique;
   const auto roll = dice.below(100);
   critique.verdict = roll < 6    ? Verdict::kReject
@@ -90,7 +90,7 @@ config::Shot studio_shot(Dice& dice, int number) {
 Digest output_of(std::uint64_t seed, TaskId task) {
   Digest digest{};
   for (std::size_t i = 0; i < digest.size(); i += 8) {
-    const std::uint64_t word = mix(mix(seed) ^ mix(task) ^ i);
+    const std::uint64_t word = mix(mix(seed) ^ mix(task.number()) ^ i);
     for (std::size_t byte = 0; byte < 8; ++byte)
       digest[i + byte] = static_cast<Digest::value_type>(word >> (8 * byte));
   }

@@ -204,7 +204,7 @@ void WorkerNode::carry_out(action::Forget& action) {
     return entry.first.task == action.id.task && entry.first.attempt == action.id.attempt;
   });
   if (kept == outbox_.end()) return;
-  world_.oracle.require(settled_.contains(action.id.task << 16 | action.id.attempt), 1,
+  world_.oracle.require(settled_.contains(action.id.task.number() << 16 | action.id.attempt), 1,
                         "w" + std::to_string(number_) + " forgets the result of " + to_string(action.id) +
                             " before it was answered");
   outbox_.erase(kept);
@@ -257,7 +257,7 @@ void WorkerNode::carry_out(action::Run& action) {
   const bool there = std::all_of(inputs.begin(), inputs.end(),
                                  [this](const Input& input) { return world_.vault.contains(input.digest); });
   Engine& engine = engines_[action.slot];
-  world_.note("runs", number_, action.id.task);
+  world_.note("runs", number_, action.id.task.number());
   world_.oracle.require(!engine.running, 4,
                         "w" + std::to_string(number_) + " gives a busy engine another attempt");
   world_.oracle.engine_started(number_, action.id, there);
@@ -272,13 +272,13 @@ void WorkerNode::carry_out(action::Run& action) {
 void WorkerNode::progress(std::uint32_t slot, std::uint64_t run, int part) {
   in_run(2'000, slot, [this, slot, run, part] {
     if (engines_[slot].hung) return;
-    protocol::Progress said{*engines_[slot].running, static_cast<float>(part) / 16,
-                            "step " + std::to_string(part), 1};
+    protocol::Progress message{*engines_[slot].running, static_cast<float>(part) / 16,
+                               "step " + std::to_string(part), 1};
     if (world_.weather.rages(FaultKind::kLie, number_))
-      said.fraction = static_cast<float>(dice_.below(1000)) / 999,
-      said.compute_seconds = static_cast<double>(dice_.below(1'000'000));
-    awake(life_, [this, slot, said] {
-      agent_->on_progress(slot, said, clock());
+      message.fraction = static_cast<float>(dice_.below(1000)) / 999,
+      message.compute_seconds = static_cast<double>(dice_.below(1'000'000));
+    awake(life_, [this, slot, message] {
+      agent_->on_progress(slot, message, clock());
       act();
     });
     progress(slot, run, part + 1);

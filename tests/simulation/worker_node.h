@@ -56,7 +56,7 @@ class WorkerNode {
   void connect();
   void tick();
   void act();
-  void settle(const AttemptId& id) { settled_.insert(id.task << 16 | id.attempt); }
+  void settle(const AttemptId& id) { settled_.insert(id.task.number() << 16 | id.attempt); }
 
   void carry_out(worker::action::Send& action);
   void carry_out(worker::action::Fetch& action);

@@ -246,9 +246,9 @@ TEST_F(LedgerDamage, ALockedLedgerSaysSo) {
     char word = 0;
     const bool told = read(go[0], &word, 1) == 1;
     const auto second = Ledger::open(path());
-    const bool said = !second && second.error().kind == ErrorKind::kConflict &&
-                      second.error().message.find("locked by another process") != std::string::npos;
-    _exit(told && said ? 0 : 1);
+    const bool named = !second && second.error().kind == ErrorKind::kConflict &&
+                       second.error().message.find("locked by another process") != std::string::npos;
+    _exit(told && named ? 0 : 1);
   }
   auto ledger = open();
   ASSERT_EQ(write(go[1], "!", 1), 1);

@@ -43,7 +43,7 @@ Result<TaskResult> run(LocalArtifacts& artifacts, const TaskSpec& spec, const En
     result.critique.score = 0.9;
     result.critique.critics = "none";
   } else {
-    const std::string text = "task " + std::to_string(spec.id);
+    const std::string text = "task " + std::to_string(spec.id.number());
     const auto stored =
         artifacts.put(kRoles.at(static_cast<std::size_t>(spec.stage)), std::as_bytes(std::span(text)));
     if (!stored) return tl::unexpected(stored.error());

@@ -36,11 +36,11 @@ class Agents {
 
  private:
   struct Worker {
-    std::unordered_map<std::uint64_t, std::pair<AttemptId, std::int64_t>> waiting;  // by task
+    std::unordered_map<TaskId, std::pair<AttemptId, std::int64_t>> waiting;
   };
   void greet(const std::string& name);
   void beat();
-  bool hear();
+  bool read_go();
   void receive();
   void on_message(const std::string& name, const protocol::SchedulerMessage& message);
   void complete(const std::string& name, const protocol::Assign& assign);
@@ -120,13 +120,13 @@ void Agents::run() {
       next_beat = now + kHeartbeat;
     }
     protocol::wait(items, std::chrono::ceil<std::chrono::milliseconds>(next_beat - now));
-    if (items[1].revents != 0 && !hear()) return;
+    if (items[1].revents != 0 && !read_go()) return;
     if (items[0].revents != 0) receive();
   }
 }
 
 // A line of standard input: go. False: it has ended.
-bool Agents::hear() {
+bool Agents::read_go() {
   char byte = 0;
   if (::read(STDIN_FILENO, &byte, 1) != 1) return false;
   options_.hold = false;

@@ -124,7 +124,7 @@ struct Curve {
 struct Way {
   std::unique_ptr<storage::Vault> vault;
   std::unique_ptr<protocol::VaultStore> store;
-  std::unique_ptr<protocol::Gate> gate;
+  std::unique_ptr<protocol::ZapAuthenticator> authenticator;
   std::unique_ptr<protocol::ArtifactServer> server;
   std::unique_ptr<protocol::ArtifactClient> client;
   Rates there, back;
@@ -141,10 +141,10 @@ struct Way {
     if (!vault) return tl::unexpected(vault.error());
     way.vault = std::move(*vault);
     way.store = std::make_unique<protocol::VaultStore>(*way.vault, folder, 0);
-    auto gate = protocol::Gate::open(scheduler->secret_key, folder / "workers");
-    if (!gate) return tl::unexpected(gate.error());
-    way.gate = std::move(*gate);
-    auto server = protocol::ArtifactServer::start(*way.gate, "tcp://127.0.0.1:*", *way.store);
+    auto authenticator = protocol::ZapAuthenticator::open(scheduler->secret_key, folder / "workers");
+    if (!authenticator) return tl::unexpected(authenticator.error());
+    way.authenticator = std::move(*authenticator);
+    auto server = protocol::ArtifactServer::start(*way.authenticator, "tcp://127.0.0.1:*", *way.store);
     if (!server) return tl::unexpected(server.error());
     way.server = std::move(*server);
     auto client = protocol::ArtifactClient::open({way.server->endpoint(), {scheduler->public_key}, *worker});

@@ -59,7 +59,7 @@ class CoreFarm {
 
   // The oldest task that the worker holds is done; whatever comes next is leased in the same decision.
   void complete_one() {
-    const TaskId id = state_.workers[0].leases[SlotKind::kCpu].front();
+    const TaskId id = state_.workers[scheduler::WorkerId(0)].leases[SlotKind::kCpu].front();
     const Task& task = state_.task(id);
     protocol::Completed done;
     done.id = {id, task.attempt, task.lease().id};

@@ -127,25 +127,26 @@ Status Farm::open_store() {
   if (!vault) return tl::unexpected(vault.error());
   vault_ = std::move(*vault);
   if (auto kept = vault_->put(kArtifact); !kept) return tl::unexpected(kept.error());
-  keeper_ = std::make_unique<scheduler::Keeper>(*vault_, farm.times.upload_sweep);
+  janitor_ = std::make_unique<scheduler::VaultJanitor>(*vault_, farm.times.upload_sweep);
   scheduler::LoopOptions options;
   options.settings = scheduler::settings_of(farm);
   options.clock = scheduler::real_now;
   options.random = scheduler::real_random;
-  loop_ = std::make_unique<scheduler::Loop>(*ledger_, *vault_, *keeper_, options);
+  loop_ = std::make_unique<scheduler::Loop>(*ledger_, *vault_, *janitor_, options);
   return loop_->recover();
 }
 
 Status Farm::listen() {
   const auto secret = protocol::read_secret_key(keys() / "scheduler.key");
   if (!secret) return tl::unexpected(secret.error());
-  auto gate = protocol::Gate::open(*secret, keys() / "workers");
-  if (!gate) return tl::unexpected(gate.error());
-  gate_ = std::move(*gate);
-  auto control = protocol::ControlServer::start(
-      *gate_, "tcp://127.0.0.1:*", [this](const std::string& worker, protocol::WorkerMessage message) {
-        loop_->post(worker, std::move(message));
-      });
+  auto authenticator = protocol::ZapAuthenticator::open(*secret, keys() / "workers");
+  if (!authenticator) return tl::unexpected(authenticator.error());
+  authenticator_ = std::move(*authenticator);
+  auto control =
+      protocol::ControlServer::start(*authenticator_, "tcp://127.0.0.1:*",
+                                     [this](const std::string& worker, protocol::WorkerMessage message) {
+                                       loop_->post(worker, std::move(message));
+                                     });
   if (!control) return tl::unexpected(control.error());
   control_ = std::move(*control);
   scheduler::GatewayParts parts;
@@ -174,9 +175,9 @@ void Farm::stop() {
   gateway_.reset();
   if (loop_) loop_->stop();
   control_.reset();
-  gate_.reset();
+  authenticator_.reset();
   loop_.reset();
-  keeper_.reset();
+  janitor_.reset();
   vault_.reset();
   ledger_.reset();
 }

@@ -13,9 +13,9 @@
 #include <string>
 
 #include "scheduler/gateway/gateway.h"
-#include "scheduler/keeper.h"
 #include "scheduler/loop.h"
 #include "scheduler/protocol/endpoint.h"
+#include "scheduler/vault_janitor.h"
 #include "storage/ledger.h"
 #include "storage/vault.h"
 
@@ -81,10 +81,10 @@ class Farm {
   const FarmOptions options_;
   std::unique_ptr<storage::Ledger> ledger_;
   std::unique_ptr<storage::Vault> vault_;
-  std::unique_ptr<scheduler::Keeper> keeper_;
+  std::unique_ptr<scheduler::VaultJanitor> janitor_;
   scheduler::Metrics metrics_;
   std::unique_ptr<scheduler::Loop> loop_;
-  std::unique_ptr<protocol::Gate> gate_;
+  std::unique_ptr<protocol::ZapAuthenticator> authenticator_;
   std::unique_ptr<protocol::ControlServer> control_;
   std::unique_ptr<scheduler::Gateway> gateway_;
   std::unique_ptr<httplib::Client> http_;

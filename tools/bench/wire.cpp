@@ -41,7 +41,7 @@ class Pair {
   bool welcome_ = false;  // guarded by mutex_, as all below
   std::vector<std::int64_t> sent_;
   std::vector<double> times_;
-  std::unique_ptr<protocol::Gate> gate_;
+  std::unique_ptr<protocol::ZapAuthenticator> authenticator_;
   std::unique_ptr<protocol::ControlServer> server_;
   std::unique_ptr<protocol::ControlClient> client_;
 };
@@ -54,12 +54,12 @@ Result<std::unique_ptr<Pair>> Pair::make(const std::filesystem::path& folder) {
   const auto worker_key = protocol::read_secret_key(folder / "worker.key");
   for (const auto* key : {&secret, &server_key, &public_key, &worker_key})
     if (!*key) return tl::unexpected(key->error());
-  auto gate = protocol::Gate::open(*secret, folder / "workers");
-  if (!gate) return tl::unexpected(gate.error());
-  pair->gate_ = std::move(*gate);
+  auto authenticator = protocol::ZapAuthenticator::open(*secret, folder / "workers");
+  if (!authenticator) return tl::unexpected(authenticator.error());
+  pair->authenticator_ = std::move(*authenticator);
   Pair* raw = pair.get();
   auto server = protocol::ControlServer::start(
-      *pair->gate_, "tcp://127.0.0.1:*",
+      *pair->authenticator_, "tcp://127.0.0.1:*",
       [raw](const std::string& worker, const protocol::WorkerMessage& message) {
         raw->on_worker(worker, message);
       },
@@ -101,7 +101,7 @@ void Pair::on_scheduler(const protocol::SchedulerMessage& message) {
   const std::lock_guard lock(mutex_);
   if (std::holds_alternative<protocol::Welcome>(message)) welcome_ = true;
   if (const auto* accepted = std::get_if<protocol::Accepted>(&message))
-    times_.push_back(static_cast<double>(now - sent_[accepted->id.task - 1]) * 1e-3);
+    times_.push_back(static_cast<double>(now - sent_[accepted->id.task.number() - 1]) * 1e-3);
   happened_.notify_all();
 }
 
@@ -112,7 +112,7 @@ Result<std::vector<double>> Pair::exchange(int count, std::size_t window) {
   while (times_.size() < static_cast<std::size_t>(count)) {
     while (sent_.size() < static_cast<std::size_t>(count) && sent_.size() - times_.size() < window) {
       sent_.push_back(monotonic_ns());
-      const protocol::Completed completed{{sent_.size(), 1, 1}, result_, ""};
+      const protocol::Completed completed{{TaskId(sent_.size()), 1, 1}, result_, ""};
       if (const auto sent = client_->send(completed); !sent) return tl::unexpected(sent.error());
     }
     const std::size_t before = times_.size();
@@ -124,7 +124,8 @@ Result<std::vector<double>> Pair::exchange(int count, std::size_t window) {
 
 // Nanoseconds of one encoding and one decoding.
 Result<json> measure_codec(int rounds) {
-  const protocol::WorkerMessage message = protocol::Completed{{1, 1, 1}, no_op_result(Stage::kDenoise), ""};
+  const protocol::WorkerMessage message =
+      protocol::Completed{{TaskId(1), 1, 1}, no_op_result(Stage::kDenoise), ""};
   auto bytes = protocol::encode(message);
   const std::int64_t begin = monotonic_ns();
   for (int i = 0; i < rounds && bytes; ++i) bytes = protocol::encode(message);

@@ -69,7 +69,7 @@ std::optional<Time> Agent::oldest_start() const {
 
 void Agent::on_connected(Time now) {
   connected_ = true;
-  say_hello(now);
+  send_hello(now);
 }
 
 void Agent::on_lost(Time) {
@@ -82,7 +82,7 @@ void Agent::on_denied(const std::string& why, Time now) {
   on_shutdown(now);
 }
 
-void Agent::say_hello(Time now) {
+void Agent::send_hello(Time now) {
   // Without an engine the numeric class is not known, and without it there is nothing to offer.
   if (!connected_ || options_.offer.numeric_classes.empty() || leaving_) return;
   protocol::Hello hello;
@@ -97,12 +97,12 @@ void Agent::say_hello(Time now) {
   for (Finished& finished : results_)
     if (hello.running.size() < protocol::kMaxAttempts) hello.running.push_back(finished.result.id);
   sent_.emplace_back(sequence_, now);
-  hello_said_ = heartbeat_said_ = now;
+  hello_sent_ = heartbeat_sent_ = now;
   welcomed_ = false;
   send(std::move(hello));
 }
 
-void Agent::say_heartbeat(Time now) {
+void Agent::send_heartbeat(Time now) {
   protocol::Heartbeat beat;
   beat.sequence = ++sequence_;
   for (Attempt& attempt : attempts_) {
@@ -117,7 +117,7 @@ void Agent::say_heartbeat(Time now) {
       cached_.begin() + std::min<std::ptrdiff_t>(std::ssize(cached_), protocol::kMaxCachedDigests));
   sent_.emplace_back(sequence_, now);
   if (sent_.size() > kMaxUnanswered) sent_.pop_front();
-  heartbeat_said_ = now;
+  heartbeat_sent_ = now;
   send(std::move(beat));
 }
 
@@ -150,8 +150,8 @@ void Agent::handle(const protocol::Welcome& welcome, Time now) {
   for (Attempt& attempt : attempts_) attempt.lease = Time(welcome.lease_ms);
   renew(welcome.sequence);
   for (const AttemptId& id : welcome.stop) handle(protocol::Revoke{id, "no longer wanted"}, now);
-  for (Finished& finished : results_) finished.said = Time(0);
-  for (Failure& failure : failures_) failure.said = Time(0);
+  for (Finished& finished : results_) finished.sent = Time(0);
+  for (Failure& failure : failures_) failure.sent = Time(0);
   repeat(now);
 }
 
@@ -164,7 +164,7 @@ void Agent::handle(const protocol::HeartbeatAck& ack, Time) { renew(ack.sequence
 
 void Agent::handle(const protocol::Greet&, Time now) {
   connected_ = true;
-  say_hello(now);
+  send_hello(now);
 }
 
 void Agent::handle(const protocol::Assign& assign, Time now) {
@@ -172,8 +172,8 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   // of this name; the Hello did not name it, so it is called off already. The same when the network brought
   // the two in another order.
   if (!welcomed_ || assign.id.lease < first_lease_) return;
-  if (find(assign.id) || find_result(assign.id)) return;  // said twice
-  if (std::any_of(buried_.begin(), buried_.end(), [&](const AttemptId& id) { return same(id, assign.id); }))
+  if (find(assign.id) || find_result(assign.id)) return;  // a repeated Assign
+  if (std::any_of(over_.begin(), over_.end(), [&](const AttemptId& id) { return same(id, assign.id); }))
     return;
   const auto refuse = [&](FailKind kind, const std::string& why) {
     report({assign.id, kind, why, "", ""}, now);
@@ -192,7 +192,7 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   else
     take_spec(attempt, std::get<TaskSpec>(assign.task));
   attempt.lease = Time(assign.lease_ms);
-  // The scheduler decided this after it had heard the last acknowledged message, so counting from that
+  // The scheduler decided this after it had received the last acknowledged message, so counting from that
   // message's departure is safe.
   attempt.lease_end = acknowledged_.value_or(now) + attempt.lease;
   attempt.no_progress = assign.no_progress_ms > 0 ? Time(assign.no_progress_ms) : options_.no_progress;
@@ -239,7 +239,7 @@ void Agent::handle(const protocol::Revoke& revoke, Time now) {
     return stop(attempts_[*index], std::nullopt, now);
   }
   if (const auto index = find_result(revoke.id)) drop_result(*index);
-  bury(revoke.id);
+  mark_over(revoke.id);
   send(protocol::Stopped{revoke.id});
 }
 
@@ -254,12 +254,12 @@ void Agent::drop_result(std::size_t index) {
   actions_.emplace_back(action::Forget{id});
   actions_.emplace_back(action::Release{id});
   results_.erase(results_.begin() + static_cast<std::ptrdiff_t>(index));
-  bury(id);
+  mark_over(id);
 }
 
-void Agent::bury(const AttemptId& id) {
-  buried_.push_back(id);
-  if (buried_.size() > kMaxBuried) buried_.pop_front();
+void Agent::mark_over(const AttemptId& id) {
+  over_.push_back(id);
+  if (over_.size() > kMaxBuried) over_.pop_front();
 }
 
 // ---- transfers
@@ -323,7 +323,7 @@ void Agent::on_ready(std::uint32_t slot, const std::string& numeric_class, Time 
   const bool first = classes.empty();
   if (std::find(classes.begin(), classes.end(), numeric_class) == classes.end())
     classes.push_back(numeric_class);
-  if (first) say_hello(now);
+  if (first) send_hello(now);
   fill_slots(now);
 }
 
@@ -425,7 +425,7 @@ void Agent::ended(std::size_t index, Time now) {
   Attempt attempt = std::move(attempts_[index]);
   attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(index));
   actions_.emplace_back(action::Release{attempt.id});
-  bury(attempt.id);
+  mark_over(attempt.id);
   if (attempt.failure)
     report(std::move(*attempt.failure), now);
   else
@@ -468,8 +468,8 @@ void Agent::on_tick(Time now) {
   }
   for (Finished& finished : results_)
     if (finished.upload_again != Time(0) && now >= finished.upload_again) upload(finished);
-  if (connected_ && !welcomed_ && now - hello_said_ >= options_.repeat) say_hello(now);
-  if (welcomed_ && !leaving_ && now - heartbeat_said_ >= heartbeat_) say_heartbeat(now);
+  if (connected_ && !welcomed_ && now - hello_sent_ >= options_.repeat) send_hello(now);
+  if (welcomed_ && !leaving_ && now - heartbeat_sent_ >= heartbeat_) send_heartbeat(now);
   repeat(now);
   fill_slots(now);
   leave_if_empty();
@@ -477,15 +477,15 @@ void Agent::on_tick(Time now) {
 
 void Agent::repeat(Time now) {
   if (!welcomed_) return;
-  const auto due = [&](Time said) { return said == Time(0) || now - said >= options_.repeat; };
+  const auto due = [&](Time sent) { return sent == Time(0) || now - sent >= options_.repeat; };
   for (Finished& finished : results_) {
-    if (!finished.uploaded || !due(finished.said)) continue;
-    finished.said = now;
+    if (!finished.uploaded || !due(finished.sent)) continue;
+    finished.sent = now;
     send(finished.result);
   }
   for (Failure& failure : failures_) {
-    if (!due(failure.said)) continue;
-    failure.said = now;
+    if (!due(failure.sent)) continue;
+    failure.sent = now;
     send(failure.message);
   }
 }
@@ -502,7 +502,7 @@ void Agent::on_shutdown(Time now) {
 
 void Agent::leave_if_empty() {
   if (exited_ || !attempts_.empty()) return;
-  // Whoever shuts down leaves unacknowledged results in the outbox for the next start; whoever drains waits
+  // A shutdown leaves unacknowledged results in the outbox for the next start; a drain waits
   // for them.
   const bool drained = draining_ && results_.empty() && failures_.empty();
   if (!leaving_ && !drained) return;

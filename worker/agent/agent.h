@@ -1,7 +1,7 @@
 // What a worker does next: leases, heartbeats, results, which attempt runs where and which has to stop.
 //
 // The agent decides and touches nothing: it is told what happened and when, and its actions are carried out
-// by whoever drives it (runner.h with real sockets and processes, the simulator with none).
+// by its driver (runner.h with real sockets and processes, the simulator with none).
 //
 // Leases. The worker counts a lease from the moment the heartbeat that renewed it was *sent*, the scheduler
 // from its receipt, so here it always ends first: a worker that is cut off stops on its own before the task
@@ -31,7 +31,7 @@ struct AgentOptions {
   std::string name;
   WorkerOffer offer;          // without numeric classes: the engines name them
   Time no_progress{120'000};  // where the assignment names no limit
-  Time repeat{3'000};         // Hello, Completed and Failed are said again after this long without an answer
+  Time repeat{3'000};         // Hello, Completed and Failed are resent after this long without an answer
   Time retry{1'000};          // a transfer that failed for lack of a connection is tried again after
 };
 
@@ -138,11 +138,11 @@ class Agent {
     protocol::Completed result;
     bool uploaded = false;
     Time upload_again{0};  // 0: under way or done
-    Time said{0};          // when Completed was last sent; 0: never
+    Time sent{0};          // when Completed was last sent; 0: never
   };
   struct Failure {
     protocol::Failed message;
-    Time said{0};
+    Time sent{0};
   };
   struct Slot {
     SlotKind kind = SlotKind::kCpu;
@@ -161,8 +161,8 @@ class Agent {
   void handle(const protocol::Drain& drain, Time now);
   void handle(const protocol::Greet& greet, Time now);
 
-  void say_hello(Time now);
-  void say_heartbeat(Time now);
+  void send_hello(Time now);
+  void send_heartbeat(Time now);
   void renew(std::uint64_t sequence);
   void take_spec(Attempt& attempt, TaskSpec spec) const;
   // Of the slots that compute tensors: on a host with GPUs its CPU slots are for all that computes none.
@@ -185,14 +185,14 @@ class Agent {
   std::optional<std::size_t> find_result(const AttemptId& id) const;
   std::optional<std::size_t> in_slot(std::uint32_t slot, const AttemptId& id) const;
   void drop_result(std::size_t index);
-  // This attempt never runs here again: an Assign that was said twice, or that its Revoke overtook, is void.
-  void bury(const AttemptId& id);
+  // This attempt never runs here again: an Assign that was sent twice, or that its Revoke overtook, is void.
+  void mark_over(const AttemptId& id);
 
   AgentOptions options_;
   std::vector<Attempt> attempts_;  // in order of assignment
   std::vector<Finished> results_;
   std::vector<Failure> failures_;
-  std::deque<AttemptId> buried_;  // the last ones that are over, oldest first
+  std::deque<AttemptId> over_;  // the last ones that are over, oldest first
   std::vector<Slot> slots_;
   std::vector<Digest> cached_;
   std::vector<Action> actions_;
@@ -201,7 +201,7 @@ class Agent {
   bool connected_ = false, welcomed_ = false, draining_ = false, leaving_ = false, exited_ = false;
   std::optional<std::pair<ExitCode, std::string>> exit_;  // with what, once everything has stopped
   Time heartbeat_{2'000};
-  Time hello_said_{0}, heartbeat_said_{0};
+  Time hello_sent_{0}, heartbeat_sent_{0};
   // Of the newest Hello or Heartbeat. It begins at the clock's milliseconds: no answer to an earlier process
   // of this name has a number of ours.
   std::uint64_t sequence_;

@@ -27,7 +27,8 @@ void AttemptLog::begin(const fs::path& folder, const AttemptId& id) {
   std::error_code ignored;
   fs::create_directories(folder, ignored);
   remove_oldest(folder, kMaxFiles - 1);
-  file_.open(folder / (std::to_string(id.task) + "-" + std::to_string(id.attempt) + ".log"), std::ios::trunc);
+  file_.open(folder / (std::to_string(id.task.number()) + "-" + std::to_string(id.attempt) + ".log"),
+             std::ios::trunc);
 }
 
 void AttemptLog::append(std::string_view text) {

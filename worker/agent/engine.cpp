@@ -95,7 +95,7 @@ Status Engine::start() {
     close_all();
     return fail(ErrorKind::kExhausted, "cannot start an engine process: " + cause);
   }
-  ::setpgid(child, child);  // here as well as there: whoever comes first, both know the group
+  ::setpgid(child, child);  // here as well as in the child: the group exists for both, in any order
   process_ = child;
   ::fcntl(to_, F_SETPIPE_SZ, kPipeBytes);
   for (const int file : {to_, from_, output_}) ::fcntl(file, F_SETFL, O_NONBLOCK);

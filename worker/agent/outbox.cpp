@@ -47,7 +47,7 @@ Result<Outbox> Outbox::open(fs::path folder) {
 }
 
 fs::path Outbox::file_of(const AttemptId& id) const {
-  return folder_ / (std::to_string(id.task) + "-" + std::to_string(id.attempt) + ".result");
+  return folder_ / (std::to_string(id.task.number()) + "-" + std::to_string(id.attempt) + ".result");
 }
 
 std::vector<protocol::Completed> Outbox::load() const {

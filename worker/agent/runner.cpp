@@ -77,9 +77,9 @@ Status Runner::prepare() {
   const sigset_t set = our_signals();
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   for (const SlotKind kind : slot_kinds(options_.agent.offer.resources.slots)) {
-    EngineCommand command{options_.engine(kind, seats_.size()), options_.folder / "logs",
+    EngineCommand command{options_.engine(kind, engine_slots_.size()), options_.folder / "logs",
                           options_.cancel_grace, options_.grace};
-    seats_.push_back({std::make_unique<Engine>(std::move(command)), Time(0), Time(0)});
+    engine_slots_.push_back({std::make_unique<Engine>(std::move(command)), Time(0), Time(0)});
   }
 
   auto transfer = Transfer::start(
@@ -114,7 +114,7 @@ ExitCode Runner::run() {
     wait();
     read_mail();
     read_signals();
-    for (std::uint32_t slot = 0; slot < seats_.size(); ++slot) tend(slot);
+    for (std::uint32_t slot = 0; slot < engine_slots_.size(); ++slot) tend(slot);
     agent_->on_tick(boot_time());
     tidy_cache();
     complain_when_alone();
@@ -128,8 +128,8 @@ ExitCode Runner::run() {
 
 void Runner::wait() {
   std::vector<pollfd> files{{mail_.descriptor(), POLLIN, 0}, {signals_, POLLIN, 0}};
-  for (const Seat& seat : seats_)
-    for (const int file : {seat.engine->messages(), seat.engine->output()})
+  for (const EngineSlot& engine_slot : engine_slots_)
+    for (const int file : {engine_slot.engine->messages(), engine_slot.engine->output()})
       if (file >= 0) files.push_back({file, POLLIN, 0});
   ::poll(files.data(), files.size(), static_cast<int>(agent_->next_tick().count()));
 }
@@ -141,7 +141,7 @@ void Runner::read_mail() {
     if (auto* message = std::get_if<protocol::SchedulerMessage>(&mail)) {
       agent_->on_message(*message, now);
     } else if (auto* connection = std::get_if<Connection>(&mail)) {
-      hear(*connection, now);
+      receive(*connection, now);
       if (connection->link == Link::kConnected) agent_->on_connected(now);
       if (connection->link == Link::kLost) agent_->on_lost(now);
       if (connection->link == Link::kDenied) agent_->on_denied(connection->text, now);
@@ -153,7 +153,7 @@ void Runner::read_mail() {
   }
 }
 
-void Runner::hear(const Connection& connection, Time now) {
+void Runner::receive(const Connection& connection, Time now) {
   using Link = protocol::ControlClient::Link;
   alone_since_ =
       connection.link == Link::kConnected ? std::nullopt : std::optional(alone_since_.value_or(now));
@@ -176,39 +176,39 @@ void Runner::read_signals() {
     log::info("stopping ({})", ::strsignal(static_cast<int>(info.ssi_signo)));
     agent_->on_shutdown(boot_time());
     act();
-    for (Seat& seat : seats_) seat.engine->terminate(boot_time());
+    for (EngineSlot& engine_slot : engine_slots_) engine_slot.engine->terminate(boot_time());
   }
 }
 
 void Runner::tend(std::uint32_t slot) {
-  Seat& seat = seats_[slot];
-  if (!seat.engine->running()) return;
-  const auto ended = seat.engine->reap();  // before reading: what it said last is still in the pipes
-  seat.engine->read_output();
-  auto messages = seat.engine->read_messages();
+  EngineSlot& engine_slot = engine_slots_[slot];
+  if (!engine_slot.engine->running()) return;
+  const auto ended = engine_slot.engine->reap();  // before reading: its last messages are still in the pipes
+  engine_slot.engine->read_output();
+  auto messages = engine_slot.engine->read_messages();
   if (!messages) {
     log::error("engine {}: {}; stopping it", slot, messages.error().message);
-    seat.engine->terminate(boot_time());
+    engine_slot.engine->terminate(boot_time());
   } else {
     for (const auto& message : *messages) tell(slot, message);
   }
   if (ended) {
     const Time now = boot_time();
     log::warn("engine {} ended: {}", slot, *ended);
-    agent_->on_exit(slot, *ended, seat.engine->log_tail(), now);
-    seat.engine->end_attempt();
-    seat.start_at = now + seat.delay;
-    seat.delay = std::clamp(2 * seat.delay, kFirstDelay, kLongestDelay);
+    agent_->on_exit(slot, *ended, engine_slot.engine->log_tail(), now);
+    engine_slot.engine->end_attempt();
+    engine_slot.start_at = now + engine_slot.delay;
+    engine_slot.delay = std::clamp(2 * engine_slot.delay, kFirstDelay, kLongestDelay);
   }
-  seat.engine->tick(boot_time());
+  engine_slot.engine->tick(boot_time());
   act();
 }
 
 void Runner::tell(std::uint32_t slot, const protocol::FromEngine& message) {
   const Time now = boot_time();
-  Engine& engine = *seats_[slot].engine;
+  Engine& engine = *engine_slots_[slot].engine;
   if (const auto* ready = std::get_if<protocol::EngineReady>(&message)) {
-    seats_[slot].delay = Time(0);
+    engine_slots_[slot].delay = Time(0);
     agent_->on_ready(slot, ready->numeric_class, now);
   } else if (const auto* progress = std::get_if<protocol::Progress>(&message)) {
     agent_->on_progress(slot, *progress, now);
@@ -225,12 +225,12 @@ void Runner::tell(std::uint32_t slot, const protocol::FromEngine& message) {
 }
 
 void Runner::start_engines() {
-  for (std::uint32_t slot = 0; slot < seats_.size(); ++slot) {
-    Seat& seat = seats_[slot];
-    if (seat.engine->running() || boot_time() < seat.start_at) continue;
-    if (auto started = seat.engine->start(); !started) {
+  for (std::uint32_t slot = 0; slot < engine_slots_.size(); ++slot) {
+    EngineSlot& engine_slot = engine_slots_[slot];
+    if (engine_slot.engine->running() || boot_time() < engine_slot.start_at) continue;
+    if (auto started = engine_slot.engine->start(); !started) {
       log::error("{}", started.error().message);
-      seat.start_at = boot_time() + kLongestDelay;
+      engine_slot.start_at = boot_time() + kLongestDelay;
     }
   }
 }
@@ -244,7 +244,7 @@ void Runner::carry_out(action::Send& action) {
   auto sent = control_->send(action.message);
   if (sent) return;
   log::error("{}", sent.error().message);
-  // A result that no message can hold would be offered for ever.
+  // A result that no message can hold would be offered without end.
   if (const auto* completed = std::get_if<protocol::Completed>(&action.message))
     agent_->on_uploaded(completed->id, fail(ErrorKind::kInvalid, sent.error().message), boot_time());
 }
@@ -255,13 +255,15 @@ void Runner::carry_out(action::Fetch& action) {
 }
 
 void Runner::carry_out(action::Run& action) {
-  if (auto begun = seats_[action.slot].engine->run(action.id, action.spec); !begun) {
+  if (auto begun = engine_slots_[action.slot].engine->run(action.id, action.spec); !begun) {
     log::error("{}: {}", to_string(action.id), begun.error().message);
-    seats_[action.slot].engine->terminate(boot_time());
+    engine_slots_[action.slot].engine->terminate(boot_time());
   }
 }
 
-void Runner::carry_out(action::Stop& action) { seats_[action.slot].engine->cancel(action.id, boot_time()); }
+void Runner::carry_out(action::Stop& action) {
+  engine_slots_[action.slot].engine->cancel(action.id, boot_time());
+}
 
 void Runner::carry_out(action::Keep& action) {
   pin(action.result.id, protocol::refs_of(action.result.result.outputs));
@@ -310,13 +312,13 @@ void Runner::tidy_cache() {
 }
 
 void Runner::stop_engines() {
-  for (Seat& seat : seats_) seat.engine->terminate(boot_time());
-  const auto running = [](const Seat& seat) { return seat.engine->running(); };
-  while (std::any_of(seats_.begin(), seats_.end(), running)) {
-    for (Seat& seat : seats_) {
-      seat.engine->tick(boot_time());
-      seat.engine->read_output();  // a full pipe would keep it from ending
-      seat.engine->reap();
+  for (EngineSlot& engine_slot : engine_slots_) engine_slot.engine->terminate(boot_time());
+  const auto running = [](const EngineSlot& engine_slot) { return engine_slot.engine->running(); };
+  while (std::any_of(engine_slots_.begin(), engine_slots_.end(), running)) {
+    for (EngineSlot& engine_slot : engine_slots_) {
+      engine_slot.engine->tick(boot_time());
+      engine_slot.engine->read_output();  // a full pipe would keep it from ending
+      engine_slot.engine->reap();
     }
     pollfd child{signals_, POLLIN, 0};
     ::poll(&child, 1, 100);

@@ -54,7 +54,7 @@ class Runner {
     std::string bytes;
   };
   using Mail = std::variant<Connection, protocol::SchedulerMessage, Transferred>;
-  struct Seat {  // a slot and its engine process
+  struct EngineSlot {  // a slot and its engine process
     std::unique_ptr<Engine> engine;
     Time start_at{0}, delay{0};  // when to start it (again); grows while it dies before it is ready
   };
@@ -63,7 +63,7 @@ class Runner {
   Status prepare();
   void wait();
   void read_mail();
-  void hear(const Connection& connection, Time now);
+  void receive(const Connection& connection, Time now);
   void complain_when_alone();
   void read_signals();
   void tend(std::uint32_t slot);  // its messages, its output, its end
@@ -90,7 +90,7 @@ class Runner {
   std::optional<LocalArtifacts> artifacts_;
   std::optional<Outbox> outbox_;
   std::optional<Agent> agent_;
-  std::vector<Seat> seats_;
+  std::vector<EngineSlot> engine_slots_;
   std::map<AttemptId, std::vector<Digest>> pinned_;
   std::optional<ExitCode> exit_;
   Time tidied_{0};

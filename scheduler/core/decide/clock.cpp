@@ -30,7 +30,7 @@ void refresh_estimates(Decision& decision) {
   record::EstimatesSeen seen;
   seen.next = state.work.next_to_refresh();
   for (std::size_t i = 0; i < std::min(kLooked, state.shots.size()) && seen.shots.size() < kShots; ++i) {
-    if (seen.next >= state.shots.size()) seen.next = 0;
+    if (!state.shots.has(seen.next)) seen.next = ShotId(0);
     const ShotId id = seen.next++;
     if (state.shots[id].left_seconds > 0) seen.shots.push_back(id);
   }
@@ -49,7 +49,7 @@ void on(Decision& decision, const event::Recover&) {
 void on(Decision& decision, const event::Tick&) {
   const State& state = decision.state();
   forgive_pause(decision);
-  for (WorkerId id = 0; id < state.workers.size();
+  for (WorkerId id(0); state.workers.has(id);
        ++id) {  // a worker that was silent for a lease gets no new tasks
     const Worker& worker = state.workers[id];
     if (worker.connected &&
@@ -69,7 +69,7 @@ void on(Decision& decision, const event::Tick&) {
          !mutated(Mutation::kBackOffForever)) {
     decision.emit(record::RetryDue{state.clock.retries().begin()->second});
   }
-  for (WorkerId id = 0; id < state.workers.size(); ++id) {
+  for (WorkerId id(0); state.workers.has(id); ++id) {
     const std::int64_t until = state.workers[id].quarantined_until_ms;
     if (until > 0 && until <= decision.now().boot_ms) decision.emit(record::QuarantineOver{id});
   }

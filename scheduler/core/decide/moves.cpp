@@ -10,7 +10,7 @@ std::uint32_t count_of(const Shot& shot, TaskState state) { return shot.counts[s
 // The state of a shot that needs no person, by what is planned of it.
 ShotState state_of_work(const Shot& shot) {
   if (shot.approved != 0) {
-    return shot.take(shot.approved).upgrade.enlarge != 0 ? ShotState::kUpgrading : ShotState::kDrafting;
+    return shot.take(shot.approved).upgrade.enlarge != kNoId ? ShotState::kUpgrading : ShotState::kDrafting;
   }
   if (!shot.ranking.empty()) return ShotState::kReview;
   return shot.started_wall_ms == 0 ? ShotState::kQueued : ShotState::kDrafting;
@@ -22,7 +22,7 @@ void move_shot(Decision& decision, ShotId shot, ShotState to, std::string reason
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
   // What needs a person stays visible until it is resolved; new work of other takes does not hide it.
-  const bool hides = row.state == ShotState::kAttention && row.attention_task != 0 &&
+  const bool hides = row.state == ShotState::kAttention && row.attention_task != kNoId &&
                      state.task(row.attention_task).state == TaskState::kFailed &&
                      (to == ShotState::kDrafting || to == ShotState::kUpgrading || to == ShotState::kQueued);
   if (hides || (row.state == to && row.reason == reason && row.attention_task == task)) return;
@@ -46,7 +46,7 @@ void give_to_person(Decision& decision, TaskId task, const std::string& message)
 void leave_attention(Decision& decision, ShotId shot) {
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
-  if (row.state != ShotState::kAttention || row.attention_task == 0) return;
+  if (row.state != ShotState::kAttention || row.attention_task == kNoId) return;
   if (count_of(row, TaskState::kFailed) == 0) return move_shot(decision, shot, state_of_work(row));
   if (state.task(row.attention_task).state == TaskState::kFailed) return;
   for (const TaskId id : row.tasks) {  // another one still needs a person

@@ -14,7 +14,7 @@ namespace rushes::scheduler {
 
 // `task`: the evidence of kAttention, 0: none. A shot that needs a person stays in attention until that is
 // resolved: new work of other takes does not hide it.
-void move_shot(Decision& decision, ShotId shot, ShotState to, std::string reason = {}, TaskId task = 0);
+void move_shot(Decision& decision, ShotId shot, ShotState to, std::string reason = {}, TaskId task = {});
 void move_take(Decision& decision, ShotId shot, std::uint32_t take, TakeState to, std::string reason = {});
 
 void give_to_person(Decision& decision, TaskId task, const std::string& message);

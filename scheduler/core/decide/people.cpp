@@ -94,12 +94,10 @@ void on(Decision& decision, const event::SubmitBatch& e) {
     answer.batch = state.batches.size() + 1;
     record::BatchSubmitted batch{answer.batch,
                                  {e.name, e.idempotency_key, e.by, e.text, {}, decision.now().wall_ms}};
-    for (ShotId i = 0; i < specs.size(); ++i) {
-      batch.row.shots.push_back(static_cast<ShotId>(state.shots.size()) + i);
-    }
+    for (std::uint32_t i = 0; i < specs.size(); ++i) batch.row.shots.push_back(state.shots.next_id() + i);
     decision.emit(std::move(batch));
     for (ShotSpec& spec : specs) {
-      const auto id = static_cast<ShotId>(state.shots.size());
+      const ShotId id = state.shots.next_id();
       const PlannedTask encode = plan_encode(spec, state.tasks.next_id());
       decision.emit(
           record::ShotPlanned{id, answer.batch, e.by, std::move(spec), {encode}, decision.now().wall_ms});
@@ -181,7 +179,7 @@ void on(Decision& decision, const event::Upgrade& e) {
   if (shot->approved == 0)
     return decision.refuse(e.request, ErrorKind::kConflict,
                            "shot " + e.shot + " has no approved take; approve one first");
-  if (shot->take(shot->approved).upgrade.enlarge != 0) {
+  if (shot->take(shot->approved).upgrade.enlarge != kNoId) {
     return decision.reply(e.request, "the upgrade of " + e.shot + " is already planned");
   }
   if (const Status planned = plan_upgrade_of(decision, state.shots.id_of(*shot)); !planned) {
@@ -194,12 +192,12 @@ void on(Decision& decision, const event::Skip& e) {
   const State& state = decision.state();
   if (!state.has_task(e.task)) {
     return decision.refuse(e.request, ErrorKind::kNotFound,
-                           "no task " + std::to_string(e.task) + " on this farm");
+                           "no task " + std::to_string(e.task.number()) + " on this farm");
   }
   const Task& task = state.task(e.task);
   const ShotId shot = task.shot;
   const std::uint32_t take = task.plan.take;
-  const std::string name = "task " + std::to_string(e.task);
+  const std::string name = "task " + std::to_string(e.task.number());
   if (is_final(task.state))
     return decision.refuse(e.request, ErrorKind::kConflict, name + " is " + to_string(task.state));
   if (task.plan.stage == Stage::kCritique || task.plan.stage == Stage::kDeliver) {

@@ -82,9 +82,9 @@ void close_task(Decision& decision, TaskId id, TaskState then, const std::string
 void finish_if_delivered(Decision& decision, ShotId shot) {
   const State& state = decision.state();
   const Shot& row = state.shots[shot];
-  if (row.approved == 0 || row.draft_delivery == 0 || !is_done(state.task(row.draft_delivery))) return;
+  if (row.approved == 0 || row.draft_delivery == kNoId || !is_done(state.task(row.draft_delivery))) return;
   const UpgradeGraph& graph = row.take(row.approved).upgrade;
-  if (graph.enlarge != 0 && !is_done(state.task(graph.deliver))) return;
+  if (graph.enlarge != kNoId && !is_done(state.task(graph.deliver))) return;
   move_shot(decision, shot, ShotState::kDelivered);
 }
 
@@ -265,7 +265,7 @@ Result<record::VersionPlanned> next_version(const Decision& decision, ShotId sho
     if (!renders_otherwise(before, recipe)) return fail(ErrorKind::kConflict, unchanged(row, take, version));
     const VersionGraph& parent = take.versions[take.kept].graph;
     plan = plan_revision(row.spec, take_number, version.number, version.windows, parent,
-                         parent.encode != 0 ? parent.encode : row.encode, state.tasks.next_id(),
+                         parent.encode != kNoId ? parent.encode : row.encode, state.tasks.next_id(),
                          !version.prompt.empty());
   }
   version.graph = std::move(plan.graph);
@@ -306,7 +306,7 @@ Status plan_upgrade_of(Decision& decision, ShotId shot) {
   const Shot& row = state.shots[shot];
   const Take& take = row.take(row.approved);
   const VersionGraph& kept = take.versions[take.kept].graph;
-  auto plan = plan_upgrade(row.spec, take.number, kept, kept.encode != 0 ? kept.encode : row.encode,
+  auto plan = plan_upgrade(row.spec, take.number, kept, kept.encode != kNoId ? kept.encode : row.encode,
                            state.tasks.next_id());
   if (!plan) return tl::unexpected(plan.error());
   auto recipe = decode_recipe(take.versions[take.kept].recipe);
@@ -372,7 +372,7 @@ void withdraw_approval(Decision& decision, ShotId shot, const std::string& reaso
     return;
   }
   const std::uint32_t before = row.approved;
-  if (row.draft_delivery != 0) close_task(decision, row.draft_delivery, TaskState::kAborted, reason);
+  if (row.draft_delivery != kNoId) close_task(decision, row.draft_delivery, TaskState::kAborted, reason);
   close_upgrade(decision, shot, before, reason);
   decision.emit(record::TakeApproved{shot, 0, {}, decision.now().wall_ms});
   decision.emit(record::TakesRanked{shot, {}, decision.now().wall_ms});
@@ -399,7 +399,7 @@ void close_tasks(Decision& decision, ShotId shot, std::uint32_t take, TaskState 
 void close_upgrade(Decision& decision, ShotId shot, std::uint32_t take, const std::string& reason) {
   const State& state = decision.state();
   const UpgradeGraph& graph = state.shots[shot].take(take).upgrade;
-  if (graph.enlarge == 0) return;
+  if (graph.enlarge == kNoId) return;
   for (TaskId id = graph.enlarge; id <= graph.deliver; ++id)
     if (state.task(id).shot == shot) close_task(decision, id, TaskState::kAborted, reason);
 }

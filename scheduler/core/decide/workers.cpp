@@ -75,7 +75,7 @@ bool accepted(const State& state, const AttemptId& ref) {
 void welcome(Decision& decision, const std::string& name, const protocol::Hello& hello, WorkerId id) {
   const State& state = decision.state();
   protocol::Welcome answer;
-  answer.worker_id = id;
+  answer.worker_id = id.number();
   answer.epoch = state.epoch;
   answer.first_lease = state.next_lease;
   answer.sequence = hello.sequence;
@@ -108,7 +108,7 @@ void welcome(Decision& decision, const std::string& name, const protocol::Hello&
   if (state.workers[id].draining) decision.send(name, protocol::Drain{});
 }
 
-void hear(Decision& decision, const std::string& name, const protocol::Hello& hello) {
+void receive(Decision& decision, const std::string& name, const protocol::Hello& hello) {
   const State& state = decision.state();
   learn_settings(decision);
   const Worker* known = state.find_worker(name);
@@ -118,8 +118,7 @@ void hear(Decision& decision, const std::string& name, const protocol::Hello& he
     decision.emit(record::Counted{&Counters::refused_hellos});
     return decision.send(name, protocol::Refused{problem});
   }
-  const WorkerId id =
-      known != nullptr ? state.workers.id_of(*known) : static_cast<WorkerId>(state.workers.size());
+  const WorkerId id = known != nullptr ? state.workers.id_of(*known) : state.workers.next_id();
   if (known == nullptr || known->offer != hello.offer) {
     WorkerFacts row = known != nullptr ? WorkerFacts(*known) : WorkerFacts{};
     row.name = name;
@@ -133,7 +132,7 @@ void hear(Decision& decision, const std::string& name, const protocol::Hello& he
   welcome(decision, name, hello, id);
 }
 
-void hear(Decision& decision, const std::string& name, const protocol::Heartbeat& heartbeat) {
+void receive(Decision& decision, const std::string& name, const protocol::Heartbeat& heartbeat) {
   const State& state = decision.state();
   const Worker* worker = state.find_worker(name);
   if (worker == nullptr) return decision.send(name, protocol::Refused{"unknown worker: say Hello first"});
@@ -164,7 +163,7 @@ void hear(Decision& decision, const std::string& name, const protocol::Heartbeat
   decision.send(name, protocol::HeartbeatAck{heartbeat.sequence});
 }
 
-void hear(Decision& decision, const std::string& name, const protocol::Started& started) {
+void receive(Decision& decision, const std::string& name, const protocol::Started& started) {
   const State& state = decision.state();
   const Worker* worker = state.find_worker(name);
   const Task* task = worker != nullptr ? current(state, started.id, *worker) : nullptr;
@@ -181,7 +180,7 @@ void hear(Decision& decision, const std::string& name, const protocol::Started& 
       record::Started{started.id, decision.now().boot_ms, decision.now().wall_ms, loads, counted_from_ms});
 }
 
-void hear(Decision& decision, const std::string& name, const protocol::Completed& completed) {
+void receive(Decision& decision, const std::string& name, const protocol::Completed& completed) {
   const State& state = decision.state();
   if (accepted(state, completed.id)) {
     decision.emit(record::Counted{&Counters::repeated_results});
@@ -208,7 +207,7 @@ void hear(Decision& decision, const std::string& name, const protocol::Completed
   decision.send(name, protocol::Accepted{completed.id});
 }
 
-void hear(Decision& decision, const std::string& name, const protocol::Failed& failed) {
+void receive(Decision& decision, const std::string& name, const protocol::Failed& failed) {
   const State& state = decision.state();
   const Worker* worker = state.find_worker(name);
   const Task* task = worker != nullptr ? current(state, failed.id, *worker) : nullptr;
@@ -222,7 +221,7 @@ void hear(Decision& decision, const std::string& name, const protocol::Failed& f
   decision.send(name, protocol::FailedAck{failed.id});
 }
 
-void hear(Decision& decision, const std::string& name, const protocol::Stopped& stopped) {
+void receive(Decision& decision, const std::string& name, const protocol::Stopped& stopped) {
   const State& state = decision.state();
   const Worker* worker = state.find_worker(name);
   const Task* task = worker != nullptr ? current(state, stopped.id, *worker) : nullptr;
@@ -234,7 +233,7 @@ void hear(Decision& decision, const std::string& name, const protocol::Stopped& 
               task->lease().revoking ? task->lease().revoke_reason : "the worker gave it back");
 }
 
-void hear(Decision& decision, const std::string& name, const protocol::Bye&) {
+void receive(Decision& decision, const std::string& name, const protocol::Bye&) {
   const State& state = decision.state();
   const Worker* worker = state.find_worker(name);
   if (worker == nullptr) return;
@@ -251,7 +250,7 @@ void hear(Decision& decision, const std::string& name, const protocol::Bye&) {
 }  // namespace
 
 void on(Decision& decision, const event::FromWorker& e) {
-  std::visit([&](const auto& message) { hear(decision, e.worker, message); }, e.message);
+  std::visit([&](const auto& message) { receive(decision, e.worker, message); }, e.message);
 }
 
 void on(Decision& decision, const event::Disconnected& e) {

@@ -16,7 +16,7 @@
 namespace rushes::scheduler {
 namespace {
 
-constexpr int kLooked = 64, kLookedReserved = 4;  // lanes of a bucket
+constexpr int kLooked = 64, kLookedReserved = 4;  // lanes of a scheduling class
 
 policy::Candidate candidate_of(const State& state, const Worker& worker, const Task& task) {
   policy::Candidate candidate;
@@ -36,10 +36,10 @@ bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const
   if (mine.held_bytes == mine.input_bytes) return false;
   return std::any_of(task.plan.needs.begin(), task.plan.needs.end(), [&](const Dependency& need) {
     const WorkerId id = state.task(need.task).accepted_worker;
-    if (!need.data || id == here || id >= state.workers.size()) return false;
+    if (!need.data || id == here || !state.workers.has(id)) return false;
     const Worker& other = state.workers[id];
     return state.capacity.idle(footprint(other, needs).kind).contains(id) && is_loaded(other, needs) &&
-           hold_of(state, other, needs) == Hold::kNone &&
+           blocker_of(state, other, needs) == Blocker::kNone &&
            candidate_of(state, other, task).held_bytes > mine.held_bytes;
   });
 }
@@ -81,20 +81,20 @@ void Dispatcher::run() {
 void Dispatcher::round(Turn turn, const std::vector<Place>& places) {
   const auto waiting = [&] { return turn == Turn::kAhead ? state_.queue.ahead() : state_.queue.ready(); };
   const bool prefetch = turn == Turn::kPrefetch;
-  // A place that got nothing: that of another worker that offers the same, has the same loaded and no more memory
+  // Places that got nothing. One of another worker with the same offer, the same model loaded and no more memory
   // free gets nothing either. (Ahead of a slot more than the sum of its memory decides.)
-  struct Barren {
+  struct GotNothing {
     WorkerClassId worker_class;
     SlotKind kind;
     std::uint64_t taken;
     Digest model;
   };
-  std::vector<Barren> barren;
+  std::vector<GotNothing> got_nothing;
   const auto taken_of = [](const Worker& worker) {
     return policy::host_bytes_taken(worker.held_bytes, worker.offer.resources.slots);
   };
-  const auto is_barren = [&](const Worker& worker, SlotKind kind) {
-    return std::any_of(barren.begin(), barren.end(), [&](const Barren& other) {
+  const auto would_get_nothing = [&](const Worker& worker, SlotKind kind) {
+    return std::any_of(got_nothing.begin(), got_nothing.end(), [&](const GotNothing& other) {
       return other.worker_class == worker.worker_class && other.kind == kind &&
              other.model == worker.model_loaded && other.taken <= taken_of(worker);
     });
@@ -107,12 +107,14 @@ void Dispatcher::round(Turn turn, const std::vector<Place>& places) {
       if (prefetch && !policy::may_prefetch(state_.queue.ready(), slots(place.kind))) return;
       const bool room = prefetch ? state_.capacity.with_room(place.kind).contains(place.worker)
                                  : has_free_slot(worker, place.kind);
-      const Given result = room && !is_barren(worker, place.kind) ? give_one(place, turn) : Given::kNotHere;
-      if (result == Given::kTask) {
+      const Placement result =
+          room && !would_get_nothing(worker, place.kind) ? give_one(place, turn) : Placement::kNoneHere;
+      if (result == Placement::kPlaced) {
         given = true;
-        barren.clear();  // another task's turn: it may need what they have loaded, or begin in their class
-      } else if (result == Given::kNothing && !prefetch) {
-        barren.push_back({worker.worker_class, place.kind, taken_of(worker), worker.model_loaded});
+        // Another task's turn: it may need what they have loaded, or begin in their class.
+        got_nothing.clear();
+      } else if (result == Placement::kNone && !prefetch) {
+        got_nothing.push_back({worker.worker_class, place.kind, taken_of(worker), worker.model_loaded});
       }
     }
   }
@@ -138,7 +140,7 @@ bool Dispatcher::may_load_in(Turn turn, bool has_model) {
   return turn == Turn::kAny || turn == Turn::kAhead || (turn == Turn::kFresh && !has_model);
 }
 
-Dispatcher::Given Dispatcher::give_one(const Place& place, Turn turn) {
+Dispatcher::Placement Dispatcher::give_one(const Place& place, Turn turn) {
   const WorkerId id = place.worker;
   const Worker& worker = state_.workers[id];
   std::vector<policy::ShowLoad> loads = show_loads(place.kind);
@@ -153,21 +155,22 @@ Dispatcher::Given Dispatcher::give_one(const Place& place, Turn turn) {
     again.only_here = again.only_here || found.only_here;
     found = std::move(again);
   }
-  const Given nothing = found.only_here ? Given::kNotHere : Given::kNothing;
+  const Placement nothing = found.only_here ? Placement::kNoneHere : Placement::kNone;
   std::optional<Pick> pick = found.pick;
   if (!pick) return nothing;
   // A task that is fetched ahead finds the weights of the task before it.
   const Digest& model = turn == Turn::kPrefetch ? worker.model_given : worker.model_loaded;
-  if (needs_other(model, state_.queue.buckets()[pick->bucket].needs)) {
+  if (needs_other(model, state_.queue.scheduling_classes()[pick->scheduling_class].needs)) {
     pick = stay_or_switch(place, model, *pick, loads, search, turn);
     if (!pick) return nothing;
-  } else if (turn == Turn::kNear && nearer_elsewhere(state_, id, state_.task(pick->task),
-                                                     state_.queue.buckets()[pick->bucket].needs)) {
-    return Given::kNotHere;
+  } else if (turn == Turn::kNear &&
+             nearer_elsewhere(state_, id, state_.task(pick->task),
+                              state_.queue.scheduling_classes()[pick->scheduling_class].needs)) {
+    return Placement::kNoneHere;
   }
-  const bool in_turn = policy::below_floor(loads[pick->show], slots(place.kind)) == 0;
+  const bool in_turn = policy::below_floor(loads[pick->show.number()], slots(place.kind)) == 0;
   assign(decision_, id, pick->task, turn == Turn::kPrefetch, in_turn);
-  return Given::kTask;
+  return Placement::kPlaced;
 }
 
 // The task whose turn it is needs other weights than `model`, which the worker has.
@@ -186,12 +189,12 @@ bool Dispatcher::may_stay(SlotKind kind, const Pick& pick, const Pick& due,
                           const std::vector<policy::ShowLoad>& loads) const {
   const Show& show = state_.shows[pick.show];
   const Show& due_show = state_.shows[due.show];
-  const Digest& model = state_.queue.buckets()[due.bucket].needs.model;
+  const Digest& model = state_.queue.scheduling_classes()[due.scheduling_class].needs.model;
   const double seconds = std::max(1e-3, static_cast<double>(state_.task(pick.task).cost));
   policy::Passed passed;
   if (pick.show != due.show) {
-    if (policy::below_floor(loads[pick.show], slots(kind)) <
-        policy::below_floor(loads[due.show], slots(kind)))
+    if (policy::below_floor(loads[pick.show.number()], slots(kind)) <
+        policy::below_floor(loads[due.show.number()], slots(kind)))
       return false;
     passed = {show.pass - due_show.pass, 1 / show.weight, due_show.slots[kind], share_of(state_, due_show)};
   } else {
@@ -208,7 +211,8 @@ bool Dispatcher::may_stay(SlotKind kind, const Pick& pick, const Pick& due,
 Dispatcher::Found Dispatcher::find(const Place& place, const Search& search) {
   const Worker& worker = state_.workers[place.worker];
   Found found;
-  for (const std::uint32_t show : search.shows) {
+  for (const std::uint32_t number : search.shows) {
+    const ShowId show(number);
     std::vector<FlowId> flows = state_.shows[show].flows;
     std::sort(flows.begin(), flows.end(), [&](FlowId a, FlowId b) {
       const double first = state_.queue.flows()[a].pass, second = state_.queue.flows()[b].pass;
@@ -217,19 +221,19 @@ Dispatcher::Found Dispatcher::find(const Place& place, const Search& search) {
     for (const FlowId flow : flows) {
       std::optional<Pick> best, blocked;
       const Flow& row = state_.queue.flows()[flow];
-      for (const BucketId index : search.ahead ? row.ahead : row.buckets) {
-        const Bucket& bucket = state_.queue.buckets()[index];
-        if (!bucket.fits(worker.worker_class, place.kind) ||
-            (search.only && needs_other(*search.only, bucket.needs)))
+      for (const SchedulingClassId index : search.ahead ? row.ahead : row.scheduling_classes) {
+        const SchedulingClass& scheduling_class = state_.queue.scheduling_classes()[index];
+        if (!scheduling_class.fits(worker.worker_class, place.kind) ||
+            (search.only && needs_other(*search.only, scheduling_class.needs)))
           continue;
-        const Hold hold = hold_of(state_, worker, bucket);
-        if (hold != Hold::kNone && hold != Hold::kBusyMemory) continue;
+        const Blocker blocker = scheduler::blocker_of(state_, worker, scheduling_class);
+        if (blocker != Blocker::kNone && blocker != Blocker::kBusyMemory) continue;
         Head head = head_of(place, index);
         found.only_here = found.only_here || head.only_here;
         if (!head.pick) continue;
         head.pick->show = show;
         head.pick->flow = flow;
-        auto& kept = hold == Hold::kNone ? best : blocked;
+        auto& kept = blocker == Blocker::kNone ? best : blocked;
         if (!kept || goes_before(*head.pick, *kept)) kept = head.pick;
       }
       if (blocked && !found.blocked && (!best || goes_before(*blocked, *best))) found.blocked = blocked;
@@ -248,33 +252,34 @@ bool Dispatcher::goes_before(const Pick& a, const Pick& b) {
   return a.path != b.path ? a.path > b.path : a.task < b.task;
 }
 
-// The first task of a bucket that this worker may take.
-Dispatcher::Head Dispatcher::head_of(const Place& place, BucketId index) {
+// The first task of a scheduling class that this worker may take.
+Dispatcher::Head Dispatcher::head_of(const Place& place, SchedulingClassId index) {
   const WorkerId id = place.worker;
-  const Bucket& bucket = state_.queue.buckets()[index];
+  const SchedulingClass& scheduling_class = state_.queue.scheduling_classes()[index];
   Head found;
   const auto take_from = [&](const LaneKey& key, const Lane& lane) {
     const Head head = head_of(id, lane);
     found.only_here = found.only_here || head.only_here;
     if (!head.pick) return false;
     found.pick = head.pick;
-    found.pick->bucket = index;
+    found.pick->scheduling_class = index;
     found.pick->lane = key;
     return true;
   };
-  const auto first = bucket.lanes.begin();
-  const auto& [minus_path, longest] = *bucket.by_path.begin();
-  const bool critical = first->first.deadline_wall_ms == LaneKey::kNever &&
-                        policy::decides_the_end(static_cast<double>(-minus_path), state_.work.left_seconds(),
-                                                slots(place.kind), !bucket.needs.numeric_class.empty());
-  if (critical && take_from(longest, bucket.lanes.at(longest))) {
+  const auto first = scheduling_class.lanes.begin();
+  const auto& [minus_path, longest] = *scheduling_class.by_path.begin();
+  const bool critical =
+      first->first.deadline_wall_ms == LaneKey::kNever &&
+      policy::decides_the_end(static_cast<double>(-minus_path), state_.work.left_seconds(), slots(place.kind),
+                              !scheduling_class.needs.numeric_class.empty());
+  if (critical && take_from(longest, scheduling_class.lanes.at(longest))) {
     found.pick->critical = true;
     return found;
   }
-  // A worker that is kept free is filled up only by the way: it looks at a few lanes.
+  // A worker that is kept free for a wide task takes others only where that costs little: it looks at a few lanes.
   const bool reserved = reservation_of(state_, id) != nullptr;
   int looked = reserved ? kLookedReserved : kLooked;
-  for (auto lane = first; lane != bucket.lanes.end() && looked-- > 0; ++lane)
+  for (auto lane = first; lane != scheduling_class.lanes.end() && looked-- > 0; ++lane)
     if (take_from(lane->first, lane->second)) return found;
   found.only_here = found.only_here || reserved;
   return found;
@@ -284,9 +289,9 @@ Dispatcher::Head Dispatcher::head_of(const Place& place, BucketId index) {
 Dispatcher::Head Dispatcher::head_of(WorkerId id, const Lane& lane) {
   Head found;
   for (const ReadyKey& key : lane) {
-    const May may = may_take(id, state_.task(key.task));
-    found.only_here = found.only_here || may == May::kNotThisWorker;
-    if (may != May::kTake) continue;
+    const Blocker blocker = blocker_of(id, state_.task(key.task));
+    found.only_here = found.only_here || is_of_this_worker(blocker);
+    if (blocker != Blocker::kNone) continue;
     found.pick.emplace();
     found.pick->task = key.task;
     found.pick->path = key.path;
@@ -295,35 +300,35 @@ Dispatcher::Head Dispatcher::head_of(WorkerId id, const Lane& lane) {
   return found;
 }
 
-Dispatcher::May Dispatcher::may_take(WorkerId id, const Task& task) {
-  static const Outlook none;
-  const Outlook& outlook = state_.shots[task.shot].numeric_class.empty() ? outlook_for(task) : none;
-  const Avoids why = avoids(state_, task, state_.workers[id], outlook);
-  if (why == Avoids::kClass || why == Avoids::kCpuSlot) return May::kNotThisClass;
-  const bool may = why == Avoids::kNot && leaves_reservation(state_, id, task, decision_.now().boot_ms);
-  return may ? May::kTake : May::kNotThisWorker;
+Blocker Dispatcher::blocker_of(WorkerId id, const Task& task) {
+  static const ClassLoads none;
+  const ClassLoads& class_loads =
+      state_.shots[task.shot].numeric_class.empty() ? class_loads_for(task) : none;
+  const Blocker blocker = scheduler::blocker_of(state_, state_.workers[id], task, class_loads);
+  if (blocker != Blocker::kNone) return blocker;
+  return leaves_reservation(state_, id, task, decision_.now().boot_ms) ? Blocker::kNone : Blocker::kReserved;
 }
 
-// Asked for many tasks of a bucket in a row, before anything is decided.
-const Outlook& Dispatcher::outlook_for(const Task& task) {
-  if (outlook_bucket_ != task.bucket || outlook_records_ != decision_.emitted()) {
-    outlook_ = outlook_of(state_, task);
-    outlook_bucket_ = task.bucket;
-    outlook_records_ = decision_.emitted();
+// Asked for many tasks of a scheduling class in a row, before anything is decided.
+const ClassLoads& Dispatcher::class_loads_for(const Task& task) {
+  if (loads_of_ != task.scheduling_class || loads_records_ != decision_.emitted()) {
+    class_loads_ = class_loads_of(state_, task);
+    loads_of_ = task.scheduling_class;
+    loads_records_ = decision_.emitted();
   }
-  return outlook_;
+  return class_loads_;
 }
 
 // Of the lane's tasks with about the longest path the one that is nearest to its data.
 TaskId Dispatcher::nearest_of(WorkerId id, const Pick& pick) {
   const Worker& worker = state_.workers[id];
-  const Lane& lane = state_.queue.buckets()[pick.bucket].lanes.at(pick.lane);
+  const Lane& lane = state_.queue.scheduling_classes()[pick.scheduling_class].lanes.at(pick.lane);
   std::vector<policy::Candidate> candidates;
   std::vector<TaskId> tasks;
   for (auto key = lane.find({pick.path, pick.task}); key != lane.end(); ++key) {
     if (tasks.size() == policy::kCompared || key->path < policy::kAsLong * pick.path) break;
     const Task& task = state_.task(key->task);
-    if (may_take(id, task) != May::kTake) continue;
+    if (blocker_of(id, task) != Blocker::kNone) continue;
     tasks.push_back(key->task);
     candidates.push_back(candidate_of(state_, worker, task));
     if (candidates.back().held_bytes == candidates.back().input_bytes) break;  // none can be nearer

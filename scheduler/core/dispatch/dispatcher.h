@@ -1,12 +1,12 @@
 // Ready tasks meet workers with room.
 //
 // A worker with a free slot of a kind asks the shows in fair order, inside a show its flows in the order of their
-// virtual time, inside a flow the buckets that it may take now; the first lane of the best bucket gives the
-// task (core/state/ready_queue.h). A worker stays with the model that it has loaded while no show or flow falls far
+// virtual time, inside a flow the scheduling classes that it may take now; the first lane of the best of them gives
+// the task (core/state/ready_queue.h). A worker stays with the model that it has loaded while no show or flow falls far
 // behind, and leaves a task to an idle worker that is better placed. The policies are in core/policy/; the
 // Dispatcher says in which order they are asked.
 //
-// Cost per placement: shows + flows + buckets + a few candidates, never all tasks.
+// Cost per placement: shows + flows + scheduling classes + a few candidates, never all tasks.
 //
 // Thread contract: lives for one call of decide(), on its thread.
 #pragma once
@@ -37,9 +37,9 @@ class Dispatcher {
 
   // A waiting task, and where it waits.
   struct Pick {
-    TaskId task = 0;
-    BucketId bucket;
-    ShowId show = kNoIndex;
+    TaskId task;
+    SchedulingClassId scheduling_class;
+    ShowId show;
     FlowId flow;
     LaneKey lane;
     float path = 0;
@@ -55,7 +55,7 @@ class Dispatcher {
   struct Found {
     std::optional<Pick> pick;
     std::optional<Pick> blocked;  // came before the pick; the worker's memory is taken now
-    bool only_here = false;  // a task fits and is kept from this worker in particular, not from its class
+    bool only_here = false;       // a task fits, and its blocker is of this worker alone
   };
   struct Head {
     std::optional<Pick> pick;
@@ -63,19 +63,19 @@ class Dispatcher {
   };
   // The slots of one kind of a worker.
   struct Place {
-    WorkerId worker = kNoIndex;
+    WorkerId worker;
     SlotKind kind = SlotKind::kCpu;
   };
-  // What one place got. kNotHere: nothing, and that of another worker of the class might get a task.
-  enum class Given : std::uint8_t { kTask, kNothing, kNotHere };
-  enum class May : std::uint8_t { kTake, kNotThisClass, kNotThisWorker };
+  // The result of one search for a place. kNoneHere: no task fits, and the place of another worker of the class might
+  // get one.
+  enum class Placement : std::uint8_t { kPlaced, kNone, kNoneHere };
 
   void round(Turn turn, const std::vector<Place>& places);
-  Given give_one(const Place& place, Turn turn);
+  Placement give_one(const Place& place, Turn turn);
   Found find(const Place& place, const Search& search);
-  Head head_of(const Place& place, BucketId bucket);
+  Head head_of(const Place& place, SchedulingClassId scheduling_class);
   Head head_of(WorkerId worker, const Lane& lane);
-  May may_take(WorkerId worker, const Task& task);
+  Blocker blocker_of(WorkerId worker, const Task& task);
   TaskId nearest_of(WorkerId worker, const Pick& pick);
   std::optional<Pick> stay_or_switch(const Place& place, const Digest& model, const Pick& due,
                                      const std::vector<policy::ShowLoad>& loads, const Search& search,
@@ -84,14 +84,14 @@ class Dispatcher {
                 const std::vector<policy::ShowLoad>& loads) const;
   std::vector<policy::ShowLoad> show_loads(SlotKind kind) const;
   std::uint32_t slots(SlotKind kind) const { return state_.capacity.slots()[kind]; }
-  const Outlook& outlook_for(const Task& task);
+  const ClassLoads& class_loads_for(const Task& task);
 
   Decision& decision_;
   const State& state_;
-  // The last answer of outlook_for(): for this bucket, when so many records had been emitted.
-  Outlook outlook_;
-  BucketId outlook_bucket_;
-  std::size_t outlook_records_ = 0;
+  // The last answer of class_loads_for(): for this scheduling class, when so many records had been emitted.
+  ClassLoads class_loads_;
+  SchedulingClassId loads_of_;
+  std::size_t loads_records_ = 0;
 };
 
 }  // namespace rushes::scheduler

@@ -40,23 +40,24 @@ bool is_under_floor(const State& state, ShowId id, SlotKind kind) {
 }
 
 // The worker would have to load the model first, and nothing is done sooner by that.
-bool needless_load(const State& state, const Worker& worker, const Bucket& bucket) {
+bool needless_load(const State& state, const Worker& worker, const SchedulingClass& scheduling_class) {
   const SlotKind kind = policy::tensor_kind(worker.offer);
-  if (is_loaded(worker, bucket.needs) || kind != SlotKind::kGpu) return false;
-  if (is_under_floor(state, state.queue.flows()[bucket.flow].show, kind)) return false;
-  const LoadedModel* model = state.loads.find_model(bucket.needs.model);
+  if (is_loaded(worker, scheduling_class.needs) || kind != SlotKind::kGpu) return false;
+  if (is_under_floor(state, state.queue.flows()[scheduling_class.flow].show, kind)) return false;
+  const LoadedModel* model = state.loads.find_model(scheduling_class.needs.model);
   if (model == nullptr) return false;
   const NumericClassId numeric_class = state.capacity.classes()[worker.worker_class].numeric_class;
-  policy::Demand wanted = demand_of(state, bucket.needs.model, numeric_class);
+  policy::Demand wanted = demand_of(state, scheduling_class.needs.model, numeric_class);
   wanted.slots = 0;
   for (std::uint32_t each = 0; each < model->slots.size(); ++each) {
-    if (!bucket.runs_in[each] || state.capacity.classes()[WorkerClassId(each)].numeric_class != numeric_class)
+    if (!scheduling_class.runs_in[each] ||
+        state.capacity.classes()[WorkerClassId(each)].numeric_class != numeric_class)
       continue;
     if (model->idle[each] > 0) return false;  // one of them could have taken it, and has its reason
     wanted.slots += model->slots[each];
   }
   const policy::Demand own = demand_of(state, worker.model_loaded, numeric_class);
-  return !policy::worth_loading(wanted, own, load_seconds(state, bucket.needs.model));
+  return !policy::worth_loading(wanted, own, load_seconds(state, scheduling_class.needs.model));
 }
 
 const config::SharedLimit* full_limit(const State& state, const Requirements& needs) {
@@ -65,34 +66,35 @@ const config::SharedLimit* full_limit(const State& state, const Requirements& ne
 }
 
 // Of a worker that fits.
-Hold hold_now(const State& state, const Worker& worker, const Requirements& needs) {
+Blocker blocker_now(const State& state, const Worker& worker, const Requirements& needs) {
   const bool begins = needs.tensors && needs.numeric_class.empty();
-  if (begins && class_to_begin(state, worker, needs).empty()) return Hold::kElsewhere;
-  if (full_limit(state, needs) != nullptr) return Hold::kLimit;
-  return has_memory(worker, footprint(worker, needs)) ? Hold::kNone : Hold::kBusyMemory;
+  if (begins && class_to_begin(state, worker, needs).empty()) return Blocker::kBetterDevice;
+  if (full_limit(state, needs) != nullptr) return Blocker::kLimit;
+  return has_memory(worker, footprint(worker, needs)) ? Blocker::kNone : Blocker::kBusyMemory;
 }
 
 }  // namespace
 
-Hold hold_of(const State& state, const Worker& worker, const Requirements& needs) {
+Blocker blocker_of(const State& state, const Worker& worker, const Requirements& needs) {
   switch (policy::fit(worker.offer, needs)) {
     case policy::Fit::kNoModel:
-      return Hold::kNoModel;
+      return Blocker::kNoModel;
     case policy::Fit::kNoClass:
-      return Hold::kNoClass;
+      return Blocker::kNoClass;
     case policy::Fit::kTooOld:
-      return Hold::kTooOld;
+      return Blocker::kTooOld;
     case policy::Fit::kNoMemory:
-      return Hold::kNoMemory;
+      return Blocker::kNoMemory;
     case policy::Fit::kFits:
       break;
   }
-  return hold_now(state, worker, needs);
+  return blocker_now(state, worker, needs);
 }
 
-Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket) {
-  if (!bucket.fits(worker.worker_class)) return hold_of(state, worker, bucket.needs);
-  return needless_load(state, worker, bucket) ? Hold::kNotLoaded : hold_now(state, worker, bucket.needs);
+Blocker blocker_of(const State& state, const Worker& worker, const SchedulingClass& scheduling_class) {
+  if (!scheduling_class.fits(worker.worker_class)) return blocker_of(state, worker, scheduling_class.needs);
+  return needless_load(state, worker, scheduling_class) ? Blocker::kNotLoaded
+                                                        : blocker_now(state, worker, scheduling_class.needs);
 }
 
 const Reservation* reservation_of(const State& state, WorkerId worker) {
@@ -141,12 +143,13 @@ bool leaves_reservation(const State& state, WorkerId id, const Task& task, std::
 namespace {
 
 // The shot has no class yet, and would be done sooner in another one than in the worker's.
-bool begins_too_late(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
+bool begins_too_late(const State& state, const Task& task, const Worker& worker,
+                     const ClassLoads& class_loads) {
   const NumericClassId here = state.capacity.classes()[worker.worker_class].numeric_class;
   const double left = state.shots[task.shot].left_seconds;
-  if (here == kNoId || outlook.classes[here.number()].slots == 0 || !(left > 0)) return false;
-  return !policy::may_begin(outlook.classes, here.number(), static_cast<double>(task.path), left,
-                            outlook.waiting);
+  if (here == kNoId || class_loads.classes[here.number()].slots == 0 || !(left > 0)) return false;
+  return !policy::may_begin(class_loads.classes, here.number(), static_cast<double>(task.path), left,
+                            class_loads.waiting);
 }
 
 bool failed_last(const Task& task, const Worker& worker) {
@@ -154,7 +157,7 @@ bool failed_last(const Task& task, const Worker& worker) {
 }
 
 bool has_gone_wrong(const State& state, const Task& task, const Worker& worker) {
-  const bool slow = task.slow_on < state.workers.size() && &state.workers[task.slow_on] == &worker;
+  const bool slow = state.workers.has(task.slow_on) && &state.workers[task.slow_on] == &worker;
   return slow || failed_last(task, worker);
 }
 
@@ -192,11 +195,12 @@ double share_of(const State& state, const Flow& flow) {
 
 namespace {
 
-// Slots that fit the bucket, of the classes that would begin its shots: where there are GPUs, theirs alone, as in
-// class_to_begin().
-void add_slots(const State& state, const Bucket& bucket, Outlook& outlook) {
+// Slots that fit the scheduling class, of the numeric classes that would begin its shots: where there are GPUs,
+// theirs alone, as in class_to_begin().
+void add_slots(const State& state, const SchedulingClass& scheduling_class, ClassLoads& class_loads) {
   const auto slots_of = [&](const WorkerClass& each) {
-    const bool fits = each.numeric_class != kNoId && bucket.fits(state.capacity.classes().id_of(each));
+    const bool fits =
+        each.numeric_class != kNoId && scheduling_class.fits(state.capacity.classes().id_of(each));
     return fits ? each.slots[policy::tensor_kind(each.offer)] : 0;
   };
   const auto& classes = state.capacity.classes();
@@ -206,47 +210,50 @@ void add_slots(const State& state, const Bucket& bucket, Outlook& outlook) {
   for (const WorkerClass& each : classes)
     if (!gpu_there || policy::tensor_kind(each.offer) == SlotKind::kGpu)
       if (const std::uint32_t slots = slots_of(each); slots > 0)
-        outlook.classes[each.numeric_class.number()].slots += slots;
+        class_loads.classes[each.numeric_class.number()].slots += slots;
 }
 
 }  // namespace
 
-Outlook outlook_of(const State& state, const Task& task) {
+ClassLoads class_loads_of(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
-  Outlook outlook;
-  if (!shot.numeric_class.empty() || !computes_tensors(task.plan) || task.bucket == kNoId) return outlook;
+  ClassLoads class_loads;
+  if (!shot.numeric_class.empty() || !computes_tensors(task.plan) || task.scheduling_class == kNoId)
+    return class_loads;
   const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
-  outlook.classes.resize(state.loads.classes().size());
+  class_loads.classes.resize(state.loads.classes().size());
   for (const std::string& name : state.loads.classes()) {
     const double measured = denoise_pace(state, shot, name);
-    policy::ClassOutlook& its = outlook.classes[state.loads.classes().id_of(name).number()];
+    policy::ClassLoad& its = class_loads.classes[state.loads.classes().id_of(name).number()];
     its.measured = measured > 0;
     if (measured > 0 && known > 0) its.pace = measured / known;
   }
-  const Bucket& bucket = state.queue.buckets()[task.bucket];
-  add_slots(state, bucket, outlook);
+  const SchedulingClass& scheduling_class = state.queue.scheduling_classes()[task.scheduling_class];
+  add_slots(state, scheduling_class, class_loads);
   for (const Pool& pool : state.loads.pools()) {
     if (pool.numeric_class == kNoId) {
-      outlook.waiting += pool.left_seconds;
+      class_loads.waiting += pool.left_seconds;
       continue;
     }
-    policy::ClassOutlook& its = outlook.classes[pool.numeric_class.number()];
+    policy::ClassLoad& its = class_loads.classes[pool.numeric_class.number()];
     its.left_seconds += pool.left_seconds;
     its.busy = its.busy || pool.ready > 0 || pool.held_seconds > 0;
   }
-  return outlook;
+  return class_loads;
 }
 
-Avoids avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook) {
-  if (!outlook.classes.empty() && begins_too_late(state, task, worker, outlook)) return Avoids::kClass;
+Blocker blocker_of(const State& state, const Worker& worker, const Task& task,
+                   const ClassLoads& class_loads) {
+  if (!class_loads.classes.empty() && begins_too_late(state, task, worker, class_loads))
+    return Blocker::kLateClass;
   if (has_gone_wrong(state, task, worker)) {
     const Requirements needs = needs_of(state, task);
     const bool fits_elsewhere = std::any_of(
         state.workers.begin(), state.workers.end(),
         [&](const Worker& other) { return &other != &worker && takes_work(other) && fits(other, needs); });
-    if (fits_elsewhere) return failed_last(task, worker) ? Avoids::kFailed : Avoids::kSlow;
+    if (fits_elsewhere) return failed_last(task, worker) ? Blocker::kFailedHere : Blocker::kTooSlowHere;
   }
-  return is_for_cpu_slot(state, task, worker) ? Avoids::kCpuSlot : Avoids::kNot;
+  return is_for_cpu_slot(state, task, worker) ? Blocker::kCpuSlot : Blocker::kNone;
 }
 
 }  // namespace rushes::scheduler

@@ -1,5 +1,5 @@
-// Whether a worker may take a waiting task now, and if not, what holds it. Asked by the dispatcher, by
-// explain and the oracle of the simulator, so that they cannot disagree.
+// Whether a worker may take a waiting task now, and if not, what blocks it. Asked by the dispatcher, by explain
+// and by the oracle of the simulator, so that they cannot disagree.
 //
 // Thread contract: pure functions of the State.
 #pragma once
@@ -11,21 +11,32 @@
 
 namespace rushes::scheduler {
 
-// In the order in which they are asked; the first that holds is the answer.
-enum class Hold : std::uint8_t {
+// Why a worker cannot take a task now.
+enum class Blocker : std::uint8_t {
   kNone,
+  // Of every task with the same requirements; the first that applies.
   kNoModel,
   kNoClass,
-  kNoMemory,    // more than the worker has
-  kElsewhere,   // it would begin a shot that a better device should begin
-  kTooOld,      // it cannot be told so long a description
-  kLimit,       // a shared limit is used up
-  kBusyMemory,  // not beside what it holds now
-  kNotLoaded    // nothing is done sooner if it loads the model
+  kNoMemory,      // more than the worker has
+  kBetterDevice,  // the task would begin a shot that a better device should begin
+  kTooOld,        // the worker's protocol has no stored task descriptions
+  kLimit,         // a shared limit is used up
+  kBusyMemory,    // not beside what the worker holds now
+  kNotLoaded,     // nothing is done sooner if the worker loads the model
+  // Of one task, and of every worker of the class.
+  kLateClass,  // the shot would begin in a class where it is done too late (policy/numeric_class.h)
+  kCpuSlot,    // it would take a GPU slot, and a CPU slot elsewhere is free for it
+  // Of one task, and of this worker alone.
+  kFailedHere,   // it failed here last, and another worker could take it
+  kTooSlowHere,  // it was too slow here, and another worker could take it
+  kReserved      // the worker is kept free for another task
 };
-Hold hold_of(const State& state, const Worker& worker, const Requirements& needs);
-// The same for tasks in a bucket, which may also be kNotLoaded.
-Hold hold_of(const State& state, const Worker& worker, const Bucket& bucket);
+inline bool is_of_this_worker(Blocker blocker) { return blocker >= Blocker::kFailedHere; }
+
+// The first blocker of all tasks with these requirements, up to kBusyMemory.
+Blocker blocker_of(const State& state, const Worker& worker, const Requirements& needs);
+// The same for tasks of a scheduling class, up to kNotLoaded.
+Blocker blocker_of(const State& state, const Worker& worker, const SchedulingClass& scheduling_class);
 
 // The reservation of a worker; null: none.
 const Reservation* reservation_of(const State& state, WorkerId worker);
@@ -56,25 +67,18 @@ double share_of(const State& state, const Show& show);
 // Of its show's, the same for a flow.
 double share_of(const State& state, const Flow& flow);
 
-// What the classes have to do, for the first task of a shot that has none yet: the same for all tasks of a
-// bucket. Empty for all others.
-struct Outlook {
-  std::vector<policy::ClassOutlook> classes;  // as State::classes
+// What the numeric classes have to do, for the first task of a shot that has no class yet: the same for all tasks
+// of a scheduling class. Empty for all others.
+struct ClassLoads {
+  std::vector<policy::ClassLoad> classes;  // as State::classes
   double waiting = 0;
 };
-Outlook outlook_of(const State& state, const Task& task);
+ClassLoads class_loads_of(const State& state, const Task& task);
 
-// Why a task leaves a worker with room to others.
-enum class Avoids : std::uint8_t {
-  kNot,
-  kClass,    // the shot would begin in a class where it is done too late (policy/numeric_class.h)
-  kCpuSlot,  // it would take a GPU, and a CPU slot elsewhere is free for it
-  kFailed,   // it failed here last, and another worker could take it
-  kSlow      // it was too slow here, and another worker could take it
-};
-Avoids avoids(const State& state, const Task& task, const Worker& worker, const Outlook& outlook);
+// Why a task leaves a worker with room to others: kNone, or kLateClass to kTooSlowHere.
+Blocker blocker_of(const State& state, const Worker& worker, const Task& task, const ClassLoads& class_loads);
 inline bool is_avoided(const State& state, const Task& task, const Worker& worker) {
-  return avoids(state, task, worker, outlook_of(state, task)) != Avoids::kNot;
+  return blocker_of(state, worker, task, class_loads_of(state, task)) != Blocker::kNone;
 }
 
 inline bool needs_other(const Digest& model, const Requirements& needs) {

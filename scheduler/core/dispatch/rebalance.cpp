@@ -29,9 +29,10 @@ bool waits_long(const Decision& decision, const Worker& worker, SlotKind kind) {
 std::vector<WorkerId> idle_for_queued(const State& state, SlotKind kind) {
   if (state.capacity.idle(kind).empty()) return {};
   std::vector<bool> useful(state.capacity.classes().size());
-  for (const auto& [bucket, count] : state.capacity.queued())
+  for (const auto& [scheduling_class, count] : state.capacity.queued())
     for (std::uint32_t each = 0; each < useful.size(); ++each)
-      useful[each] = useful[each] || state.queue.buckets()[bucket].fits(WorkerClassId(each), kind);
+      useful[each] =
+          useful[each] || state.queue.scheduling_classes()[scheduling_class].fits(WorkerClassId(each), kind);
   std::vector<WorkerId> idle;
   for (const WorkerId id : state.capacity.idle(kind)) {
     const Worker& worker = state.workers[id];
@@ -56,10 +57,11 @@ void steal_queued(Decision& decision, WorkerId id, SlotKind from, SlotKind to, s
       if (from == to) idle.pop_back();
       continue;
     }
-    const Bucket& bucket = state.queue.buckets()[task.holding.queued_in];
+    const SchedulingClass& scheduling_class = state.queue.scheduling_classes()[task.holding.queued_in];
     const auto taker = std::find_if(idle.begin(), idle.end(), [&](WorkerId other) {
       const Worker& worker = state.workers[other];
-      return bucket.fits(worker.worker_class, to) && hold_of(state, worker, bucket) == Hold::kNone &&
+      return scheduling_class.fits(worker.worker_class, to) &&
+             blocker_of(state, worker, scheduling_class) == Blocker::kNone &&
              !is_avoided(state, task, worker) && reservation_of(state, other) == nullptr;
     });
     if (taker == idle.end() || !waits_long(decision, state.workers[id], from)) continue;
@@ -78,20 +80,21 @@ void steal_queued(Decision& decision, SlotKind to) {
   }
 }
 
-// Whether a bucket has a task that would go to this worker if its slot of this kind were free.
-bool waits_for(const State& state, const Bucket& bucket, const Worker& worker, SlotKind kind) {
-  if (!bucket.fits(worker.worker_class, kind)) return false;
-  const Hold hold = hold_of(state, worker, bucket);
-  if (hold != Hold::kNone && hold != Hold::kBusyMemory) return false;
-  const ReadyKey& first = *bucket.lanes.begin()->second.begin();
+// Whether a scheduling class has a task that would go to this worker if its slot of this kind were free.
+bool waits_for(const State& state, const SchedulingClass& scheduling_class, const Worker& worker,
+               SlotKind kind) {
+  if (!scheduling_class.fits(worker.worker_class, kind)) return false;
+  const Blocker blocker = blocker_of(state, worker, scheduling_class);
+  if (blocker != Blocker::kNone && blocker != Blocker::kBusyMemory) return false;
+  const ReadyKey& first = *scheduling_class.lanes.begin()->second.begin();
   return !is_avoided(state, state.task(first.task), worker);
 }
 
 bool waits_for(const State& state, const Worker& worker, SlotKind kind) {
   for (const Show& show : state.shows)
     for (const FlowId flow : show.flows)
-      for (const BucketId bucket : state.queue.flows()[flow].buckets)
-        if (waits_for(state, state.queue.buckets()[bucket], worker, kind)) return true;
+      for (const SchedulingClassId scheduling_class : state.queue.flows()[flow].scheduling_classes)
+        if (waits_for(state, state.queue.scheduling_classes()[scheduling_class], worker, kind)) return true;
   return false;
 }
 

@@ -15,7 +15,8 @@ void end_reservations(Decision& decision) {
   for (const Reservation& reservation : kept) {
     const Task& task = state.task(reservation.task);
     const Worker& worker = state.workers[reservation.worker];
-    const bool holds = task.bucket != kNoId && takes_work(worker) && fits(worker, needs_of(state, task));
+    const bool holds =
+        task.scheduling_class != kNoId && takes_work(worker) && fits(worker, needs_of(state, task));
     if (!holds) decision.emit(record::ReservationOver{reservation.task});
   }
 }
@@ -28,8 +29,8 @@ bool reserve(Decision& decision, TaskId wide) {
   if (!policy::may_reserve(state.capacity.reservations().size(), state.workers.size())) return false;
   const Task& task = state.task(wide);
   const Requirements needs = needs_of(state, task);
-  Reservation best{wide, kNoIndex, 0};
-  for (WorkerId id = 0; id < state.workers.size(); ++id) {
+  Reservation best{wide, kNoId, 0};
+  for (WorkerId id(0); state.workers.has(id); ++id) {
     const Worker& worker = state.workers[id];
     if (!takes_work(worker) || !fits(worker, needs)) continue;
     if (reservation_of(state, id) != nullptr || is_avoided(state, task, worker)) continue;
@@ -38,12 +39,12 @@ bool reserve(Decision& decision, TaskId wide) {
     const auto start =
         policy::earliest_start(worker.offer.resources, occupants(state, worker, decision.now().boot_ms),
                                takes, decision.now().boot_ms);
-    if (start && (best.worker == kNoIndex || *start < best.start_ms)) {
+    if (start && (best.worker == kNoId || *start < best.start_ms)) {
       best.worker = id;
       best.start_ms = *start;
     }
   }
-  if (best.worker == kNoIndex) return false;
+  if (best.worker == kNoId) return false;
   decision.emit(record::Reserved{best});
   return true;
 }

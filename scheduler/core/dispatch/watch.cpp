@@ -37,17 +37,18 @@ void watch_deadline(Decision& decision, ShotId id, double work_seconds) {
 
 void watch_deadlines(Decision& decision) {
   const State& state = decision.state();
-  std::vector<double> work(state.shows.size());  // of each show's shots that are due no later
+  std::vector<double> work(state.shows.size());  // by show: of its shots that are due no later
   const auto& open = state.work.deadlines();
   for (auto next = open.begin(); next != open.end();) {
-    const auto after = open.upper_bound({next->first, kNoIndex});
+    const auto after = open.upper_bound({next->first, kNoId});
     for (auto same = next; same != after; ++same) {
       const Shot& shot = state.shots[same->second];
-      work[shot.show] += shot.left_seconds;
+      work[shot.show.number()] += shot.left_seconds;
     }
     for (; next != after; ++next) {
       const Shot& shot = state.shots[next->second];
-      if (shot.look_at_ms <= decision.now().boot_ms) watch_deadline(decision, next->second, work[shot.show]);
+      if (shot.look_at_ms <= decision.now().boot_ms)
+        watch_deadline(decision, next->second, work[shot.show.number()]);
     }
   }
 }
@@ -64,7 +65,7 @@ void relieve_stragglers(Decision& decision) {
   std::sort(held.begin(), held.end());
   for (const TaskId id : held) {
     const Task& task = state.task(id);
-    if (task.state != TaskState::kRunning || task.lease().revoking || task.slow_on != kNoIndex) continue;
+    if (task.state != TaskState::kRunning || task.lease().revoking || task.slow_on != kNoId) continue;
     const policy::Expected time = expected(state, task);
     const double elapsed = elapsed_seconds(task, decision.now().boot_ms);
     if (!policy::straggles(elapsed, time, decision.settings().scheduling)) continue;

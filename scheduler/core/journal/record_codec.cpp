@@ -237,10 +237,10 @@ void read(records::Reader& reader, records::TaskRow::Reader in, TaskRow& r) { re
 
 void write(records::Writer& writer, records::ShotRow::Builder out, const ShotRow& r) {
   write(writer, out, r.row);
-  out.setShot(r.shot);
+  out.setShot(r.shot.number());
 }
 void read(records::Reader& reader, records::ShotRow::Reader in, ShotRow& r) {
-  r.shot = in.getShot();
+  r.shot = ShotId(in.getShot());
   read(reader, in, r.row);
 }
 
@@ -363,7 +363,7 @@ Bytes encode_row(ShotId id, const ShotFacts& shot) {
   return encode([&](records::Writer& writer, Builder root) {
     auto out = root.initShotRow();
     write(writer, out, shot);
-    out.setShot(id);
+    out.setShot(id.number());
   });
 }
 

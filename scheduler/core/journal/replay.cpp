@@ -15,7 +15,7 @@ Status corrupt(const std::string& what) {
 }
 
 bool has_take(const State& state, ShotId shot, std::uint32_t take) {
-  return shot < state.shots.size() && take >= 1 && take <= state.shots[shot].takes.size();
+  return state.shots.has(shot) && take >= 1 && take <= state.shots[shot].takes.size();
 }
 
 bool has_version(const State& state, ShotId shot, std::uint32_t take, std::uint32_t number) {
@@ -23,7 +23,7 @@ bool has_version(const State& state, ShotId shot, std::uint32_t take, std::uint3
 }
 
 bool follow_on(const State& state, const std::vector<PlannedTask>& tasks) {
-  TaskId next = state.tasks.size() + 1;
+  TaskId next = state.tasks.next_id();
   for (const PlannedTask& task : tasks) {
     if (task.id != next++) return false;
   }
@@ -39,11 +39,11 @@ struct Fits {
     const Task& task = state.task(ref.task);
     return is_held(task.state) && task.attempt == ref.attempt && task.lease().id == ref.lease;
   }
-  bool knows(ShotId shot) const { return shot < state.shots.size(); }
+  bool knows(ShotId shot) const { return state.shots.has(shot); }
 
-  bool operator()(const record::BatchSubmitted& r) const { return r.batch == state.batches.size() + 1; }
+  bool operator()(const record::BatchSubmitted& r) const { return r.batch == state.batches.next_id(); }
   bool operator()(const record::ShotPlanned& r) const {
-    return r.shot == state.shots.size() && is_plannable(r.spec) && follow_on(state, r.tasks);
+    return r.shot == state.shots.next_id() && is_plannable(r.spec) && follow_on(state, r.tasks);
   }
   bool operator()(const record::VersionPlanned& r) const {
     return has_take(state, r.shot, r.take) && follow_on(state, r.tasks) &&
@@ -62,16 +62,13 @@ struct Fits {
     return knows(r.shot);
   }
   bool operator()(const record::Leased& r) const {
-    return state.has_task(r.ref.task) && may_be_leased(state.task(r.ref.task)) &&
-           r.worker < state.workers.size();
+    return state.has_task(r.ref.task) && may_be_leased(state.task(r.ref.task)) && state.workers.has(r.worker);
   }
   bool operator()(const record::Started& r) const { return held(r.ref); }
   bool operator()(const record::ResultAccepted& r) const {
-    return held(r.ref) && r.worker < state.workers.size();
+    return held(r.ref) && state.workers.has(r.worker);
   }
-  bool operator()(const record::AttemptEnded& r) const {
-    return held(r.ref) && r.worker < state.workers.size();
-  }
+  bool operator()(const record::AttemptEnded& r) const { return held(r.ref) && state.workers.has(r.worker); }
   bool operator()(const record::RevokeAsked& r) const { return held(r.ref); }
   bool operator()(const record::TaskClosed& r) const {
     return state.has_task(r.task) && !is_held(state.task(r.task).state) &&
@@ -88,7 +85,7 @@ struct Fits {
   bool operator()(const record::VersionKept& r) const { return has_version(state, r.shot, r.take, r.number); }
   bool operator()(const record::TakeMoved& r) const { return has_take(state, r.shot, r.take); }
   bool operator()(const record::ShotMoved& r) const {
-    return knows(r.shot) && (r.task == 0 || state.has_task(r.task));
+    return knows(r.shot) && (r.task == kNoId || state.has_task(r.task));
   }
   bool operator()(const record::TakesRanked& r) const { return knows(r.shot); }
   bool operator()(const record::TakeApproved& r) const {
@@ -96,21 +93,23 @@ struct Fits {
   }
   bool operator()(const record::HoldChanged& r) const { return knows(r.shot); }
   bool operator()(const record::Delivered& r) const { return has_take(state, r.shot, r.delivery.take); }
-  bool operator()(const record::WorkerJoined& r) const { return r.worker <= state.workers.size(); }
-  bool operator()(const record::WorkerDraining& r) const { return r.worker < state.workers.size(); }
-  bool operator()(const record::WorkerQuarantined& r) const { return r.worker < state.workers.size(); }
-  bool operator()(const record::WorkerNoted& r) const { return r.worker < state.workers.size(); }
+  bool operator()(const record::WorkerJoined& r) const {
+    return state.workers.has(r.worker) || r.worker == state.workers.next_id();
+  }
+  bool operator()(const record::WorkerDraining& r) const { return state.workers.has(r.worker); }
+  bool operator()(const record::WorkerQuarantined& r) const { return state.workers.has(r.worker); }
+  bool operator()(const record::WorkerNoted& r) const { return state.workers.has(r.worker); }
   bool operator()(const record::Recovered&) const { return true; }
   bool operator()(const record::FarmRow&) const { return state.tasks.empty() && state.batches.empty(); }
-  bool operator()(const record::BatchRow& r) const { return r.batch == state.batches.size() + 1; }
-  bool operator()(const record::WorkerRow& r) const { return r.worker == state.workers.size(); }
+  bool operator()(const record::BatchRow& r) const { return r.batch == state.batches.next_id(); }
+  bool operator()(const record::WorkerRow& r) const { return r.worker == state.workers.next_id(); }
   bool operator()(const record::ShotRow& r) const {
-    return r.shot == state.shots.size() && is_plannable(r.row.spec);
+    return r.shot == state.shots.next_id() && is_plannable(r.row.spec);
   }
   bool operator()(const record::TaskRow& r) const {
-    return r.row.plan.id == state.tasks.size() + 1 && knows(r.row.shot) &&
+    return r.row.plan.id == state.tasks.next_id() && knows(r.row.shot) &&
            r.row.plan.take <= state.shots[r.row.shot].takes.size() &&
-           (!is_held(r.row.state) || r.row.lease().worker < state.workers.size());
+           (!is_held(r.row.state) || state.workers.has(r.row.lease().worker));
   }
   bool operator()(const record::EstimateRow&) const { return true; }
   bool operator()(const record::SnapshotEnd&) const { return true; }

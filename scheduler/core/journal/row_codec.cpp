@@ -64,7 +64,7 @@ RUSHES_CODEC(PlannedTask, records::PlannedTask, task) {
     io.require(task.host_bytes <= memory_bytes, "task: its host memory is more than all of its memory");
     task.tensor_bytes = memory_bytes - task.host_bytes;
     for (const Dependency& need : task.needs)
-      io.require(need.task > 0 && need.task < task.id, "needs: a task needs only earlier ones");
+      io.require(need.task != kNoId && need.task < task.id, "needs: a task needs only earlier ones");
   }
 }
 
@@ -184,7 +184,7 @@ RUSHES_CODEC(ShotFacts, records::ShotRow, shot) {
   if constexpr (Io::kReads) {
     shot.key = shot.spec.show + "/" + shot.spec.name;
     for (std::size_t i = 0; i < shot.takes.size(); ++i) {
-      shot.takes[i].shot = io.message.getShot();
+      shot.takes[i].shot = ShotId(io.message.getShot());
       io.require(shot.takes[i].number == i + 1, "takes: are not in order");
     }
     io.require(shot.approved <= shot.takes.size(), "shot: approves a take that it does not have");

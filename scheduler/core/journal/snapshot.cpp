@@ -26,8 +26,8 @@ void for_each_row(const State& state, const Each& each) {
   each(record::FarmRow{state.next_lease, state.epoch, state.events.last()});
   for (std::uint64_t batch = 1; batch < state.batches.next_id(); ++batch)
     each(record::BatchRow{batch, state.batches[batch]});
-  for (WorkerId i = 0; i < state.workers.size(); ++i) each(record::WorkerRow{i, state.workers[i]});
-  for (ShotId i = 0; i < state.shots.size(); ++i) each(record::ShotRow{i, state.shots[i]});
+  for (WorkerId i(0); state.workers.has(i); ++i) each(record::WorkerRow{i, state.workers[i]});
+  for (ShotId i(0); state.shots.has(i); ++i) each(record::ShotRow{i, state.shots[i]});
   for (const Task& task : state.tasks) each(record::TaskRow{task});
   for (const auto& [key, estimate] : state.rates) each(record::EstimateRow{key, estimate});
   each(record::SnapshotEnd{});
@@ -53,9 +53,10 @@ std::vector<SnapshotRow> changed_rows(const State& state) {
   for (std::uint64_t batch = changed.batches + 1; batch < state.batches.next_id(); ++batch)
     put(key_of(RowKind::kBatch, batch), encode_record(record::BatchRow{batch, state.batches[batch]}));
   for (const WorkerId id : changed.workers)
-    put(key_of(RowKind::kWorker, id), encode_record(record::WorkerRow{id, state.workers[id]}));
-  for (const ShotId id : changed.shots) put(key_of(RowKind::kShot, id), encode_row(id, state.shots[id]));
-  for (const TaskId id : changed.tasks) put(key_of(RowKind::kTask, id), encode_row(state.task(id)));
+    put(key_of(RowKind::kWorker, id.number()), encode_record(record::WorkerRow{id, state.workers[id]}));
+  for (const ShotId id : changed.shots)
+    put(key_of(RowKind::kShot, id.number()), encode_row(id, state.shots[id]));
+  for (const TaskId id : changed.tasks) put(key_of(RowKind::kTask, id.number()), encode_row(state.task(id)));
   for (const auto& [key, estimate] : state.rates)
     put(key_of(key), encode_record(record::EstimateRow{key, estimate}));
   put(key_of(RowKind::kEnd), encode_record(record::SnapshotEnd{}));

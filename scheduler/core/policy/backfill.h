@@ -1,6 +1,6 @@
 // Wide tasks: what fits a worker, but not beside what it runs now.
 //
-// Small tasks would take every byte that is freed, and the wide one would wait for ever. So it gets a
+// Small tasks would take every byte that is freed, and the wide one would never start. So it gets a
 // reservation on the worker where it can start earliest by the estimates, and others run there only if they
 // leave it its memory and slot, or are expected to be over (late() of their estimate) by then: EASY backfill
 // (Lifka 1995, "The ANL/IBM SP scheduling system"). The promised start is kept: once it has passed, nothing

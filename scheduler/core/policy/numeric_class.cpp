@@ -12,27 +12,27 @@ std::string choose_class(const WorkerOffer& offer, bool gpu_there) {
   return offer.numeric_classes.front();
 }
 
-bool may_begin(std::span<const ClassOutlook> classes, std::size_t here, double path, double work,
+bool may_begin(std::span<const ClassLoad> classes, std::size_t here, double path, double work,
                double waiting) {
   // When every class has done its own and the rest evenly: what waits, and pace-1 seconds of what is pinned,
   // over pace-1 seconds that pass in a second.
   double all = waiting, speed = 0;
-  for (const ClassOutlook& each : classes) {
+  for (const ClassLoad& each : classes) {
     all += each.left_seconds / each.pace;
     speed += each.slots / each.pace;
   }
   if (!(speed > 0)) return true;
-  const auto done = [&](const ClassOutlook& at) {
+  const auto done = [&](const ClassLoad& at) {
     return at.left_seconds / at.slots + std::max(path, work / at.slots) * at.pace;
   };
   double soonest = std::numeric_limits<double>::infinity();
   std::size_t fitting = 0;
-  for (const ClassOutlook& each : classes) {
+  for (const ClassLoad& each : classes) {
     if (each.slots == 0) continue;
     ++fitting;
     soonest = std::min(soonest, done(each));
   }
-  const ClassOutlook& mine = classes[here];
+  const ClassLoad& mine = classes[here];
   if (!mine.measured && mine.busy && fitting > 1)
     return mine.left_seconds / mine.slots < 2 * path * mine.pace;
   return done(mine) <= std::max(soonest, all / speed);

@@ -19,7 +19,7 @@ namespace rushes::scheduler::policy {
 std::string choose_class(const WorkerOffer& offer, bool gpu_there);
 
 // What a shot would meet in a class.
-struct ClassOutlook {
+struct ClassLoad {
   double pace = 1;          // seconds there of what takes one second on a device of pace 1
   double left_seconds = 0;  // of the shots that are pinned to it, there
   std::uint32_t slots = 0;  // that fit the shot
@@ -33,7 +33,7 @@ struct ClassOutlook {
 // have it as long as the whole farm is not done before. `waiting`: pace-1 seconds of all shots that have not
 // begun. A class whose pace is not known yet gets no more than keeps it busy until it is: what has begun
 // there stays there.
-bool may_begin(std::span<const ClassOutlook> classes, std::size_t here, double path, double work,
+bool may_begin(std::span<const ClassLoad> classes, std::size_t here, double path, double work,
                double waiting);
 
 }  // namespace rushes::scheduler::policy

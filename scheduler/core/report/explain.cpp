@@ -12,8 +12,8 @@ namespace rushes::scheduler {
 namespace {
 
 std::string quoted(const State& state, const Task& task) {
-  return "task " + std::to_string(task.plan.id) + " (" + task_name(state.shots[task.shot].spec, task.plan) +
-         ")";
+  return "task " + std::to_string(task.plan.id.number()) + " (" +
+         task_name(state.shots[task.shot].spec, task.plan) + ")";
 }
 
 std::string mib(std::uint64_t bytes) { return std::to_string((bytes + (1u << 20) - 1) >> 20) + " MiB"; }
@@ -64,7 +64,7 @@ struct Survey {
   const Worker* crowded = nullptr;  // a slot is free, the memory is taken
   bool unloaded = false;            // one with a slot would have to load the model
   const Worker* avoided = nullptr;  // one with a slot, which leaves the task to others
-  Avoids why = Avoids::kNot;
+  Blocker why = Blocker::kNone;
   const Reservation* kept = nullptr;  // the worker with room is kept for another task
 };
 
@@ -79,8 +79,8 @@ bool has_more_memory(const Worker& a, const Worker& b, std::uint64_t device_byte
 
 Survey survey(const State& state, const Task& task, const Requirements& needs, Now now) {
   Survey found;
-  const Outlook outlook = outlook_of(state, task);
-  for (WorkerId id = 0; id < state.workers.size(); ++id) {
+  const ClassLoads class_loads = class_loads_of(state, task);
+  for (WorkerId id(0); state.workers.has(id); ++id) {
     const Worker& worker = state.workers[id];
     if (!worker.connected) continue;
     found.connected = true;
@@ -99,15 +99,16 @@ Survey survey(const State& state, const Task& task, const Requirements& needs, N
     if (!takes_work(worker)) continue;
     found.takes = true;
     if (!has_free_slot(worker, takes.kind)) continue;
-    if (const Avoids why = avoids(state, task, worker, outlook); why != Avoids::kNot) {
+    if (const Blocker why = blocker_of(state, worker, task, class_loads); why != Blocker::kNone) {
       found.avoided = &worker;
       found.why = why;
       continue;
     }
-    const Hold hold = hold_of(state, worker, state.queue.buckets()[task.bucket]);
-    if (hold == Hold::kBusyMemory) found.crowded = &worker;
-    found.unloaded = found.unloaded || hold == Hold::kNotLoaded;
-    if (hold != Hold::kNone) continue;
+    const Blocker blocker =
+        blocker_of(state, worker, state.queue.scheduling_classes()[task.scheduling_class]);
+    if (blocker == Blocker::kBusyMemory) found.crowded = &worker;
+    found.unloaded = found.unloaded || blocker == Blocker::kNotLoaded;
+    if (blocker != Blocker::kNone) continue;
     if (leaves_reservation(state, id, task, now.boot_ms))
       found.room = &worker;
     else
@@ -124,32 +125,32 @@ std::string in_about(std::int64_t until_ms, Now now) {
 // Workers with a free slot leave it to those that are busy.
 Explanation avoided(const State& state, const Task& task, const Survey& found) {
   const std::string& worker = found.avoided->name;
-  if (found.why == Avoids::kClass) {
+  if (found.why == Blocker::kLateClass) {
     const NumericClassId here = state.capacity.classes()[found.avoided->worker_class].numeric_class;
     return {Waiting::kCapacity, "worker " + worker + " has a slot, but numeric class " +
                                     state.loads.classes()[here] +
                                     " would have the shot done later than another one"};
   }
-  if (found.why == Avoids::kCpuSlot)
+  if (found.why == Blocker::kCpuSlot)
     return {Waiting::kCapacity, "worker " + worker + " has a GPU slot, and leaves it to a free CPU slot"};
-  const std::string what = found.why == Avoids::kFailed ? "failed" : "was too slow";
+  const std::string what = found.why == Blocker::kFailedHere ? "failed" : "was too slow";
   return {Waiting::kCapacity, "it " + what + " on worker " + worker + ", which has a slot; attempt " +
                                   std::to_string(task.attempt + 1) + " waits for another one that fits"};
 }
 
 // All that fit are busy: which show or priority goes first?
 Explanation queued(const State& state, const Task& task) {
-  const Flow& flow = state.queue.flows()[state.queue.buckets()[task.bucket].flow];
+  const Flow& flow = state.queue.flows()[state.queue.scheduling_classes()[task.scheduling_class].flow];
   const Show& show = state.shows[flow.show];
-  const SlotKind kind = kind_of(state, state.queue.buckets()[task.bucket].needs);
+  const SlotKind kind = kind_of(state, state.queue.scheduling_classes()[task.scheduling_class].needs);
   const std::uint32_t slots = state.capacity.slots()[kind];
   std::vector<policy::ShowLoad> loads;
   for (const Show& other : state.shows)
     loads.push_back({other.slots[kind], other.ready > 0, other.weight, other.floor, other.pass});
   const auto order = policy::fair_order(loads, slots);
   const std::string busy = "all workers that fit are busy";
-  if (!order.empty() && order.front() != flow.show) {
-    const Show& first = state.shows[order.front()];
+  if (!order.empty() && ShowId(order.front()) != flow.show) {
+    const Show& first = state.shows[ShowId(order.front())];
     const bool floor = policy::below_floor(loads[order.front()], slots) > 0;
     return {Waiting::kShare, busy + "; show " + first.name +
                                  (floor ? " is below its floor" : " has had less of its share") +
@@ -157,7 +158,8 @@ Explanation queued(const State& state, const Task& task) {
   }
   for (const FlowId id : show.flows) {
     const Flow& other = state.queue.flows()[id];
-    if (other.buckets.empty() || other.priority == flow.priority || other.pass >= flow.pass) continue;
+    if (other.scheduling_classes.empty() || other.priority == flow.priority || other.pass >= flow.pass)
+      continue;
     return {Waiting::kShare, busy + "; shots of priority " + std::to_string(other.priority) +
                                  " have had less of their rate and go first"};
   }

@@ -21,7 +21,7 @@ std::optional<double> Forecast::starts_in(const Task& task) {
   const std::optional<double> slot = slot_in(task);
   if (!slot) return std::nullopt;
   const double retry = static_cast<double>(std::max<std::int64_t>(0, task.retry_at_ms - now_.boot_ms)) / 1000;
-  if (task.bucket == kNoId) return std::max(retry, *slot);
+  if (task.scheduling_class == kNoId) return std::max(retry, *slot);
   const auto open = static_cast<double>(std::max<std::uint64_t>(1, state_.queue.ready()));
   const double each = std::min(static_cast<double>(task.cost), state_.work.left_seconds() / open);
   const double turn = tasks_before(task) * each / (std::max(1u, slots_for(task)) * part_of_farm(task));
@@ -76,10 +76,10 @@ std::uint32_t Forecast::slots_for(const Task& task) const {
 }
 
 double Forecast::tasks_before(const Task& task) const {
-  const Bucket& bucket = state_.queue.buckets()[task.bucket];
+  const SchedulingClass& scheduling_class = state_.queue.scheduling_classes()[task.scheduling_class];
   double before = 0;
   int looked = 0;
-  for (const auto& [key, lane] : bucket.lanes) {
+  for (const auto& [key, lane] : scheduling_class.lanes) {
     if (key.shot == task.shot) {
       const auto mine = lane.find({task.path, task.plan.id});
       return before + static_cast<double>(std::distance(lane.begin(), mine));
@@ -87,17 +87,17 @@ double Forecast::tasks_before(const Task& task) const {
     before += static_cast<double>(lane.size());
     if (++looked == kLanes) break;
   }
-  const auto share = static_cast<double>(bucket.lanes.size()) / std::max(1, looked);
+  const auto share = static_cast<double>(scheduling_class.lanes.size()) / std::max(1, looked);
   return before * share / 2;  // somewhere behind those: in the middle, for all that is known
 }
 
 double Forecast::part_of_farm(const Task& task) const {
-  const Flow& mine = state_.queue.flows()[state_.queue.buckets()[task.bucket].flow];
+  const Flow& mine = state_.queue.flows()[state_.queue.scheduling_classes()[task.scheduling_class].flow];
   double shows = 0, flows = 0;
   for (const Show& show : state_.shows) shows += show.ready > 0 ? show.weight : 0;
   for (const FlowId id : state_.shows[mine.show].flows) {
     const Flow& flow = state_.queue.flows()[id];
-    if (!flow.buckets.empty()) flows += policy::rate_of(flow.priority);
+    if (!flow.scheduling_classes.empty()) flows += policy::rate_of(flow.priority);
   }
   const double part = state_.shows[mine.show].weight / std::max(1e-9, shows) *
                       policy::rate_of(mine.priority) / std::max(1e-9, flows);

@@ -207,11 +207,11 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   info.state = shot.state;
   info.reason = shot.reason;
   info.attention_task = shot.attention_task;
-  TaskId waits = 0;
+  TaskId waits;
   const Explanation why = explain(state, shot, now, &waits);
   info.waiting = why.text;
   info.waiting_for = to_string(why.waiting);
-  if (details && waits != 0) info.starts_in_seconds = Forecast(state, now).starts_in(state.task(waits));
+  if (details && waits != kNoId) info.starts_in_seconds = Forecast(state, now).starts_in(state.task(waits));
   info.deadline_wall_ms = shot.spec.deadline_wall_ms;
   info.at_risk = shot.urgent;
   info.slack_seconds = static_cast<double>(shot.slack_ms) / 1000;
@@ -279,7 +279,7 @@ TaskInfo task_info(const State& state, const Task& task, Now now, Forecast& fore
   info.failures = task.failures;
   info.lost_attempts = task.lost_attempts;
   const WorkerId worker = is_held(task.state) ? task.lease().worker : task.accepted_worker;
-  if (worker < state.workers.size()) info.worker = state.workers[worker].name;
+  if (state.workers.has(worker)) info.worker = state.workers[worker].name;
   info.fraction = fraction_of(task);
   info.doing = task.progress.text;
   info.bad_attempts = task.bad_attempts;
@@ -341,7 +341,7 @@ FarmFigures figures(const State& state) {
   for (const Show& show : state.shows) all.shows.push_back({show.name, {}, show.compute_seconds});
   for (const Shot& shot : state.shots) {
     const TaskCounts counts = counts_of(shot);
-    for (std::size_t i = 0; i < counts.size(); ++i) all.shows[shot.show].tasks[i] += counts[i];
+    for (std::size_t i = 0; i < counts.size(); ++i) all.shows[shot.show.number()].tasks[i] += counts[i];
   }
   for (const char* name : {"connected", "lost", "draining", "drained", "quarantined"}) all.workers[name] = 0;
   for (const Worker& worker : state.workers) ++all.workers[state_of(worker)];

@@ -54,7 +54,7 @@ struct VersionInfo {  // a first rendering (number 0) or a revision
 
 // What one critique task says or is doing.
 struct CritiqueInfo {
-  TaskId task = 0;
+  TaskId task;
   std::uint32_t take = 0, version = 0, window = 0;
   bool whole_take = false;
   TaskState state = TaskState::kPending;
@@ -86,7 +86,7 @@ struct ShotInfo {
   std::string shot, show, name, prompt, model;
   ShotState state = ShotState::kQueued;
   std::string reason;  // of attention and cancelled
-  TaskId attention_task = 0;
+  TaskId attention_task;
   std::string waiting;      // why nothing moves, from the scheduler's own decision; empty when something runs
   std::string waiting_for;  // the kind of that reason in a word: "limit", "share" (explain.h)
   std::optional<double> starts_in_seconds;  // about, of what waits; only of one shot
@@ -110,7 +110,7 @@ struct ShotInfo {
 };
 
 struct TaskInfo {
-  TaskId task = 0;
+  TaskId task;
   std::string shot, name;  // name: "sh010 take 1 denoise window 0 steps 3-6"
   Stage stage = Stage::kEncode;
   std::uint32_t take = 0, level = 0, window = 0, segment = 0, tile = 0, revision = 0;

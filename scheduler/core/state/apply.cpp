@@ -37,15 +37,15 @@ std::string window_list(const std::vector<std::uint32_t>& windows) {
 // ---- plans
 
 void apply_one(State& state, const record::BatchSubmitted& r) {
-  assert(r.batch == state.batches.size() + 1);
+  assert(r.batch == state.batches.next_id());
   state.batches.add(r.row);
   state.names.add_batch(r.row.idempotency_key, r.batch);
-  note(state, r.row.wall_ms, "batch.submitted", "", 0, 0, "",
+  note(state, r.row.wall_ms, "batch.submitted", "", 0, {}, "",
        r.row.name + ": " + std::to_string(r.row.shots.size()) + " shots, by " + r.row.by);
 }
 
 void apply_one(State& state, const record::ShotPlanned& r) {
-  assert(r.shot == state.shots.size());
+  assert(r.shot == state.shots.next_id());
   Shot& shot = state.shots.add();
   shot.key = r.spec.show + "/" + r.spec.name;
   shot.spec = r.spec;
@@ -60,7 +60,7 @@ void apply_one(State& state, const record::ShotPlanned& r) {
   shot.encode = r.tasks.front().id;
   add_shot(state, r.shot);
   add_tasks(state, r.shot, r.tasks, r.wall_ms);
-  note(state, r.wall_ms, "shot.planned", state.shots[r.shot].key, 0, 0, "",
+  note(state, r.wall_ms, "shot.planned", state.shots[r.shot].key, 0, {}, "",
        std::to_string(r.spec.seeds.size()) + " takes of " + std::to_string(r.spec.recipe.frames) +
            " frames in " + std::to_string(r.spec.recipe.windows.size()) + " windows");
 }
@@ -74,7 +74,7 @@ void apply_one(State& state, const record::VersionPlanned& r) {
   recount_unplanned(state, shot);
   add_tasks(state, r.shot, r.tasks, r.version.planned_wall_ms);
   if (r.version.number > 0) {
-    note(state, r.version.planned_wall_ms, "take.revision", shot.key, r.take, 0, "",
+    note(state, r.version.planned_wall_ms, "take.revision", shot.key, r.take, {}, "",
          "revision " + std::to_string(r.version.number) + " of windows " + window_list(r.version.windows) +
              ": " + r.version.reason);
   }
@@ -88,7 +88,7 @@ void apply_one(State& state, const record::UpgradePlanned& r) {
   take.master_recipe_hash = r.recipe_hash;
   ++shot.master_versions;
   add_tasks(state, r.shot, r.tasks, r.wall_ms);
-  note(state, r.wall_ms, "take.upgrade", shot.key, r.take, 0, "", std::to_string(r.tasks.size()) + " tasks");
+  note(state, r.wall_ms, "take.upgrade", shot.key, r.take, {}, "", std::to_string(r.tasks.size()) + " tasks");
 }
 
 void apply_one(State& state, const record::DeliveryPlanned& r) {
@@ -248,7 +248,7 @@ void apply_one(State& state, const record::VersionJudged& r) {
   version.verdict = r.verdict;
   version.score = r.score;
   version.judged_wall_ms = r.wall_ms;
-  note(state, r.wall_ms, "take.judged", shot.key, r.take, 0, "",
+  note(state, r.wall_ms, "take.judged", shot.key, r.take, {}, "",
        (r.number > 0 ? "revision " + std::to_string(r.number) + ": " : std::string()) + to_string(r.verdict) +
            ", score " + std::to_string(r.score));
 }
@@ -259,7 +259,7 @@ void apply_one(State& state, const record::VersionKept& r) {
   take.kept = r.number;
   take.chosen_by = r.by;
   take.versions[r.number].was_kept = true;
-  note(state, r.wall_ms, "take.kept", shot.key, r.take, 0, "",
+  note(state, r.wall_ms, "take.kept", shot.key, r.take, {}, "",
        (r.number == 0 ? "the first rendering" : "revision " + std::to_string(r.number)) +
            (r.by.empty() ? std::string() : ", by " + r.by));
 }
@@ -270,7 +270,7 @@ void apply_one(State& state, const record::TakeMoved& r) {
   take.state = r.state;
   take.reason = r.reason;
   recount_unplanned(state, shot);
-  note(state, r.wall_ms, "take.state", shot.key, r.take, 0, "",
+  note(state, r.wall_ms, "take.state", shot.key, r.take, {}, "",
        std::string(to_string(r.state)) + (r.reason.empty() ? "" : ": " + r.reason));
 }
 
@@ -291,7 +291,7 @@ void apply_one(State& state, const record::TakesRanked& r) {
   Shot& shot = state.shots[r.shot];
   shot.ranking = r.ranking;
   if (!r.ranking.empty())
-    note(state, r.wall_ms, "shot.ranked", shot.key, r.ranking.front(), 0, "", "best of its takes");
+    note(state, r.wall_ms, "shot.ranked", shot.key, r.ranking.front(), {}, "", "best of its takes");
 }
 
 void apply_one(State& state, const record::TakeApproved& r) {
@@ -301,10 +301,10 @@ void apply_one(State& state, const record::TakeApproved& r) {
     before.upgrade = {};
     before.master_recipe.clear();
     before.master_recipe_hash = {};
-    shot.draft_delivery = 0;
+    shot.draft_delivery = {};
   }
   shot.approved = r.take;
-  note(state, r.wall_ms, "take.approved", shot.key, r.take, 0, "", r.take == 0 ? "withdrawn" : "by " + r.by);
+  note(state, r.wall_ms, "take.approved", shot.key, r.take, {}, "", r.take == 0 ? "withdrawn" : "by " + r.by);
 }
 
 void apply_one(State& state, const record::HoldChanged& r) {
@@ -313,20 +313,20 @@ void apply_one(State& state, const record::HoldChanged& r) {
   shot.pause_requested = r.requested;
   shot.paused = r.reached;
   if (refresh) refresh_ready(state, shot);
-  note(state, r.wall_ms, "shot.hold", shot.key, 0, 0, "",
+  note(state, r.wall_ms, "shot.hold", shot.key, 0, {}, "",
        !r.requested ? "resumed" : (r.reached ? "paused" : "pause requested"));
 }
 
 void apply_one(State& state, const record::Delivered& r) {
   Shot& shot = state.shots[r.shot];
   shot.deliveries.push_back(r.delivery);
-  note(state, r.delivery.wall_ms, "shot.delivered", shot.key, r.delivery.take, 0, "", r.delivery.folder);
+  note(state, r.delivery.wall_ms, "shot.delivered", shot.key, r.delivery.take, {}, "", r.delivery.folder);
 }
 
 // ---- workers and the farm
 
 void apply_one(State& state, const record::WorkerJoined& r) {
-  if (r.worker == state.workers.size()) state.workers.add();
+  if (!state.workers.has(r.worker)) state.workers.add();
   Worker& worker = state.workers[r.worker];
   set_offer(state, worker, r.row);
   worker.connected = true;
@@ -335,7 +335,7 @@ void apply_one(State& state, const record::WorkerJoined& r) {
   worker.quarantined_until_ms = 0;
   state.names.add_worker(worker.name, r.worker);
   refresh_worker(state, r.worker);
-  note(state, r.wall_ms, "worker.joined", "", 0, 0, worker.name,
+  note(state, r.wall_ms, "worker.joined", "", 0, {}, worker.name,
        std::to_string(total(worker.offer.resources.slots)) + " slots");
 }
 
@@ -343,7 +343,7 @@ void apply_one(State& state, const record::WorkerDraining& r) {
   Worker& worker = state.workers[r.worker];
   worker.draining = r.draining;
   refresh_worker(state, r.worker);
-  note(state, r.wall_ms, "worker.draining", "", 0, 0, worker.name, r.draining ? "by " + r.by : "no longer");
+  note(state, r.wall_ms, "worker.draining", "", 0, {}, worker.name, r.draining ? "by " + r.by : "no longer");
 }
 
 void apply_one(State& state, const record::WorkerQuarantined& r) {
@@ -351,16 +351,16 @@ void apply_one(State& state, const record::WorkerQuarantined& r) {
   worker.quarantined_until_ms = r.until_ms;
   worker.failures_in_row = 0;
   refresh_worker(state, r.worker);
-  note(state, r.wall_ms, "worker.quarantined", "", 0, 0, worker.name, r.reason);
+  note(state, r.wall_ms, "worker.quarantined", "", 0, {}, worker.name, r.reason);
 }
 
 void apply_one(State& state, const record::WorkerNoted& r) {
-  note(state, r.wall_ms, "worker.noted", "", 0, 0, state.workers[r.worker].name, r.text);
+  note(state, r.wall_ms, "worker.noted", "", 0, {}, state.workers[r.worker].name, r.text);
 }
 
 void apply_one(State& state, const record::Recovered& r) {
   state.epoch = r.epoch;
-  for (WorkerId id = 0; id < state.workers.size(); ++id) {
+  for (WorkerId id(0); state.workers.has(id); ++id) {
     Worker& worker = state.workers[id];
     worker.connected = false;
     worker.quarantined_until_ms = 0;
@@ -375,7 +375,7 @@ void apply_one(State& state, const record::Recovered& r) {
     hold_back(state, task, 0);
     refresh_ready(state, task);
   }
-  note(state, r.wall_ms, "farm.started", "", 0, 0, "", "epoch " + std::to_string(r.epoch));
+  note(state, r.wall_ms, "farm.started", "", 0, {}, "", "epoch " + std::to_string(r.epoch));
 }
 
 // ---- snapshots
@@ -423,7 +423,7 @@ void apply_one(State& state, const record::Snapshotted&) {
 }
 
 void apply_one(State& state, const record::SnapshotEnd&) {
-  set_paths(state, 1);
+  set_paths(state, TaskId(1));
   apply_one(state, record::Snapshotted{});  // all of it came from there
 }
 

@@ -47,8 +47,8 @@ void Capacity::refresh(WorkerId worker, bool takes_work, const SlotCounts& held,
   }
 }
 
-void Capacity::remove_queued(BucketId bucket) {
-  const auto found = queued_.find(bucket);
+void Capacity::remove_queued(SchedulingClassId scheduling_class) {
+  const auto found = queued_.find(scheduling_class);
   assert(found != queued_.end());
   if (--found->second == 0) queued_.erase(found);
 }

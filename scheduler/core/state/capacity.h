@@ -23,8 +23,8 @@ struct WorkerClass {
 
 // A worker kept free for a wide task (policy/backfill.h).
 struct Reservation {
-  TaskId task = 0;
-  WorkerId worker = kNoIndex;
+  TaskId task;
+  WorkerId worker;
   std::int64_t start_ms = 0;  // promised
 };
 
@@ -37,8 +37,8 @@ class Capacity {
   const std::set<WorkerId>& with_room(SlotKind kind) const { return with_room_[kind]; }
   const std::set<WorkerId>& idle(SlotKind kind) const { return idle_[kind]; }
   const std::set<WorkerId>& with_queue(SlotKind kind) const { return with_queue_[kind]; }
-  // Attempts that wait behind running ones on a worker, by the bucket that they were in.
-  const std::map<BucketId, std::uint32_t>& queued() const { return queued_; }
+  // Attempts that wait behind running ones on a worker, by their scheduling class.
+  const std::map<SchedulingClassId, std::uint32_t>& queued() const { return queued_; }
   // Attempts that are held before their checkpoint's verdict.
   const std::set<TaskId>& speculative() const { return speculative_; }
   const std::vector<Reservation>& reservations() const { return reservations_; }
@@ -50,8 +50,8 @@ class Capacity {
   // takes_work: connected, not draining, not quarantined. held: attempts by the kind of their slot.
   void refresh(WorkerId worker, bool takes_work, const SlotCounts& held, const WorkerOffer& offer);
 
-  void add_queued(BucketId bucket) { ++queued_[bucket]; }
-  void remove_queued(BucketId bucket);
+  void add_queued(SchedulingClassId scheduling_class) { ++queued_[scheduling_class]; }
+  void remove_queued(SchedulingClassId scheduling_class);
   void add_speculative(TaskId task) { speculative_.insert(task); }
   void remove_speculative(TaskId task) { speculative_.erase(task); }
   void reserve(const Reservation& reservation) { reservations_.push_back(reservation); }
@@ -62,7 +62,7 @@ class Capacity {
   std::map<WorkerOffer, WorkerClassId> class_index_;
   SlotCounts slots_;
   BySlotKind<std::set<WorkerId>> with_room_, idle_, with_queue_;
-  std::map<BucketId, std::uint32_t> queued_;
+  std::map<SchedulingClassId, std::uint32_t> queued_;
   std::set<TaskId> speculative_;
   std::vector<Reservation> reservations_;
 };

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "storage/records/words.h"
+
 namespace rushes::scheduler {
 
 struct FarmEvent {
@@ -19,7 +21,7 @@ struct FarmEvent {
   std::string kind;  // "batch.submitted", "shot.state", "take.state", "task.leased", "task.succeeded", ...
   std::string shot;  // "show/shot", empty where it does not apply (as the ones below: 0 or empty)
   std::uint32_t take = 0;
-  std::uint64_t task = 0;
+  TaskId task;
   std::string worker;
   std::string text;  // one line for people
 };

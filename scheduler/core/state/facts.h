@@ -19,17 +19,16 @@
 
 namespace rushes::scheduler {
 
-using ShotId = std::uint32_t;                                      // index into State::shots
-using WorkerId = std::uint32_t;                                    // index into State::workers
-using ShowId = std::uint32_t;                                      // index into State::shows
-using FlowId = Id<struct FlowTag, std::uint32_t>;                  // ReadyQueue::flows()
-using BucketId = Id<struct BucketTag, std::uint32_t>;              // ReadyQueue::buckets()
-using LimitSetId = Id<struct LimitSetTag, std::uint32_t>;          // ReadyQueue::limits_of()
-using WorkerClassId = Id<struct WorkerClassTag, std::uint32_t>;    // Capacity::classes()
-using NumericClassId = Id<struct NumericClassTag, std::uint32_t>;  // ModelLoads::classes()
-using PoolId = Id<struct PoolTag, std::uint32_t>;                  // ModelLoads::pools()
-using TakeWorkId = Id<struct TakeWorkTag, std::uint32_t>;          // Workload::take_work()
-inline constexpr std::uint32_t kNoIndex = 0xffffffff;              // no shot, worker or show
+using ShotId = Id<struct ShotTag, std::uint32_t>;                        // State::shots
+using WorkerId = Id<struct WorkerTag, std::uint32_t>;                    // State::workers
+using ShowId = Id<struct ShowTag, std::uint32_t>;                        // State::shows
+using FlowId = Id<struct FlowTag, std::uint32_t>;                        // ReadyQueue::flows()
+using SchedulingClassId = Id<struct SchedulingClassTag, std::uint32_t>;  // ReadyQueue::scheduling_classes()
+using LimitSetId = Id<struct LimitSetTag, std::uint32_t>;                // ReadyQueue::limits_of()
+using WorkerClassId = Id<struct WorkerClassTag, std::uint32_t>;          // Capacity::classes()
+using NumericClassId = Id<struct NumericClassTag, std::uint32_t>;        // ModelLoads::classes()
+using PoolId = Id<struct PoolTag, std::uint32_t>;                        // ModelLoads::pools()
+using TakeWorkId = Id<struct TakeWorkTag, std::uint32_t>;                // Workload::take_work()
 
 // ---- states; values are stored, never renumber
 
@@ -89,7 +88,7 @@ struct Failure {
 
 struct Lease {
   std::uint64_t id = 0;
-  WorkerId worker = kNoIndex;
+  WorkerId worker;
   bool revoking = false;               // Revoke was sent; the lease lasts until Stopped or expiry
   TaskState then = TaskState::kReady;  // the task's state once it has stopped
   RevokeCause revoke_cause = RevokeCause::kUnknown;
@@ -103,7 +102,7 @@ inline constexpr std::size_t kKeptLogBytes = 2048;  // of one failure; the whole
 
 struct TaskFacts {
   PlannedTask plan;
-  ShotId shot = kNoIndex;
+  ShotId shot;
   TaskState state = TaskState::kPending;
   std::uint32_t attempt = 0;          // newest attempt, 0: none yet
   std::uint32_t failures = 0;         // attempts that failed since the last retry by a person
@@ -113,8 +112,8 @@ struct TaskFacts {
   std::string closed_reason;          // of a final state other than succeeded
   std::uint32_t accepted_attempt = 0;
   std::uint64_t accepted_lease = 0;
-  WorkerId accepted_worker = kNoIndex;
-  WorkerId slow_on = kNoIndex;  // where it straggled; it is taken from a slow worker once
+  WorkerId accepted_worker;
+  WorkerId slow_on;  // where it straggled; it is taken from a slow worker once
   TaskResult result;
   std::int64_t planned_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
 
@@ -143,14 +142,15 @@ struct Version {
 };
 
 struct Take {
-  ShotId shot = kNoIndex;
+  ShotId shot;
   std::uint32_t number = 0;  // from 1
   TakeState state = TakeState::kPlanned;
   std::string reason;  // why it was dropped, who approved it
   std::vector<Version> versions;
   std::uint32_t kept = 0;  // the current version: what is shown, ranked and delivered
-  std::string chosen_by;   // the person who chose the current version, which no critic changes; empty: the critics
-  UpgradeGraph upgrade;    // empty until planned
+  std::string
+      chosen_by;  // the person who chose the current version, which no critic changes; empty: the critics
+  UpgradeGraph upgrade;  // empty until planned
   Bytes master_recipe;
   Digest master_recipe_hash{};
 };
@@ -173,15 +173,15 @@ struct ShotFacts {
   std::uint64_t batch = 0;
   std::string by;
   ShotState state = ShotState::kQueued;
-  std::string reason;         // of attention and cancelled, one line
-  TaskId attention_task = 0;  // the evidence, if it is one task
+  std::string reason;     // of attention and cancelled, one line
+  TaskId attention_task;  // the evidence, if it is one task
   bool pause_requested = false, paused = false;
   std::string numeric_class, engine_build;  // empty until the first task is leased
-  TaskId encode = 0;
+  TaskId encode;
   std::vector<Take> takes;             // read through take()
   std::vector<std::uint32_t> ranking;  // take numbers, best first; empty until all are judged
   std::uint32_t approved = 0;          // take number, 0: none
-  TaskId draft_delivery = 0;           // the newest
+  TaskId draft_delivery;               // the newest
   std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries planned so far
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;

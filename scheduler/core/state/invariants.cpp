@@ -15,7 +15,7 @@ class Checker {
 
   std::vector<std::string> run() {
     for (const Task& task : state_.tasks) check(task);
-    for (WorkerId id = 0; id < state_.workers.size(); ++id) check(state_.workers[id], id);
+    for (WorkerId id(0); state_.workers.has(id); ++id) check(state_.workers[id], id);
     for (const Shot& shot : state_.shots) check(shot);
     check_counts();
     return std::move(problems_);
@@ -26,7 +26,7 @@ class Checker {
     if (!holds) problems_.push_back("invariant " + std::to_string(invariant) + ": " + what);
   }
   static std::string name(const Task& task) {
-    return "task " + std::to_string(task.plan.id) + " (" + to_string(task.state) + ")";
+    return "task " + std::to_string(task.plan.id.number()) + " (" + to_string(task.state) + ")";
   }
 
   void check(const Task& task) {
@@ -38,7 +38,7 @@ class Checker {
       missing += open ? 1 : 0;
       gates += open && !need.data ? 1 : 0;
     }
-    if (task.bucket != kNoId) ++(missing > 0 ? ahead_ : ready_);
+    if (task.scheduling_class != kNoId) ++(missing > 0 ? ahead_ : ready_);
     require(missing == task.missing, 6,
             name(task) + " counts " + std::to_string(task.missing) + " missing inputs");
     require(gates == task.gates, 6,
@@ -53,14 +53,15 @@ class Checker {
     const bool should_wait = (task.state == TaskState::kReady ||
                               (task.state == TaskState::kPending && gates > 0 && missing == gates)) &&
                              task.retry_at_ms == 0 && !shot.pause_requested;
-    require(should_wait == (task.bucket != kNoId), 6, name(task) + " is in the wrong queue");
-    if (task.bucket != kNoId) {
-      const Bucket& bucket = state_.queue.buckets()[task.bucket];
+    require(should_wait == (task.scheduling_class != kNoId), 6, name(task) + " is in the wrong queue");
+    if (task.scheduling_class != kNoId) {
+      const SchedulingClass& scheduling_class = state_.queue.scheduling_classes()[task.scheduling_class];
       const LaneKey lane{shot.urgent ? shot.spec.deadline_wall_ms : LaneKey::kNever, task.shot};
-      require(bucket.needs == needs_of(state_, task) && bucket.flow == shot.flow, 6,
-              name(task) + " is in a wrong bucket");
-      require(bucket.lanes.contains(lane) && bucket.lanes.at(lane).contains({task.path, task.plan.id}), 6,
-              name(task) + " is not in its lane");
+      require(scheduling_class.needs == needs_of(state_, task) && scheduling_class.flow == shot.flow, 6,
+              name(task) + " is in a wrong scheduling_class");
+      require(scheduling_class.lanes.contains(lane) &&
+                  scheduling_class.lanes.at(lane).contains({task.path, task.plan.id}),
+              6, name(task) + " is not in its lane");
     }
     require((task.retry_at_ms > 0) == state_.clock.retries().contains({task.retry_at_ms, task.plan.id}), 6,
             name(task) + " back-off index");
@@ -78,12 +79,12 @@ class Checker {
 
   void check_lease(const Task& task) {
     ++leases_;
-    require(task.lease().worker < state_.workers.size(), 3, name(task) + " is held by nobody");
+    require(state_.workers.has(task.lease().worker), 3, name(task) + " is held by no worker");
     require(task.lease().id < state_.next_lease, 3, name(task) + " has a lease of the future");
     require(lease_ids_.insert(task.lease().id).second, 3, name(task) + " shares its lease");
     require(state_.clock.expiries().contains({task.holding.expires_ms, task.plan.id}), 3,
             name(task) + " lease never expires");
-    if (task.lease().worker >= state_.workers.size()) return;
+    if (!state_.workers.has(task.lease().worker)) return;
     const Worker& worker = state_.workers[task.lease().worker];
     const std::vector<TaskId>& leases = worker.leases[task.holding.kind];
     require(std::count(leases.begin(), leases.end(), task.plan.id) == 1, 3,
@@ -175,26 +176,27 @@ class Checker {
     require(ready_ == state_.queue.ready() && ahead_ == state_.queue.ahead(), 6, "ready counters");
     require(unplanned_ == state_.work.unplanned(), 6, "unplanned counter");
     std::size_t queued = 0, leased = 0, shown = 0;
-    for (const Bucket& bucket : state_.queue.buckets()) {
-      const Flow& flow = state_.queue.flows()[bucket.flow];
-      const auto& listed = bucket.needs.ahead ? flow.ahead : flow.buckets;
-      for (const auto& [key, lane] : bucket.lanes) {
-        if (!bucket.needs.ahead) queued += lane.size();
-        require(!lane.empty() && bucket.by_path.contains({-lane.begin()->path, key}), 6, "lanes by path");
+    for (const SchedulingClass& scheduling_class : state_.queue.scheduling_classes()) {
+      const Flow& flow = state_.queue.flows()[scheduling_class.flow];
+      const auto& listed = scheduling_class.needs.ahead ? flow.ahead : flow.scheduling_classes;
+      for (const auto& [key, lane] : scheduling_class.lanes) {
+        if (!scheduling_class.needs.ahead) queued += lane.size();
+        require(!lane.empty() && scheduling_class.by_path.contains({-lane.begin()->path, key}), 6,
+                "lanes by path");
       }
-      require(bucket.by_path.size() == bucket.lanes.size(), 6, "lanes by path");
-      const bool is_listed =
-          std::count(listed.begin(), listed.end(), state_.queue.buckets().id_of(bucket)) == 1;
-      require(is_listed == !bucket.lanes.empty(), 6, "buckets of a flow");
+      require(scheduling_class.by_path.size() == scheduling_class.lanes.size(), 6, "lanes by path");
+      const bool is_listed = std::count(listed.begin(), listed.end(),
+                                        state_.queue.scheduling_classes().id_of(scheduling_class)) == 1;
+      require(is_listed == !scheduling_class.lanes.empty(), 6, "scheduling_classes of a flow");
     }
     check_limits();
-    for (ShowId id = 0; id < state_.shows.size(); ++id)
+    for (ShowId id(0); state_.shows.has(id); ++id)
       require(state_.shows[id].slots == slots_[id], 6, "slots of show " + state_.shows[id].name);
     for (const Show& show : state_.shows) {
       leased += show.leased;
       shown += show.ready;
     }
-    require(queued == ready_ && shown == ready_, 6, "buckets");
+    require(queued == ready_ && shown == ready_, 6, "scheduling_classes");
     require(behind_ == state_.capacity.queued(), 6, "attempts that wait behind others");
     require(leased == leases_ && held_ == leases_ && state_.clock.expiries().size() == leases_, 6,
             "lease counters");
@@ -222,7 +224,7 @@ class Checker {
   TaskCounts counts_{};
   std::set<std::uint64_t> lease_ids_;
   std::map<ShowId, SlotCounts> slots_;
-  std::map<BucketId, std::uint32_t> behind_;
+  std::map<SchedulingClassId, std::uint32_t> behind_;
   std::size_t ready_ = 0, ahead_ = 0, leases_ = 0, held_ = 0, planned_ = 0;
   std::uint64_t unplanned_ = 0;
 };

@@ -30,7 +30,7 @@ void count_slot(State& state, TaskId id, bool has_slot) {
     state.queue.count_slot(flow, task.holding.kind, 1);
     ++show_of_task(state, task).slots[task.holding.kind];
   } else {
-    task.holding.queued_in = bucket_of(state, flow, needs_of(state, task));
+    task.holding.queued_in = scheduling_class_of(state, flow, needs_of(state, task));
     state.capacity.add_queued(task.holding.queued_in);
   }
 }

@@ -18,9 +18,9 @@ namespace rushes::scheduler {
 // The work of one model in one numeric class, in expected seconds.
 struct Pool {
   Digest model{};
-  NumericClassId numeric_class;                // none: of shots that have none yet
-  double left_seconds = 0;                     // all that is open of its shots
-  std::uint32_t ready = 0;                     // tasks in buckets that need the model and would not run ahead
+  NumericClassId numeric_class;  // none: of shots that have none yet
+  double left_seconds = 0;       // all that is open of its shots
+  std::uint32_t ready = 0;       // tasks in scheduling classes that need the model and would not run ahead
   double ready_seconds = 0, held_seconds = 0;  // of those tasks; of the leased ones
 };
 
@@ -43,7 +43,7 @@ class ModelLoads {
 
   void add_left(PoolId pool, double seconds);
   void count_waiting(PoolId pool, int by,
-                     double seconds);  // a task enters (1) or leaves (-1) a bucket
+                     double seconds);  // a task enters (1) or leaves (-1) a scheduling class
   void count_held(PoolId pool, double seconds);
   // A worker of a class, with so many slots, got the model (1) or lost it (-1).
   void count_worker(const Digest& model, WorkerClassId worker_class, std::uint32_t slots, bool has_free_slot,

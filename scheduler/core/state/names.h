@@ -14,7 +14,7 @@ namespace rushes::scheduler {
 
 class Names {
  public:
-  // kNoIndex: unknown.
+  // kNoId: unknown.
   ShotId shot(std::string_view key) const { return find(shots_, key); }  // "show/shot"
   WorkerId worker(std::string_view name) const { return find(workers_, name); }
   ShowId show(std::string_view name) const { return find(shows_, name); }
@@ -32,13 +32,17 @@ class Names {
   }
 
  private:
-  using Index = std::unordered_map<std::string, std::uint32_t>;
-  static std::uint32_t find(const Index& index, std::string_view name) {
+  template <class Row>
+  using Index = std::unordered_map<std::string, Row>;
+  template <class Row>
+  static Row find(const Index<Row>& index, std::string_view name) {
     const auto found = index.find(std::string(name));
-    return found == index.end() ? kNoIndex : found->second;
+    return found == index.end() ? Row(kNoId) : found->second;
   }
 
-  Index shots_, workers_, shows_;
+  Index<ShotId> shots_;
+  Index<WorkerId> workers_;
+  Index<ShowId> shows_;
   std::unordered_map<std::string, std::uint64_t> batches_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "scheduler/core/policy/path.h"
 #include "scheduler/core/state/estimates.h"
 #include "scheduler/core/state/take_work.h"
 #include "scheduler/core/state/waiting.h"
@@ -24,7 +25,7 @@ class Costs {
 
  private:
   const State& state_;
-  ShotId shot_ = kNoIndex;
+  ShotId shot_;
   std::array<std::array<double, 2>, kStages> pace_{};
 };
 
@@ -37,20 +38,18 @@ void add_left(State& state, Shot& shot, double seconds) {
 
 float path_behind(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
-  double behind = 0;  // of what is not planned yet
   const bool first = shot.unplanned > 0 && task.plan.id == shot.encode;
-  if (first) behind += path_of_takes(state, shot);
-  // No take is chosen before all are judged, and rendered again where critics want it.
-  if (first || (task.plan.stage == Stage::kCritique && task.plan.level == 0))
-    behind += path_after_takes(state, shot);
-  auto longest = static_cast<float>(behind);
-  for (const TaskId dependent : task.dependents) longest = std::max(longest, state.task(dependent).path);
-  // A window's verdict comes before what it may make needless: whatever else reads the same latents.
-  if (task.plan.stage == Stage::kCritique && !task.plan.whole_take)
+  const auto ways = policy::ways_behind(task.plan.stage, task.plan.level, task.plan.whole_take, first);
+  policy::WaySeconds seconds;
+  if (ways.takes) seconds.takes = path_of_takes(state, shot);
+  if (ways.after_takes) seconds.after_takes = path_after_takes(state, shot);
+  for (const TaskId id : task.dependents)
+    seconds.dependents = std::max(seconds.dependents, state.task(id).path);
+  if (ways.siblings)
     for (const Dependency& need : task.plan.needs)
-      for (const TaskId sibling : state.task(need.task).dependents)
-        if (sibling > task.plan.id) longest = std::max(longest, state.task(sibling).path);
-  return longest;
+      for (const TaskId id : state.task(need.task).dependents)
+        if (id > task.plan.id) seconds.siblings = std::max(seconds.siblings, state.task(id).path);
+  return policy::path_behind(seconds);
 }
 
 // What an earlier task leads to has become longer.
@@ -64,8 +63,8 @@ void raise_path(State& state, Task& task, float behind) {
 
 void set_paths(State& state, TaskId first) {
   Costs costs(state);
-  for (TaskId id = state.tasks.size(); id >= first; --id) {
-    Task& task = state.tasks[id];
+  for (std::uint64_t number = state.tasks.size(); number >= first.number(); --number) {
+    Task& task = state.tasks[TaskId(number)];
     const float cost = costs.of(task);
     set_path(state, task, cost, cost + path_behind(state, task));
     if (!is_final(task.state)) add_cost(state, task, 1);

@@ -23,76 +23,79 @@ std::pair<FlowId, bool> ReadyQueue::flow_of(ShowId show, std::uint32_t priority,
   return {found->second, is_new};
 }
 
-BucketId ReadyQueue::find_bucket(FlowId flow, const Requirements& needs) const {
-  const auto found = bucket_index_.find({flow, needs});
-  return found == bucket_index_.end() ? BucketId() : found->second;
+SchedulingClassId ReadyQueue::find_scheduling_class(FlowId flow, const Requirements& needs) const {
+  const auto found = scheduling_class_index_.find({flow, needs});
+  return found == scheduling_class_index_.end() ? SchedulingClassId() : found->second;
 }
 
-BucketId ReadyQueue::add_bucket(Bucket bucket) {
-  assert(flows_.has(bucket.flow) && bucket.lanes.empty());
-  const BucketId id = buckets_.next_id();
-  [[maybe_unused]] const bool is_new = bucket_index_.insert({{bucket.flow, bucket.needs}, id}).second;
+SchedulingClassId ReadyQueue::add_scheduling_class(SchedulingClass scheduling_class) {
+  assert(flows_.has(scheduling_class.flow) && scheduling_class.lanes.empty());
+  const SchedulingClassId id = scheduling_classes_.next_id();
+  [[maybe_unused]] const bool is_new =
+      scheduling_class_index_.insert({{scheduling_class.flow, scheduling_class.needs}, id}).second;
   assert(is_new);
-  buckets_.add(std::move(bucket));
+  scheduling_classes_.add(std::move(scheduling_class));
   return id;
 }
 
 void ReadyQueue::add_worker_class(const WorkerOffer& offer) {
-  for (Bucket& bucket : buckets_) bucket.runs_in.push_back(kind_on(offer, bucket.needs));
+  for (SchedulingClass& scheduling_class : scheduling_classes_)
+    scheduling_class.runs_in.push_back(kind_on(offer, scheduling_class.needs));
 }
 
 // ---- lanes
 
-std::vector<BucketId>& ReadyQueue::listed_with(const Bucket& bucket) {
-  Flow& flow = flows_[bucket.flow];
-  return bucket.needs.ahead ? flow.ahead : flow.buckets;
+std::vector<SchedulingClassId>& ReadyQueue::listed_with(const SchedulingClass& scheduling_class) {
+  Flow& flow = flows_[scheduling_class.flow];
+  return scheduling_class.needs.ahead ? flow.ahead : flow.scheduling_classes;
 }
 
-// A bucket is listed by its flow while it has lanes.
-void ReadyQueue::list(BucketId index) {
-  Bucket& bucket = buckets_[index];
-  assert(bucket.place == kNoIndex);
-  auto& listed = listed_with(bucket);
-  bucket.place = static_cast<std::uint32_t>(listed.size());
+// A scheduling class is listed by its flow while it has lanes.
+void ReadyQueue::list(SchedulingClassId index) {
+  SchedulingClass& scheduling_class = scheduling_classes_[index];
+  assert(!scheduling_class.place);
+  auto& listed = listed_with(scheduling_class);
+  scheduling_class.place = static_cast<std::uint32_t>(listed.size());
   listed.push_back(index);
 }
 
-void ReadyQueue::unlist(BucketId index) {
-  Bucket& bucket = buckets_[index];
-  auto& listed = listed_with(bucket);
-  assert(bucket.place < listed.size() && listed[bucket.place] == index);
-  listed[bucket.place] = listed.back();
-  buckets_[listed.back()].place = bucket.place;
+void ReadyQueue::unlist(SchedulingClassId index) {
+  SchedulingClass& scheduling_class = scheduling_classes_[index];
+  auto& listed = listed_with(scheduling_class);
+  const std::uint32_t place = scheduling_class.place.value();
+  assert(place < listed.size() && listed[place] == index);
+  listed[place] = listed.back();
+  scheduling_classes_[listed.back()].place = place;
   listed.pop_back();
-  bucket.place = kNoIndex;
+  scheduling_class.place.reset();
 }
 
-void ReadyQueue::insert(BucketId index, const LaneKey& key, const ReadyKey& task) {
-  Bucket& bucket = buckets_[index];
-  if (bucket.lanes.empty()) list(index);
-  Lane& lane = bucket.lanes[key];
+void ReadyQueue::insert(SchedulingClassId index, const LaneKey& key, const ReadyKey& task) {
+  SchedulingClass& scheduling_class = scheduling_classes_[index];
+  if (scheduling_class.lanes.empty()) list(index);
+  Lane& lane = scheduling_class.lanes[key];
   const float before = lane.empty() ? -1 : lane.begin()->path;
   lane.insert(task);
   if (before == lane.begin()->path) return;
-  if (before >= 0) bucket.by_path.erase({-before, key});
-  bucket.by_path.insert({-lane.begin()->path, key});
+  if (before >= 0) scheduling_class.by_path.erase({-before, key});
+  scheduling_class.by_path.insert({-lane.begin()->path, key});
 }
 
-void ReadyQueue::erase(BucketId index, const LaneKey& key, const ReadyKey& task) {
-  Bucket& bucket = buckets_[index];
-  const auto found = bucket.lanes.find(key);
-  assert(found != bucket.lanes.end());
+void ReadyQueue::erase(SchedulingClassId index, const LaneKey& key, const ReadyKey& task) {
+  SchedulingClass& scheduling_class = scheduling_classes_[index];
+  const auto found = scheduling_class.lanes.find(key);
+  assert(found != scheduling_class.lanes.end());
   Lane& lane = found->second;
   const float before = lane.begin()->path;
   [[maybe_unused]] const auto erased = lane.erase(task);
   assert(erased == 1);
   const bool changed = lane.empty() || lane.begin()->path != before;
-  if (changed) bucket.by_path.erase({-before, key});
+  if (changed) scheduling_class.by_path.erase({-before, key});
   if (lane.empty())
-    bucket.lanes.erase(found);
+    scheduling_class.lanes.erase(found);
   else if (changed)
-    bucket.by_path.insert({-lane.begin()->path, key});
-  if (bucket.lanes.empty()) unlist(index);
+    scheduling_class.by_path.insert({-lane.begin()->path, key});
+  if (scheduling_class.lanes.empty()) unlist(index);
 }
 
 // ---- counts and virtual times

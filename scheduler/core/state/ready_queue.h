@@ -1,8 +1,8 @@
-// Waiting tasks: flows, buckets, lanes, and the virtual times that order them.
+// Waiting tasks: flows, scheduling classes, lanes, and the virtual times that order them.
 //
-// show -> flow (priority, model) -> bucket (requirements) -> lane (a shot's tasks). A decision looks at the
-// flows and buckets of a few shows and at the first lanes, so its cost does not grow with what waits behind
-// them.
+// show -> flow (priority, model) -> scheduling class (requirements) -> lane (a shot's tasks). A decision looks at
+// the flows and scheduling classes of a few shows and at the first lanes, so its cost does not grow with the tasks
+// that wait behind them.
 //
 // Thread contract: as State; only apply() calls functions that are not const.
 #pragma once
@@ -23,7 +23,7 @@
 namespace rushes::scheduler {
 
 // What a worker must offer to run a task, and what the farm must. Waiting tasks of one flow with the same
-// requirements share a bucket.
+// requirements share a scheduling class.
 struct Requirements : policy::Requirements {
   Stage stage = Stage::kEncode;
   LimitSetId limit_set{0};  // the limits that its shot names
@@ -34,7 +34,7 @@ struct Requirements : policy::Requirements {
 // The order inside a lane: the longest remaining path first, then the task number.
 struct ReadyKey {
   float path = 0;
-  TaskId task = 0;
+  TaskId task;
   bool operator<(const ReadyKey& other) const {
     return path != other.path ? path > other.path : task < other.task;
   }
@@ -43,7 +43,7 @@ struct ReadyKey {
 // The order of lanes: shots whose deadline is in danger by their deadlines, then the older shot.
 struct LaneKey {
   std::int64_t deadline_wall_ms = 0;  // of an urgent shot, else kNever
-  ShotId shot = 0;
+  ShotId shot;
   auto operator<=>(const LaneKey&) const = default;
   static constexpr std::int64_t kNever = std::int64_t{1} << 62;
 };
@@ -54,15 +54,16 @@ inline std::optional<SlotKind> kind_on(const WorkerOffer& offer, const Requireme
   return policy::footprint(offer, needs).kind;
 }
 
-using Lane = std::set<ReadyKey>;  // a shot's tasks in one bucket, never empty
+using Lane = std::set<ReadyKey>;  // a shot's tasks in one scheduling class, never empty
 
-struct Bucket {
+struct SchedulingClass {
   FlowId flow;
   Requirements needs;
   std::map<LaneKey, Lane> lanes;
   std::set<std::pair<float, LaneKey>> by_path;  // minus the path of each lane's first task
   PoolId pool;                                  // none: needs no model
-  std::uint32_t place = kNoIndex;               // in Flow::buckets or Flow::ahead, while it has lanes
+  // Its index in Flow::scheduling_classes or Flow::ahead, while it has lanes.
+  std::optional<std::uint32_t> place;
   // By worker class: the kind of slot that its tasks take there; none: those workers may never take them.
   std::vector<std::optional<SlotKind>> runs_in;
   bool fits(WorkerClassId worker_class) const { return runs_in[worker_class.number()].has_value(); }
@@ -74,33 +75,37 @@ struct Bucket {
 // Shots of a show that share a priority and a model: served in the order of lanes, beside other flows by
 // their rate.
 struct Flow {
-  ShowId show = kNoIndex;
+  ShowId show;
   std::uint32_t priority = 0;  // with the deadline's boost
   Digest model{};
-  std::uint32_t shots = 0;               // shots with ready tasks
-  SlotCounts slots;                      // held by its tasks
-  double pass = 0;                       // virtual time
-  std::vector<BucketId> buckets, ahead;  // buckets with lanes; those of tasks that would run ahead
+  std::uint32_t shots = 0;  // shots with ready tasks
+  SlotCounts slots;         // held by its tasks
+  double pass = 0;          // virtual time
+  // Scheduling classes with lanes: of tasks that are wanted now; of tasks that would run ahead.
+  std::vector<SchedulingClassId> scheduling_classes, ahead;
 };
 
 class ReadyQueue {
  public:
   const IndexedBy<FlowId, Flow>& flows() const { return flows_; }
-  const IndexedBy<BucketId, Bucket>& buckets() const { return buckets_; }
+  const IndexedBy<SchedulingClassId, SchedulingClass>& scheduling_classes() const {
+    return scheduling_classes_;
+  }
   const std::vector<std::string>& limits_of(LimitSetId set) const { return limit_sets_[set]; }
-  std::uint64_t ready() const { return ready_; }  // tasks in buckets that would not run ahead
-  std::uint64_t ahead() const { return ahead_; }  // tasks in buckets that would run ahead
+  std::uint64_t ready() const { return ready_; }  // tasks in scheduling classes that would not run ahead
+  std::uint64_t ahead() const { return ahead_; }  // tasks in scheduling classes that would run ahead
   double clock() const { return clock_; }         // the virtual time of shows
 
   LimitSetId limit_set_of(const std::vector<std::string>& limits);
   // The flow, and whether it is new.
   std::pair<FlowId, bool> flow_of(ShowId show, std::uint32_t priority, const Digest& model);
-  BucketId find_bucket(FlowId flow, const Requirements& needs) const;  // none: there is none
-  BucketId add_bucket(Bucket bucket);
+  SchedulingClassId find_scheduling_class(FlowId flow,
+                                          const Requirements& needs) const;  // none: there is none
+  SchedulingClassId add_scheduling_class(SchedulingClass scheduling_class);
   void add_worker_class(const WorkerOffer& offer);
 
-  void insert(BucketId bucket, const LaneKey& lane, const ReadyKey& task);
-  void erase(BucketId bucket, const LaneKey& lane, const ReadyKey& task);
+  void insert(SchedulingClassId scheduling_class, const LaneKey& lane, const ReadyKey& task);
+  void erase(SchedulingClassId scheduling_class, const LaneKey& lane, const ReadyKey& task);
   void count_ready(int by);
   void count_ahead(int by);
   // A shot of the flow has ready tasks, or has none any more. A flow that had nothing to do joins at the clock
@@ -113,14 +118,14 @@ class ReadyQueue {
   void move_clock(double pass);  // forwards only
 
  private:
-  std::vector<BucketId>& listed_with(const Bucket& bucket);
-  void list(BucketId bucket);
-  void unlist(BucketId bucket);
+  std::vector<SchedulingClassId>& listed_with(const SchedulingClass& scheduling_class);
+  void list(SchedulingClassId scheduling_class);
+  void unlist(SchedulingClassId scheduling_class);
 
   IndexedBy<FlowId, Flow> flows_;
   std::map<std::tuple<ShowId, std::uint32_t, Digest>, FlowId> flow_index_;
-  IndexedBy<BucketId, Bucket> buckets_;
-  std::map<std::pair<FlowId, Requirements>, BucketId> bucket_index_;
+  IndexedBy<SchedulingClassId, SchedulingClass> scheduling_classes_;
+  std::map<std::pair<FlowId, Requirements>, SchedulingClassId> scheduling_class_index_;
   IndexedBy<LimitSetId, std::vector<std::string>> limit_sets_{{}};  // 0: none
   std::uint64_t ready_ = 0, ahead_ = 0;
   double clock_ = 0;

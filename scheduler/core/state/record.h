@@ -25,7 +25,7 @@ struct BatchSubmitted {
 // A new shot, its shared tasks (encode), and room for its takes. `shot` is the next index.
 struct ShotPlanned {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   std::uint64_t batch = 0;
   std::string by;
   ShotSpec spec;
@@ -35,14 +35,14 @@ struct ShotPlanned {
 // A take's first rendering (number 0) or revision; tasks have the next ids.
 struct VersionPlanned {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   std::uint32_t take = 0;
   Version version;
   std::vector<PlannedTask> tasks;
 };
 struct UpgradePlanned {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   std::uint32_t take = 0;
   UpgradeGraph graph;
   Bytes recipe;  // of the take, with its master part
@@ -52,7 +52,7 @@ struct UpgradePlanned {
 };
 struct DeliveryPlanned {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   std::uint32_t take = 0;
   std::vector<PlannedTask> tasks;
   std::int64_t wall_ms = 0;
@@ -65,7 +65,7 @@ struct TakeRecipe {
 };
 struct ClassPinned {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   std::string numeric_class, engine_build;
   std::vector<TakeRecipe> recipes;
 };
@@ -74,7 +74,7 @@ struct ClassPinned {
 struct Leased {
   static constexpr bool kDurable = true;
   AttemptId ref;
-  WorkerId worker = 0;
+  WorkerId worker;
   std::int64_t expires_ms = 0, wall_ms = 0;
   Charge charge;  // never written: shares start anew with the scheduler
 };
@@ -88,7 +88,7 @@ struct Started {
 struct ResultAccepted {
   static constexpr bool kDurable = true;
   AttemptId ref;
-  WorkerId worker = 0;
+  WorkerId worker;
   TaskResult result;
   std::int64_t wall_ms = 0;
 };
@@ -97,7 +97,7 @@ struct ResultAccepted {
 struct AttemptEnded {
   static constexpr bool kDurable = true;
   AttemptId ref;
-  WorkerId worker = 0;
+  WorkerId worker;
   AttemptEnd end = AttemptEnd::kNone;
   FailKind kind = FailKind::kEngine;
   std::string message, exit_cause, log_tail;
@@ -113,7 +113,7 @@ struct RevokeAsked {
 };
 struct TaskClosed {
   static constexpr bool kDurable = true;
-  TaskId task = 0;
+  TaskId task;
   TaskState state = TaskState::kCancelled;
   std::string reason;
   std::int64_t wall_ms = 0;
@@ -121,7 +121,7 @@ struct TaskClosed {
 // A failed task is tried again, or an aborted one is wanted again.
 struct TaskReopened {
   static constexpr bool kDurable = true;
-  TaskId task = 0;
+  TaskId task;
   std::string reason;
   std::int64_t wall_ms = 0;
 };
@@ -129,7 +129,7 @@ struct TaskReopened {
 // ---- takes and shots
 struct VersionJudged {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   std::uint32_t take = 0, number = 0;
   Verdict verdict = Verdict::kUnknown;
   float score = 0;
@@ -138,14 +138,14 @@ struct VersionJudged {
 // The take's current version. by: the person who chose it; empty: the critics.
 struct VersionKept {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   std::uint32_t take = 0, number = 0;
   std::int64_t wall_ms = 0;
   std::string by = {};
 };
 struct TakeMoved {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   std::uint32_t take = 0;
   TakeState state = TakeState::kPlanned;
   std::string reason;
@@ -153,62 +153,62 @@ struct TakeMoved {
 };
 struct ShotMoved {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   ShotState state = ShotState::kQueued;
   std::string reason;
-  TaskId task = 0;
+  TaskId task;
   std::int64_t wall_ms = 0;
 };
 struct TakesRanked {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   std::vector<std::uint32_t> ranking;
   std::int64_t wall_ms = 0;
 };
 struct TakeApproved {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   std::uint32_t take = 0;
   std::string by;
   std::int64_t wall_ms = 0;
 };  // take 0: withdrawn
 struct HoldChanged {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   bool requested = false, reached = false;
   std::string by;
   std::int64_t wall_ms = 0;
 };
 struct Delivered {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   DeliveryDone delivery;
 };
 
 // ---- workers and the farm
 struct WorkerJoined {
   static constexpr bool kDurable = true;
-  WorkerId worker = 0;
+  WorkerId worker;
   WorkerFacts row;
   std::int64_t now_ms = 0, wall_ms = 0;
 };  // new or changed
 struct WorkerDraining {
   static constexpr bool kDurable = true;
-  WorkerId worker = 0;
+  WorkerId worker;
   bool draining = true;
   std::string by;
   std::int64_t wall_ms = 0;
 };
 struct WorkerQuarantined {
   static constexpr bool kDurable = true;
-  WorkerId worker = 0;
+  WorkerId worker;
   std::int64_t until_ms = 0, wall_ms = 0;
   std::string reason;
 };
 // One line for people about a worker; it changes nothing else.
 struct WorkerNoted {
   static constexpr bool kDurable = true;
-  WorkerId worker = 0;
+  WorkerId worker;
   std::int64_t wall_ms = 0;
   std::string text;
 };
@@ -230,7 +230,7 @@ struct BatchRow {
 };
 struct ShotRow {
   static constexpr bool kDurable = true;
-  ShotId shot = 0;
+  ShotId shot;
   ShotFacts row;
 };
 struct TaskRow {
@@ -239,7 +239,7 @@ struct TaskRow {
 };
 struct WorkerRow {
   static constexpr bool kDurable = true;
-  WorkerId worker = 0;
+  WorkerId worker;
   WorkerFacts row;
 };
 struct EstimateRow {
@@ -254,32 +254,32 @@ struct SnapshotEnd {
 // ---- volatile: never written
 struct LeaseRenewed {
   static constexpr bool kDurable = false;
-  TaskId task = 0;
+  TaskId task;
   std::int64_t expires_ms = 0;
 };
 struct Progressed {
   static constexpr bool kDurable = false;
-  TaskId task = 0;
+  TaskId task;
   Progress progress;
 };
 struct WorkerSeen {
   static constexpr bool kDurable = false;
-  WorkerId worker = 0;
+  WorkerId worker;
   bool connected = true;
   std::int64_t now_ms = 0, wall_ms = 0;
 };
 struct WorkerCaches {
   static constexpr bool kDurable = false;
-  WorkerId worker = 0;
+  WorkerId worker;
   std::vector<Digest> cached;
 };
 struct RetryDue {
   static constexpr bool kDurable = false;
-  TaskId task = 0;
+  TaskId task;
 };
 struct QuarantineOver {
   static constexpr bool kDurable = false;
-  WorkerId worker = 0;
+  WorkerId worker;
 };
 struct Counted {
   static constexpr bool kDurable = false;
@@ -300,12 +300,12 @@ struct Reserved {
 };
 struct ReservationOver {
   static constexpr bool kDurable = false;
-  TaskId task = 0;
+  TaskId task;
 };
 // How a shot stands to its deadline.
 struct DeadlineSeen {
   static constexpr bool kDurable = false;
-  ShotId shot = 0;
+  ShotId shot;
   bool urgent = false;
   std::int64_t slack_ms = 0, look_at_ms = 0;
 };
@@ -313,7 +313,7 @@ struct DeadlineSeen {
 struct EstimatesSeen {
   static constexpr bool kDurable = false;
   std::vector<ShotId> shots;
-  ShotId next = 0;
+  ShotId next;
 };
 struct Configured {
   static constexpr bool kDurable = false;

@@ -4,12 +4,12 @@ namespace rushes::scheduler {
 
 const Shot* State::find_shot(std::string_view key) const {
   const ShotId id = names.shot(key);
-  return id == kNoIndex ? nullptr : &shots[id];
+  return id == kNoId ? nullptr : &shots[id];
 }
 
 const Worker* State::find_worker(std::string_view name) const {
   const WorkerId id = names.worker(name);
-  return id == kNoIndex ? nullptr : &workers[id];
+  return id == kNoId ? nullptr : &workers[id];
 }
 
 std::vector<TaskId> all_leases(const Worker& worker) {

@@ -57,7 +57,7 @@ struct LeaseIndex {
   bool loads = false;              // it began with another model than its worker had loaded
   SlotKind kind = SlotKind::kCpu;  // of the slot that it takes
   FlowId slot_of;                  // the flow that its slot counts for; none: it has no slot
-  BucketId queued_in;              // the bucket that it was in, while it waits behind running attempts
+  SchedulingClassId queued_in;     // its scheduling class, while it waits behind running attempts
 };
 
 struct Progress {
@@ -71,13 +71,13 @@ struct Task : TaskFacts {
   // derived
   LeaseIndex holding;  // of lease()
   std::vector<TaskId> dependents;
-  std::uint32_t missing = 0;     // dependencies that are not done yet
-  std::uint32_t gates = 0;       // missing checkpoints whose verdict it waits for
-  float cost = 0;                // expected seconds
-  float path = 0;                // expected seconds of the longest way from here to an end
-  BucketId bucket;               // while it can be dispatched
-  bool changed = false;          // it stands in State::changed
-  std::int64_t retry_at_ms = 0;  // > 0: held back after a failure
+  std::uint32_t missing = 0;           // dependencies that are not done yet
+  std::uint32_t gates = 0;             // missing checkpoints whose verdict it waits for
+  float cost = 0;                      // expected seconds
+  float path = 0;                      // expected seconds of the longest way from here to an end
+  SchedulingClassId scheduling_class;  // while it can be dispatched
+  bool changed = false;                // it stands in State::changed
+  std::int64_t retry_at_ms = 0;        // > 0: held back after a failure
   Progress progress;
 };
 
@@ -93,7 +93,7 @@ inline bool is_done(const Task& task) {
 
 struct Shot : ShotFacts {
   // derived
-  ShowId show = kNoIndex;
+  ShowId show;
   std::vector<TaskId> tasks;  // all of them, ascending
   TaskCounts counts{};        // tasks by state
   std::uint64_t unplanned =
@@ -101,7 +101,7 @@ struct Shot : ShotFacts {
   std::int64_t recipe_bytes = 0;  // of the recipe without a seed
   double unplanned_seconds = 0;   // expected of those, and of an upgrade that is still to come
   TakeWorkId take_work;
-  std::uint32_t ready = 0;  // tasks in buckets, without those that would run ahead
+  std::uint32_t ready = 0;  // tasks in scheduling classes, without those that would run ahead
   LimitSetId limit_set;     // the limits that it names
   PoolId pool;
   FlowId flow;                  // where its tasks wait
@@ -155,7 +155,7 @@ struct Show {
   std::string name;
   std::uint32_t leased = 0;      // attempts held now
   SlotCounts slots;              // attempts that have a slot; those fetched ahead wait for one
-  std::uint32_t ready = 0;       // tasks in its buckets, without those that would run ahead
+  std::uint32_t ready = 0;       // tasks in its scheduling classes, without those that would run ahead
   double weight = 1, floor = 0;  // of State::sharing
   double pass = 0;               // virtual time
   double clock = 0;              // the virtual time of its flows

@@ -24,9 +24,11 @@ void add_up(std::span<const PlannedTask> tasks, StageWork& all, StageWork& longe
     path[i] += first_guess(task.stage) * task.work;
     if (path[i] >= path[begin]) begin = i;
     for (const Dependency& need : task.needs) {
-      if (need.task < first || path[need.task - first] >= path[i]) continue;
-      path[need.task - first] = path[i];
-      after[need.task - first] = i;
+      if (need.task < first) continue;
+      const std::size_t maker = need.task.number() - first.number();
+      if (path[maker] >= path[i]) continue;
+      path[maker] = path[i];
+      after[maker] = i;
     }
   }
   for (std::size_t i = begin; i != tasks.size(); i = after[i])
@@ -48,7 +50,7 @@ std::uint32_t rounds_left(const Shot& shot, const Take& take) {
 
 TakeWork plan_work(const ShotSpec& spec) {
   TakeWork work;
-  constexpr TaskId kEncode = 1;
+  constexpr TaskId kEncode(1);
   const VersionPlan take = plan_take(spec, 1, kEncode, kEncode + 1);
   add_up(take.tasks, work.all, work.path);
   const auto middle = static_cast<std::uint32_t>(spec.recipe.windows.size() / 2);

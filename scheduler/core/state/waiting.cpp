@@ -19,62 +19,63 @@ LaneKey lane_of(const Shot& shot, ShotId id) {
 
 // In what its model has to do.
 void count_waiting(State& state, const Task& task, int by) {
-  const Bucket& bucket = state.queue.buckets()[task.bucket];
-  if (bucket.pool == kNoId || bucket.needs.ahead) return;
-  const bool is_kept_from_some = task.failures > 0 || task.slow_on != kNoIndex;
-  state.loads.count_waiting(bucket.pool, by,
+  const SchedulingClass& scheduling_class = state.queue.scheduling_classes()[task.scheduling_class];
+  if (scheduling_class.pool == kNoId || scheduling_class.needs.ahead) return;
+  const bool is_kept_from_some = task.failures > 0 || task.slow_on != kNoId;
+  state.loads.count_waiting(scheduling_class.pool, by,
                             policy::ready_seconds(static_cast<double>(task.cost), is_kept_from_some));
 }
 
 void enter(State& state, Task& task) {
   const Shot& shot = state.shots[task.shot];
-  task.bucket = bucket_of(state, shot.flow, needs_of(state, task));
-  state.queue.insert(task.bucket, lane_of(shot, task.shot), {task.path, task.plan.id});
+  task.scheduling_class = scheduling_class_of(state, shot.flow, needs_of(state, task));
+  state.queue.insert(task.scheduling_class, lane_of(shot, task.shot), {task.path, task.plan.id});
   count_waiting(state, task, 1);
 }
 
 void leave(State& state, Task& task) {
-  state.queue.erase(task.bucket, lane_of(state.shots[task.shot], task.shot), {task.path, task.plan.id});
+  state.queue.erase(task.scheduling_class, lane_of(state.shots[task.shot], task.shot),
+                    {task.path, task.plan.id});
   count_waiting(state, task, -1);
 }
 
 // A show that had nothing to do joins at the clock, as its flows do.
 void count_entered(State& state, const Task& task) {
-  const Bucket& bucket = state.queue.buckets()[task.bucket];
-  if (bucket.needs.ahead) return state.queue.count_ahead(1);
+  const SchedulingClass& scheduling_class = state.queue.scheduling_classes()[task.scheduling_class];
+  if (scheduling_class.needs.ahead) return state.queue.count_ahead(1);
   Shot& shot = state.shots[task.shot];
-  Show& show = state.shows[state.queue.flows()[bucket.flow].show];
+  Show& show = state.shows[state.queue.flows()[scheduling_class.flow].show];
   if (show.ready == 0) show.pass = std::max(show.pass, state.queue.clock());
-  if (shot.ready == 0) state.queue.add_shot(bucket.flow, show.clock);
+  if (shot.ready == 0) state.queue.add_shot(scheduling_class.flow, show.clock);
   ++shot.ready;
   ++show.ready;
   state.queue.count_ready(1);
 }
 
 void count_left(State& state, const Task& task) {
-  const Bucket& bucket = state.queue.buckets()[task.bucket];
-  if (bucket.needs.ahead) return state.queue.count_ahead(-1);
+  const SchedulingClass& scheduling_class = state.queue.scheduling_classes()[task.scheduling_class];
+  if (scheduling_class.needs.ahead) return state.queue.count_ahead(-1);
   Shot& shot = state.shots[task.shot];
-  Show& show = state.shows[state.queue.flows()[bucket.flow].show];
+  Show& show = state.shows[state.queue.flows()[scheduling_class.flow].show];
   assert(shot.ready > 0 && show.ready > 0);
   --shot.ready;
   --show.ready;
   state.queue.count_ready(-1);
-  if (shot.ready == 0) state.queue.remove_shot(bucket.flow);
+  if (shot.ready == 0) state.queue.remove_shot(scheduling_class.flow);
 }
 
 void take_out(State& state, Task& task) {
   leave(state, task);
   count_left(state, task);
-  task.bucket = kNoId;
+  task.scheduling_class = kNoId;
 }
 
 }  // namespace
 
 ShowId show_of(State& state, const std::string& name) {
   ShowId show = state.names.show(name);
-  if (show != kNoIndex) return show;
-  show = static_cast<ShowId>(state.shows.size());
+  if (show != kNoId) return show;
+  show = state.shows.next_id();
   state.names.add_show(name, show);
   state.shows.add().name = name;
   configure(state, state.sharing);
@@ -94,17 +95,17 @@ void configure(State& state, const Sharing& sharing) {
   }
 }
 
-BucketId bucket_of(State& state, FlowId flow, const Requirements& needs) {
-  const BucketId known = state.queue.find_bucket(flow, needs);
+SchedulingClassId scheduling_class_of(State& state, FlowId flow, const Requirements& needs) {
+  const SchedulingClassId known = state.queue.find_scheduling_class(flow, needs);
   if (known != kNoId) return known;
-  Bucket bucket;
-  bucket.flow = flow;
-  bucket.needs = needs;
+  SchedulingClass scheduling_class;
+  scheduling_class.flow = flow;
+  scheduling_class.needs = needs;
   if (needs.model != Digest{})
-    bucket.pool = state.loads.pool_of(needs.model, state.loads.class_of(needs.numeric_class));
+    scheduling_class.pool = state.loads.pool_of(needs.model, state.loads.class_of(needs.numeric_class));
   for (const WorkerClass& each : state.capacity.classes())
-    bucket.runs_in.push_back(kind_on(each.offer, needs));
-  return state.queue.add_bucket(std::move(bucket));
+    scheduling_class.runs_in.push_back(kind_on(each.offer, needs));
+  return state.queue.add_scheduling_class(std::move(scheduling_class));
 }
 
 void add_shot(State& state, ShotId id) {
@@ -140,7 +141,7 @@ void set_urgent(State& state, ShotId id, bool urgent) {
   Shot& shot = state.shots[id];
   std::vector<TaskId> waiting;
   for (const TaskId task : shot.tasks) {
-    if (state.task(task).bucket == kNoId) continue;
+    if (state.task(task).scheduling_class == kNoId) continue;
     waiting.push_back(task);
     take_out(state, state.tasks[task]);
   }
@@ -153,7 +154,7 @@ void set_urgent(State& state, ShotId id, bool urgent) {
 }
 
 void refresh_ready(State& state, Task& task) {
-  if (task.bucket != kNoId) take_out(state, task);
+  if (task.scheduling_class != kNoId) take_out(state, task);
   const Shot& shot = state.shots[task.shot];
   if (!may_be_leased(task) || task.retry_at_ms > 0 || shot.pause_requested) return;
   enter(state, task);
@@ -167,7 +168,7 @@ void refresh_ready(State& state, Shot& shot) {
 
 void set_path(State& state, Task& task, float cost, float path) {
   if (task.path == path && task.cost == cost) return;
-  const bool waits = task.bucket != kNoId;
+  const bool waits = task.scheduling_class != kNoId;
   if (waits) leave(state, task);
   task.cost = cost;
   task.path = path;

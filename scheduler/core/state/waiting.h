@@ -10,8 +10,8 @@ namespace rushes::scheduler {
 ShowId show_of(State& state, const std::string& name);  // makes it when it is new
 void configure(State& state, const Sharing& sharing);
 
-// Where tasks of a flow with these requirements wait; makes the bucket when it is new.
-BucketId bucket_of(State& state, FlowId flow, const Requirements& needs);
+// Where tasks of a flow with these requirements wait; makes the scheduling class when it is new.
+SchedulingClassId scheduling_class_of(State& state, FlowId flow, const Requirements& needs);
 
 // A new shot at the end of State::shots, its facts set: its show, flow and limits.
 void add_shot(State& state, ShotId shot);
@@ -21,7 +21,7 @@ void set_pool(State& state, Shot& shot);
 void watch_deadline(State& state, ShotId shot);
 void set_urgent(State& state, ShotId shot, bool urgent);
 
-// Puts the task into its bucket or takes it out, according to its state, its shot and its back-off.
+// Puts the task into its scheduling class or takes it out, according to its state, its shot and its back-off.
 void refresh_ready(State& state, Task& task);
 void refresh_ready(State& state, Shot& shot);  // all of its tasks
 // Its path changed: the task moves in its lane, if it waits.

@@ -76,7 +76,7 @@ class Workload {
   double left_seconds_ = 0;
   Deadlines deadlines_;
   std::uint64_t judged_ = 0, revised_ = 0;
-  ShotId next_to_refresh_ = 0;
+  ShotId next_to_refresh_{0};
   std::map<TakeShape, TakeWorkId> take_shapes_;
   IndexedBy<TakeWorkId, TakeWork> take_works_;
 };

@@ -220,10 +220,10 @@ TEST(Flow, CancelRevokesWhatRunsAndTheLeaseLastsUntilItStopped) {
   farm.step(event::Cancel{3, "demo/sh010", "ann"});
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kCancelled);
   EXPECT_EQ(farm.state().task(a.held.front().task).state, TaskState::kRunning);
-  const std::size_t leases = held_by(farm.state().workers[0]);
+  const std::size_t leases = held_by(farm.state().workers[WorkerId(0)]);
   EXPECT_GT(leases, 0u);
   a.receive();  // stops and reports
-  EXPECT_EQ(held_by(farm.state().workers[0]), 0u);
+  EXPECT_EQ(held_by(farm.state().workers[WorkerId(0)]), 0u);
   for (const Task& task : farm.state().tasks) EXPECT_EQ(task.state, TaskState::kCancelled);
 }
 
@@ -319,7 +319,7 @@ TEST(Flow, ASkippedMasterEndsItsUpgrade) {
   SimWorker a(farm, "a");
   a.hello();
   const auto upgrade = [&]() -> const UpgradeGraph& { return farm.shot("demo/sh010").takes[0].upgrade; };
-  for (int i = 0; i < 200 && (upgrade().enlarge == 0 || !is_done(farm.state().task(upgrade().enlarge)));
+  for (int i = 0; i < 200 && (upgrade().enlarge == kNoId || !is_done(farm.state().task(upgrade().enlarge)));
        ++i) {
     a.receive();
     ASSERT_FALSE(a.held.empty());

@@ -6,7 +6,7 @@
 namespace rushes::scheduler {
 namespace {
 
-// Worker a holds the first task of a shot; b is there and has not said anything yet.
+// Worker a holds the first task of a shot; b is connected and has sent nothing yet.
 class HeldLease : public testing::Test {
  protected:
   HeldLease() {
@@ -35,7 +35,7 @@ TEST_F(HeldLease, AHeartbeatRenewsAndSilenceEndsIt) {
   EXPECT_FALSE(farm.state().find_worker("a")->connected) << "silent for a lease: gets nothing new";
 }
 
-// A scheduler that was stopped, or a machine that slept: nobody was silent, nobody was listened to.
+// A scheduler that was stopped, or a machine that slept: no worker was silent, and no message was read.
 void sleep_ms(TestFarm& farm, std::int64_t ms) {
   farm.now.boot_ms += ms;
   farm.now.wall_ms += ms;
@@ -73,7 +73,7 @@ TEST(Lease, ALeaseThatWasGivenBehindAPauseIsNotLonger) {
   farm.pass_ms(1000);
   sleep_ms(farm, 8 * 3600 * 1000);
   SimWorker a(farm, "a", 1, 0);
-  a.hello();  // heard before the clock is looked at
+  a.hello();  // received before the clock is looked at
   a.receive();
   farm.step(event::Tick{});
   farm.pass_ms(16'000);
@@ -97,7 +97,7 @@ TEST_F(HeldLease, AnotherWorkerGoesOnAndTheOldResultIsRefused) {
   b.complete(fresh);
   b.receive();
   EXPECT_EQ(b.accepted, 1u);
-  b.complete(fresh);  // the acknowledgement was lost: said again, accepted again, counted once
+  b.complete(fresh);  // the acknowledgement was lost: resent, accepted again, counted once
   b.receive();
   EXPECT_EQ(b.accepted, 2u);
   EXPECT_EQ(farm.state().counters.repeated_results, 1u);
@@ -135,12 +135,12 @@ TEST(Lease, AnAssignmentThatCrossesAHelloIsNotGivenToAnother) {
   SimWorker a(farm, "a", 1, 0), b(farm, "b", 1, 0);
   a.hello();
   b.hello();
-  a.hello();  // said again before the answer came: it cannot name what is on its way
-  const TaskId task = 1;
+  a.hello();  // sent again before the answer came: it cannot name the Assign that is on its way
+  const TaskId task(1);
   ASSERT_TRUE(is_held(farm.state().task(task).state));
   EXPECT_EQ(farm.state().task(task).attempt, 1u);
   EXPECT_TRUE(farm.state().task(task).lease().revoking);
-  a.receive();  // the Assign, then the Revoke: it stops and says so
+  a.receive();  // the Assign, then the Revoke: it sends Stopped
   b.receive();
   EXPECT_EQ(farm.state().task(task).attempt, 2u);
   EXPECT_EQ(farm.state().task(task).lost_attempts, 0u) << "nothing was lost with a worker";
@@ -232,7 +232,7 @@ TEST(Lease, AShotStaysInTheClassThatBeganIt) {
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
   for (const Task& task : farm.state().tasks)
     if (computes_tensors(task.plan)) {
-      EXPECT_EQ(task.accepted_worker, 0u);
+      EXPECT_EQ(task.accepted_worker, WorkerId(0));
     }
   EXPECT_GT(b.accepted, 0u) << "pictures are of no class";
 }
@@ -245,8 +245,8 @@ TEST(Lease, AWorkerWithoutTheModelOrTheMemoryGetsNothing) {
   b.offer.resources.host_bytes = 1 << 20;
   a.hello();
   b.hello();
-  EXPECT_EQ(held_by(farm.state().workers[0]), 0u);
-  EXPECT_EQ(held_by(farm.state().workers[1]), 0u);
+  EXPECT_EQ(held_by(farm.state().workers[WorkerId(0)]), 0u);
+  EXPECT_EQ(held_by(farm.state().workers[WorkerId(1)]), 0u);
 }
 
 TEST(Lease, ADrainedWorkerFinishesWhatItHoldsAndWorksAgainAfterItLeft) {
@@ -291,9 +291,9 @@ TEST(Lease, PrefetchIsGivenOnlyWhileThereIsMoreWorkThanSlots) {
   b.hello();
   a.receive();
   b.receive();
-  EXPECT_EQ(a.held.size() + b.held.size(), 1u) << "only the encode is ready: nobody holds it back for later";
+  EXPECT_EQ(a.held.size() + b.held.size(), 1u) << "only the encode is ready: no slot is kept for later";
   (a.held.empty() ? b : a).work();
-  std::size_t held = held_by(farm.state().workers[0]) + held_by(farm.state().workers[1]);
+  std::size_t held = held_by(farm.state().workers[WorkerId(0)]) + held_by(farm.state().workers[WorkerId(1)]);
   EXPECT_GT(held, 2u) << "eight takes are ready for two slots";
 }
 

@@ -38,7 +38,7 @@ TEST(Policy, SlotsGoToShowsByWeight) {
   SimWorker a(farm, "a", 16, 0);
   a.hello();
   std::map<std::string, int> held;
-  for (const TaskId id : farm.state().workers[0].leases[SlotKind::kCpu])
+  for (const TaskId id : farm.state().workers[WorkerId(0)].leases[SlotKind::kCpu])
     ++held[farm.state().shots[farm.state().task(id).shot].spec.show];
   EXPECT_EQ(held["big"], 12);
   EXPECT_EQ(held["small"], 4);
@@ -66,10 +66,10 @@ TEST(Policy, ACpuLeavesTheChoiceOfTheClassToAGpu) {
   Requirements needs;
   needs.model = digest_named("m");
   needs.tensor_bytes = 1;
-  EXPECT_EQ(class_to_begin(state, state.workers[0], needs), "");
-  EXPECT_EQ(class_to_begin(state, state.workers[1], needs), "cuda-sm90-bf16");
-  state.workers[1].connected = false;
-  EXPECT_EQ(class_to_begin(state, state.workers[0], needs), "cpu-a");
+  EXPECT_EQ(class_to_begin(state, state.workers[WorkerId(0)], needs), "");
+  EXPECT_EQ(class_to_begin(state, state.workers[WorkerId(1)], needs), "cuda-sm90-bf16");
+  state.workers[WorkerId(1)].connected = false;
+  EXPECT_EQ(class_to_begin(state, state.workers[WorkerId(0)], needs), "cpu-a");
 }
 
 TEST(Policy, TheNearestCandidateHasTheFewestBytesToFetch) {
@@ -107,21 +107,21 @@ TEST(Explain, EveryWaitingTaskHasAReason) {
   const auto reason = [&](TaskId id) {
     return explain(farm.state(), farm.state().task(id), farm.now).waiting;
   };
-  EXPECT_EQ(reason(1), Waiting::kNoWorker);
+  EXPECT_EQ(reason(TaskId(1)), Waiting::kNoWorker);
   SimWorker a(farm, "a", 1, 0);
   a.offer.models.clear();
   a.hello();
-  EXPECT_EQ(reason(1), Waiting::kNoModel);
+  EXPECT_EQ(reason(TaskId(1)), Waiting::kNoModel);
   SimWorker b(farm, "b", 1, 0);
   b.offer.resources.host_bytes = 1 << 20;
   b.hello();
-  EXPECT_EQ(reason(1), Waiting::kNoMemory);
+  EXPECT_EQ(reason(TaskId(1)), Waiting::kNoMemory);
   farm.step(event::Pause{1, "demo/sh010", "ann"});
-  EXPECT_EQ(reason(1), Waiting::kPaused);
+  EXPECT_EQ(reason(TaskId(1)), Waiting::kPaused);
   farm.step(event::Resume{1, "demo/sh010", "ann"});
   SimWorker c(farm, "c", 1, 0);
   c.hello();
-  EXPECT_EQ(reason(2), Waiting::kInputs);
+  EXPECT_EQ(reason(TaskId(2)), Waiting::kInputs);
   run_to_end(farm, {&a, &b, &c});  // what needs no model may run on the others
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
   farm.submit({test_shot("sh020", 53, 2)});
@@ -133,7 +133,7 @@ TEST(Explain, EveryWaitingTaskHasAReason) {
   for (const Task& task : farm.state().tasks) {
     const Explanation why = explain(farm.state(), task, farm.now);
     const bool waits = task.state == TaskState::kPending || task.state == TaskState::kReady;
-    EXPECT_EQ(waits, why.waiting != Waiting::kNot) << task.plan.id;
+    EXPECT_EQ(waits, why.waiting != Waiting::kNot) << task.plan.id.number();
     EXPECT_EQ(waits, !why.text.empty());
     capacity += why.waiting == Waiting::kCapacity ? 1 : 0;
   }

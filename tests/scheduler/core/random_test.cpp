@@ -48,7 +48,7 @@ class Chaos {
 
   Critique critic(const Task& task) {
     // A function of the task, so that a repeated attempt says the same.
-    std::mt19937_64 dice(task.plan.id * 31 + task.plan.revision);
+    std::mt19937_64 dice(task.plan.id.number() * 31 + task.plan.revision);
     Critique critique;
     const unsigned roll = dice() % 100;
     critique.verdict = roll < 10   ? Verdict::kReject
@@ -82,7 +82,7 @@ class Chaos {
 
   std::string any_shot() {
     const auto& shots = farm_.state().shots;
-    return shots[random_() % shots.size()].key;
+    return shots[ShotId(static_cast<std::uint32_t>(random_() % shots.size()))].key;
   }
 
   void act() {
@@ -125,7 +125,8 @@ class Chaos {
     if (roll < 735) return farm_.step(event::Keep{1, any_shot(), 1, "ann"});
     if (roll < 736) return farm_.step(event::Revert{1, any_shot(), 1, {}, "ann"});
     if (roll < 737) return farm_.step(event::RestoreTake{1, any_shot(), 1, "ann"});
-    if (roll < 738) return farm_.step(event::Skip{1, 1 + random_() % farm_.state().tasks.size(), "ann"});
+    if (roll < 738)
+      return farm_.step(event::Skip{1, TaskId(1 + random_() % farm_.state().tasks.size()), "ann"});
     if (roll < 743)
       return farm_.step(event::Approve{1, any_shot(), 1 + static_cast<std::uint32_t>(random_() % 3), "ann"});
     if (roll < 746) return farm_.step(event::Upgrade{1, any_shot(), "ann"});
@@ -139,10 +140,12 @@ class Chaos {
     for (const Task& task : farm_.state().tasks) {
       if (task.state != TaskState::kSucceeded) continue;
       const auto [known, is_new] = results_.try_emplace(task.plan.id, task.result.outputs.front().digest);
-      ASSERT_EQ(known->second, task.result.outputs.front().digest) << "task " << task.plan.id << " changed";
+      ASSERT_EQ(known->second, task.result.outputs.front().digest)
+          << "task " << task.plan.id.number() << " changed";
     }
     for (const auto& [id, digest] : results_) {
-      ASSERT_EQ(farm_.state().task(id).state, TaskState::kSucceeded) << "task " << id << " was accepted";
+      ASSERT_EQ(farm_.state().task(id).state, TaskState::kSucceeded)
+          << "task " << id.number() << " was accepted";
     }
   }
 
@@ -175,14 +178,14 @@ class Chaos {
       note_acknowledged();
       bool open = false;
       const std::size_t count = farm_.state().shots.size();
-      for (std::size_t i = 0; i < count; ++i) {
-        const Shot& shot = farm_.state().shots[i];
+      for (ShotId id(0); id.number() < count; ++id) {
+        const Shot& shot = farm_.state().shots[id];
         const std::string key = shot.key;
         open = open || (shot.state != ShotState::kDelivered && shot.state != ShotState::kCancelled);
         if (shot.pause_requested) farm_.step(event::Resume{1, key, "ann"});
         if (shot.state == ShotState::kReview) farm_.step(event::Approve{1, key, shot.ranking.front(), "ann"});
-        if (farm_.state().shots[i].state != ShotState::kAttention) continue;
-        if (shot.attention_task == 0) {
+        if (farm_.state().shots[id].state != ShotState::kAttention) continue;
+        if (shot.attention_task == kNoId) {
           farm_.step(event::RestoreTake{1, key, 1, "ann"});  // every take was dropped
         } else {
           farm_.step(event::Retry{1, key, 0, {}, "", "ann"});

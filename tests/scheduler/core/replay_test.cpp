@@ -133,17 +133,17 @@ TEST(Replay, ASnapshotKeepsTheOrderOfLeases) {
   for (int i = 0; i < 20 && (order.size() < 2 || order[0] < order[1]); ++i) {
     worker.receive();
     worker.complete(worker.held.front());
-    order = all_leases(farm.state().workers[0]);
+    order = all_leases(farm.state().workers[WorkerId(0)]);
   }
   ASSERT_EQ(order.size(), 2u);
   ASSERT_GT(order[0], order[1]) << "an older lease of a later task";
   const auto shows = farm.state().shows;
-  ASSERT_NE(shows[0].slots, shows[1].slots);
+  ASSERT_NE(shows[ShowId(0)].slots, shows[ShowId(1)].slots);
   farm.journal = read_snapshot(farm.state());
   farm.restart();
-  EXPECT_EQ(all_leases(farm.state().workers[0]), order);
-  EXPECT_EQ(farm.state().shows[0].slots, shows[0].slots);
-  EXPECT_EQ(farm.state().shows[1].slots, shows[1].slots);
+  EXPECT_EQ(all_leases(farm.state().workers[WorkerId(0)]), order);
+  EXPECT_EQ(farm.state().shows[ShowId(0)].slots, shows[ShowId(0)].slots);
+  EXPECT_EQ(farm.state().shows[ShowId(1)].slots, shows[ShowId(1)].slots);
 }
 
 // What is planned from a record's numbers is as large as they say: a flipped bit must not ask for all memory.
@@ -184,29 +184,33 @@ TEST(Replay, DamagedBytesAreRefusedNotTrusted) {
 TEST(Replay, ARecordThatDoesNotFitIsFoundBeforeItIsApplied) {
   TestFarm farm;
   farm.submit({test_shot("sh010")});
-  EXPECT_FALSE(check(farm.state(), record::ShotMoved{7, ShotState::kReview, "", 0, 0}).has_value());
-  EXPECT_FALSE(check(farm.state(), record::ResultAccepted{{1, 1, 1}, 0, {}, 0}).has_value());
-  EXPECT_FALSE(check(farm.state(), record::TaskClosed{9999, TaskState::kCancelled, "", 0}).has_value());
-  EXPECT_TRUE(check(farm.state(), record::TaskClosed{1, TaskState::kCancelled, "", 0}).has_value());
+  EXPECT_FALSE(check(farm.state(), record::ShotMoved{ShotId(7), ShotState::kReview, "", {}, 0}).has_value());
+  EXPECT_FALSE(
+      check(farm.state(), record::ResultAccepted{{TaskId(1), 1, 1}, WorkerId(0), {}, 0}).has_value());
+  EXPECT_FALSE(
+      check(farm.state(), record::TaskClosed{TaskId(9999), TaskState::kCancelled, "", 0}).has_value());
+  EXPECT_TRUE(check(farm.state(), record::TaskClosed{TaskId(1), TaskState::kCancelled, "", 0}).has_value());
 }
 
 // Older builds wrote why an attempt was called off as a sentence, and nothing about loads.
 TEST(Replay, RecordsOfOlderBuildsAreMapped) {
   const auto again = [](const Record& record) { return decode_record(encode_record(record)).value(); };
   const auto cause_of = [&](const std::string& reason) {
-    const Record revoked = record::RevokeAsked{{1, 1, 1}, TaskState::kReady, RevokeCause::kUnknown, reason};
+    const Record revoked =
+        record::RevokeAsked{{TaskId(1), 1, 1}, TaskState::kReady, RevokeCause::kUnknown, reason};
     return std::get<record::RevokeAsked>(again(revoked)).cause;
   };
   EXPECT_EQ(cause_of("the worker does not name it"), RevokeCause::kMissing);
   EXPECT_EQ(cause_of("cancelled by ann"), RevokeCause::kUnknown);
-  const auto started = std::get<record::Started>(again(record::Started{{1, 1, 1}, 500, 700, false, 0}));
+  const auto started =
+      std::get<record::Started>(again(record::Started{{TaskId(1), 1, 1}, 500, 700, false, 0}));
   EXPECT_EQ(started.counted_from_ms, 500);
 
   TestFarm farm;
   farm.submit({test_shot("sh010")});
   SimWorker worker(farm, "a");
   worker.hello();
-  record::TaskRow row{farm.state().task(1)};
+  record::TaskRow row{farm.state().task(TaskId(1))};
   ASSERT_TRUE(is_held(row.row.state));
   row.row.last_lease.revoking = true;
   row.row.last_lease.revoke_reason = "the worker does not name it";

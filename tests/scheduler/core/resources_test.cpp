@@ -57,8 +57,8 @@ TEST(Resources, PicturesRunInACpuSlotWhileTheGpuDenoises) {
   farm.submit({test_shot("sh020", 33, 4)});
   host.receive();
   ASSERT_EQ(host.held.size(), 2u);
-  EXPECT_EQ(held_in(farm, 0, SlotKind::kCpu), 1u);
-  EXPECT_EQ(held_in(farm, 0, SlotKind::kGpu), 1u);
+  EXPECT_EQ(held_in(farm, WorkerId(0), SlotKind::kCpu), 1u);
+  EXPECT_EQ(held_in(farm, WorkerId(0), SlotKind::kGpu), 1u);
   const auto info = view::workers(farm.state(), farm.now).front();
   EXPECT_EQ(info.taken.slots, (SlotCounts{{1, 1}}));
   EXPECT_GT(info.taken.host_bytes, 0u);
@@ -145,11 +145,11 @@ TEST(Resources, WithItsCpuSlotsGoneAWorkerRunsPicturesInItsGpuSlot) {
   work_until_pictures(farm, host);
   farm.submit({test_shot("sh020", 33, 1)});
   host.receive();
-  ASSERT_EQ(held_in(farm, 0, SlotKind::kCpu), 1u);
+  ASSERT_EQ(held_in(farm, WorkerId(0), SlotKind::kCpu), 1u);
   host.offer.resources.slots[SlotKind::kCpu] = 0;
   host.hello();
-  EXPECT_EQ(held_in(farm, 0, SlotKind::kCpu), 0u);
-  EXPECT_GE(held_in(farm, 0, SlotKind::kGpu), 2u);
+  EXPECT_EQ(held_in(farm, WorkerId(0), SlotKind::kCpu), 0u);
+  EXPECT_GE(held_in(farm, WorkerId(0), SlotKind::kGpu), 2u);
   farm.restart();
   host.hello();
   run_to_end(farm, {&host});
@@ -261,7 +261,7 @@ TEST(Explain, SaysWhatATaskNeedsOfHostAndDevice) {
 // ---- records
 
 WorkerFacts written_and_read(const WorkerFacts& facts) {
-  const auto read = decode_record(encode_record(record::WorkerJoined{0, facts, 0, 0}));
+  const auto read = decode_record(encode_record(record::WorkerJoined{WorkerId(0), facts, 0, 0}));
   EXPECT_TRUE(read) << read.error().message;
   return std::get<record::WorkerJoined>(*read).row;
 }
@@ -279,7 +279,7 @@ Resources read_of_before(std::uint32_t slots, std::uint64_t memory, const char* 
   WorkerFacts facts;
   facts.name = "host";
   facts.offer.numeric_classes = {numeric_class};
-  Bytes bytes = encode_record(record::WorkerJoined{0, facts, 0, 0});
+  Bytes bytes = encode_record(record::WorkerJoined{WorkerId(0), facts, 0, 0});
   capnp::MallocMessageBuilder message;
   const auto words = records::aligned_words(bytes);
   capnp::FlatArrayMessageReader reader(words);
@@ -304,7 +304,7 @@ TEST(Resources, ATaskOfBeforeNeedsAllItsMemoryForWhatItDoes) {
   record::DeliveryPlanned planned;
   for (const Stage stage : {Stage::kDenoise, Stage::kDeliver}) {
     PlannedTask& task = planned.tasks.emplace_back();
-    task.id = planned.tasks.size();
+    task.id = TaskId(planned.tasks.size());
     task.stage = stage;
     task.tensor_bytes = 7;  // written as all of its memory, of which the host's is none
   }

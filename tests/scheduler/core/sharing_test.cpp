@@ -201,9 +201,10 @@ TEST_F(RunAhead, IdleWorkersGoOnBehindAGateAndNothingUsesItBeforeTheVerdict) {
   ASSERT_FALSE(ahead.empty());
   for (const TaskId id : ahead)
     for (const TaskId dependent : task(id).dependents)
-      EXPECT_EQ(task(dependent).state, TaskState::kPending) << dependent;
+      EXPECT_EQ(task(dependent).state, TaskState::kPending) << dependent.number();
   for (const Task& each : farm_->state().tasks)
-    EXPECT_TRUE(each.plan.stage != Stage::kDecode || each.state == TaskState::kPending) << each.plan.id;
+    EXPECT_TRUE(each.plan.stage != Stage::kDecode || each.state == TaskState::kPending)
+        << each.plan.id.number();
   judge(Verdict::kPass);
   EXPECT_TRUE(behind_gates(TaskState::kSucceeded).empty());
   worker_->critic = nullptr;
@@ -217,7 +218,7 @@ TEST_F(RunAhead, ABadVerdictEndsIt) {
   judge(Verdict::kReject);
   for (const Task& each : farm_->state().tasks) {
     const bool over = is_final(each.state) || (is_held(each.state) && each.lease().revoking);
-    EXPECT_TRUE(over) << each.plan.id << " is " << to_string(each.state);
+    EXPECT_TRUE(over) << each.plan.id.number() << " is " << to_string(each.state);
   }
   EXPECT_EQ(farm_->shot("demo/sh010").takes[0].state, TakeState::kDropped);
 }
@@ -292,7 +293,7 @@ TEST(Sharing, AStragglerBeginsAgainOnAnIdleWorker) {
     slow.beat();
   }
   ASSERT_TRUE(farm.state().task(ref.task).lease().revoking);
-  EXPECT_EQ(farm.state().task(ref.task).attempt, ref.attempt);  // nobody else has it yet
+  EXPECT_EQ(farm.state().task(ref.task).attempt, ref.attempt);  // no other worker has it yet
   quick.receive();                                              // Stopped
   const Task& again = farm.state().task(ref.task);
   EXPECT_EQ(again.attempt, ref.attempt + 1);
@@ -345,7 +346,7 @@ TEST(Sharing, AWorkerStaysWithItsModelWhileNobodyFallsFarBehind) {
     const Task& task = farm.state().task(worker.held.front().task);
     ++done[farm.state().shots[task.shot].spec.show];
     complete_first(worker);
-    const Digest now_loaded = farm.state().workers[0].model_loaded;
+    const Digest now_loaded = farm.state().workers[WorkerId(0)].model_loaded;
     switches += now_loaded != loaded ? 1 : 0;
     loaded = now_loaded;
   }
@@ -433,24 +434,24 @@ TEST(Explain, SaysByHowMuchMemoryIsMissingAndWhenATaskStarts) {
   SimWorker small(farm, "small", 1, 0);
   small.offer.resources.host_bytes = 100ull << 20;
   small.hello();
-  const auto why = explain(farm.state(), farm.state().task(1), farm.now);
+  const auto why = explain(farm.state(), farm.state().task(TaskId(1)), farm.now);
   EXPECT_EQ(why.waiting, Waiting::kNoMemory);
   EXPECT_EQ(
       why.text,
       "needs a CPU slot and 128 MiB of host memory; the largest worker that could run it, small, has a CPU "
       "slot and 100 MiB of host memory");
   Forecast none(farm.state(), farm.now);
-  EXPECT_FALSE(none.starts_in(farm.state().task(1)));
+  EXPECT_FALSE(none.starts_in(farm.state().task(TaskId(1))));
   SimWorker worker(farm, "a", 1, 0);
   worker.hello();
   Forecast forecast(farm.state(), farm.now);
-  EXPECT_FALSE(forecast.starts_in(farm.state().task(1)));  // it is leased
-  const auto second = forecast.starts_in(farm.state().task(2)),
-             third = forecast.starts_in(farm.state().task(3));
+  EXPECT_FALSE(forecast.starts_in(farm.state().task(TaskId(1))));  // it is leased
+  const auto second = forecast.starts_in(farm.state().task(TaskId(2))),
+             third = forecast.starts_in(farm.state().task(TaskId(3)));
   ASSERT_TRUE(second && third);
   EXPECT_GT(*second, 0);
   EXPECT_GT(*third, *second);
-  EXPECT_EQ(to_string(explain(farm.state(), farm.state().task(2), farm.now).waiting),
+  EXPECT_EQ(to_string(explain(farm.state(), farm.state().task(TaskId(2)), farm.now).waiting),
             std::string("capacity"));
 }
 

@@ -182,7 +182,7 @@ TaskResult result_for(const State& state, const Task& task,
   const Role role = task.plan.stage == Stage::kDeliver ? Role::kSidecar : output_role(task.plan.stage);
   // A pure function of what the task reads, as on the farm: the same task gives the same digest wherever it
   // runs.
-  std::string content = std::to_string(task.plan.id);
+  std::string content = std::to_string(task.plan.id.number());
   for (const Dependency& need : task.plan.needs) {
     for (const Output& output : state.task(need.task).result.outputs) content += to_hex(output.digest);
   }

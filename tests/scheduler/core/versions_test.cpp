@@ -276,7 +276,7 @@ TEST(Versions, NoStateIsADeadEnd) {
     TestFarm& farm = story.farm;
     for (int round = 0; round < 4 && farm.shot(kShot).deliveries.empty(); ++round) {
       const Shot& shot = farm.shot(kShot);
-      if (shot.state == ShotState::kAttention && shot.attention_task != 0)
+      if (shot.state == ShotState::kAttention && shot.attention_task != kNoId)
         farm.step(event::Retry{1, kShot, 0, {}, "", "ann"});
       else if (shot.state == ShotState::kAttention)
         farm.step(event::RestoreTake{1, kShot, 1, "ann"});
@@ -306,7 +306,7 @@ TEST(Versions, APersonsVersionIsTheCurrentOneWhateverTheCriticsSay) {
   ASSERT_TRUE(recipe);
   EXPECT_EQ(recipe->prompt, "a blue ball");
   EXPECT_EQ(recipe->revisions.front().prompt, "a blue ball");
-  EXPECT_NE(take.versions[1].graph.encode, 0u) << "its prompt is encoded for it";
+  EXPECT_NE(take.versions[1].graph.encode, TaskId()) << "its prompt is encoded for it";
   EXPECT_EQ(farm.shot(kShot).state, ShotState::kReview);
 
   farm.step(event::Revert{2, kShot, 1, {}, "ann"});

@@ -28,9 +28,10 @@ class GatewayTest : public testing::Test {
     farm_.on_sync = [this](auto duration) { metrics_.observe_sync(duration); };
     farm_.on_dispatch = [this](auto duration) { metrics_.observe_dispatch(duration); };
     std::filesystem::create_directories(farm_.folder() / "workers");
-    auto gate = protocol::Gate::open(protocol::make_keys()->secret_key, farm_.folder() / "workers");
-    ASSERT_TRUE(gate) << gate.error().message;
-    gate_ = std::move(*gate);
+    auto authenticator =
+        protocol::ZapAuthenticator::open(protocol::make_keys()->secret_key, farm_.folder() / "workers");
+    ASSERT_TRUE(authenticator) << authenticator.error().message;
+    authenticator_ = std::move(*authenticator);
     farm_.start();
     open_gateway();
   }
@@ -41,7 +42,7 @@ class GatewayTest : public testing::Test {
     parts.ledger = &farm_.ledger();
     parts.vault = &farm_.vault();
     parts.metrics = &metrics_;
-    parts.gate = gate_.get();
+    parts.authenticator = authenticator_.get();
     parts.tokens = {{"vic", Role::kViewer, config::text_digest("v"), ""},
                     {"ann", Role::kArtist, config::text_digest("a"), ""},
                     {"sue", Role::kSupervisor, config::text_digest("s"), ""},
@@ -117,7 +118,7 @@ class GatewayTest : public testing::Test {
   }
 
   Metrics metrics_;
-  std::unique_ptr<protocol::Gate> gate_;
+  std::unique_ptr<protocol::ZapAuthenticator> authenticator_;
   FakeFarm farm_;
   std::unique_ptr<Gateway> gateway_;
   std::atomic<bool> disk_full_{false};

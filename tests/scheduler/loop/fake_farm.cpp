@@ -138,7 +138,7 @@ void FakeFarm::start(std::uint64_t snapshot_every) {
   auto vault = storage::Vault::open(folder() / "vault");
   ASSERT_TRUE(vault) << vault.error().message;
   vault_ = std::move(*vault);
-  keeper_ = std::make_unique<Keeper>(*vault_, std::chrono::hours(24));
+  janitor_ = std::make_unique<VaultJanitor>(*vault_, std::chrono::hours(24));
   LoopOptions options;
   options.clock = real_now;
   options.random = real_random;
@@ -146,7 +146,7 @@ void FakeFarm::start(std::uint64_t snapshot_every) {
   options.snapshot_every = snapshot_every;
   options.on_sync = on_sync;
   options.on_dispatch = on_dispatch;
-  loop_ = std::make_unique<Loop>(*ledger_, *vault_, *keeper_, options);
+  loop_ = std::make_unique<Loop>(*ledger_, *vault_, *janitor_, options);
   const auto recovered = loop_->recover();
   ASSERT_TRUE(recovered) << recovered.error().message;
   const auto send = [this](const command::ToWorker& command) {
@@ -166,7 +166,7 @@ void FakeFarm::stop() {
   workers.clear();
   if (loop_) loop_->stop();
   loop_.reset();
-  keeper_.reset();
+  janitor_.reset();
   vault_.reset();
   ledger_.reset();
 }

@@ -20,7 +20,7 @@
 
 namespace rushes::scheduler {
 
-// A model named "tiny" in FOLDER/tiny/model.yaml (no weights: nobody opens them here).
+// A model named "tiny" in FOLDER/tiny/model.yaml (no weights: no test opens them).
 void write_model(const std::filesystem::path& folder);
 // A batch of show "demo" with shots of 9 frames.
 std::string batch_text(const std::vector<std::string>& shots, int takes = 1);
@@ -67,7 +67,7 @@ class FakeFarm {
   Loop& loop() { return *loop_; }
   storage::Ledger& ledger() { return *ledger_; }
   storage::Vault& vault() { return *vault_; }
-  Keeper& keeper() { return *keeper_; }
+  VaultJanitor& janitor() { return *janitor_; }
 
   Result<Answer> submit(const std::string& text, const std::string& key = {});
   // State of "demo/NAME" as the core sees it, "" when there is none.
@@ -82,7 +82,7 @@ class FakeFarm {
   storage::TemporaryFolder folder_;
   std::unique_ptr<storage::Ledger> ledger_;
   std::unique_ptr<storage::Vault> vault_;
-  std::unique_ptr<Keeper> keeper_;
+  std::unique_ptr<VaultJanitor> janitor_;
   std::unique_ptr<Loop> loop_;
   std::mutex workers_mutex_;
   std::map<std::string, std::unique_ptr<FakeWorker>> workers_;

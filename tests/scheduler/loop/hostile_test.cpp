@@ -1,4 +1,4 @@
-// A farm behind a real control socket: what strangers and other workers send, and what is sent twice or
+// A farm behind a real control socket: what unknown keys and other workers send, and what is sent twice or
 // changed on the way, leaves the farm as it is and is counted.
 #include <gtest/gtest.h>
 
@@ -29,18 +29,19 @@ class Hostile : public testing::Test {
       std::this_thread::sleep_for(10ms);
       held_ = farm_.loop()
                   .query([](const State& state, Now) {
-                    const Task& task = state.task(1);
-                    return AttemptId{1, task.attempt, is_held(task.state) ? task.lease().id : 0};
+                    const Task& task = state.task(TaskId(1));
+                    return AttemptId{TaskId(1), task.attempt, is_held(task.state) ? task.lease().id : 0};
                   })
                   .value();
     }
     ASSERT_NE(held_.lease, 0u);
-    gate_ = *protocol::Gate::open(keys_.scheduler.secret_key, keys_.folder / "workers");
-    control_ = *protocol::ControlServer::start(
-        *gate_, "tcp://127.0.0.1:*", [this](const std::string& name, protocol::WorkerMessage message) {
-          farm_.loop().post(name, std::move(message));
-          ++heard_;
-        });
+    authenticator_ = *protocol::ZapAuthenticator::open(keys_.scheduler.secret_key, keys_.folder / "workers");
+    control_ =
+        *protocol::ControlServer::start(*authenticator_, "tcp://127.0.0.1:*",
+                                        [this](const std::string& name, protocol::WorkerMessage message) {
+                                          farm_.loop().post(name, std::move(message));
+                                          ++heard_;
+                                        });
   }
   void keep_lease() {
     farm_.loop().post("worker", protocol::WorkerMessage(protocol::Heartbeat{1, {{held_, 0, "", 0}}, {}}));
@@ -69,18 +70,18 @@ class Hostile : public testing::Test {
   FakeWorker* worker_ = nullptr;
   AttemptId held_;
   std::atomic<std::uint64_t> heard_{0};
-  std::unique_ptr<protocol::Gate> gate_;
+  std::unique_ptr<protocol::ZapAuthenticator> authenticator_;
   std::unique_ptr<protocol::ControlServer> control_;
 };
 
 TEST_F(Hostile, AStrangerChangesNothing) {
   const Digest before = hash();
-  Client stranger(keys_.client(control_->endpoint(), *protocol::make_keys()));
-  ASSERT_EQ(stranger.links.next()->first, protocol::ControlClient::Link::kDenied);
-  ASSERT_TRUE(stranger.client->send(completed()));
+  Client unknown(keys_.client(control_->endpoint(), *protocol::make_keys()));
+  ASSERT_EQ(unknown.links.next()->first, protocol::ControlClient::Link::kDenied);
+  ASSERT_TRUE(unknown.client->send(completed()));
   std::this_thread::sleep_for(200ms);
   EXPECT_EQ(heard_, 0u);
-  EXPECT_GE(gate_->counters().refused_keys, 1u);
+  EXPECT_GE(authenticator_->counters().refused_keys, 1u);
   EXPECT_EQ(hash(), before);
 }
 
@@ -112,7 +113,7 @@ TEST_F(Hostile, AResultThatComesAgainIsTheSameResult) {
   const TaskResult result = farm_.loop()
                                 .query([](const State& state, Now) {
                                   std::vector<protocol::ArtifactRef> made;
-                                  for (const auto& output : state.task(1).result.outputs)
+                                  for (const auto& output : state.task(TaskId(1)).result.outputs)
                                     made.push_back({output.digest, output.bytes});
                                   return protocol::test::test_result(made);
                                 })
@@ -149,7 +150,7 @@ TEST_F(Hostile, MutatedMessagesChangeNothing) {
     for (int n = 0; n < 2; ++n) bytes[random() % bytes.size()] ^= static_cast<char>(1 << random() % 8);
     socket.send(zmq::buffer(bytes), zmq::send_flags::none);
   }
-  const auto& counters = gate_->counters();
+  const auto& counters = authenticator_->counters();
   const auto seen = [&] {
     return heard_ + counters.malformed + counters.oversized + counters.misnamed + counters.ungreeted;
   };

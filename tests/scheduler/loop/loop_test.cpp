@@ -145,7 +145,7 @@ TEST_F(LoopTest, LogsAndReferencesAreKept) {
   const auto logs = farm_.ledger().logs(1).value();
   ASSERT_EQ(logs.size(), 1u);
   EXPECT_THAT(logs[0].second, HasSubstr("log of output"));
-  farm_.keeper().flush();
+  farm_.janitor().flush();
   const auto made = farm_.loop().query([](const State& state, Now) {
     std::vector<Digest> digests;
     for (const auto& task : state.tasks)
@@ -183,13 +183,13 @@ TEST_F(LoopTest, AMalformedResultFailsTheAttemptAndNothingElse) {
     auto root = message.initRoot<wire::FromWorker>();
     root.setVersion(wire::VERSION);
     auto id = root.initCompleted().initId();
-    id.setTask(static_cast<TaskId>(task));
+    id.setTask(static_cast<std::uint64_t>(task));
     id.setAttempt(1);
     id.setLease(1);
     root.getCompleted().setResult({reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()});
-    const auto said = protocol::decode_from_worker(protocol::test::flat(message));
-    ASSERT_TRUE(said) << said.error().message;
-    farm_.loop().post("a", *said);
+    const auto read = protocol::decode_from_worker(protocol::test::flat(message));
+    ASSERT_TRUE(read) << read.error().message;
+    farm_.loop().post("a", *read);
   }
   EXPECT_NE(farm_.shot_state("sh010"), "");
   worker.hold = false;

@@ -11,9 +11,9 @@ namespace {
 
 protocol::SchedulerMessage assignment_of(std::size_t recipe_bytes) {
   TaskSpec spec;
-  spec.id = 1;
+  spec.id = TaskId(1);
   spec.recipe_bytes.resize(recipe_bytes, 7);
-  return protocol::Assign{{1, 1, 7}, 15'000, 0, std::move(spec)};
+  return protocol::Assign{{TaskId(1), 1, 7}, 15'000, 0, std::move(spec)};
 }
 
 TEST(StoredSpec, ALargeDescriptionTravelsAsAnArtifact) {

@@ -37,6 +37,10 @@ std::set<TaskId> needs_of(const PlannedTask& task, bool data_only = false) {
   return needs;
 }
 
+const PlannedTask& task_of(const auto& plan, TaskId id) {
+  return plan.tasks.at(id.number() - plan.tasks.front().id.number());
+}
+
 TEST(Plan, FramesAreRoundedUpToWhatTheModelMakes) {
   const std::map<int, std::uint32_t> expected{{1, 1}, {2, 5}, {5, 5}, {6, 9}, {33, 33}, {34, 37}, {100, 101}};
   for (const auto& [frames, rendered] : expected) {
@@ -51,7 +55,7 @@ TEST(Plan, FramesAreRoundedUpToWhatTheModelMakes) {
 TEST(Plan, DenoiseIsAnExactStencil) {
   for (const int frames : {9, 33, 53, 200}) {
     const ShotSpec spec = spec_of(frames);
-    const TaskId encode = 5, first = 6;
+    const TaskId encode(5), first(6);
     const VersionPlan plan = plan_take(spec, 1, encode, first);
     const auto windows = static_cast<int>(spec.recipe.windows.size());
     const auto segments = static_cast<int>(spec.recipe.draft.segments.size());
@@ -60,7 +64,7 @@ TEST(Plan, DenoiseIsAnExactStencil) {
     };
     for (int w = 0; w < windows; ++w) {
       for (int s = 0; s < segments; ++s) {
-        const PlannedTask& task = plan.tasks[id(w, s) - first];
+        const PlannedTask& task = task_of(plan, id(w, s));
         EXPECT_EQ(task.stage, Stage::kDenoise);
         EXPECT_EQ(task.window, static_cast<std::uint32_t>(w));
         EXPECT_EQ(task.segment, static_cast<std::uint32_t>(s));
@@ -82,23 +86,23 @@ TEST(Plan, OneWindowShotsHaveFewTasksAndLongShotsOneStepWhileNoisy) {
   const ShotSpec one = spec_of(33);
   EXPECT_EQ(one.recipe.windows.size(), 1u);
   EXPECT_LE(one.recipe.draft.segments.size(), 3u);
-  EXPECT_TRUE(plan_take(one, 1, 1, 2).graph.window_critiques.empty())
+  EXPECT_TRUE(plan_take(one, 1, TaskId(1), TaskId(2)).graph.window_critiques.empty())
       << "the take's critique looks at the same frames";
   const ShotSpec two = spec_of(53);
   EXPECT_EQ(two.recipe.windows.size(), 2u);
   EXPECT_GT(two.recipe.draft.segments.size(), 6u);
-  EXPECT_EQ(plan_take(two, 1, 1, 2).graph.window_critiques.size(), 2u);
+  EXPECT_EQ(plan_take(two, 1, TaskId(1), TaskId(2)).graph.window_critiques.size(), 2u);
 }
 
 TEST(Plan, AGateHoldsLaterSegmentsUntilTheCriticsSpoke) {
   const ShotSpec spec = spec_of(53, true);
-  const VersionPlan plan = plan_take(spec, 1, 1, 2);
+  const VersionPlan plan = plan_take(spec, 1, TaskId(1), TaskId(2));
   const std::uint32_t gate = inner_checkpoint(spec.recipe.draft);
   const auto segments = spec.recipe.draft.segments.size();
   ASSERT_LT(gate, segments);
   for (std::uint32_t w = 0; w < 2; ++w) {
     for (std::uint32_t s = 0; s < segments; ++s) {
-      const PlannedTask& task = plan.tasks[plan.graph.denoise[w * segments + s] - 2];
+      const PlannedTask& task = task_of(plan, plan.graph.denoise[w * segments + s]);
       EXPECT_EQ(needs_of(task).contains(plan.graph.checkpoints[w]), s > gate);
       EXPECT_FALSE(needs_of(task, true).contains(plan.graph.checkpoints[w])) << "it waits, it does not read";
     }
@@ -109,10 +113,10 @@ TEST(Plan, ARevisionRendersItsWindowsOnlyAndReadsFrozenNeighbours) {
   const ShotSpec spec = spec_of(120);
   const auto windows = spec.recipe.windows.size(), segments = spec.recipe.draft.segments.size();
   ASSERT_GE(windows, 4u);
-  const VersionPlan base = plan_take(spec, 1, 1, 2);
-  const TaskId first = 2 + base.tasks.size();
+  const VersionPlan base = plan_take(spec, 1, TaskId(1), TaskId(2));
+  const TaskId first = TaskId(2) + base.tasks.size();
   const std::vector<std::uint32_t> again{1};
-  const VersionPlan revision = plan_revision(spec, 1, 1, again, base.graph, 1, first);
+  const VersionPlan revision = plan_revision(spec, 1, 1, again, base.graph, TaskId(1), first);
   EXPECT_EQ(revision.tasks.size(), segments + 1 + base.graph.decode.size() + 1);
   for (std::uint32_t w = 0; w < windows; ++w) {
     for (std::size_t s = 0; s < segments; ++s) {
@@ -121,10 +125,11 @@ TEST(Plan, ARevisionRendersItsWindowsOnlyAndReadsFrozenNeighbours) {
         EXPECT_EQ(revision.graph.denoise[at], base.graph.denoise[at]);
         continue;
       }
-      const PlannedTask& task = revision.tasks[revision.graph.denoise[at] - first];
+      const PlannedTask& task = task_of(revision, revision.graph.denoise[at]);
       EXPECT_EQ(task.revision, 1u);
       if (s == 0) continue;
-      const std::set<TaskId> expected{1, base.graph.denoise[s - 1], revision.graph.denoise[segments + s - 1],
+      const std::set<TaskId> expected{TaskId(1), base.graph.denoise[s - 1],
+                                      revision.graph.denoise[segments + s - 1],
                                       base.graph.denoise[2 * segments + s - 1]};
       EXPECT_EQ(needs_of(task), expected);
     }
@@ -135,9 +140,9 @@ TEST(Plan, ARevisionRendersItsWindowsOnlyAndReadsFrozenNeighbours) {
 
 TEST(Plan, TheUpgradeIsAStencilOverTilesAndWindows) {
   const ShotSpec spec = spec_of(53);
-  const VersionPlan draft = plan_take(spec, 1, 1, 2);
-  const TaskId first = 2 + draft.tasks.size();
-  const auto plan = plan_upgrade(spec, 1, draft.graph, 1, first);
+  const VersionPlan draft = plan_take(spec, 1, TaskId(1), TaskId(2));
+  const TaskId first = TaskId(2) + draft.tasks.size();
+  const auto plan = plan_upgrade(spec, 1, draft.graph, TaskId(1), first);
   ASSERT_TRUE(plan.has_value());
   const Master& master = plan->master;
   EXPECT_EQ(master.tiles.size(), 30u);
@@ -145,7 +150,7 @@ TEST(Plan, TheUpgradeIsAStencilOverTilesAndWindows) {
   const std::size_t tiles = master.tiles.size(), segments = master.sampling.segments.size();
   for (const PlannedTask& task : plan->tasks) {
     if (task.stage != Stage::kRefine) continue;
-    std::set<TaskId> expected{1, plan->graph.enlarge};
+    std::set<TaskId> expected{TaskId(1), plan->graph.enlarge};
     for (std::size_t w = 0; task.segment > 0 && w < master.windows.size(); ++w) {
       for (std::size_t n = 0; n < tiles; ++n) {
         if (overlap(master.tiles[n], master.tiles[task.tile])) {
@@ -158,15 +163,16 @@ TEST(Plan, TheUpgradeIsAStencilOverTilesAndWindows) {
   }
   std::uint32_t frames = 0;
   for (const TaskId id : plan->graph.finish) {
-    EXPECT_EQ(plan->tasks[id - first].frames.begin, frames);
-    frames = plan->tasks[id - first].frames.end;
+    EXPECT_EQ(task_of(*plan, id).frames.begin, frames);
+    frames = task_of(*plan, id).frames.end;
   }
   EXPECT_EQ(frames, 53u);
   EXPECT_EQ(plan->graph.deliver, plan->tasks.back().id);
 }
 
 TEST(Plan, IsDeterministicAndTooLargeGraphsAreRefused) {
-  EXPECT_EQ(plan_take(spec_of(200), 2, 1, 2).tasks, plan_take(spec_of(200), 2, 1, 2).tasks);
+  EXPECT_EQ(plan_take(spec_of(200), 2, TaskId(1), TaskId(2)).tasks,
+            plan_take(spec_of(200), 2, TaskId(1), TaskId(2)).tasks);
   config::Shot shot;
   shot.show = "demo";
   shot.name = "long";
@@ -269,21 +275,21 @@ TEST(Recipe, CanonicalBytesNeverChange) {
 
 TEST(Compose, InputsAreListedInTheOrderOfTheDependencies) {
   const ShotSpec spec = spec_of(53);
-  const VersionPlan plan = plan_take(spec, 1, 1, 2);
+  const VersionPlan plan = plan_take(spec, 1, TaskId(1), TaskId(2));
   const auto segments = spec.recipe.draft.segments.size();
-  const PlannedTask& task = plan.tasks[plan.graph.denoise[segments + 1] - 2];  // window 1, segment 1
-  PlannedTask encode = plan_encode(spec, 1);
+  const PlannedTask& task = task_of(plan, plan.graph.denoise[segments + 1]);  // window 1, segment 1
+  PlannedTask encode = plan_encode(spec, TaskId(1));
   const std::vector<Output> conditioning{{Role::kConditioning, digest_of("c"), 10}};
   std::map<TaskId, std::vector<Output>> outputs;
   std::vector<Made> made;
   for (const Dependency& need : task.needs) {
-    if (need.task == 1) {
+    if (need.task == TaskId(1)) {
       made.push_back({&encode, &conditioning});
       continue;
     }
-    outputs[need.task] = {{Role::kLatent, digest_of(std::to_string(need.task)), 20},
-                          {Role::kHistory, digest_of("h" + std::to_string(need.task)), 5}};
-    made.push_back({&plan.tasks[need.task - 2], &outputs[need.task]});
+    outputs[need.task] = {{Role::kLatent, digest_of(std::to_string(need.task.number())), 20},
+                          {Role::kHistory, digest_of("h" + std::to_string(need.task.number())), 5}};
+    made.push_back({&task_of(plan, need.task), &outputs[need.task]});
   }
   const Bytes recipe = encode_recipe(take_recipe(spec, 1));
   const TaskSpec composed = compose({&spec, &task, &recipe, made, ""});

@@ -60,7 +60,7 @@ TEST(Revise, StaysInsideTheBudget) {
   EXPECT_EQ(choose_revision(spec, findings, {0, 0, 10}).windows, (std::vector<std::uint32_t>{1, 2}));
   EXPECT_TRUE(choose_revision(spec, findings, {1, 20, 10}).windows.empty());
   EXPECT_TRUE(choose_revision(spec_with(3, 2), {}, {}).windows.empty());
-  EXPECT_FALSE(choose_revision(spec_with(3, 2), {}, {}).reason.empty()) << "why not is said too";
+  EXPECT_FALSE(choose_revision(spec_with(3, 2), {}, {}).reason.empty()) << "the reason against is given too";
 }
 
 }  // namespace

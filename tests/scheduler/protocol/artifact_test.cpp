@@ -22,8 +22,8 @@ std::span<const std::byte> as_span(const std::string& text) { return std::as_byt
 
 struct Transfer : ::testing::Test {
   Transfer() {
-    gate = *Gate::open(keys.scheduler.secret_key, keys.folder / "workers");
-    server = *ArtifactServer::start(*gate, "tcp://127.0.0.1:*", store);
+    authenticator = *ZapAuthenticator::open(keys.scheduler.secret_key, keys.folder / "workers");
+    server = *ArtifactServer::start(*authenticator, "tcp://127.0.0.1:*", store);
     client = *ArtifactClient::open(keys.client(server->endpoint(), keys.worker));
   }
   Result<std::string> fetch(const Digest& digest) {
@@ -41,7 +41,7 @@ struct Transfer : ::testing::Test {
   }
   FarmKeys keys;
   MemoryStore store;
-  std::unique_ptr<Gate> gate;
+  std::unique_ptr<ZapAuthenticator> authenticator;
   std::unique_ptr<ArtifactServer> server;
   std::unique_ptr<ArtifactClient> client;
 };
@@ -106,7 +106,7 @@ TEST_F(Transfer, ASilentSchedulerIsUnreachable) {
   const auto held = (*patient)->have({digest_of("a")});
   ASSERT_FALSE(held);
   EXPECT_EQ(held.error().kind, ErrorKind::kUnreachable);
-  server = *ArtifactServer::start(*gate, endpoint, store);
+  server = *ArtifactServer::start(*authenticator, endpoint, store);
   auto again = (*patient)->have({digest_of("a")});
   for (int i = 0; i < 10 && !again; ++i) again = (*patient)->have({digest_of("a")});
   EXPECT_TRUE(again);  // the same client reaches it again

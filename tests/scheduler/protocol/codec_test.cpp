@@ -93,7 +93,7 @@ TEST(Codec, OversizedMessagesAreRefusedOnBothSides) {
   EXPECT_EQ(decoded.error().kind, ErrorKind::kExhausted);
   TaskResult large;
   large.files.assign(kMaxControlBytes / 8, "file");
-  const auto encoded = encode(WorkerMessage(Completed{{1, 1, 1}, large, ""}));
+  const auto encoded = encode(WorkerMessage(Completed{{TaskId(1), 1, 1}, large, ""}));
   ASSERT_FALSE(encoded);
   EXPECT_EQ(encoded.error().kind, ErrorKind::kExhausted);
 }
@@ -151,7 +151,7 @@ TEST(Codec, AnAttemptWhoseResultCannotBeReadHasFailed) {
   completed.setResult(data("not a message at all...."));
   completed.setLogTail("the log");
   const auto failed = std::get<Failed>(value(decode_from_worker(flat(message))));
-  EXPECT_EQ(failed.id.task, 7u);
+  EXPECT_EQ(failed.id.task, TaskId(7));
   EXPECT_EQ(failed.kind, FailKind::kArtifact);
   EXPECT_EQ(failed.message.find("result: "), 0u) << failed.message;
   EXPECT_EQ(failed.log_tail, "the log");
@@ -169,7 +169,7 @@ TEST(Codec, AnAssignmentWhoseTaskCannotBeReadNamesItsAttempt) {
   assign.setLeaseMs(15'000);
   assign.setSpec(data(flat(task)));
   const auto read = std::get<Assign>(value(decode_to_worker(flat(message))));
-  EXPECT_EQ(read.id.task, 7u);
+  EXPECT_EQ(read.id.task, TaskId(7));
   EXPECT_EQ(std::get<Unreadable>(read.task).why, "task: stage: unknown value 99");
   EXPECT_FALSE(encode(SchedulerMessage(read)));
 }

@@ -16,9 +16,9 @@ inline constexpr const char* kAnyPort = "tcp://127.0.0.1:*";
 struct Server {
   explicit Server(const FarmKeys& keys, const std::string& endpoint = kAnyPort,
                   scheduler::RateLimit rate = ControlServer::kRate)
-      : gate(*Gate::open(keys.scheduler.secret_key, keys.folder / "workers")) {
+      : authenticator(*ZapAuthenticator::open(keys.scheduler.secret_key, keys.folder / "workers")) {
     auto started = ControlServer::start(
-        *gate, endpoint,
+        *authenticator, endpoint,
         [this](const std::string& worker, WorkerMessage message) {
           heard.put({worker, std::move(message)});
         },
@@ -28,7 +28,7 @@ struct Server {
   }
   Inbox<Heard> heard;
   Inbox<std::string> withdrawn;
-  std::unique_ptr<Gate> gate;
+  std::unique_ptr<ZapAuthenticator> authenticator;
   std::unique_ptr<ControlServer> control;
 };
 

@@ -27,20 +27,20 @@ TEST(Control, AKnownKeyIsHeardAndAnswered) {
   ASSERT_TRUE(server.heard.next());
   ASSERT_TRUE(server.control->send("worker", HeartbeatAck{42}));
   EXPECT_EQ(std::get<HeartbeatAck>(client.heard.next().value()).sequence, 42u);
-  EXPECT_EQ(server.gate->counters().refused_keys, 0u);
+  EXPECT_EQ(server.authenticator->counters().refused_keys, 0u);
 }
 
 TEST(Control, AnUnknownKeyGetsNothingAndIsCounted) {
   const FarmKeys keys;
   Server server(keys);
-  Client stranger(keys.client(server.control->endpoint(), *make_keys()));
-  const auto link = stranger.links.next();
+  Client unknown(keys.client(server.control->endpoint(), *make_keys()));
+  const auto link = unknown.links.next();
   ASSERT_TRUE(link);
   EXPECT_EQ(link->first, Link::kDenied) << link->second;
-  ASSERT_TRUE(stranger.client->send(hello("worker")));
+  ASSERT_TRUE(unknown.client->send(hello("worker")));
   EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(300)));
-  EXPECT_FALSE(stranger.heard.next(std::chrono::milliseconds(100)));
-  EXPECT_GE(server.gate->counters().refused_keys, 1u);
+  EXPECT_FALSE(unknown.heard.next(std::chrono::milliseconds(100)));
+  EXPECT_GE(server.authenticator->counters().refused_keys, 1u);
 }
 
 TEST(Control, AWorkerDoesNotTalkToAnImpostor) {
@@ -50,7 +50,7 @@ TEST(Control, AWorkerDoesNotTalkToAnImpostor) {
   Client client(options);
   ASSERT_TRUE(client.client->send(hello("worker")));
   EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(500)));
-  EXPECT_GE(server.gate->counters().refused_peers, 1u);
+  EXPECT_GE(server.authenticator->counters().refused_peers, 1u);
 }
 
 TEST(Control, APlainConnectionGetsNothingAndIsCounted) {
@@ -62,7 +62,7 @@ TEST(Control, APlainConnectionGetsNothingAndIsCounted) {
   plain.connect(server.control->endpoint());
   plain.send(zmq::str_buffer("hello"), zmq::send_flags::dontwait);
   EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(500)));
-  EXPECT_GE(server.gate->counters().refused_peers, 1u);
+  EXPECT_GE(server.authenticator->counters().refused_peers, 1u);
 }
 
 TEST(Control, AKeyCannotSpeakForAnotherWorker) {
@@ -77,7 +77,7 @@ TEST(Control, AKeyCannotSpeakForAnotherWorker) {
   ASSERT_TRUE(answer);
   EXPECT_TRUE(std::holds_alternative<Refused>(*answer));
   EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(100)));
-  EXPECT_EQ(server.gate->counters().misnamed, 1u);
+  EXPECT_EQ(server.authenticator->counters().misnamed, 1u);
 }
 
 TEST(Control, OversizedAndMalformedMessagesAreCounted) {
@@ -99,8 +99,8 @@ TEST(Control, OversizedAndMalformedMessagesAreCounted) {
     ASSERT_TRUE(read);
     EXPECT_TRUE(std::holds_alternative<Refused>(*read));
   }
-  EXPECT_EQ(server.gate->counters().oversized, 1u);
-  EXPECT_EQ(server.gate->counters().malformed, 1u);
+  EXPECT_EQ(server.authenticator->counters().oversized, 1u);
+  EXPECT_EQ(server.authenticator->counters().malformed, 1u);
   EXPECT_FALSE(server.heard.next(std::chrono::milliseconds(50)));
 }
 
@@ -118,26 +118,27 @@ TEST(Control, AfterARestartOfTheSchedulerTheWorkerIsAskedToGreet) {
   ASSERT_TRUE(client.connected());
   ASSERT_TRUE(client.client->send(Heartbeat{2, {}, {}}));
   EXPECT_TRUE(std::holds_alternative<Greet>(client.heard.next().value()));
-  EXPECT_EQ(server->gate->counters().ungreeted, 1u);
+  EXPECT_EQ(server->authenticator->counters().ungreeted, 1u);
   ASSERT_TRUE(server->control->send("worker", Drain{}));  // not known yet: dropped and counted
   ASSERT_TRUE(client.client->send(hello("worker", 3)));
   EXPECT_EQ(server->heard.next().value().first, "worker");
-  EXPECT_EQ(server->gate->counters().undelivered, 1u);
+  EXPECT_EQ(server->authenticator->counters().undelivered, 1u);
 }
 
 TEST(Control, APortInUseIsOneClearLine) {
   const FarmKeys keys;
   Server server(keys);
-  const auto gate = Gate::open(keys.scheduler.secret_key, keys.folder / "workers");
-  ASSERT_TRUE(gate);
-  const auto second =
-      ControlServer::start(**gate, server.control->endpoint(), [](const std::string&, WorkerMessage) {});
+  const auto authenticator = ZapAuthenticator::open(keys.scheduler.secret_key, keys.folder / "workers");
+  ASSERT_TRUE(authenticator);
+  const auto second = ControlServer::start(**authenticator, server.control->endpoint(),
+                                           [](const std::string&, WorkerMessage) {});
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().kind, ErrorKind::kExhausted);
   EXPECT_NE(second.error().message.find("port is in use"), std::string::npos) << second.error().message;
-  EXPECT_EQ(
-      ControlServer::start(**gate, "tcp://nonsense", [](const std::string&, WorkerMessage) {}).error().kind,
-      ErrorKind::kInvalid);
+  EXPECT_EQ(ControlServer::start(**authenticator, "tcp://nonsense", [](const std::string&, WorkerMessage) {})
+                .error()
+                .kind,
+            ErrorKind::kInvalid);
 }
 
 }  // namespace

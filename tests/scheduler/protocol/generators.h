@@ -22,7 +22,7 @@ inline std::string random_text() {
 inline Digest random_digest() { return *rc::gen::container<Digest>(rc::gen::arbitrary<std::uint8_t>()); }
 
 inline AttemptId random_id() {
-  return {*rc::gen::arbitrary<std::uint64_t>(), *rc::gen::arbitrary<std::uint32_t>(),
+  return {TaskId(*rc::gen::arbitrary<std::uint64_t>()), *rc::gen::arbitrary<std::uint32_t>(),
           *rc::gen::arbitrary<std::uint64_t>()};
 }
 

@@ -18,8 +18,8 @@ TEST(Security, AKeyThatIsAddedIsLetInAtOnce) {
   Server server(keys);
   const KeyPair late = *make_keys();
   {
-    Client stranger(keys.client(server.control->endpoint(), late));
-    ASSERT_EQ(stranger.links.next()->first, Link::kDenied);
+    Client unknown(keys.client(server.control->endpoint(), late));
+    ASSERT_EQ(unknown.links.next()->first, Link::kDenied);
   }
   keys.add("late", late);
   Client welcome(keys.client(server.control->endpoint(), late));
@@ -44,28 +44,28 @@ TEST(Security, AKeyThatIsRemovedIsNotServedAnyMore) {
   std::filesystem::remove(keys.folder / "workers" / "worker.pub");
   EXPECT_EQ(server.withdrawn.next().value(), "worker");
   EXPECT_TRUE(std::holds_alternative<Refused>(client.heard.next().value()));
-  EXPECT_EQ(server.gate->counters().withdrawn, 1u);
-  // The connection is open, but neither heard nor spoken to.
+  EXPECT_EQ(server.authenticator->counters().withdrawn, 1u);
+  // The connection is open, but its messages are dropped, and none is sent to it.
   ASSERT_TRUE(client.client->send(Heartbeat{2, {}, {}}));
   ASSERT_TRUE(client.client->send(hello("worker", 3)));
-  EXPECT_TRUE(reaches(server.gate->counters().after_withdrawal, 2));
+  EXPECT_TRUE(reaches(server.authenticator->counters().after_withdrawal, 2));
   ASSERT_TRUE(server.control->send("worker", Drain{}));
-  EXPECT_TRUE(reaches(server.gate->counters().undelivered, 1));
+  EXPECT_TRUE(reaches(server.authenticator->counters().undelivered, 1));
   EXPECT_FALSE(client.heard.next(milliseconds(100)));
   EXPECT_FALSE(server.heard.next(milliseconds(10)));
   // Nor is a new one.
   Client again(keys.client(server.control->endpoint(), keys.worker));
   EXPECT_EQ(again.links.next()->first, Link::kDenied);
-  // And nobody else notices.
+  // Other workers are served as before.
   ASSERT_TRUE(stays.client->send(Heartbeat{2, {}, {}}));
   EXPECT_EQ(server.heard.next().value().first, "other");
 }
 
 TEST(Security, AWithdrawnKeyMovesNoArtifacts) {
   const FarmKeys keys;
-  const auto gate = *Gate::open(keys.scheduler.secret_key, keys.folder / "workers");
+  const auto authenticator = *ZapAuthenticator::open(keys.scheduler.secret_key, keys.folder / "workers");
   MemoryStore store;
-  const auto server = *ArtifactServer::start(*gate, kAnyPort, store);
+  const auto server = *ArtifactServer::start(*authenticator, kAnyPort, store);
   const auto client = *ArtifactClient::open(keys.client(server->endpoint(), keys.worker), milliseconds(3000));
   const std::string bytes(100'000, 'x');
   ASSERT_TRUE(client->put(digest_of(bytes), std::as_bytes(std::span(bytes))));
@@ -73,7 +73,7 @@ TEST(Security, AWithdrawnKeyMovesNoArtifacts) {
   for (int i = 0; i < 50 && client->have({digest_of(bytes)}); ++i)
     std::this_thread::sleep_for(milliseconds(100));
   EXPECT_EQ(client->have({digest_of(bytes)}).error().kind, ErrorKind::kUnreachable);
-  EXPECT_GE(gate->counters().after_withdrawal + gate->counters().refused_keys, 1u);
+  EXPECT_GE(authenticator->counters().after_withdrawal + authenticator->counters().refused_keys, 1u);
 }
 
 TEST(Security, AWorkersKeyIsExchangedWithoutAGap) {
@@ -92,13 +92,13 @@ TEST(Security, AWorkersKeyIsExchangedWithoutAGap) {
   ASSERT_TRUE(server.heard.next());
   ASSERT_TRUE(after.client->send(hello("worker", 5)));
   EXPECT_EQ(server.heard.next().value().first, "worker");
-  EXPECT_TRUE(reaches(server.gate->counters().replaced, 1));
+  EXPECT_TRUE(reaches(server.authenticator->counters().replaced, 1));
 
   std::ofstream(keys.folder / "workers" / "worker.pub") << fresh.public_key << "\n";
-  std::this_thread::sleep_for(milliseconds(1500));  // the gate looks once a second
+  std::this_thread::sleep_for(milliseconds(1500));  // the authenticator looks once a second
   ASSERT_TRUE(before.client->send(Heartbeat{3, {}, {}}));
-  EXPECT_TRUE(reaches(server.gate->counters().after_withdrawal, 1));
-  EXPECT_EQ(server.gate->counters().withdrawn, 0u) << "the worker's own connection has the new key";
+  EXPECT_TRUE(reaches(server.authenticator->counters().after_withdrawal, 1));
+  EXPECT_EQ(server.authenticator->counters().withdrawn, 0u) << "the worker's own connection has the new key";
   ASSERT_TRUE(after.client->send(Heartbeat{6, {}, {}}));
   EXPECT_EQ(std::get<Heartbeat>(server.heard.next().value().second).sequence, 6u);
 }
@@ -120,7 +120,7 @@ TEST(Security, TheSchedulersKeyIsExchangedUnderItsWorkers) {
   EXPECT_EQ(server->heard.next().value().first, "worker");
 
   MemoryStore store;
-  const auto artifacts = *ArtifactServer::start(*server->gate, kAnyPort, store);
+  const auto artifacts = *ArtifactServer::start(*server->authenticator, kAnyPort, store);
   options.endpoint = artifacts->endpoint();
   const auto transfer = *ArtifactClient::open(options);
   EXPECT_TRUE(transfer->have({digest_of("x")})) << "the second key is tried after the first";
@@ -147,7 +147,7 @@ TEST(Security, AFloodIsCutAndStarvesNobody) {
   }
   EXPECT_TRUE(served);
   EXPECT_LT(flooded, 1'000);
-  EXPECT_GE(server.gate->counters().rate_limited, 500u);
+  EXPECT_GE(server.authenticator->counters().rate_limited, 500u);
 }
 
 // ---- the wire itself: CURVE (RFC 26) numbers and authenticates every message
@@ -160,10 +160,10 @@ TEST(Security, AReplayedMessageIsNotHeardAgain) {
   ASSERT_TRUE(client.connected());
   ASSERT_TRUE(client.client->send(hello("worker")));
   ASSERT_TRUE(server.heard.next());
-  ASSERT_TRUE(client.client->send(Stopped{{7, 1, 9}}));
+  ASSERT_TRUE(client.client->send(Stopped{{TaskId(7), 1, 9}}));
   ASSERT_TRUE(server.heard.next());
   tap.replay();
-  EXPECT_TRUE(reaches(server.gate->counters().replayed, 1));
+  EXPECT_TRUE(reaches(server.authenticator->counters().replayed, 1));
   EXPECT_FALSE(server.heard.next(milliseconds(200)));
 }
 
@@ -176,19 +176,19 @@ TEST(Security, AMutatedMessageIsNotHeard) {
   ASSERT_TRUE(client.client->send(hello("worker")));
   ASSERT_TRUE(server.heard.next());
   tap.mutate();
-  ASSERT_TRUE(client.client->send(Stopped{{7, 1, 9}}));
-  EXPECT_TRUE(reaches(server.gate->counters().refused_peers, 1));
+  ASSERT_TRUE(client.client->send(Stopped{{TaskId(7), 1, 9}}));
+  EXPECT_TRUE(reaches(server.authenticator->counters().refused_peers, 1));
   EXPECT_FALSE(server.heard.next(milliseconds(200)));
 }
 
 TEST(Security, EveryCounterHasItsName) {
   const FarmKeys keys;
   Server server(keys);
-  Client stranger(keys.client(server.control->endpoint(), *make_keys()));
-  ASSERT_EQ(stranger.links.next()->first, Link::kDenied);
-  const Gate& gate = *server.gate;
+  Client unknown(keys.client(server.control->endpoint(), *make_keys()));
+  ASSERT_EQ(unknown.links.next()->first, Link::kDenied);
+  const ZapAuthenticator& authenticator = *server.authenticator;
   std::uint64_t refused = 0;
-  for (const auto& [name, value] : gate.counts())
+  for (const auto& [name, value] : authenticator.counts())
     if (name == std::string("refused_keys")) refused = value;
   EXPECT_GE(refused, 1u);
 }

@@ -11,8 +11,8 @@ struct VaultStoreTest : ::testing::Test {
   void open(std::uint64_t disk_reserve) {
     vault = *storage::Vault::open(folder / "vault");
     store = std::make_unique<VaultStore>(*vault, folder.path(), disk_reserve);
-    gate = *Gate::open(keys.scheduler.secret_key, keys.folder / "workers");
-    server = *ArtifactServer::start(*gate, "tcp://127.0.0.1:*", *store);
+    authenticator = *ZapAuthenticator::open(keys.scheduler.secret_key, keys.folder / "workers");
+    server = *ArtifactServer::start(*authenticator, "tcp://127.0.0.1:*", *store);
     client = *ArtifactClient::open(keys.client(server->endpoint(), keys.worker));
   }
   Status put(const Digest& digest, const std::string& bytes) {
@@ -22,7 +22,7 @@ struct VaultStoreTest : ::testing::Test {
   rushes::test::Folder folder;
   std::unique_ptr<storage::Vault> vault;
   std::unique_ptr<VaultStore> store;
-  std::unique_ptr<Gate> gate;
+  std::unique_ptr<ZapAuthenticator> authenticator;
   std::unique_ptr<ArtifactServer> server;
   std::unique_ptr<ArtifactClient> client;
 };

@@ -10,13 +10,13 @@
 namespace rushes::protocol {
 namespace {
 
-const AttemptId kId{7, 2, 31};
+const AttemptId kId{TaskId(7), 2, 31};
 
 Digest digest(const char* text) { return digest_of(text); }
 
 TaskSpec spec() {
   TaskSpec spec;
-  spec.id = 7;
+  spec.id = TaskId(7);
   spec.show = "show";
   spec.shot = "sh010";
   spec.take = 2;
@@ -60,7 +60,7 @@ const Progress kProgress{kId, 0.5f, "step 3 of 12", 4.5};
 Hello hello(std::uint32_t version, const Resources& resources) {
   return {"worker-1",
           {"0.1", version, resources, 1, {"cpu-avx2-fp32", "cpu-fp32"}, {{"wan", digest("wan")}}},
-          {kId, {8, 1, 32}},
+          {kId, {TaskId(8), 1, 32}},
           1,
           77};
 }

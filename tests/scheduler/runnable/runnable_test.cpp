@@ -60,7 +60,7 @@ class Farm {
   }
 
  private:
-  static constexpr TaskId kEncode = 1;
+  static constexpr TaskId kEncode{1};
 
   TaskId next() const { return tasks_.empty() ? kEncode : tasks_.rbegin()->first + 1; }
   static std::vector<TaskId> ids(const std::vector<PlannedTask>& tasks) {
@@ -109,14 +109,14 @@ class Farm {
     recipe_.master = plan->master;
     const Bytes recipe = encode_recipe(recipe_);
     const Bytes record =
-        encode_record(record::UpgradePlanned{0, take, plan->graph, recipe, {}, plan->tasks, 0});
+        encode_record(record::UpgradePlanned{ShotId(0), take, plan->graph, recipe, {}, plan->tasks, 0});
     RC_ASSERT(record.size() <= storage::kMaxRecordBytes);
     RC_ASSERT(decode_record(record).has_value());
     run_all(ids(plan->tasks), recipe);
   }
 
   void journal(const VersionGraph& graph, const std::vector<PlannedTask>& tasks, std::uint32_t take) {
-    record::VersionPlanned planned{0, take, {}, tasks};
+    record::VersionPlanned planned{ShotId(0), take, {}, tasks};
     planned.version.graph = graph;
     planned.version.recipe = encode_recipe(recipe_);
     const Bytes record = encode_record(planned);
@@ -151,7 +151,7 @@ class Farm {
       if (!need.data) continue;
       const PlannedTask& maker = tasks_[need.task];
       outputs[need.task] = {
-          {output_role(maker.stage), digest_of(std::to_string(need.task)), kMaxArtifactBytes}};
+          {output_role(maker.stage), digest_of(std::to_string(need.task.number())), kMaxArtifactBytes}};
       made.push_back({&maker, &outputs[need.task]});
     }
     const TaskSpec composed = compose({&spec_, &task, &recipe, made, "v001"});
@@ -162,7 +162,7 @@ class Farm {
 
   // Over the wire to the worker, and over the pipe to its engine.
   static void travel(const TaskSpec& composed, const std::string& description) {
-    const AttemptId id{~0ull, ~0u, ~0ull};
+    const AttemptId id{TaskId(~0ull), ~0u, ~0ull};
     protocol::Assign message{id, 3'600'000, 3'600'000, composed};
     if (description.size() > protocol::kMaxInlineSpec)
       message.task = protocol::ArtifactRef{digest_of(description), description.size()};

@@ -74,7 +74,7 @@ void add_use(const FarmRun& run, Table& table) {
   table.add("use.useful", ratio(meter.useful_seconds() * 1000, offered), "share whose results were accepted");
   table.add("use.load_share", ratio(meter.load_seconds() * 1000, busy),
             "share of the busy time spent loading models");
-  table.add("waste.share", ratio(wasted * 1000, busy), "share of the busy time whose results nobody got");
+  table.add("waste.share", ratio(wasted * 1000, busy), "share of the busy time whose results were not used");
   for (const auto& [cause, seconds] : meter.wasted()) {
     std::string name = cause;
     std::replace(name.begin(), name.end(), ' ', '_');
@@ -166,7 +166,7 @@ void add_offline_deadlines(const FarmRun& run, const std::vector<OfflineTask>& t
   double with_deadline = 0, late = 0, impossible = 0;
   for (const scheduler::Shot& shot : run.state().shots) {
     if (shot.state != scheduler::ShotState::kDelivered || shot.spec.deadline_wall_ms <= 0) continue;
-    const auto id = std::size_t{run.state().shots.id_of(shot)};
+    const std::size_t id = run.state().shots.id_of(shot).number();
     const double limit = static_cast<double>(shot.spec.deadline_wall_ms - kStartWallMs) / 1000;
     ++with_deadline;
     if (due.shot_finish[id] > limit) ++late;

@@ -243,7 +243,7 @@ void FarmRun::stopped(std::size_t index, std::uint64_t lease, const std::string&
   const AttemptId ref = attempt->ref;
   if (attempt->state == Attempt::State::kStopping) {
     free_slot(host, *attempt);
-    // An engine leaves between two blocks and keeps its weights; one that is slow does not hear, and is
+    // An engine leaves between two blocks and keeps its weights; one that is slow does not read its messages, and is
     // killed.
     if (cause.starts_with("it is slow")) drop_model(host.slots[attempt->slot]);
     meter_.wasted(cause.starts_with("take ") ? "the take was dropped" : cause.substr(0, cause.find(':')),

@@ -17,7 +17,7 @@ struct Window {          // slot milliseconds, unless it says otherwise
   double passed_ms = 0;  // the last window may be shorter
   double offered = 0, busy = 0;
   std::vector<double> used;          // by show
-  std::vector<double> waiting_ms;    // by show: how long it had ready tasks that nobody had taken
+  std::vector<double> waiting_ms;    // by show: how long it had ready tasks without a lease
   std::vector<double> contested_ms;  // by show: how long such a task fitted what others had
 };
 
@@ -36,7 +36,7 @@ class Meter {
   void slots_changed(std::size_t group, int by);
   void run_began(std::size_t show, std::size_t group);
   void run_over(std::size_t show, std::size_t group);
-  // Where the show's ready tasks that nobody had taken when the decision was made fit: by host group. Empty:
+  // Where the show's ready tasks without a lease fitted when the decision was made: by host group. Empty:
   // it had none.
   void backlog(std::size_t show, std::vector<bool> fits);
   void check_floors();

@@ -349,30 +349,31 @@ void set_paths(std::vector<OfflineTask>& tasks) {
 
 std::vector<OfflineTask> offline_tasks(const FarmRun& run) {
   const scheduler::State& state = run.state();
-  std::vector<std::uint32_t> place(state.tasks.size() + 1, scheduler::kNoIndex);
+  std::vector<std::optional<std::uint32_t>> place(state.tasks.size() + 1);  // in `tasks`, by task number
   std::vector<OfflineTask> tasks;
   for (const scheduler::Task& task : state.tasks) {
     if (task.state != scheduler::TaskState::kSucceeded) continue;
     const scheduler::Shot& shot = state.shots[task.shot];
     const auto index = static_cast<std::uint32_t>(tasks.size());
-    place[task.plan.id] = index;
+    place[task.plan.id.number()] = index;
     OfflineTask& entry = tasks.emplace_back();
     entry.seconds = run.work().seconds(shot, task.plan);
     entry.slowness = run.work().slowness(shot, task.plan, 1);
     if (computes_tensors(task.plan)) entry.model = run.work().model_of(shot);
-    entry.shot = task.shot;
+    entry.shot = task.shot.number();
     entry.host_bytes = task.plan.host_bytes;
     entry.tensor_bytes = task.plan.tensor_bytes;
     entry.release = static_cast<double>(shot.created_wall_ms - kStartWallMs) / 1000;
     if (shot.spec.deadline_wall_ms > 0)
       entry.due = static_cast<double>(shot.spec.deadline_wall_ms - kStartWallMs) / 1000;
     const auto after = [&](TaskId need) {
-      if (place[need] == scheduler::kNoIndex) return;
-      tasks[place[need]].dependents.push_back(index);
+      const auto maker = place[need.number()];
+      if (!maker) return;
+      tasks[*maker].dependents.push_back(index);
       ++entry.missing;
     };
     for (const scheduler::Dependency& need : task.plan.needs) after(need.task);
-    if (run.trigger(task.plan.id) != 0) after(run.trigger(task.plan.id));
+    if (run.trigger(task.plan.id) != kNoId) after(run.trigger(task.plan.id));
   }
   set_paths(tasks);
   return tasks;

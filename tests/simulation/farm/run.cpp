@@ -54,7 +54,7 @@ FarmRun::FarmRun(const Description& farm)
       core_dice_(farm.seed, 1),
       host_dice_(farm.seed, 2) {}
 
-std::size_t FarmRun::show_of(TaskId task) const { return show_of_id_[shot_of(task).show]; }
+std::size_t FarmRun::show_of(TaskId task) const { return show_of_id_[shot_of(task).show.number()]; }
 
 Status FarmRun::run() {
   plan_hosts();
@@ -85,7 +85,8 @@ bool FarmRun::finished() const {
 std::string FarmRun::unfinished() const {
   const auto open = std::find(over_.begin(), over_.end(), false);
   if (open == over_.end()) return {};
-  const scheduler::Shot& shot = state_.shots[static_cast<std::size_t>(open - over_.begin())];
+  const scheduler::Shot& shot =
+      state_.shots[scheduler::ShotId(static_cast<std::uint32_t>(open - over_.begin()))];
   const scheduler::Now now{timeline_.now() + 1, kStartWallMs + timeline_.now()};
   return shot.key + ": " + scheduler::explain(state_, shot, now).text;
 }
@@ -102,8 +103,8 @@ void FarmRun::submit(std::size_t batch, int occurrence) {
   submit.by = "studio";
   submit.shots = work_.shots(batch, occurrence, kStartWallMs + timeline_.now());
   Submission submission{batch, timeline_.now(), {}};
-  for (std::size_t i = 0; i < submit.shots.size(); ++i)
-    submission.shots.push_back(static_cast<scheduler::ShotId>(state_.shots.size() + i));
+  for (std::uint32_t i = 0; i < submit.shots.size(); ++i)
+    submission.shots.push_back(state_.shots.next_id() + i);
   open_ += submit.shots.size();
   over_.resize(over_.size() + submit.shots.size());
   --to_submit_;
@@ -121,7 +122,7 @@ void FarmRun::step(const scheduler::Event& event, TaskId cause) {
   for (const scheduler::Record& record : decision.records) note(record, cause);
   for (scheduler::Command& command : decision.commands) obey(command);
   for (const scheduler::Show& show : state_.shows) {
-    const auto id = std::size_t{state_.shows.id_of(show)};
+    const std::size_t id = state_.shows.id_of(show).number();
     if (id >= show_of_id_.size()) {
       const auto known = std::find_if(farm_.shows.begin(), farm_.shows.end(),
                                       [&](const config::Show& s) { return s.name == show.name; });
@@ -139,18 +140,18 @@ std::vector<bool> FarmRun::where_it_fits(const scheduler::Show& show) const {
   groups.resize(farm_.hosts.size());
   std::vector<bool> fits(state_.capacity.classes().size());
   for (const scheduler::FlowId flow : show.flows)
-    for (const scheduler::BucketId index : state_.queue.flows()[flow].buckets)
+    for (const scheduler::SchedulingClassId index : state_.queue.flows()[flow].scheduling_classes)
       for (std::size_t i = 0; i < fits.size(); ++i)
-        fits[i] = fits[i] || state_.queue.buckets()[index].runs_in[i];
+        fits[i] = fits[i] || state_.queue.scheduling_classes()[index].runs_in[i];
   for (const scheduler::Worker& worker : state_.workers)
     if (fits[worker.worker_class.number()]) groups[hosts_[host_of(worker.name)].group] = true;
   return groups;
 }
 
 void FarmRun::note(const scheduler::Record& record, TaskId cause) {
-  triggers_.resize(state_.tasks.size(), 0);
+  triggers_.resize(state_.tasks.size());
   const auto planned = [&](const auto& tasks) {
-    for (const scheduler::PlannedTask& task : tasks) triggers_[task.id - 1] = cause;
+    for (const scheduler::PlannedTask& task : tasks) triggers_[task.id.number() - 1] = cause;
   };
   if (const auto* version = std::get_if<record::VersionPlanned>(&record);
       version && version->version.number > 0)
@@ -161,8 +162,8 @@ void FarmRun::note(const scheduler::Record& record, TaskId cause) {
     const bool over = moved->state == scheduler::ShotState::kDelivered ||
                       moved->state == scheduler::ShotState::kCancelled ||
                       moved->state == scheduler::ShotState::kAttention;
-    if (over != over_[moved->shot]) open_ = over ? open_ - 1 : open_ + 1;
-    over_[moved->shot] = over;
+    if (over != over_[moved->shot.number()]) open_ = over ? open_ - 1 : open_ + 1;
+    over_[moved->shot.number()] = over;
   } else if (std::holds_alternative<record::ResultAccepted>(record)) {
     last_finish_ = timeline_.now();
   }

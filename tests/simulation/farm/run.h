@@ -44,8 +44,8 @@ class FarmRun {
   const Meter& meter() const { return meter_; }
   const std::vector<Host>& hosts() const { return hosts_; }
   const std::vector<Submission>& submissions() const { return submissions_; }
-  // The task whose result made the scheduler plan this one; 0: a person did.
-  TaskId trigger(TaskId task) const { return triggers_[task - 1]; }
+  // The task whose result made the scheduler plan this one; kNoId: a person did.
+  TaskId trigger(TaskId task) const { return triggers_[task.number() - 1]; }
   std::int64_t last_finish_ms() const { return last_finish_; }
   std::uint64_t events() const { return events_; }
   std::uint64_t assigned() const { return assigned_; }
@@ -55,7 +55,7 @@ class FarmRun {
 
  private:
   // run.cpp: the scheduler
-  void step(const scheduler::Event& event, TaskId cause = 0);
+  void step(const scheduler::Event& event, TaskId cause = {});
   void say(const Host& host, protocol::WorkerMessage message) {
     step(scheduler::event::FromWorker{host.name, std::move(message)});
   }

@@ -40,7 +40,7 @@ void render(const worker::TinyModel& shape, int frames, const std::string& more)
   ASSERT_TRUE(submitted) << submitted.error().message;
   Peaks peaks;
   peaks.run(**farm, kBound);
-  const scheduler::Shot& shot = (*farm)->state().shots[0];
+  const scheduler::Shot& shot = (*farm)->state().shots[scheduler::ShotId(0)];
   EXPECT_EQ(shot.state, scheduler::ShotState::kDelivered) << shot.reason;
 }
 

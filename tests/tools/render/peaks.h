@@ -27,7 +27,8 @@ class Peaks {
       ASSERT_TRUE(ran) << ran.error().message;
       more = *ran;
       for (const scheduler::Task& task : farm.state().tasks) {
-        if (task.result.peak_memory_bytes > 0 && known_.insert(task.plan.id).second) add(task, before, bound);
+        if (task.result.peak_memory_bytes > 0 && known_.insert(task.plan.id.number()).second)
+          add(task, before, bound);
       }
     }
     print();
@@ -42,8 +43,8 @@ class Peaks {
   void add(const scheduler::Task& task, std::uint64_t before, std::uint64_t bound) {
     const std::uint64_t planned = task.plan.host_bytes + task.plan.tensor_bytes;
     const std::uint64_t peak = task.result.peak_memory_bytes, extra = peak - std::min(peak, before);
-    EXPECT_LE(peak, bound) << to_string(task.plan.stage) << " task " << task.plan.id;
-    EXPECT_LE(extra, planned) << to_string(task.plan.stage) << " task " << task.plan.id;
+    EXPECT_LE(peak, bound) << to_string(task.plan.stage) << " task " << task.plan.id.number();
+    EXPECT_LE(extra, planned) << to_string(task.plan.stage) << " task " << task.plan.id.number();
     Largest& largest = stages_[static_cast<std::size_t>(task.plan.stage)]
                               [std::min<std::size_t>(static_cast<std::size_t>(task.plan.level), 1)];
     ++largest.tasks;

@@ -123,8 +123,9 @@ TEST_P(Sizes, EveryTileIsDecodedAsInTheWholeFrame) {
       render(shot_text(upgraded ? "    upgrade: {scale: " + std::to_string(shape.scale) + "}\n" : ""));
   ASSERT_TRUE(farm);
   const sched::State& state = farm->state();
-  ASSERT_EQ(state.shots[0].state, sched::ShotState::kDelivered) << state.shots[0].reason << failures(state);
-  const sched::Take& take = state.shots[0].takes[0];
+  ASSERT_EQ(state.shots[scheduler::ShotId(0)].state, sched::ShotState::kDelivered)
+      << state.shots[scheduler::ShotId(0)].reason << failures(state);
+  const sched::Take& take = state.shots[scheduler::ShotId(0)].takes[0];
   const std::vector<TaskId>& decode = upgraded ? take.upgrade.decode : take.versions[0].graph.decode;
   EXPECT_EQ(decode.size(), shape.tiles);
 

@@ -17,7 +17,9 @@ using testing::IsEmpty;
 
 constexpr std::uint32_t kLease = 15'000;
 
-AttemptId id(std::uint64_t task, std::uint32_t attempt = 1) { return {task, attempt, 100 * task + attempt}; }
+AttemptId id(std::uint64_t task, std::uint32_t attempt = 1) {
+  return {TaskId(task), attempt, 100 * task + attempt};
+}
 
 // The agent between a scheduler and engines that the test plays.
 struct AgentTest : ::testing::Test {
@@ -202,7 +204,7 @@ TEST_F(AgentTest, ATaskIsFetchedRunKeptUploadedAndOfferedUntilAccepted) {
   EXPECT_THAT(sent<Completed>(), ElementsAre(Completed{id(1), outputs(), "log"}));
   pass_acknowledged(Time(4'000));
   EXPECT_EQ(sent<Completed>().size(), 1u);  // repeated: the first may be lost
-  agent->on_message(Accepted{{1, 1, 0}}, now);
+  agent->on_message(Accepted{{TaskId(1), 1, 0}}, now);
   EXPECT_EQ(all<action::Forget>().size(), 1u);
   EXPECT_EQ(all<action::Release>().size(), 1u);
   pass_acknowledged(Time(10'000));
@@ -242,7 +244,7 @@ TEST_F(AgentTest, AnAttemptThatIsOverNeverRunsAgain) {
   assign_and_run(id(2));
   agent->on_done(0, EngineDone{id(2), outputs()}, "", now);
   agent->on_uploaded(id(2), {}, now);
-  agent->on_message(Accepted{{2, 1, 0}}, now);
+  agent->on_message(Accepted{{TaskId(2), 1, 0}}, now);
   assign_and_run(id(2));  // arrives twice
   const auto run = all<action::Run>();
   ASSERT_EQ(run.size(), 1u);
@@ -411,7 +413,7 @@ TEST_F(AgentTest, ADeadEngineIsAFailureWithItsLastWordsAndTheNextAttemptRuns) {
   EXPECT_EQ(failed[0].log_tail, "last words");
   pass_acknowledged(Time(3'500));
   EXPECT_EQ(sent<Failed>().size(), 1u);  // until acknowledged
-  agent->on_message(FailedAck{{1, 1, 0}}, now);
+  agent->on_message(FailedAck{{TaskId(1), 1, 0}}, now);
   pass_acknowledged(Time(7'000));
   EXPECT_THAT(sent<Failed>(), IsEmpty());
   all<action::Run>();

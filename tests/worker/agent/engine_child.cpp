@@ -6,7 +6,7 @@
 //   fail         returns an error
 //   crash        ends with SIGKILL after writing to the log
 //   crash-once FILE   the same unless FILE exists, which it creates; then succeeds
-//   hang         goes on for ever without progress and without asking whether it is cancelled
+//   hang         goes on without end, without progress and without asking whether it is cancelled
 //   wait         goes on until it is cancelled
 //   wait-for FILE     goes on until FILE exists, reporting progress
 //   memory       throws std::bad_alloc

@@ -23,7 +23,7 @@ using protocol::FromEngine;
 using protocol::test::test_spec;
 using test::is_alive;
 
-const AttemptId kId{1, 1, 1};
+const AttemptId kId{TaskId(1), 1, 1};
 
 struct EngineTest : ::testing::Test {
   EngineTest() { ::signal(SIGPIPE, SIG_IGN); }

@@ -14,7 +14,7 @@ namespace rushes::worker {
 namespace {
 
 protocol::Completed result(std::uint64_t task) {
-  return {{task, 1, 9}, protocol::test::test_result({{digest_of("a"), 1}}), "log"};
+  return {{TaskId(task), 1, 9}, protocol::test::test_result({{digest_of("a"), 1}}), "log"};
 }
 
 TEST(Outbox, SurvivesACrashOfTheAgent) {
@@ -46,7 +46,7 @@ TEST(Outbox, ATornFileIsSetAside) {
 TEST(AttemptLog, KeepsABoundedFileAndTheEnd) {
   const test::Folder folder;
   AttemptLog log;
-  log.begin(folder / "logs", {12, 3, 0});
+  log.begin(folder / "logs", {TaskId(12), 3, 0});
   for (int i = 0; i < 30; ++i) log.append(std::string(100'000, 'x'));
   log.append("the end \xFF\n");
   EXPECT_EQ(log.tail().size(), AttemptLog::kTailBytes);

@@ -9,7 +9,7 @@
 
 namespace rushes::test {
 
-// A zombie that nobody has reaped yet is not alive.
+// A zombie that is not reaped yet is not alive.
 inline bool is_alive(pid_t process) {
   std::ifstream stat("/proc/" + std::to_string(process) + "/stat");
   std::string line;

@@ -26,16 +26,17 @@ using protocol::test::test_spec;
 struct Scheduler {
   Scheduler(const FarmKeys& keys, ArtifactStore& store, const std::string& control_at = "tcp://127.0.0.1:*",
             const std::string& artifacts_at = "tcp://127.0.0.1:*") {
-    gate = *Gate::open(keys.scheduler.secret_key, keys.folder / "workers");
-    control = *ControlServer::start(*gate, control_at, [this](const std::string&, WorkerMessage message) {
-      if (const auto* beat = std::get_if<Heartbeat>(&message)) {
-        beats.put(*beat);
-        (void)control->send("worker", HeartbeatAck{beat->sequence});
-      } else {
-        heard.put(std::move(message));
-      }
-    });
-    artifacts = *ArtifactServer::start(*gate, artifacts_at, store);
+    authenticator = *ZapAuthenticator::open(keys.scheduler.secret_key, keys.folder / "workers");
+    control =
+        *ControlServer::start(*authenticator, control_at, [this](const std::string&, WorkerMessage message) {
+          if (const auto* beat = std::get_if<Heartbeat>(&message)) {
+            beats.put(*beat);
+            (void)control->send("worker", HeartbeatAck{beat->sequence});
+          } else {
+            heard.put(std::move(message));
+          }
+        });
+    artifacts = *ArtifactServer::start(*authenticator, artifacts_at, store);
   }
   // The next message of this kind; others before it are passed over.
   template <typename T>
@@ -58,7 +59,7 @@ struct Scheduler {
   }
   Inbox<WorkerMessage> heard;
   Inbox<Heartbeat> beats;
-  std::unique_ptr<Gate> gate;
+  std::unique_ptr<ZapAuthenticator> authenticator;
   std::unique_ptr<ControlServer> control;
   std::unique_ptr<ArtifactServer> artifacts;
 };
@@ -125,16 +126,16 @@ TEST_F(RunnerTest, FetchesRunsUploadsReportsAndLeavesNothingBehind) {
   ASSERT_TRUE(hello);
   EXPECT_EQ(hello->name, "worker");
   EXPECT_EQ(hello->offer.numeric_classes, std::vector<std::string>{"test-class"});
-  scheduler->assign({1, 1, 5}, "copy", {{digest_of(a), a.size()}, {digest_of(b), b.size()}});
+  scheduler->assign({TaskId(1), 1, 5}, "copy", {{digest_of(a), a.size()}, {digest_of(b), b.size()}});
   ASSERT_TRUE(scheduler->next<Started>());
   const auto completed = scheduler->next<Completed>();
   ASSERT_TRUE(completed);
-  EXPECT_EQ(completed->id, (AttemptId{1, 1, 5}));
+  EXPECT_EQ(completed->id, (AttemptId{TaskId(1), 1, 5}));
   EXPECT_EQ(output_of(*completed), a + b);
   EXPECT_NE(completed->log_tail.find("running copy"), std::string::npos);
   EXPECT_EQ(outbox_files(), 1u);
   ASSERT_TRUE(scheduler->next<Completed>());  // again, until it is acknowledged
-  scheduler->say(Accepted{{1, 1, 0}});
+  scheduler->say(Accepted{{TaskId(1), 1, 0}});
   scheduler->say(Drain{});
   ASSERT_TRUE(scheduler->next<Bye>());
   worker.join();
@@ -147,14 +148,14 @@ TEST_F(RunnerTest, AKilledEngineIsAFailureAndTheNextAttemptRuns) {
   start();
   ASSERT_TRUE(scheduler->welcome());
   const std::string task = "crash-once " + (folder / "crashed").string();
-  scheduler->assign({1, 1, 5}, task);
+  scheduler->assign({TaskId(1), 1, 5}, task);
   const auto failed = scheduler->next<Failed>();
   ASSERT_TRUE(failed);
   EXPECT_EQ(failed->kind, FailKind::kCrash);
   EXPECT_EQ(failed->exit_cause, "signal 9 (Killed)");
   EXPECT_NE(failed->log_tail.find("last words"), std::string::npos);
   scheduler->say(FailedAck{failed->id});
-  scheduler->assign({1, 2, 6}, task);
+  scheduler->assign({TaskId(1), 2, 6}, task);
   const auto completed = scheduler->next<Completed>();
   ASSERT_TRUE(completed);
   EXPECT_EQ(output_of(*completed), "second attempt");
@@ -163,11 +164,11 @@ TEST_F(RunnerTest, AKilledEngineIsAFailureAndTheNextAttemptRuns) {
 TEST_F(RunnerTest, ARevokedTaskThatHangsIsKilledBeforeStoppedIsSaid) {
   start();
   ASSERT_TRUE(scheduler->welcome());
-  scheduler->assign({1, 1, 5}, "hang");
+  scheduler->assign({TaskId(1), 1, 5}, "hang");
   ASSERT_TRUE(scheduler->next<Started>());
-  scheduler->say(Revoke{{1, 1, 5}, "cancelled"});
+  scheduler->say(Revoke{{TaskId(1), 1, 5}, "cancelled"});
   ASSERT_TRUE(scheduler->next<Stopped>());
-  scheduler->assign({2, 1, 6}, "put after");
+  scheduler->assign({TaskId(2), 1, 6}, "put after");
   const auto completed = scheduler->next<Completed>();
   ASSERT_TRUE(completed);
   EXPECT_EQ(output_of(*completed), "after");
@@ -177,27 +178,27 @@ TEST_F(RunnerTest, ARestartOfTheSchedulerDoesNotStopTheTask) {
   start();
   ASSERT_TRUE(scheduler->welcome());
   const std::string file = folder / "go";
-  scheduler->assign({1, 1, 5}, "wait-for " + file);
+  scheduler->assign({TaskId(1), 1, 5}, "wait-for " + file);
   ASSERT_TRUE(scheduler->next<Started>());
   const std::string control = scheduler->control->endpoint(), artifacts = scheduler->artifacts->endpoint();
   scheduler.reset();
   scheduler = std::make_unique<Scheduler>(keys, store, control, artifacts);
   const auto hello = scheduler->welcome();
   ASSERT_TRUE(hello);
-  EXPECT_EQ(hello->running, (std::vector<AttemptId>{{1, 1, 5}}));
+  EXPECT_EQ(hello->running, (std::vector<AttemptId>{{TaskId(1), 1, 5}}));
   const auto beat = scheduler->beats.next();
   ASSERT_TRUE(beat);
-  EXPECT_EQ(beat->attempts.at(0).id, (AttemptId{1, 1, 5}));
+  EXPECT_EQ(beat->attempts.at(0).id, (AttemptId{TaskId(1), 1, 5}));
   std::ofstream(file) << "go";
   const auto completed = scheduler->next<Completed>();
   ASSERT_TRUE(completed);
-  EXPECT_EQ(completed->id, (AttemptId{1, 1, 5}));
+  EXPECT_EQ(completed->id, (AttemptId{TaskId(1), 1, 5}));
 }
 
 TEST_F(RunnerTest, AResultThatWasNeverAcknowledgedIsOfferedByTheNextRun) {
   start();
   ASSERT_TRUE(scheduler->welcome());
-  scheduler->assign({1, 1, 5}, "put kept");
+  scheduler->assign({TaskId(1), 1, 5}, "put kept");
   const auto first = scheduler->next<Completed>();
   ASSERT_TRUE(first);
   scheduler->say(Refused{"go away"});
@@ -216,7 +217,7 @@ TEST_F(RunnerTest, AnUnknownKeyEndsTheWorker) {
   start(options(*make_keys()));
   worker.join();
   EXPECT_EQ(exit, ExitCode::kWorkFailed);
-  EXPECT_GE(scheduler->gate->counters().refused_keys, 1u);
+  EXPECT_GE(scheduler->authenticator->counters().refused_keys, 1u);
 }
 
 TEST_F(RunnerTest, TwoWorkersDoNotShareAFolder) {

@@ -78,7 +78,7 @@ std::string task_bytes(Change change = nullptr) {
 TEST(TaskReading, TakesAWellFormedTask) {
   const auto task = read_task(task_bytes());
   ASSERT_TRUE(task) << task.error().message;
-  EXPECT_EQ(task->id, 12u);
+  EXPECT_EQ(task->id, TaskId(12));
   EXPECT_EQ(task->stage, Stage::kDenoise);
   EXPECT_EQ(task->windows().size(), 2u);
   EXPECT_EQ(task->windows()[1], (Range{4, 13}));

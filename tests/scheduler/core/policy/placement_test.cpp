@@ -180,22 +180,22 @@ TEST(Backfill, AFewReservationsOnly) {
 
 TEST(NumericClass, AShotBeginsWhereItIsDoneSoonest) {
   // Two classes alike; the first has 1000 s more to do over its 10 slots.
-  EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{1, 0, 10}, {1, 0, 10}}, 0, 100, 100, 0));
-  EXPECT_FALSE(may_begin(std::vector<ClassOutlook>{{1, 1000, 10}, {1, 0, 10}}, 0, 100, 100, 0));
-  EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{1, 1000, 10}, {1, 0, 10}}, 1, 100, 100, 0));
+  EXPECT_TRUE(may_begin(std::vector<ClassLoad>{{1, 0, 10}, {1, 0, 10}}, 0, 100, 100, 0));
+  EXPECT_FALSE(may_begin(std::vector<ClassLoad>{{1, 1000, 10}, {1, 0, 10}}, 0, 100, 100, 0));
+  EXPECT_TRUE(may_begin(std::vector<ClassLoad>{{1, 1000, 10}, {1, 0, 10}}, 1, 100, 100, 0));
   // Much else waits: both will be busy for as long.
-  EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{1, 1000, 10}, {1, 0, 10}}, 0, 100, 100, 5000));
+  EXPECT_TRUE(may_begin(std::vector<ClassLoad>{{1, 1000, 10}, {1, 0, 10}}, 0, 100, 100, 5000));
   // A slow class would be the last one, unless the farm has that long to do anyway.
-  EXPECT_FALSE(may_begin(std::vector<ClassOutlook>{{3, 0, 10}, {1, 0, 10}}, 0, 100, 100, 1000));
-  EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{3, 0, 10}, {1, 0, 10}}, 0, 100, 100, 10'000));
+  EXPECT_FALSE(may_begin(std::vector<ClassLoad>{{3, 0, 10}, {1, 0, 10}}, 0, 100, 100, 1000));
+  EXPECT_TRUE(may_begin(std::vector<ClassLoad>{{3, 0, 10}, {1, 0, 10}}, 0, 100, 100, 10'000));
   // Few slots keep a shot of many takes waiting behind itself.
-  EXPECT_FALSE(may_begin(std::vector<ClassOutlook>{{1, 0, 1}, {1, 0, 100}}, 0, 100, 1000, 0));
-  EXPECT_TRUE(may_begin(std::vector<ClassOutlook>{{1, 0, 0}, {1, 0, 0}}, 0, 100, 100, 0));
+  EXPECT_FALSE(may_begin(std::vector<ClassLoad>{{1, 0, 1}, {1, 0, 100}}, 0, 100, 1000, 0));
+  EXPECT_TRUE(may_begin(std::vector<ClassLoad>{{1, 0, 0}, {1, 0, 0}}, 0, 100, 100, 0));
 }
 
 TEST(NumericClass, OneThatIsNotMeasuredGetsOnlyWhatKeepsItBusy) {
   const auto begins = [](double left, bool busy, std::uint32_t others) {
-    const std::vector<ClassOutlook> classes{{1, left, 10, false, busy}, {1, 0, others}};
+    const std::vector<ClassLoad> classes{{1, left, 10, false, busy}, {1, 0, others}};
     return may_begin(classes, 0, 100, 100, 1e6);
   };
   EXPECT_TRUE(begins(1999, true, 10));

@@ -50,6 +50,26 @@ TEST(Path, DecidesTheEndOnlyWhenLittleElseIsLeft) {
   EXPECT_TRUE(decides_the_end(100, 0, 0, false));
 }
 
+TEST(Path, TheFirstTaskOfAShotHasItsTakesAndWhatFollowsThemBehindIt) {
+  const auto first = ways_behind(Stage::kEncode, 0, false, true);
+  EXPECT_TRUE(first.takes && first.after_takes && !first.siblings);
+  const auto planned = ways_behind(Stage::kEncode, 0, false, false);
+  EXPECT_FALSE(planned.takes || planned.after_takes || planned.siblings);
+  const auto verdict = ways_behind(Stage::kCritique, 0, true, false);
+  EXPECT_TRUE(!verdict.takes && verdict.after_takes && !verdict.siblings);
+  const auto of_window = ways_behind(Stage::kCritique, 0, false, false);
+  EXPECT_TRUE(!of_window.takes && of_window.after_takes && of_window.siblings);
+  EXPECT_FALSE(ways_behind(Stage::kCritique, 1, true, false).after_takes)
+      << "no take waits for a master's verdict";
+}
+
+TEST(Path, IsTheLongestOfTheWaysBehindATask) {
+  EXPECT_EQ(path_behind({}), 0);
+  EXPECT_EQ(path_behind({3, 4, 6, 5}), 7) << "what follows the takes begins when they end";
+  EXPECT_EQ(path_behind({3, 4, 8, 5}), 8);
+  EXPECT_EQ(path_behind({3, 4, 6, 9}), 9);
+}
+
 TEST(Affinity, StaysForALoadOfTheWholeFarmOrTwoTasks) {
   const auto stays = [](double lag, double seconds, double rate, std::uint32_t slots) {
     return may_stay({lag, rate, 0, 0.5}, seconds, 60, slots);
@@ -70,7 +90,7 @@ TEST(Affinity, StaysWhileWhatIsPassedOverHasItsShareOfTheSlots) {
 
 TEST(Affinity, LoadsOnlyWhatIsWorthSeveralLoads) {
   constexpr double kLoad = 60;
-  EXPECT_TRUE(worth_loading({1, 0, 1, 0}, {}, kLoad));  // nobody has it
+  EXPECT_TRUE(worth_loading({1, 0, 1, 0}, {}, kLoad));  // no worker has it loaded
   // Two slots have it: what waits keeps them busy for two loads, or what runs does.
   EXPECT_FALSE(worth_loading({239, 0, 239, 2}, {}, kLoad));
   EXPECT_TRUE(worth_loading({241, 0, 241, 2}, {}, kLoad));

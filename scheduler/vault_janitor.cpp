@@ -1,4 +1,4 @@
-#include "scheduler/keeper.h"
+#include "scheduler/vault_janitor.h"
 
 #include <pthread.h>
 
@@ -9,18 +9,18 @@
 namespace rushes::scheduler {
 namespace {
 
-// Nobody waits for a reference, so many of them share a write.
+// No reply waits for a reference, so many of them share a write.
 constexpr std::chrono::milliseconds kGather{50};
 // The references of a recovered farm come all at once, and only to be sure: first the farm goes to work.
 constexpr std::chrono::milliseconds kSettle{2'000};
 
 }  // namespace
 
-Keeper::Keeper(storage::Vault& vault, std::chrono::milliseconds sweep_age,
-               std::chrono::milliseconds sweep_every)
+VaultJanitor::VaultJanitor(storage::Vault& vault, std::chrono::milliseconds sweep_age,
+                           std::chrono::milliseconds sweep_every)
     : vault_(vault), sweep_age_(sweep_age), sweep_every_(sweep_every), thread_([this] { run(); }) {}
 
-Keeper::~Keeper() {
+VaultJanitor::~VaultJanitor() {
   {
     std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -29,7 +29,7 @@ Keeper::~Keeper() {
   thread_.join();
 }
 
-void Keeper::retain(std::string owner, std::vector<Digest> digests) {
+void VaultJanitor::retain(std::string owner, std::vector<Digest> digests) {
   if (digests.empty()) return;
   bool first = false;
   {
@@ -40,7 +40,7 @@ void Keeper::retain(std::string owner, std::vector<Digest> digests) {
   if (first) wake_.notify_one();
 }
 
-void Keeper::flush() {
+void VaultJanitor::flush() {
   std::unique_lock lock(mutex_);
   ++flushing_;
   wake_.notify_all();
@@ -48,8 +48,8 @@ void Keeper::flush() {
   --flushing_;
 }
 
-void Keeper::run() {
-  pthread_setname_np(pthread_self(), "keeper");
+void VaultJanitor::run() {
+  pthread_setname_np(pthread_self(), "janitor");
   // The first sweep waits a little too, so that the references of the recovered state are in before it.
   auto next_sweep =
       std::chrono::steady_clock::now() + std::min(sweep_every_, std::chrono::milliseconds(60'000));
@@ -75,7 +75,7 @@ void Keeper::run() {
   }
 }
 
-void Keeper::write(std::span<const storage::Reference> references) {
+void VaultJanitor::write(std::span<const storage::Reference> references) {
   constexpr std::size_t kOneWrite = 1024;
   while (!references.empty()) {
     const auto some = references.first(std::min(kOneWrite, references.size()));
@@ -85,7 +85,7 @@ void Keeper::write(std::span<const storage::Reference> references) {
   }
 }
 
-void Keeper::sweep() {
+void VaultJanitor::sweep() {
   const auto swept = vault_.sweep(sweep_age_);
   if (!swept)
     log::error("sweep: {}", swept.error().message);

@@ -1,6 +1,6 @@
-// Who of a server's connections is heard: not too often, and only while its key is in the allow-list.
+// Which connections of a server are served: not too often, and only while their key is in the allow-list.
 //
-// ZeroMQ cannot end a single connection of a ROUTER; one that is not admitted stays open and unheard.
+// ZeroMQ cannot end a single connection of a ROUTER; the messages of one that is not admitted are dropped.
 //
 // Thread contract: belongs to the thread of its socket.
 #pragma once
@@ -13,13 +13,13 @@
 
 namespace rushes::protocol {
 
-class Doorkeeper {
+class ConnectionAdmission {
  public:
   using Clock = scheduler::TokenBucket::Clock;
-  enum class Admission { kHeard, kFloods, kWithdrawn };
+  enum class Admission { kAdmitted, kFloods, kWithdrawn };
 
-  Doorkeeper(Gate::Impl& gate, scheduler::RateLimit rate, const char* what)
-      : gate_(gate), rate_(rate), what_(what) {}
+  ConnectionAdmission(ZapAuthenticator::Impl& authenticator, scheduler::RateLimit rate, const char* what)
+      : authenticator_(authenticator), rate_(rate), what_(what) {}
 
   // One message of the connection `id`; refusals are counted and logged here.
   Admission admit(const std::string& id, const Identity& identity);
@@ -27,15 +27,15 @@ class Doorkeeper {
   void tidy();
 
  private:
-  struct Visitor {
+  struct Connection {
     scheduler::TokenBucket bucket;
     std::uint64_t generation;  // of the allow-list when its key was last looked up
     bool allowed;
   };
-  Gate::Impl& gate_;
+  ZapAuthenticator::Impl& authenticator_;
   const scheduler::RateLimit rate_;
   const char* what_;
-  std::unordered_map<std::string, Visitor> visitors_;
+  std::unordered_map<std::string, Connection> connections_;
   Clock::time_point tidied_ = Clock::now();
 };
 

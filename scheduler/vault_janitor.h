@@ -1,4 +1,4 @@
-// The vault's housekeeping: references of takes to what they made, and the sweep of uploads nobody names.
+// The vault's housekeeping: references of takes to what they made, and the sweep of uploads without a reference.
 //
 // It has a thread of its own because a vault write may wait for another artifact's sync, and the core must
 // not. A reference that a crash swallowed is made again from the state at the next start, long before a sweep
@@ -20,15 +20,15 @@
 
 namespace rushes::scheduler {
 
-class Keeper {
+class VaultJanitor {
  public:
   // Uploads without a reference are removed when they are older than `sweep_age`; the vault is looked through
-  // at the start and then every `sweep_every`. The vault outlives the keeper.
-  Keeper(storage::Vault& vault, std::chrono::milliseconds sweep_age,
-         std::chrono::milliseconds sweep_every = std::chrono::hours(1));
-  ~Keeper();
-  Keeper(const Keeper&) = delete;
-  Keeper& operator=(const Keeper&) = delete;
+  // at the start and then every `sweep_every`. The vault outlives the janitor.
+  VaultJanitor(storage::Vault& vault, std::chrono::milliseconds sweep_age,
+               std::chrono::milliseconds sweep_every = std::chrono::hours(1));
+  ~VaultJanitor();
+  VaultJanitor(const VaultJanitor&) = delete;
+  VaultJanitor& operator=(const VaultJanitor&) = delete;
 
   // Owner: "show/shot/take"; take 0 is what belongs to the whole shot.
   void retain(std::string owner, std::vector<Digest> digests);

@@ -1,4 +1,4 @@
-// The ZAP handler: who may connect; and the watch over the allow-list.
+// The ZAP handler: which keys may connect; and the watch over the allow-list.
 #include <pthread.h>
 
 #include "config/log.h"
@@ -11,9 +11,9 @@ namespace {
 constexpr const char* kZapEndpoint = "inproc://zeromq.zap.01";  // RFC 27
 constexpr std::size_t kCurveKeyBytes = 32;
 constexpr std::chrono::milliseconds kLook{1000};  // at the allow-list
-constexpr int kShare = 10;  // of the time at most this part is spent on looks that strangers ask for
-constexpr std::chrono::milliseconds kSoon{1};  // while some of them wait for one
-constexpr std::size_t kStrangers = 256;        // that wait at once; who comes then is refused unseen
+constexpr int kShare = 10;  // of the time at most this part is spent on looks that unknown keys ask for
+constexpr std::chrono::milliseconds kSoon{1};  // while unknown keys wait for one
+constexpr std::size_t kUnknownKeys = 256;      // that wait at once; one more is refused without a look
 
 std::string z85(const zmq::message_t& key) {
   char text[41] = {};
@@ -23,11 +23,11 @@ std::string z85(const zmq::message_t& key) {
 
 }  // namespace
 
-Gate::Gate(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Gate::~Gate() = default;
-const Counters& Gate::counters() const { return impl_->counters; }
+ZapAuthenticator::ZapAuthenticator(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ZapAuthenticator::~ZapAuthenticator() = default;
+const Counters& ZapAuthenticator::counters() const { return impl_->counters; }
 
-std::vector<Count> Gate::counts() const {
+std::vector<Count> ZapAuthenticator::counts() const {
   const Counters& c = impl_->counters;
   return {{"refused_keys", c.refused_keys},
           {"refused_peers", c.refused_peers},
@@ -43,7 +43,8 @@ std::vector<Count> Gate::counts() const {
           {"undelivered", c.undelivered}};
 }
 
-Result<std::unique_ptr<Gate>> Gate::open(std::string secret_key, std::filesystem::path allow_list) {
+Result<std::unique_ptr<ZapAuthenticator>> ZapAuthenticator::open(std::string secret_key,
+                                                                 std::filesystem::path allow_list) {
   if (auto known = public_key_of(secret_key); !known) return tl::unexpected(known.error());
   auto list = AllowList::read(std::move(allow_list));
   if (!list) return tl::unexpected(list.error());
@@ -56,26 +57,26 @@ Result<std::unique_ptr<Gate>> Gate::open(std::string secret_key, std::filesystem
     return fail(ErrorKind::kInternal, std::string("cannot start the key check: ") + error.what());
   }
   impl->thread = std::thread([raw = impl.get()] { raw->run(); });
-  return std::unique_ptr<Gate>(new Gate(std::move(impl)));
+  return std::unique_ptr<ZapAuthenticator>(new ZapAuthenticator(std::move(impl)));
 }
 
-Gate::Impl::~Impl() {
+ZapAuthenticator::Impl::~Impl() {
   stopping = true;
   stop.wake();
   if (thread.joinable()) thread.join();
 }
 
-bool Gate::Impl::may_use(std::string_view key_name, std::string_view worker) {
+bool ZapAuthenticator::Impl::may_use(std::string_view key_name, std::string_view worker) {
   const std::lock_guard lock(mutex);
   return allowed.may_use(key_name, worker);
 }
 
-bool Gate::Impl::admits(const Identity& identity) {
+bool ZapAuthenticator::Impl::admits(const Identity& identity) {
   const std::lock_guard lock(mutex);
   return allowed.name_of(identity.key) == identity.name;
 }
 
-void Gate::Impl::refresh() {
+void ZapAuthenticator::Impl::refresh() {
   const auto before = std::chrono::steady_clock::now();
   const bool changed = watched.refresh();
   looked = std::chrono::steady_clock::now();
@@ -86,49 +87,49 @@ void Gate::Impl::refresh() {
   ++generation;
 }
 
-bool Gate::Impl::may_look() const {
+bool ZapAuthenticator::Impl::may_look() const {
   return std::chrono::steady_clock::now() - looked >=
          std::min<std::chrono::steady_clock::duration>(kShare * look_took, kLook);
 }
 
-void Gate::Impl::run() {
-  pthread_setname_np(pthread_self(), "gate");
+void ZapAuthenticator::Impl::run() {
+  pthread_setname_np(pthread_self(), "zap");
   std::vector<zmq::pollitem_t> items{{zap->handle(), 0, ZMQ_POLLIN, 0},
                                      {nullptr, stop.descriptor(), ZMQ_POLLIN, 0}};
   while (!stopping) {
-    wait(items, strangers.empty() ? kLook : kSoon);
-    const bool asked = !strangers.empty() && may_look();
+    wait(items, unknown_keys.empty() ? kLook : kSoon);
+    const bool asked = !unknown_keys.empty() && may_look();
     if (asked || std::chrono::steady_clock::now() - looked >= kLook) refresh();
     if (asked)
-      for (Knock& knock : std::exchange(strangers, {})) answer(knock, watched.name_of(knock.key));
-    if ((items[0].revents & ZMQ_POLLIN) != 0) hear_zap();
+      for (KeyCheck& check : std::exchange(unknown_keys, {})) answer(check, watched.name_of(check.key));
+    if ((items[0].revents & ZMQ_POLLIN) != 0) receive_zap();
   }
   zap->close();
 }
 
-void Gate::Impl::hear_zap() {
-  Knock knock;  // address, delimiter, version, request, domain, address, identity, mechanism, credentials
+void ZapAuthenticator::Impl::receive_zap() {
+  KeyCheck check;  // address, delimiter, version, request, domain, address, identity, mechanism, credentials
   do {
-    knock.frames.emplace_back();
-    if (!zap->recv(knock.frames.back())) break;
-  } while (knock.frames.back().more());
-  if (knock.frames.size() < 4) return;
-  const bool curve = knock.frames.size() == 9 && view(knock.frames[7]) == "CURVE" &&
-                     knock.frames[8].size() == kCurveKeyBytes;
-  knock.key = curve ? z85(knock.frames[8]) : "none";
-  const auto name = watched.name_of(knock.key);
-  if (!name && curve && strangers.size() < kStrangers)
-    strangers.push_back(std::move(knock));
+    check.frames.emplace_back();
+    if (!zap->recv(check.frames.back())) break;
+  } while (check.frames.back().more());
+  if (check.frames.size() < 4) return;
+  const bool curve = check.frames.size() == 9 && view(check.frames[7]) == "CURVE" &&
+                     check.frames[8].size() == kCurveKeyBytes;
+  check.key = curve ? z85(check.frames[8]) : "none";
+  const auto name = watched.name_of(check.key);
+  if (!name && curve && unknown_keys.size() < kUnknownKeys)
+    unknown_keys.push_back(std::move(check));
   else
-    answer(knock, name);
+    answer(check, name);
 }
 
-void Gate::Impl::answer(Knock& knock, const std::optional<std::string>& name) {
-  std::vector<zmq::message_t>& asked = knock.frames;
+void ZapAuthenticator::Impl::answer(KeyCheck& check, const std::optional<std::string>& name) {
+  std::vector<zmq::message_t>& asked = check.frames;
   if (!name) {
     ++counters.refused_keys;
     const std::string from = asked.size() > 5 ? clean_text(view(asked[5]), 64) : "an unknown address";
-    log.warn("key " + knock.key, "a worker from " + from + " was refused: its public key " + knock.key +
+    log.warn("key " + check.key, "a worker from " + from + " was refused: its public key " + check.key +
                                      " is not in the allow-list");
   }
   const auto say = [&](std::string_view text, bool more) {
@@ -140,7 +141,7 @@ void Gate::Impl::answer(Knock& knock, const std::optional<std::string>& name) {
   say(view(asked[3]), true);
   say(name ? "200" : "400", true);
   say(name ? "OK" : "unknown key", true);
-  say(name ? *name + " " + knock.key : "", true);  // see identity_of()
+  say(name ? *name + " " + check.key : "", true);  // see identity_of()
   say("", false);
 }
 
