@@ -32,6 +32,7 @@ struct SubmittedShot {
   config::Rate fps;  // delivered
   std::vector<std::uint64_t> seeds;
   std::vector<StageNeeds> stages;  // of a dry run
+  std::string archived = {};       // the name that the shot of this name got which it replaces; empty: none
 };
 struct Submitted {
   std::uint64_t batch = 0;  // 0 after a dry run

@@ -41,6 +41,12 @@ struct SubmitBatch {
   std::string by;               // token name
   bool dry_run = false;
   std::vector<ShotRequest> shots;
+  bool replace = false;  // a shot of the same name is cancelled where it is not over, and archived
+};
+// A shot that is over is archived: its history stays, its name is free.
+struct RemoveShot {
+  RequestId request = 0;
+  std::string shot, by = {};
 };
 // `shot` is "show/shot" in all of these.
 struct Cancel {
@@ -129,10 +135,10 @@ struct Tick {};     // at least once a second: leases that ran out, retries that
 
 }  // namespace event
 
-using Event =
-    std::variant<event::SubmitBatch, event::Cancel, event::Pause, event::Resume, event::Approve,
-                 event::Upgrade, event::Retry, event::Keep, event::Revert, event::RestoreTake, event::Skip,
-                 event::DrainWorker, event::FromWorker, event::Disconnected, event::Recover, event::Tick>;
+using Event = std::variant<event::SubmitBatch, event::Cancel, event::Pause, event::Resume, event::Approve,
+                           event::Upgrade, event::Retry, event::Keep, event::Revert, event::RestoreTake,
+                           event::RemoveShot, event::Skip, event::DrainWorker, event::FromWorker,
+                           event::Disconnected, event::Recover, event::Tick>;
 
 // The message of a worker that the event is, if it is one of that kind.
 template <class Message>

@@ -248,6 +248,7 @@ struct Record {
     snapshotEnd @31 :Void;
     estimateRow @32 :EstimateRow;
     workerNoted @33 :WorkerNoted;
+    shotArchived @34 :ShotArchived;
   }
 }
 
@@ -355,7 +356,11 @@ struct ShotPlanned {
   spec @3 :ShotSpec;
   tasks @4 :List(PlannedTask) $maxCount(.maxListed);
   wallMs @5 :Int64;
+  draftVersions @6 :UInt32;       # deliveries of the shots of this name before it
+  masterVersions @7 :UInt32;
 }
+# It gives its name free and is SHOW/SHOT@number from then on.
+struct ShotArchived { shot @0 :UInt32; number @1 :UInt32; by @2 :Text; wallMs @3 :Int64; }
 struct VersionPlanned {
   shot @0 :UInt32;
   take @1 :UInt32;
@@ -500,6 +505,7 @@ struct ShotRow {
   createdWallMs @19 :Int64;
   startedWallMs @20 :Int64;
   finishedWallMs @21 :Int64;
+  archived @22 :UInt32;           # SHOW/SHOT@archived; 0: not archived
 }
 
 struct FailureRow {

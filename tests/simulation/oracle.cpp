@@ -229,7 +229,8 @@ void Oracle::recovered(const State& state) {
     if (difference.empty()) difference = shadow_.difference_of_shot(state, id);
   require(difference.empty(), 1, "after the restart " + difference);
   for (const std::string& shot : acknowledged_)
-    require(state.find_shot(shot) != nullptr, 1, "shot " + shot + " was acknowledged and is lost");
+    require(state.find_shot(shot) != nullptr || state.find_shot(shot + "@1") != nullptr, 1,
+            "shot " + shot + " was acknowledged and is lost");
   recount(state);
 }
 

@@ -82,7 +82,7 @@ void People::wish(std::int64_t what) {
   const std::string shot = any_shot(dice);
   const auto take = static_cast<std::uint32_t>(dice.between(1, 3));
   const auto tasks = world_.oracle.shadow().tasks().size();
-  switch (dice.below(17)) {
+  switch (dice.below(18)) {
     case 0:
     case 1:
       return insist(event::Pause{0, shot, "ann"});
@@ -107,6 +107,8 @@ void People::wish(std::int64_t what) {
       return insist(event::Retry{0, shot, 0, {1}, "brighter", "ann"});
     case 12:
       return insist(event::Retry{0, shot, take, {}, "another one", "ann", 7, "a blue ball"});
+    case 17:
+      return insist(event::RemoveShot{0, shot, "ann"});
     case 13:
       return insist(event::Keep{0, shot, take, "ann"});
     case 14:

@@ -182,6 +182,13 @@ struct Shadow::Lesson {
             name(r.task, t.state) + " is opened again");
     shadow.set_state(r.task, t.missing == 0 ? TaskState::kReady : TaskState::kPending, touched);
   }
+  void operator()(const record::ShotArchived& r) {
+    ShadowShot& shot = shadow.shots_[r.shot];
+    require(shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled, 1,
+            shot.key + " is archived while it is " + scheduler::to_string(shot.state));
+    shot.key += "@" + std::to_string(r.number);
+    touch_shot(r.shot);
+  }
   void operator()(const record::VersionKept& r) {
     ShadowShot& shot = shadow.shots_[r.shot];
     require(!shot.chosen[r.take - 1] || !r.by.empty(), 9,

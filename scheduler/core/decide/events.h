@@ -19,6 +19,7 @@ void on(Decision& decision, const event::Retry& e);
 void on(Decision& decision, const event::Keep& e);
 void on(Decision& decision, const event::Revert& e);
 void on(Decision& decision, const event::RestoreTake& e);
+void on(Decision& decision, const event::RemoveShot& e);
 void on(Decision& decision, const event::Skip& e);
 void on(Decision& decision, const event::DrainWorker& e);
 

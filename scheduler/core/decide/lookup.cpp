@@ -4,7 +4,13 @@ namespace rushes::scheduler {
 
 const Shot* shot_or_refuse(Decision& decision, RequestId request, const std::string& key) {
   const Shot* shot = decision.state().find_shot(key);
-  if (shot == nullptr) decision.refuse(request, ErrorKind::kNotFound, "no shot " + key + " on this farm");
+  if (shot == nullptr) {
+    decision.refuse(request, ErrorKind::kNotFound, "no shot " + key + " on this farm");
+  } else if (shot->archived != 0) {
+    decision.refuse(request, ErrorKind::kConflict,
+                    "shot " + key + " is archived; its takes can be looked at and exported, no more");
+    shot = nullptr;
+  }
   return shot;
 }
 

@@ -9,7 +9,7 @@
 
 namespace rushes::scheduler {
 
-// null: there is none of that name (kNotFound), and the request is answered.
+// null: there is none of that name (kNotFound), or it is archived (kConflict), and the request is answered.
 const Shot* shot_or_refuse(Decision& decision, RequestId request, const std::string& key);
 
 // null: the shot has no such take (kNotFound) or is cancelled (kConflict), and the request is answered.

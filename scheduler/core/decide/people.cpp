@@ -28,6 +28,23 @@ bool is_over(const Shot& shot) {
   return shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
 }
 
+// The number under which a shot would be archived.
+std::uint32_t free_number(const State& state, const Shot& shot) {
+  std::uint32_t number = 1;
+  while (state.find_shot(key_of(shot.spec, number)) != nullptr) ++number;
+  return number;
+}
+
+// Its name is free afterwards; what of it still runs is called off.
+void archive(Decision& decision, ShotId id, const std::string& by) {
+  const Shot& shot = decision.state().shots[id];
+  if (!is_over(shot)) {
+    move_shot(decision, id, ShotState::kCancelled, "replaced by " + by);
+    close_tasks(decision, id, 0, TaskState::kCancelled, "its shot was replaced by " + by);
+  }
+  decision.emit(record::ShotArchived{id, free_number(decision.state(), shot), by, decision.now().wall_ms});
+}
+
 }  // namespace
 
 void on(Decision& decision, const event::SubmitBatch& e) {
@@ -54,8 +71,9 @@ void on(Decision& decision, const event::SubmitBatch& e) {
   };
   for (const event::ShotRequest& wanted : e.shots) {
     const std::string key = wanted.shot.show + "/" + wanted.shot.name;
-    if (state.find_shot(key) != nullptr)
-      problem("shot " + key + ": is already on the farm; give it another name");
+    if (state.find_shot(key) != nullptr && !e.replace)
+      problem("shot " + key +
+              ": is already on the farm; give it another name, or replace it (submit --replace)");
     if (!names.insert(key).second) problem("shot " + key + ": is in the batch twice");
     for (const std::string& limit : wanted.shot.limits) {
       const auto& known = decision.settings().limits.shared;
@@ -89,6 +107,8 @@ void on(Decision& decision, const event::SubmitBatch& e) {
   for (const ShotSpec& spec : specs) {
     answer.shots.push_back(summary(spec));
     if (e.dry_run) answer.shots.back().stages = stage_needs(spec);
+    if (const Shot* before = state.find_shot(key_of(spec, 0)))
+      answer.shots.back().archived = key_of(spec, free_number(state, *before));
   }
   if (!e.dry_run) {
     answer.batch = state.batches.size() + 1;
@@ -97,13 +117,30 @@ void on(Decision& decision, const event::SubmitBatch& e) {
     for (std::uint32_t i = 0; i < specs.size(); ++i) batch.row.shots.push_back(state.shots.next_id() + i);
     decision.emit(std::move(batch));
     for (ShotSpec& spec : specs) {
-      const ShotId id = state.shots.next_id();
-      const PlannedTask encode = plan_encode(spec, state.tasks.next_id());
-      decision.emit(
-          record::ShotPlanned{id, answer.batch, e.by, std::move(spec), {encode}, decision.now().wall_ms});
+      record::ShotPlanned planned{
+          state.shots.next_id(), answer.batch, e.by, {}, {}, decision.now().wall_ms};
+      if (const Shot* before = state.find_shot(key_of(spec, 0))) {
+        planned.draft_versions = before->draft_versions;
+        planned.master_versions = before->master_versions;
+        archive(decision, state.shots.id_of(*before), e.by);
+      }
+      planned.tasks = {plan_encode(spec, state.tasks.next_id())};
+      planned.spec = std::move(spec);
+      decision.emit(std::move(planned));
     }
   }
   decision.reply(e.request, std::move(answer));
+}
+
+void on(Decision& decision, const event::RemoveShot& e) {
+  const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
+  if (shot == nullptr) return;
+  if (!is_over(*shot))
+    return decision.refuse(e.request, ErrorKind::kConflict,
+                           "shot " + e.shot + " is " + to_string(shot->state) + "; cancel it first (cancel)");
+  const ShotId id = decision.state().shots.id_of(*shot);
+  archive(decision, id, e.by);
+  decision.reply(e.request, "shot " + e.shot + " is archived as " + decision.state().shots[id].key);
 }
 
 void on(Decision& decision, const event::Cancel& e) {

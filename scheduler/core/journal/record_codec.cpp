@@ -21,6 +21,15 @@ RUSHES_CODEC(ShotPlanned, records::ShotPlanned, r) {
   FIELD(Spec, r.spec);
   FIELD(Tasks, r.tasks);
   FIELD(WallMs, r.wall_ms);
+  FIELD(DraftVersions, r.draft_versions);
+  FIELD(MasterVersions, r.master_versions);
+}
+
+RUSHES_CODEC(ShotArchived, records::ShotArchived, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Number, r.number);
+  FIELD(By, r.by);
+  FIELD(WallMs, r.wall_ms);
 }
 
 RUSHES_CODEC(VersionPlanned, records::VersionPlanned, r) {
@@ -266,6 +275,7 @@ constexpr std::uint16_t kRecordVersion = 1;
 #define RECORD_KINDS(KIND)                    \
   KIND(BatchSubmitted, BATCH_SUBMITTED)       \
   KIND(ShotPlanned, SHOT_PLANNED)             \
+  KIND(ShotArchived, SHOT_ARCHIVED)           \
   KIND(VersionPlanned, VERSION_PLANNED)       \
   KIND(UpgradePlanned, UPGRADE_PLANNED)       \
   KIND(DeliveryPlanned, DELIVERY_PLANNED)     \

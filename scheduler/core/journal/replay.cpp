@@ -79,6 +79,10 @@ struct Fits {
     const TaskState now = state.task(r.task).state;
     return now == TaskState::kFailed || now == TaskState::kAborted;
   }
+  bool operator()(const record::ShotArchived& r) const {
+    return knows(r.shot) && r.number > 0 && state.shots[r.shot].archived == 0 &&
+           state.find_shot(key_of(state.shots[r.shot].spec, r.number)) == nullptr;
+  }
   bool operator()(const record::VersionJudged& r) const {
     return has_version(state, r.shot, r.take, r.number);
   }

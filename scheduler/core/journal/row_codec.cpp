@@ -181,8 +181,9 @@ RUSHES_CODEC(ShotFacts, records::ShotRow, shot) {
   FIELD(CreatedWallMs, shot.created_wall_ms);
   FIELD(StartedWallMs, shot.started_wall_ms);
   FIELD(FinishedWallMs, shot.finished_wall_ms);
+  FIELD(Archived, shot.archived);
   if constexpr (Io::kReads) {
-    shot.key = shot.spec.show + "/" + shot.spec.name;
+    shot.key = key_of(shot.spec, shot.archived);
     for (std::size_t i = 0; i < shot.takes.size(); ++i) {
       shot.takes[i].shot = ShotId(io.message.getShot());
       io.require(shot.takes[i].number == i + 1, "takes: are not in order");

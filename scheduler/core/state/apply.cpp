@@ -47,8 +47,10 @@ void apply_one(State& state, const record::BatchSubmitted& r) {
 void apply_one(State& state, const record::ShotPlanned& r) {
   assert(r.shot == state.shots.next_id());
   Shot& shot = state.shots.add();
-  shot.key = r.spec.show + "/" + r.spec.name;
+  shot.key = key_of(r.spec, 0);
   shot.spec = r.spec;
+  shot.draft_versions = r.draft_versions;
+  shot.master_versions = r.master_versions;
   shot.batch = r.batch;
   shot.by = r.by;
   shot.created_wall_ms = r.wall_ms;
@@ -63,6 +65,15 @@ void apply_one(State& state, const record::ShotPlanned& r) {
   note(state, r.wall_ms, "shot.planned", state.shots[r.shot].key, 0, {}, "",
        std::to_string(r.spec.seeds.size()) + " takes of " + std::to_string(r.spec.recipe.frames) +
            " frames in " + std::to_string(r.spec.recipe.windows.size()) + " windows");
+}
+
+void apply_one(State& state, const record::ShotArchived& r) {
+  Shot& shot = state.shots[r.shot];
+  const std::string before = shot.key;
+  shot.archived = r.number;
+  shot.key = key_of(shot.spec, r.number);
+  state.names.rename_shot(before, shot.key);
+  note(state, r.wall_ms, "shot.archived", shot.key, 0, 0, "", "by " + r.by);
 }
 
 void apply_one(State& state, const record::VersionPlanned& r) {

@@ -24,4 +24,8 @@ const char* to_string(AttemptEnd end) {
   return kNames[static_cast<int>(end)];
 }
 
+std::string key_of(const ShotSpec& spec, std::uint32_t archived) {
+  return spec.show + "/" + spec.name + (archived == 0 ? "" : "@" + std::to_string(archived));
+}
+
 }  // namespace rushes::scheduler

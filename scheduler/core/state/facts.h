@@ -168,7 +168,8 @@ struct DeliveryDone {
 };
 
 struct ShotFacts {
-  std::string key;  // "show/shot"
+  std::string key;             // "show/shot"; of an archived one "show/shot@number"
+  std::uint32_t archived = 0;  // that number, from 1; 0: not archived
   ShotSpec spec;
   std::uint64_t batch = 0;
   std::string by;
@@ -196,6 +197,9 @@ struct ShotFacts {
     return takes[number - 1];
   }
 };
+
+// "show/shot", or "show/shot@archived".
+std::string key_of(const ShotSpec& spec, std::uint32_t archived);
 
 struct WorkerFacts {
   std::string name;

@@ -3,6 +3,7 @@
 // Thread contract: as State; only apply() calls functions that are not const.
 #pragma once
 
+#include <cassert>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -25,6 +26,12 @@ class Names {
   }
 
   void add_shot(const std::string& key, ShotId shot) { shots_[key] = shot; }
+  void rename_shot(const std::string& from, const std::string& to) {
+    const auto found = shots_.find(from);
+    assert(found != shots_.end() && !shots_.contains(to));
+    shots_.emplace(to, found->second);
+    shots_.erase(from);
+  }
   void add_worker(const std::string& name, WorkerId worker) { workers_[name] = worker; }
   void add_show(const std::string& name, ShowId show) { shows_[name] = show; }
   void add_batch(const std::string& key, std::uint64_t batch) {

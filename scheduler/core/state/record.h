@@ -31,6 +31,15 @@ struct ShotPlanned {
   ShotSpec spec;
   std::vector<PlannedTask> tasks;
   std::int64_t wall_ms = 0;
+  std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries of the shots of this name before it
+};
+// A shot that is over gives its name free: it is "show/shot@number" from then on.
+struct ShotArchived {
+  static constexpr bool kDurable = true;
+  ShotId shot;
+  std::uint32_t number = 0;  // from 1
+  std::string by;
+  std::int64_t wall_ms = 0;
 };
 // A take's first rendering (number 0) or revision; tasks have the next ids.
 struct VersionPlanned {
@@ -326,18 +335,18 @@ struct Snapshotted {
 }  // namespace record
 
 using Record =
-    std::variant<record::BatchSubmitted, record::ShotPlanned, record::VersionPlanned, record::UpgradePlanned,
-                 record::DeliveryPlanned, record::ClassPinned, record::Leased, record::Started,
-                 record::ResultAccepted, record::AttemptEnded, record::RevokeAsked, record::TaskClosed,
-                 record::TaskReopened, record::VersionJudged, record::VersionKept, record::TakeMoved,
-                 record::ShotMoved, record::TakesRanked, record::TakeApproved, record::HoldChanged,
-                 record::Delivered, record::WorkerJoined, record::WorkerDraining, record::WorkerQuarantined,
-                 record::WorkerNoted, record::Recovered, record::FarmRow, record::BatchRow, record::WorkerRow,
-                 record::ShotRow, record::TaskRow, record::SnapshotEnd, record::EstimateRow,
-                 record::LeaseRenewed, record::Progressed, record::WorkerSeen, record::WorkerCaches,
-                 record::RetryDue, record::QuarantineOver, record::Counted, record::Dispatched,
-                 record::Reserved, record::ReservationOver, record::DeadlineSeen, record::EstimatesSeen,
-                 record::Configured, record::Ticked, record::Snapshotted>;
+    std::variant<record::BatchSubmitted, record::ShotPlanned, record::ShotArchived, record::VersionPlanned,
+                 record::UpgradePlanned, record::DeliveryPlanned, record::ClassPinned, record::Leased,
+                 record::Started, record::ResultAccepted, record::AttemptEnded, record::RevokeAsked,
+                 record::TaskClosed, record::TaskReopened, record::VersionJudged, record::VersionKept,
+                 record::TakeMoved, record::ShotMoved, record::TakesRanked, record::TakeApproved,
+                 record::HoldChanged, record::Delivered, record::WorkerJoined, record::WorkerDraining,
+                 record::WorkerQuarantined, record::WorkerNoted, record::Recovered, record::FarmRow,
+                 record::BatchRow, record::WorkerRow, record::ShotRow, record::TaskRow, record::SnapshotEnd,
+                 record::EstimateRow, record::LeaseRenewed, record::Progressed, record::WorkerSeen,
+                 record::WorkerCaches, record::RetryDue, record::QuarantineOver, record::Counted,
+                 record::Dispatched, record::Reserved, record::ReservationOver, record::DeadlineSeen,
+                 record::EstimatesSeen, record::Configured, record::Ticked, record::Snapshotted>;
 
 // Whether the record is written to the journal.
 inline bool is_durable(const Record& record) {

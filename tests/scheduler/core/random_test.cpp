@@ -125,7 +125,8 @@ class Chaos {
     if (roll < 735) return farm_.step(event::Keep{1, any_shot(), 1, "ann"});
     if (roll < 736) return farm_.step(event::Revert{1, any_shot(), 1, {}, "ann"});
     if (roll < 737) return farm_.step(event::RestoreTake{1, any_shot(), 1, "ann"});
-    if (roll < 738)
+    if (roll < 738) return farm_.step(event::RemoveShot{1, any_shot(), "ann"});
+    if (roll < 739)
       return farm_.step(event::Skip{1, TaskId(1 + random_() % farm_.state().tasks.size()), "ann"});
     if (roll < 743)
       return farm_.step(event::Approve{1, any_shot(), 1 + static_cast<std::uint32_t>(random_() % 3), "ann"});

@@ -390,5 +390,60 @@ TEST(Versions, APersonChangesTheirMindAfterTheDelivery) {
   EXPECT_EQ(shot.state, ShotState::kDelivered);
 }
 
+// Submits the story's shot again.
+const command::Reply& submit_again(TestFarm& farm, bool replace) {
+  event::SubmitBatch batch;
+  batch.request = 5;
+  batch.name = batch.idempotency_key = "again" + std::to_string(farm.replies.size());
+  batch.text = digest_named(batch.name);
+  batch.by = "ann";
+  batch.replace = replace;
+  batch.shots.push_back({test_shot("sh010", 53, 1), farm.model, {}});
+  farm.step(batch);
+  return farm.last_reply();
+}
+
+TEST(Versions, AShotIsSubmittedAgainUnderItsNameAndItsHistoryStays) {
+  for (const char* state : {"queued", "drafting", "review", "upgrading", "delivered", "cancelled"}) {
+    Story story(state);
+    TestFarm& farm = story.farm;
+    const auto& refused = submit_again(farm, false).result;
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("submit --replace"), std::string::npos);
+    const auto& answer = submit_again(farm, true).result;
+    ASSERT_TRUE(answer) << answer.error().message;
+    EXPECT_EQ(std::get<command::Submitted>(*answer).shots[0].archived, "demo/sh010@1");
+    const bool was_delivered = std::string(state) == "delivered";
+    EXPECT_EQ(farm.shot("demo/sh010@1").state, was_delivered ? ShotState::kDelivered : ShotState::kCancelled);
+    farm.restart();
+    story.worker.lose_everything();
+    story.worker.hello();
+    farm.pass_ms(20'000);  // the Revoke was lost with the process: its lease runs out
+    story.worker.beat();
+    run_to_end(farm, {&story.worker});
+    ASSERT_EQ(farm.shot(kShot).state, ShotState::kDelivered) << state;
+    // The deliveries of both stand in one folder.
+    const std::uint32_t before = farm.shot("demo/sh010@1").draft_versions;
+    EXPECT_EQ(farm.shot(kShot).deliveries[0].version, before == 0 ? "v001" : "v002") << state;
+    farm.step(event::Retry{7, "demo/sh010@1", 1, {}, "", "ann"});
+    ASSERT_FALSE(farm.last_reply().result);
+    EXPECT_NE(farm.last_reply().result.error().message.find("archived"), std::string::npos);
+  }
+}
+
+TEST(Versions, OnlyAShotThatIsOverIsRemoved) {
+  Story story("review");
+  TestFarm& farm = story.farm;
+  farm.step(event::RemoveShot{1, kShot, "ann"});
+  ASSERT_FALSE(farm.last_reply().result);
+  EXPECT_NE(farm.last_reply().result.error().message.find("cancel it first"), std::string::npos);
+  farm.step(event::Cancel{2, kShot, "ann"});
+  farm.step(event::RemoveShot{3, kShot, "ann"});
+  EXPECT_TRUE(farm.last_reply().result);
+  EXPECT_EQ(farm.state().find_shot(kShot), nullptr);
+  EXPECT_NE(farm.state().find_shot("demo/sh010@1"), nullptr);
+  EXPECT_TRUE(submit_again(farm, false).result) << "the name is free";
+}
+
 }  // namespace
 }  // namespace rushes::scheduler
