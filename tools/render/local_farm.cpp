@@ -125,8 +125,12 @@ Status LocalFarm::submit(const config::Batch& batch) {
     if (!request) return tl::unexpected(request.error());
     submit.shots.push_back(std::move(*request));
   }
+  return ask(submit);
+}
+
+Status LocalFarm::ask(const sched::Event& wish) {
   refused_.clear();
-  feed(submit);
+  feed(wish);
   if (!refused_.empty()) return fail(ErrorKind::kInvalid, refused_);
   return {};
 }

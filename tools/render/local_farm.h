@@ -35,6 +35,8 @@ class LocalFarm {
 
   // Checks the batch against its models and plans it. Error: one line per problem; nothing is planned then.
   Status submit(const config::Batch& batch);
+  // A person's wish about a shot: event::Approve, Retry, Revert ... Error: why it is refused.
+  Status ask(const scheduler::Event& wish);
   // Runs the next task. False when no task is left that could run.
   Result<bool> step(const Progress& progress);
   const scheduler::State& state() const { return state_; }

@@ -62,17 +62,17 @@ void Dispatcher::run() {
       round(Turn::kFresh, free);
     }
     round(Turn::kAny, free);
-    const std::size_t emitted = decision_.emitted();
     for (const SlotKind kind : kEverySlotKind) {
       if (!policy::may_prefetch(state_.queue.ready(), slots(kind))) continue;
       std::vector<Place> room;
       for (const WorkerId id : state_.capacity.with_room(kind)) room.push_back({id, kind});
       round(Turn::kPrefetch, room);
     }
+    const std::size_t emitted = decision_.emitted();
     if (decision_.settings().scheduling.run_ahead) round(Turn::kAhead, free);
     rebalance(decision_);
-    // What was given and revoked since changes which class has a shot done soonest: a free slot that got no task
-    // may get one now.
+    // What runs ahead and what was revoked changes which class has a shot done soonest: a free slot that got no
+    // task may get one now.
     if (decision_.emitted() != emitted) round(Turn::kAny, free);
   }
   decision_.emit(record::Dispatched{});

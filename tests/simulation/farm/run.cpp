@@ -164,9 +164,18 @@ void FarmRun::note(const scheduler::Record& record, TaskId cause) {
                       moved->state == scheduler::ShotState::kAttention;
     if (over != over_[moved->shot.number()]) open_ = over ? open_ - 1 : open_ + 1;
     over_[moved->shot.number()] = over;
+    if (moved->state == scheduler::ShotState::kReview)
+      timeline_.in(1, [this, shot = moved->shot, cause] { approve(shot, cause); });
   } else if (std::holds_alternative<record::ResultAccepted>(record)) {
     last_finish_ = timeline_.now();
   }
+}
+
+// The studio's supervisors answer at once: no take of the shot passed its critics, and the best one will do.
+void FarmRun::approve(scheduler::ShotId shot, TaskId cause) {
+  const scheduler::Shot& row = state_.shots[shot];
+  if (row.state == scheduler::ShotState::kReview)
+    step(event::Approve{0, row.key, row.ranking.front(), "supervisor"}, cause);
 }
 
 void FarmRun::obey(scheduler::Command& command) {

@@ -60,6 +60,7 @@ class FarmRun {
     step(scheduler::event::FromWorker{host.name, std::move(message)});
   }
   void note(const scheduler::Record& record, TaskId cause);
+  void approve(scheduler::ShotId shot, TaskId cause);
   void obey(scheduler::Command& command);
   std::vector<bool> where_it_fits(const scheduler::Show& show) const;
   void tick();

@@ -175,14 +175,16 @@ double Work::failure(const scheduler::Shot& shot, const PlannedTask& task, std::
   return fails ? unit(dice) : 1;
 }
 
-Critique Work::critique(std::uint64_t identity, std::uint32_t windows) const {
+Critique Work::critique(std::uint64_t identity, std::uint32_t windows, bool may_revise) const {
   Dice dice(identity, kVerdict);
   Critique critique;
   const double roll = unit(dice);
   critique.verdict = roll < farm_.reject                  ? Verdict::kReject
                      : roll < farm_.reject + farm_.revise ? Verdict::kRevise
                                                           : Verdict::kPass;
-  critique.score = static_cast<float>(unit(dice));
+  // The last version that the budget allows is a good one, as on a farm whose shots are delivered in the end.
+  if (critique.verdict == Verdict::kRevise && !may_revise) critique.verdict = Verdict::kPass;
+  critique.score = static_cast<float>((critique.verdict == Verdict::kPass ? 0.5 : 0) + unit(dice) / 2);
   critique.critics = "simulated 1";
   if (critique.verdict != Verdict::kRevise) return critique;
   Finding finding;
@@ -210,7 +212,8 @@ TaskResult Work::result(const scheduler::Shot& shot, const PlannedTask& task, do
       static_cast<double>(task.host_bytes + task.tensor_bytes) * (0.6 + 0.35 * unit(memory)));
   result.numeric_class = shot.numeric_class;
   if (task.stage == Stage::kCritique)
-    result.critique = critique(name, static_cast<std::uint32_t>(shot.spec.recipe.windows.size()));
+    result.critique = critique(name, static_cast<std::uint32_t>(shot.spec.recipe.windows.size()),
+                               task.revision < shot.spec.revise_windows);
   if (task.stage == Stage::kDeliver) result.files = {"movie.mp4"};
   return result;
 }

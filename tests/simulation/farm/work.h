@@ -43,7 +43,7 @@ class Work {
 
  private:
   double mean_seconds(const scheduler::Shot& shot, const scheduler::PlannedTask& task) const;
-  Critique critique(std::uint64_t identity, std::uint32_t windows) const;
+  Critique critique(std::uint64_t identity, std::uint32_t windows, bool may_revise) const;
 
   const Description& farm_;
   std::vector<std::shared_ptr<const config::ModelManifest>> manifests_;

@@ -30,9 +30,9 @@ void render(const worker::TinyModel& shape, int frames, const std::string& more)
       "frames: " +
           std::to_string(frames) +
           "\n    seeds: [5]\n    approve: best\n    sampling: {steps: 1}\n    budget: {windows: 0}\n"
-          "    critics: {light: {reject: 0}, freeze: {reject: 0}, exposure: {reject: 0}, flicker: {reject: "
+          "    critics: {light: {revise: 0}, freeze: {revise: 0}, exposure: {revise: 0}, flicker: {revise: "
           "0}, "
-          "seam: {reject: 0}}\n" +
+          "seam: {revise: 0}}\n" +
           more,
       "memory.yaml", folder.path());
   ASSERT_TRUE(batch) << batch.error().message;

@@ -30,7 +30,7 @@ shots:
     sampling: {steps: 4}
     approve: best
     budget: {windows: 0}
-    critics: {light: {reject: 0}, freeze: {reject: 0}, exposure: {reject: 0}, flicker: {reject: 0}}
+    critics: {light: {revise: 0}, freeze: {revise: 0}, exposure: {revise: 0}, flicker: {revise: 0}}
     upgrade: {scale: 4}
 )";
 

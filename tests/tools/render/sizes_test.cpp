@@ -33,9 +33,8 @@ std::string shot_text(const std::string& more) {
          "frames: " +
          std::to_string(kFrames) +
          "\n    seeds: [5]\n    approve: best\n    sampling: {steps: 1}\n    budget: {windows: 0}\n"
-         "    critics: {light: {reject: 0}, freeze: {reject: 0}, exposure: {reject: 0}, flicker: {reject: "
-         "0}, "
-         "seam: {reject: 0}}\n" +
+         "    critics: {light: {revise: 0}, freeze: {revise: 0}, exposure: {revise: 0}, "
+         "flicker: {revise: 0}, seam: {revise: 0}}\n" +
          more;
 }
 
