@@ -74,7 +74,7 @@ Result<TakeProxy> TakeProxy::create(const Task& task, StageContext& context, con
   if (!view) return tl::unexpected(view.error());
   std::filesystem::path path =
       context.artifacts.folder() / "incoming" /
-      ("proxy." + std::to_string(::getpid()) + "." + std::to_string(task.id) + ".mp4");
+      ("proxy." + std::to_string(::getpid()) + "." + std::to_string(task.id.number()) + ".mp4");
   auto movie = open_movie(task, path.string(), frames);
   if (!movie) return tl::unexpected(movie.error());
   return TakeProxy(task, context, std::move(path), std::move(*view), std::move(*movie));

@@ -99,7 +99,7 @@ Result<TaskSpec> delivery_of(const State& state, std::string_view key, const Tak
   std::vector<TaskId> shown;
   if (!proxy) shown = master ? take.upgrade.decode : graph.decode;
   if (!proxy) shown.push_back(graph.critique);
-  PlannedTask task = plan_draft_delivery(shot->spec, *number, shown, 0);
+  PlannedTask task = plan_draft_delivery(shot->spec, *number, shown, kNoId);
   task.master_delivery = master;
   task.level = master ? 1 : 0;
   std::vector<Made> made;

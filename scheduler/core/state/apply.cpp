@@ -73,7 +73,7 @@ void apply_one(State& state, const record::ShotArchived& r) {
   shot.archived = r.number;
   shot.key = key_of(shot.spec, r.number);
   state.names.rename_shot(before, shot.key);
-  note(state, r.wall_ms, "shot.archived", shot.key, 0, 0, "", "by " + r.by);
+  note(state, r.wall_ms, "shot.archived", shot.key, 0, kNoId, "", "by " + r.by);
 }
 
 void apply_one(State& state, const record::VersionPlanned& r) {

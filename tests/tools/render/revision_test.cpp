@@ -67,7 +67,7 @@ class Revision : public testing::Test {
       EXPECT_TRUE(mapped) << mapped.error().message;
       return {mapped->bytes().begin(), mapped->bytes().end()};
     }
-    ADD_FAILURE() << "task " << task << " has no such output";
+    ADD_FAILURE() << "task " << task.number() << " has no such output";
     return {};
   }
 
