@@ -50,13 +50,13 @@ const Refusal kRefusals[] = {
     {"inputs",
      [](auto& shot, auto& model) {
        shot.frames = 20000;
-       model.frames = 5;
+       model.frames = 1;
      },
-     "decoding its draft reads 5,000 results, at most 4,096; split the shot"},
+     "decoding its draft reads 5,001 results, at most 4,096; split the shot"},
     {"tasks",
      [](auto& shot, auto& model) {
        shot.frames = 20000;
-       model.frames = 17;
+       model.frames = 13;
        model.draft.steps = 200;
      },
      "tasks a take, at most 200,000; split the shot"},
