@@ -117,8 +117,7 @@ void on(Decision& decision, const event::SubmitBatch& e) {
     for (std::uint32_t i = 0; i < specs.size(); ++i) batch.row.shots.push_back(state.shots.next_id() + i);
     decision.emit(std::move(batch));
     for (ShotSpec& spec : specs) {
-      record::ShotPlanned planned{
-          state.shots.next_id(), answer.batch, e.by, {}, {}, decision.now().wall_ms};
+      record::ShotPlanned planned{state.shots.next_id(), answer.batch, e.by, {}, {}, decision.now().wall_ms};
       if (const Shot* before = state.find_shot(key_of(spec, 0))) {
         planned.draft_versions = before->draft_versions;
         planned.master_versions = before->master_versions;
