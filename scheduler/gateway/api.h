@@ -12,7 +12,7 @@
 // path                                          role        answer
 // GET  /v1/health                               -           {"state": "ok|full|stuck", "build", "uptime_seconds", "workers"}
 // GET  /metrics                                 viewer      text/plain: Prometheus' text format, see metrics.h
-// POST /v1/batches[?dry_run=1]                  artist      BATCH (201; 200: dry run or repeated idempotency key)
+// POST /v1/batches[?dry_run=1][&replace=1]                  artist      BATCH (201; 200: dry run or repeated idempotency key)
 //      body: the YAML text; headers, all optional: X-Rushes-File: its name; X-Rushes-Folder: the folder on the
 //      scheduler's host that relative picture paths are resolved against; Idempotency-Key: at most 128 characters
 // GET  /v1/shots                                viewer      {"shots": [SHOT...]}, takes without windows, seconds and pictures
@@ -20,7 +20,11 @@
 // POST /v1/shots/SHOW/SHOT/cancel|pause|resume  artist      SHOT
 // POST /v1/shots/SHOW/SHOT/approve {"take"}     supervisor  SHOT
 // POST /v1/shots/SHOW/SHOT/upgrade              supervisor  SHOT
-// POST /v1/shots/SHOW/SHOT/retry                artist      SHOT      body {"windows": [..]?, "take"?, "note"?}
+// POST /v1/shots/SHOW/SHOT/keep|restore-take {"take"}, revert {"take", "version"?}   supervisor  SHOT
+// POST /v1/shots/SHOW/SHOT/remove               supervisor  {"message"}: it is SHOW/SHOT@N from then on
+//      the answers to all of these have "message": what was done, in words
+// POST /v1/shots/SHOW/SHOT/retry                artist      SHOT      body {"windows": [..]?, "take"?, "seed"?, "prompt"?, "note"?,
+//                                                         "dry_run"?}
 // GET  /v1/critiques/SHOW/SHOT                  viewer      {"takes": [{"take", "critique": null | CRITIQUE,
 //                                                             "windows": [CRITIQUE + {"window", "revision", "state",
 //                                                             "doing"}], "revisions": [REVISION...]}]}
@@ -74,7 +78,7 @@
 // FINDING  {"dimension", "severity": 0..1, "frames": [first, last], "window", "box": [x, y, width, height],
 //           "message", "remedy", "evidence", "threshold", "blocks"}   frames from 0, both ends included; box 0..1 from the top left
 // REVISION {"revision", "windows": [..], "seed", "reason", "by", "score_before": null | 0..1,
-//           "score_after": null | 0..1, "kept": null | true | false}
+//           "score_after": null | 0..1, "kept": null | it became the current one, "current": true | false}
 // TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",
 //           "progress", "attempts": [{"attempt", "worker", "state", "seconds": null | s, "message"}],
 //           "compute_seconds", "needs": [task..], "reason": null | "why it waits"}

@@ -1,6 +1,9 @@
 #include "scheduler/gateway/body.h"
 
+#include <algorithm>
 #include <charconv>
+
+#include "config/shot.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -21,6 +24,15 @@ Result<std::uint32_t> small_number(const Json& value, const std::string& key) {
   if (!value.is_number_unsigned() || value.get<std::uint64_t>() > 0xffffffffu)
     return fail(ErrorKind::kInvalid, key + ": expected a whole number, found " + shown(value));
   return value.get<std::uint32_t>();
+}
+
+// Text of one line.
+bool is_prompt(const Json& value) {
+  if (!value.is_string()) return false;
+  const auto& text = value.get_ref<const std::string&>();
+  return text.size() <= config::kMaxPrompt && std::none_of(text.begin(), text.end(), [](char c) {
+           return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+         });
 }
 
 }  // namespace
@@ -61,6 +73,19 @@ Result<event::Retry> read_retry(std::string_view body) {
         return fail(ErrorKind::kInvalid,
                     "note: expected at most " + std::to_string(kMaxNote) + " bytes of text");
       retry.note = value.get<std::string>();
+    } else if (key == "seed") {
+      if (!value.is_number_unsigned())
+        return fail(ErrorKind::kInvalid, "seed: expected a whole number, found " + shown(value));
+      retry.seed = value.get<std::uint64_t>();
+    } else if (key == "prompt") {
+      if (!is_prompt(value))
+        return fail(ErrorKind::kInvalid, "prompt: expected one line of at most " +
+                                             std::to_string(config::kMaxPrompt) + " bytes of text");
+      retry.prompt = value.get<std::string>();
+    } else if (key == "dry_run") {
+      if (!value.is_boolean())
+        return fail(ErrorKind::kInvalid, "dry_run: expected true or false, found " + shown(value));
+      retry.dry_run = value.get<bool>();
     } else if (key == "windows") {
       if (!value.is_array() || value.size() > 10'000)
         return fail(ErrorKind::kInvalid, "windows: expected a list of window numbers");
@@ -70,8 +95,8 @@ Result<event::Retry> read_retry(std::string_view body) {
         retry.windows.push_back(*window);
       }
     } else {
-      return fail(ErrorKind::kInvalid,
-                  "unknown key " + shown(Json(key)) + "; known are windows, take and note");
+      return fail(ErrorKind::kInvalid, "unknown key " + shown(Json(key)) +
+                                           "; known are windows, take, seed, prompt, note and dry_run");
     }
   }
   return retry;
@@ -94,6 +119,19 @@ Result<TakeChoice> read_take_choice(const std::string& kind, const std::string& 
   if (!wanted || *wanted > kMost) return fail(ErrorKind::kInvalid, "version: expected a number from 0");
   choice.take = static_cast<std::uint32_t>(*number);
   if (!version.empty()) choice.version = static_cast<std::uint32_t>(*wanted);
+  return choice;
+}
+
+Result<VersionChoice> read_choice(std::string_view body) {
+  const auto json = read_body(body);
+  if (!json) return tl::unexpected<Error>(json.error());
+  const auto take = small_number(json->value("take", Json(nullptr)), "take");
+  if (!take) return tl::unexpected<Error>(take.error());
+  VersionChoice choice{*take, {}};
+  if (!json->contains("version")) return choice;
+  const auto version = small_number(json->at("version"), "version");
+  if (!version) return tl::unexpected<Error>(version.error());
+  choice.version = *version;
   return choice;
 }
 

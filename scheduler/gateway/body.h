@@ -27,7 +27,13 @@ constexpr std::size_t kMaxNote = 1000;
 // their own order takes a time that grows with the square of their number.
 Result<nlohmann::json> read_body(std::string_view body);
 Result<std::uint32_t> read_approve(std::string_view body);  // {"take": N}
-Result<event::Retry> read_retry(std::string_view body);     // {"windows": [..]?, "take"?, "note"?}
+// {"windows": [..]?, "take"?, "seed"?, "prompt"?, "note"?, "dry_run"?}
+Result<event::Retry> read_retry(std::string_view body);
+struct VersionChoice {
+  std::uint32_t take = 0;
+  std::optional<std::uint32_t> version;
+};
+Result<VersionChoice> read_choice(std::string_view body);  // {"take": N, "version"?}
 
 // kind=draft|master|proxy, take=N and version=N of a query, all optional; a value that is empty is absent.
 Result<TakeChoice> read_take_choice(const std::string& kind, const std::string& take,

@@ -14,7 +14,8 @@ using config::Role;
 
 constexpr const char* kJsonType = "application/json";
 constexpr const char* kBytesType = "application/octet-stream";
-constexpr const char* kShot = "([A-Za-z0-9][A-Za-z0-9_-]{0,63})/([A-Za-z0-9][A-Za-z0-9_-]{0,63})";
+constexpr const char* kShot =
+    "([A-Za-z0-9][A-Za-z0-9_-]{0,63})/([A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:@[0-9]{1,9})?)";
 constexpr const char* kTask = "([0-9]{1,18})";
 constexpr const char* kWorker = "([A-Za-z0-9][A-Za-z0-9._-]{0,63})";
 
@@ -131,7 +132,9 @@ void Handlers::show(Call& call, const std::string& what, Read read) {
   auto json = parts_.loop->query(std::move(read));
   if (!json) return refuse(call.response, json.error());
   if (!*json) return refuse(call.response, {ErrorKind::kNotFound, what + ": there is none"});
-  send(call.response, **json);
+  Json answer = std::move(**json);
+  if (!call.message.empty()) answer["message"] = call.message;
+  send(call.response, answer);
 }
 
 void Handlers::show_shot(Call& call) {
@@ -216,6 +219,27 @@ void Handlers::install_wishes(httplib::Server& server) {
     retry->by = call.who;
     wish(call, std::move(*retry), shown);
   });
+  const auto choose = [&](const std::string& verb, auto event_of) {
+    post(shot + "/" + verb, Role::kSupervisor, [this, shown, event_of](Call& call) {
+      const auto choice = read_choice(call.request.body);
+      if (!choice) return refuse(call.response, choice.error());
+      wish(call, event_of(call, *choice), shown);
+    });
+  };
+  choose("keep", [](const Call& call, const VersionChoice& choice) {
+    return event::Keep{0, call.shot(), choice.take, call.who};
+  });
+  choose("revert", [](const Call& call, const VersionChoice& choice) {
+    return event::Revert{0, call.shot(), choice.take, choice.version, call.who};
+  });
+  choose("restore-take", [](const Call& call, const VersionChoice& choice) {
+    return event::RestoreTake{0, call.shot(), choice.take, call.who};
+  });
+  post(shot + "/remove", Role::kSupervisor, [this](Call& call) {
+    wish(call, event::RemoveShot{0, call.shot(), call.who}, [](Call& done) {
+      send(done.response, Json{{"message", done.message}});
+    });
+  });
   post(std::string("/v1/tasks/") + kTask + "/skip", Role::kSupervisor, [this](Call& call) {
     const TaskId task(number_of(call.at(1)).value_or(0));
     wish(call, event::Skip{0, task, call.who}, [this](Call& done) { show_task(done); });
@@ -228,6 +252,7 @@ void Handlers::install_wishes(httplib::Server& server) {
 void Handlers::wish(Call& call, Event event, const std::function<void(Call&)>& then) {
   const auto done = parts_.loop->request(std::move(event));
   if (!done) return refuse(call.response, done.error());
+  if (const auto* words = std::get_if<command::Done>(&*done)) call.message = words->message;
   then(call);
 }
 
@@ -237,6 +262,8 @@ void Handlers::submit(Call& call) {
   request.by = call.who;
   const std::string dry = call.request.get_param_value("dry_run");
   request.dry_run = !dry.empty() && dry != "0";
+  const std::string replace = call.request.get_param_value("replace");
+  request.replace = !replace.empty() && replace != "0";
   const auto file = plain_header(call.request, "X-Rushes-File", kMaxHeader);
   const auto folder = plain_header(call.request, "X-Rushes-Folder", 1024);
   const auto key = plain_header(call.request, "Idempotency-Key", kMaxHeader);

@@ -33,6 +33,7 @@ class Handlers {
     const httplib::Request& request;
     httplib::Response& response;
     std::string who;
+    std::string message = {};  // what the core answered to a wish; goes into the answer
     std::string at(std::size_t index) const { return request.matches[index].str(); }  // of the path's pattern
     std::string shot() const { return at(1) + "/" + at(2); }
   };

@@ -48,7 +48,8 @@ Json critique_json(const Critique& critique) {
           {"compute_seconds", critique.compute_seconds}};
 }
 
-// Revisions of a take with the scores before and after; `kept` says which of the two is shown and delivered.
+// Revisions of a take with the scores before and after; `kept`: it became the current version once; `current`: it is
+// the one that is shown and delivered.
 Json revisions_json(const Take& take) {
   Json revisions = Json::array();
   for (const auto& version : take.versions) {
@@ -63,7 +64,8 @@ Json revisions_json(const Take& take) {
                          {"by", version.by.empty() ? "critics" : version.by},
                          {"score_before", none_or(before, before ? parent->score : 0)},
                          {"score_after", none_or(version.judged, version.score)},
-                         {"kept", none_or(version.judged, take.kept == version.number)}});
+                         {"kept", none_or(version.judged, version.was_kept || take.kept == version.number)},
+                         {"current", take.kept == version.number}});
   }
   return revisions;
 }

@@ -76,6 +76,7 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request,
   read.event.text = digest_of(request.text);
   read.event.by = request.by;
   read.event.dry_run = request.dry_run;
+  read.event.replace = request.replace;
   Models models(model_roots);
   std::string problems;
   for (const auto& shot : batch->shots) {
@@ -125,6 +126,7 @@ Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool
   for (const auto& shot : submitted.shots) {
     Json row{{"shot", shot.shot}, {"takes", shot.takes}, {"windows", shot.windows}, {"tasks", shot.tasks}};
     if (dry_run) row["stages"] = stages_json(shot.stages);
+    if (!shot.archived.empty()) row["archived"] = shot.archived;
     if (const auto found = asked.find(shot.shot); found != asked.end()) {
       const auto& [wanted, model, images] = *found->second;
       row["frames"] = config::shot_frames(wanted, *model);

@@ -24,6 +24,7 @@ struct BatchRequest {
   std::string idempotency_key;   // empty: none
   std::string by;                // token name
   bool dry_run = false;
+  bool replace = false;  // shots of the same name are archived
 };
 
 struct ReadBatch {

@@ -2,6 +2,7 @@
 #include <sodium.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <charconv>
 
 #include <cstdlib>
 #include <filesystem>
@@ -36,7 +37,8 @@ struct Arguments {
   std::string token = environment("RUSHES_TOKEN", "");
   bool json = false;
   rushes::tools::SubmitOptions submit;
-  std::string shot, task, worker, folder, windows, note, what;
+  std::string shot, task, worker, folder, windows, note, what, seed, prompt;
+  bool dry_run = false, all = false;
   std::vector<std::string> shots;
   int take = 0;
   int version = -1;
@@ -140,6 +142,18 @@ Result<int> retry(Client& farm, const Arguments& arguments, const Printer& print
     body["windows"] = *windows;
   }
   if (!arguments.note.empty()) body["note"] = arguments.note;
+  if (arguments.take > 0) body["take"] = arguments.take;
+  if (!arguments.prompt.empty()) body["prompt"] = arguments.prompt;
+  if (!arguments.seed.empty()) {
+    std::uint64_t seed = 0;
+    const char* end = arguments.seed.data() + arguments.seed.size();
+    const auto read = std::from_chars(arguments.seed.data(), end, seed);
+    if (read.ec != std::errc() || read.ptr != end)
+      return rushes::fail(ErrorKind::kInvalid,
+                          "--seed: expected a whole number up to 2^64-1, found \"" + arguments.seed + "\"");
+    body["seed"] = seed;
+  }
+  if (arguments.dry_run) body["dry_run"] = true;
   return rushes::tools::change_shot(farm, arguments.shot, "retry", body, print);
 }
 
@@ -184,12 +198,14 @@ int main(int count, char** values) {
   verb.option("FILE", a.submit.file, "shots in YAML").required();
   verb.flag("--wait", a.submit.wait, "watch until every shot rests; exit 1 if one failed");
   verb.flag("--dry-run", a.submit.dry_run, "check and plan only");
+  verb.flag("--replace", a.submit.replace, "shots of the same name are cancelled and archived as SHOT@1");
   verb.option("--idempotency-key", a.submit.idempotency_key,
               "a repeated submit with this key is the same submit");
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::submit(farm, a.submit, print); });
 
-  on_farm(app.verb("list", "all shots"),
-          [](Client& farm, const Printer& print) { return tools::list_shots(farm, print); });
+  verb = app.verb("list", "all shots");
+  verb.flag("--all", a.all, "archived ones too");
+  on_farm(verb, [&a](Client& farm, const Printer& print) { return tools::list_shots(farm, a.all, print); });
   on_farm(shot_verb("show", "one shot: takes, scores, findings, deliveries"),
           [&](Client& farm, const Printer& print) { return tools::show_shot(farm, a.shot, print); });
   verb = app.verb("watch", "live table until the shots rest");
@@ -218,10 +234,35 @@ int main(int count, char** values) {
   on_farm(verb, [&](Client& farm, const Printer& print) {
     return tools::change_shot(farm, a.shot, "approve", Json{{"take", a.take}}, print);
   });
-  verb = shot_verb("retry", "render again what failed, or windows of the shot with a new seed");
-  verb.option("--windows", a.windows, "for example 0-2,4");
+  verb = shot_verb("retry", "try again what failed; or render a take, or windows of it, again");
+  verb.option("--take", a.take, "take number; default: the approved one, else the best").between(1, 9999);
+  verb.option("--windows", a.windows, "for example 0-2,4; default: all of the take");
+  verb.option("--seed", a.seed, "of the new noise; default: one that follows from the take's");
+  verb.option("--prompt", a.prompt, "other words for what is rendered again");
   verb.option("--note", a.note, "why, for the record");
+  verb.flag("--dry-run", a.dry_run, "say what would change and cost, and render nothing");
   on_farm(verb, [&](Client& farm, const Printer& print) { return retry(farm, a, print); });
+  for (const auto& [name, help] :
+       {std::pair("keep", "the take's current version stays; no critic changes it"),
+        std::pair("restore-take", "a dropped take goes on where it was stopped")}) {
+    verb = shot_verb(name, help);
+    verb.option("--take", a.take, "take number").required().between(1, 9999);
+    on_farm(verb, [&a, word = std::string(name)](Client& farm, const Printer& print) {
+      return tools::change_shot(farm, a.shot, word, Json{{"take", a.take}}, print);
+    });
+  }
+  verb = shot_verb("revert", "an earlier version of the take becomes the current one");
+  verb.option("--take", a.take, "take number").required().between(1, 9999);
+  verb.option("--version", a.version, "default: the one that the current one was made from").between(0, 9999);
+  on_farm(verb, [&a](Client& farm, const Printer& print) {
+    Json body{{"take", a.take}};
+    if (a.version >= 0) body["version"] = a.version;
+    return tools::change_shot(farm, a.shot, "revert", body, print);
+  });
+  on_farm(shot_verb("remove", "archive a shot that is over; its name is free"),
+          [&a](Client& farm, const Printer& print) {
+            return tools::change_shot(farm, a.shot, "remove", Json::object(), print);
+          });
   verb = app.verb("skip", "count a task as done without its result");
   verb.option("TASK", a.task).required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::skip_task(farm, a.task, print); });

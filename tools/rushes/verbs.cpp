@@ -148,7 +148,8 @@ Result<int> submit(Client& farm, const SubmitOptions& options, const Printer& pr
       {"Content-Type", "application/yaml"},
       {"X-Rushes-File", std::filesystem::absolute(options.file).string()}};
   if (!options.idempotency_key.empty()) headers["Idempotency-Key"] = options.idempotency_key;
-  auto batch = farm.post(options.dry_run ? "/v1/batches?dry_run=1" : "/v1/batches", *text, headers);
+  const std::string path = std::string("/v1/batches?dry_run=") + (options.dry_run ? "1" : "0");
+  auto batch = farm.post(path + (options.replace ? "&replace=1" : ""), *text, headers);
   if (!batch) return tl::unexpected(batch.error());
   if (options.dry_run || !options.wait) return say(print, *batch, batch_text(*batch));
   if (!print.json) std::cout << batch_text(*batch) << std::flush;
@@ -157,10 +158,13 @@ Result<int> submit(Client& farm, const SubmitOptions& options, const Printer& pr
   return follow_and_report(farm, names, print);
 }
 
-Result<int> list_shots(Client& farm, const Printer& print) {
+Result<int> list_shots(Client& farm, bool archived, const Printer& print) {
   auto answer = farm.get("/v1/shots");
   if (!answer) return tl::unexpected(answer.error());
-  return say(print, *answer, shot_list(list(*answer, "shots"), Style{print.colour}));
+  Json shots = Json::array();
+  for (const Json& shot : list(*answer, "shots"))
+    if (archived || word(shot, "shot").find('@') == std::string::npos) shots.push_back(shot);
+  return say(print, Json{{"shots", shots}}, shot_list(shots, Style{print.colour}));
 }
 
 Result<int> show_shot(Client& farm, const std::string& shot, const Printer& print) {
@@ -262,7 +266,8 @@ Result<int> change_shot(Client& farm, const std::string& shot, const std::string
   if (!name) return tl::unexpected(name.error());
   auto answer = farm.post("/v1/shots/" + *name + "/" + verb, body.dump());
   if (!answer) return tl::unexpected(answer.error());
-  return say(print, *answer, *name + " " + word(*answer, "state") + "\n");
+  const std::string message = word(*answer, "message");
+  return say(print, *answer, (message.empty() ? *name + " " + word(*answer, "state") : message) + "\n");
 }
 
 Result<int> skip_task(Client& farm, const std::string& task, const Printer& print) {

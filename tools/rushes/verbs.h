@@ -23,10 +23,12 @@ struct SubmitOptions {
   std::string idempotency_key;
   bool dry_run = false;
   bool wait = false;
+  bool replace = false;
 };
 
 Result<int> submit(Client& farm, const SubmitOptions& options, const Printer& print);
-Result<int> list_shots(Client& farm, const Printer& print);
+// archived: those that were replaced or removed too.
+Result<int> list_shots(Client& farm, bool archived, const Printer& print);
 Result<int> show_shot(Client& farm, const std::string& shot, const Printer& print);
 // Redraws until every shot named (or every shot of the farm) has come to rest.
 Result<int> watch(Client& farm, const std::vector<std::string>& shots, const Printer& print);

@@ -182,6 +182,45 @@ TEST_F(GatewayTest, ABatchGoesThroughTheWholeFarm) {
   EXPECT_EQ(workers[0]["taken"]["cpu_slots"], 0);
 }
 
+TEST_F(GatewayTest, PeopleChangeTheirMindsAboutTakes) {
+  const std::string shot = "/v1/shots/demo/sh010";
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}, 2), "a").status, 201);
+  farm_.add_worker("w1");
+  ASSERT_TRUE(farm_.wait_done());
+  const auto dry =
+      post(shot + "/retry", R"({"take": 1, "seed": 99, "prompt": "a blue ball", "dry_run": true})", "a");
+  ASSERT_EQ(dry.status, 200) << dry.body;
+  EXPECT_THAT(dry.json["message"].get<std::string>(),
+              HasSubstr("with seed 99 and a new prompt: frames 1001 to"));
+  EXPECT_TRUE(dry.json["takes"][0]["revisions"].empty());
+  ASSERT_EQ(post(shot + "/retry", R"({"take": 1, "seed": 99})", "a").status, 200);
+  ASSERT_TRUE(farm_.wait_done());
+  const auto revision = [&] { return get(shot).json["takes"][0]["revisions"][0]; };
+  EXPECT_EQ(revision()["seed"], 99);
+  EXPECT_EQ(revision()["current"], true);
+
+  EXPECT_EQ(post(shot + "/revert", R"({"take": 1})", "a").status, 403);
+  EXPECT_EQ(post(shot + "/revert", R"({"take": "one"})", "s").status, 400);
+  EXPECT_EQ(post(shot + "/revert", R"({"take": 1, "version": 7})", "s").status, 404);
+  const auto back = post(shot + "/revert", R"({"take": 1, "version": 0})", "s");
+  EXPECT_EQ(back.json["message"], "take 1 of demo/sh010 is at version 0");
+  EXPECT_EQ(revision()["current"], false);
+  EXPECT_EQ(revision()["kept"], true) << "it was, once";
+  EXPECT_EQ(post(shot + "/keep", R"({"take": 1})", "s").status, 200);
+  EXPECT_EQ(post(shot + "/restore-take", R"({"take": 1})", "s").status, 409) << "it was not dropped";
+  ASSERT_TRUE(farm_.wait_done());
+
+  EXPECT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 409);
+  const auto again = post("/v1/batches?replace=1", batch_text({"sh010"}), "a");
+  ASSERT_EQ(again.status, 201) << again.body;
+  EXPECT_EQ(again.json["shots"][0]["archived"], "demo/sh010@1");
+  EXPECT_EQ(get(shot + "@1").status, 200);
+  EXPECT_EQ(post(shot + "@1/retry", R"({"take": 1})", "a").status, 409);
+  ASSERT_TRUE(farm_.wait_done());
+  EXPECT_THAT(post(shot + "/remove", "", "s").json["message"].get<std::string>(), HasSubstr("demo/sh010@2"));
+  EXPECT_EQ(get(shot).status, 404);
+}
+
 // The value of one line of GET /metrics, NaN when there is no such line.
 double metric(const std::string& text, const std::string& series) {
   const auto at = text.find("\n" + series + " ");
