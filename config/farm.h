@@ -80,7 +80,7 @@ struct Scheduling {
 
 struct Retries {
   int attempts = 4;         // of one task, over all workers, then the shot needs `attention`
-  int worker_failures = 3;  // in a row, of tasks that others finish: the worker is quarantined
+  int worker_failures = 3;  // in a row, of shots that fail or of tasks that others finish: it is quarantined
   Milliseconds quarantine{600'000};
   Milliseconds backoff{1'000};  // before the second attempt, doubled each time, at most 60 s
 };

@@ -30,6 +30,7 @@ enum class ErrorKind {
   kUnreachable,  // the other side does not answer
   kExhausted,    // disk, memory, size or rate limit
   kCorrupt,      // stored or received bytes do not match their description
+  kModel,        // this host lacks a model's files, or has others
   kInternal,     // a broken assumption of ours
 };
 

@@ -283,6 +283,8 @@ Json attempts_json(const Task& task, const view::TaskInfo& info, Now now) {
         {{"attempt", bad.attempt},
          {"worker", bad.worker},
          {"state", to_string(bad.end)},
+         {"kind", to_string(bad.kind)},
+         {"fault", to_string(fault_of(bad.kind))},
          {"seconds", nullptr},
          {"message", bad.exit_cause.empty() ? bad.message : bad.message + " (" + bad.exit_cause + ")"}});
   if (task.state == TaskState::kSucceeded)
@@ -479,6 +481,7 @@ std::string_view kind_word(ErrorKind kind) {
     case ErrorKind::kExhausted:
       return "exhausted";
     case ErrorKind::kCorrupt:
+    case ErrorKind::kModel:
     case ErrorKind::kInternal:
       break;
   }
@@ -500,6 +503,7 @@ int http_status(ErrorKind kind) {
     case ErrorKind::kExhausted:
       return 507;
     case ErrorKind::kCorrupt:
+    case ErrorKind::kModel:
     case ErrorKind::kInternal:
       break;
   }

@@ -140,9 +140,10 @@ enum FailKind {
   crash @1;     # the engine process died
   memory @2;    # out of memory
   input @3;     # an input could not be fetched or does not match its digest
-  model @4;     # weights missing or wrong
+  model @4;     # the model's files are missing or wrong on this host
   timeout @5;   # no progress within the limit; the engine was stopped
   artifact @6;  # a result could not be stored
+  refused @7;   # the task asks what no engine can do, or its description cannot be read: the same on every host
 }
 
 struct Failed {

@@ -404,6 +404,7 @@ struct AttemptEnded {
   then @7 :TaskState;
   retryAtMs @8 :Int64;
   wallMs @9 :Int64;
+  blameless @10 :Bool;           # a failure that says nothing about its worker
 }
 struct RevokeAsked {
   ref @0 :AttemptRef;
@@ -457,11 +458,12 @@ struct WorkerState {
   models @7 :List(ModelOffer);
   draining @8 :Bool;
   joinedWallMs @9 :Int64;
-  failuresInRow @10 :UInt32;
+  failedTasks @10 :UInt32;         # since its last result: finished by others
   cpuSlots @11 :UInt32 $most(4096);  # from here on of every kind; without any slot: an older record
   gpuSlots @12 :UInt32 $most(4096);
   hostBytes @13 :UInt64;
   deviceBytes @14 :UInt64;
+  failedShots @15 :List(UInt32) $maxCount(.maxListed);  # since its last result: each once
 }
 struct WorkerJoined { worker @0 :UInt32; row @1 :WorkerState; nowMs @2 :Int64; wallMs @3 :Int64; }
 struct WorkerDraining { worker @0 :UInt32; draining @1 :Bool; by @2 :Text; wallMs @3 :Int64; }

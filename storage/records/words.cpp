@@ -15,9 +15,29 @@ const char* to_string(Role role) {
 }
 
 const char* to_string(FailKind kind) {
-  static constexpr const char* kWords[kFailKinds] = {"engine",  "crash",    "memory", "input",  "model",
-                                                     "timeout", "artifact", "lost",   "stopped"};
+  static constexpr const char* kWords[kFailKinds] = {"engine",  "crash",    "memory",  "input", "model",
+                                                     "timeout", "artifact", "refused", "lost",  "stopped"};
   return kWords[static_cast<int>(kind)];
+}
+
+const char* to_string(Fault fault) {
+  static constexpr const char* kWords[kFaults] = {"input", "host", "device", "model", "cancelled"};
+  return kWords[static_cast<int>(fault)];
+}
+
+Fault fault_of(FailKind kind) {
+  switch (kind) {
+    case FailKind::kRefused:
+      return Fault::kInput;
+    case FailKind::kMemory:
+      return Fault::kDevice;
+    case FailKind::kModel:
+      return Fault::kModel;
+    case FailKind::kStopped:
+      return Fault::kCancelled;
+    default:
+      return Fault::kHost;
+  }
 }
 
 const char* to_string(SlotKind kind) {

@@ -47,7 +47,7 @@ enum class Role : std::uint8_t {
 inline constexpr int kRoles = 11;
 const char* to_string(Role role);  // "image", "conditioning", ...
 
-// Why an attempt failed; journals store the word. Values up to kArtifact equal those of wire.capnp, which says
+// Why an attempt failed; journals store the word. Values up to kRefused equal those of wire.capnp, which says
 // when a worker sends each; the scheduler itself writes the other two.
 enum class FailKind : std::uint8_t {
   kEngine,
@@ -57,12 +57,25 @@ enum class FailKind : std::uint8_t {
   kModel,
   kTimeout,
   kArtifact,
+  kRefused,
   kLost,    // the worker was silent or started anew
   kStopped  // the attempt was called off or given back
 };
-inline constexpr int kFailKinds = 9;
+inline constexpr int kFailKinds = 10;
 const char* to_string(
     FailKind kind);  // "engine", "crash", "memory", "input", "model", "timeout", "artifact", ...
+
+// Where the cause of a failed attempt lies.
+enum class Fault : std::uint8_t {
+  kInput,     // in what the shot asks: the same on every host, so it is not tried again
+  kHost,      // in the host or its network, as far as one attempt can tell
+  kDevice,    // in the memory of the host or of its device
+  kModel,     // in the model's files of this host
+  kCancelled  // nowhere: the attempt was called off
+};
+inline constexpr int kFaults = 5;
+const char* to_string(Fault fault);  // "input", "host", "device", "model", "cancelled"
+Fault fault_of(FailKind kind);
 
 // What a slot of a worker runs on.
 enum class SlotKind : std::uint8_t { kCpu, kGpu };
@@ -76,6 +89,8 @@ template <>
 inline constexpr int kCount<Role> = kRoles;
 template <>
 inline constexpr int kCount<FailKind> = kFailKinds;
+template <>
+inline constexpr int kCount<Fault> = kFaults;
 template <>
 inline constexpr int kCount<SlotKind> = kSlotKinds;
 

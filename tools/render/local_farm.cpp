@@ -6,6 +6,7 @@
 #include "config/digest.h"
 #include "storage/records/words_codec.h"
 #include "worker/critic/critics.h"
+#include "worker/engine/process.h"
 #include "worker/engine/task.h"
 #include "worker/picture/atomic_file.h"
 
@@ -140,7 +141,7 @@ protocol::WorkerMessage LocalFarm::run(const protocol::Assign& assign, const Pro
     return protocol::Failed{assign.id, kind, error.message, "", ""};
   };
   const auto task = worker::check_task(std::get<TaskSpec>(assign.task));
-  if (!task) return failed(FailKind::kInput, task.error());
+  if (!task) return failed(FailKind::kRefused, task.error());
   worker::StageContext context{artifacts_, models_, options_.deliveries, options_.colour, {}, {}};
   if (progress)
     context.progress = [&](double fraction, const std::string& words) {
@@ -149,7 +150,7 @@ protocol::WorkerMessage LocalFarm::run(const protocol::Assign& assign, const Pro
   auto result = worker::run_task(*task, context);
   // Through bytes, as on a farm: what they cannot hold is the engine's fault.
   if (result) result = decode_result(encode_result(*result));
-  if (!result) return failed(FailKind::kEngine, result.error());
+  if (!result) return failed(worker::fail_kind(result.error()), result.error());
   return protocol::Completed{assign.id, std::move(*result), ""};
 }
 

@@ -186,7 +186,7 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   Attempt attempt;
   attempt.id = assign.id;
   if (const auto* unreadable = std::get_if<protocol::Unreadable>(&assign.task))
-    return refuse(FailKind::kInput, unreadable->why);
+    return refuse(FailKind::kRefused, unreadable->why);
   if (const auto* stored = std::get_if<protocol::ArtifactRef>(&assign.task))
     attempt.inputs = {*stored};
   else
@@ -271,7 +271,7 @@ void Agent::on_fetched(const AttemptId& id, const Status& status, Time now, cons
   if (status && !attempt.spec) {
     auto spec = decode_task(bytes);
     if (!spec)
-      return stop(attempt, protocol::Failed{id, FailKind::kInput, spec.error().message, "", ""}, now);
+      return stop(attempt, protocol::Failed{id, FailKind::kRefused, spec.error().message, "", ""}, now);
     take_spec(attempt, std::move(*spec));
     return fetch(attempt);
   }

@@ -86,7 +86,7 @@ Result<TaskResult> run_deliver(const Task& task, StageContext& context) {
   if (!folder) return tl::unexpected(folder.error());
   auto files = finished_files(task, context);
   if (!files) return tl::unexpected(files.error());
-  auto view = DisplayView::sdr(context.colour.string());
+  auto view = display_view(context);
   if (!view) return tl::unexpected(view.error());
 
   const std::string stem = task.shot + "_" + task.delivery.version;

@@ -3,6 +3,14 @@
 #include "config/digest.h"
 
 namespace rushes::worker {
+namespace {
+
+// Another host may have the right files.
+tl::unexpected<Error> of_this_host(const Error& error) {
+  return tl::unexpected<Error>(Error{ErrorKind::kModel, error.message});
+}
+
+}  // namespace
 
 Result<Models> Models::open(const EngineOptions& options) {
   kernels::BackendOptions backend{options.backend, options.device, options.precision, options.threads};
@@ -23,27 +31,27 @@ Models::Models(const EngineOptions& options, std::unique_ptr<kernels::Backend> c
 
 Result<config::ModelManifest> Models::manifest(const Recipe& recipe) const {
   auto manifest = config::find_model(recipe.model, roots_);
-  if (!manifest) return tl::unexpected(manifest.error());
+  if (!manifest) return of_this_host(manifest.error());
   const std::string expected = to_hex(recipe.model_digest),
                     found = config::model_digest(*manifest).substr(config::kDigestPrefix.size());
   if (found != expected)
-    return fail(ErrorKind::kCorrupt, "model " + recipe.model + ": the take was planned with digest " +
-                                         expected.substr(0, 12) + ", this host has " + found.substr(0, 12) +
-                                         "; install the same files on every host");
+    return fail(ErrorKind::kModel, "model " + recipe.model + ": the take was planned with digest " +
+                                       expected.substr(0, 12) + ", this host has " + found.substr(0, 12) +
+                                       "; install the same files on every host");
   return *manifest;
 }
 
 Result<Model*> Models::get(const Recipe& recipe) {
   if (!recipe.numeric_class.empty() && recipe.numeric_class != numeric_class_)
-    return fail(ErrorKind::kInvalid, "the take belongs to numeric class " + recipe.numeric_class +
-                                         ", this engine is " + numeric_class_);
+    return fail(ErrorKind::kModel, "the take belongs to numeric class " + recipe.numeric_class +
+                                       ", this engine is " + numeric_class_);
   if (model_ && loaded_ == recipe.model_digest) return model_.get();
   auto found = manifest(recipe);
   if (!found) return tl::unexpected(found.error());
-  if (Status status = config::verify_digests(*found); !status) return tl::unexpected(status.error());
+  if (Status status = config::verify_digests(*found); !status) return of_this_host(status.error());
   model_.reset();
   auto model = Model::open(*found, *compute_, *pixels_);
-  if (!model) return tl::unexpected(model.error());
+  if (!model) return of_this_host(model.error());
   model_ = std::move(*model);
   loaded_ = recipe.model_digest;
   return model_.get();

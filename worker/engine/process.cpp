@@ -117,7 +117,7 @@ protocol::FromEngine run_one(const protocol::EngineRun& task, const TaskFunction
                              const EngineHooks& hooks) {
   try {
     auto result = run(task.spec, hooks);
-    if (!result) return protocol::EngineFailed{task.id, FailKind::kEngine, result.error().message};
+    if (!result) return protocol::EngineFailed{task.id, fail_kind(result.error()), result.error().message};
     return protocol::EngineDone{task.id, std::move(*result)};
   } catch (const std::bad_alloc&) {
     return protocol::EngineFailed{task.id, FailKind::kMemory, "out of memory"};
@@ -127,6 +127,18 @@ protocol::FromEngine run_one(const protocol::EngineRun& task, const TaskFunction
 }
 
 }  // namespace
+
+FailKind fail_kind(const Error& error) {
+  switch (error.kind) {
+    case ErrorKind::kInvalid:
+    case ErrorKind::kCorrupt:
+      return FailKind::kRefused;
+    case ErrorKind::kModel:
+      return FailKind::kModel;
+    default:
+      return FailKind::kEngine;
+  }
+}
 
 int serve(const protocol::EngineReady& ready, const TaskFunction& run, int from_agent, int to_agent) {
   Mouth mouth(to_agent);

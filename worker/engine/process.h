@@ -25,6 +25,10 @@ struct EngineHooks {
 // Exceptions become Failed{engine}, lack of memory Failed{memory}.
 using TaskFunction = std::function<Result<TaskResult>(const TaskSpec& spec, const EngineHooks&)>;
 
+// Why the attempt failed with this error: what a stage calls invalid or corrupt lies in its task and in inputs whose
+// digests were checked, and is the same on every host.
+FailKind fail_kind(const Error& error);
+
 // Announces `ready`, then runs tasks until the agent closes the pipe. Returns the exit code of the process.
 int serve(const protocol::EngineReady& ready, const TaskFunction& run, int from_agent = kFromAgent,
           int to_agent = kToAgent);

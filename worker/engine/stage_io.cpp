@@ -52,6 +52,12 @@ Status put_output(StageContext& context, Role role, std::span<const std::byte> b
   return {};
 }
 
+Result<DisplayView> display_view(const StageContext& context) {
+  auto view = DisplayView::sdr(context.colour.string());
+  if (!view) return fail(ErrorKind::kNotFound, view.error().message);
+  return view;
+}
+
 Status step_done(StageContext& context, double fraction, const std::string& words) {
   if (context.progress) context.progress(fraction, words);
   if (context.cancelled && context.cancelled()) return fail(ErrorKind::kConflict, "stopped on request");

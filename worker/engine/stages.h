@@ -12,6 +12,7 @@
 
 #include "worker/engine/payload.h"
 #include "worker/engine/stage.h"
+#include "worker/picture/colour.h"
 
 namespace rushes::worker {
 
@@ -40,6 +41,9 @@ Result<std::vector<LatentInput>> load_latents(const Task& task, StageContext& co
 
 // "TASK: input ROLE DIGEST", for messages.
 std::string label_of(const Task& task, const Input& input);
+
+// The view that people see pictures through. An error lies in the host's colour configuration, never in the task.
+Result<DisplayView> display_view(const StageContext& context);
 
 // ---- outputs
 Status put_output(StageContext& context, Role role, std::span<const std::byte> bytes, TaskResult& outcome);

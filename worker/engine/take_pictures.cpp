@@ -70,7 +70,7 @@ TakeProxy::~TakeProxy() {
 }
 
 Result<TakeProxy> TakeProxy::create(const Task& task, StageContext& context, const TakeFrames& frames) {
-  auto view = DisplayView::sdr(context.colour.string());
+  auto view = display_view(context);
   if (!view) return tl::unexpected(view.error());
   std::filesystem::path path =
       context.artifacts.folder() / "incoming" /

@@ -123,7 +123,8 @@ void receive(Decision& decision, const std::string& name, const protocol::Hello&
     WorkerFacts row = known != nullptr ? WorkerFacts(*known) : WorkerFacts{};
     row.name = name;
     row.offer = hello.offer;
-    row.failures_in_row = 0;
+    row.failed_tasks = 0;
+    row.failed_shots.clear();
     if (known == nullptr) row.joined_wall_ms = decision.now().wall_ms;
     decision.emit(record::WorkerJoined{id, std::move(row), decision.now().boot_ms, decision.now().wall_ms});
   } else {

@@ -104,6 +104,7 @@ RUSHES_CODEC(AttemptEnded, records::AttemptEnded, r) {
   FIELD(Then, r.then);
   FIELD(RetryAtMs, r.retry_at_ms);
   FIELD(WallMs, r.wall_ms);
+  FIELD(Blameless, r.blameless);
 }
 
 RUSHES_CODEC(RevokeAsked, records::RevokeAsked, r) {

@@ -135,7 +135,8 @@ RUSHES_CODEC(WorkerFacts, records::WorkerState, worker) {
   FIELD(Models, worker.offer.models);
   FIELD(Draining, worker.draining);
   FIELD(JoinedWallMs, worker.joined_wall_ms);
-  FIELD(FailuresInRow, worker.failures_in_row);
+  FIELD(FailedTasks, worker.failed_tasks);
+  FIELD(FailedShots, worker.failed_shots);
   auto& resources = worker.offer.resources;
   FIELD(CpuSlots, resources.slots[SlotKind::kCpu]);
   FIELD(GpuSlots, resources.slots[SlotKind::kGpu]);

@@ -17,9 +17,15 @@ bool give_up(const config::Retries& retries, std::uint32_t failures, std::uint32
   return failures >= attempts || losses >= attempts * kLossesPerAttempt;
 }
 
-bool should_quarantine(const config::Retries& retries, std::uint32_t failures_in_row) {
-  return retries.worker_failures > 0 &&
-         failures_in_row >= static_cast<std::uint32_t>(retries.worker_failures);
+bool blames_worker(Fault fault, bool failed_elsewhere) {
+  return fault != Fault::kInput && fault != Fault::kCancelled && !failed_elsewhere;
+}
+
+bool should_quarantine(const config::Retries& retries, const Blame& blame, std::uint32_t connected,
+                       std::uint32_t quarantined) {
+  const auto most = static_cast<std::uint32_t>(std::max(0, retries.worker_failures));
+  if (most == 0 || std::max(blame.shots, blame.tasks) < most) return false;
+  return 2 * (quarantined + 1) <= connected;
 }
 
 }  // namespace rushes::scheduler::policy

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "config/farm.h"
+#include "storage/records/words.h"
 
 namespace rushes::scheduler::policy {
 
@@ -19,7 +20,19 @@ std::int64_t backoff_ms(const config::Retries& retries, std::uint32_t failures, 
 bool give_up(const config::Retries& retries, std::uint32_t failures, std::uint32_t losses);
 inline constexpr std::uint32_t kLossesPerAttempt = 4;
 
-// A worker whose last attempts all failed gets nothing for a while.
-bool should_quarantine(const config::Retries& retries, std::uint32_t failures_in_row);
+// Whether a failed attempt says something about its worker. It does not where the shot itself asks for what cannot be
+// done, nor where the task failed on another worker before: what repeats on every host lies in the task.
+bool blames_worker(Fault fault, bool failed_elsewhere);
+
+// What speaks against a worker since its last result.
+struct Blame {
+  std::uint32_t shots = 0;  // whose attempts failed here: one bad shot counts once, however many tasks it has
+  std::uint32_t tasks = 0;  // that failed here and that another worker finished
+};
+
+// Such a worker gets nothing for a while. At most half of the connected workers are kept out at once: a batch of bad
+// shots cannot stop a farm. quarantined: of the connected ones, without this one.
+bool should_quarantine(const config::Retries& retries, const Blame& blame, std::uint32_t connected,
+                       std::uint32_t quarantined);
 
 }  // namespace rushes::scheduler::policy

@@ -5,6 +5,7 @@
 
 #include "config/mutation.h"
 #include "scheduler/core/policy/fair_share.h"
+#include "scheduler/core/policy/retry.h"
 #include "scheduler/core/state/estimates.h"
 #include "scheduler/core/state/leases.h"
 #include "scheduler/core/state/needs.h"
@@ -163,6 +164,27 @@ void charge_show(State& state, const Task& task) {
   show.compute_seconds[static_cast<std::size_t>(task.plan.stage)] += task.result.compute_seconds;
 }
 
+// The worker starts with a clean sheet.
+void forgive(State& state, Worker& worker) {
+  if (worker.failed_tasks == 0 && worker.failed_shots.empty()) return;
+  worker.failed_tasks = 0;
+  worker.failed_shots.clear();
+  mark_changed(state, worker);
+}
+
+// What `finisher` finished speaks against the workers on which it failed.
+void blame_others(State& state, const Task& task, const Worker& finisher) {
+  for (const Failure& failure : task.bad_attempts) {
+    const bool counts =
+        failure.end == AttemptEnd::kFailed && policy::blames_worker(fault_of(failure.kind), false);
+    if (!counts || failure.worker == finisher.name) continue;
+    const WorkerId id = state.names.worker(failure.worker);
+    if (!state.workers.has(id)) continue;
+    ++state.workers[id].failed_tasks;
+    mark_changed(state, state.workers[id]);
+  }
+}
+
 void apply_one(State& state, const record::ResultAccepted& r) {
   Task& task = state.tasks[r.ref.task];
   Worker& worker = state.workers[r.worker];
@@ -175,8 +197,8 @@ void apply_one(State& state, const record::ResultAccepted& r) {
   task.accepted_worker = r.worker;
   task.finished_wall_ms = r.wall_ms;
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
-  if (worker.failures_in_row > 0) mark_changed(state, worker);
-  worker.failures_in_row = 0;
+  forgive(state, worker);
+  blame_others(state, task, worker);
   ++worker.accepted;
   worker.compute_seconds += r.result.compute_seconds;
   if (worker.cached.size() > kHeldDigests) worker.cached.clear();
@@ -201,7 +223,8 @@ void apply_one(State& state, const record::AttemptEnded& r) {
   task.bad_attempts.push_back(std::move(failure));
   if (r.end == AttemptEnd::kFailed) {
     ++task.failures;
-    ++worker.failures_in_row;
+    if (!r.blameless && std::ranges::find(worker.failed_shots, task.shot) == worker.failed_shots.end())
+      worker.failed_shots.push_back(task.shot);
     mark_changed(state, worker);
     ++worker.failed;
   } else if (r.end != AttemptEnd::kStopped) {
@@ -360,7 +383,7 @@ void apply_one(State& state, const record::WorkerDraining& r) {
 void apply_one(State& state, const record::WorkerQuarantined& r) {
   Worker& worker = state.workers[r.worker];
   worker.quarantined_until_ms = r.until_ms;
-  worker.failures_in_row = 0;
+  forgive(state, worker);
   refresh_worker(state, r.worker);
   note(state, r.wall_ms, "worker.quarantined", "", 0, {}, worker.name, r.reason);
 }

@@ -206,7 +206,10 @@ struct WorkerFacts {
   WorkerOffer offer;
   bool draining = false;
   std::int64_t joined_wall_ms = 0;
-  std::uint32_t failures_in_row = 0;  // of tasks that others may finish
+  // Since its last result: shots whose attempts failed here by a fault that may be the worker's, each once, and tasks
+  // that failed here and that another worker finished.
+  std::vector<ShotId> failed_shots;
+  std::uint32_t failed_tasks = 0;
 };
 
 struct Batch {

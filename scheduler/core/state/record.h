@@ -112,6 +112,7 @@ struct AttemptEnded {
   std::string message, exit_cause, log_tail;
   TaskState then = TaskState::kReady;
   std::int64_t retry_at_ms = 0, wall_ms = 0;
+  bool blameless = false;  // a failure that says nothing about its worker
 };
 struct RevokeAsked {
   static constexpr bool kDurable = true;

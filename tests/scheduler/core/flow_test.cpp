@@ -292,7 +292,7 @@ TEST(Flow, AWorkerThatFailsWhatOthersFinishIsQuarantined) {
   for (const char* key : {"demo/sh010", "demo/sh020", "demo/sh030"}) {
     EXPECT_EQ(farm.shot(key).state, ShotState::kDelivered) << key;
   }
-  EXPECT_LE(farm.state().find_worker("bad")->failed, 3u);
+  EXPECT_LE(farm.state().find_worker("bad")->failed, 6u);  // of three shots
 }
 
 TEST(Flow, ASkippedCritiqueIsUnknownAndTheTakeGoesOn) {

@@ -87,7 +87,27 @@ TEST(Policy, BackoffDoublesUpToAMinuteAndGivesUp) {
   EXPECT_FALSE(policy::give_up(retries, 3, 0));
   EXPECT_TRUE(policy::give_up(retries, 4, 0));
   EXPECT_TRUE(policy::give_up(retries, 0, 16));
-  EXPECT_TRUE(policy::should_quarantine(retries, 3));
+}
+
+TEST(Policy, AWorkerIsBlamedForFaultsThatMayBeItsOwn) {
+  EXPECT_TRUE(policy::blames_worker(Fault::kHost, false));
+  EXPECT_TRUE(policy::blames_worker(Fault::kDevice, false));
+  EXPECT_TRUE(policy::blames_worker(Fault::kModel, false));
+  EXPECT_FALSE(policy::blames_worker(Fault::kInput, false));
+  EXPECT_FALSE(policy::blames_worker(Fault::kCancelled, false));
+  EXPECT_FALSE(policy::blames_worker(Fault::kHost, true));
+}
+
+TEST(Policy, AtMostHalfOfTheWorkersAreQuarantined) {
+  config::Retries retries;
+  EXPECT_TRUE(policy::should_quarantine(retries, {3, 0}, 2, 0));
+  EXPECT_TRUE(policy::should_quarantine(retries, {0, 3}, 2, 0));
+  EXPECT_FALSE(policy::should_quarantine(retries, {2, 2}, 2, 0));
+  EXPECT_FALSE(policy::should_quarantine(retries, {9, 9}, 1, 0));
+  EXPECT_FALSE(policy::should_quarantine(retries, {9, 9}, 3, 1));
+  EXPECT_TRUE(policy::should_quarantine(retries, {9, 9}, 4, 1));
+  retries.worker_failures = 0;
+  EXPECT_FALSE(policy::should_quarantine(retries, {9, 9}, 9, 0));
 }
 
 TEST(Policy, RankingPutsPassedTakesFirst) {

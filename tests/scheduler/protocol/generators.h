@@ -84,7 +84,7 @@ inline WorkerMessage random_worker_message() {
     case 3:
       return Completed{random_id(), random_result(), random_text()};
     case 4:
-      return Failed{random_id(), static_cast<FailKind>(*rc::gen::inRange(0, 7)), random_text(), random_text(),
+      return Failed{random_id(), static_cast<FailKind>(*rc::gen::inRange(0, 8)), random_text(), random_text(),
                     random_text()};
     case 5:
       return Stopped{random_id()};

@@ -172,7 +172,7 @@ TEST_F(AgentTest, AStoredDescriptionIsFetchedBeforeItsInputs) {
   agent->on_fetched(id(2), {}, now, "no description");
   const auto failed = sent<Failed>();
   ASSERT_EQ(failed.size(), 1u);
-  EXPECT_EQ(failed[0].kind, FailKind::kInput);
+  EXPECT_EQ(failed[0].kind, FailKind::kRefused);
 }
 
 TEST_F(AgentTest, AnAssignmentThatCannotBeReadFails) {
@@ -181,7 +181,7 @@ TEST_F(AgentTest, AnAssignmentThatCannotBeReadFails) {
   const auto failed = sent<Failed>();
   ASSERT_EQ(failed.size(), 1u);
   EXPECT_EQ(failed[0].id, id(1));
-  EXPECT_EQ(failed[0].kind, FailKind::kInput);
+  EXPECT_EQ(failed[0].kind, FailKind::kRefused);
   EXPECT_EQ(failed[0].message, "task: stage: unknown value 99");
   EXPECT_EQ(agent->attempts(), 0u);
 }

@@ -67,6 +67,7 @@ TEST_F(EngineTest, RunsOneTaskAfterAnotherInOneProcess) {
   ASSERT_TRUE(engine.run(kId, test_spec({}, "fail")));
   auto failed = next<EngineDone, EngineFailed>(engine);
   EXPECT_EQ(std::get<EngineFailed>(failed.value()).message, "told to fail");
+  EXPECT_EQ(std::get<EngineFailed>(failed.value()).kind, FailKind::kRefused);
   ASSERT_TRUE(engine.run(kId, test_spec({}, "memory")));
   failed = next<EngineDone, EngineFailed>(engine);
   EXPECT_EQ(std::get<EngineFailed>(failed.value()).kind, FailKind::kMemory);
