@@ -1,15 +1,41 @@
 #include "config/worker.h"
 
+#include <cstdlib>
+
 #include "config/endpoint.h"
+#include "config/worker_name.h"
 #include "config/yaml.h"
 
 namespace rushes::config {
 namespace {
 
-void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder) {
+void read_name(Fields& root, Worker& worker, const WorkerFlags& flags) {
+  const YamlNode* name = root.find("name");
+  if (!flags.name.empty()) {
+    worker.name = flags.name;
+  } else if (root.require(
+                 "name",
+                 "this worker's name, unique on the farm; --name and RUSHES_WORKER_NAME give one too")) {
+    if (name->kind != YamlNode::Kind::kScalar || !is_worker_name(name->text))
+      root.problem("name", mismatch(kWorkerNameRule, *name));
+    else
+      worker.name = name->text;
+  }
+}
+
+void read_folder(Fields& root, Worker& worker, const std::filesystem::path& folder,
+                 const WorkerFlags& flags) {
+  if (flags.folder.empty())
+    root.require(
+        "folder",
+        "the folder of this worker's outbox and cache; --folder and RUSHES_WORKER_FOLDER give one too");
+  root.path("folder", worker.folder, folder);
+  if (!flags.folder.empty()) worker.folder = std::filesystem::absolute(flags.folder);
+}
+
+void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder, const WorkerFlags& flags) {
   root.find("version");
-  root.require("name", "this worker's name, unique on the farm");
-  root.name("name", worker.name);
+  read_name(root, worker, flags);
   root.require("scheduler", "a map with control, artifacts and public_key");
   root.map("scheduler", [&](Fields& scheduler) {
     scheduler.require("public_key", "the scheduler's public key file");
@@ -35,8 +61,7 @@ void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder
   root.path("colour", worker.colour, folder);
   if (worker.colour.empty() && !worker.model_roots.empty())
     worker.colour = worker.model_roots.front().parent_path() / "colour" / "farm.ocio";
-  root.require("folder", "the folder of this worker's outbox and cache");
-  root.path("folder", worker.folder, folder);
+  read_folder(root, worker, folder, flags);
   root.require("deliveries", "the folder that finished files are written to, the same on every worker");
   root.path("deliveries", worker.deliveries, folder);
   root.size("cache", worker.cache, 16ull << 20, 1ull << 44);
@@ -47,21 +72,34 @@ void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder
 
 }  // namespace
 
-Result<Worker> parse_worker(std::string_view text, const std::filesystem::path& file) {
+WorkerFlags with_environment(WorkerFlags flags) {
+  const auto fill = [](std::string& value, const char* variable) {
+    if (const char* found = std::getenv(variable); value.empty() && found != nullptr) value = found;
+  };
+  fill(flags.name, "RUSHES_WORKER_NAME");
+  fill(flags.folder, "RUSHES_WORKER_FOLDER");
+  return flags;
+}
+
+Result<Worker> parse_worker(std::string_view text, const std::filesystem::path& file,
+                            const WorkerFlags& flags) {
+  if (!flags.name.empty() && !is_worker_name(flags.name))
+    return fail(ErrorKind::kInvalid, "--name or RUSHES_WORKER_NAME: expected " +
+                                         std::string(kWorkerNameRule) + ", found '" + flags.name + "'");
   Problems problems(file.string());
   const YamlNode node = parse_yaml(text, problems);
   if (!problems.empty()) return tl::unexpected(problems.error());
   Worker worker;
   Fields root(node, "", problems);
-  read_root(root, worker, file.parent_path());
+  read_root(root, worker, file.parent_path(), flags);
   if (!problems.empty()) return tl::unexpected(problems.error());
   return worker;
 }
 
-Result<Worker> read_worker(const std::filesystem::path& file) {
+Result<Worker> read_worker(const std::filesystem::path& file, const WorkerFlags& flags) {
   const auto text = read_text(file);
   if (!text) return tl::unexpected(text.error());
-  return parse_worker(*text, file);
+  return parse_worker(*text, file, flags);
 }
 
 }  // namespace rushes::config

@@ -18,7 +18,7 @@
 namespace rushes::config {
 
 struct Worker {
-  std::string name;                              // [A-Za-z0-9][A-Za-z0-9_-]{0,63}, unique on the farm
+  std::string name;                              // is_worker_name(), unique on the farm
   std::string control = "tcp://127.0.0.1:7401";  // the scheduler's endpoints
   std::string artifacts = "tcp://127.0.0.1:7402";
   std::filesystem::path scheduler_public_key;
@@ -37,8 +37,17 @@ struct Worker {
   std::uint64_t memory = 4ull << 30, device_memory = 0;
 };
 
-// Error: kInvalid with one line per problem, kNotFound.
-Result<Worker> read_worker(const std::filesystem::path& file);
-Result<Worker> parse_worker(std::string_view text, const std::filesystem::path& file);
+// What stands above the file, so that one file serves many hosts: a flag, else the environment.
+struct WorkerFlags {
+  std::string name;    // --name, RUSHES_WORKER_NAME
+  std::string folder;  // --folder, RUSHES_WORKER_FOLDER; relative to the current folder
+};
+// What is empty in `flags` is taken from the environment. Not while other threads change the environment.
+WorkerFlags with_environment(WorkerFlags flags);
+
+// A name or folder that `flags` have is not looked for in the file. Error: kInvalid with one line per problem, kNotFound.
+Result<Worker> read_worker(const std::filesystem::path& file, const WorkerFlags& flags = {});
+Result<Worker> parse_worker(std::string_view text, const std::filesystem::path& file,
+                            const WorkerFlags& flags = {});
 
 }  // namespace rushes::config

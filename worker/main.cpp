@@ -1,4 +1,6 @@
-// rushes-worker --config worker.yaml [--backend cpu|cuda] [--slots N] [--cpu-slots N]
+// rushes-worker --config worker.yaml [--name N] [--folder DIR] [--backend cpu|cuda] [--slots N] [--cpu-slots N]
+//
+// A flag stands above the environment (RUSHES_WORKER_NAME, RUSHES_WORKER_FOLDER), the environment above the file.
 //
 // One agent process, and one engine child (this program with --engine) per slot. Everything is wired here.
 // --engine-program FILE runs another program as the engine: tests have one that renders nothing.
@@ -27,6 +29,7 @@ namespace fs = std::filesystem;
 
 struct Arguments {
   fs::path config, engine_program;
+  config::WorkerFlags flags;
   std::string backend;
   int slots = 0, cpu_slots = -1, device = 0;
   bool engine = false;
@@ -38,7 +41,7 @@ int stop_with(const Error& error, ExitCode code) {
 }
 
 Result<config::Worker> read_settings(const Arguments& arguments) {
-  auto settings = config::read_worker(arguments.config);
+  auto settings = config::read_worker(arguments.config, arguments.flags);
   if (!settings) return settings;
   if (const auto backend = parse_word<config::Backend>(arguments.backend)) settings->backend = *backend;
   if (arguments.slots > 0) settings->slots = arguments.slots;
@@ -88,6 +91,9 @@ std::vector<std::string> engine_command(const Arguments& arguments, bool has_gpu
       arguments.engine_program.empty() ? fs::read_symlink("/proc/self/exe") : arguments.engine_program;
   std::vector<std::string> words{program.string(), "--engine", "--config",
                                  fs::absolute(arguments.config).string()};
+  if (!arguments.flags.name.empty()) words.insert(words.end(), {"--name", arguments.flags.name});
+  if (!arguments.flags.folder.empty())
+    words.insert(words.end(), {"--folder", fs::absolute(arguments.flags.folder).string()});
   if (kind == SlotKind::kGpu)
     words.insert(words.end(), {"--backend", "cuda", "--device", std::to_string(slot)});
   else if (!arguments.backend.empty() || has_gpu)
@@ -146,6 +152,10 @@ int main(int count, char** words) {
   worker::Arguments arguments;
   config::CommandLine app("One host of a Rushes farm: renders what the scheduler assigns.", "rushes-worker");
   app.option("--config", arguments.config, "worker.yaml").required();
+  app.option("--name", arguments.flags.name,
+             "this worker's name; overrides RUSHES_WORKER_NAME and worker.yaml");
+  app.option("--folder", arguments.flags.folder,
+             "folder of its outbox and cache; overrides RUSHES_WORKER_FOLDER and worker.yaml");
   app.option("--backend", arguments.backend, "cpu or cuda; overrides worker.yaml").one_of({"cpu", "cuda"});
   app.option("--slots", arguments.slots, "attempts that run at once, 1..64; overrides worker.yaml")
       .between(1, 64);
@@ -158,6 +168,7 @@ int main(int count, char** words) {
   app.flag("--engine", arguments.engine, "the child process of one slot; started by the agent").hidden();
   app.version(RUSHES_VERSION);
   if (const auto code = app.parse(count, words)) return *code;
+  arguments.flags = config::with_environment(std::move(arguments.flags));
   rushes::log::name_process(arguments.engine ? "engine" : "worker");
   if (const Status table = worker::check_critics(); !table)
     return worker::stop_with(table.error(), exit_code(table.error().kind));

@@ -17,7 +17,7 @@ constexpr const char* kBytesType = "application/octet-stream";
 constexpr const char* kShot =
     "([A-Za-z0-9][A-Za-z0-9_-]{0,63})/([A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:@[0-9]{1,9})?)";
 constexpr const char* kTask = "([0-9]{1,18})";
-constexpr const char* kWorker = "([A-Za-z0-9][A-Za-z0-9._-]{0,63})";
+constexpr const char* kWorker = "([A-Za-z0-9][A-Za-z0-9._-]{0,127})";  // as config::is_worker_name()
 
 void send(httplib::Response& response, const Json& json, int status = 200) {
   response.status = status;

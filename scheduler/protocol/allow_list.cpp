@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "config/log.h"
+#include "config/worker_name.h"
 #include "scheduler/protocol/keys.h"
-#include "storage/records/text.h"
 
 namespace rushes::protocol {
 namespace {
@@ -68,7 +68,7 @@ bool AllowList::refresh() {
     const std::string name = entry->path().stem().string();
     const auto known = files_.find(name);
     File& file = files[name] = known != files_.end() ? known->second : File{};
-    if (is_name(name))
+    if (config::is_worker_name(name))
       look_at(entry->path(), file);
     else if (known == files_.end())
       log::warn("allow-list: {}: the file's name is no worker name", entry->path().string());
@@ -115,7 +115,7 @@ bool AllowList::may_use(std::string_view key_name, std::string_view worker) cons
     return worker == name ||
            (worker.size() > name.size() && worker.starts_with(name) && worker[name.size()] == '-');
   };
-  if (!is_name(worker) || !matches(key_name)) return false;
+  if (!config::is_worker_name(worker) || !matches(key_name)) return false;
   for (const auto& [key, name] : names_)
     if (name.size() > key_name.size() && matches(name)) return false;
   return true;

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "config/worker_name.h"
 #include "scheduler/protocol/wire.capnp.h"
 #include "storage/records/words_codec.h"
 
@@ -110,6 +111,7 @@ RUSHES_CODEC(Hello, wire::Hello, hello) {
       offer.protocol_version >= kTellsSlotsByKind ? offer.resources : Resources{};
   records::Of<Io, bool> stored_specs = offer.protocol_version >= kTakesStoredSpecs;
   FIELD(Name, hello.name);
+  if constexpr (Io::kReads) io.require(config::is_worker_name(hello.name), "name: is no name of a worker");
   FIELD(Build, offer.build);
   FIELD(Slots, plain.slots);
   FIELD(MemoryBytes, plain.memory_bytes);

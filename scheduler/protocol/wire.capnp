@@ -68,7 +68,7 @@ struct ToWorker {
 }
 
 struct Hello {
-  name @0 :Text $name;
+  name @0 :Text $maxBytes(128); # config::is_worker_name()
   build @1 :Text $name;
   slots @2 :UInt32 $least(1) $most(.maxSlots);  # of one kind, for schedulers that know no kinds (words.h, PlainOffer)
   memoryBytes @3 :UInt64;       # that all of these slots together may use

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "config/worker.h"
+#include "config/worker_name.h"
 #include "config/yaml.h"
 
 namespace rushes::config {
@@ -187,6 +188,50 @@ TEST(Worker, AGpuHostSaysWhatItHasOfBothKinds) {
   EXPECT_EQ(gpu->cpu_slots, 3);
   EXPECT_EQ(gpu->device_memory, 144ull << 30);
   EXPECT_FALSE(parse_worker(text + "cpu_slots: 65\n", "w.yaml"));
+}
+
+TEST(Worker, AFlagStandsAboveTheEnvironmentAndThatAboveTheFile) {
+  const std::string text = *read_text(kFolder / "worker.yaml");
+  const auto read = [&](const WorkerFlags& flags) {
+    const auto worker = parse_worker(text, kFolder / "worker.yaml", with_environment(flags));
+    return worker ? std::pair(worker->name, worker->folder.string())
+                  : std::pair(worker.error().message, std::string());
+  };
+  EXPECT_EQ(read({}), std::pair(std::string("bay1"), (kFolder.parent_path() / "worker-data").string()));
+  ::setenv("RUSHES_WORKER_NAME", "node7.studio.example", 1);
+  ::setenv("RUSHES_WORKER_FOLDER", "/scratch/node7", 1);
+  EXPECT_EQ(read({}), std::pair(std::string("node7.studio.example"), std::string("/scratch/node7")));
+  EXPECT_EQ(read({"w2", "here"}),
+            std::pair(std::string("w2"), (std::filesystem::current_path() / "here").string()));
+  EXPECT_EQ(read({"no name", ""}).first,
+            "--name or RUSHES_WORKER_NAME: expected a name of at most 128 letters, digits, '.', '_' and '-' "
+            "that starts with "
+            "a letter or digit, found 'no name'");
+  ::unsetenv("RUSHES_WORKER_NAME");
+  ::unsetenv("RUSHES_WORKER_FOLDER");
+}
+
+TEST(Worker, AFileForManyHostsNamesNone) {
+  std::string text = *read_text(kFolder / "worker.yaml");
+  for (const char* key : {"name: ", "folder: "}) {
+    const auto line = text.find(std::string("\n") + key);
+    text.erase(line, text.find('\n', line + 1) - line);
+  }
+  const auto worker = parse_worker(text, "w.yaml", {"node7", "/scratch"});
+  ASSERT_TRUE(worker) << worker.error().message;
+  EXPECT_EQ(worker->name, "node7");
+  const auto nameless = parse_worker(text, "w.yaml");
+  ASSERT_FALSE(nameless);
+  EXPECT_NE(nameless.error().message.find("--name and RUSHES_WORKER_NAME give one too"), std::string::npos);
+}
+
+TEST(Worker, NamesOfHostsAreNames) {
+  for (const char* good : {"a", "bay1", "node7.studio.example", "Node_7-gpu", "10.0.0.7"})
+    EXPECT_TRUE(is_worker_name(good)) << good;
+  EXPECT_TRUE(is_worker_name(std::string(128, 'a')));
+  for (const char* bad : {"", ".", "-a", ".a", "a b", "a/b", "a+b", "\xC3\xA4"})
+    EXPECT_FALSE(is_worker_name(bad)) << bad;
+  EXPECT_FALSE(is_worker_name(std::string(129, 'a')));
 }
 
 TEST(Worker, UnknownKeysAreRefused) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "config/mutation.h"
+#include "config/worker_name.h"
 #include "scheduler/core/decide/attempts.h"
 #include "scheduler/core/decide/events.h"
 #include "scheduler/core/decide/moves.h"
@@ -14,7 +15,7 @@ namespace {
 
 std::string problem_of(const std::string& name, const WorkerOffer& offer, const Settings& settings,
                        std::size_t workers, bool known) {
-  if (name.empty() || name.size() > 64) return "worker name: expected 1 to 64 characters";
+  if (!config::is_worker_name(name)) return std::string("worker name: expected ") + config::kWorkerNameRule;
   const SlotCounts& slots = offer.resources.slots;
   if (total(slots) < 1 || slots[SlotKind::kCpu] > 64 || slots[SlotKind::kGpu] > 64)
     return "slots: expected 1 to 64, found " + std::to_string(slots[SlotKind::kCpu]) + " of the CPU and " +

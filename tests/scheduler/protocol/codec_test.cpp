@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "config/worker_name.h"
 #include "scheduler/protocol/wire.capnp.h"
 #include "storage/records/records.capnp.h"
 #include "storage/records/text.h"
@@ -65,7 +66,7 @@ RC_GTEST_PROP(Codec, MutatedBytesAreReadOrRefused, ()) {
   if (const auto read = decode_from_worker(bytes)) {
     RC_ASSERT(encode(*read).has_value());
     if (const auto* hello = std::get_if<Hello>(&*read)) {
-      RC_ASSERT(is_name(hello->name));
+      RC_ASSERT(config::is_worker_name(hello->name));
       const SlotCounts& slots = hello->offer.resources.slots;
       RC_ASSERT(total(slots) >= 1 && std::max(slots.values[0], slots.values[1]) <= wire::MAX_SLOTS);
     }
