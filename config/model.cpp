@@ -14,6 +14,7 @@ namespace {
 constexpr std::array<std::string_view, 3> kSpaces{"acescct", "logc3", "srgb"};
 constexpr std::array<std::string_view, 2> kForms{"wan2.1", "wan2.2"};
 constexpr std::array<std::string_view, 2> kConditionings{"none", "i2v"};
+constexpr std::size_t kMaxWordLists = 32, kMaxWords = 2000;  // of a vocabulary; words of one list
 constexpr int kPatch = 2;  // the Wan transformer joins 2x2 latents to one token
 
 std::vector<std::string> words(const auto& views) { return {views.begin(), views.end()}; }
@@ -135,6 +136,33 @@ void check_sizes(Fields& root, const ModelManifest& model) {
                      std::to_string(model.deliver.width) + "x" + std::to_string(model.deliver.height));
 }
 
+void read_words(Fields& root, const YamlEntry& entry, std::vector<WordList>& lists) {
+  WordList list{entry.key.text, {}};
+  const std::string path = "knows." + list.name;
+  if (entry.value.kind != YamlNode::Kind::kList)
+    return root.problems().add(entry.value, path, mismatch("a list of words", entry.value));
+  if (entry.value.items.size() > kMaxWords)
+    return root.problems().add(entry.value, path, "expected at most " + std::to_string(kMaxWords) + " words");
+  for (const YamlNode& item : entry.value.items) {
+    const bool is_word = item.kind == YamlNode::Kind::kScalar && !item.text.empty() &&
+                         item.text.find_first_of(" ABCDEFGHIJKLMNOPQRSTUVWXYZ") == std::string::npos;
+    if (!is_word)
+      root.problems().add(item, path, mismatch("a word in lower case", item));
+    else
+      list.words.push_back(item.text);
+  }
+  lists.push_back(std::move(list));
+}
+
+void read_knows(Fields& root, ModelManifest& model) {
+  const YamlNode* node = root.find("knows");
+  if (node == nullptr) return;
+  if (node->kind != YamlNode::Kind::kMap || node->entries.size() > kMaxWordLists)
+    return root.problem(
+        "knows", mismatch("a map of at most " + std::to_string(kMaxWordLists) + " lists of words", *node));
+  for (const YamlEntry& entry : node->entries) read_words(root, entry, model.knows);
+}
+
 void read_root(Fields& root, ModelManifest& model) {
   root.find("version");
   root.require("name", "the model's name");
@@ -172,6 +200,7 @@ void read_root(Fields& root, ModelManifest& model) {
     model.working_space = static_cast<WorkingSpace>(index);
   read_sampling(root, model);
   root.text("negative_prompt", model.negative_prompt);
+  read_knows(root, model);
   check_sizes(root, model);
   root.finish();
 }

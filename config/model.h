@@ -46,6 +46,12 @@ struct VaeSpec {
   std::vector<double> mean, std;         // one per latent channel; std > 0
 };
 
+// Words of prompts that a model was trained on, by what they say: "light", "shape".
+struct WordList {
+  std::string name;
+  std::vector<std::string> words;  // lower case
+};
+
 struct ModelManifest {
   std::filesystem::path folder;            // where model.yaml lies
   std::string name, family, licence;       // family: "wan"
@@ -61,6 +67,7 @@ struct ModelManifest {
   WorkingSpace working_space = WorkingSpace::kAcescct;
   Sampling draft, master;
   std::string negative_prompt;
+  std::vector<WordList> knows;  // empty: a model of an open vocabulary; decides no pixels
 
   int latent_frames(int count) const { return (count - 1) / vae.stride[0] + 1; }  // of `count` = 4n+1 frames
   // The smallest frame count the VAE can make that is >= `count` (the shot is rendered to it and trimmed).

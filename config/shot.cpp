@@ -185,6 +185,8 @@ void read_service(Fields& fields, Shot& shot) {
 // Everything that may stand in `defaults` as well as in a shot.
 void read_common(Fields& fields, Draft& draft, const Context& context) {
   Shot& shot = draft.shot;
+  for (const YamlEntry& entry : fields.node().entries)
+    shot.places[entry.key.text] = {fields.path_of(entry.key.text), entry.value.line, entry.value.column};
   read_prompts(fields, shot);
   fields.name("model", shot.model);
   read_length(fields, shot);
@@ -224,7 +226,8 @@ Shot read_shot(const YamlNode& node, const std::string& path, Draft draft, const
                Problems& problems) {
   Fields fields(node, path, problems);
   if (node.kind != YamlNode::Kind::kMap) return {};
-  draft.shot.file = problems.file() + ":" + std::to_string(node.line);
+  draft.shot.file = problems.file();
+  draft.shot.places[""] = {path, node.line, node.column};
   fields.require("name", "the shot's name, such as sh010");
   fields.name("name", draft.shot.name);
   read_common(fields, draft, context);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,6 +21,8 @@
 #include "config/sampling.h"
 
 namespace rushes::config {
+
+struct SharedLimit;  // config/farm.h
 
 inline constexpr int kMaxShots = 1000;           // in one batch file
 inline constexpr int kMaxTakes = 64;             // of one shot
@@ -53,6 +56,13 @@ struct Upgrade {
   bool operator==(const Upgrade&) const = default;
 };
 
+// Where a key of a shot stands in its file, for messages.
+struct Place {
+  std::string key;           // the whole path: "shots[2].fps", or "defaults.fps"
+  int line = 0, column = 0;  // from 1
+  bool operator==(const Place&) const = default;
+};
+
 struct Shot {
   std::string show, name;                      // [A-Za-z0-9][A-Za-z0-9_-]{0,63}: they become file names
   std::string prompt;                          // 1..kMaxPrompt bytes of UTF-8, no control characters
@@ -76,7 +86,8 @@ struct Shot {
   int start_frame = 1001;               // number of the first file of the EXR sequence
   std::optional<std::string> timecode;  // of the first frame, checked against the rate; see shot_timecode()
   std::string reel;                     // at most 32 characters, empty = none
-  std::string file;                     // where it was written, for messages: "shots.yaml:12"
+  std::string file;                     // where it was written, for messages: "shots.yaml"
+  std::map<std::string, Place> places;  // of its keys by their first name: "fps"; "": of the shot itself
   int takes() const { return static_cast<int>(seeds.size()); }
   bool operator==(const Shot&) const = default;
 };
@@ -102,7 +113,16 @@ Timecode shot_timecode(const Shot& shot, const ModelManifest& model);
 Sampling draft_sampling(const Shot& shot, const ModelManifest& model);
 Sampling master_sampling(const Shot& shot, const ModelManifest& model);
 
-// All that keeps this model from making this shot, in words with what works instead; empty = it can.
-std::vector<std::string> validate_shot(const Shot& shot, const ModelManifest& model);
+struct ShotProblem {
+  std::string key;      // of the shot: "fps"
+  std::string message;  // with what works instead
+  bool operator==(const ShotProblem&) const = default;
+};
+// All that keeps this model from making this shot; empty = it can.
+std::vector<ShotProblem> validate_shot(const Shot& shot, const ModelManifest& model);
+// Limits that the shot claims and the farm does not have.
+std::vector<ShotProblem> unknown_limits(const Shot& shot, const std::vector<SharedLimit>& known);
+// "shots.yaml:12:8: shots[2].fps: " + message: at the key, or at the shot where the key is not written.
+std::string problem_at(const Shot& shot, std::string_view key, const std::string& message);
 
 }  // namespace rushes::config

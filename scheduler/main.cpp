@@ -88,6 +88,7 @@ GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> 
   parts.tokens = std::move(tokens);
   parts.token_file = farm.keys.tokens;
   parts.model_roots = farm.model_roots;
+  parts.shared_limits = farm.limits.shared;
   parts.deliveries = farm.deliveries;
   parts.request_body = farm.limits.request_body;
   parts.may_submit = [data = farm.data, reserve = farm.limits.disk_reserve] {

@@ -31,8 +31,9 @@ struct SubmittedShot {
   std::uint32_t takes = 0, tasks = 0, windows = 0, frames = 0;
   config::Rate fps;  // delivered
   std::vector<std::uint64_t> seeds;
-  std::vector<StageNeeds> stages;  // of a dry run
-  std::string archived = {};       // the name that the shot of this name got which it replaces; empty: none
+  std::vector<StageNeeds> stages;         // of a dry run
+  std::vector<std::string> remarks = {};  // what the model will not do as the prompt says
+  std::string archived = {};  // the name that the shot of this name got which it replaces; empty: none
 };
 struct Submitted {
   std::uint64_t batch = 0;  // 0 after a dry run

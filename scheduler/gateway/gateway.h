@@ -34,6 +34,7 @@ struct GatewayParts {
   std::vector<config::Token> tokens;
   std::filesystem::path token_file;  // that they came from, and that is watched; empty: not watched
   std::vector<std::filesystem::path> model_roots;
+  std::vector<config::SharedLimit> shared_limits;
   std::filesystem::path deliveries;
   std::uint64_t request_body = 1u << 20;  // bytes
   std::function<Status()> may_submit;     // the disk reserve; an error refuses new work

@@ -277,12 +277,14 @@ void Handlers::submit(Call& call) {
   request.idempotency_key = *key;
   if (!request.dry_run && parts_.may_submit)
     if (const auto may = parts_.may_submit(); !may) return refuse(call.response, may.error());
-  auto read = read_batch_request(request, parts_.model_roots, *parts_.vault);
+  auto read = read_batch_request(request, parts_.model_roots, parts_.shared_limits, *parts_.vault);
   if (!read) {
     if (read.error().kind != ErrorKind::kInvalid) return refuse(call.response, read.error());
     return send(call.response, problems_json(read.error().message), 400);
   }
   const auto answer = parts_.loop->request(read->event);
+  if (!answer && answer.error().kind == ErrorKind::kInvalid)
+    return send(call.response, problems_json(answer.error().message), 400);
   if (!answer) return refuse(call.response, answer.error());
   const auto* submitted = std::get_if<command::Submitted>(&*answer);
   if (submitted == nullptr)

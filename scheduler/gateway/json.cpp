@@ -236,6 +236,7 @@ Json shot_summary(const State& state, const Shot& shot, const view::ShotInfo& in
                                             : "no"},
           {"attention", attention_json(state, info)},
           {"prompt", info.prompt},
+          {"remarks", shot.spec.remarks},
           {"model", info.model},
           {"numeric_class", info.numeric_class},
           {"frames", info.frames},

@@ -6,6 +6,7 @@
 
 #include "config/digest.h"
 #include "config/model.h"
+#include "config/prompt.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -44,10 +45,17 @@ class Models {
     if (!model) return tl::unexpected<Error>(model.error());
     return found_[name] = std::make_shared<const config::ModelManifest>(std::move(*model));
   }
+  // How the model reads prompts. The error is kept too: it says that a host without weights cannot tell.
+  const Result<config::PromptReader>& reader(const config::ModelManifest& model) {
+    const auto known = readers_.find(model.name);
+    if (known != readers_.end()) return known->second;
+    return readers_.emplace(model.name, config::PromptReader::open(model)).first->second;
+  }
 
  private:
   const std::vector<std::filesystem::path>& roots_;
   std::map<std::string, std::shared_ptr<const config::ModelManifest>> found_;
+  std::map<std::string, Result<config::PromptReader>> readers_;
 };
 
 Result<KeyFrame> take_picture(const config::KeyFrame& key, storage::Vault& vault, bool dry_run) {
@@ -67,6 +75,7 @@ void add_line(std::string& problems, const std::string& line) {
 
 Result<ReadBatch> read_batch_request(const BatchRequest& request,
                                      const std::vector<std::filesystem::path>& model_roots,
+                                     const std::vector<config::SharedLimit>& shared_limits,
                                      storage::Vault& vault) {
   auto batch = config::parse_batch(request.text, request.file, request.folder);
   if (!batch) return tl::unexpected<Error>(batch.error());
@@ -80,20 +89,25 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request,
   Models models(model_roots);
   std::string problems;
   for (const auto& shot : batch->shots) {
-    const std::string place = shot.file + ": shot " + shot.name + ": ";
+    const auto wrong = [&](std::string_view key_name, const std::string& message) {
+      add_line(problems, config::problem_at(shot, key_name, message));
+    };
+    for (const auto& found : config::unknown_limits(shot, shared_limits)) wrong(found.key, found.message);
     const auto model = models.get(shot.model);
     if (!model) {
-      add_line(problems, place + model.error().message);
+      wrong("model", model.error().message);
       continue;
     }
-    for (const auto& problem : config::validate_shot(shot, **model)) add_line(problems, place + problem);
-    event::ShotRequest wanted{shot, *model, {}};
+    for (const auto& found : config::validate_shot(shot, **model)) wrong(found.key, found.message);
+    event::ShotRequest wanted{shot, *model, {}, config::prompt_remarks(shot, models.reader(**model))};
+    if (!wanted.remarks.empty() && models.reader(**model))
+      read.known_words[shot.model] = models.reader(**model)->known_words();
     for (const auto& key : shot.key_frames) {
       const auto image = take_picture(key, vault, request.dry_run || !problems.empty());
       if (image)
         wanted.images.push_back(*image);
       else if (image.error().kind == ErrorKind::kInvalid)
-        add_line(problems, place + image.error().message);
+        wrong("key_frames", image.error().message);
       else
         return tl::unexpected<Error>(image.error());
     }
@@ -127,19 +141,20 @@ Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool
     Json row{{"shot", shot.shot}, {"takes", shot.takes}, {"windows", shot.windows}, {"tasks", shot.tasks}};
     if (dry_run) row["stages"] = stages_json(shot.stages);
     if (!shot.archived.empty()) row["archived"] = shot.archived;
+    row["remarks"] = shot.remarks;
     if (const auto found = asked.find(shot.shot); found != asked.end()) {
-      const auto& [wanted, model, images] = *found->second;
+      const auto& [wanted, model, images, remarks] = *found->second;
       row["frames"] = config::shot_frames(wanted, *model);
       row["fps"] = config::to_string(config::shot_rate(wanted, *model));
       row["seeds"] = wanted.seeds;
     }
     shots.push_back(std::move(row));
   }
-  return {{"batch", submitted.batch},
-          {"show", read.batch.show},
-          {"dry_run", dry_run},
-          {"repeated", submitted.repeated},
-          {"shots", std::move(shots)}};
+  Json known = Json::object();
+  for (const auto& [model, words] : read.known_words)
+    if (!words.empty()) known[model] = words;
+  return {{"batch", submitted.batch}, {"known_words", std::move(known)}, {"show", read.batch.show},
+          {"dry_run", dry_run},       {"repeated", submitted.repeated},  {"shots", std::move(shots)}};
 }
 
 }  // namespace rushes::scheduler

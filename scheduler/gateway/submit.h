@@ -4,10 +4,12 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "config/farm.h"
 #include "config/shot.h"
 #include "scheduler/core/command.h"
 #include "scheduler/core/event.h"
@@ -30,6 +32,7 @@ struct BatchRequest {
 struct ReadBatch {
   config::Batch batch;
   event::SubmitBatch event;
+  std::map<std::string, std::string> known_words;  // what a model knows whose shots have remarks
 };
 
 constexpr std::uint64_t kMaxImageBytes = 256u << 20;  // of one key frame
@@ -38,6 +41,7 @@ constexpr std::uint64_t kMaxImageBytes = 256u << 20;  // of one key frame
 // (not in a dry run). Error: kInvalid with one line per problem; a batch with any problem is refused whole.
 Result<ReadBatch> read_batch_request(const BatchRequest& request,
                                      const std::vector<std::filesystem::path>& model_roots,
+                                     const std::vector<config::SharedLimit>& shared_limits,
                                      storage::Vault& vault);
 
 Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool dry_run);

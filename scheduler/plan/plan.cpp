@@ -173,7 +173,7 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
                               std::span<const KeyFrame> images, const config::CriticRules& critics) {
   const std::string where = "shot " + shot.show + "/" + shot.name;
   if (const auto problems = config::validate_shot(shot, model); !problems.empty()) {
-    return fail(ErrorKind::kInvalid, where + ": " + problems.front());
+    return fail(ErrorKind::kInvalid, where + ": " + problems.front().key + ": " + problems.front().message);
   }
   const auto digest = digest_of_model(model);
   if (!digest) return with_context(digest.error(), where + ": model " + model.name);

@@ -41,6 +41,8 @@ struct ShotSpec {
   config::Rate deliver_rate;          // differs from recipe.fps when the shot conforms
   std::int64_t deadline_wall_ms = 0;  // since 1970; 0: none
   std::vector<std::string> limits;    // shared limits that its tasks claim, ascending
+  // What the model will not do as the prompt says, in sentences (config/prompt.h).
+  std::vector<std::string> remarks;
   bool operator==(const ShotSpec&) const = default;
 };
 

@@ -291,6 +291,7 @@ struct ShotSpec {
   deadlineWallMs @22 :Int64;     # 0: none
   limits @23 :List(Text) $maxCount(64);        # shared limits that its tasks claim
   channels @24 :UInt32 = 16 $least(1) $most(4096);  # of a latent
+  remarks @25 :List(Text) $maxCount(64);       # what the model will not do as the prompt says, in sentences
 }
 
 struct Dependency { task @0 :UInt64; data @1 :Bool = true; }  # data: its outputs are inputs

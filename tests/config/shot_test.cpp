@@ -4,6 +4,7 @@
 
 #include <fstream>
 
+#include "config/farm.h"
 #include "config/yaml.h"
 
 namespace rushes::config {
@@ -46,7 +47,7 @@ TEST(Shot, FirstLightReads) {
   for (const Shot& shot : read->shots) {
     EXPECT_EQ(shot.takes(), 2);
     EXPECT_EQ(shot.model, "tabletop");
-    EXPECT_EQ(validate_shot(shot, tabletop()), std::vector<std::string>{});
+    EXPECT_EQ(validate_shot(shot, tabletop()), std::vector<ShotProblem>{});
     upgraded += shot.upgrade.enabled && shot.approve == Approve::kBest;
     longer += shot_frames(shot, tabletop()) > tabletop().frames;
   }
@@ -103,8 +104,8 @@ TEST(Shot, EveryKeyIsRead) {
   EXPECT_EQ(shot.start_frame, 101);
   EXPECT_EQ(to_string(shot_timecode(shot, tabletop())), "10:00:00:24");
   EXPECT_EQ(shot.reel, "A001");
-  EXPECT_EQ(shot.file, "b.yaml:4");
-  EXPECT_EQ(validate_shot(shot, tabletop()), std::vector<std::string>{});
+  EXPECT_EQ(shot.file, "b.yaml");
+  EXPECT_EQ(validate_shot(shot, tabletop()), std::vector<ShotProblem>{});
 }
 
 TEST(Shot, DefaultsAreSharedAndOverruled) {
@@ -219,32 +220,63 @@ TEST(Shot, FilesMustExistWhereTheBatchIsRead) {
   std::filesystem::remove_all(folder);
 }
 
+std::vector<ShotProblem> one_problem(const char* key, const char* message) { return {{key, message}}; }
+
 TEST(Shot, ValidationSaysWhatWorksInstead) {
   const ModelManifest model = tabletop();
   EXPECT_EQ(validate_shot(one("  frames: 9\n  fps: 25\n"), model),
-            std::vector<std::string>{
-                "shot sh010: model tabletop makes 24 frames per second, not 25; write 'fps: 24', or "
-                "'retime: conform' to play its frames at 25"});
+            one_problem("fps",
+                        "model tabletop makes 24 frames per second, not 25; write 'fps: 24', or "
+                        "'retime: conform' to play its frames at 25"));
   EXPECT_EQ(validate_shot(one("  frames: 9\n  timecode: \"01:00:00:24\"\n"), model),
-            std::vector<std::string>{"shot sh010: timecode: expected frames below 24, found '01:00:00:24'"});
+            one_problem("timecode", "expected frames below 24, found '01:00:00:24'"));
   EXPECT_EQ(validate_shot(one("  seconds: 0.01\n"), model),
-            std::vector<std::string>{"shot sh010: expected a length of 1 to 20000 frames, found less than "
-                                     "one frame at 24 frames per second"});
+            one_problem("seconds",
+                        "expected a length of 1 to 20000 frames, found less than "
+                        "one frame at 24 frames per second"));
   EXPECT_EQ(validate_shot(one("  seconds: 20000\n"), model),
-            std::vector<std::string>{
-                "shot sh010: expected a length of 1 to 20000 frames, found more at 24 frames per "
-                "second"});
+            one_problem("seconds",
+                        "expected a length of 1 to 20000 frames, found more at 24 frames per "
+                        "second"));
   EXPECT_EQ(validate_shot(one("  frames: 9\n  key_frames: [{frame: 4, image: a.exr}]\n"), model),
-            std::vector<std::string>{
-                "shot sh010: model tabletop can start from a picture but not pass through one: "
-                "expected key frame 0, found 4"});
+            one_problem("key_frames",
+                        "model tabletop can start from a picture but not pass through one: "
+                        "expected key frame 0, found 4"));
   ModelManifest large = model;
   large.deliver = large.size = {4096, 2304};
   EXPECT_EQ(validate_shot(one("  frames: 9\n  upgrade: {scale: 4}\n"), large),
-            std::vector<std::string>{
-                "shot sh010: upgrade: scale 4 makes 16384x9216 pixels, expected at most 8192 a side; "
-                "scale 2 may fit"});
+            one_problem("upgrade",
+                        "scale 4 makes 16384x9216 pixels, expected at most 8192 a side; "
+                        "scale 2 may fit"));
   EXPECT_EQ(shot_timecode(one("  frames: 9\n"), model), Timecode{});
+}
+
+TEST(Shot, ProblemsAreNamedWithTheirPlaceInTheFile) {
+  const Shot shot = one("  frames: 9\n  fps: 25\n  limits: [lic]\n");
+  const Place& fps = shot.places.at("fps");
+  const std::string place = shot.file + ":" + std::to_string(fps.line) + ":" + std::to_string(fps.column);
+  EXPECT_EQ(problem_at(shot, "fps", "wrong"), place + ": " + fps.key + ": wrong");
+  EXPECT_GT(fps.column, 0);
+  const auto limits = unknown_limits(shot, {{"licence", 1, {}}});
+  ASSERT_EQ(limits.size(), 1u);
+  EXPECT_EQ(limits[0].key, "limits");
+  EXPECT_TRUE(unknown_limits(shot, {{"lic", 1, {}}}).empty());
+  // What is not written is named at the shot, with the key's path.
+  const Place& whole = shot.places.at("");
+  EXPECT_EQ(problem_at(shot, "upgrade", "wrong"), shot.file + ":" + std::to_string(whole.line) + ":" +
+                                                      std::to_string(whole.column) + ": " + whole.key +
+                                                      ".upgrade: wrong");
+  EXPECT_EQ(problem_at(Shot{}, "fps", "wrong"), "shot /: fps: wrong");
+}
+
+TEST(Shot, AValueOfTheDefaultsIsNamedThere) {
+  const auto batch = parse_batch(
+      "version: 1\nshow: demo\ndefaults:\n  fps: 25\nshots:\n"
+      "- {name: a, prompt: x, model: tabletop, frames: 5}\n",
+      "b.yaml", "/");
+  ASSERT_TRUE(batch) << batch.error().message;
+  EXPECT_EQ(problem_at(batch->shots[0], "fps", "wrong"), "b.yaml:4:8: defaults.fps: wrong");
+  EXPECT_EQ(problem_at(batch->shots[0], "", "wrong"), "b.yaml:6:3: shots[0]: wrong");
 }
 
 }  // namespace

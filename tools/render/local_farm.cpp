@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "config/digest.h"
+#include "config/prompt.h"
 #include "storage/records/words_codec.h"
 #include "worker/critic/critics.h"
 #include "worker/engine/process.h"
@@ -26,9 +27,10 @@ sched::Settings local_settings() {
   return sched::settings_of(farm);
 }
 
-std::string join(const std::vector<std::string>& lines) {
+std::string lines_of(const config::Shot& shot, const std::vector<config::ShotProblem>& problems) {
   std::string text;
-  for (const std::string& line : lines) text += (text.empty() ? "" : "\n") + line;
+  for (const config::ShotProblem& problem : problems)
+    text += (text.empty() ? "" : "\n") + config::problem_at(shot, problem.key, problem.message);
   return text;
 }
 
@@ -100,15 +102,20 @@ void LocalFarm::feed(const sched::Event& event) {
 
 Result<sched::event::ShotRequest> LocalFarm::request_for(const config::Shot& shot) {
   auto manifest = config::find_model(shot.model, options_.model_roots);
-  if (!manifest) return with_context(manifest.error(), shot.file);
+  if (!manifest)
+    return fail(manifest.error().kind, config::problem_at(shot, "model", manifest.error().message));
   if (Status digests = config::verify_digests(*manifest); !digests)
-    return with_context(digests.error(), shot.file);
+    return fail(digests.error().kind, config::problem_at(shot, "model", digests.error().message));
   if (const auto problems = config::validate_shot(shot, *manifest); !problems.empty())
-    return fail(ErrorKind::kInvalid, shot.file + ": " + join(problems));
-  sched::event::ShotRequest request{shot, std::make_shared<config::ModelManifest>(*manifest), {}};
+    return fail(ErrorKind::kInvalid, lines_of(shot, problems));
+  sched::event::ShotRequest request{shot,
+                                    std::make_shared<config::ModelManifest>(*manifest),
+                                    {},
+                                    config::prompt_remarks(shot, config::PromptReader::open(*manifest))};
   for (const config::KeyFrame& key : shot.key_frames) {
     auto bytes = worker::read_file(key.image.string(), kMaxKeyFrameBytes);
-    if (!bytes) return with_context(bytes.error(), shot.file);
+    if (!bytes)
+      return fail(bytes.error().kind, config::problem_at(shot, "key_frames", bytes.error().message));
     auto stored = artifacts_.put(Role::kImage, std::as_bytes(std::span(*bytes)));
     if (!stored) return tl::unexpected(stored.error());
     request.images.push_back({key.frame, stored->digest, stored->bytes});

@@ -94,6 +94,10 @@ rushes::Result<int> render(const Arguments& arguments) {
   if (rushes::Status submitted = (*farm)->submit(*batch); !submitted)
     return tl::unexpected(submitted.error());
 
+  for (const sched::Shot& shot : (*farm)->state().shots)
+    for (const std::string& remark : shot.spec.remarks)
+      std::cerr << "rushes-render: " << shot.spec.show << "/" << shot.spec.name << ": " << remark << "\n";
+
   rushes::tools::LiveTable table(stderr, isatty(STDERR_FILENO) != 0);
   auto drawn = std::chrono::steady_clock::time_point{};
   const auto draw = [&](const std::string&, double, const std::string&) {

@@ -201,6 +201,8 @@ std::string shot_text(const Json& shot, const Style& style) {
           "\n";
   const Json& attention = member(shot, "attention");
   if (attention.is_object()) text += "  needs a person: " + word(attention, "reason") + "\n";
+  for (const Json& remark : list(shot, "remarks"))
+    if (remark.is_string()) text += "  note: " + remark.get<std::string>() + "\n";
   if (!word(shot, "waiting").empty()) text += "  waits: " + word(shot, "waiting") + "\n";
   for (const Json& take : list(shot, "takes")) text += take_text(take, style);
   const std::string seconds = stage_seconds(member(shot, "seconds_per_stage"));

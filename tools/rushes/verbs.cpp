@@ -112,6 +112,13 @@ std::string stages_text(const Json& stages) {
   return text;
 }
 
+std::string lines_of(const Json& texts, const char* before) {
+  std::string text;
+  for (const Json& line : texts)
+    if (line.is_string()) text += before + line.get<std::string>() + "\n";
+  return text;
+}
+
 std::string batch_text(const Json& batch) {
   std::ostringstream text;
   text << ((member(batch, "dry_run") == true) ? "would submit" : "submitted") << " "
@@ -120,7 +127,9 @@ std::string batch_text(const Json& batch) {
     text << "  " << padded(word(shot, "shot"), 28) << number(shot, "takes") << " takes, "
          << number(shot, "windows") << " windows, " << number(shot, "tasks") << " tasks, "
          << number(shot, "frames") << " frames at " << word(shot, "fps") << " fps\n"
-         << stages_text(list(shot, "stages"));
+         << lines_of(list(shot, "remarks"), "    note: ") << stages_text(list(shot, "stages"));
+  for (const auto& [model, words] : member(batch, "known_words").items())
+    if (words.is_string()) text << words.get<std::string>() << "\n";
   return text.str();
 }
 

@@ -18,8 +18,8 @@ std::vector<float> as_floats(const std::vector<double>& values) { return {values
 
 }  // namespace
 
-Model::Model(config::ModelManifest manifest, kernels::Backend& compute, Tokenizer tokenizer, TextEncoder text,
-             Transformer transformer, Vae vae)
+Model::Model(config::ModelManifest manifest, kernels::Backend& compute, config::Tokenizer tokenizer,
+             TextEncoder text, Transformer transformer, Vae vae)
     : manifest_(std::move(manifest)),
       compute_(compute),
       tokenizer_(std::move(tokenizer)),
@@ -32,7 +32,7 @@ Result<std::unique_ptr<Model>> Model::open(const config::ModelManifest& manifest
   auto tokens = manifest.files.find("tokenizer");
   if (tokens == manifest.files.end())
     return fail(ErrorKind::kInvalid, "model " + manifest.name + ": the manifest names no tokenizer");
-  auto tokenizer = Tokenizer::load(tokens->second.path.string());
+  auto tokenizer = config::Tokenizer::load(tokens->second.path.string());
   if (!tokenizer) return tl::unexpected(tokenizer.error());
   auto text_file = open_weights(manifest, "text_encoder");
   if (!text_file) return tl::unexpected(text_file.error());

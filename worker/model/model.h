@@ -15,10 +15,10 @@
 #include <vector>
 
 #include "config/model.h"
+#include "config/tokenizer.h"
 #include "kernels/backend.h"
 #include "worker/model/middle_cache.h"
 #include "worker/model/text_encoder.h"
-#include "worker/model/tokenizer.h"
 #include "worker/model/transformer.h"
 #include "worker/model/vae.h"
 #include "worker/model/volume.h"
@@ -64,14 +64,14 @@ class Model {
   std::size_t velocity_bytes(std::int64_t frames, std::int64_t rows, std::int64_t columns) const;
 
  private:
-  Model(config::ModelManifest manifest, kernels::Backend& compute, Tokenizer tokenizer, TextEncoder text,
-        Transformer transformer, Vae vae);
+  Model(config::ModelManifest manifest, kernels::Backend& compute, config::Tokenizer tokenizer,
+        TextEncoder text, Transformer transformer, Vae vae);
   Status check() const;
   Result<kernels::Tensor> upload(const Volume& latent, const Volume& condition) const;
 
   config::ModelManifest manifest_;
   kernels::Backend& compute_;
-  Tokenizer tokenizer_;
+  config::Tokenizer tokenizer_;
   TextEncoder text_;
   Transformer transformer_;
   Vae vae_;

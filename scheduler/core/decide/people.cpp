@@ -21,7 +21,8 @@ command::SubmittedShot summary(const ShotSpec& spec) {
           static_cast<std::uint32_t>(spec.recipe.frames),
           spec.deliver_rate,
           spec.seeds,
-          {}};
+          {},
+          spec.remarks};
 }
 
 bool is_over(const Shot& shot) {
@@ -72,20 +73,20 @@ void on(Decision& decision, const event::SubmitBatch& e) {
   for (const event::ShotRequest& wanted : e.shots) {
     const std::string key = wanted.shot.show + "/" + wanted.shot.name;
     if (state.find_shot(key) != nullptr && !e.replace)
-      problem("shot " + key +
-              ": is already on the farm; give it another name, or replace it (submit --replace)");
-    if (!names.insert(key).second) problem("shot " + key + ": is in the batch twice");
-    for (const std::string& limit : wanted.shot.limits) {
-      const auto& known = decision.settings().limits.shared;
-      if (std::none_of(known.begin(), known.end(), [&](const auto& l) { return l.name == limit; }))
-        unknown.push_back("shot " + key + ": limits: the farm has no limit '" + limit +
-                          "'; limits.shared of farm.yaml lists them");
-    }
+      problem(config::problem_at(wanted.shot, "name",
+                                 "shot " + key +
+                                     " is already on the farm; give it another name, or replace it (submit "
+                                     "--replace)"));
+    if (!names.insert(key).second)
+      problem(config::problem_at(wanted.shot, "name", "shot " + key + " is in the batch twice"));
+    for (const auto& found : config::unknown_limits(wanted.shot, decision.settings().limits.shared))
+      unknown.push_back(config::problem_at(wanted.shot, found.key, found.message));
     auto spec = resolve_shot(wanted.shot, *wanted.model, wanted.images, decision.settings().critics);
     if (spec) {
+      spec->remarks = wanted.remarks;
       specs.push_back(std::move(*spec));
     } else {
-      problem(spec.error().message);
+      problem(config::problem_at(wanted.shot, "", spec.error().message));
     }
   }
   if (e.shots.empty()) problem("the batch has no shots");

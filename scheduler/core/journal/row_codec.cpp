@@ -33,6 +33,7 @@ RUSHES_CODEC(ShotSpec, records::ShotSpec, spec) {
   FIELD(DeliverDenominator, spec.deliver_rate.denominator);
   FIELD(DeadlineWallMs, spec.deadline_wall_ms);
   FIELD(Limits, spec.limits);
+  FIELD(Remarks, spec.remarks);
   io.require(!spec.recipe.windows.empty() && !spec.recipe.draft.segments.empty(), "shot: has no windows");
   io.require(!spec.seeds.empty(), "shot: has no takes");
 }

@@ -1,6 +1,12 @@
 // The grammar says what the scene holds, and reads back what it said.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <sstream>
+
+#include "config/model.h"
 #include "tools/train/scene/grammar.h"
 
 namespace rushes::scene {
@@ -32,6 +38,24 @@ TEST(Grammar, FullCaptionsStateEveryAttribute) {
       ASSERT_EQ(stated.emission, scene.emission) << text;
     }
   }
+}
+
+// What submit calls unknown is what captions never say, and the other way round.
+TEST(Grammar, TheManifestListsTheWordsOfCaptions) {
+  const auto model =
+      config::read_model(std::filesystem::path(RUSHES_SOURCE_DIR) / "config/models/tabletop/model.yaml");
+  ASSERT_TRUE(model) << model.error().message;
+  std::set<std::string> listed, said;
+  for (const auto& list : model->knows) listed.insert(list.words.begin(), list.words.end());
+  for (std::uint64_t seed = 0; seed < 20000; ++seed) {
+    Random random(seed);
+    const Scene scene = random_scene(random);
+    std::string text = caption(scene, random, seed % 2 == 0 ? Detail::kFull : Detail::kCasual);
+    std::replace(text.begin(), text.end(), ',', ' ');
+    std::istringstream words(text);
+    for (std::string word; words >> word;) said.insert(word);
+  }
+  EXPECT_EQ(listed, said);
 }
 
 TEST(Grammar, CasualCaptionsNeverStateSomethingElse) {

@@ -3,28 +3,28 @@
 
 #include <fstream>
 
+#include "config/tokenizer.h"
 #include "tests/worker/model/tiny_model.h"
 #include "worker/model/text_encoder.h"
-#include "worker/model/tokenizer.h"
 
 namespace rushes::worker {
 namespace {
 
 TEST(CleanText, UnescapesStraightensAndCollapses) {
-  EXPECT_EQ(*clean_text("  a\t red \n\n ball  "), "a red ball");
-  EXPECT_EQ(*clean_text("salt &amp;amp; pepper"), "salt & pepper");  // unescaped twice
-  EXPECT_EQ(*clean_text("\u201cquoted\u201d it\u2019s"), "\"quoted\" it's");
-  EXPECT_EQ(*clean_text("caf&eacute; &#x41;&#66; &unknown; &#0; R&D"), "café AB &unknown; &#0; R&D");
-  EXPECT_EQ(*clean_text("a\x01\x7f"
-                        "b\xef\xbb\xbf"),
+  EXPECT_EQ(*config::clean_text("  a\t red \n\n ball  "), "a red ball");
+  EXPECT_EQ(*config::clean_text("salt &amp;amp; pepper"), "salt & pepper");  // unescaped twice
+  EXPECT_EQ(*config::clean_text("\u201cquoted\u201d it\u2019s"), "\"quoted\" it's");
+  EXPECT_EQ(*config::clean_text("caf&eacute; &#x41;&#66; &unknown; &#0; R&D"), "café AB &unknown; &#0; R&D");
+  EXPECT_EQ(*config::clean_text("a\x01\x7f"
+                                "b\xef\xbb\xbf"),
             "ab");
-  EXPECT_EQ(*clean_text("\xe4\xb8\xad\xe3\x80\x80\xe6\x96\x87"), "\xe4\xb8\xad \xe6\x96\x87");
-  EXPECT_EQ(*clean_text(""), "");
+  EXPECT_EQ(*config::clean_text("\xe4\xb8\xad\xe3\x80\x80\xe6\x96\x87"), "\xe4\xb8\xad \xe6\x96\x87");
+  EXPECT_EQ(*config::clean_text(""), "");
 }
 
 TEST(CleanText, RefusesWhatIsNoUtf8) {
   for (const char* bad : {"\xff", "a\xc3", "\xc0\x80", "\xed\xa0\x80", "\xf5\x80\x80\x80", "\x80"})
-    EXPECT_FALSE(clean_text(bad)) << bad;
+    EXPECT_FALSE(config::clean_text(bad)) << bad;
 }
 
 class Text : public ::testing::Test {
@@ -39,7 +39,7 @@ class Text : public ::testing::Test {
 };
 
 TEST_F(Text, TokenizerEndsEveryTextAndCutsLongOnes) {
-  auto tokenizer = Tokenizer::load((folder_ / "tokenizer.model").string());
+  auto tokenizer = config::Tokenizer::load((folder_ / "tokenizer.model").string());
   ASSERT_TRUE(tokenizer) << tokenizer.error().message;
   EXPECT_EQ(tokenizer->encode("", 8)->ids, (std::vector<std::int32_t>{1}));
   const auto whole = tokenizer->encode("a red ball rolls to the right on a table", 200);
@@ -53,10 +53,10 @@ TEST_F(Text, TokenizerEndsEveryTextAndCutsLongOnes) {
 }
 
 TEST_F(Text, TokenizerRefusesBrokenFiles) {
-  EXPECT_EQ(Tokenizer::load((folder_ / "gone.model").string()).error().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(config::Tokenizer::load((folder_ / "gone.model").string()).error().kind, ErrorKind::kNotFound);
   const auto broken = folder_ / "broken.model";
   std::ofstream(broken) << "this is no model";
-  EXPECT_EQ(Tokenizer::load(broken.string()).error().kind, ErrorKind::kCorrupt);
+  EXPECT_EQ(config::Tokenizer::load(broken.string()).error().kind, ErrorKind::kCorrupt);
 }
 
 TEST(TextEncoder, PaddingDoesNotChangeTheWords) {

@@ -1,4 +1,4 @@
-#include "worker/model/tokenizer.h"
+#include "config/tokenizer.h"
 
 #include <sentencepiece_processor.h>
 
@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <optional>
 
-namespace rushes::worker {
+namespace rushes::config {
 namespace {
 
 struct Entity {
@@ -154,12 +154,20 @@ Result<Tokens> Tokenizer::encode(std::string_view text, std::int64_t max_length)
   Tokens tokens;
   const auto room = static_cast<std::size_t>(max_length - 1);
   tokens.truncated = ids.size() > room;
+  tokens.needed = static_cast<std::int64_t>(ids.size()) + 1;
   ids.resize(std::min(ids.size(), room));
   tokens.ids.assign(ids.begin(), ids.end());
   tokens.ids.push_back(model_->eos_id());
   return tokens;
 }
 
+std::string Tokenizer::decode(const Tokens& tokens) const {
+  std::string text;
+  const auto status =
+      model_->Decode(std::vector<int>(tokens.ids.begin(), std::prev(tokens.ids.end())), &text);
+  return status.ok() ? text : std::string();
+}
+
 std::int64_t Tokenizer::vocabulary() const { return model_->GetPieceSize(); }
 
-}  // namespace rushes::worker
+}  // namespace rushes::config

@@ -20,7 +20,7 @@ namespace sentencepiece {
 class SentencePieceProcessor;
 }
 
-namespace rushes::worker {
+namespace rushes::config {
 
 // kInvalid when `text` is not UTF-8.
 Result<std::string> clean_text(std::string_view text);
@@ -28,6 +28,7 @@ Result<std::string> clean_text(std::string_view text);
 struct Tokens {
   std::vector<std::int32_t> ids;  // 1...max_length, the last is </s>
   bool truncated = false;         // the text was longer
+  std::int64_t needed = 0;        // tokens of the whole text, </s> among them
 };
 
 class Tokenizer {
@@ -36,10 +37,12 @@ class Tokenizer {
   static Result<Tokenizer> load(const std::string& path);
 
   Result<Tokens> encode(std::string_view text, std::int64_t max_length) const;
+  // The words that tokens stand for, as the model sees them: normalised, without </s>.
+  std::string decode(const Tokens& tokens) const;
   std::int64_t vocabulary() const;
 
  private:
   std::shared_ptr<const sentencepiece::SentencePieceProcessor> model_;
 };
 
-}  // namespace rushes::worker
+}  // namespace rushes::config
