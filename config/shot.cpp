@@ -288,4 +288,17 @@ Result<Batch> parse_batch(std::string_view text, const std::string& name,
   return parse(text, name, {folder, false});
 }
 
+std::set<std::string> batch_keys() {
+  // Every map of a shot has to stand in it: keys of a map that is not there are not asked for.
+  constexpr std::string_view kEveryMap =
+      "version: 1\nshow: s\nshots:\n- name: n\n  prompt: p\n  model: m\n  frames: 5\n  sampling: {}\n"
+      "  upgrade: {}\n  budget: {}\n  key_frames: [{frame: 0, image: i.png}]\n  critics: {flicker: {}}\n";
+  std::set<std::string> keys;
+  Problems problems("");
+  problems.collect_keys(&keys);
+  const YamlNode root = parse_yaml(kEveryMap, problems);
+  read_root(root, {}, problems);
+  return keys;
+}
+
 }  // namespace rushes::config

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -104,6 +105,9 @@ Result<Batch> read_batch(const std::filesystem::path& file);
 // paths.
 Result<Batch> parse_batch(std::string_view text, const std::string& name,
                           const std::filesystem::path& folder);
+
+// Every key that the reader of batches asks for: "show", "shots[0].budget.windows".
+std::set<std::string> batch_keys();
 
 // Frames that the shot delivers, its delivered rate and first timecode (default 01:00:00:00) with this model.
 int shot_frames(const Shot& shot, const ModelManifest& model);

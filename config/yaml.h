@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -54,6 +55,11 @@ class Problems {
   bool empty() const { return count_ == 0; }
   std::size_t count() const { return count_; }
   const std::string& file() const { return file_; }
+  // From now on the paths of all keys that readers ask for are added to `keys`: what a file may hold.
+  void collect_keys(std::set<std::string>* keys) { keys_ = keys; }
+  void asked(const std::string& path) {
+    if (keys_ != nullptr) keys_->insert(path);
+  }
   Error error() const;  // kInvalid; the problems in the order of lines, one per line
 
  private:
@@ -64,6 +70,7 @@ class Problems {
   std::string file_;
   std::vector<Problem> problems_;
   std::size_t count_ = 0;
+  std::set<std::string>* keys_ = nullptr;
 };
 
 // The file's text, at most `limit` bytes. Error: kNotFound, kInvalid (too large, a folder, unreadable).

@@ -117,6 +117,7 @@ std::string Fields::path_of(std::string_view key) const {
 
 const YamlNode* Fields::find(std::string_view key) {
   if (std::find(known_.begin(), known_.end(), key) == known_.end()) known_.emplace_back(key);
+  problems_.asked(path_of(key));
   for (const auto& [name, value] : node_.entries)
     if (name.text == key) return &value;
   return nullptr;
