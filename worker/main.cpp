@@ -19,6 +19,7 @@
 #include "worker/agent/offered_models.h"
 #include "worker/agent/runner.h"
 #include "worker/critic/critics.h"
+#include "worker/engine/host_check.h"
 #include "worker/engine/process.h"
 #include "worker/engine/stage.h"
 
@@ -123,6 +124,9 @@ int run_agent(const Arguments& arguments, const config::Worker& settings) {
   if (!artifacts) return stop_with(artifacts.error(), ExitCode::kUsage);
   std::error_code ignored;  // Runner::open() says what is wrong with the folder
   fs::create_directories(settings.folder, ignored);
+  if (Status host = check_host(settings.deliveries, settings.colour); !host)
+    return stop_with({host.error().kind, arguments.config.string() + ": " + host.error().message},
+                     ExitCode::kEnvironment);
   auto models = offered_models(settings.model_roots, settings.folder / "model-digests");
   if (!models) return stop_with(models.error(), exit_code(models.error().kind));
 
