@@ -35,6 +35,7 @@ class Peaks {
   }
 
  private:
+  static constexpr double kLongSeconds = 20;
   struct Largest {
     int tasks = 0;
     std::uint64_t peak = 0, extra = 0, planned = 0;
@@ -48,6 +49,12 @@ class Peaks {
     Largest& largest = stages_[static_cast<std::size_t>(task.plan.stage)]
                               [std::min<std::size_t>(static_cast<std::size_t>(task.plan.level), 1)];
     ++largest.tasks;
+    if (task.result.wall_seconds > kLongSeconds) {  // of a campaign: it is good to see it move
+      std::printf("%-8s task %llu: %.0f s, %llu MiB\n", to_string(task.plan.stage),
+                  static_cast<unsigned long long>(task.plan.id.number()), task.result.wall_seconds,
+                  static_cast<unsigned long long>(peak >> 20));
+      std::fflush(stdout);
+    }
     if (extra >= largest.extra) largest = {largest.tasks, peak, extra, planned};
   }
 
