@@ -183,5 +183,23 @@ class Review(unittest.TestCase):
             self.assertEqual(sorted(path.name for path in (folder / "out").iterdir()), ["test"])
 
 
+class NothingPasses(unittest.TestCase):
+    def test_the_exit_code_says_that_a_person_is_needed(self):
+        shot = SHOT.replace("approve: person", "approve: best").replace("frames: 9", "frames: 5")
+        shot = shot.replace("seeds: [11, 12]", "seeds: [11]\n    budget: {windows: 0}")
+        shot = shot.replace("exposure: {reject: 0}", "exposure: {revise: 1, reject: 0}")
+        with Farm() as farm:
+            farm.start_scheduler()
+            farm.start_worker("one")
+            (farm.root / "shot.yaml").write_text(shot)
+            done = farm.cli("submit", farm.root / "shot.yaml", "--wait", check=False)
+            self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
+            self.assertIn("no take passed its critics; the best is take 1", done.stdout)
+            self.assertEqual(farm.cli("wait", "sh010", check=False).returncode, 1)
+            self.assertFalse(list(farm.deliveries.rglob("*.exr")), "nothing is delivered in silence")
+            farm.cli("approve", "sh010", "--take", 1)
+            self.assertEqual(farm.cli("wait", "sh010").returncode, 0)
+
+
 if __name__ == "__main__":
     unittest.main()

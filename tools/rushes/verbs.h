@@ -32,8 +32,8 @@ Result<int> list_shots(Client& farm, bool archived, const Printer& print);
 Result<int> show_shot(Client& farm, const std::string& shot, const Printer& print);
 // Redraws until every shot named (or every shot of the farm) has come to rest.
 Result<int> watch(Client& farm, const std::vector<std::string>& shots, const Printer& print);
-// Silent; 0 when the shot is delivered or waits for a person's review, 1 when it was cancelled or needs
-// attention.
+// Silent; 0 when the shot is delivered or waits for the review that it asked for (approve: person), 1 when it was
+// cancelled, needs attention, or no take passed its critics.
 Result<int> wait_shot(Client& farm, const std::string& shot, const Printer& print);
 Result<int> critiques(Client& farm, const std::string& shot, const Printer& print);
 Result<int> explain(Client& farm, const std::string& what, const Printer& print);

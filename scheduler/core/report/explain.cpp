@@ -269,7 +269,8 @@ Explanation explain(const State& state, const Shot& shot, Now now, TaskId* whose
     return {Waiting::kPaused, shot.paused ? "is paused" : "pauses when its running tasks end"};
   const auto count = [&](TaskState s) { return shot.counts[static_cast<int>(s)]; };
   if (count(TaskState::kLeased) + count(TaskState::kRunning) > 0) return {};
-  if (shot.state == ShotState::kReview) return {Waiting::kBlocked, "waits for a person to approve a take"};
+  if (shot.state == ShotState::kReview)
+    return {Waiting::kBlocked, shot.reason.empty() ? "a person has to approve a take" : shot.reason};
   for (const TaskState wanted : {TaskState::kReady, TaskState::kPending}) {
     if (count(wanted) == 0) continue;
     for (const TaskId id : shot.tasks) {
