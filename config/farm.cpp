@@ -140,6 +140,11 @@ void read_scheduling(Fields& root, Scheduling& scheduling) {
   });
 }
 
+bool lies_below(const std::filesystem::path& path, std::filesystem::path folder) {
+  if (!folder.has_filename()) folder = folder.parent_path();  // "data/"
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
+}
+
 void read_root(Fields& root, Farm& farm, const std::filesystem::path& folder) {
   root.find("version");
   root.name("name", farm.name);
@@ -149,6 +154,8 @@ void read_root(Fields& root, Farm& farm, const std::filesystem::path& folder) {
   root.path("data", farm.data, folder);
   root.require("deliveries", "the folder of finished shots");
   root.path("deliveries", farm.deliveries, folder);
+  if (root.path("backups", farm.backups, folder) && !farm.data.empty() && lies_below(farm.backups, farm.data))
+    root.problem("backups", "expected a folder outside of data: what takes that one takes its backups too");
   root.require("model_roots", "a list of folders that hold NAME/model.yaml");
   read_paths(root, "model_roots", farm.model_roots, folder);
   read_shows(root, farm.shows);

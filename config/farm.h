@@ -91,6 +91,7 @@ struct Farm {
   FarmKeys keys;
   std::filesystem::path data;                      // ledger and vault
   std::filesystem::path deliveries;                // finished shots: DELIVERIES/SHOW/SHOT/
+  std::filesystem::path backups;                   // of data, a folder each; empty: none are made
   std::vector<std::filesystem::path> model_roots;  // manifests the planner reads
   std::vector<Show> shows;                         // a show that is not listed has weight 1 and no floor
   Times times;

@@ -1,8 +1,9 @@
-// rushes-scheduler --config farm.yaml
+// rushes-scheduler --config farm.yaml [--restore DIR]
 //
 // Opens the ledger and the vault, recovers the farm, and puts sockets, HTTP and clocks around the core.
 // Everything is wired here, in the order in which it may fail; everything ends in the reverse order. SIGTERM
-// and SIGINT end it cleanly; SIGKILL loses nothing that was acknowledged.
+// and SIGINT end it cleanly; SIGKILL loses nothing that was acknowledged. With --restore it fills the data folder from
+// a backup and ends.
 //
 // Exit codes: config/result.h. A wrong file is 2, a host that cannot run it (port, folder, disk, lock) is 4.
 #include <signal.h>
@@ -14,6 +15,7 @@
 #include "config/command_line.h"
 #include "config/farm.h"
 #include "config/log.h"
+#include "scheduler/backup.h"
 #include "scheduler/clock.h"
 #include "scheduler/gateway/gateway.h"
 #include "scheduler/gateway/metrics.h"
@@ -77,12 +79,13 @@ LoopOptions loop_options(const config::Farm& farm, Metrics& metrics) {
 }
 
 GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> tokens, Loop& loop,
-                           storage::Ledger& ledger, storage::Vault& vault, const Metrics& metrics,
-                           const protocol::ZapAuthenticator& authenticator) {
+                           storage::Ledger& ledger, storage::Vault& vault, Backups& backups,
+                           const Metrics& metrics, const protocol::ZapAuthenticator& authenticator) {
   GatewayParts parts;
   parts.loop = &loop;
   parts.ledger = &ledger;
   parts.vault = &vault;
+  parts.backups = &backups;
   parts.metrics = &metrics;
   parts.authenticator = &authenticator;
   parts.tokens = std::move(tokens);
@@ -124,6 +127,8 @@ int run(const std::string& config_file) {
   auto authenticator = protocol::ZapAuthenticator::open(*secret, farm->keys.workers);
   if (!authenticator) return stop_with(authenticator.error(), ExitCode::kUsage);
 
+  if (auto whole = check_restored(farm->data); !whole)
+    return stop_with(whole.error(), ExitCode::kEnvironment);
   storage::LedgerOptions ledger_options;
   ledger_options.gather_microseconds = static_cast<std::uint32_t>(farm->times.group_commit.count() * 1000);
   const auto ledger = storage::Ledger::open(farm->data / "ledger", ledger_options);
@@ -133,6 +138,8 @@ int run(const std::string& config_file) {
   if (!vault) return stop_with(vault.error(), ExitCode::kEnvironment);
 
   VaultJanitor janitor(**vault, farm->times.upload_sweep);
+  Backups backups(**ledger, **vault, janitor,
+                  {farm->data, farm->backups, farm->limits.disk_reserve, farm->name, RUSHES_VERSION});
   Metrics metrics;
   Loop loop(**ledger, **vault, janitor, loop_options(*farm, metrics));
   if (auto recovered = loop.recover(); !recovered) return stop_with(recovered.error(), ExitCode::kWorkFailed);
@@ -151,7 +158,7 @@ int run(const std::string& config_file) {
       });
   if (!control) return stop_with(control.error(), ExitCode::kEnvironment);
   const auto gateway = Gateway::start(
-      gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault, metrics, **authenticator),
+      gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault, backups, metrics, **authenticator),
       farm->listen.http_host, farm->listen.http_port);
   if (!gateway) return stop_with(gateway.error(), ExitCode::kEnvironment);
   if (!is_loopback(farm->listen.http_host))
@@ -175,17 +182,34 @@ int run(const std::string& config_file) {
   return static_cast<int>(ExitCode::kOk);
 }
 
+int run_restore(const std::string& config_file, const std::string& backup) {
+  const auto farm = config::read_farm(config_file);
+  if (!farm) return stop_with(farm.error(), ExitCode::kUsage);
+  const auto restored = restore(backup, farm->data);
+  if (!restored) return stop_with(restored.error(), exit_code(restored.error().kind));
+  std::printf(
+      "restored %s of %s: %llu shots, %llu tasks, %llu artifacts, %llu MiB in %s\n"
+      "start the scheduler now; workers come back by themselves\n",
+      restored->farm.c_str(), restored->made_at.c_str(), static_cast<unsigned long long>(restored->shots),
+      static_cast<unsigned long long>(restored->tasks), static_cast<unsigned long long>(restored->artifacts),
+      static_cast<unsigned long long>(restored->bytes >> 20), farm->data.c_str());
+  return static_cast<int>(ExitCode::kOk);
+}
+
 }  // namespace
 }  // namespace rushes::scheduler
 
 int main(int argc, char** argv) {
   rushes::config::CommandLine app("rushes-scheduler: the farm's state, its workers and its HTTP API");
-  std::string config_file;
+  std::string config_file, backup;
   app.option("--config", config_file, "farm.yaml").required();
+  app.option("--restore", backup,
+             "fill the empty data folder from this backup, a folder of `rushes backup`, and end");
   app.version(RUSHES_VERSION);
   if (const auto code = app.parse(argc, argv)) return *code;
   try {
-    return rushes::scheduler::run(config_file);
+    return backup.empty() ? rushes::scheduler::run(config_file)
+                          : rushes::scheduler::run_restore(config_file, backup);
   } catch (const std::exception& e) {
     std::fprintf(stderr, "rushes-scheduler: %s\n", e.what());
     return static_cast<int>(rushes::ExitCode::kWorkFailed);

@@ -86,6 +86,7 @@ void VaultJanitor::write(std::span<const storage::Reference> references) {
 }
 
 void VaultJanitor::sweep() {
+  const std::lock_guard lock(sweeping_);
   const auto swept = vault_.sweep(sweep_age_);
   if (!swept)
     log::error("sweep: {}", swept.error().message);

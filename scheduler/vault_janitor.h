@@ -34,6 +34,9 @@ class VaultJanitor {
   void retain(std::string owner, std::vector<Digest> digests);
   void flush();  // returns when everything asked for before is done
 
+  // Nothing is swept while the lock is held; a sweep that was due comes after.
+  std::unique_lock<std::mutex> hold_sweeps() { return std::unique_lock(sweeping_); }
+
  private:
   void run();
   void write(std::span<const storage::Reference> references);
@@ -41,6 +44,7 @@ class VaultJanitor {
 
   storage::Vault& vault_;
   const std::chrono::milliseconds sweep_age_, sweep_every_;
+  std::mutex sweeping_;
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
   std::vector<storage::Reference> jobs_;  // guarded by mutex_, as all below

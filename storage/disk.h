@@ -17,6 +17,22 @@ Result<std::uint64_t> free_bytes(const std::filesystem::path& folder);
 // ...".
 Status check_reserve(const std::filesystem::path& folder, std::uint64_t reserve);
 
+// Bytes and number of the files in a folder and below it; what vanishes meanwhile counts as nothing. Error: kNotFound.
+struct FolderSize {
+  std::uint64_t bytes = 0, files = 0;
+  bool operator==(const FolderSize&) const = default;
+};
+Result<FolderSize> size_of(const std::filesystem::path& folder);
+
+// Copies a folder of files and folders to a new place, every file synced. Error: kExhausted (disk full), kInvalid
+// (something that is neither file nor folder), kDenied.
+Status copy_folder(const std::filesystem::path& from, const std::filesystem::path& to);
+// What is in a file; the names in a folder, after files were made or renamed.
+Status sync_path(const std::filesystem::path& path);
+
+// Whether another process has the database in this folder open.
+bool is_open(const std::filesystem::path& folder);
+
 // Whether its file system takes writes that bypass the page cache (O_DIRECT; tmpfs does not). Tries it with a file
 // that it removes.
 bool takes_direct_io(const std::filesystem::path& folder);

@@ -125,6 +125,9 @@ class Ledger::Impl {
   Status append_snapshot(std::uint64_t through, std::vector<SnapshotRow> rows,
                          std::function<void(const Status&)> done);
   Status flush();
+  Status checkpoint(const std::filesystem::path& folder) const {
+    return storage::checkpoint(db(), folder, what_);
+  }
   Result<std::uint64_t> snapshot_through() const;
 
   rocksdb::ColumnFamilyHandle* family(std::size_t index) const { return database_.families[index]; }
@@ -362,6 +365,7 @@ Status Ledger::append_snapshot(std::uint64_t through, std::vector<SnapshotRow> r
 }
 
 Status Ledger::flush() { return impl_->flush(); }
+Status Ledger::checkpoint(const std::filesystem::path& folder) const { return impl_->checkpoint(folder); }
 std::uint64_t Ledger::first_sequence() const { return impl_->first_sequence(); }
 std::uint64_t Ledger::synced_sequence() const { return impl_->synced_sequence(); }
 Written Ledger::written() const { return impl_->written(); }

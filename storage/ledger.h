@@ -108,6 +108,9 @@ class Ledger {
   std::uint64_t synced_sequence() const;  // the last record that is safely on disk; 0: none
   Written written() const;
 
+  // The ledger as it is now in a new folder, which opens as one: every record that was synced before the call is in it.
+  Status checkpoint(const std::filesystem::path& folder) const;
+
   // All logs of a task, oldest attempt first.
   Result<std::vector<std::pair<std::uint32_t, std::string>>> logs(std::uint64_t task) const;
 

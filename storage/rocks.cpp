@@ -1,5 +1,7 @@
 #include "storage/rocks.h"
 
+#include <rocksdb/utilities/checkpoint.h>
+
 #include <cassert>
 #include <chrono>
 #include <system_error>
@@ -123,6 +125,16 @@ Result<Database> open_database(const std::filesystem::path& folder, const Format
   if (auto checked = check_format(database, format, what); !checked)
     return tl::unexpected<Error>(checked.error());
   return database;
+}
+
+Status checkpoint(rocksdb::DB& db, const std::filesystem::path& folder, const std::string& what) {
+  rocksdb::Checkpoint* made = nullptr;
+  auto status = rocksdb::Checkpoint::Create(&db, &made);
+  const std::unique_ptr<rocksdb::Checkpoint> owned(made);
+  // Log size 0: tables are flushed first, and with them what was written without the log.
+  if (status.ok()) status = made->CreateCheckpoint(folder.string(), 0);
+  if (!status.ok()) return tl::unexpected<Error>(to_error(status, what + ": checkpoint " + folder.string()));
+  return {};
 }
 
 Error to_error(const rocksdb::Status& status, const std::string& what) {

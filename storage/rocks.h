@@ -44,6 +44,10 @@ Result<Database> open_database(const std::filesystem::path& folder, const Format
 // Options that both databases share; `env` null: the machine's own.
 rocksdb::DBOptions common_options(rocksdb::Env* env);
 
+// The database as it is now, in a new folder that opens by itself: hard links where both lie on one file system, else
+// copies. Everything written before the call is in it.
+Status checkpoint(rocksdb::DB& db, const std::filesystem::path& folder, const std::string& what);
+
 // A RocksDB status in words: "ledger in /data/ledger: disk full: free some space and start again (...)".
 Error to_error(const rocksdb::Status& status, const std::string& what);
 

@@ -119,6 +119,7 @@ class Vault::Impl {
   Status release(std::string_view owner);
   Result<std::uint64_t> references(const Digest& digest) const;
   Result<Swept> sweep(std::chrono::milliseconds age);
+  Status checkpoint(const std::filesystem::path& folder);
 
  private:
   rocksdb::DB& db() const { return *database_.db; }
@@ -142,7 +143,7 @@ class Vault::Impl {
   mutable std::mutex mutex_;  // uploads_, next_upload_
   std::map<Upload, std::shared_ptr<OpenUpload>> uploads_;
   Upload next_upload_ = 1;
-  std::mutex commit_mutex_;  // commits, retains and sweeps: none of them may see half of another
+  std::mutex commit_mutex_;  // commits, retains, sweeps, checkpoints: none of them may see half of another
 };
 
 // Removes what a crash left of uploads, and goes on numbering behind the last one.
@@ -445,6 +446,16 @@ Result<Swept> Vault::Impl::sweep(std::chrono::milliseconds age) {
   return swept;
 }
 
+// A commit between the copy of the files and that of the log would be there without the chunks that bypass the log; and
+// an artifact that is there is never uploaded again.
+Status Vault::Impl::checkpoint(const std::filesystem::path& folder) {
+  const auto flushed =
+      db().Flush(rocksdb::FlushOptions(), family(kChunks));  // most of it, while commits go on
+  if (!flushed.ok()) return error(flushed);
+  std::lock_guard lock(commit_mutex_);
+  return storage::checkpoint(db(), folder, what_);
+}
+
 Vault::Vault(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Vault::~Vault() = default;
 
@@ -528,5 +539,6 @@ Status Vault::retain(std::span<const Reference> references) { return impl_->reta
 Status Vault::release(std::string_view owner) { return impl_->release(owner); }
 Result<std::uint64_t> Vault::references(const Digest& digest) const { return impl_->references(digest); }
 Result<Swept> Vault::sweep(std::chrono::milliseconds age) { return impl_->sweep(age); }
+Status Vault::checkpoint(const std::filesystem::path& folder) { return impl_->checkpoint(folder); }
 
 }  // namespace rushes::storage

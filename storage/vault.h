@@ -102,6 +102,10 @@ class Vault {
   // Removes artifacts without a reference that are older than `age`.
   Result<Swept> sweep(std::chrono::milliseconds age);
 
+  // The vault as it is now in a new folder, which opens as one: every artifact that was committed before the call is in
+  // it, whole. Commits wait meanwhile: hours, where the folder lies on another file system.
+  Status checkpoint(const std::filesystem::path& folder);
+
  private:
   class Impl;
   explicit Vault(std::unique_ptr<Impl> impl);

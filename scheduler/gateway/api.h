@@ -38,6 +38,8 @@
 // POST /v1/tasks/ID/skip                        supervisor  TASK
 // GET  /v1/workers                              viewer      {"workers": [WORKER...]}
 // POST /v1/workers/NAME/drain                   admin       WORKER
+// POST /v1/backups/NAME                         admin       {"backup", "folder", "bytes", "files", "records", "seconds"} (201)
+//      records: the last one that is certainly in it; answered when it is complete, which takes as long as the copy
 // GET  /v1/events?since=N&wait=SECONDS          viewer      {"events": [EVENT...], "next": N, "first": oldest held}
 //      wait <= 30; at most 1000 events
 // GET  /v1/artifacts/DIGEST                     viewer      the bytes, as video/mp4, image/png, application/json or

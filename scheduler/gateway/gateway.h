@@ -17,6 +17,7 @@
 
 #include "config/farm.h"
 #include "config/result.h"
+#include "scheduler/backup.h"
 #include "scheduler/gateway/metrics.h"
 #include "scheduler/loop.h"
 #include "scheduler/protocol/endpoint.h"
@@ -29,6 +30,7 @@ struct GatewayParts {
   Loop* loop = nullptr;
   storage::Ledger* ledger = nullptr;
   storage::Vault* vault = nullptr;
+  Backups* backups = nullptr;  // null: this farm makes none
   const Metrics* metrics = nullptr;
   const protocol::ZapAuthenticator* authenticator = nullptr;  // for the metrics; may be null
   std::vector<config::Token> tokens;

@@ -247,6 +247,7 @@ void Handlers::install_wishes(httplib::Server& server) {
   post(std::string("/v1/workers/") + kWorker + "/drain", Role::kAdmin, [this](Call& call) {
     wish(call, event::DrainWorker{0, call.at(1), call.who}, [this](Call& done) { show_worker(done); });
   });
+  post(std::string("/v1/backups/") + kWorker, Role::kAdmin, [this](Call& call) { backup(call); });
 }
 
 void Handlers::wish(Call& call, Event event, const std::function<void(Call&)>& then) {
@@ -291,6 +292,21 @@ void Handlers::submit(Call& call) {
     return refuse(call.response, {ErrorKind::kInternal, "the submit got another answer"});
   const bool created = !request.dry_run && !submitted->repeated;
   send(call.response, batch_json(*read, *submitted, request.dry_run), created ? 201 : 200);
+}
+
+void Handlers::backup(Call& call) {
+  if (parts_.backups == nullptr)
+    return refuse(call.response, {ErrorKind::kNotFound, "this farm makes no backups"});
+  const auto made = parts_.backups->make(call.at(1));
+  if (!made) return refuse(call.response, made.error());
+  send(call.response,
+       Json{{"backup", call.at(1)},
+            {"folder", made->folder.string()},
+            {"bytes", made->bytes},
+            {"files", made->files},
+            {"records", made->records},
+            {"seconds", made->seconds}},
+       201);
 }
 
 void Handlers::events(Call& call) {

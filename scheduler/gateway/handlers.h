@@ -50,6 +50,7 @@ class Handlers {
   void delivery(Call& call);
   void file(Call& call);
   void metrics(Call& call);
+  void backup(Call& call);
   void health(const httplib::Request& request, httplib::Response& response);
 
   // Answers with what `read` returns, 404 with `what` when it is nothing.

@@ -470,7 +470,12 @@ struct WorkerJoined { worker @0 :UInt32; row @1 :WorkerState; nowMs @2 :Int64; w
 struct WorkerDraining { worker @0 :UInt32; draining @1 :Bool; by @2 :Text; wallMs @3 :Int64; }
 struct WorkerQuarantined { worker @0 :UInt32; untilMs @1 :Int64; wallMs @2 :Int64; reason @3 :Text; }
 struct WorkerNoted { worker @0 :UInt32; wallMs @1 :Int64; text @2 :Text; }
-struct Recovered { epoch @0 :UInt64; expiresMs @1 :Int64; wallMs @2 :Int64; }  # renews every lease once
+struct Recovered {                 # renews every lease once
+  epoch @0 :UInt64;
+  expiresMs @1 :Int64;
+  wallMs @2 :Int64;
+  firstLease @3 :UInt64;           # of a restored farm: numbers below may be known from its lost days; 0: they go on
+}
 
 struct FarmRow { nextLease @0 :UInt64; epoch @1 :UInt64; lastEvent @2 :UInt64; }
 

@@ -49,9 +49,19 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
   EXPECT_EQ(shipped->scheduling.straggler_spread, plain.scheduling.straggler_spread);
   EXPECT_EQ(shipped->scheduling.run_ahead, plain.scheduling.run_ahead);
   EXPECT_EQ(shipped->critics, plain.critics);
+  EXPECT_EQ(shipped->backups, plain.backups);
   EXPECT_EQ(shipped->data, (kFolder / "../farm-data").lexically_normal());
   EXPECT_EQ(shipped->show("first-light").weight, 1.0);
   EXPECT_EQ(shipped->show("another").floor, 0.0);
+}
+
+TEST(Farm, BackupsLieOutsideOfTheData) {
+  EXPECT_EQ(parse_farm(std::string(kFarm) + "backups: data-backups\n", "/etc/farm.yaml")->backups,
+            "/etc/data-backups");
+  for (const char* folder : {"data", "data/backups", "x/../data"})
+    EXPECT_NE(farm_complaint("backups: " + std::string(folder) + "\n").find("outside of data"),
+              std::string::npos)
+        << folder;
 }
 
 // Every value of the example carries its reason: "prevents" stands on each line of times, limits and retries.

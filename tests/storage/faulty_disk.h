@@ -6,9 +6,11 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 namespace rushes::storage {
 
@@ -24,6 +26,8 @@ class FaultyDisk {
   // From now on every write of a log file says that the disk is full.
   void fill() { full_ = true; }
   void make_space() { full_ = false; }
+  // Runs whenever a folder is listed: a checkpoint does that between the tables and the log.
+  void on_list(std::function<void()> run) { listed_ = std::move(run); }
 
  private:
   void set_held(bool held) {
@@ -67,11 +71,18 @@ class FaultyDisk {
       if (status.ok() && name.ends_with(".log")) *file = std::make_unique<LogFile>(std::move(*file), disk_);
       return status;
     }
+    rocksdb::IOStatus GetChildren(const std::string& folder, const rocksdb::IOOptions& options,
+                                  std::vector<std::string>* names,
+                                  rocksdb::IODebugContext* context) override {
+      if (disk_.listed_) disk_.listed_();
+      return target()->GetChildren(folder, options, names, context);
+    }
 
    private:
     FaultyDisk& disk_;
   };
 
+  std::function<void()> listed_;
   std::mutex mutex_;
   std::condition_variable released_;
   bool held_ = false;

@@ -187,6 +187,33 @@ TEST(Ledger, RefusesWhatIsBeyondTheLimits) {
   EXPECT_EQ(ledger->append(one("fits")).value(), 1u) << "a refused append took a sequence number";
 }
 
+TEST(Ledger, ACheckpointHoldsWhatWasSyncedBeforeItWhileAppendsGoOn) {
+  TemporaryFolder folder;
+  auto ledger = open(folder);
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (std::uint64_t i = 1; !stop; ++i) {
+      ASSERT_TRUE(ledger->append(one("record " + std::to_string(i))));
+      ASSERT_TRUE(ledger->flush());
+    }
+  });
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(ledger->flush());
+    const std::uint64_t synced = ledger->synced_sequence();
+    const auto copy = folder.path() / ("copy" + std::to_string(i));
+    const auto made = ledger->checkpoint(copy);
+    ASSERT_TRUE(made) << made.error().message;
+    const auto opened = Ledger::open(copy);
+    ASSERT_TRUE(opened) << opened.error().message;
+    const auto records = replayed(**opened);
+    EXPECT_GE(records.size(), synced);
+    for (std::size_t k = 0; k < records.size(); ++k) ASSERT_EQ(records[k], "record " + std::to_string(k + 1));
+  }
+  stop = true;
+  writer.join();
+  EXPECT_EQ(ledger->checkpoint(folder.path() / "copy0").error().kind, ErrorKind::kInternal);
+}
+
 // Whatever is appended in whatever groups comes back in order, from any place, also after reopening.
 TEST(Ledger, ReplayReturnsEveryAcknowledgedRecord) {
   TemporaryFolder folder;

@@ -255,6 +255,63 @@ TEST_F(VaultTest, ReadersSeeWholeArtifactsWhileOthersWrite) {
   for (const auto& bytes : contents) EXPECT_TRUE(vault_->contains(digest_of(bytes)));
 }
 
+// What is in a checkpoint is whole, whether its chunks went through the log or past it; the rest is not there at all.
+TEST_F(VaultTest, ACheckpointHoldsWholeArtifactsWhileOthersAreUploaded) {
+  reopen({.direct_bytes = 2 * kChunkBytes});
+  std::vector<std::string> contents;
+  for (std::uint32_t i = 0; i < 40; ++i)
+    contents.push_back(pattern((1 + i % 3) * kChunkBytes + 100 * i, 300 + i));
+  std::atomic<std::size_t> committed{0};
+  std::thread writer([&] {
+    for (const auto& bytes : contents) {
+      ASSERT_TRUE(vault_->put(bytes));
+      ++committed;
+    }
+  });
+  int copies = 0;
+  while (committed < contents.size()) {
+    const std::size_t before = committed;
+    const auto folder = folder_.path() / "copy";
+    const auto made = vault_->checkpoint(folder);
+    ASSERT_TRUE(made) << made.error().message;
+    const auto copy = Vault::open(folder);
+    ASSERT_TRUE(copy) << copy.error().message;
+    for (std::size_t i = 0; i < contents.size(); ++i) {
+      const auto digest = digest_of(contents[i]);
+      EXPECT_TRUE(i >= before || (*copy)->contains(digest)) << i;
+      if (!(*copy)->contains(digest)) continue;
+      const auto read = (*copy)->read_all(digest, 1 << 30);
+      EXPECT_TRUE(read) << i << ": " << read.error().message;
+    }
+    ++copies;
+    std::filesystem::remove_all(folder);
+  }
+  writer.join();
+  EXPECT_GT(copies, 2);
+}
+
+// A commit in the middle of a checkpoint: an artifact of which only the name is copied could never be uploaded again.
+TEST_F(VaultTest, ACommitDuringACheckpointIsInItWholeOrNotAtAll) {
+  reopen({.direct_bytes = kChunkBytes, .env = disk_.env()});
+  const std::string bytes = pattern(3 * kChunkBytes);
+  std::thread writer;
+  disk_.on_list([&] {
+    if (writer.joinable()) return;
+    writer = std::thread([&] { EXPECT_TRUE(vault_->put(bytes)); });
+    for (int i = 0; i < 30 && !vault_->contains(digest_of(bytes)); ++i) std::this_thread::sleep_for(10ms);
+  });
+  ASSERT_TRUE(vault_->checkpoint(folder_.path() / "copy"));
+  ASSERT_TRUE(writer.joinable());
+  writer.join();
+  disk_.on_list({});
+  const auto copy = Vault::open(folder_.path() / "copy");
+  ASSERT_TRUE(copy) << copy.error().message;
+  const auto put = (*copy)->put(bytes);
+  ASSERT_TRUE(put) << put.error().message;
+  const auto read = (*copy)->read_all(*put, 1 << 30);
+  EXPECT_TRUE(read) << read.error().message;
+}
+
 // Pieces of any size in, ranges of any size out, equal a plain string.
 TEST_F(VaultTest, AnyPiecesAndRangesEqualAPlainString) {
   EXPECT_TRUE(rc::check([&] {

@@ -101,7 +101,8 @@ Result<Json> Client::get(const std::string& path, int wait_seconds) {
 }
 
 Result<Json> Client::post(const std::string& path, const std::string& body,
-                          const std::map<std::string, std::string>& headers) {
+                          const std::map<std::string, std::string>& headers, int wait_seconds) {
+  impl_->http.set_read_timeout(60 + wait_seconds);
   httplib::Headers list(headers.begin(), headers.end());
   return json_of(impl_->http.Post(path, list, body, "application/json"), url_);
 }

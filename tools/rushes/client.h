@@ -28,7 +28,7 @@ class Client {
   // Errors: kUnreachable when nobody answers, else the kind of the farm's own error with its message.
   Result<Json> get(const std::string& path, int wait_seconds = 0);
   Result<Json> post(const std::string& path, const std::string& body,
-                    const std::map<std::string, std::string>& headers = {});
+                    const std::map<std::string, std::string>& headers = {}, int wait_seconds = 0);
   Result<std::string> get_bytes(const std::string& path);
   // The body piece by piece, as it comes. An error of `take` ends the download and is returned.
   Status download(const std::string& path, const std::function<Status(std::string_view)>& take);

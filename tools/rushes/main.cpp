@@ -283,6 +283,9 @@ int main(int count, char** values) {
           [&](Client& farm, const Printer& print) { return tools::events(farm, a.since, a.follow, print); });
   on_farm(app.verb("workers", "workers and what they run"),
           [](Client& farm, const Printer& print) { return tools::workers(farm, print); });
+  verb = app.verb("backup", "copy ledger and vault of the running farm below `backups:` of its farm.yaml");
+  verb.option("NAME", a.what, "of letters, digits, - and _").required();
+  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::backup(farm, a.what, print); });
   verb = app.verb("drain", "let a worker finish and give it nothing new");
   verb.option("WORKER", a.worker).required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::drain(farm, a.worker, print); });

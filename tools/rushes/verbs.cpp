@@ -286,6 +286,15 @@ Result<int> skip_task(Client& farm, const std::string& task, const Printer& prin
   return say(print, *answer, "task " + task + " " + word(*answer, "state") + "\n");
 }
 
+Result<int> backup(Client& farm, const std::string& name, const Printer& print) {
+  constexpr int kLongest = 24 * 3600;  // of a copy to another disk
+  auto answer = farm.post("/v1/backups/" + name, "{}", {}, kLongest);
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer,
+             "backup " + name + ": " + word(*answer, "folder") + ", " + bytes_text(number(*answer, "bytes")) +
+                 ", " + duration(number(*answer, "seconds")) + "\n");
+}
+
 Result<int> drain(Client& farm, const std::string& worker, const Printer& print) {
   auto answer = farm.post("/v1/workers/" + worker + "/drain", "{}");
   if (!answer) return tl::unexpected(answer.error());

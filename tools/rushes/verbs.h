@@ -44,6 +44,8 @@ Result<int> events(Client& farm, long since, bool follow, const Printer& print);
 Result<int> change_shot(Client& farm, const std::string& shot, const std::string& verb, const Json& body,
                         const Printer& print);
 Result<int> skip_task(Client& farm, const std::string& task, const Printer& print);
+// Returns when the backup is complete.
+Result<int> backup(Client& farm, const std::string& name, const Printer& print);
 Result<int> drain(Client& farm, const std::string& worker, const Printer& print);
 
 // "SHOW/SHOT" from what a person typed: the full name, or a shot name that only one show has.

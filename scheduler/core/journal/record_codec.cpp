@@ -221,6 +221,7 @@ RUSHES_CODEC(Recovered, records::Recovered, r) {
   FIELD(Epoch, r.epoch);
   FIELD(ExpiresMs, r.expires_ms);
   FIELD(WallMs, r.wall_ms);
+  FIELD(FirstLease, r.first_lease);
 }
 
 RUSHES_CODEC(FarmRow, records::FarmRow, r) {

@@ -10,6 +10,8 @@
 namespace rushes::scheduler {
 namespace {
 
+constexpr std::uint64_t kNoLease = std::uint64_t{1} << 63;  // no farm counts so far
+
 Status corrupt(const std::string& what) {
   return fail(ErrorKind::kCorrupt, "record does not fit the state: " + what);
 }
@@ -103,7 +105,9 @@ struct Fits {
   bool operator()(const record::WorkerDraining& r) const { return state.workers.has(r.worker); }
   bool operator()(const record::WorkerQuarantined& r) const { return state.workers.has(r.worker); }
   bool operator()(const record::WorkerNoted& r) const { return state.workers.has(r.worker); }
-  bool operator()(const record::Recovered&) const { return true; }
+  bool operator()(const record::Recovered& r) const {
+    return r.first_lease == 0 || (r.first_lease > state.next_lease && r.first_lease < kNoLease);
+  }
   bool operator()(const record::FarmRow&) const { return state.tasks.empty() && state.batches.empty(); }
   bool operator()(const record::BatchRow& r) const { return r.batch == state.batches.next_id(); }
   bool operator()(const record::WorkerRow& r) const { return r.worker == state.workers.next_id(); }

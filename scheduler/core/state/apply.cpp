@@ -394,6 +394,7 @@ void apply_one(State& state, const record::WorkerNoted& r) {
 
 void apply_one(State& state, const record::Recovered& r) {
   state.epoch = r.epoch;
+  state.next_lease = std::max(state.next_lease, r.first_lease);
   for (WorkerId id(0); state.workers.has(id); ++id) {
     Worker& worker = state.workers[id];
     worker.connected = false;
@@ -409,7 +410,8 @@ void apply_one(State& state, const record::Recovered& r) {
     hold_back(state, task, 0);
     refresh_ready(state, task);
   }
-  note(state, r.wall_ms, "farm.started", "", 0, {}, "", "epoch " + std::to_string(r.epoch));
+  note(state, r.wall_ms, "farm.started", "", 0, {}, "",
+       "epoch " + std::to_string(r.epoch) + (r.first_lease > 0 ? ", restored from a backup" : ""));
 }
 
 // ---- snapshots

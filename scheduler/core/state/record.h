@@ -226,7 +226,9 @@ struct Recovered {
   static constexpr bool kDurable = true;
   std::uint64_t epoch = 0;
   std::int64_t expires_ms = 0, wall_ms = 0;
-};  // renews every lease
+  std::uint64_t first_lease =
+      0;  // of a farm made of a backup: numbers below may be known to workers; 0: they go on
+};        // renews every lease
 
 // ---- snapshots: one row each, in the order farm, batches, workers, shots, tasks, estimates, end
 struct FarmRow {

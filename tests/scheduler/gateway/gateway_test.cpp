@@ -41,6 +41,10 @@ class GatewayTest : public testing::Test {
     parts.loop = &farm_.loop();
     parts.ledger = &farm_.ledger();
     parts.vault = &farm_.vault();
+    backups_ =
+        std::make_unique<Backups>(farm_.ledger(), farm_.vault(), farm_.janitor(),
+                                  BackupPlace{farm_.folder(), farm_.folder() / "backups", 0, "test", "1"});
+    parts.backups = backups_.get();
     parts.metrics = &metrics_;
     parts.authenticator = authenticator_.get();
     parts.tokens = {{"vic", Role::kViewer, config::text_digest("v"), ""},
@@ -117,6 +121,7 @@ class GatewayTest : public testing::Test {
     return answer.substr(0, got > 0 ? static_cast<std::size_t>(got) : 0);
   }
 
+  std::unique_ptr<Backups> backups_;
   Metrics metrics_;
   std::unique_ptr<protocol::ZapAuthenticator> authenticator_;
   FakeFarm farm_;
@@ -505,6 +510,20 @@ TEST_F(GatewayTest, ATakeInReviewIsAskedForByNumberAndKind) {
   EXPECT_EQ(get(path + "?take=77").status, 404);
   EXPECT_EQ(get(path + "?take=1&version=9").status, 404);
   EXPECT_EQ(get("/v1/shots/demo/none/delivery").status, 404);
+}
+
+TEST_F(GatewayTest, ABackupIsAnAdminsAndItsNameAWord) {
+  EXPECT_EQ(post("/v1/backups/monday", "", "s").status, 403);
+  const auto made = post("/v1/backups/monday", "", "root");
+  EXPECT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(made.json["folder"], (farm_.folder() / "backups" / "monday").string());
+  EXPECT_GT(made.json["bytes"].get<int>(), 0);
+  EXPECT_EQ(post("/v1/backups/monday", "", "root").status, 409);
+  EXPECT_EQ(post("/v1/backups/a.b", "", "root").status, 400);
+  for (const char* path :
+       {"/v1/backups/..", "/v1/backups/../x", "/v1/backups/a/b", "/v1/backups/%2e%2e%2fx", "/v1/backups/"})
+    EXPECT_EQ(post(path, "", "root").status, 404) << path;
+  EXPECT_FALSE(std::filesystem::exists(farm_.folder() / "x"));
 }
 
 TEST_F(GatewayTest, APortInUseIsSaid) {
