@@ -78,6 +78,17 @@ LoopOptions loop_options(const config::Farm& farm, Metrics& metrics) {
   return options;
 }
 
+DiskFigures disk_figures(const config::Farm& farm, const Backups& backups) {
+  DiskFigures figures;
+  const std::pair<const char*, std::filesystem::path> folders[] = {
+      {"data", farm.data}, {"deliveries", farm.deliveries}, {"backups", farm.backups}};
+  for (const auto& [name, folder] : folders)
+    if (const auto free = storage::free_bytes(folder)) figures.free.push_back({name, *free});
+  figures.reserve = farm.limits.disk_reserve;
+  figures.last_backup = backups.newest();
+  return figures;
+}
+
 GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> tokens, Loop& loop,
                            storage::Ledger& ledger, storage::Vault& vault, Backups& backups,
                            const Metrics& metrics, const protocol::ZapAuthenticator& authenticator) {
@@ -97,6 +108,7 @@ GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> 
   parts.may_submit = [data = farm.data, reserve = farm.limits.disk_reserve] {
     return storage::check_reserve(data, reserve);
   };
+  parts.disks = [&backups, farm] { return disk_figures(farm, backups); };
   parts.build = RUSHES_VERSION;
   return parts;
 }

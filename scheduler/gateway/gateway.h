@@ -39,6 +39,7 @@ struct GatewayParts {
   std::vector<config::SharedLimit> shared_limits;
   std::filesystem::path deliveries;
   std::uint64_t request_body = 1u << 20;  // bytes
+  std::function<DiskFigures()> disks;     // for the metrics; may be empty
   std::function<Status()> may_submit;     // the disk reserve; an error refuses new work
   std::string build;
 };

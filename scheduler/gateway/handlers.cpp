@@ -124,7 +124,8 @@ void Handlers::metrics(Call& call) {
   const auto figures = parts_.loop->query([](const State& state, Now) { return view::figures(state); });
   if (!figures) return refuse(call.response, figures.error());
   const auto wire = parts_.authenticator != nullptr ? parts_.authenticator->counts() : Counts{};
-  call.response.set_content(parts_.metrics->text(*figures, wire, refused_()), Metrics::kContentType);
+  const auto disks = parts_.disks ? parts_.disks() : DiskFigures{};
+  call.response.set_content(parts_.metrics->text(*figures, disks, wire, refused_()), Metrics::kContentType);
 }
 
 template <class Read>

@@ -43,6 +43,22 @@ MetricFamily histogram(std::string name, std::string help, const prometheus::His
   return one;
 }
 
+MetricFamily shots_of(const view::FarmFigures& figures) {
+  MetricFamily shots = family("rushes_shots", "Shots by state, without archived ones.", MetricType::Gauge);
+  for (int state = 0; state < kShotStates; ++state)
+    add(shots, figures.shots[static_cast<std::size_t>(state)],
+        {{"state", to_string(static_cast<ShotState>(state))}});
+  return shots;
+}
+
+MetricFamily free_of(const DiskFigures& disks) {
+  MetricFamily free =
+      family("rushes_disk_free_bytes", "Free bytes on the disk of a folder, by its key in farm.yaml.",
+             MetricType::Gauge);
+  for (const auto& [folder, bytes] : disks.free) add(free, static_cast<double>(bytes), {{"folder", folder}});
+  return free;
+}
+
 MetricFamily tasks_of(const view::FarmFigures& figures) {
   MetricFamily tasks = family("rushes_tasks", "Tasks by show and state.", MetricType::Gauge);
   for (const auto& show : figures.shows)
@@ -85,7 +101,8 @@ void Metrics::observe_dispatch(std::chrono::nanoseconds duration) {
   histograms_->dispatch.Observe(seconds(duration));
 }
 
-std::string Metrics::text(const view::FarmFigures& figures, const std::vector<protocol::Count>& wire,
+std::string Metrics::text(const view::FarmFigures& figures, const DiskFigures& disks,
+                          const std::vector<protocol::Count>& wire,
                           const std::vector<protocol::Count>& http) const {
   const Counters& counters = figures.farm.counters;
   MetricFamily workers = family("rushes_workers", "Workers by state.", MetricType::Gauge);
@@ -95,6 +112,7 @@ std::string Metrics::text(const view::FarmFigures& figures, const std::vector<pr
                                           {"heartbeat", counters.stale_beats},
                                           {"hello", counters.refused_hellos}};
   const std::vector<MetricFamily> families{
+      shots_of(figures),
       tasks_of(figures),
       compute_of(figures),
       std::move(workers),
@@ -109,6 +127,11 @@ std::string Metrics::text(const view::FarmFigures& figures, const std::vector<pr
       refusals_of("rushes_wire_refused_total",
                   "Messages and handshakes refused on the ZeroMQ ports, by kind.", wire),
       refusals_of("rushes_http_refused_total", "HTTP requests that were not admitted, by kind.", http),
+      free_of(disks),
+      single("rushes_disk_reserve_bytes", "Below so much on the data folder's disk new work is refused.",
+             MetricType::Gauge, static_cast<double>(disks.reserve)),
+      single("rushes_last_backup_timestamp_seconds", "When the newest backup was made; 0: there is none.",
+             MetricType::Gauge, static_cast<double>(disks.last_backup)),
       histogram("rushes_sync_seconds", "From the append of a group of records until they are on the disk.",
                 histograms_->sync),
       histogram("rushes_dispatch_seconds",

@@ -16,6 +16,13 @@
 
 namespace rushes::scheduler {
 
+// What the disks under the farm's folders hold; read for each request.
+struct DiskFigures {
+  std::vector<protocol::Count> free;  // bytes, by the folder's key in farm.yaml
+  std::uint64_t reserve = 0;          // limits.disk_reserve
+  std::int64_t last_backup = 0;       // seconds since 1970; 0: there is none
+};
+
 class Metrics {
  public:
   static constexpr const char* kContentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -29,8 +36,8 @@ class Metrics {
   void observe_dispatch(std::chrono::nanoseconds duration);
 
   // `wire`: messages of workers and of unknown keys; `http`: requests of clients.
-  std::string text(const view::FarmFigures& figures, const std::vector<protocol::Count>& wire,
-                   const std::vector<protocol::Count>& http) const;
+  std::string text(const view::FarmFigures& figures, const DiskFigures& disks,
+                   const std::vector<protocol::Count>& wire, const std::vector<protocol::Count>& http) const;
 
  private:
   struct Histograms;

@@ -342,6 +342,7 @@ FarmFigures figures(const State& state) {
   for (const Shot& shot : state.shots) {
     const TaskCounts counts = counts_of(shot);
     for (std::size_t i = 0; i < counts.size(); ++i) all.shows[shot.show.number()].tasks[i] += counts[i];
+    if (shot.archived == 0) ++all.shots[static_cast<std::size_t>(shot.state)];
   }
   for (const char* name : {"connected", "lost", "draining", "drained", "quarantined"}) all.workers[name] = 0;
   for (const Worker& worker : state.workers) ++all.workers[state_of(worker)];

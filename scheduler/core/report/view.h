@@ -157,7 +157,8 @@ struct ShowFigures {
 struct FarmFigures {
   FarmInfo farm;
   std::vector<ShowFigures> shows;
-  std::map<std::string, std::uint32_t> workers;  // by WorkerInfo::state; every state is there
+  std::map<std::string, std::uint32_t> workers;    // by WorkerInfo::state; every state is there
+  std::array<std::uint32_t, kShotStates> shots{};  // by state, without archived ones
 };
 
 FarmInfo farm(const State& state);

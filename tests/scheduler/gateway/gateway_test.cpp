@@ -242,6 +242,7 @@ TEST_F(GatewayTest, MetricsCountWhatTheFarmDid) {
   EXPECT_EQ(metric(before.body, "rushes_tasks{show=\"demo\",state=\"succeeded\"}"), 0) << before.body;
   EXPECT_GE(metric(before.body, "rushes_tasks{show=\"demo\",state=\"ready\"}"), 1);
   EXPECT_EQ(metric(before.body, "rushes_workers{state=\"connected\"}"), 0);
+  EXPECT_EQ(metric(before.body, "rushes_shots{state=\"queued\"}"), 1) << before.body;
   EXPECT_EQ(metric(before.body, "rushes_dispatch_seconds_count"), 0);
 
   farm_.add_worker("w1");
@@ -250,6 +251,7 @@ TEST_F(GatewayTest, MetricsCountWhatTheFarmDid) {
   const double done = metric(after.body, "rushes_tasks{show=\"demo\",state=\"succeeded\"}");
   EXPECT_GT(done, 5) << after.body;
   EXPECT_EQ(metric(after.body, "rushes_tasks{show=\"demo\",state=\"ready\"}"), 0);
+  EXPECT_EQ(metric(after.body, "rushes_shots{state=\"delivered\"}"), 1) << after.body;
   EXPECT_EQ(metric(after.body, "rushes_workers{state=\"connected\"}"), 1);
   EXPECT_GT(metric(after.body, "rushes_compute_seconds_total{show=\"demo\",stage=\"denoise\"}"), 0);
   EXPECT_GT(metric(after.body, "rushes_sync_seconds_count"),
