@@ -140,6 +140,23 @@ void read_scheduling(Fields& root, Scheduling& scheduling) {
   });
 }
 
+void read_path_map(Fields& root, PathMap& map) {
+  root.list("path_map", 100, "a list of {from: /mnt/farm, to: /studio/farm}",
+            [&](const YamlNode& item, const std::string& path) {
+              Fields fields(item, path, root.problems());
+              if (item.kind != YamlNode::Kind::kMap) return;
+              PathRule rule;
+              for (auto [key, side] : {std::pair("from", &rule.from), std::pair("to", &rule.to)}) {
+                fields.require(key, "an absolute path");
+                if (!fields.path(key, *side, "")) continue;
+                if (side->is_relative()) fields.problem(key, "expected an absolute path");
+                if (!side->has_filename()) *side = side->parent_path();  // "/mnt/farm/"
+              }
+              fields.finish();
+              map.push_back(std::move(rule));
+            });
+}
+
 bool lies_below(const std::filesystem::path& path, std::filesystem::path folder) {
   if (!folder.has_filename()) folder = folder.parent_path();  // "data/"
   return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
@@ -154,6 +171,7 @@ void read_root(Fields& root, Farm& farm, const std::filesystem::path& folder) {
   root.path("data", farm.data, folder);
   root.require("deliveries", "the folder of finished shots");
   root.path("deliveries", farm.deliveries, folder);
+  read_path_map(root, farm.path_map);
   if (root.path("backups", farm.backups, folder) && !farm.data.empty() && lies_below(farm.backups, farm.data))
     root.problem("backups", "expected a folder outside of data: what takes that one takes its backups too");
   root.require("model_roots", "a list of folders that hold NAME/model.yaml");

@@ -16,6 +16,7 @@
 
 #include "config/critics.h"
 #include "config/digest.h"
+#include "config/path_map.h"
 #include "config/result.h"
 #include "config/stage.h"
 
@@ -91,6 +92,7 @@ struct Farm {
   FarmKeys keys;
   std::filesystem::path data;                      // ledger and vault
   std::filesystem::path deliveries;                // finished shots: DELIVERIES/SHOW/SHOT/
+  PathMap path_map;                                // how people see what lies on this host
   std::filesystem::path backups;                   // of data, a folder each; empty: none are made
   std::vector<std::filesystem::path> model_roots;  // manifests the planner reads
   std::vector<Show> shows;                         // a show that is not listed has weight 1 and no floor

@@ -104,6 +104,7 @@ GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> 
   parts.model_roots = farm.model_roots;
   parts.shared_limits = farm.limits.shared;
   parts.deliveries = farm.deliveries;
+  parts.path_map = farm.path_map;
   parts.request_body = farm.limits.request_body;
   parts.may_submit = [data = farm.data, reserve = farm.limits.disk_reserve] {
     return storage::check_reserve(data, reserve);

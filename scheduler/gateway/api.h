@@ -63,7 +63,7 @@
 //           "seconds_per_stage": {"encode": s, ...}, "takes": [TAKE...],
 //           "upgrade": null | {"take", "progress", "stage", "windows": [WINDOW...]},
 //           "deliveries": [{"kind": "draft|master", "take", "version", "folder", "files": ["path below the
-//           deliveries folder"]}]}
+//           deliveries folder"], "path": the folder where people have it (path_map of farm.yaml); of one shot only}]}
 // TAKE     {"take", "seed", "state", "reason", "rank": null | 1.., "score": null | 0..1, "verdict": null | "pass"..,
 //           "stage": "what runs now", "progress": 0..1, "activity": "words for people", "windows": [WINDOW...],
 //           "compute_seconds", "seconds_per_stage": {...}, "recipe_hash", "critique": null | CRITIQUE,

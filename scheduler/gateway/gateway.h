@@ -38,6 +38,7 @@ struct GatewayParts {
   std::vector<std::filesystem::path> model_roots;
   std::vector<config::SharedLimit> shared_limits;
   std::filesystem::path deliveries;
+  config::PathMap path_map;               // from here to where people have it
   std::uint64_t request_body = 1u << 20;  // bytes
   std::function<DiskFigures()> disks;     // for the metrics; may be empty
   std::function<Status()> may_submit;     // the disk reserve; an error refuses new work

@@ -140,7 +140,17 @@ void Handlers::show(Call& call, const std::string& what, Read read) {
 
 void Handlers::show_shot(Call& call) {
   show(call, "shot " + call.shot(),
-       [key = call.shot()](const State& state, Now now) { return shot_json(state, key, now); });
+       [this, key = call.shot()](const State& state, Now now) -> std::optional<Json> {
+         auto json = shot_json(state, key, now);
+         return json ? std::optional(with_paths(std::move(*json))) : json;
+       });
+}
+
+Json Handlers::with_paths(Json shot) const {
+  const auto root = std::filesystem::absolute(parts_.deliveries);
+  for (Json& delivery : shot["deliveries"])
+    delivery["path"] = config::mapped(parts_.path_map, root / delivery["folder"].get<std::string>()).string();
+  return shot;
 }
 
 void Handlers::show_task(Call& call) {

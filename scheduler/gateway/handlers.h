@@ -59,6 +59,7 @@ class Handlers {
   // Sends a person's wish to the core and answers with the row that it changed.
   void wish(Call& call, Event event, const std::function<void(Call&)>& then);
   void show_shot(Call& call);
+  Json with_paths(Json shot) const;  // where people find its deliveries
   void show_task(Call& call);
   void show_worker(Call& call);
 

@@ -50,9 +50,30 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
   EXPECT_EQ(shipped->scheduling.run_ahead, plain.scheduling.run_ahead);
   EXPECT_EQ(shipped->critics, plain.critics);
   EXPECT_EQ(shipped->backups, plain.backups);
+  EXPECT_EQ(shipped->path_map, plain.path_map);
   EXPECT_EQ(shipped->data, (kFolder / "../farm-data").lexically_normal());
   EXPECT_EQ(shipped->show("first-light").weight, 1.0);
   EXPECT_EQ(shipped->show("another").floor, 0.0);
+}
+
+TEST(Farm, PathsAreMappedByTheLongestRuleAndWholeNames) {
+  const auto farm = parse_farm(std::string(kFarm) +
+                                   "path_map:\n  - {from: /mnt/farm, to: /studio/farm/}\n"
+                                   "  - {from: /mnt/farm/renders/, to: '/Volumes/renders'}\n",
+                               "/etc/farm.yaml");
+  ASSERT_TRUE(farm) << farm.error().message;
+  const std::vector<std::pair<std::string, std::string>> table{
+      {"/mnt/farm/show/sh010", "/studio/farm/show/sh010"},
+      {"/mnt/farm", "/studio/farm"},
+      {"/mnt/farm2/show", "/mnt/farm2/show"},
+      {"/mnt/farm/renders/a b", "/Volumes/renders/a b"},
+      {"/mnt/farm/x/../renders/a", "/Volumes/renders/a"},
+      {"/srv/mnt/farm", "/srv/mnt/farm"}};
+  for (const auto& [here, there] : table) EXPECT_EQ(mapped(farm->path_map, here), there) << here;
+  EXPECT_EQ(farm_complaint("path_map: [{from: mnt, to: /x}]\n"),
+            "/etc/farm.yaml:6:19: path_map[0].from: expected an absolute path");
+  EXPECT_NE(farm_complaint("path_map: [{from: /mnt}]\n").find("path_map[0].to: expected an absolute path"),
+            std::string::npos);
 }
 
 TEST(Farm, BackupsLieOutsideOfTheData) {

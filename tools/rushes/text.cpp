@@ -209,7 +209,8 @@ std::string shot_text(const Json& shot, const Style& style) {
   if (!seconds.empty()) text += "  " + seconds + "\n";
   for (const Json& delivery : list(shot, "deliveries"))
     text += "  " + word(delivery, "kind") + " of take " + format("%.0f", number(delivery, "take")) + " in " +
-            word(delivery, "folder") + " (" + std::to_string(list(delivery, "files").size()) + " files)\n";
+            word(delivery, delivery.contains("path") ? "path" : "folder") + " (" +
+            std::to_string(list(delivery, "files").size()) + " files)\n";
   return text;
 }
 
