@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -46,6 +47,28 @@ TEST(Keys, ASecretThatOthersMayReadIsRefused) {
   const auto key = read_secret_key(folder / "a.key");
   ASSERT_FALSE(key);
   EXPECT_EQ(key.error().kind, ErrorKind::kDenied);
+}
+
+TEST(Keys, ASecretOfRootsMayBeReadByOurGroup) {
+  constexpr uid_t kSomebody = 790;
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can hand out a secret";
+  const test::Folder folder;
+  ASSERT_TRUE(write_keys(folder.path(), "a", *make_keys()));
+  const auto file = folder / "a.key";
+  fs::permissions(folder.path(), fs::perms::owner_all | fs::perms::others_exec);
+  ASSERT_EQ(::chown(file.c_str(), 0, kSomebody), 0);
+  const auto read_with = [&](mode_t mode) {
+    EXPECT_EQ(::chmod(file.c_str(), mode), 0);
+    EXPECT_EQ(::setegid(kSomebody), 0);
+    EXPECT_EQ(::seteuid(kSomebody), 0);
+    const auto key = read_secret_key(file);
+    EXPECT_EQ(::seteuid(0), 0);
+    EXPECT_EQ(::setegid(0), 0);
+    return key.has_value();
+  };
+  EXPECT_TRUE(read_with(0440));
+  EXPECT_FALSE(read_with(0444));
+  EXPECT_FALSE(read_with(0460));
 }
 
 TEST(Keys, FilesThatHoldNoKeyAreNamed) {
