@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -146,6 +147,67 @@ class Installed(unittest.TestCase):
             sh(back)
             start()
             self.assertEqual(farm.shots()[0]["state"], "delivered")
+
+
+class Hardened(unittest.TestCase):
+    """What programs ask the kernel for while a shot is rendered and backed up is what their units allow."""
+
+    @staticmethod
+    def unit(name):
+        """Key to values, repeated ones in their order."""
+        settings = {}
+        for line in (DEPLOY / "systemd" / f"{name}.service.in").read_text().splitlines():
+            if re.match(r"\w+=", line):
+                settings.setdefault(line.split("=")[0], []).append(line.split("=", 1)[1])
+        return settings
+
+    @staticmethod
+    def allowed(filters):
+        sets, name = {}, ""
+        for line in run("systemd-analyze", "syscall-filter", "--no-pager").stdout.splitlines():
+            if line.startswith("@"):
+                name = line.strip()
+            elif line.startswith("    ") and not line.strip().startswith("#"):
+                sets.setdefault(name, []).append(line.strip())
+
+        def calls(word):
+            return set().union(*map(calls, sets[word])) if word in sets else {word}
+
+        result = set()
+        for text in filters:
+            listed = set().union(*map(calls, text.lstrip("~").split()))
+            result = result - listed if text.startswith("~") else result | listed
+        return result
+
+    def check(self, name, trace):
+        unit = self.unit(name)
+        text = trace.read_text(errors="replace")
+        calls = set(re.findall(r"^\d+ +(?:<\.\.\. )?(\w+)[( ]", text, re.M))
+        self.assertGreater(len(calls), 40)
+        self.assertEqual(calls - self.allowed(unit["SystemCallFilter"]), set(), name)
+        families = set(re.findall(r"socket\((AF_\w+)", text))
+        self.assertLessEqual(families, set(unit["RestrictAddressFamilies"][0].split()), name)
+        if unit.get("MemoryDenyWriteExecute") == ["yes"]:
+            self.assertNotIn("PROT_WRITE|PROT_EXEC", text, name)
+
+    def test_a_render_and_a_backup(self):
+        if not shutil.which("strace") or not shutil.which("systemd-analyze"):
+            self.skipTest("strace or systemd-analyze is not there")
+        with Farm() as farm:
+            with open(farm.root / "farm.yaml", "a") as file:
+                file.write("backups: backups\n")
+            traced = ("strace", "-D", "-f", "-qq", "-e", "trace=!futex,read,write,poll,clock_gettime,sched_yield", "-o")
+            farm.start("scheduler", *traced, farm.root / "scheduler.trace", BIN / "rushes-scheduler", "--config", farm.root / "farm.yaml")
+            farm.until(lambda: farm.get("/v1/health"), 30, "the scheduler answers")
+            (farm.root / "bay1.yaml").write_text(farm.worker_yaml("bay1", 1))
+            farm.start("bay1", *traced, farm.root / "worker.trace", BIN / "rushes-worker", "--config", farm.root / "bay1.yaml")
+            farm.submit(SMALL_SHOT.replace("[11, 12, 13]", "[11]"))
+            self.assertEqual(farm.until_at_rest(120)[0]["state"], "delivered")
+            farm.cli("backup", "monday")
+            for name in ("bay1", "scheduler"):
+                farm.kill(name, signal.SIGTERM)
+            self.check("rushes-scheduler", farm.root / "scheduler.trace")
+            self.check("rushes-worker@", farm.root / "worker.trace")
 
 
 class Kubernetes(unittest.TestCase):
