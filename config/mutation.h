@@ -26,6 +26,7 @@ enum class Mutation {
   kBackOffForever,          // a failed task is held back and never let go
   kForgetRenewal,           // recovery does not renew the leases
   kCountPauses,             // leases run out while the scheduler does not run
+  kWelcomeTwins,            // a second process of a worker's name is welcomed while the first one lives
   kStaleRow,                // a snapshot leaves out that a task has succeeded
 };
 

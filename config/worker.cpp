@@ -67,6 +67,7 @@ void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder
   root.size("cache", worker.cache, 16ull << 20, 1ull << 44);
   root.size("memory", worker.memory, 256ull << 20, 1ull << 44);
   root.size("device_memory", worker.device_memory, 256ull << 20, 1ull << 44);
+  root.duration("stop_grace", worker.stop_grace, std::chrono::milliseconds(0), std::chrono::hours(24));
   root.finish();
 }
 

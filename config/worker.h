@@ -6,6 +6,7 @@
 // Thread contract: pure functions of their arguments and the file named; call from any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -35,6 +36,8 @@ struct Worker {
   std::uint64_t cache = 2ull << 30;                // bytes of artifacts kept, least recently used leave first
   // Bytes that all slots together may use, offered to the scheduler: of the host; with kCuda of the GPUs.
   std::uint64_t memory = 4ull << 30, device_memory = 0;
+  std::chrono::milliseconds stop_grace{
+      60'000};  // what running attempts have to finish in after SIGTERM: 0..1 day
 };
 
 // What stands above the file, so that one file serves many hosts: a flag, else the environment.

@@ -126,12 +126,12 @@ void Loop::post(Event event) {
   enqueue({std::move(event)});  // what is dropped is sent again by the worker; request() tells people
 }
 
-void Loop::post(const std::string& worker, protocol::WorkerMessage message) {
+void Loop::post(const std::string& worker, protocol::WorkerMessage message, const std::string& process) {
   if (auto* completed = std::get_if<protocol::Completed>(&message))
     if (const std::string problem = missing_output(completed->result); !problem.empty())
       message =
           protocol::Failed{completed->id, FailKind::kArtifact, problem, "", std::move(completed->log_tail)};
-  post(event::FromWorker{worker, std::move(message)});
+  post(event::FromWorker{worker, std::move(message), process});
 }
 
 // A result is worth what the vault holds of it: a worker whose upload got lost has to make it again.

@@ -70,7 +70,8 @@ class Loop {
 
   void post(Event event);
   // A message of a worker. A result whose outputs are not in the vault becomes a failed attempt.
-  void post(const std::string& worker, protocol::WorkerMessage message);
+  // process: WorkerProcess::id of its Hello.
+  void post(const std::string& worker, protocol::WorkerMessage message, const std::string& process = {});
 
   // An event of a person (its `request` is filled in); returns its reply, after the sync. kUnreachable: no
   // answer within `patience`, or the farm is stopping.

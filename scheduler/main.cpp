@@ -163,8 +163,8 @@ int run(const std::string& config_file) {
   if (!artifacts) return stop_with(artifacts.error(), ExitCode::kEnvironment);
   const auto control = protocol::ControlServer::start(
       **authenticator, farm->listen.control,
-      [&loop](const std::string& worker, protocol::WorkerMessage message) {
-        loop.post(worker, std::move(message));
+      [&loop](const protocol::Peer& from, protocol::WorkerMessage message) {
+        loop.post(from.worker, std::move(message), from.process);
       },
       [&loop](const std::string& worker) {
         loop.post(event::Disconnected{worker, "its key was taken out of the allow-list"});
@@ -180,7 +180,8 @@ int run(const std::string& config_file) {
   const auto send = [&](const command::ToWorker& command) {
     // What is not sent runs out of its lease and is tried again.
     const auto message = with_stored_spec(**vault, command.message);
-    const auto sent = message ? (*control)->send(command.worker, *message) : tl::unexpected(message.error());
+    const auto sent = message ? (*control)->send({command.worker, command.process}, *message)
+                              : tl::unexpected(message.error());
     if (!sent) log::error("to worker {}: {}", command.worker, sent.error().message);
   };
   loop.start(send, [&signals](const Error& error) { signals.fail(error); });

@@ -131,6 +131,7 @@ int run_agent(const Arguments& arguments, const config::Worker& settings) {
   if (!models) return stop_with(models.error(), exit_code(models.error().kind));
 
   options.agent.name = settings.name;
+  options.agent.stop_grace = settings.stop_grace;
   options.agent.offer.build = RUSHES_VERSION;
   options.agent.offer.resources = *resources;
   options.agent.offer.prefetch = static_cast<std::uint32_t>(settings.prefetch);

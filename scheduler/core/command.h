@@ -23,6 +23,7 @@ namespace command {
 struct ToWorker {
   std::string worker;  // its name in Hello
   protocol::SchedulerMessage message;
+  std::string process = {};  // WorkerProcess::id of its Hello
 };
 
 // ---- to people

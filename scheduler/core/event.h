@@ -112,7 +112,17 @@ struct Skip {
   TaskId task;
   std::string by;
 };
+// It finishes what it holds and gets nothing new, until it is undrained.
 struct DrainWorker {
+  RequestId request = 0;
+  std::string worker, by;
+};
+struct UndrainWorker {
+  RequestId request = 0;
+  std::string worker, by;
+};
+// A worker that is lost or stopped leaves the list.
+struct ForgetWorker {
   RequestId request = 0;
   std::string worker, by;
 };
@@ -124,6 +134,7 @@ struct DrainWorker {
 struct FromWorker {
   std::string worker;
   protocol::WorkerMessage message;
+  std::string process = {};  // WorkerProcess::id of the connection's Hello
 };
 struct Disconnected {
   std::string worker;
@@ -136,10 +147,11 @@ struct Tick {};     // at least once a second: leases that ran out, retries that
 
 }  // namespace event
 
-using Event = std::variant<event::SubmitBatch, event::Cancel, event::Pause, event::Resume, event::Approve,
-                           event::Upgrade, event::Retry, event::Keep, event::Revert, event::RestoreTake,
-                           event::RemoveShot, event::Skip, event::DrainWorker, event::FromWorker,
-                           event::Disconnected, event::Recover, event::Tick>;
+using Event =
+    std::variant<event::SubmitBatch, event::Cancel, event::Pause, event::Resume, event::Approve,
+                 event::Upgrade, event::Retry, event::Keep, event::Revert, event::RestoreTake,
+                 event::RemoveShot, event::Skip, event::DrainWorker, event::UndrainWorker,
+                 event::ForgetWorker, event::FromWorker, event::Disconnected, event::Recover, event::Tick>;
 
 // The message of a worker that the event is, if it is one of that kind.
 template <class Message>

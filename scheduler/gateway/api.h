@@ -37,9 +37,10 @@
 // GET  /v1/tasks/ID/log                         viewer      text/plain: the attempts' logs
 // POST /v1/tasks/ID/skip                        supervisor  TASK
 // GET  /v1/workers                              viewer      {"workers": [WORKER...]}
-// POST /v1/workers/NAME/drain                   admin       WORKER
 // POST /v1/backups/NAME                         admin       {"backup", "folder", "bytes", "files", "records", "seconds"} (201)
 //      records: the last one that is certainly in it; answered when it is complete, which takes as long as the copy
+// POST /v1/workers/NAME/drain|undrain           admin       WORKER with "message": what was done, in words
+// POST /v1/workers/NAME/forget                  admin       {"message"}; 409: it lives, or its leases have not run out
 // GET  /v1/events?since=N&wait=SECONDS          viewer      {"events": [EVENT...], "next": N, "first": oldest held}
 //      wait <= 30; at most 1000 events
 // GET  /v1/artifacts/DIGEST                     viewer      the bytes, as video/mp4, image/png, application/json or
@@ -84,7 +85,8 @@
 // TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",
 //           "progress", "attempts": [{"attempt", "worker", "state", "seconds": null | s, "message"}],
 //           "compute_seconds", "needs": [task..], "reason": null | "why it waits"}
-// WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost", "build", "slots": all, "prefetch",
+// WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost|stopped", "since": null | when it was
+//           lost or stopped, "drained": it gets nothing until it is undrained, "process": null | {"host", "address", "pid"}, "build", "slots": all, "prefetch",
 //           "resources": {"cpu_slots", "gpu_slots", "host_bytes", "device_bytes"}, "taken": as resources, "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
 //           "models": [..], "finished", "failed", "compute_seconds"}
 // EVENT    {"seq", "seconds": since the farm began, "type", "shot", "take", "task", "worker", "words"}

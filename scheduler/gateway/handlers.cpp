@@ -255,10 +255,19 @@ void Handlers::install_wishes(httplib::Server& server) {
     const TaskId task(number_of(call.at(1)).value_or(0));
     wish(call, event::Skip{0, task, call.who}, [this](Call& done) { show_task(done); });
   });
-  post(std::string("/v1/workers/") + kWorker + "/drain", Role::kAdmin, [this](Call& call) {
+  const std::string worker = std::string("/v1/workers/") + kWorker;
+  post(worker + "/drain", Role::kAdmin, [this](Call& call) {
     wish(call, event::DrainWorker{0, call.at(1), call.who}, [this](Call& done) { show_worker(done); });
   });
   post(std::string("/v1/backups/") + kWorker, Role::kAdmin, [this](Call& call) { backup(call); });
+  post(worker + "/undrain", Role::kAdmin, [this](Call& call) {
+    wish(call, event::UndrainWorker{0, call.at(1), call.who}, [this](Call& done) { show_worker(done); });
+  });
+  post(worker + "/forget", Role::kAdmin, [this](Call& call) {
+    wish(call, event::ForgetWorker{0, call.at(1), call.who}, [](Call& done) {
+      send(done.response, Json{{"message", done.message}});
+    });
+  });
 }
 
 void Handlers::wish(Call& call, Event event, const std::function<void(Call&)>& then) {

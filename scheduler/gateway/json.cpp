@@ -321,8 +321,14 @@ Json worker_row(const State& state, const view::WorkerInfo& worker) {
                        {"words", task.progress.text}});
   }
   const std::string word = worker.state != "connected" ? worker.state : worker.held > 0 ? "busy" : "idle";
+  const WorkerProcess& process = worker.process;
   return {{"worker", worker.name},
           {"state", word},
+          {"since", worker.gone_wall_ms > 0 ? Json(config::instant_text(worker.gone_wall_ms)) : Json()},
+          {"drained", worker.drained},
+          {"process", process.id.empty()
+                          ? Json()
+                          : Json{{"host", process.host}, {"address", process.address}, {"pid", process.pid}}},
           {"build", worker.build},
           {"slots", total(worker.offered.slots)},
           {"prefetch", worker.prefetch},

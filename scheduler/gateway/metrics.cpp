@@ -110,7 +110,8 @@ std::string Metrics::text(const view::FarmFigures& figures, const DiskFigures& d
   const std::vector<protocol::Count> late{{"result", counters.stale_results},
                                           {"failure", counters.stale_failures},
                                           {"heartbeat", counters.stale_beats},
-                                          {"hello", counters.refused_hellos}};
+                                          {"hello", counters.refused_hellos},
+                                          {"twin", counters.refused_twins}};
   const std::vector<MetricFamily> families{
       shots_of(figures),
       tasks_of(figures),
@@ -123,7 +124,8 @@ std::string Metrics::text(const view::FarmFigures& figures, const DiskFigures& d
              MetricType::Counter, static_cast<double>(counters.lease_expiries)),
       single("rushes_repeated_results_total", "Results that had been accepted before.", MetricType::Counter,
              static_cast<double>(counters.repeated_results)),
-      refusals_of("rushes_refused_total", "Messages of workers that came too late, by kind.", late),
+      refusals_of("rushes_refused_total",
+                  "Messages of workers that came too late or were not admitted, by kind.", late),
       refusals_of("rushes_wire_refused_total",
                   "Messages and handshakes refused on the ZeroMQ ports, by kind.", wire),
       refusals_of("rushes_http_refused_total", "HTTP requests that were not admitted, by kind.", http),

@@ -40,6 +40,13 @@ RUSHES_CODEC(ModelOffer, wire::Model, model) {
   FIELD(Digest, model.digest);
 }
 
+RUSHES_CODEC(WorkerProcess, wire::Process, process) {
+  FIELD(Id, process.id);
+  FIELD(Lock, process.lock);
+  FIELD(Host, process.host);
+  FIELD(Pid, process.pid);
+}
+
 // A task and a result are bytes of their own inside a message: a reader that cannot read them can still say which
 // attempt they are about, and a large description is an artifact of the same bytes.
 static std::string data_of(const TaskSpec& spec) { return encode_task(spec); }
@@ -126,10 +133,17 @@ RUSHES_CODEC(Hello, wire::Hello, hello) {
   FIELD(GpuSlots, resources.slots[SlotKind::kGpu]);
   FIELD(HostBytes, resources.host_bytes);
   FIELD(DeviceBytes, resources.device_bytes);
+  FIELD(Leaving, hello.leaving);
   if constexpr (Io::kReads) {
+    if (io.message.hasProcess()) FIELD(Process, hello.process);
     const bool by_kind = total(resources.slots) > 0;
-    offer.protocol_version = by_kind ? kTellsSlotsByKind : stored_specs ? kTakesStoredSpecs : 1;
+    offer.protocol_version = !hello.process.id.empty() ? kNamesItsProcess
+                             : by_kind                 ? kTellsSlotsByKind
+                             : stored_specs            ? kTakesStoredSpecs
+                                                       : 1;
     offer.resources = by_kind ? resources : resources_of(plain, offer.numeric_classes);
+  } else if (!hello.process.id.empty()) {
+    FIELD(Process, hello.process);
   }
 }
 
@@ -137,6 +151,7 @@ RUSHES_CODEC(Heartbeat, wire::Heartbeat, beat) {
   FIELD(Sequence, beat.sequence);
   FIELD(Attempts, beat.attempts);
   FIELD(Cached, beat.cached);
+  FIELD(Leaving, beat.leaving);
 }
 
 RUSHES_CODEC(Completed, wire::Completed, completed) {
@@ -213,6 +228,11 @@ RUSHES_CODEC(Revoke, wire::Revoke, revoke) {
   FIELD(Reason, revoke.reason);
 }
 
+RUSHES_CODEC(NameTaken, wire::NameTaken, taken) {
+  FIELD(Reason, taken.reason);
+  FIELD(LimitMs, taken.limit_ms);
+}
+
 RUSHES_CODEC(SchedulerMessage, wire::ToWorker, body) {
   version(io);
   KIND(Welcome, Welcome, held);
@@ -223,8 +243,8 @@ RUSHES_CODEC(SchedulerMessage, wire::ToWorker, body) {
   KIND(RefusedResult, RefusedResult, held);
   KIND(FailedAck, FailedAck, held.id);
   KIND(Revoke, Revoke, held);
-  KIND(Drain, Drain, held);
   KIND(Greet, Greet, held);
+  KIND(NameTaken, NameTaken, held);
   refuse_unknown_kind(io);
 }
 

@@ -23,9 +23,10 @@ struct ControlServer::Impl {
     Identity identity;
   };
   struct Outgoing {
-    std::string worker;
+    Peer to;
     std::string bytes;
-    bool last = false;  // Refused: the connection is forgotten after it
+    bool last = false;      // Refused, NameTaken: the connection is forgotten after it
+    bool has_name = false;  // Welcome: other processes of its name have it no longer
   };
 
   Impl(ZapAuthenticator::Impl& authenticator_, zmq::socket_t socket_, Handler handler_,
@@ -44,14 +45,16 @@ struct ControlServer::Impl {
 
   void run();
   void receive();
-  void handle(const std::string& id, const Identity& identity, std::string_view bytes);
+  void handle(const std::string& id, const Identity& identity, const std::string& address,
+              std::string_view bytes);
   void on_hello(const std::string& routing_id, const Identity& identity, Hello hello);
   void refuse(const std::string& key, const std::string& why, std::atomic<std::uint64_t>& counter);
   void withdraw();
   void deliver(Outgoing outgoing);
   bool send_to(const std::string& routing_id, const SchedulerMessage& message);
   bool send_bytes(const std::string& routing_id, std::string_view bytes);
-  void forget(const std::string& worker);
+  void forget(const Peer& peer);
+  void forget_others(const Peer& peer);  // of the same name
 
   ZapAuthenticator::Impl& authenticator;
   zmq::socket_t socket;
@@ -59,9 +62,9 @@ struct ControlServer::Impl {
   OnWithdrawn on_withdrawn;
   std::string endpoint;
   ConnectionAdmission admission;
-  std::uint64_t generation = 0;                // of the allow-list that `routes` were compared with
-  std::map<std::string, Route> routes;         // by worker
-  std::map<std::string, std::string> workers;  // by routing id
+  std::uint64_t generation = 0;  // of the allow-list that `routes` were compared with
+  std::map<Peer, Route> routes;
+  std::map<std::string, Peer> peers;  // by routing id
   Mailbox<Outgoing> outbox;
   std::atomic<bool> stopping{false};
   std::thread thread;
@@ -97,15 +100,15 @@ void ControlServer::Impl::withdraw() {
   const std::uint64_t now = authenticator.generation;
   if (now == generation) return;
   generation = now;
-  std::vector<std::string> out;
-  for (const auto& [worker, route] : routes)
-    if (!authenticator.admits(route.identity)) out.push_back(worker);
-  for (const std::string& worker : out) {
+  std::vector<Peer> out;
+  for (const auto& [peer, route] : routes)
+    if (!authenticator.admits(route.identity)) out.push_back(peer);
+  for (const Peer& peer : out) {
     ++authenticator.counters.withdrawn;
-    log::warn("worker {}: its key is no longer in the allow-list; it is not served any more", worker);
-    send_to(routes[worker].routing_id, Refused{"its key is no longer in the scheduler's allow-list"});
-    forget(worker);
-    if (on_withdrawn) on_withdrawn(worker);
+    log::warn("worker {}: its key is no longer in the allow-list; it is not served any more", peer.worker);
+    send_to(routes[peer].routing_id, Refused{"its key is no longer in the scheduler's allow-list"});
+    forget(peer);
+    if (on_withdrawn) on_withdrawn(peer.worker);
   }
 }
 
@@ -123,29 +126,31 @@ void ControlServer::Impl::receive() {
     if (more)
       refuse(identity.name, "expected one frame, found more", authenticator.counters.malformed);
     else
-      handle(id, identity, view(payload));
+      handle(id, identity, address_of(payload), view(payload));
   }
 }
 
-void ControlServer::Impl::handle(const std::string& id, const Identity& identity, std::string_view bytes) {
+void ControlServer::Impl::handle(const std::string& id, const Identity& identity, const std::string& address,
+                                 std::string_view bytes) {
   auto message = decode_from_worker(bytes);
-  const auto known = workers.find(id);
+  const auto known = peers.find(id);
   if (!message) {
     const Error& error = message.error();
     refuse(identity.name, error.message,
            error.kind == ErrorKind::kExhausted ? authenticator.counters.oversized
                                                : authenticator.counters.malformed);
     // It may be a worker of another version: without an answer its owner would never know.
-    if (known == workers.end()) send_to(id, Refused{error.message});
+    if (known == peers.end()) send_to(id, Refused{error.message});
   } else if (auto* hello = std::get_if<Hello>(&*message)) {
+    if (!hello->process.id.empty()) hello->process.address = address;
     on_hello(id, identity, std::move(*hello));
-  } else if (known == workers.end()) {
+  } else if (known == peers.end()) {
     ++authenticator.counters.ungreeted;
     send_to(id, Greet{});
   } else {
-    const std::string worker = known->second;
-    if (std::holds_alternative<Bye>(*message)) forget(worker);
-    handler(worker, std::move(*message));
+    const Peer from = known->second;
+    if (std::holds_alternative<Bye>(*message)) forget(from);
+    handler(from, std::move(*message));
   }
 }
 
@@ -155,31 +160,39 @@ void ControlServer::Impl::on_hello(const std::string& routing_id, const Identity
   if (!authenticator.may_use(key, hello.name))
     why = "key " + key + " does not speak for a worker named " + hello.name + "; name it " + key + " or " +
           key + "-ANYTHING, or add its own key as " + hello.name + ".pub";
-  else if (!routes.contains(hello.name) && routes.size() >= kMaxWorkers)
+  const Peer peer{hello.name, hello.process.id};
+  if (why.empty() && !routes.contains(peer) && routes.size() >= kMaxWorkers)
     why = "this scheduler serves at most " + std::to_string(kMaxWorkers) + " workers";
   if (!why.empty()) {
     refuse(key, why, authenticator.counters.misnamed);
     send_to(routing_id, Refused{why});
     return;
   }
-  if (const auto named = workers.find(routing_id); named != workers.end() && named->second != hello.name)
+  if (const auto named = peers.find(routing_id); named != peers.end() && named->second != peer)
     forget(named->second);  // one connection, one worker
-  if (const auto before = routes.find(hello.name);
+  if (const auto before = routes.find(peer);
       before != routes.end() && before->second.routing_id != routing_id) {
     ++authenticator.counters.replaced;
-    forget(hello.name);  // a new connection replaces the old one
+    forget(peer);  // a new connection replaces the old one
   }
-  workers[routing_id] = hello.name;
-  routes[hello.name] = {routing_id, identity};
-  const std::string worker = hello.name;
-  handler(worker, std::move(hello));
+  peers[routing_id] = peer;
+  routes[peer] = {routing_id, identity};
+  handler(peer, std::move(hello));
 }
 
-void ControlServer::Impl::forget(const std::string& worker) {
-  const auto found = routes.find(worker);
+void ControlServer::Impl::forget(const Peer& peer) {
+  const auto found = routes.find(peer);
   if (found == routes.end()) return;
-  workers.erase(found->second.routing_id);
+  peers.erase(found->second.routing_id);
   routes.erase(found);
+}
+
+void ControlServer::Impl::forget_others(const Peer& peer) {
+  std::vector<Peer> others;
+  for (auto route = routes.lower_bound({peer.worker, ""});
+       route != routes.end() && route->first.worker == peer.worker; ++route)
+    if (route->first != peer) others.push_back(route->first);
+  for (const Peer& other : others) forget(other);
 }
 
 bool ControlServer::Impl::send_to(const std::string& routing_id, const SchedulerMessage& message) {
@@ -205,13 +218,14 @@ bool ControlServer::Impl::send_bytes(const std::string& routing_id, std::string_
 }
 
 void ControlServer::Impl::deliver(Outgoing outgoing) {
-  const auto found = routes.find(outgoing.worker);
+  const auto found = routes.find(outgoing.to);
   if (found == routes.end()) {
     ++authenticator.counters.undelivered;
     return;
   }
   send_bytes(found->second.routing_id, outgoing.bytes);
-  if (outgoing.last) forget(outgoing.worker);
+  if (outgoing.has_name) forget_others(outgoing.to);
+  if (outgoing.last) forget(outgoing.to);
 }
 
 ControlServer::ControlServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -230,10 +244,13 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(ZapAuthenticator& au
   return std::unique_ptr<ControlServer>(new ControlServer(std::move(impl)));
 }
 
-Status ControlServer::send(const std::string& worker, const SchedulerMessage& message) {
+Status ControlServer::send(const Peer& to, const SchedulerMessage& message) {
   auto bytes = encode(message);  // here, so that who sends learns what does not fit
   if (!bytes) return tl::unexpected(bytes.error());
-  impl_->outbox.put({worker, std::move(*bytes), std::holds_alternative<Refused>(message)});
+  if (const auto* taken = std::get_if<NameTaken>(&message))
+    impl_->authenticator.log.warn("name " + to.worker, "worker " + to.worker + ": " + taken->reason);
+  const bool last = std::holds_alternative<Refused>(message) || std::holds_alternative<NameTaken>(message);
+  impl_->outbox.put({to, std::move(*bytes), last, std::holds_alternative<Welcome>(message)});
   return {};
 }
 

@@ -65,6 +65,13 @@ class ZapAuthenticator {
   std::unique_ptr<Impl> impl_;
 };
 
+// What a connection said in its Hello. Several processes may say the same name; the core decides who has it.
+struct Peer {
+  std::string worker;
+  std::string process;  // WorkerProcess::id
+  auto operator<=>(const Peer&) const = default;
+};
+
 // Scheduler side of the control socket.
 class ControlServer {
  public:
@@ -72,8 +79,8 @@ class ControlServer {
   // is beyond is dropped unread and counted; workers resend.
   static constexpr scheduler::RateLimit kRate{5'000, 20'000};
 
-  // `worker` is the name in its Hello. Called on the endpoint's thread.
-  using Handler = std::function<void(const std::string& worker, WorkerMessage message)>;
+  // Called on the endpoint's thread.
+  using Handler = std::function<void(const Peer& from, WorkerMessage message)>;
   // The key of this connected worker left the allow-list: it got Refused, and its messages are dropped.
   using OnWithdrawn = std::function<void(const std::string& worker)>;
 
@@ -86,7 +93,7 @@ class ControlServer {
   ~ControlServer();
   // Queues a message. A message to a worker that is not connected is dropped and counted (the worker asks
   // again with its next Hello or heartbeat). Error: kExhausted when the message is over the bound.
-  Status send(const std::string& worker, const SchedulerMessage& message);
+  Status send(const Peer& to, const SchedulerMessage& message);
   const std::string& endpoint() const;  // with the real port
 
  private:

@@ -31,6 +31,8 @@ struct Hello {
   std::vector<AttemptId> running;  // held and going on, unacknowledged results included
   std::uint32_t outbox = 0;
   std::uint64_t sequence = 0;
+  WorkerProcess process = {};
+  bool leaving = false;  // as in Heartbeat
   bool operator==(const Hello&) const = default;
 };
 
@@ -38,6 +40,7 @@ struct Heartbeat {
   std::uint64_t sequence = 0;
   std::vector<Progress> attempts;
   std::vector<Digest> cached;
+  bool leaving = false;  // it takes nothing new, finishes what runs, and says Bye
   bool operator==(const Heartbeat&) const = default;
 };
 
@@ -143,16 +146,19 @@ struct Revoke {
   bool operator==(const Revoke&) const = default;
 };
 
-struct Drain {
-  bool operator==(const Drain&) const = default;
-};
-
 struct Greet {
   bool operator==(const Greet&) const = default;
 };
 
+// Another process has this worker's name.
+struct NameTaken {
+  std::string reason;
+  std::uint32_t limit_ms = 15000;  // the silence after which that process counts as lost
+  bool operator==(const NameTaken&) const = default;
+};
+
 using SchedulerMessage = std::variant<Welcome, Refused, HeartbeatAck, Assign, Accepted, RefusedResult,
-                                      FailedAck, Revoke, Drain, Greet>;
+                                      FailedAck, Revoke, Greet, NameTaken>;
 
 // ---- artifact transfer
 

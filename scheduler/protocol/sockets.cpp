@@ -152,6 +152,14 @@ Identity identity_of(zmq::message_t& message) {
   }
 }
 
+std::string address_of(zmq::message_t& message) {
+  try {
+    return message.gets("Peer-Address");
+  } catch (const zmq::error_t&) {  // the property is missing
+    return {};
+  }
+}
+
 void wait(std::vector<zmq::pollitem_t>& items, std::chrono::milliseconds timeout) {
   for (auto& item : items) item.revents = 0;
   try {

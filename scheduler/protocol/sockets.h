@@ -104,6 +104,7 @@ struct Identity {
   std::string name, key;
 };
 Identity identity_of(zmq::message_t& message);
+std::string address_of(zmq::message_t& message);  // of its sender: "10.0.0.7"; empty: unknown
 
 inline std::string_view view(const zmq::message_t& message) {
   return {static_cast<const char*>(message.data()), message.size()};

@@ -62,8 +62,9 @@ struct ToWorker {
     refusedResult @6 :RefusedResult;
     failedAck @7 :AttemptId;
     revoke @8 :Revoke;
-    drain @9 :Void;             # finish what is running, then say Bye
+    drain @9 :Void;             # not sent any more: a drained worker stays, and gets nothing new
     greet @10 :Void;            # this connection is unknown (the scheduler restarted): say Hello
+    nameTaken @11 :NameTaken;   # only to a worker whose Hello names its process
   }
 }
 
@@ -84,7 +85,21 @@ struct Hello {
   gpuSlots @12 :UInt32 $most(.maxSlots);
   hostBytes @13 :UInt64;        # that all slots together may use
   deviceBytes @14 :UInt64;      # that all GPU slots together may use
+  process @15 :Process;         # none: a build that does not tell one process of a name from another
+  leaving @16 :Bool;            # as in Heartbeat
 }
+
+# One start of a worker's agent.
+struct Process {
+  id @0 :Text $name;            # drawn at random
+  lock @1 :Text $name;          # names the lock of its folder: a process with the lock of an earlier one took its place
+  host @2 :Text $maxBytes(255);
+  pid @3 :UInt32;
+}
+
+# Another process has the name: it lives, or its leases have not run out. `limitMs`: the silence after which it counts as
+# lost, and this one may have the name.
+struct NameTaken { reason @0 :Text $maxBytes(.maxText); limitMs @1 :UInt32 $least(.leastMs) $most(.maxLeaseMs); }
 
 struct Model { name @0 :Text $name; digest @1 :Data; }
 
@@ -102,6 +117,7 @@ struct Heartbeat {
   sequence @0 :UInt64;
   attempts @1 :List(Progress) $maxCount(.maxAttempts);
   cached @2 :List(Data) $maxCount(.maxCached);  # digests of artifacts held here, most recently used first
+  leaving @3 :Bool;             # it takes nothing new, finishes what runs, and says Bye
 }
 
 struct Progress {

@@ -249,6 +249,8 @@ struct Record {
     estimateRow @32 :EstimateRow;
     workerNoted @33 :WorkerNoted;
     shotArchived @34 :ShotArchived;
+    workerStopped @35 :WorkerStopped;
+    workerForgotten @36 :WorkerForgotten;
   }
 }
 
@@ -465,7 +467,14 @@ struct WorkerState {
   hostBytes @13 :UInt64;
   deviceBytes @14 :UInt64;
   failedShots @15 :List(UInt32) $maxCount(.maxListed);  # since its last result: each once
+  process @16 :WorkerProcess;
+  stoppedWallMs @17 :Int64;        # it said that it left; 0: it did not
+  forgotten @18 :Bool;             # a person took it from the list
 }
+# One start of a worker's agent; without an id: of a build that does not say.
+struct WorkerProcess { id @0 :Text; lock @1 :Text; host @2 :Text; pid @3 :UInt32; address @4 :Text; }
+struct WorkerStopped { worker @0 :UInt32; wallMs @1 :Int64; }
+struct WorkerForgotten { worker @0 :UInt32; by @1 :Text; wallMs @2 :Int64; }
 struct WorkerJoined { worker @0 :UInt32; row @1 :WorkerState; nowMs @2 :Int64; wallMs @3 :Int64; }
 struct WorkerDraining { worker @0 :UInt32; draining @1 :Bool; by @2 :Text; wallMs @3 :Int64; }
 struct WorkerQuarantined { worker @0 :UInt32; untilMs @1 :Int64; wallMs @2 :Int64; reason @3 :Text; }

@@ -61,6 +61,12 @@ std::string to_string(const AttemptId& id) {
   return "task " + std::to_string(id.task.number()) + " attempt " + std::to_string(id.attempt);
 }
 
+std::string to_string(const WorkerProcess& process) {
+  if (process.id.empty()) return "an older build, which does not say";
+  return process.host + (process.address.empty() ? "" : " (" + process.address + ")") + ", process " +
+         std::to_string(process.pid);
+}
+
 SlotKind slot_kind_of(std::string_view numeric_class) {
   return numeric_class.starts_with("cuda-") ? SlotKind::kGpu : SlotKind::kCpu;
 }

@@ -311,6 +311,7 @@ struct Resources {
 inline constexpr std::uint32_t kTakesStoredSpecs = 2;  // task descriptions that are artifacts
 inline constexpr std::uint32_t kTellsSlotsByKind =
     3;  // and runs a stage without tensors for takes of any class
+inline constexpr std::uint32_t kNamesItsProcess = 4;  // and says that it leaves
 
 // What a worker offers while it is connected.
 struct WorkerOffer {
@@ -322,6 +323,17 @@ struct WorkerOffer {
   std::vector<ModelOffer> models;
   auto operator<=>(const WorkerOffer&) const = default;
 };
+
+// One start of a worker's agent.
+struct WorkerProcess {
+  std::string id;    // drawn at random; empty: of a build before kNamesItsProcess
+  std::string lock;  // names the lock of its folder, which one process at a time can hold
+  std::string host;
+  std::uint32_t pid = 0;
+  std::string address;  // as the scheduler sees it
+  bool operator==(const WorkerProcess&) const = default;
+};
+std::string to_string(const WorkerProcess& process);  // "bay1 (10.0.0.7), process 4711"
 
 // Where tensors of a class are computed: those of "cuda-..." on a GPU, those of any other class on the CPU.
 SlotKind slot_kind_of(std::string_view numeric_class);

@@ -187,6 +187,14 @@ RUSHES_CODEC(TaskResult, records::TaskResult, result) {
              "seconds: not a number");
 }
 
+RUSHES_CODEC(WorkerProcess, records::WorkerProcess, process) {
+  FIELD(Id, process.id);
+  FIELD(Lock, process.lock);
+  FIELD(Host, process.host);
+  FIELD(Pid, process.pid);
+  FIELD(Address, process.address);
+}
+
 RUSHES_CODEC(ModelOffer, records::ModelOffer, model) {
   FIELD(Name, model.name);
   FIELD(Digest, model.digest);

@@ -20,6 +20,7 @@ RUSHES_CODEC_DECLARED(CriticSetting, records::CriticSetting)
 RUSHES_CODEC_DECLARED(TaskSpec, records::TaskSpec)
 RUSHES_CODEC_DECLARED(TaskResult, records::TaskResult)
 RUSHES_CODEC_DECLARED(ModelOffer, records::ModelOffer)
+RUSHES_CODEC_DECLARED(WorkerProcess, records::WorkerProcess)
 
 // ---- recipes: their hash is BLAKE2b-256 over the canonical Cap'n Proto form: one segment, no segment table,
 // default values trimmed. Equal recipes have equal bytes on every machine and in every build.

@@ -36,7 +36,8 @@ constexpr std::array<Habit, kFaultKinds> kHabits{{
     {"fail-some", 3, 5'000, 30'000, 10, 70, true},
     {"fail-all", 1, 3'000, 20'000, 0, 0, true},
     {"lie", 2, 5'000, 30'000, 0, 0, true},
-    {"leave", 2, 500, 10'000, 0, 0, true},
+    {"leave", 3, 500, 10'000, 0, 1, true},
+    {"twin", 3, 2'000, 60'000, 0, 0, true},
     {"wish", 12, 0, 0, 0, 1'000'000, false},
 }};
 

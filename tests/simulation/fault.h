@@ -38,13 +38,18 @@ enum class FaultKind : std::uint8_t {
   kFailSome,     //   AMOUNT percent of its attempts fail
   kFailAll,      //   all of them fail
   kLie,          //   it reports progress that has nothing to do with its work
-  kLeave,        //   SIGTERM, started again after the duration
+  kLeave,        //   SIGTERM, twice where AMOUNT is 1, started again after the duration
+  kTwin,         //   a second process of its name runs on another host
   kWish,         // people: pause, resume, cancel, approve, retry, skip, drain ...; AMOUNT chooses
 };
-inline constexpr int kFaultKinds = 22;
+inline constexpr int kFaultKinds = 23;
 const char* to_string(FaultKind kind);
 
 inline constexpr int kEverybody = -1;
+// The twin of worker N, a process of its name on another host, has the number kTwin + N.
+inline constexpr int kTwin = 100;
+inline std::string worker_name(int number) { return "w" + std::to_string(number % kTwin); }
+
 struct Fault {
   FaultKind kind = FaultKind::kLoss;
   std::int64_t at_ms = 0, for_ms = 0;

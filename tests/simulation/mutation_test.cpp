@@ -55,6 +55,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"BackOffForever", Mutation::kBackOffForever, {7}},
                     Case{"ForgetRenewal", Mutation::kForgetRenewal, {3}},
                     Case{"CountPauses", Mutation::kCountPauses, {3}},
+                    Case{"WelcomeTwins", Mutation::kWelcomeTwins, {3}},
                     Case{"StaleRow", Mutation::kStaleRow, {1}}),
     [](const auto& one) { return std::string(one.param.name); });
 

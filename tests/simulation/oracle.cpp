@@ -5,6 +5,7 @@
 
 #include "scheduler/core/dispatch/placement.h"
 #include "scheduler/core/state/invariants.h"
+#include "tests/simulation/fault.h"
 #include "tests/simulation/studio.h"
 
 namespace rushes::simulation {
@@ -263,10 +264,13 @@ void Oracle::engine_started(int worker, const AttemptId& id, bool inputs_there) 
 
 // What really runs fits what the worker offered.
 void Oracle::check_resources(int number) {
-  const std::string name = "w" + std::to_string(number);
+  const std::string name = worker_name(number);
   const auto known = std::find_if(shadow_.workers().begin(), shadow_.workers().end(),
                                   [&](const ShadowWorker& worker) { return worker.facts.name == name; });
   if (known == shadow_.workers().end()) return;
+  // What another process of the name offers says nothing of this host.
+  const WorkerProcess& process = known->facts.process;
+  if (!process.lock.empty() && process.lock != "lock" + std::to_string(number)) return;
   const WorkerOffer& offer = known->facts.offer;
   const Resources& has = offer.resources;
   Resources taken;

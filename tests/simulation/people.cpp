@@ -77,12 +77,21 @@ std::string People::any_shot(Dice& dice) const {
                        : shots[scheduler::ShotId(static_cast<std::uint32_t>(dice.below(shots.size())))].key;
 }
 
+std::string People::any_worker(Dice& dice) const {
+  return worker_name(static_cast<int>(dice.below(world_.workers.size())));
+}
+
+void People::undrain_everybody() {
+  for (int i = 0; i < static_cast<int>(world_.workers.size()); ++i)
+    insist(event::UndrainWorker{0, worker_name(i), "ann"});
+}
+
 void People::wish(std::int64_t what) {
   Dice dice(static_cast<std::uint64_t>(what), 6);
   const std::string shot = any_shot(dice);
   const auto take = static_cast<std::uint32_t>(dice.between(1, 3));
   const auto tasks = world_.oracle.shadow().tasks().size();
-  switch (dice.below(18)) {
+  switch (dice.below(20)) {
     case 0:
     case 1:
       return insist(event::Pause{0, shot, "ann"});
@@ -102,13 +111,17 @@ void People::wish(std::int64_t what) {
     case 9:
       return insist(event::Upgrade{0, shot, "ann"});
     case 10:
-      return insist(event::DrainWorker{0, "w" + std::to_string(dice.below(world_.workers.size())), "ann"});
+      return insist(event::DrainWorker{0, any_worker(dice), "ann"});
     case 11:
       return insist(event::Retry{0, shot, 0, {1}, "brighter", "ann"});
     case 12:
       return insist(event::Retry{0, shot, take, {}, "another one", "ann", 7, "a blue ball"});
     case 17:
       return insist(event::RemoveShot{0, shot, "ann"});
+    case 18:
+      return insist(event::UndrainWorker{0, any_worker(dice), "ann"});
+    case 19:
+      return insist(event::ForgetWorker{0, any_worker(dice), "ann"});
     case 13:
       return insist(event::Keep{0, shot, take, "ann"});
     case 14:

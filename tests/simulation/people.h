@@ -19,7 +19,8 @@ class People {
  public:
   People(World& world, std::uint32_t tasks);
 
-  void begin();                  // batches, one after another, until enough tasks are planned
+  void begin();  // batches, one after another, until enough tasks are planned
+  void undrain_everybody();
   void wish(std::int64_t what);  // one of the things people do; `what` decides which
   // Looks after every shot that waits for a person. Returns how many do.
   std::size_t tend();
@@ -31,6 +32,7 @@ class People {
   // Asks until there is an answer.
   void insist(scheduler::Event event);
   std::string any_shot(Dice& dice) const;
+  std::string any_worker(Dice& dice) const;
 
   World& world_;
   Dice dice_;

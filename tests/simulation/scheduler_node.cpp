@@ -17,15 +17,12 @@ constexpr std::size_t kMaxTurn = 256;   // as scheduler/loop.cpp
 constexpr std::int64_t kAgain = 2'000;  // a supervisor starts a process that failed again after
 
 // By Event::index(), and by the index of a worker's message.
-constexpr const char* kDecides[] = {"decides submit",       "decides cancel",
-                                    "decides pause",        "decides resume",
-                                    "decides approve",      "decides upgrade",
-                                    "decides retry",        "decides keep",
-                                    "decides revert",       "decides restore",
-                                    "decides remove",       "decides skip",
-                                    "decides drain",        "",
-                                    "decides disconnected", "decides recovery",
-                                    "decides tick"};
+constexpr const char* kDecides[] = {
+    "decides submit",       "decides cancel",   "decides pause",  "decides resume",
+    "decides approve",      "decides upgrade",  "decides retry",  "decides keep",
+    "decides revert",       "decides restore",  "decides remove", "decides skip",
+    "decides drain",        "decides undrain",  "decides forget", "",
+    "decides disconnected", "decides recovery", "decides tick"};
 constexpr const char* kDecidesOnMessage[] = {"decides hello",  "decides heartbeat", "decides started",
                                              "decides result", "decides failed",    "decides stopped",
                                              "decides bye"};
@@ -67,7 +64,8 @@ void SchedulerNode::start() {
   world_.timeline.in(kTick, [this, life = life_] {
     if (life == life_) tick();
   });
-  for (WorkerNode* worker : world_.workers) worker->hear_scheduler_up();
+  for (const auto* nodes : {&world_.workers, &world_.twins})
+    for (WorkerNode* worker : *nodes) worker->hear_scheduler_up();
 }
 
 void SchedulerNode::kill(std::int64_t down_ms) {
@@ -80,10 +78,12 @@ void SchedulerNode::kill(std::int64_t down_ms) {
   queue_.clear();
   waiting_.clear();
   routes_.clear();
+  peers_.clear();
   in_flight_ = 0;
   world_.oracle.crashed(disk_.crash());
   if (dice_.chance(25)) clock_.restart(world_.now());  // the machine went down with it
-  for (WorkerNode* worker : world_.workers) worker->hear_scheduler_down();
+  for (const auto* nodes : {&world_.workers, &world_.twins})
+    for (WorkerNode* worker : *nodes) worker->hear_scheduler_down();
   world_.timeline.in(std::max<std::int64_t>(1, down_ms), [this] { start(); });
 }
 
@@ -251,20 +251,37 @@ void SchedulerNode::receive(int worker, std::uint64_t connection, protocol::Work
                        });
     return;
   }
-  std::uint64_t& route = routes_[worker];
-  if (std::holds_alternative<protocol::Hello>(message)) {
-    route = connection;
-  } else if (route != connection) {
-    if (route == 0) routes_.erase(worker);
-    return send(worker, connection, protocol::Greet{});
-  } else if (std::holds_alternative<protocol::Bye>(message)) {
-    routes_.erase(worker);
+  const auto known = peers_.find({worker, connection});
+  if (const auto* hello = std::get_if<protocol::Hello>(&message)) {
+    const protocol::Peer peer{hello->name, hello->process.id};
+    if (known != peers_.end()) forget(known->second);
+    forget(peer);
+    routes_[peer] = {worker, connection};
+    peers_[{worker, connection}] = peer;
+    return handle(peer, std::move(message));
   }
-  handle(worker, std::move(message));
+  if (known == peers_.end()) return send(worker, connection, protocol::Greet{});
+  const protocol::Peer from = known->second;
+  if (std::holds_alternative<protocol::Bye>(message)) forget(from);
+  handle(from, std::move(message));
+}
+
+void SchedulerNode::forget(const protocol::Peer& peer) {
+  const auto found = routes_.find(peer);
+  if (found == routes_.end()) return;
+  peers_.erase(found->second);
+  routes_.erase(found);
+}
+
+void SchedulerNode::forget_others(const protocol::Peer& peer) {
+  std::vector<protocol::Peer> others;
+  for (const auto& [other, line] : routes_)
+    if (other.worker == peer.worker && other != peer) others.push_back(other);
+  for (const protocol::Peer& other : others) forget(other);
 }
 
 // As Loop::post: a result is worth what the vault holds of it.
-void SchedulerNode::handle(int worker, protocol::WorkerMessage message) {
+void SchedulerNode::handle(const protocol::Peer& from, protocol::WorkerMessage message) {
   if (const auto* completed = std::get_if<protocol::Completed>(&message)) {
     const auto& outputs = completed->result.outputs;
     const auto missing = std::find_if(outputs.begin(), outputs.end(), [this](const Output& output) {
@@ -275,19 +292,22 @@ void SchedulerNode::handle(int worker, protocol::WorkerMessage message) {
                                  std::string("output ") + to_string(missing->role) + " is not in the vault",
                                  "", ""};
   }
-  enqueue(scheduler::event::FromWorker{"w" + std::to_string(worker), std::move(message)});
+  enqueue(scheduler::event::FromWorker{from.worker, std::move(message), from.process});
 }
 
 void SchedulerNode::deliver(const scheduler::command::ToWorker& command) {
-  const int worker = number_of(command.worker);
-  const auto route = routes_.find(worker);
+  const protocol::Peer peer{command.worker, command.process};
+  const auto route = routes_.find(peer);
   if (route == routes_.end()) return;
-  send(worker, route->second, command.message);
-  if (std::holds_alternative<protocol::Refused>(command.message)) routes_.erase(worker);
+  send(route->second.first, route->second.second, command.message);
+  if (std::holds_alternative<protocol::Welcome>(command.message)) forget_others(peer);
+  if (std::holds_alternative<protocol::Refused>(command.message) ||
+      std::holds_alternative<protocol::NameTaken>(command.message))
+    forget(peer);
 }
 
 void SchedulerNode::send(int worker, std::uint64_t connection, const protocol::SchedulerMessage& message) {
-  WorkerNode* node = world_.workers[static_cast<std::size_t>(worker)];
+  WorkerNode* node = &world_.worker(worker);
   world_.network.send(Way::kDown, worker,
                       [node, connection, message] { node->receive(connection, message); });
 }

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "scheduler/core/core.h"
-#include "scheduler/protocol/messages.h"
+#include "scheduler/protocol/endpoint.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/world.h"
 
@@ -59,7 +59,9 @@ class SchedulerNode {
     return world_.now() - stalled_ms_ + std::max<std::int64_t>(0, stalled_until_ - world_.now());
   }
   scheduler::Now clock() const { return {clock_.boot_ms(world_.now()), clock_.wall_ms(world_.now())}; }
-  void handle(int worker, protocol::WorkerMessage message);
+  void handle(const protocol::Peer& from, protocol::WorkerMessage message);
+  void forget(const protocol::Peer& peer);
+  void forget_others(const protocol::Peer& peer);
   void enqueue(scheduler::Event event);
   void plan_turn();
   void take_turn();
@@ -83,7 +85,9 @@ class SchedulerNode {
   std::optional<std::pair<std::int64_t, std::int64_t>> doom_;  // events left to live, time down
   std::deque<scheduler::Event> queue_;
   std::uint64_t in_flight_ = 0, records_since_snapshot_ = 0, snapshot_every_;
-  std::map<int, std::uint64_t> routes_;  // connections of workers, by number
+  using Line = std::pair<int, std::uint64_t>;  // a worker's number, and its connection
+  std::map<protocol::Peer, Line> routes_;      // as ControlServer
+  std::map<Line, protocol::Peer> peers_;
   std::map<scheduler::RequestId, std::function<void(const Answer&)>> waiting_;
   scheduler::RequestId next_request_ = 1;
 };

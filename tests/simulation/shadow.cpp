@@ -130,6 +130,8 @@ struct Shadow::Lesson {
     require(any_class || std::count(classes.begin(), classes.end(), shadow.shots_[t.shot].numeric_class) == 1,
             4, who + " is not of the class of " + what);
     require(!worker.facts.draining, 4, who + " drains and gets " + what);
+    require(!worker.leaving, 4, who + " leaves and gets " + what);
+    require(!worker.facts.forgotten, 4, who + " is forgotten and gets " + what);
   }
   void operator()(const record::Started& r) {
     require_current(r.ref, task(r.ref.task).worker, 2, "a start");
@@ -216,9 +218,20 @@ struct Shadow::Lesson {
   }
   void operator()(const record::WorkerJoined& r) {
     if (!shadow.workers_.has(r.worker)) shadow.workers_.add();
-    shadow.workers_[r.worker].facts = r.row;
+    ShadowWorker& worker = shadow.workers_[r.worker];
+    const WorkerProcess &before = worker.facts.process, &now_has = r.row.process;
+    require(before.lock.empty() || now_has.lock.empty() || before.lock == now_has.lock || worker.held.empty(),
+            3, r.row.name + " is another process now, and the one before holds leases");
+    worker.facts = r.row;
   }
   void operator()(const record::WorkerDraining& r) { shadow.workers_[r.worker].facts.draining = r.draining; }
+  void operator()(const record::WorkerSeen& r) { shadow.workers_[r.worker].leaving = r.leaving; }
+  void operator()(const record::WorkerForgotten& r) {
+    ShadowWorker& worker = shadow.workers_[r.worker];
+    require(worker.held.empty(), 4, worker.facts.name + " is forgotten and holds leases");
+    worker.facts.forgotten = true;
+    worker.facts.draining = false;
+  }
   void operator()(const record::Recovered& r) {
     for (TaskId id(1); shadow.tasks_.has(id); ++id)
       if (held(task(id).state)) task(id).expires_ms = r.expires_ms;

@@ -48,6 +48,7 @@ struct ShadowShot {
 struct ShadowWorker {
   scheduler::WorkerFacts facts;
   std::vector<TaskId> held;  // oldest lease first
+  bool leaving = false;
 };
 
 // What an attempt takes of a worker.

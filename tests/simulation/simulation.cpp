@@ -28,6 +28,8 @@ class Run {
     for (int i = 0; i < workers_of(plan.seed); ++i) {
       workers_.push_back(std::make_unique<WorkerNode>(world_, i));
       world_.workers.push_back(workers_.back().get());
+      twins_.push_back(std::make_unique<WorkerNode>(world_, kTwin + i));
+      world_.twins.push_back(twins_.back().get());
     }
   }
 
@@ -57,7 +59,7 @@ class Run {
   }
 
   void strike(const Fault& fault);
-  void strike(const Fault& fault, WorkerNode& worker);
+  void strike(const Fault& fault, int number);
   void settle();
   bool quiet() const;
   void check_waiting();
@@ -66,7 +68,7 @@ class Run {
   const Plan& plan_;
   World world_;
   SchedulerNode scheduler_;
-  std::vector<std::unique_ptr<WorkerNode>> workers_;
+  std::vector<std::unique_ptr<WorkerNode>> workers_, twins_;
   People people_;
 };
 
@@ -87,9 +89,9 @@ void Run::strike(const Fault& fault) {
     case FaultKind::kEngineDeath:
     case FaultKind::kEngineHang:
     case FaultKind::kLeave:
+    case FaultKind::kTwin:
       for (int i = 0; i < static_cast<int>(workers_.size()); ++i)
-        if (fault.worker == kEverybody || fault.worker == i)
-          strike(fault, *workers_[static_cast<std::size_t>(i)]);
+        if (fault.worker == kEverybody || fault.worker == i) strike(fault, i);
       return;
     default:
       world_.weather.begin(fault);
@@ -97,12 +99,19 @@ void Run::strike(const Fault& fault) {
   }
 }
 
-void Run::strike(const Fault& fault, WorkerNode& worker) {
+void Run::strike(const Fault& fault, int number) {
+  WorkerNode& worker = world_.worker(number);
   if (fault.kind == FaultKind::kCrash) return worker.crash(fault.for_ms);
   if (fault.kind == FaultKind::kFreeze) return worker.freeze(fault.for_ms);
   if (fault.kind == FaultKind::kEngineDeath) return worker.kill_engine();
   if (fault.kind == FaultKind::kEngineHang) return worker.hang_engine();
-  if (fault.kind == FaultKind::kLeave) return worker.leave(fault.for_ms);
+  if (fault.kind == FaultKind::kLeave) return worker.leave(fault.for_ms, fault.amount != 0);
+  if (fault.kind == FaultKind::kTwin) {
+    if (!worker.says_who_it_is()) return;  // an older build is not told from its twin
+    WorkerNode& twin = world_.worker(kTwin + number);
+    twin.start();
+    return world_.timeline.in(fault.for_ms, [&twin] { twin.retire(); });
+  }
   worker.drift(fault.amount);
   world_.timeline.in(fault.for_ms, [&worker] { worker.drift(0); });
 }
@@ -123,6 +132,7 @@ constexpr std::int64_t kPatienceMs = 300'000;
 
 // Faults are over. Everything that can run has to run; people look after the rest until every shot is over.
 void Run::settle() {
+  people_.undrain_everybody();
   for (int round = 0; ok() && round < kMaxRounds; ++round) {
     std::uint64_t accepted = world_.oracle.accepted();
     std::int64_t latest = world_.now() + kPatienceMs;

@@ -13,7 +13,7 @@ namespace action = worker::action;
 // By SchedulerMessage::index().
 constexpr const char* kHears[] = {
     "hears welcome",        "hears refused",    "hears ack",    "hears assign", "hears accepted",
-    "hears refused result", "hears failed ack", "hears revoke", "hears drain",  "hears greet"};
+    "hears refused result", "hears failed ack", "hears revoke", "hears greet",  "hears taken"};
 static_assert(std::size(kHears) == std::variant_size_v<protocol::SchedulerMessage>);
 
 // Half of the farms have GPUs. The first worker has room for everything there is, and where it has GPUs the second one
@@ -40,19 +40,25 @@ WorkerNode::WorkerNode(World& world, int number)
       number_(number),
       dice_(world.seed, 100 + static_cast<std::uint64_t>(number)),
       clock_(dice_.between(10'000, 10'000'000)) {
-  options_.name = "w" + std::to_string(number);
+  options_.name = worker_name(number);
+  options_.stop_grace = worker::Time(dice_.between(0, 8'000));
+  options_.process.lock = "lock" + std::to_string(number);
+  options_.process.host = "host" + std::to_string(number);
   options_.offer.build = "build-1";
   options_.offer.prefetch = static_cast<std::uint32_t>(dice_.between(0, 2));
   options_.offer.resources = resources_of(world.seed, number, dice_);
   const SlotCounts& slots = options_.offer.resources.slots;
-  is_old_ = number > 1 && slots.values[0] * slots.values[1] == 0 && dice_.chance(20);
+  is_old_ = number > 1 && number < kTwin && slots.values[0] * slots.values[1] == 0 && dice_.chance(20);
   options_.offer.models = {{"tabletop", studio_model_digest()}};
 }
 
 // ---- the process
 
 void WorkerNode::start() {
+  wanted_ = true;
+  if (agent_) return;
   world_.note("worker starts", number_, outbox_.size());
+  options_.process.id = "host" + std::to_string(number_) + "-" + std::to_string(life_);
   std::vector<protocol::Completed> left;
   for (const auto& [id, result] : outbox_) left.push_back(result);
   agent_.emplace(options_, std::move(left), clock());
@@ -68,7 +74,14 @@ void WorkerNode::die() {
   for (std::uint32_t slot = 0; slot < engines_.size(); ++slot) free_engine(slot);
   engines_.clear();
   agent_.reset();
-  world_.timeline.in(std::max<std::int64_t>(1, down_ms_), [this] { start(); });
+  world_.timeline.in(std::max<std::int64_t>(1, down_ms_), [this] {
+    if (wanted_) start();
+  });
+}
+
+void WorkerNode::retire() {
+  wanted_ = false;
+  crash(1);
 }
 
 void WorkerNode::crash(std::int64_t down_ms) {
@@ -79,10 +92,15 @@ void WorkerNode::crash(std::int64_t down_ms) {
   die();
 }
 
-void WorkerNode::leave(std::int64_t down_ms) {
+void WorkerNode::leave(std::int64_t down_ms, bool at_once) {
   if (!agent_) return;
   down_ms_ = down_ms;
   awake(life_, [this] {
+    agent_->on_leave(clock());
+    act();
+  });
+  if (!at_once) return;
+  later(dice_.between(1, 3'000), [this] {
     agent_->on_shutdown(clock());
     act();
   });
@@ -160,12 +178,18 @@ void WorkerNode::act() {
 void WorkerNode::carry_out(action::Send& action) {
   if (connection_ == 0) return;  // without a connection it is dropped
   if (auto* hello = std::get_if<protocol::Hello>(&action.message)) {
-    if (is_old_) hello->offer.protocol_version = kTakesStoredSpecs;
+    if (is_old_) {
+      hello->offer.protocol_version = kTakesStoredSpecs;
+      hello->process = {};
+      hello->leaving = false;
+    }
     for (const auto& [id, result] : outbox_)
       world_.oracle.require(
           std::find(hello->running.begin(), hello->running.end(), id) != hello->running.end(), 1,
           "w" + std::to_string(number_) + " forgot the result of " + to_string(id) + " in its outbox");
   }
+  if (auto* beat = std::get_if<protocol::Heartbeat>(&action.message); beat != nullptr && is_old_)
+    beat->leaving = false;
   world_.network.send(Way::kUp, number_, [this, connection = connection_, message = action.message] {
     world_.scheduler->receive(number_, connection, message);
   });

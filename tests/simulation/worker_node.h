@@ -23,10 +23,11 @@ class WorkerNode {
  public:
   WorkerNode(World& world, int number);
 
-  void start();
+  void start();   // as a supervisor does: again whenever it has ended
+  void retire();  // SIGKILL, and not started again
   void crash(std::int64_t down_ms);
-  void leave(std::int64_t down_ms);  // SIGTERM; started again after it has ended
-  void freeze(std::int64_t ms);      // the agent alone
+  void leave(std::int64_t down_ms, bool at_once);  // SIGTERM, or two; started again after it has ended
+  void freeze(std::int64_t ms);                    // the agent alone
   void drift(std::int64_t per_mille) { clock_.drift(world_.now(), per_mille); }
   void kill_engine();
   void hang_engine();
@@ -35,6 +36,7 @@ class WorkerNode {
   void hear_scheduler_down();
   void receive(std::uint64_t connection, const protocol::SchedulerMessage& message);
 
+  bool says_who_it_is() const { return !is_old_; }
   const SlotCounts& slots() const { return options_.offer.resources.slots; }
   std::uint64_t crashes() const { return crashes_; }
   std::size_t outbox() const { return outbox_.size(); }
@@ -83,6 +85,7 @@ class WorkerNode {
   Dice dice_;
   Clock clock_;
   worker::AgentOptions options_;
+  bool wanted_ = false;  // it is started again when it has ended
   bool is_old_ = false;  // it says Hello as a build before slots of several kinds
   std::optional<worker::Agent> agent_;
   std::vector<Engine> engines_;

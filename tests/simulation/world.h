@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "tests/simulation/oracle.h"
@@ -36,7 +37,10 @@ struct World {
   Oracle oracle;
   std::set<Digest> vault;  // artifacts that are stored and synced
   SchedulerNode* scheduler = nullptr;
-  std::vector<WorkerNode*> workers;
+  std::vector<WorkerNode*> workers, twins;
+  WorkerNode& worker(int number) const {
+    return *(number < kTwin ? workers : twins)[static_cast<std::size_t>(number % kTwin)];
+  }
 
   std::int64_t now() const { return timeline.now(); }
   void note(const char* what, std::int64_t who, std::uint64_t number = 0) {

@@ -75,7 +75,7 @@ class Farm:
             f"public_key: keys/scheduler.pub}}\n"
             f"keys: {{secret: {keys}/{secret}.key, public: {keys}/{secret}.pub}}\n"
             f"model_roots: [{self.models}]\nslots: {slots}\nfolder: worker-{name}\ndeliveries: {self.deliveries}\n"
-            f"colour: {SOURCE}/config/colour/farm.ocio\n"
+            f"colour: {SOURCE}/config/colour/farm.ocio\nstop_grace: 8 s\n"
         )
 
     # ---- processes ------------------------------------------------------------------------------------------------

@@ -108,7 +108,7 @@ Status Farm::start() {
   if (auto opened = open_store(); !opened) return opened;
   if (auto listening = listen(); !listening) return listening;
   const auto send = [this](const scheduler::command::ToWorker& command) {
-    if (auto sent = control_->send(command.worker, command.message); !sent)
+    if (auto sent = control_->send({command.worker, command.process}, command.message); !sent)
       log::error("to worker {}: {}", command.worker, sent.error().message);
   };
   loop_->start(send, [](const Error& error) { log::error("ledger: {}", error.message); });
@@ -144,8 +144,8 @@ Status Farm::listen() {
   authenticator_ = std::move(*authenticator);
   auto control =
       protocol::ControlServer::start(*authenticator_, "tcp://127.0.0.1:*",
-                                     [this](const std::string& worker, protocol::WorkerMessage message) {
-                                       loop_->post(worker, std::move(message));
+                                     [this](const protocol::Peer& from, protocol::WorkerMessage message) {
+                                       loop_->post(from.worker, std::move(message), from.process);
                                      });
   if (!control) return tl::unexpected(control.error());
   control_ = std::move(*control);

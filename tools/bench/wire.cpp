@@ -32,7 +32,7 @@ class Pair {
 
  private:
   Status greet();
-  void on_worker(const std::string& worker, const protocol::WorkerMessage& message);
+  void on_worker(const protocol::Peer& from, const protocol::WorkerMessage& message);
   void on_scheduler(const protocol::SchedulerMessage& message);
 
   std::mutex mutex_;
@@ -60,8 +60,8 @@ Result<std::unique_ptr<Pair>> Pair::make(const std::filesystem::path& folder) {
   Pair* raw = pair.get();
   auto server = protocol::ControlServer::start(
       *pair->authenticator_, "tcp://127.0.0.1:*",
-      [raw](const std::string& worker, const protocol::WorkerMessage& message) {
-        raw->on_worker(worker, message);
+      [raw](const protocol::Peer& from, const protocol::WorkerMessage& message) {
+        raw->on_worker(from, message);
       },
       {}, {1e9, 1e9});  // the rate is what is measured
   if (!server) return tl::unexpected(server.error());
@@ -90,10 +90,10 @@ Status Pair::greet() {
   return fail(ErrorKind::kUnreachable, "no welcome within 10 s");
 }
 
-void Pair::on_worker(const std::string& worker, const protocol::WorkerMessage& message) {
-  if (std::holds_alternative<protocol::Hello>(message)) (void)server_->send(worker, protocol::Welcome{});
+void Pair::on_worker(const protocol::Peer& from, const protocol::WorkerMessage& message) {
+  if (std::holds_alternative<protocol::Hello>(message)) (void)server_->send(from, protocol::Welcome{});
   if (const auto* completed = std::get_if<protocol::Completed>(&message))
-    (void)server_->send(worker, protocol::Accepted{completed->id});
+    (void)server_->send(from, protocol::Accepted{completed->id});
 }
 
 void Pair::on_scheduler(const protocol::SchedulerMessage& message) {

@@ -286,9 +286,16 @@ int main(int count, char** values) {
   verb = app.verb("backup", "copy ledger and vault of the running farm below `backups:` of its farm.yaml");
   verb.option("NAME", a.what, "of letters, digits, - and _").required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::backup(farm, a.what, print); });
-  verb = app.verb("drain", "let a worker finish and give it nothing new");
-  verb.option("WORKER", a.worker).required();
-  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::drain(farm, a.worker, print); });
+  for (const auto& [name, help] :
+       {std::pair("drain", "let a worker finish and give it nothing new until it is undrained"),
+        std::pair("undrain", "give a drained worker tasks again"),
+        std::pair("forget", "take a worker that is stopped or lost from the list")}) {
+    verb = app.verb(name, help);
+    verb.option("WORKER", a.worker).required();
+    on_farm(verb, [&a, word = std::string(name)](Client& farm, const Printer& print) {
+      return tools::change_worker(farm, a.worker, word, print);
+    });
+  }
 
   if (const auto code = app.parse(count, values)) return *code;
   if (local_verb) {

@@ -267,8 +267,11 @@ std::string bytes_text(double bytes) {
 std::string workers_text(const Json& workers, const Style& style) {
   std::string text;
   for (const Json& worker : workers) {
-    text += padded(word(worker, "worker"), 20) + padded(style.state(word(worker, "state")), 10) +
-            resources_text(member(worker, "taken"), member(worker, "resources")) + "  " +
+    const std::string since = word(worker, "since");
+    text += padded(word(worker, "worker"), 20) + padded(style.state(word(worker, "state")), 12) +
+            (since.empty() ? resources_text(member(worker, "taken"), member(worker, "resources"))
+                           : "since " + since) +
+            (member(worker, "drained") == true && word(worker, "state") != "drained" ? ", drained  " : "  ") +
             format("%.0f done  ", number(worker, "finished")) +
             format("%.0f failed  ", number(worker, "failed")) +
             format("%.1f compute s\n", number(worker, "compute_seconds"));

@@ -295,10 +295,11 @@ Result<int> backup(Client& farm, const std::string& name, const Printer& print) 
                  ", " + duration(number(*answer, "seconds")) + "\n");
 }
 
-Result<int> drain(Client& farm, const std::string& worker, const Printer& print) {
-  auto answer = farm.post("/v1/workers/" + worker + "/drain", "{}");
+Result<int> change_worker(Client& farm, const std::string& worker, const std::string& verb,
+                          const Printer& print) {
+  auto answer = farm.post("/v1/workers/" + worker + "/" + verb, "{}");
   if (!answer) return tl::unexpected(answer.error());
-  return say(print, *answer, "worker " + worker + " " + word(*answer, "state") + "\n");
+  return say(print, *answer, word(*answer, "message") + "\n");
 }
 
 }  // namespace rushes::tools

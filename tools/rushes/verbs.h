@@ -46,7 +46,9 @@ Result<int> change_shot(Client& farm, const std::string& shot, const std::string
 Result<int> skip_task(Client& farm, const std::string& task, const Printer& print);
 // Returns when the backup is complete.
 Result<int> backup(Client& farm, const std::string& name, const Printer& print);
-Result<int> drain(Client& farm, const std::string& worker, const Printer& print);
+// POST /v1/workers/WORKER/VERB: drain, undrain, forget.
+Result<int> change_worker(Client& farm, const std::string& worker, const std::string& verb,
+                          const Printer& print);
 
 // "SHOW/SHOT" from what a person typed: the full name, or a shot name that only one show has.
 Result<std::string> full_name(Client& farm, const std::string& shot);

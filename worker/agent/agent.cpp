@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::size_t kMaxUnanswered = 64;  // heartbeats remembered while the scheduler is silent
 constexpr std::size_t kMaxFailures = 256;
+// While another process has the name: how often it is asked for, how often a line says so, and after how many times the
+// silence that makes a worker lost this one gives up.
+constexpr Time kAskAgain{2'000}, kSayAgain{10'000};
+constexpr int kTakenLimits = 2;
 constexpr std::size_t kMaxBuried = 1024;
 
 bool same(const AttemptId& a, const AttemptId& b) { return a.task == b.task && a.attempt == b.attempt; }
@@ -28,7 +32,7 @@ std::vector<SlotKind> slot_kinds(const SlotCounts& slots) {
 
 Agent::Agent(AgentOptions options, std::vector<protocol::Completed> outbox, Time now)
     : options_(std::move(options)), sequence_(static_cast<std::uint64_t>(now.count())) {
-  options_.offer.protocol_version = kTellsSlotsByKind;
+  options_.offer.protocol_version = options_.process.id.empty() ? kTellsSlotsByKind : kNamesItsProcess;
   for (const SlotKind kind : slot_kinds(options_.offer.resources.slots)) slots_.push_back({kind, false, {}});
   for (protocol::Completed& result : outbox) {
     if (mutated(Mutation::kDropOutboxEntry) && &result == &outbox.front()) continue;
@@ -84,12 +88,14 @@ void Agent::on_denied(const std::string& why, Time now) {
 
 void Agent::send_hello(Time now) {
   // Without an engine the numeric class is not known, and without it there is nothing to offer.
-  if (!connected_ || options_.offer.numeric_classes.empty() || leaving_) return;
+  if (!connected_ || options_.offer.numeric_classes.empty() || stopping_ || now < ask_again_) return;
   protocol::Hello hello;
   hello.name = options_.name;
   hello.offer = options_.offer;
   hello.outbox = static_cast<std::uint32_t>(results_.size());
   hello.sequence = ++sequence_;
+  hello.process = options_.process;
+  hello.leaving = leaves();
   for (Attempt& attempt : attempts_) {
     hello.running.push_back(attempt.id);
     if (attempt.first_sequence == 0) attempt.first_sequence = sequence_;
@@ -105,6 +111,7 @@ void Agent::send_hello(Time now) {
 void Agent::send_heartbeat(Time now) {
   protocol::Heartbeat beat;
   beat.sequence = ++sequence_;
+  beat.leaving = leaves();
   for (Attempt& attempt : attempts_) {
     beat.attempts.push_back(attempt.progress);
     if (attempt.first_sequence == 0) attempt.first_sequence = sequence_;
@@ -144,6 +151,7 @@ void Agent::handle(const protocol::Welcome& welcome, Time now) {
   // It answers an earlier process of this name, as do the assignments behind it.
   if (welcome.sequence <= before_us_ || welcome.sequence > sequence_) return;
   welcomed_ = true;
+  taken_since_.reset();
   first_lease_ = std::max(first_lease_, welcome.first_lease);
   heartbeat_ = Time(welcome.heartbeat_ms);
   log("joined the farm as worker " + std::to_string(welcome.worker_id));
@@ -162,6 +170,26 @@ void Agent::handle(const protocol::Refused& refused, Time now) {
 
 void Agent::handle(const protocol::HeartbeatAck& ack, Time) { renew(ack.sequence); }
 
+void Agent::handle(const protocol::NameTaken& taken, Time now) {
+  welcomed_ = false;
+  if (!taken_since_) taken_since_ = now, taken_logged_ = Time(0);
+  // What it had begun before it was lost is no longer its own.
+  std::vector<AttemptId> all;
+  for (const Attempt& attempt : attempts_) all.push_back(attempt.id);
+  for (const AttemptId& id : all) stop(attempts_[*find(id)], std::nullopt, now);
+  if (now - *taken_since_ >= kTakenLimits * Time(taken.limit_ms)) {
+    exit_ = {ExitCode::kWorkFailed, taken.reason};
+    return on_shutdown(now);
+  }
+  ask_again_ = now + kAskAgain;
+  if (taken_logged_ == Time(0) || now - taken_logged_ >= kSayAgain) {
+    const Time left = *taken_since_ + kTakenLimits * Time(taken.limit_ms) - now;
+    log(taken.reason + "; this one asks again for " + std::to_string(left.count() / 1000 + 1) + " s");
+    taken_logged_ = now;
+  }
+  leave_if_empty();
+}
+
 void Agent::handle(const protocol::Greet&, Time now) {
   connected_ = true;
   send_hello(now);
@@ -178,7 +206,10 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   const auto refuse = [&](FailKind kind, const std::string& why) {
     report({assign.id, kind, why, "", ""}, now);
   };
-  if (leaving_ || draining_) return refuse(FailKind::kEngine, "this worker is leaving");
+  if (leaves()) {  // given back: nobody's fault
+    mark_over(assign.id);
+    return send(protocol::Stopped{assign.id});
+  }
   // Room for a second assignment where one is still being stopped.
   if (attempts_.size() >= 2u * (slots_.size() + options_.offer.prefetch))
     return refuse(FailKind::kEngine,
@@ -241,12 +272,6 @@ void Agent::handle(const protocol::Revoke& revoke, Time now) {
   if (const auto index = find_result(revoke.id)) drop_result(*index);
   mark_over(revoke.id);
   send(protocol::Stopped{revoke.id});
-}
-
-void Agent::handle(const protocol::Drain&, Time) {
-  if (!draining_) log("draining: finishing what is held, taking nothing new");
-  draining_ = true;
-  leave_if_empty();
 }
 
 void Agent::drop_result(std::size_t index) {
@@ -328,7 +353,7 @@ void Agent::on_ready(std::uint32_t slot, const std::string& numeric_class, Time 
 }
 
 void Agent::fill_slots(Time now) {
-  if (leaving_) return;
+  if (leaves()) return;
   for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
     if (!slots_[slot].ready || slots_[slot].running) continue;
     const auto next = std::find_if(attempts_.begin(), attempts_.end(), [&](const Attempt& attempt) {
@@ -468,9 +493,15 @@ void Agent::on_tick(Time now) {
   }
   for (Finished& finished : results_)
     if (finished.upload_again != Time(0) && now >= finished.upload_again) upload(finished);
-  if (connected_ && !welcomed_ && now - hello_sent_ >= options_.repeat) send_hello(now);
-  if (welcomed_ && !leaving_ && now - heartbeat_sent_ >= heartbeat_) send_heartbeat(now);
+  const Time asks = taken_since_ ? kAskAgain : options_.repeat;
+  if (connected_ && !welcomed_ && now - hello_sent_ >= asks) send_hello(now);
+  if (welcomed_ && now - heartbeat_sent_ >= heartbeat_) send_heartbeat(now);
   repeat(now);
+  if (leave_by_ && !stopping_ && now >= *leave_by_) {
+    if (!attempts_.empty())
+      log(std::to_string(attempts_.size()) + " attempts did not finish in time; they are stopped");
+    on_shutdown(now);
+  }
   fill_slots(now);
   leave_if_empty();
 }
@@ -492,8 +523,23 @@ void Agent::repeat(Time now) {
 
 // ---- leaving
 
+void Agent::on_leave(Time now) {
+  if (leaves()) return;
+  leave_by_ = now + options_.stop_grace;
+  std::vector<AttemptId> not_begun;
+  for (const Attempt& attempt : attempts_)
+    if (attempt.state == State::kFetching || attempt.state == State::kWaiting)
+      not_begun.push_back(attempt.id);
+  for (const AttemptId& id : not_begun) stop(attempts_[*find(id)], std::nullopt, now);
+  log("leaving: " + std::to_string(not_begun.size()) + " attempts are given back, " +
+      std::to_string(attempts_.size()) + " have " + std::to_string(options_.stop_grace.count() / 1000) +
+      " s to finish");
+  if (welcomed_) send_heartbeat(now);
+  leave_if_empty();
+}
+
 void Agent::on_shutdown(Time now) {
-  if (std::exchange(leaving_, true)) return;
+  if (std::exchange(stopping_, true)) return;
   std::vector<AttemptId> all;
   for (const Attempt& attempt : attempts_) all.push_back(attempt.id);
   for (const AttemptId& id : all) stop(attempts_[*find(id)], std::nullopt, now);
@@ -501,14 +547,14 @@ void Agent::on_shutdown(Time now) {
 }
 
 void Agent::leave_if_empty() {
-  if (exited_ || !attempts_.empty()) return;
-  // A shutdown leaves unacknowledged results in the outbox for the next start; a drain waits
-  // for them.
-  const bool drained = draining_ && results_.empty() && failures_.empty();
-  if (!leaving_ && !drained) return;
-  leaving_ = exited_ = true;
+  if (exited_ || !leaves() || !attempts_.empty()) return;
+  // Results that are not acknowledged stay in the outbox for the next start; they are waited for while the
+  // scheduler is there and there is time.
+  const bool waits = connected_ && !taken_since_ && !(results_.empty() && failures_.empty());
+  if (!stopping_ && waits) return;
+  stopping_ = exited_ = true;
   send(protocol::Bye{});
-  const auto [code, message] = exit_.value_or(std::pair(ExitCode::kOk, std::string("done")));
+  const auto [code, message] = exit_.value_or(std::pair(ExitCode::kOk, std::string("stopped in order")));
   actions_.emplace_back(action::Exit{code, message});
 }
 

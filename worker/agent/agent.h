@@ -33,6 +33,8 @@ struct AgentOptions {
   Time no_progress{120'000};  // where the assignment names no limit
   Time repeat{3'000};         // Hello, Completed and Failed are resent after this long without an answer
   Time retry{1'000};          // a transfer that failed for lack of a connection is tried again after
+  WorkerProcess process;      // no id: it does not say who it is
+  Time stop_grace{60'000};    // what running attempts have to finish in once the worker leaves
 };
 
 namespace action {
@@ -103,8 +105,11 @@ class Agent {
                  Time now);
   void on_exit(std::uint32_t slot, const std::string& cause, const std::string& log_tail, Time now);
   void on_cached(std::vector<Digest> recent) { cached_ = std::move(recent); }
-  void on_tick(Time now);      // at least every next_tick()
-  void on_shutdown(Time now);  // SIGTERM: stop everything, say Bye, exit
+  void on_tick(Time now);  // at least every next_tick()
+  // The first signal: takes nothing new, gives back what has not begun, finishes what runs within the grace, says Bye,
+  // exits.
+  void on_leave(Time now);
+  void on_shutdown(Time now);  // the second: stops everything, says Bye, exits
 
   // ---- what to do about it, in this order ----
   std::vector<Action> take_actions();
@@ -158,8 +163,8 @@ class Agent {
   void handle(const protocol::RefusedResult& refused, Time now);
   void handle(const protocol::FailedAck& ack, Time now);
   void handle(const protocol::Revoke& revoke, Time now);
-  void handle(const protocol::Drain& drain, Time now);
   void handle(const protocol::Greet& greet, Time now);
+  void handle(const protocol::NameTaken& taken, Time now);
 
   void send_hello(Time now);
   void send_heartbeat(Time now);
@@ -179,6 +184,7 @@ class Agent {
   void ended(std::size_t index, Time now);  // its engine is done with it, nothing to deliver
   void repeat(Time now);
   void leave_if_empty();
+  bool leaves() const { return stopping_ || leave_by_.has_value(); }
   void log(std::string line) { actions_.emplace_back(action::Log{std::move(line)}); }
   void send(protocol::WorkerMessage message) { actions_.emplace_back(action::Send{std::move(message)}); }
   std::optional<std::size_t> find(const AttemptId& id) const;
@@ -198,7 +204,10 @@ class Agent {
   std::vector<Action> actions_;
 
   std::uint64_t first_lease_ = 0;  // see protocol::Welcome
-  bool connected_ = false, welcomed_ = false, draining_ = false, leaving_ = false, exited_ = false;
+  bool connected_ = false, welcomed_ = false, stopping_ = false, exited_ = false;
+  std::optional<Time> leave_by_;     // it leaves, and stops what runs then
+  std::optional<Time> taken_since_;  // another process has the name
+  Time ask_again_{0}, taken_logged_{0};
   std::optional<std::pair<ExitCode, std::string>> exit_;  // with what, once everything has stopped
   Time heartbeat_{2'000};
   Time hello_sent_{0}, heartbeat_sent_{0};

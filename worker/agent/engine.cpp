@@ -41,6 +41,7 @@ void close_end(int& file) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != agent) ::_exit(0);  // it died before the line above
   ::setpgid(0, 0);
+  for (const int ignored : {SIGTERM, SIGINT, SIGHUP}) ::signal(ignored, SIG_IGN);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -101,7 +102,6 @@ Status Engine::start() {
   for (const int file : {to_, from_, output_}) ::fcntl(file, F_SETFL, O_NONBLOCK);
   frames_ = {};
   stopping_since_.reset();
-  terminated_ = false;
   return {};
 }
 
@@ -155,19 +155,12 @@ void Engine::cancel(const AttemptId& id, Time now) {
   [[maybe_unused]] const auto written = ::write(to_, framed.data(), framed.size());
 }
 
-void Engine::terminate(Time now) {
-  if (!running() || terminated_) return;
-  if (!stopping_since_) stopping_since_ = now;
-  terminated_ = true;
-  ::kill(-process_, SIGTERM);
+void Engine::kill() {
+  if (running()) ::kill(-process_, SIGKILL);
 }
 
 void Engine::tick(Time now) {
-  if (!running() || !stopping_since_) return;
-  if (now - *stopping_since_ >= command_.grace)
-    ::kill(-process_, SIGKILL);
-  else if (now - *stopping_since_ >= command_.cancel_grace)
-    terminate(now);
+  if (stopping_since_ && now - *stopping_since_ >= command_.grace) kill();
 }
 
 std::optional<std::string> Engine::reap() {

@@ -2,7 +2,8 @@
 // reaped.
 //
 // The child gets SIGKILL from the kernel when the agent dies (PR_SET_PDEATHSIG), and ends by itself when its
-// pipe closes. It leads a process group of its own, so that a Ctrl-C at the agent's terminal reaches only the
+// pipe closes. It ignores SIGTERM, SIGINT and SIGHUP: what stops a host or a job sends them to every process, and the agent
+// alone decides how its engines end. It leads a process group of its own, so that a Ctrl-C at the agent's terminal reaches only the
 // agent, which then stops it in order; the group is killed as a whole.
 //
 // Thread contract: one thread, the one that lives as long as the process (the kernel ties PDEATHSIG to it).
@@ -28,7 +29,6 @@ using Time = std::chrono::milliseconds;  // of CLOCK_BOOTTIME
 struct EngineCommand {
   std::vector<std::string> words;  // program and arguments
   std::filesystem::path logs;      // folder of attempt logs
-  Time cancel_grace{5'000};        // from the request to stop until SIGTERM
   Time grace{10'000};              // from the request to stop until SIGKILL
 };
 
@@ -56,11 +56,10 @@ class Engine {
   std::string log_tail() const { return log_.tail(); }
   void end_attempt() { log_.end(); }
 
-  // Asks it to leave the attempt; tick() follows with SIGTERM and SIGKILL while the request stands.
+  // Asks it to leave the attempt; tick() follows with SIGKILL while the request stands.
   void cancel(const AttemptId& id, Time now);
   void cancel_done() { stopping_since_.reset(); }
-  // For the end of the agent: SIGTERM now, SIGKILL after the grace.
-  void terminate(Time now);
+  void kill();  // SIGKILL
   void tick(Time now);
   // Reaps it if it has ended: "exit code 3", "signal 9 (Killed)". Nothing while it runs. What it wrote before
   // can still be read until the next start().
@@ -74,7 +73,6 @@ class Engine {
   protocol::FrameReader frames_;
   AttemptLog log_;
   std::optional<Time> stopping_since_;
-  bool terminated_ = false;
 };
 
 }  // namespace rushes::worker

@@ -4,7 +4,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,9 +14,11 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
 #include "config/digest.h"
 #include "config/log.h"
+#include "storage/records/text.h"
 
 namespace rushes::worker {
 namespace {
@@ -36,6 +40,32 @@ sigset_t our_signals() {
   sigemptyset(&set);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&set, signal);
   return set;
+}
+
+std::string hex(std::string_view bytes) { return to_hex(digest_of(bytes)).substr(0, 32); }
+
+// Two processes that hold this lock file open on this running kernel exclude each other; after a restart of the machine, or
+// on another one, the same file gives another name.
+std::string name_of_lock(int file) {
+  struct stat info {};
+  ::fstat(file, &info);
+  std::ifstream boot("/proc/sys/kernel/random/boot_id");
+  std::string text;
+  std::getline(boot, text);
+  return hex(text + " " + std::to_string(info.st_dev) + " " + std::to_string(info.st_ino));
+}
+
+WorkerProcess this_process(int lock) {
+  std::array<char, 32> random{};
+  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size()))
+    log::error("getrandom: {}",
+               std::strerror(errno));  // the process id and the time are left to tell it from others
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  const std::string seed = std::string(random.data(), random.size()) + std::to_string(::getpid()) + " " +
+                           std::to_string(boot_time().count());
+  return {hex(seed), name_of_lock(lock), clean_text(host.data(), 255), static_cast<std::uint32_t>(::getpid()),
+          ""};
 }
 
 }  // namespace
@@ -72,13 +102,14 @@ Status Runner::prepare() {
   auto left = outbox_->load();
   for (const auto& result : left) pin(result.id, protocol::refs_of(result.result.outputs));
   if (!left.empty()) log::info("{} finished results wait in the outbox", left.size());
+  options_.agent.process = this_process(lock_);
   agent_.emplace(options_.agent, std::move(left), boot_time());
 
   const sigset_t set = our_signals();
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   for (const SlotKind kind : slot_kinds(options_.agent.offer.resources.slots)) {
     EngineCommand command{options_.engine(kind, engine_slots_.size()), options_.folder / "logs",
-                          options_.cancel_grace, options_.grace};
+                          options_.grace};
     engine_slots_.push_back({std::make_unique<Engine>(std::move(command)), Time(0), Time(0)});
   }
 
@@ -173,10 +204,16 @@ void Runner::read_signals() {
   signalfd_siginfo info{};
   while (::read(signals_, &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
     if (info.ssi_signo == SIGCHLD) continue;  // tend() looks at every engine
-    log::info("stopping ({})", ::strsignal(static_cast<int>(info.ssi_signo)));
-    agent_->on_shutdown(boot_time());
+    const char* signal = ::strsignal(static_cast<int>(info.ssi_signo));
+    if (++signals_seen_ == 1) {
+      log::info("leaving ({}); a second signal stops at once", signal);
+      agent_->on_leave(boot_time());
+    } else {
+      log::info("stopping ({})", signal);
+      agent_->on_shutdown(boot_time());
+      for (EngineSlot& engine_slot : engine_slots_) engine_slot.engine->kill();
+    }
     act();
-    for (EngineSlot& engine_slot : engine_slots_) engine_slot.engine->terminate(boot_time());
   }
 }
 
@@ -188,7 +225,7 @@ void Runner::tend(std::uint32_t slot) {
   auto messages = engine_slot.engine->read_messages();
   if (!messages) {
     log::error("engine {}: {}; stopping it", slot, messages.error().message);
-    engine_slot.engine->terminate(boot_time());
+    engine_slot.engine->kill();
   } else {
     for (const auto& message : *messages) tell(slot, message);
   }
@@ -225,6 +262,7 @@ void Runner::tell(std::uint32_t slot, const protocol::FromEngine& message) {
 }
 
 void Runner::start_engines() {
+  if (signals_seen_ > 0) return;
   for (std::uint32_t slot = 0; slot < engine_slots_.size(); ++slot) {
     EngineSlot& engine_slot = engine_slots_[slot];
     if (engine_slot.engine->running() || boot_time() < engine_slot.start_at) continue;
@@ -257,7 +295,7 @@ void Runner::carry_out(action::Fetch& action) {
 void Runner::carry_out(action::Run& action) {
   if (auto begun = engine_slots_[action.slot].engine->run(action.id, action.spec); !begun) {
     log::error("{}: {}", to_string(action.id), begun.error().message);
-    engine_slots_[action.slot].engine->terminate(boot_time());
+    engine_slots_[action.slot].engine->kill();
   }
 }
 
@@ -312,7 +350,7 @@ void Runner::tidy_cache() {
 }
 
 void Runner::stop_engines() {
-  for (EngineSlot& engine_slot : engine_slots_) engine_slot.engine->terminate(boot_time());
+  for (EngineSlot& engine_slot : engine_slots_) engine_slot.engine->kill();
   const auto running = [](const EngineSlot& engine_slot) { return engine_slot.engine->running(); };
   while (std::any_of(engine_slots_.begin(), engine_slots_.end(), running)) {
     for (EngineSlot& engine_slot : engine_slots_) {

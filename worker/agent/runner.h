@@ -28,7 +28,7 @@ struct RunnerOptions {
   std::uint64_t cache_bytes = 2ull << 30;
   // Program and arguments of the engine child in a slot; on a GPU the slot's number is the device's.
   std::function<std::vector<std::string>(SlotKind kind, std::size_t slot)> engine;
-  Time cancel_grace{5'000}, grace{10'000};
+  Time grace{10'000};  // from the request to stop an attempt until SIGKILL of its engine
 };
 
 void block_signals();
@@ -39,7 +39,8 @@ class Runner {
   // worker runs in it), kInvalid.
   static Result<std::unique_ptr<Runner>> open(RunnerOptions options);
   ~Runner();
-  // Until SIGTERM or SIGINT, a drain, or a refusal. Every engine is reaped when it returns.
+  // Until a signal or a refusal. The first SIGTERM or SIGINT lets running attempts finish, a second one stops them. Every
+  // engine is reaped when it returns.
   ExitCode run();
 
  private:
@@ -93,6 +94,7 @@ class Runner {
   std::vector<EngineSlot> engine_slots_;
   std::map<AttemptId, std::vector<Digest>> pinned_;
   std::optional<ExitCode> exit_;
+  int signals_seen_ = 0;  // that end the worker
   Time tidied_{0};
   std::optional<Time> alone_since_;  // nothing while connected
   std::string last_trouble_;

@@ -54,7 +54,10 @@ void on(Decision& decision, const event::Tick&) {
     const Worker& worker = state.workers[id];
     if (worker.connected &&
         decision.now().boot_ms - worker.seen_ms >= decision.settings().times.lease.count()) {
-      decision.emit(record::WorkerSeen{id, false, worker.seen_ms, worker.seen_wall_ms});
+      if (worker.leaving && held_by(worker) == 0)  // its Bye was lost
+        decision.emit(record::WorkerStopped{id, worker.seen_wall_ms});
+      else
+        decision.emit(record::WorkerSeen{id, false, worker.seen_ms, worker.seen_wall_ms});
     }
   }
   while (!state.clock.expiries().empty() && state.clock.expiries().begin()->first <= decision.now().boot_ms &&

@@ -18,7 +18,13 @@ void Decision::emit(Record&& record) {
 }
 
 void Decision::send(const std::string& worker, protocol::SchedulerMessage message) {
-  outcome_.commands.emplace_back(command::ToWorker{worker, std::move(message)});
+  const Worker* known = state_.find_worker(worker);
+  send(worker, known != nullptr ? known->process.id : std::string(), std::move(message));
+}
+
+void Decision::send(const std::string& worker, const std::string& process,
+                    protocol::SchedulerMessage message) {
+  outcome_.commands.emplace_back(command::ToWorker{worker, std::move(message), process});
 }
 
 void Decision::reply(RequestId request, std::string message) {

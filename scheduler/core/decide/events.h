@@ -21,7 +21,11 @@ void on(Decision& decision, const event::Revert& e);
 void on(Decision& decision, const event::RestoreTake& e);
 void on(Decision& decision, const event::RemoveShot& e);
 void on(Decision& decision, const event::Skip& e);
+
+// operators.cpp
 void on(Decision& decision, const event::DrainWorker& e);
+void on(Decision& decision, const event::UndrainWorker& e);
+void on(Decision& decision, const event::ForgetWorker& e);
 
 // workers.cpp
 void on(Decision& decision, const event::FromWorker& e);

@@ -262,16 +262,4 @@ void on(Decision& decision, const event::Skip& e) {
                                 " is dropped");
 }
 
-void on(Decision& decision, const event::DrainWorker& e) {
-  const State& state = decision.state();
-  const Worker* worker = state.find_worker(e.worker);
-  if (worker == nullptr)
-    return decision.refuse(e.request, ErrorKind::kNotFound, "no worker " + e.worker + " on this farm");
-  if (!worker->draining)
-    decision.emit(record::WorkerDraining{state.workers.id_of(*worker), true, e.by, decision.now().wall_ms});
-  if (worker->connected) decision.send(worker->name, protocol::Drain{});
-  decision.reply(e.request, "worker " + e.worker + " finishes its " + std::to_string(held_by(*worker)) +
-                                " tasks and gets no new ones");
-}
-
 }  // namespace rushes::scheduler

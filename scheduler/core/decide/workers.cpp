@@ -106,31 +106,77 @@ void welcome(Decision& decision, const std::string& name, const protocol::Hello&
     else
       revoke(decision, task, TaskState::kReady, RevokeCause::kMissing, "the worker does not name it");
   }
-  if (state.workers[id].draining) decision.send(name, protocol::Drain{});
+}
+
+// Whether another process has the worker's name: it lives, or what it may be running has a lease. A process that holds
+// the lock of the one before has taken its place: that one has ended, and its engines with it. Older builds do not say
+// who they are.
+bool is_taken(const Worker& worker, const WorkerProcess& process) {
+  if (mutated(Mutation::kWelcomeTwins) || process.id.empty() || worker.process.id.empty()) return false;
+  if (process.id == worker.process.id || process.lock == worker.process.lock) return false;
+  return worker.connected || held_by(worker) > 0;
+}
+
+void refuse_twin(Decision& decision, const Worker& worker, const WorkerProcess& twin) {
+  const State& state = decision.state();
+  const std::string first = to_string(worker.process), second = to_string(twin);
+  decision.emit(record::Counted{&Counters::refused_twins});
+  if (worker.refused_twin != twin.id) {  // a line for each, not for each time that it asks
+    const WorkerId id = state.workers.id_of(worker);
+    decision.emit(record::TwinRefused{id, twin.id});
+    decision.emit(record::WorkerNoted{id, decision.now().wall_ms,
+                                      "a second process of this name was refused: it runs on " + second +
+                                          "; the one that has the name runs on " + first});
+  }
+  decision.send(worker.name, twin.id,
+                protocol::NameTaken{"the name " + worker.name + " is taken by a process on " + first +
+                                        "; this one runs on " + second +
+                                        ". Give it a name of its own (--name), or stop the other one",
+                                    static_cast<std::uint32_t>(decision.settings().times.lease.count())});
+}
+
+// Workers that are there or may come back by themselves.
+std::size_t count_workers(const State& state) {
+  return static_cast<std::size_t>(
+      std::count_if(state.workers.begin(), state.workers.end(),
+                    [](const Worker& worker) { return !worker.forgotten && worker.stopped_wall_ms == 0; }));
+}
+
+WorkerFacts joined(Decision& decision, const Worker* known, const protocol::Hello& hello) {
+  WorkerFacts row = known != nullptr ? WorkerFacts(*known) : WorkerFacts{};
+  if (known == nullptr) row.joined_wall_ms = decision.now().wall_ms;
+  if (row.offer != hello.offer) {
+    row.failed_tasks = 0;
+    row.failed_shots.clear();
+  }
+  row.offer = hello.offer;
+  row.process = hello.process;
+  row.stopped_wall_ms = 0;
+  row.forgotten = false;
+  return row;
 }
 
 void receive(Decision& decision, const std::string& name, const protocol::Hello& hello) {
   const State& state = decision.state();
   learn_settings(decision);
   const Worker* known = state.find_worker(name);
+  const bool counted = known != nullptr && !known->forgotten && known->stopped_wall_ms == 0;
   if (const std::string problem =
-          problem_of(name, hello.offer, decision.settings(), state.workers.size(), known != nullptr);
+          problem_of(name, hello.offer, decision.settings(), counted ? 0 : count_workers(state), counted);
       !problem.empty()) {
     decision.emit(record::Counted{&Counters::refused_hellos});
-    return decision.send(name, protocol::Refused{problem});
+    return decision.send(name, hello.process.id, protocol::Refused{problem});
   }
+  if (known != nullptr && is_taken(*known, hello.process))
+    return refuse_twin(decision, *known, hello.process);
   const WorkerId id = known != nullptr ? state.workers.id_of(*known) : state.workers.next_id();
-  if (known == nullptr || known->offer != hello.offer) {
-    WorkerFacts row = known != nullptr ? WorkerFacts(*known) : WorkerFacts{};
+  const Now& now = decision.now();
+  if (!counted || known->offer != hello.offer || known->process != hello.process) {
+    WorkerFacts row = joined(decision, known, hello);
     row.name = name;
-    row.offer = hello.offer;
-    row.failed_tasks = 0;
-    row.failed_shots.clear();
-    if (known == nullptr) row.joined_wall_ms = decision.now().wall_ms;
-    decision.emit(record::WorkerJoined{id, std::move(row), decision.now().boot_ms, decision.now().wall_ms});
-  } else {
-    decision.emit(record::WorkerSeen{id, true, decision.now().boot_ms, decision.now().wall_ms});
+    decision.emit(record::WorkerJoined{id, std::move(row), now.boot_ms, now.wall_ms});
   }
+  decision.emit(record::WorkerSeen{id, true, now.boot_ms, now.wall_ms, hello.leaving});
   welcome(decision, name, hello, id);
 }
 
@@ -139,7 +185,8 @@ void receive(Decision& decision, const std::string& name, const protocol::Heartb
   const Worker* worker = state.find_worker(name);
   if (worker == nullptr) return decision.send(name, protocol::Refused{"unknown worker: say Hello first"});
   const WorkerId id = state.workers.id_of(*worker);
-  decision.emit(record::WorkerSeen{id, true, decision.now().boot_ms, decision.now().wall_ms});
+  decision.emit(
+      record::WorkerSeen{id, true, decision.now().boot_ms, decision.now().wall_ms, heartbeat.leaving});
   for (const protocol::Progress& beat : heartbeat.attempts) {
     const Task* task = current(state, beat.id, *worker);
     if (task == nullptr) {
@@ -161,7 +208,6 @@ void receive(Decision& decision, const std::string& name, const protocol::Heartb
       decision.send(name, protocol::Revoke{beat.id, task->lease().revoke_reason});  // resent
   }
   if (!heartbeat.cached.empty()) decision.emit(record::WorkerCaches{id, heartbeat.cached});
-  if (state.workers[id].draining) decision.send(name, protocol::Drain{});  // the first may have been lost
   decision.send(name, protocol::HeartbeatAck{heartbeat.sequence});
 }
 
@@ -240,18 +286,20 @@ void receive(Decision& decision, const std::string& name, const protocol::Bye&) 
   const Worker* worker = state.find_worker(name);
   if (worker == nullptr) return;
   const WorkerId id = state.workers.id_of(*worker);
-  decision.emit(record::WorkerSeen{id, false, decision.now().boot_ms, decision.now().wall_ms});
+  decision.emit(record::WorkerStopped{id, decision.now().wall_ms});
   const std::vector<TaskId> held = all_leases(state.workers[id]);
   for (const TaskId task : held)
     end_attempt(decision, state.task(task), AttemptEnd::kStopped, "the worker left");
-  // The drain is done. A worker that is started again gets tasks again.
-  if (state.workers[id].draining)
-    decision.emit(record::WorkerDraining{id, false, "", decision.now().wall_ms});
 }
 
 }  // namespace
 
 void on(Decision& decision, const event::FromWorker& e) {
+  // A process that has not the name, or has it no longer, has to say Hello.
+  const Worker* worker = decision.state().find_worker(e.worker);
+  const bool says_hello = std::holds_alternative<protocol::Hello>(e.message);
+  if (!says_hello && worker != nullptr && worker->process.id != e.process)
+    return decision.send(e.worker, e.process, protocol::Greet{});
   std::visit([&](const auto& message) { receive(decision, e.worker, message); }, e.message);
 }
 

@@ -204,6 +204,17 @@ RUSHES_CODEC(WorkerDraining, records::WorkerDraining, r) {
   FIELD(WallMs, r.wall_ms);
 }
 
+RUSHES_CODEC(WorkerStopped, records::WorkerStopped, r) {
+  FIELD(Worker, r.worker);
+  FIELD(WallMs, r.wall_ms);
+}
+
+RUSHES_CODEC(WorkerForgotten, records::WorkerForgotten, r) {
+  FIELD(Worker, r.worker);
+  FIELD(By, r.by);
+  FIELD(WallMs, r.wall_ms);
+}
+
 RUSHES_CODEC(WorkerQuarantined, records::WorkerQuarantined, r) {
   FIELD(Worker, r.worker);
   FIELD(UntilMs, r.until_ms);
@@ -299,6 +310,8 @@ constexpr std::uint16_t kRecordVersion = 1;
   KIND(Delivered, DELIVERED)                  \
   KIND(WorkerJoined, WORKER_JOINED)           \
   KIND(WorkerDraining, WORKER_DRAINING)       \
+  KIND(WorkerStopped, WORKER_STOPPED)         \
+  KIND(WorkerForgotten, WORKER_FORGOTTEN)     \
   KIND(WorkerQuarantined, WORKER_QUARANTINED) \
   KIND(WorkerNoted, WORKER_NOTED)             \
   KIND(Recovered, RECOVERED)                  \

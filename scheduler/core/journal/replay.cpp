@@ -103,6 +103,10 @@ struct Fits {
     return state.workers.has(r.worker) || r.worker == state.workers.next_id();
   }
   bool operator()(const record::WorkerDraining& r) const { return state.workers.has(r.worker); }
+  bool operator()(const record::WorkerStopped& r) const { return state.workers.has(r.worker); }
+  bool operator()(const record::WorkerForgotten& r) const {
+    return state.workers.has(r.worker) && held_by(state.workers[r.worker]) == 0;
+  }
   bool operator()(const record::WorkerQuarantined& r) const { return state.workers.has(r.worker); }
   bool operator()(const record::WorkerNoted& r) const { return state.workers.has(r.worker); }
   bool operator()(const record::Recovered& r) const {

@@ -138,6 +138,9 @@ RUSHES_CODEC(WorkerFacts, records::WorkerState, worker) {
   FIELD(JoinedWallMs, worker.joined_wall_ms);
   FIELD(FailedTasks, worker.failed_tasks);
   FIELD(FailedShots, worker.failed_shots);
+  FIELD(Process, worker.process);
+  FIELD(StoppedWallMs, worker.stopped_wall_ms);
+  FIELD(Forgotten, worker.forgotten);
   auto& resources = worker.offer.resources;
   FIELD(CpuSlots, resources.slots[SlotKind::kCpu]);
   FIELD(GpuSlots, resources.slots[SlotKind::kGpu]);

@@ -308,7 +308,9 @@ Resources taken_of(const State& state, const Worker& worker) {
 }
 
 const char* state_of(const Worker& worker) {
+  if (worker.stopped_wall_ms > 0) return "stopped";
   if (!worker.connected) return "lost";
+  if (worker.leaving) return "draining";
   if (worker.draining) return held_by(worker) == 0 ? "drained" : "draining";
   return worker.quarantined_until_ms > 0 ? "quarantined" : "connected";
 }
@@ -326,8 +328,8 @@ FarmInfo farm(const State& state) {
   for (const Shot& shot : state.shots) {
     info.open_shots += shot.state != ShotState::kDelivered && shot.state != ShotState::kCancelled ? 1 : 0;
   }
-  info.workers = static_cast<std::uint32_t>(state.workers.size());
   for (const Worker& worker : state.workers) {
+    info.workers += worker.forgotten ? 0 : 1;
     info.connected += worker.connected ? 1 : 0;
     info.slots += worker.connected ? total(worker.offer.resources.slots) : 0;
   }
@@ -344,8 +346,10 @@ FarmFigures figures(const State& state) {
     for (std::size_t i = 0; i < counts.size(); ++i) all.shows[shot.show.number()].tasks[i] += counts[i];
     if (shot.archived == 0) ++all.shots[static_cast<std::size_t>(shot.state)];
   }
-  for (const char* name : {"connected", "lost", "draining", "drained", "quarantined"}) all.workers[name] = 0;
-  for (const Worker& worker : state.workers) ++all.workers[state_of(worker)];
+  for (const char* name : {"connected", "lost", "stopped", "draining", "drained", "quarantined"})
+    all.workers[name] = 0;
+  for (const Worker& worker : state.workers)
+    if (!worker.forgotten) ++all.workers[state_of(worker)];
   return all;
 }
 
@@ -392,6 +396,7 @@ std::vector<CritiqueInfo> critiques(const State& state, std::string_view key) {
 std::vector<WorkerInfo> workers(const State& state, Now) {
   std::vector<WorkerInfo> result;
   for (const Worker& worker : state.workers) {
+    if (worker.forgotten) continue;
     WorkerInfo info;
     info.name = worker.name;
     info.build = worker.offer.build;
@@ -409,6 +414,11 @@ std::vector<WorkerInfo> workers(const State& state, Now) {
     info.compute_seconds = worker.compute_seconds;
     info.seen_wall_ms = worker.seen_wall_ms;
     info.joined_wall_ms = worker.joined_wall_ms;
+    info.drained = worker.draining;
+    info.gone_wall_ms = worker.stopped_wall_ms > 0 ? worker.stopped_wall_ms
+                        : worker.connected         ? 0
+                                                   : worker.seen_wall_ms;
+    info.process = worker.process;
     result.push_back(std::move(info));
   }
   return result;

@@ -362,22 +362,41 @@ void apply_one(State& state, const record::Delivered& r) {
 void apply_one(State& state, const record::WorkerJoined& r) {
   if (!state.workers.has(r.worker)) state.workers.add();
   Worker& worker = state.workers[r.worker];
+  if (worker.offer != r.row.offer) worker.quarantined_until_ms = 0;  // a start alone is no cure
   set_offer(state, worker, r.row);
   worker.connected = true;
+  worker.leaving = false;
   worker.seen_ms = r.now_ms;
   worker.seen_wall_ms = r.wall_ms;
-  worker.quarantined_until_ms = 0;
   state.names.add_worker(worker.name, r.worker);
   refresh_worker(state, r.worker);
   note(state, r.wall_ms, "worker.joined", "", 0, {}, worker.name,
-       std::to_string(total(worker.offer.resources.slots)) + " slots");
+       std::to_string(total(worker.offer.resources.slots)) + " slots" +
+           (worker.process.id.empty() ? "" : " on " + to_string(worker.process)));
 }
 
 void apply_one(State& state, const record::WorkerDraining& r) {
   Worker& worker = state.workers[r.worker];
   worker.draining = r.draining;
   refresh_worker(state, r.worker);
-  note(state, r.wall_ms, "worker.draining", "", 0, {}, worker.name, r.draining ? "by " + r.by : "no longer");
+  note(state, r.wall_ms, "worker.draining", "", 0, {}, worker.name,
+       (r.draining ? "by " : "no longer, by ") + r.by);
+}
+
+void apply_one(State& state, const record::WorkerStopped& r) {
+  Worker& worker = state.workers[r.worker];
+  worker.connected = worker.leaving = false;
+  worker.stopped_wall_ms = r.wall_ms;
+  refresh_worker(state, r.worker);
+  note(state, r.wall_ms, "worker.stopped", "", 0, {}, worker.name, "it left in order");
+}
+
+void apply_one(State& state, const record::WorkerForgotten& r) {
+  Worker& worker = state.workers[r.worker];
+  worker.forgotten = true;
+  worker.draining = false;
+  refresh_worker(state, r.worker);
+  note(state, r.wall_ms, "worker.forgotten", "", 0, {}, worker.name, "by " + r.by);
 }
 
 void apply_one(State& state, const record::WorkerQuarantined& r) {
@@ -397,7 +416,7 @@ void apply_one(State& state, const record::Recovered& r) {
   state.next_lease = std::max(state.next_lease, r.first_lease);
   for (WorkerId id(0); state.workers.has(id); ++id) {
     Worker& worker = state.workers[id];
-    worker.connected = false;
+    worker.connected = worker.leaving = false;
     worker.quarantined_until_ms = 0;
     for (const TaskId task : all_leases(worker)) {
       if (!mutated(Mutation::kForgetRenewal)) renew_lease(state, state.tasks[task], r.expires_ms);
@@ -475,9 +494,14 @@ void apply_one(State& state, const record::WorkerSeen& r) {
   Worker& worker = state.workers[r.worker];
   worker.seen_ms = r.now_ms;
   worker.seen_wall_ms = r.wall_ms;
-  if (worker.connected == r.connected) return;
+  if (worker.connected == r.connected && worker.leaving == r.leaving) return;
   worker.connected = r.connected;
+  worker.leaving = r.leaving;
   refresh_worker(state, r.worker);
+}
+
+void apply_one(State& state, const record::TwinRefused& r) {
+  state.workers[r.worker].refused_twin = r.process;
 }
 
 void apply_one(State& state, const record::WorkerCaches& r) {
@@ -545,6 +569,7 @@ void mark_row(State& state, const OfRecord& r) {
   if constexpr (requires { r.shot; } && !std::is_same_v<OfRecord, DeadlineSeen>)
     mark_changed(state, state.shots[r.shot]);
   if constexpr (std::is_same_v<OfRecord, WorkerJoined> || std::is_same_v<OfRecord, WorkerDraining> ||
+                std::is_same_v<OfRecord, WorkerStopped> || std::is_same_v<OfRecord, WorkerForgotten> ||
                 std::is_same_v<OfRecord, WorkerQuarantined> || std::is_same_v<OfRecord, WorkerRow>)
     mark_changed(state, state.workers[r.worker]);
 }

@@ -210,6 +210,9 @@ struct WorkerFacts {
   // that failed here and that another worker finished.
   std::vector<ShotId> failed_shots;
   std::uint32_t failed_tasks = 0;
+  WorkerProcess process;             // that said Hello last and was welcomed
+  std::int64_t stopped_wall_ms = 0;  // when it said that it left; 0: it did not
+  bool forgotten = false;            // in no list, until it comes back
 };
 
 struct Batch {

@@ -209,6 +209,19 @@ struct WorkerDraining {
   std::string by;
   std::int64_t wall_ms = 0;
 };
+// It said that it leaves for now.
+struct WorkerStopped {
+  static constexpr bool kDurable = true;
+  WorkerId worker;
+  std::int64_t wall_ms = 0;
+};
+// It is in no list any more, until a process of its name says Hello.
+struct WorkerForgotten {
+  static constexpr bool kDurable = true;
+  WorkerId worker;
+  std::string by;
+  std::int64_t wall_ms = 0;
+};
 struct WorkerQuarantined {
   static constexpr bool kDurable = true;
   WorkerId worker;
@@ -279,6 +292,13 @@ struct WorkerSeen {
   WorkerId worker;
   bool connected = true;
   std::int64_t now_ms = 0, wall_ms = 0;
+  bool leaving = false;
+};
+// A second process of its name was refused.
+struct TwinRefused {
+  static constexpr bool kDurable = false;
+  WorkerId worker;
+  std::string process;  // WorkerProcess::id
 };
 struct WorkerCaches {
   static constexpr bool kDurable = false;
@@ -337,19 +357,18 @@ struct Snapshotted {
 
 }  // namespace record
 
-using Record =
-    std::variant<record::BatchSubmitted, record::ShotPlanned, record::ShotArchived, record::VersionPlanned,
-                 record::UpgradePlanned, record::DeliveryPlanned, record::ClassPinned, record::Leased,
-                 record::Started, record::ResultAccepted, record::AttemptEnded, record::RevokeAsked,
-                 record::TaskClosed, record::TaskReopened, record::VersionJudged, record::VersionKept,
-                 record::TakeMoved, record::ShotMoved, record::TakesRanked, record::TakeApproved,
-                 record::HoldChanged, record::Delivered, record::WorkerJoined, record::WorkerDraining,
-                 record::WorkerQuarantined, record::WorkerNoted, record::Recovered, record::FarmRow,
-                 record::BatchRow, record::WorkerRow, record::ShotRow, record::TaskRow, record::SnapshotEnd,
-                 record::EstimateRow, record::LeaseRenewed, record::Progressed, record::WorkerSeen,
-                 record::WorkerCaches, record::RetryDue, record::QuarantineOver, record::Counted,
-                 record::Dispatched, record::Reserved, record::ReservationOver, record::DeadlineSeen,
-                 record::EstimatesSeen, record::Configured, record::Ticked, record::Snapshotted>;
+using Record = std::variant<
+    record::BatchSubmitted, record::ShotPlanned, record::ShotArchived, record::VersionPlanned,
+    record::UpgradePlanned, record::DeliveryPlanned, record::ClassPinned, record::Leased, record::Started,
+    record::ResultAccepted, record::AttemptEnded, record::RevokeAsked, record::TaskClosed,
+    record::TaskReopened, record::VersionJudged, record::VersionKept, record::TakeMoved, record::ShotMoved,
+    record::TakesRanked, record::TakeApproved, record::HoldChanged, record::Delivered, record::WorkerJoined,
+    record::WorkerDraining, record::WorkerStopped, record::WorkerForgotten, record::TwinRefused,
+    record::WorkerQuarantined, record::WorkerNoted, record::Recovered, record::FarmRow, record::BatchRow,
+    record::WorkerRow, record::ShotRow, record::TaskRow, record::SnapshotEnd, record::EstimateRow,
+    record::LeaseRenewed, record::Progressed, record::WorkerSeen, record::WorkerCaches, record::RetryDue,
+    record::QuarantineOver, record::Counted, record::Dispatched, record::Reserved, record::ReservationOver,
+    record::DeadlineSeen, record::EstimatesSeen, record::Configured, record::Ticked, record::Snapshotted>;
 
 // Whether the record is written to the journal.
 inline bool is_durable(const Record& record) {

@@ -124,6 +124,8 @@ struct Worker : WorkerFacts {
   // derived
   std::int64_t quarantined_until_ms = 0;
   bool connected = false;
+  bool leaving = false;      // it finishes what runs and stops
+  std::string refused_twin;  // WorkerProcess::id of the last process that was refused its name
   std::int64_t seen_ms = 0, seen_wall_ms = 0;
   BySlotKind<std::vector<TaskId>>
       leases;                    // tasks that it holds, oldest first: as many as it has slots have one
@@ -139,9 +141,9 @@ struct Worker : WorkerFacts {
   bool changed = false;  // it stands in State::changed
 };
 
-// Connected, not draining, not quarantined: gets new tasks.
+// Connected, not leaving, draining or quarantined: gets new tasks.
 inline bool takes_work(const Worker& worker) {
-  return worker.connected && !worker.draining && worker.quarantined_until_ms == 0;
+  return worker.connected && !worker.leaving && !worker.draining && worker.quarantined_until_ms == 0;
 }
 inline bool has_free_slot(const Worker& worker, SlotKind kind) {
   return worker.leases[kind].size() < worker.offer.resources.slots[kind];
@@ -180,7 +182,7 @@ struct Changed {
 
 // Things that went wrong and were handled, for metrics.
 struct Counters {
-  std::uint64_t stale_results = 0, stale_failures = 0, stale_beats = 0, refused_hellos = 0,
+  std::uint64_t stale_results = 0, stale_failures = 0, stale_beats = 0, refused_hellos = 0, refused_twins = 0,
                 repeated_results = 0, lease_expiries = 0;
 };
 

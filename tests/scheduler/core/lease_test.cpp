@@ -249,40 +249,6 @@ TEST(Lease, AWorkerWithoutTheModelOrTheMemoryGetsNothing) {
   EXPECT_EQ(held_by(farm.state().workers[WorkerId(1)]), 0u);
 }
 
-TEST(Lease, ADrainedWorkerFinishesWhatItHoldsAndWorksAgainAfterItLeft) {
-  TestFarm farm;
-  farm.submit({test_shot("sh010", 33, 2)});
-  SimWorker a(farm, "a", 1, 0);
-  a.hello();
-  farm.step(event::DrainWorker{3, "a", "ann"});
-  a.work();
-  EXPECT_EQ(a.accepted, 1u);
-  farm.step(event::FromWorker{"a", protocol::Bye{}});
-  a.hello();
-  run_to_end(farm, {&a});
-  EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
-}
-
-TEST(Lease, ADrainThatWasLostIsSentAgainWithEveryHeartbeat) {
-  TestFarm farm;
-  SimWorker a(farm, "a", 1, 0);
-  a.hello();
-  const auto drains = [&] {
-    const auto count = std::count_if(farm.sent.begin(), farm.sent.end(), [](const Command& sent) {
-      const auto* to = std::get_if<command::ToWorker>(&sent);
-      return to != nullptr && std::holds_alternative<protocol::Drain>(to->message);
-    });
-    farm.sent.clear();
-    return count;
-  };
-  a.beat();
-  EXPECT_EQ(drains(), 0);
-  farm.step(event::DrainWorker{3, "a", "ann"});
-  EXPECT_EQ(drains(), 1);  // lost
-  a.beat();
-  EXPECT_EQ(drains(), 1);
-}
-
 TEST(Lease, PrefetchIsGivenOnlyWhileThereIsMoreWorkThanSlots) {
   TestFarm farm;
   farm.submit({test_shot("sh010", 33, 8)});

@@ -132,7 +132,9 @@ class Chaos {
       return farm_.step(event::Approve{1, any_shot(), 1 + static_cast<std::uint32_t>(random_() % 3), "ann"});
     if (roll < 746) return farm_.step(event::Upgrade{1, any_shot(), "ann"});
     if (roll < 748) return farm_.step(event::DrainWorker{1, worker.name, "ann"});
-    if (roll < 753) return farm_.step(event::FromWorker{worker.name, protocol::Bye{}});
+    if (roll < 749) return farm_.step(event::UndrainWorker{1, worker.name, "ann"});
+    if (roll < 750) return farm_.step(event::ForgetWorker{1, worker.name, "ann"});
+    if (roll < 755) return farm_.step(event::FromWorker{worker.name, protocol::Bye{}});
     farm_.pass_ms(static_cast<std::int64_t>(random_() % 4000));
   }
 
@@ -166,11 +168,7 @@ class Chaos {
   void settle() {
     for (int round = 0; round < 60 && !testing::Test::HasFatalFailure(); ++round) {
       for (auto& worker : workers_) {
-        if (farm_.state().find_worker(worker->name) != nullptr &&
-            farm_.state().find_worker(worker->name)->draining) {
-          farm_.step(event::FromWorker{worker->name, protocol::Bye{}});
-          worker->lose_everything();
-        }
+        farm_.step(event::UndrainWorker{1, worker->name, "ann"});
         worker->hello();
       }
       std::vector<SimWorker*> all;

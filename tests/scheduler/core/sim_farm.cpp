@@ -111,13 +111,14 @@ void use_gpu(SimWorker& worker, const std::string& numeric_class, std::uint32_t 
 }
 
 void SimWorker::say(protocol::WorkerMessage message) {
-  farm_.step(event::FromWorker{name, std::move(message)});
+  farm_.step(event::FromWorker{name, std::move(message), process.id});
 }
 
-void SimWorker::hello() { say(protocol::Hello{name, offer, held}); }
+void SimWorker::hello() { say(protocol::Hello{name, offer, held, 0, 0, process, leaving}); }
 
 void SimWorker::beat() {
   protocol::Heartbeat beat;
+  beat.leaving = leaving;
   for (const AttemptId& ref : held) beat.attempts.push_back({ref, 0.5f, "", 0});
   say(beat);
 }

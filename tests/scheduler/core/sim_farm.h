@@ -87,6 +87,8 @@ class SimWorker {
   std::vector<AttemptId> revoked;
   std::size_t accepted = 0, refused = 0;
   WorkerOffer offer;
+  WorkerProcess process;  // none: a build that does not say
+  bool leaving = false;
 
  private:
   void say(protocol::WorkerMessage message);

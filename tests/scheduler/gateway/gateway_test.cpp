@@ -403,8 +403,19 @@ TEST_F(GatewayTest, WishesReachTheShot) {
   const auto cancelled = post("/v1/shots/demo/sh010/cancel", "", "a");
   EXPECT_EQ(cancelled.json["state"], "cancelled") << cancelled.body;
   farm_.add_worker("w1");
-  EXPECT_EQ(post("/v1/workers/w1/drain", "", "root").status, 200);
-  EXPECT_EQ(post("/v1/workers/w2/drain", "", "root").status, 404);
+  const auto drained = post("/v1/workers/w1/drain", "", "root");
+  EXPECT_EQ(drained.status, 200);
+  EXPECT_EQ(drained.json["state"], "drained") << drained.body;
+  const auto undrained = post("/v1/workers/w1/undrain", "", "root");
+  EXPECT_EQ(undrained.json["state"], "idle") << undrained.body;
+  EXPECT_THAT(std::string(undrained.json["message"]), HasSubstr("gets tasks again"));
+  const auto living = post("/v1/workers/w1/forget", "", "root");
+  EXPECT_EQ(living.status, 409);
+  EXPECT_THAT(living.body, HasSubstr("rushes drain w1"));
+  for (const char* verb : {"drain", "undrain", "forget"}) {
+    EXPECT_EQ(post(std::string("/v1/workers/w2/") + verb, "", "root").status, 404);
+    EXPECT_EQ(post(std::string("/v1/workers/w1/") + verb, "", "s").status, 403);
+  }
 }
 
 TEST_F(GatewayTest, EventsAreNumberedAndWaitedFor) {

@@ -38,8 +38,8 @@ class Hostile : public testing::Test {
     authenticator_ = *protocol::ZapAuthenticator::open(keys_.scheduler.secret_key, keys_.folder / "workers");
     control_ =
         *protocol::ControlServer::start(*authenticator_, "tcp://127.0.0.1:*",
-                                        [this](const std::string& name, protocol::WorkerMessage message) {
-                                          farm_.loop().post(name, std::move(message));
+                                        [this](const protocol::Peer& from, protocol::WorkerMessage message) {
+                                          farm_.loop().post(from.worker, std::move(message), from.process);
                                           ++heard_;
                                         });
   }

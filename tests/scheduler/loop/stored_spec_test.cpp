@@ -37,8 +37,8 @@ TEST(StoredSpec, ALargeDescriptionTravelsAsAnArtifact) {
   const auto too_large = with_stored_spec(**vault, assignment_of(protocol::kMaxStoredSpec));
   ASSERT_FALSE(too_large);
   EXPECT_EQ(too_large.error().kind, ErrorKind::kExhausted);
-  EXPECT_EQ(with_stored_spec(**vault, protocol::Drain{}).value(),
-            protocol::SchedulerMessage(protocol::Drain{}));
+  EXPECT_EQ(with_stored_spec(**vault, protocol::Greet{}).value(),
+            protocol::SchedulerMessage(protocol::Greet{}));
 }
 
 }  // namespace

@@ -19,8 +19,8 @@ struct Server {
       : authenticator(*ZapAuthenticator::open(keys.scheduler.secret_key, keys.folder / "workers")) {
     auto started = ControlServer::start(
         *authenticator, endpoint,
-        [this](const std::string& worker, WorkerMessage message) {
-          heard.put({worker, std::move(message)});
+        [this](const Peer& from, WorkerMessage message) {
+          heard.put({from.worker, std::move(message)});
         },
         [this](const std::string& worker) { withdrawn.put(worker); }, rate);
     if (!started) throw std::runtime_error(started.error().message);

@@ -21,11 +21,11 @@ TEST(Control, AKnownKeyIsHeardAndAnswered) {
 
   Welcome welcome;
   welcome.sequence = 41;
-  ASSERT_TRUE(server.control->send("worker", welcome));
+  ASSERT_TRUE(server.control->send({"worker", ""}, welcome));
   EXPECT_EQ(std::get<Welcome>(client.heard.next().value()).sequence, 41u);
   ASSERT_TRUE(client.client->send(Heartbeat{42, {}, {}}));
   ASSERT_TRUE(server.heard.next());
-  ASSERT_TRUE(server.control->send("worker", HeartbeatAck{42}));
+  ASSERT_TRUE(server.control->send({"worker", ""}, HeartbeatAck{42}));
   EXPECT_EQ(std::get<HeartbeatAck>(client.heard.next().value()).sequence, 42u);
   EXPECT_EQ(server.authenticator->counters().refused_keys, 0u);
 }
@@ -119,7 +119,7 @@ TEST(Control, AfterARestartOfTheSchedulerTheWorkerIsAskedToGreet) {
   ASSERT_TRUE(client.client->send(Heartbeat{2, {}, {}}));
   EXPECT_TRUE(std::holds_alternative<Greet>(client.heard.next().value()));
   EXPECT_EQ(server->authenticator->counters().ungreeted, 1u);
-  ASSERT_TRUE(server->control->send("worker", Drain{}));  // not known yet: dropped and counted
+  ASSERT_TRUE(server->control->send({"worker", ""}, FailedAck{}));  // not known yet: dropped and counted
   ASSERT_TRUE(client.client->send(hello("worker", 3)));
   EXPECT_EQ(server->heard.next().value().first, "worker");
   EXPECT_EQ(server->authenticator->counters().undelivered, 1u);
@@ -130,15 +130,14 @@ TEST(Control, APortInUseIsOneClearLine) {
   Server server(keys);
   const auto authenticator = ZapAuthenticator::open(keys.scheduler.secret_key, keys.folder / "workers");
   ASSERT_TRUE(authenticator);
-  const auto second = ControlServer::start(**authenticator, server.control->endpoint(),
-                                           [](const std::string&, WorkerMessage) {});
+  const auto second =
+      ControlServer::start(**authenticator, server.control->endpoint(), [](const Peer&, WorkerMessage) {});
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().kind, ErrorKind::kExhausted);
   EXPECT_NE(second.error().message.find("port is in use"), std::string::npos) << second.error().message;
-  EXPECT_EQ(ControlServer::start(**authenticator, "tcp://nonsense", [](const std::string&, WorkerMessage) {})
-                .error()
-                .kind,
-            ErrorKind::kInvalid);
+  EXPECT_EQ(
+      ControlServer::start(**authenticator, "tcp://nonsense", [](const Peer&, WorkerMessage) {}).error().kind,
+      ErrorKind::kInvalid);
 }
 
 }  // namespace

@@ -122,7 +122,7 @@ inline SchedulerMessage random_scheduler_message() {
     case 7:
       return Revoke{random_id(), random_text()};
     case 8:
-      return Drain{};
+      return NameTaken{random_text(), *rc::gen::inRange<std::uint32_t>(10, 3'600'000)};
     default:
       return Greet{};
   }

@@ -49,7 +49,7 @@ TEST(Security, AKeyThatIsRemovedIsNotServedAnyMore) {
   ASSERT_TRUE(client.client->send(Heartbeat{2, {}, {}}));
   ASSERT_TRUE(client.client->send(hello("worker", 3)));
   EXPECT_TRUE(reaches(server.authenticator->counters().after_withdrawal, 2));
-  ASSERT_TRUE(server.control->send("worker", Drain{}));
+  ASSERT_TRUE(server.control->send({"worker", ""}, FailedAck{}));
   EXPECT_TRUE(reaches(server.authenticator->counters().undelivered, 1));
   EXPECT_FALSE(client.heard.next(milliseconds(100)));
   EXPECT_FALSE(server.heard.next(milliseconds(10)));

@@ -65,9 +65,16 @@ Hello hello(std::uint32_t version, const Resources& resources) {
           77};
 }
 
+Hello hello_of_process() {
+  Hello message = hello(kNamesItsProcess, {{{2, 1}}, 8u << 20, 16u << 20});
+  message.process = {"0123456789abcdef", "fedcba9876543210", "bay1.studio.example", 4711, ""};
+  message.leaving = true;
+  return message;
+}
+
 const std::vector<std::pair<std::string, WorkerMessage>> kFromWorker{
-    {"hello_by_kind", hello(kTellsSlotsByKind, {{{2, 1}}, 8u << 20, 16u << 20})},
-    {"heartbeat", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}}},
+    {"hello_of_process", hello_of_process()},
+    {"heartbeat_leaving", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}, true}},
     {"started", Started{kId}},
     {"completed", Completed{kId, result(), "the log's end"}},
     {"failed", Failed{kId, FailKind::kCrash, "it died", "signal 9 (Killed)", "the log's end"}},
@@ -85,8 +92,8 @@ const std::vector<std::pair<std::string, SchedulerMessage>> kToWorker{
     {"refused_result", RefusedResult{kId, "the attempt is over"}},
     {"failed_ack", FailedAck{kId}},
     {"revoke", Revoke{kId, "cancelled"}},
-    {"drain", Drain{}},
     {"greet", Greet{}},
+    {"name_taken", NameTaken{"it is taken", 15'000}},
 };
 
 const std::vector<std::pair<std::string, ArtifactRequest>> kRequests{
@@ -166,15 +173,22 @@ TEST(WireBytes, AreThoseOfTheBuildBefore) {
   compare(kFromEngine, decode_from_engine);
 }
 
-// Its struct has grown since.
-TEST(WireBytes, AHelloOfBeforeIsReadAsItWasMeant) {
-  std::string bytes;
-  const std::string hex = stored()["hello"];
-  for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-    bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-  const auto read = decode_from_worker(bytes);
-  ASSERT_TRUE(read) << read.error().message;
-  EXPECT_TRUE(*read == WorkerMessage(hello(kTakesStoredSpecs, {{{2, 0}}, 8u << 20, 0})));
+// Their structs have grown since.
+TEST(WireBytes, MessagesOfBeforeAreReadAsTheyWereMeant) {
+  const std::vector<std::pair<std::string, WorkerMessage>> before{
+      {"hello", hello(kTakesStoredSpecs, {{{2, 0}}, 8u << 20, 0})},
+      {"hello_by_kind", hello(kTellsSlotsByKind, {{{2, 1}}, 8u << 20, 16u << 20})},
+      {"heartbeat", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}}},
+  };
+  for (const auto& [name, message] : before) {
+    std::string bytes;
+    const std::string hex = stored()[name];
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+      bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    const auto read = decode_from_worker(bytes);
+    ASSERT_TRUE(read) << name << ": " << read.error().message;
+    EXPECT_TRUE(*read == message) << name;
+  }
 }
 
 TEST(WireBytes, AreHeldForEveryKind) {

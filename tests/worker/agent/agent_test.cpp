@@ -1,103 +1,7 @@
-#include "worker/agent/agent.h"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "storage/records/words_codec.h"
-#include "tests/scheduler/protocol/records.h"
+#include "tests/worker/agent/agent_fixture.h"
 
 namespace rushes::worker {
 namespace {
-
-using namespace protocol;
-using protocol::test::test_result;
-using protocol::test::test_spec;
-using testing::ElementsAre;
-using testing::IsEmpty;
-
-constexpr std::uint32_t kLease = 15'000;
-
-AttemptId id(std::uint64_t task, std::uint32_t attempt = 1) {
-  return {TaskId(task), attempt, 100 * task + attempt};
-}
-
-// The agent between a scheduler and engines that the test plays.
-struct AgentTest : ::testing::Test {
-  AgentTest() { start({}); }
-
-  Resources resources{{{2, 0}}, 8ull << 30, 0};
-  void start(std::vector<Completed> outbox) {
-    AgentOptions options;
-    options.name = "worker";
-    options.offer.build = "test";
-    options.offer.resources = resources;
-    options.offer.prefetch = 1;
-    agent.emplace(options, std::move(outbox), now);
-  }
-  void join() {
-    agent->on_connected(now);
-    agent->on_ready(0, "test-class", now);
-    agent->on_ready(1, "test-class", now);
-    const auto hello = sent<Hello>();
-    ASSERT_EQ(hello.size(), 1u);
-    Welcome welcome;
-    welcome.sequence = hello[0].sequence;
-    agent->on_message(welcome, now);
-    take();
-  }
-  void pass(Time time) {
-    for (const Time end = now + time; now < end;) {
-      now += Time(500);
-      agent->on_tick(now);
-    }
-  }
-  // Time passes and every heartbeat is acknowledged at once.
-  void pass_acknowledged(Time time) {
-    for (const Time end = now + time; now < end;) {
-      pass(Time(500));
-      for (const auto& beat : sent<Heartbeat>()) agent->on_message(HeartbeatAck{beat.sequence}, now);
-    }
-  }
-  void assign(const AttemptId& attempt) {
-    agent->on_message(Assign{attempt, kLease, 0, test_spec({{digest_of("in"), 2}})}, now);
-  }
-  void assign_and_run(const AttemptId& attempt) {
-    assign(attempt);
-    agent->on_fetched(attempt, {}, now);
-  }
-  TaskResult outputs() { return test_result({{digest_of("out"), 3}}); }
-
-  void take() {
-    for (Action& action : agent->take_actions()) actions.push_back(std::move(action));
-  }
-  // All actions of one kind since they were last asked for; the others stay.
-  template <typename T>
-  std::vector<T> all() {
-    take();
-    std::vector<T> found;
-    std::erase_if(actions, [&](Action& action) {
-      if (auto* body = std::get_if<T>(&action)) found.push_back(std::move(*body));
-      return std::holds_alternative<T>(action);
-    });
-    return found;
-  }
-  template <typename T>
-  std::vector<T> sent() {
-    take();
-    std::vector<T> found;
-    std::erase_if(actions, [&](Action& action) {
-      auto* send = std::get_if<action::Send>(&action);
-      if (!send || !std::holds_alternative<T>(send->message)) return false;
-      found.push_back(std::get<T>(send->message));
-      return true;
-    });
-    return found;
-  }
-
-  Time now{1'000'000};
-  std::optional<Agent> agent;
-  std::vector<Action> actions;
-};
 
 TEST_F(AgentTest, AnAttemptRunsInASlotOfItsKind) {
   resources = {{{1, 1}}, 8ull << 30, 16ull << 30};
@@ -307,7 +211,7 @@ TEST_F(AgentTest, AWorkerThatIsCutOffStopsWhenTheLeaseHasRunOut) {
   pass(Time(2'000));
   ASSERT_EQ(all<action::Stop>().size(), 1u);
   EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(2)}));  // never ran
-  agent->on_exit(0, "signal 15 (Terminated)", "", now);
+  agent->on_exit(0, "signal 9 (Killed)", "", now);
   EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(1)}));
   EXPECT_EQ(agent->attempts(), 0u);
 }
@@ -490,36 +394,6 @@ TEST_F(AgentTest, AnAssignmentSaidTwiceIsTakenOnce) {
   assign(id(1));
   assign(id(1));
   EXPECT_EQ(all<action::Fetch>().size(), 1u);
-}
-
-TEST_F(AgentTest, DrainingFinishesWhatIsHeldAndThenLeaves) {
-  join();
-  assign_and_run(id(1));
-  agent->on_message(Drain{}, now);
-  assign(id(2));
-  EXPECT_EQ(sent<Failed>().at(0).id, id(2));
-  agent->on_message(FailedAck{id(2)}, now);
-  EXPECT_THAT(all<action::Exit>(), IsEmpty());
-  agent->on_done(0, EngineDone{id(1), outputs()}, "", now);
-  agent->on_uploaded(id(1), {}, now);
-  EXPECT_THAT(all<action::Exit>(), IsEmpty());
-  agent->on_message(Accepted{id(1)}, now);
-  EXPECT_EQ(sent<Bye>().size(), 1u);
-  EXPECT_EQ(all<action::Exit>().at(0).code, ExitCode::kOk);
-}
-
-TEST_F(AgentTest, AShutdownStopsEnginesThenSaysBye) {
-  join();
-  assign_and_run(id(1));
-  assign(id(2));
-  agent->on_shutdown(now);
-  EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(2)}));
-  EXPECT_EQ(all<action::Stop>().size(), 1u);
-  EXPECT_THAT(all<action::Exit>(), IsEmpty());
-  agent->on_exit(0, "signal 15 (Terminated)", "", now);
-  EXPECT_THAT(sent<Stopped>(), ElementsAre(Stopped{id(1)}));
-  EXPECT_EQ(sent<Bye>().size(), 1u);
-  EXPECT_EQ(all<action::Exit>().size(), 1u);
 }
 
 TEST_F(AgentTest, ARefusalEndsTheWorkerWithItsReason) {

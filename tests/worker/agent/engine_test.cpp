@@ -27,7 +27,7 @@ const AttemptId kId{TaskId(1), 1, 1};
 
 struct EngineTest : ::testing::Test {
   EngineTest() { ::signal(SIGPIPE, SIG_IGN); }
-  EngineCommand command() { return {{TEST_ENGINE, folder / "cache"}, folder / "logs", Time(100), Time(400)}; }
+  EngineCommand command() { return {{TEST_ENGINE, folder / "cache"}, folder / "logs", Time(100)}; }
   // The next message of one of these kinds; nothing when the engine ends or ten seconds pass.
   template <typename... Kinds>
   std::optional<FromEngine> next(Engine& engine) {
@@ -99,14 +99,24 @@ TEST_F(EngineTest, CancelIsEnoughForATaskThatListens) {
   EXPECT_TRUE(is_alive(engine.process()));  // and keeps what it has loaded
 }
 
-TEST_F(EngineTest, ATaskThatHangsIsTerminated) {
+TEST_F(EngineTest, WhatStopsAJobOfManyProcessesStopsNoEngine) {
+  Engine engine(command());
+  ASSERT_TRUE(engine.start());
+  ASSERT_TRUE(next<EngineReady>(engine));
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) ASSERT_EQ(::kill(engine.process(), signal), 0);
+  ASSERT_TRUE(engine.run(kId, test_spec({}, "put one")));
+  const auto done = next<EngineDone, EngineFailed>(engine);
+  EXPECT_TRUE(done && std::holds_alternative<EngineDone>(*done));
+}
+
+TEST_F(EngineTest, ATaskThatHangsIsKilled) {
   Engine engine(command());
   ASSERT_TRUE(engine.start());
   ASSERT_TRUE(next<EngineReady>(engine));
   ASSERT_TRUE(engine.run(kId, test_spec({}, "hang")));
   ASSERT_TRUE(next<protocol::Progress>(engine));
   engine.cancel(kId, Time(0));
-  EXPECT_EQ(end_of(engine), "signal 15 (Terminated)");
+  EXPECT_EQ(end_of(engine), "signal 9 (Killed)");
 }
 
 TEST_F(EngineTest, AnEngineThatCannotStartSaysSo) {

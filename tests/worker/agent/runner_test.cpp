@@ -28,10 +28,14 @@ struct Scheduler {
             const std::string& artifacts_at = "tcp://127.0.0.1:*") {
     authenticator = *ZapAuthenticator::open(keys.scheduler.secret_key, keys.folder / "workers");
     control =
-        *ControlServer::start(*authenticator, control_at, [this](const std::string&, WorkerMessage message) {
+        *ControlServer::start(*authenticator, control_at, [this](const Peer& from, WorkerMessage message) {
+          {
+            const std::lock_guard lock(mutex);
+            peer = from;
+          }
           if (const auto* beat = std::get_if<Heartbeat>(&message)) {
             beats.put(*beat);
-            (void)control->send("worker", HeartbeatAck{beat->sequence});
+            (void)control->send(from, HeartbeatAck{beat->sequence});
           } else {
             heard.put(std::move(message));
           }
@@ -53,7 +57,12 @@ struct Scheduler {
     if (hello) say(message);
     return hello;
   }
-  void say(SchedulerMessage message) { EXPECT_TRUE(control->send("worker", message)); }
+  void say(SchedulerMessage message) {
+    const std::lock_guard lock(mutex);
+    EXPECT_TRUE(control->send(peer, message));
+  }
+  std::mutex mutex;
+  Peer peer;  // of the last message, guarded by the mutex
   void assign(const AttemptId& id, const std::string& task, const std::vector<ArtifactRef>& inputs = {}) {
     say(Assign{id, 15'000, 0, test_spec(inputs, task)});
   }
@@ -83,8 +92,8 @@ struct RunnerTest : ::testing::Test {
     made.engine = [cache = (folder / "worker" / "cache").string()](SlotKind, std::size_t) {
       return std::vector<std::string>{TEST_ENGINE, cache};
     };
-    made.cancel_grace = Time(100);
-    made.grace = Time(1'000);
+    made.grace = Time(100);
+    made.agent.stop_grace = Time(0);
     return made;
   }
   void start(const RunnerOptions& made) {
@@ -121,10 +130,13 @@ TEST_F(RunnerTest, FetchesRunsUploadsReportsAndLeavesNothingBehind) {
   const std::string a = "some input, ", b(3u << 20, 'b');
   store.held[digest_of(a)] = a;
   store.held[digest_of(b)] = b;
-  start();
+  RunnerOptions patient = options(keys.worker);
+  patient.agent.stop_grace = Time(20'000);
+  start(patient);
   const auto hello = scheduler->welcome();
   ASSERT_TRUE(hello);
   EXPECT_EQ(hello->name, "worker");
+  EXPECT_EQ(hello->process.pid, static_cast<std::uint32_t>(::getpid()));
   EXPECT_EQ(hello->offer.numeric_classes, std::vector<std::string>{"test-class"});
   scheduler->assign({TaskId(1), 1, 5}, "copy", {{digest_of(a), a.size()}, {digest_of(b), b.size()}});
   ASSERT_TRUE(scheduler->next<Started>());
@@ -136,12 +148,57 @@ TEST_F(RunnerTest, FetchesRunsUploadsReportsAndLeavesNothingBehind) {
   EXPECT_EQ(outbox_files(), 1u);
   ASSERT_TRUE(scheduler->next<Completed>());  // again, until it is acknowledged
   scheduler->say(Accepted{{TaskId(1), 1, 0}});
-  scheduler->say(Drain{});
+  ::kill(::getpid(), SIGTERM);
   ASSERT_TRUE(scheduler->next<Bye>());
   worker.join();
   EXPECT_EQ(exit, ExitCode::kOk);
   EXPECT_EQ(outbox_files(), 0u);
   EXPECT_EQ(rushes::test::count_with_argument((folder / "worker").string()), 0);
+}
+
+TEST_F(RunnerTest, TheFirstSignalWaitsForWhatRunsAndTheSecondKillsIt) {
+  RunnerOptions patient = options(keys.worker);
+  patient.agent.stop_grace = patient.grace = Time(60'000);
+  start(patient);
+  ASSERT_TRUE(scheduler->welcome());
+  scheduler->assign({TaskId(1), 1, 5}, "hang");
+  ASSERT_TRUE(scheduler->next<Started>());
+  scheduler->assign({TaskId(2), 1, 6}, "put waits");
+  ::kill(::getpid(), SIGTERM);
+  const auto given_back = scheduler->next<Stopped>();
+  ASSERT_TRUE(given_back);
+  EXPECT_EQ(given_back->id.task, TaskId(2));
+  while (const auto beat = scheduler->beats.next())
+    if (beat->leaving) break;
+  ::kill(::getpid(), SIGTERM);
+  const auto stopped = scheduler->next<Stopped>();
+  ASSERT_TRUE(stopped);
+  EXPECT_EQ(stopped->id.task, TaskId(1));
+  ASSERT_TRUE(scheduler->next<Bye>());
+  worker.join();
+  EXPECT_EQ(exit, ExitCode::kOk);
+  EXPECT_EQ(rushes::test::count_with_argument((folder / "worker").string()), 0);
+}
+
+TEST_F(RunnerTest, ARestartInItsFolderIsAnotherProcessWithTheSameLock) {
+  start();
+  const auto first = scheduler->welcome();
+  ASSERT_TRUE(first);
+  ::kill(::getpid(), SIGTERM);
+  worker.join();
+  start();
+  const auto second = scheduler->welcome();
+  ASSERT_TRUE(second);
+  EXPECT_NE(second->process.id, first->process.id);
+  EXPECT_EQ(second->process.lock, first->process.lock);
+  ::kill(::getpid(), SIGTERM);
+  worker.join();
+  RunnerOptions elsewhere = options(keys.worker);
+  elsewhere.folder = folder / "elsewhere";
+  start(elsewhere);
+  const auto third = scheduler->welcome();
+  ASSERT_TRUE(third);
+  EXPECT_NE(third->process.lock, first->process.lock);
 }
 
 TEST_F(RunnerTest, AKilledEngineIsAFailureAndTheNextAttemptRuns) {
