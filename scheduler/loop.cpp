@@ -3,11 +3,13 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 
 #include "config/log.h"
 #include "scheduler/core/journal/record_codec.h"
 #include "scheduler/core/journal/replay.h"
 #include "scheduler/core/journal/snapshot.h"
+#include "scheduler/core/report/event_line.h"
 #include "scheduler/core/state/apply.h"
 #include "scheduler/recovery.h"
 
@@ -15,7 +17,8 @@ namespace rushes::scheduler {
 namespace {
 
 constexpr std::chrono::seconds kWarnEvery{1};
-constexpr std::size_t kMaxTurn = 256;  // events of one turn: bounds how long a reply waits for its sync
+constexpr std::size_t kMaxLines = 4096;  // of the log, of one turn
+constexpr std::size_t kMaxTurn = 256;    // events of one turn: bounds how long a reply waits for its sync
 
 std::string owner_of(const State& state, const Task& task) {
   return state.shots[task.shot].key + "/" + std::to_string(task.plan.take);
@@ -66,6 +69,7 @@ Status Loop::recover() {
   if (!recovered) return tl::unexpected<Error>(recovered.error());
   last_sequence_ = recovered->last_sequence;
   records_since_snapshot_ = recovered->records_since_snapshot;
+  described_event_ = state_.events.last();  // they were said when they happened
   retain_everything();
   Turn turn;
   decide_one(event::Recover{}, turn);
@@ -234,6 +238,7 @@ void Loop::decide_one(const Event& event, Turn& turn) {
 // Sends what a turn owes after its sync; at once when nothing that it could depend on is still unsynced.
 void Loop::finish(Turn turn) {
   turn.last_event = state_.events.last();
+  describe(turn);
   if (turn.append.records.empty() && turn.append.logs.empty() && in_flight_ == 0) {
     leave(turn, {});
     return;
@@ -268,12 +273,24 @@ void Loop::leave(const Turn& turn, const Status& status) {
       send_(std::get<command::ToWorker>(command));
   }
   for (const auto& deliver : turn.deliveries) deliver();
+  for (const auto& [level, line] : turn.lines) log::write(level, line);
   observe(turn);
   {
     std::lock_guard lock(mutex_);
     published_event_ = std::max(published_event_, turn.last_event);
   }
   happened_.notify_all();
+}
+
+// The events of the turn as lines of the log: they are written after its sync.
+void Loop::describe(Turn& turn) {
+  static constexpr std::array kLevel{log::Level::kDebug, log::Level::kInfo, log::Level::kWarning};
+  if (described_event_ == turn.last_event) return;
+  for (const FarmEvent& event : state_.events.since(described_event_, kMaxLines)) {
+    const log::Level level = kLevel[static_cast<std::size_t>(weight_of(event))];
+    if (log::says(level)) turn.lines.emplace_back(level, line_of(state_, event));
+  }
+  described_event_ = turn.last_event;
 }
 
 void Loop::observe(const Turn& turn) const {

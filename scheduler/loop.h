@@ -26,6 +26,7 @@
 #include <variant>
 #include <vector>
 
+#include "config/log.h"
 #include "config/result.h"
 #include "scheduler/core/core.h"
 #include "scheduler/protocol/messages.h"
@@ -98,8 +99,9 @@ class Loop {
     std::vector<Command> commands;
     std::vector<Deliver> deliveries;
     std::uint64_t last_event = 0;
-    std::chrono::steady_clock::time_point arrived;   // of its oldest event
-    std::chrono::steady_clock::time_point appended;  // zero: nothing to sync
+    std::vector<std::pair<log::Level, std::string>> lines;  // of the log, what happened
+    std::chrono::steady_clock::time_point arrived;          // of its oldest event
+    std::chrono::steady_clock::time_point appended;         // zero: nothing to sync
   };
 
   bool enqueue(Item item);
@@ -109,6 +111,7 @@ class Loop {
   void finish(Turn turn);
   void leave(const Turn& turn, const Status& status);
   void observe(const Turn& turn) const;
+  void describe(Turn& turn);
   void answer(const command::Reply& reply);
   void fail_all(const Error& error);
   void snapshot_if_due();
@@ -124,7 +127,8 @@ class Loop {
   Send send_;
   OnFailure on_failure_;
 
-  State state_;  // core thread only, as the two below
+  State state_;                        // core thread only, as the three below
+  std::uint64_t described_event_ = 0;  // newest event that has a line
   std::uint64_t records_since_snapshot_ = 0;
   std::uint64_t last_sequence_ = 0;  // of the last record appended
   std::atomic<int> in_flight_{0};    // turns that were appended and have not left yet

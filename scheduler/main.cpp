@@ -215,12 +215,15 @@ int run_restore(const std::string& config_file, const std::string& backup) {
 
 int main(int argc, char** argv) {
   rushes::config::CommandLine app("rushes-scheduler: the farm's state, its workers and its HTTP API");
-  std::string config_file, backup;
+  std::string config_file, backup, log_level;
   app.option("--config", config_file, "farm.yaml").required();
   app.option("--restore", backup,
              "fill the empty data folder from this backup, a folder of `rushes backup`, and end");
+  app.option("--log-level", log_level, "debug: also every task; info, warning or error")
+      .one_of(rushes::log::kLevels);
   app.version(RUSHES_VERSION);
   if (const auto code = app.parse(argc, argv)) return *code;
+  rushes::log::set_level(log_level);
   try {
     return backup.empty() ? rushes::scheduler::run(config_file)
                           : rushes::scheduler::run_restore(config_file, backup);

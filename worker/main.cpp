@@ -1,4 +1,5 @@
 // rushes-worker --config worker.yaml [--name N] [--folder DIR] [--backend cpu|cuda] [--slots N] [--cpu-slots N]
+//     [--log-level debug|info|warning|error]
 //
 // A flag stands above the environment (RUSHES_WORKER_NAME, RUSHES_WORKER_FOLDER), the environment above the file.
 //
@@ -31,7 +32,7 @@ namespace fs = std::filesystem;
 struct Arguments {
   fs::path config, engine_program;
   config::WorkerFlags flags;
-  std::string backend;
+  std::string backend, log_level;
   int slots = 0, cpu_slots = -1, device = 0;
   bool engine = false;
 };
@@ -170,11 +171,13 @@ int main(int count, char** words) {
   app.option("--device", arguments.device, "number of the engine's GPU").between(0, 63).hidden();
   app.option("--engine-program", arguments.engine_program, "program of the engine child, instead of this one")
       .hidden();
+  app.option("--log-level", arguments.log_level, "debug, info, warning or error").one_of(log::kLevels);
   app.flag("--engine", arguments.engine, "the child process of one slot; started by the agent").hidden();
   app.version(RUSHES_VERSION);
   if (const auto code = app.parse(count, words)) return *code;
   arguments.flags = config::with_environment(std::move(arguments.flags));
   rushes::log::name_process(arguments.engine ? "engine" : "worker");
+  rushes::log::set_level(arguments.log_level);
   if (const Status table = worker::check_critics(); !table)
     return worker::stop_with(table.error(), exit_code(table.error().kind));
   const auto settings = worker::read_settings(arguments);

@@ -247,8 +247,6 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(ZapAuthenticator& au
 Status ControlServer::send(const Peer& to, const SchedulerMessage& message) {
   auto bytes = encode(message);  // here, so that who sends learns what does not fit
   if (!bytes) return tl::unexpected(bytes.error());
-  if (const auto* taken = std::get_if<NameTaken>(&message))
-    impl_->authenticator.log.warn("name " + to.worker, "worker " + to.worker + ": " + taken->reason);
   const bool last = std::holds_alternative<Refused>(message) || std::holds_alternative<NameTaken>(message);
   impl_->outbox.put({to, std::move(*bytes), last, std::holds_alternative<Welcome>(message)});
   return {};

@@ -44,6 +44,9 @@ class Hosts(unittest.TestCase):
             self.assertEqual([e["worker"] for e in events if e["type"] == "worker.stopped"], ["worker-a"])
             farm.start_worker("a")
             farm.until(lambda: state(farm, "worker-a") == "idle", 20, "worker-a is there again")
+            self.assertIn("worker worker-a: stopped", farm.log("scheduler"))
+            self.assertIn("test/sh010: state: delivered", farm.log("scheduler"))
+            self.assertRegex(farm.log("b"), r"test/sh010 take \d denoise window 0 .*\(task \d+ attempt \d+\) starts")
 
     def test_the_second_process_of_a_name_is_refused_until_the_first_is_gone(self):
         with Farm() as farm:

@@ -358,7 +358,7 @@ int bench_scheduler(int argc, char** argv) {
   app.option("--phases", options.phases, "which to run").comma_separated();
   app.flag("--json", options.json, "machine-readable result");
   if (const auto code = app.parse(argc, argv)) return *code;
-  log::only_warnings();
+  log::set_level(log::Level::kWarning);
   const std::uint64_t rest = scheduler::open_files_for(0),
                       files = std::max(scheduler::raise_open_files(), rest + 1);
   options.connections = static_cast<int>(  // what this host allows; simulated workers need one each

@@ -61,6 +61,11 @@ std::optional<std::size_t> Agent::in_slot(std::uint32_t slot, const AttemptId& i
   return find(id);
 }
 
+std::string Agent::name_of(const AttemptId& id) const {
+  const auto found = names_.find(id);
+  return found == names_.end() ? to_string(id) : found->second + " (" + to_string(id) + ")";
+}
+
 std::optional<Time> Agent::oldest_start() const {
   std::optional<Time> oldest;
   for (const Attempt& attempt : attempts_)
@@ -77,7 +82,7 @@ void Agent::on_connected(Time now) {
 }
 
 void Agent::on_lost(Time) {
-  if (connected_) log("the scheduler is away; running attempts go on until their leases end");
+  if (connected_) warn("the scheduler is away; running attempts go on until their leases end");
   connected_ = welcomed_ = false;
 }
 
@@ -184,7 +189,7 @@ void Agent::handle(const protocol::NameTaken& taken, Time now) {
   ask_again_ = now + kAskAgain;
   if (taken_logged_ == Time(0) || now - taken_logged_ >= kSayAgain) {
     const Time left = *taken_since_ + kTakenLimits * Time(taken.limit_ms) - now;
-    log(taken.reason + "; this one asks again for " + std::to_string(left.count() / 1000 + 1) + " s");
+    warn(taken.reason + "; this one asks again for " + std::to_string(left.count() / 1000 + 1) + " s");
     taken_logged_ = now;
   }
   leave_if_empty();
@@ -232,11 +237,12 @@ void Agent::handle(const protocol::Assign& assign, Time now) {
   attempts_.push_back(std::move(attempt));
 }
 
-void Agent::take_spec(Attempt& attempt, TaskSpec spec) const {
+void Agent::take_spec(Attempt& attempt, TaskSpec spec) {
   const bool tensors = computes_tensors(spec.stage, spec.whole_take);
   const bool has_cpu = options_.offer.resources.slots[SlotKind::kCpu] > 0;
   attempt.kind = tensors || !has_cpu ? tensor_kind() : SlotKind::kCpu;
   attempt.inputs = protocol::refs_of(spec.inputs);
+  if (!spec.name.empty()) names_[attempt.id] = spec.show + "/" + spec.name;
   attempt.spec = std::move(spec);
 }
 
@@ -251,7 +257,7 @@ void Agent::handle(const protocol::Accepted& accepted, Time) {
 
 void Agent::handle(const protocol::RefusedResult& refused, Time) {
   if (const auto index = find_result(refused.id)) {
-    log(to_string(refused.id) + ": the result was refused: " + refused.reason);
+    warn(name_of(refused.id) + ": the result was refused: " + refused.reason);
     drop_result(*index);
   }
   leave_if_empty();
@@ -264,7 +270,7 @@ void Agent::handle(const protocol::FailedAck& ack, Time) {
 
 void Agent::handle(const protocol::Revoke& revoke, Time now) {
   if (const auto index = find(revoke.id)) {
-    log(to_string(revoke.id) + " is revoked: " + revoke.reason);
+    log(name_of(attempts_[*index].id) + " is revoked: " + revoke.reason);
     attempts_[*index].revoked = true;
     attempts_[*index].failure.reset();
     return stop(attempts_[*index], std::nullopt, now);
@@ -279,6 +285,7 @@ void Agent::drop_result(std::size_t index) {
   actions_.emplace_back(action::Forget{id});
   actions_.emplace_back(action::Release{id});
   results_.erase(results_.begin() + static_cast<std::ptrdiff_t>(index));
+  names_.erase(id);
   mark_over(id);
 }
 
@@ -322,7 +329,7 @@ void Agent::on_uploaded(const AttemptId& id, const Status& status, Time now) {
     return repeat(now);
   }
   if (passing(status.error().kind)) {
-    log(to_string(id) + ": results cannot be stored yet: " + status.error().message);
+    warn(name_of(id) + ": results cannot be stored yet: " + status.error().message);
     finished.upload_again = now + options_.retry;
     return;
   }
@@ -366,6 +373,7 @@ void Agent::fill_slots(Time now) {
     next->progress.text = "starting";
     slots_[slot].running = next->id;
     actions_.emplace_back(action::Run{slot, next->id, *next->spec});
+    log(name_of(next->id) + " starts in slot " + std::to_string(slot));
     send(protocol::Started{next->id});
   }
 }
@@ -399,6 +407,7 @@ void Agent::complete(std::size_t index, const TaskResult& result, const std::str
   const AttemptId id = attempts_[index + (slip ? 1 : 0)].id;  // a copy: erasing moves the next one here
   attempts_.erase(attempts_.begin() + static_cast<std::ptrdiff_t>(index));
   results_.push_back({{id, result, log_tail}, false, Time(0), Time(0)});
+  log(name_of(id) + " is done");
   actions_.emplace_back(action::Keep{results_.back().result});
   upload(results_.back());
 }
@@ -455,10 +464,11 @@ void Agent::ended(std::size_t index, Time now) {
     report(std::move(*attempt.failure), now);
   else
     send(protocol::Stopped{attempt.id});
+  names_.erase(attempt.id);
 }
 
 void Agent::report(protocol::Failed failure, Time now) {
-  log(to_string(failure.id) + " failed (" + to_string(failure.kind) + "): " + failure.message);
+  warn(name_of(failure.id) + " failed (" + to_string(failure.kind) + "): " + failure.message);
   send(failure);
   failures_.push_back({std::move(failure), now});
   if (failures_.size() > kMaxFailures) failures_.erase(failures_.begin());
@@ -480,7 +490,7 @@ void Agent::on_tick(Time now) {
     }
   }
   for (const AttemptId& id : expired) {
-    log(to_string(id) + ": the lease ran out, stopping");
+    warn(name_of(id) + ": the lease ran out, stopping");
     stop(attempts_[*find(id)], std::nullopt, now);
   }
   for (const AttemptId& id : stuck) {

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -73,6 +74,7 @@ struct Release {
 };  // its artifacts may be evicted
 struct Log {
   std::string line;
+  bool trouble = false;  // it comes less often when it repeats
 };
 struct Exit {
   ExitCode code;
@@ -169,7 +171,7 @@ class Agent {
   void send_hello(Time now);
   void send_heartbeat(Time now);
   void renew(std::uint64_t sequence);
-  void take_spec(Attempt& attempt, TaskSpec spec) const;
+  void take_spec(Attempt& attempt, TaskSpec spec);
   // Of the slots that compute tensors: on a host with GPUs its CPU slots are for all that computes none.
   SlotKind tensor_kind() const {
     return options_.offer.resources.slots[SlotKind::kGpu] > 0 ? SlotKind::kGpu : SlotKind::kCpu;
@@ -186,6 +188,9 @@ class Agent {
   void leave_if_empty();
   bool leaves() const { return stopping_ || leave_by_.has_value(); }
   void log(std::string line) { actions_.emplace_back(action::Log{std::move(line)}); }
+  void warn(std::string line) { actions_.emplace_back(action::Log{std::move(line), true}); }
+  // "show/sh010 take 1 denoise window 2 (task 12 attempt 1)", as far as it is known.
+  std::string name_of(const AttemptId& id) const;
   void send(protocol::WorkerMessage message) { actions_.emplace_back(action::Send{std::move(message)}); }
   std::optional<std::size_t> find(const AttemptId& id) const;
   std::optional<std::size_t> find_result(const AttemptId& id) const;
@@ -195,7 +200,8 @@ class Agent {
   void mark_over(const AttemptId& id);
 
   AgentOptions options_;
-  std::vector<Attempt> attempts_;  // in order of assignment
+  std::vector<Attempt> attempts_;           // in order of assignment
+  std::map<AttemptId, std::string> names_;  // of their tasks, in words
   std::vector<Finished> results_;
   std::vector<Failure> failures_;
   std::deque<AttemptId> over_;  // the last ones that are over, oldest first

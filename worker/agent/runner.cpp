@@ -294,7 +294,7 @@ void Runner::carry_out(action::Fetch& action) {
 
 void Runner::carry_out(action::Run& action) {
   if (auto begun = engine_slots_[action.slot].engine->run(action.id, action.spec); !begun) {
-    log::error("{}: {}", to_string(action.id), begun.error().message);
+    log::error("{}/{}: {}", action.spec.show, action.spec.name, begun.error().message);
     engine_slots_[action.slot].engine->kill();
   }
 }
@@ -311,7 +311,9 @@ void Runner::carry_out(action::Keep& action) {
 
 void Runner::carry_out(action::Upload& action) { transfer_->upload(action.id, std::move(action.outputs)); }
 void Runner::carry_out(action::Forget& action) { outbox_->forget(action.id); }
-void Runner::carry_out(action::Log& action) { log::info("{}", action.line); }
+void Runner::carry_out(action::Log& action) {
+  log::write(action.trouble ? log::Level::kWarning : log::Level::kInfo, action.line);
+}
 
 void Runner::carry_out(action::Release& action) {
   const auto found = pinned_.find(action.id);
