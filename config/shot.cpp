@@ -123,7 +123,10 @@ void read_upgrade(Fields& fields, Upgrade& upgrade) {
 void read_budget(Fields& fields, Budget& budget) {
   fields.map("budget", [&](Fields& map) {
     map.integer("windows", budget.windows, 0, 10'000);
-    if (double seconds = 0; map.number("compute_seconds", seconds, 0, 1e9)) budget.compute_seconds = seconds;
+    if (double seconds = 0; map.number("device_seconds", seconds, 0, 1e9)) budget.device_seconds = seconds;
+    if (map.has("compute_seconds") && map.find("compute_seconds") != nullptr)
+      map.problem("compute_seconds",
+                  "the key is device_seconds: seconds for which attempts hold a CPU or GPU slot");
   });
 }
 

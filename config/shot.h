@@ -44,8 +44,8 @@ struct KeyFrame {
 
 // What revisions of one take may cost. A window's first rendering is not a revision.
 struct Budget {
-  int windows = 2;                        // revised windows per take; 0 = never revise
-  std::optional<double> compute_seconds;  // of all revisions of one take together; absent = no such bound
+  int windows = 2;                       // revised windows per take; 0 = never revise
+  std::optional<double> device_seconds;  // of all revisions of one take together; absent = no such bound
   bool operator==(const Budget&) const = default;
 };
 

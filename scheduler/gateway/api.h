@@ -58,25 +58,28 @@
 // SHOT     {"shot", "show", "name", "state", "reason", "paused": "no|requested|reached",
 //           "attention": null | {"reason", "task", "log"}, "prompt", "model", "numeric_class", "frames",
 //           "fps": "24", "priority", "batch", "approved": null | take, "progress": 0..1, "elapsed_seconds",
-//           "estimate_seconds": null | remaining, "compute_seconds", "waiting": null | "why nothing of it runs",
+//           "estimate_seconds": null | remaining, "device_seconds": COST, "waiting": null | "why nothing of it runs",
 //           "deadline": null | {"at": "2026-12-01T17:00:00Z", "at_risk", "slack_seconds"}, "limits": [names],
 //           "tasks": {"pending": n, "ready": n, "leased": n, "running": n, "succeeded": n, ...},
 //           "seconds_per_stage": {"encode": s, ...}, "takes": [TAKE...],
 //           "upgrade": null | {"take", "progress", "stage", "windows": [WINDOW...]},
 //           "deliveries": [{"kind": "draft|master", "take", "version", "folder", "files": ["path below the
 //           deliveries folder"], "path": the folder where people have it (path_map of farm.yaml); of one shot only}]}
+// COST     {"cpu", "gpu": seconds for which attempts held a slot of that kind, with those that run; "total": of both;
+//           "wasted": what of it went to attempts that failed, were lost or called off}
 // TAKE     {"take", "seed", "state", "reason", "rank": null | 1.., "score": null | 0..1, "verdict": null | "pass"..,
 //           "stage": "what runs now", "progress": 0..1, "activity": "words for people", "windows": [WINDOW...],
-//           "compute_seconds", "seconds_per_stage": {...}, "recipe_hash", "critique": null | CRITIQUE,
+//           "device_seconds": COST, "seconds_per_stage": {...}, "recipe_hash", "critique": null | CRITIQUE,
 //           "revisions": [REVISION...], "versions": [VERSION...], "master_decoded": [DECODED...]}
-// VERSION  {"version": 0 (the first rendering) or the number of a revision, "current": it is shown and delivered, "judged",
+// VERSION  {"version": 0 (the first rendering) or the number of a revision, "current": it is shown and delivered, "judged", "device_seconds": COST,
 //           "movie": null | ARTIFACT (MP4), "sheet": null | ARTIFACT (PNG), "decoded": [DECODED...]}   of one shot only;
 //           movie and sheet are there once a version is judged, and null when the worker was older than they are
 // ARTIFACT {"digest", "bytes"}   GET /v1/artifacts/DIGEST
 // DECODED  ARTIFACT + {"tile"}: safetensors, scene-linear ACES2065-1 half floats of a tile in all frames
 // WINDOW   {"window", "progress": 0..1, "revision", "doing": "words for people", "worker"}
 // CRITIQUE {"verdict": "pass|revise|reject|unknown", "score": 0..1, "dimensions": [{"dimension", "score",
-//           "threshold", "reject", "blocks"}], "findings": [FINDING...], "critics", "compute_seconds"}
+//           "threshold", "reject", "blocks"}], "findings": [FINDING...], "critics", "compute_seconds": of the
+//           critics alone, as they counted them}
 //           thresholds are the rules in force; without "blocks" a dimension advises and changes no verdict
 // FINDING  {"dimension", "severity": 0..1, "frames": [first, last], "window", "box": [x, y, width, height],
 //           "message", "remedy", "evidence", "threshold", "blocks"}   frames from 0, both ends included; box 0..1 from the top left
@@ -84,10 +87,10 @@
 //           "score_after": null | 0..1, "kept": null | it became the current one, "current": true | false}
 // TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",
 //           "progress", "attempts": [{"attempt", "worker", "state", "seconds": null | s, "message"}],
-//           "compute_seconds", "needs": [task..], "reason": null | "why it waits"}
+//           "device_seconds": COST, "needs": [task..], "reason": null | "why it waits"}
 // WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost|stopped", "since": null | when it was
 //           lost or stopped, "drained": it gets nothing until it is undrained, "process": null | {"host", "address", "pid"}, "build", "slots": all, "prefetch",
 //           "resources": {"cpu_slots", "gpu_slots", "host_bytes", "device_bytes"}, "taken": as resources, "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
-//           "models": [..], "finished", "failed", "compute_seconds"}
+//           "models": [..], "finished", "failed", "device_seconds": COST}
 // EVENT    {"seq", "seconds": since the farm began, "type", "shot", "take", "task", "worker", "words"}
 #pragma once

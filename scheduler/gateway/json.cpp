@@ -14,6 +14,14 @@ constexpr std::size_t kMaxShownFiles = 100'000;  // of one delivery
 
 Json none_or(bool present, Json value) { return present ? std::move(value) : Json(nullptr); }
 
+// cpu and gpu are slot seconds of each kind, wasted is what of their sum brought no result.
+Json cost_json(const DeviceSeconds& cost) {
+  return {{"cpu", cost.of(SlotKind::kCpu)},
+          {"gpu", cost.of(SlotKind::kGpu)},
+          {"total", cost.total()},
+          {"wasted", cost.all_wasted()}};
+}
+
 Json frames_json(const Range& frames) {
   return Json::array({frames.begin, frames.end > frames.begin ? frames.end - 1 : frames.begin});
 }
@@ -137,6 +145,7 @@ Json versions_json(const std::vector<view::VersionInfo>& versions) {
     json.push_back({{"version", version.number},
                     {"current", version.kept},
                     {"judged", version.judged},
+                    {"device_seconds", cost_json(version.cost)},
                     {"movie", artifact_json(version.movie)},
                     {"sheet", artifact_json(version.sheet)},
                     {"decoded", decoded_json(version.decoded)}});
@@ -160,7 +169,7 @@ Json take_json(const Shot& shot, const view::TakeInfo& info,
           {"progress", info.fraction},
           {"activity", activity_of(info, critiques)},
           {"windows", windows_json(info.windows)},
-          {"compute_seconds", info.compute_seconds},
+          {"device_seconds", cost_json(info.cost)},
           {"seconds_per_stage", seconds_json(seconds)},
           {"recipe_hash", info.recipe_hash},
           {"critique", critique != nullptr ? critique_json(critique->critique) : Json(nullptr)},
@@ -247,7 +256,7 @@ Json shot_summary(const State& state, const Shot& shot, const view::ShotInfo& in
           {"progress", info.fraction},
           {"elapsed_seconds", info.elapsed_seconds},
           {"estimate_seconds", none_or(info.estimate_seconds.has_value(), info.estimate_seconds.value_or(0))},
-          {"compute_seconds", info.compute_seconds},
+          {"device_seconds", cost_json(info.cost)},
           {"waiting", none_or(!info.waiting.empty(), info.waiting)},
           {"deadline", deadline_json(info)},
           {"limits", info.limits},
@@ -339,7 +348,7 @@ Json worker_row(const State& state, const view::WorkerInfo& worker) {
           {"models", worker.models},
           {"finished", worker.accepted},
           {"failed", worker.failed},
-          {"compute_seconds", worker.compute_seconds}};
+          {"device_seconds", cost_json(worker.cost)}};
 }
 
 // The wall clock of the first thing that this farm wrote down.
@@ -438,7 +447,7 @@ std::optional<Json> task_json(const State& state, TaskId id, Now now) {
               {"state", to_string(info->state)},
               {"progress", info->fraction},
               {"attempts", attempts_json(state.task(id), *info, now)},
-              {"compute_seconds", info->compute_seconds},
+              {"device_seconds", cost_json(info->cost)},
               {"needs", std::move(needs)},
               {"reason", none_or(!info->reason.empty(), info->reason)}};
 }

@@ -68,15 +68,18 @@ MetricFamily tasks_of(const view::FarmFigures& figures) {
   return tasks;
 }
 
-MetricFamily compute_of(const view::FarmFigures& figures) {
-  MetricFamily compute =
-      family("rushes_compute_seconds_total", "Compute seconds of accepted results by show and stage.",
-             MetricType::Counter);
+// One of the sums of device seconds by show, stage and kind of slot.
+MetricFamily costs_of(const view::FarmFigures& figures, std::string name, std::string help,
+                      BySlotKind<double> DeviceSeconds::*which) {
+  MetricFamily costs = family(std::move(name), std::move(help), MetricType::Counter);
   for (const auto& show : figures.shows)
     for (int stage = 0; stage < kStages; ++stage)
-      add(compute, show.compute_seconds[static_cast<std::size_t>(stage)],
-          {{"show", show.name}, {"stage", to_string(static_cast<Stage>(stage))}});
-  return compute;
+      for (const SlotKind kind : kEverySlotKind)
+        add(costs, (show.costs[static_cast<std::size_t>(stage)].*which)[kind],
+            {{"show", show.name},
+             {"stage", to_string(static_cast<Stage>(stage))},
+             {"kind", to_string(kind)}});
+  return costs;
 }
 
 MetricFamily refusals_of(std::string name, std::string help, const std::vector<protocol::Count>& counts) {
@@ -115,7 +118,13 @@ std::string Metrics::text(const view::FarmFigures& figures, const DiskFigures& d
   const std::vector<MetricFamily> families{
       shots_of(figures),
       tasks_of(figures),
-      compute_of(figures),
+      costs_of(
+          figures, "rushes_device_seconds_total",
+          "Seconds for which attempts with an accepted result held a slot, by show, stage and kind of slot.",
+          &DeviceSeconds::used),
+      costs_of(figures, "rushes_wasted_device_seconds_total",
+               "Seconds for which attempts that failed, were lost or called off held a slot.",
+               &DeviceSeconds::wasted),
       std::move(workers),
       single("rushes_slots", "Slots of connected workers.", MetricType::Gauge, figures.farm.slots),
       single("rushes_open_shots", "Shots that are neither delivered nor cancelled.", MetricType::Gauge,

@@ -201,7 +201,7 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   spec.upgrade = shot.upgrade.enabled;
   spec.scale = static_cast<std::uint32_t>(shot.upgrade.scale);
   spec.revise_windows = static_cast<std::uint32_t>(shot.budget.windows);
-  spec.revise_compute_seconds = shot.budget.compute_seconds.value_or(-1.0);
+  spec.revise_device_seconds = shot.budget.device_seconds.value_or(-1.0);
   for (const config::CriticRule& rule : config::changed(critics, shot.critics))
     spec.critics.push_back({rule.name, rule.enabled, rule.revise, rule.reject, rule.blocks});
   spec.start_frame = static_cast<std::uint32_t>(shot.start_frame);

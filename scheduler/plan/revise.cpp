@@ -74,13 +74,13 @@ RevisionChoice choose_revision(const ShotSpec& spec, std::span<const Finding> fi
     return {{}, "the budget of " + std::to_string(spec.revise_windows) + " revised windows is used"};
   }
   std::uint32_t room = spec.revise_windows - spent.windows;
-  if (spec.revise_compute_seconds >= 0) {
-    const double left = spec.revise_compute_seconds - spent.compute_seconds;
+  if (spec.revise_device_seconds >= 0) {
+    const double left = spec.revise_device_seconds - spent.device_seconds;
     const double each = std::max(spent.window_seconds, 1e-9);
     if (left <= 0 || (spent.window_seconds > 0 && left < spent.window_seconds)) {
       return {{},
-              "the budget of " + std::to_string(static_cast<long>(spec.revise_compute_seconds)) +
-                  " compute seconds for revisions is used"};
+              "the budget of " + std::to_string(static_cast<long>(spec.revise_device_seconds)) +
+                  " device seconds for revisions is used"};
     }
     if (spent.window_seconds > 0 && left / each < room) room = static_cast<std::uint32_t>(left / each);
   }

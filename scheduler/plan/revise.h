@@ -17,9 +17,9 @@
 namespace rushes::scheduler {
 
 struct Spent {
-  std::uint32_t windows = 0;   // revised so far, of this take
-  double compute_seconds = 0;  // of all its revisions so far
-  double window_seconds = 0;   // what one window of this take cost, measured; 0: unknown
+  std::uint32_t windows = 0;  // revised so far, of this take
+  double device_seconds = 0;  // of all its revisions so far, those of attempts in vain too
+  double window_seconds = 0;  // device seconds that one window of this take cost, measured; 0: unknown
 };
 
 struct RevisionChoice {

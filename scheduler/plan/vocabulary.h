@@ -33,8 +33,8 @@ struct ShotSpec {
   std::uint32_t priority = 50;
   bool gate = false, approve_best = false, upgrade = false;
   std::uint32_t scale = 4;
-  std::uint32_t revise_windows = 2;    // budget per take
-  double revise_compute_seconds = -1;  // budget per take, < 0: no bound
+  std::uint32_t revise_windows = 2;   // budget per take
+  double revise_device_seconds = -1;  // budget per take, < 0: no bound
   std::vector<CriticSetting> critics;
   std::uint32_t start_frame = 1001;
   std::string timecode = "01:00:00:00", reel;

@@ -162,8 +162,8 @@ struct Output {
 # What an attempt reports when it is done.
 struct TaskResult {
   outputs @0 :List(Output);
-  computeSeconds @1 :Float64;    # CPU or GPU seconds spent
-  wallSeconds @2 :Float64;
+  computeSeconds @1 :Float64;    # CPU or GPU seconds spent, as the engine counted them
+  wallSeconds @2 :Float64;       # for which it held its slot: its device seconds
   peakMemoryBytes @3 :UInt64;
   critique @4 :Critique;         # critique tasks only
   numericClass @5 :Text;
@@ -283,7 +283,7 @@ struct ShotSpec {
   upgrade @12 :Bool;
   scale @13 :UInt32 $most(.maxScale);
   reviseWindows @14 :UInt32 $most(.maxRevisions);     # budget per take
-  reviseComputeSeconds @15 :Float64;
+  reviseDeviceSeconds @15 :Float64;   # budget per take, < 0: no bound
   critics @16 :List(CriticSetting);
   startFrame @17 :UInt32;
   timecode @18 :Text;
@@ -408,6 +408,7 @@ struct AttemptEnded {
   retryAtMs @8 :Int64;
   wallMs @9 :Int64;
   blameless @10 :Bool;           # a failure that says nothing about its worker
+  slotSeconds @11 :Float64;      # for which it held its slot; older records do not say
 }
 struct RevokeAsked {
   ref @0 :AttemptRef;
@@ -499,6 +500,8 @@ struct TakeRow {
   chosenBy @7 :Text;
 }
 
+struct WallSpan { beginMs @0 :Int64; endMs @1 :Int64; }  # 0: it lasts
+
 struct ShotRow {
   shot @0 :UInt32;
   spec @1 :ShotSpec;
@@ -523,6 +526,9 @@ struct ShotRow {
   startedWallMs @20 :Int64;
   finishedWallMs @21 :Int64;
   archived @22 :UInt32;           # SHOW/SHOT@archived; 0: not archived
+  personWaits @23 :List(WallSpan) $maxCount(256);  # when it waited for a person, oldest first
+  approvedBy @24 :Text;
+  approvedWallMs @25 :Int64;
 }
 
 struct FailureRow {
@@ -534,6 +540,9 @@ struct FailureRow {
   exitCause @5 :Text;
   logTail @6 :Text;
   wallMs @7 :Int64;
+  startedWallMs @8 :Int64;       # 0: it never began
+  slotSeconds @9 :Float64;
+  gpuSlot @10 :Bool;             # its slot was a GPU
 }
 
 struct LeaseRow {                # while a task is leased or running
@@ -565,6 +574,10 @@ struct TaskRow {
   startedWallMs @14 :Int64;
   finishedWallMs @15 :Int64;
   slowOn @16 :UInt32 = 0xffffffff;  # the worker that it was taken from because it was too slow there
+  acceptedStartedWallMs @17 :Int64;
+  acceptedGpuSlot @18 :Bool;        # older rows do not say
+  wastedCpuSeconds @19 :Float64;    # slot seconds of attempts that brought no result
+  wastedGpuSeconds @20 :Float64;
 }
 
 # What was learned about how long tasks take: wall seconds of one unit of work.

@@ -78,7 +78,7 @@ TEST(Shot, EveryKeyIsRead) {
   gate: true
   approve: best
   upgrade: {scale: 2, steps: 3, start_sigma: 0.3}
-  budget: {windows: 4, compute_seconds: 90.5}
+  budget: {windows: 4, device_seconds: 90.5}
   key_frames: [{frame: 0, image: first.exr}]
   critics: {freeze: off, flicker: {revise: 0.6, reject: 0.2}}
   start_frame: 101
@@ -165,6 +165,10 @@ TEST(Shot, RefusesWithTheReason) {
        "b.yaml:9:10: shots[0].takes: expected as many takes as seeds (2), found 3; leave takes out"},
       {"  frames: 9\n  takes: 65\n",
        "b.yaml:8:10: shots[0].takes: expected a whole number from 1 to 64, found '65'"},
+      {"  frames: 9\n  budget: {compute_seconds: 90}\n",
+       "b.yaml:8:29: shots[0].budget.compute_seconds: the key is device_seconds: seconds for which attempts "
+       "hold "
+       "a CPU or GPU slot"},
       {"  frames: 9\n  upgrade: best\n",
        "b.yaml:8:12: shots[0].upgrade: expected none, or a map such as {scale: 4}, found 'best'"},
       {"  frames: 9\n  upgrade: {scale: 3}\n",

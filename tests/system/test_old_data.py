@@ -39,6 +39,9 @@ class OldData(unittest.TestCase):
                     for revision in take["revisions"]:
                         revision.pop("current")  # younger than the data
                 self.assertEqual([{key: take[key] for key in takes[0]} for take in now["takes"]], takes, shot)
+            cost = farm.show("old/delivered")["device_seconds"]
+            self.assertGreater(cost["cpu"], 0, "results of before count")
+            self.assertEqual(cost["wasted"], 0, "records of before do not say what was in vain")
             farm.start_null_worker()
             farm.cli("resume", "old/paused")
             farm.until_at_rest(120)

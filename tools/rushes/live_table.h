@@ -1,6 +1,6 @@
 // The table that `rushes watch`, `submit --wait` and the demo redraw while a batch renders.
 //
-// One block per shot: state, elapsed, estimate and compute seconds; one line per take with a progress bar per
+// One block per shot: state, elapsed, estimate and device seconds; one line per take with a progress bar per
 // window and, while critics judge, what they look at or found. On a terminal it redraws in place; otherwise
 // it prints one line whenever something has changed, so that logs stay readable.
 //

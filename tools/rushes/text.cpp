@@ -194,8 +194,7 @@ std::string shot_text(const Json& shot, const Style& style) {
   std::string text = style.bold(word(shot, "shot")) + "  " + style.state(word(shot, "state"));
   if (word(shot, "paused", "no") != "no") text += " (pause " + word(shot, "paused") + ")";
   text += "  " + format("%.0f %%", 100 * number(shot, "progress")) + "  elapsed " +
-          duration(number(shot, "elapsed_seconds")) + "  compute " +
-          format("%.1f s", number(shot, "compute_seconds")) + "\n";
+          duration(number(shot, "elapsed_seconds")) + "  " + cost_text(member(shot, "device_seconds")) + "\n";
   text += style.dim("  \"" + word(shot, "prompt") + "\", " + format("%.0f", number(shot, "frames")) +
                     " frames at " + word(shot, "fps") + " fps, model " + word(shot, "model")) +
           "\n";
@@ -225,13 +224,13 @@ std::string look_text(const Json& shot) {
 }
 
 std::string shot_list(const Json& shots, const Style& style) {
-  std::string text =
-      padded("shot", 28) + padded("state", 12) + padded("takes", 7) + padded("progress", 10) + "compute\n";
+  std::string text = padded("shot", 28) + padded("state", 12) + padded("takes", 7) + padded("progress", 10) +
+                     "device time\n";
   for (const Json& shot : shots)
     text += padded(word(shot, "shot"), 28) + padded(style.state(word(shot, "state")), 12) +
             padded(std::to_string(list(shot, "takes").size()), 7) +
             padded(format("%.0f %%", 100 * number(shot, "progress")), 10) +
-            format("%.1f s", number(shot, "compute_seconds")) + "\n";
+            format("%.1f s", number(member(shot, "device_seconds"), "total")) + "\n";
   return text;
 }
 
@@ -264,6 +263,14 @@ std::string bytes_text(double bytes) {
   return bytes < kGiB ? format("%.0f MiB", bytes / kMiB) : format("%.1f GiB", bytes / kGiB);
 }
 
+std::string cost_text(const Json& cost) {
+  std::string text = format("%.1f device s", number(cost, "total"));
+  if (number(cost, "gpu") > 0 && number(cost, "cpu") > 0)
+    text += format(" (%.1f cpu, ", number(cost, "cpu")) + format("%.1f gpu)", number(cost, "gpu"));
+  if (number(cost, "wasted") > 0) text += format(", %.1f of it in vain", number(cost, "wasted"));
+  return text;
+}
+
 std::string workers_text(const Json& workers, const Style& style) {
   std::string text;
   for (const Json& worker : workers) {
@@ -273,8 +280,8 @@ std::string workers_text(const Json& workers, const Style& style) {
                            : "since " + since) +
             (member(worker, "drained") == true && word(worker, "state") != "drained" ? ", drained  " : "  ") +
             format("%.0f done  ", number(worker, "finished")) +
-            format("%.0f failed  ", number(worker, "failed")) +
-            format("%.1f compute s\n", number(worker, "compute_seconds"));
+            format("%.0f failed  ", number(worker, "failed")) + cost_text(member(worker, "device_seconds")) +
+            "\n";
     for (const Json& task : list(worker, "running"))
       text += "  " + bar(number(task, "fraction"), 12) + " " + word(task, "name") + "  " +
               word(task, "words") + "\n";
@@ -292,7 +299,7 @@ std::string closing_report(const Json& shots, const Style& style) {
     for (const auto& [stage, value] : seconds.items())
       if (value.is_number()) total[stage] += value.get<double>();
   }
-  text += "compute seconds per stage, all shots: " + stage_seconds(Json(total)) + "\n";
+  text += "device seconds per stage, all shots: " + stage_seconds(Json(total)) + "\n";
   return text;
 }
 

@@ -6,6 +6,7 @@
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/decide/takes.h"
 #include "scheduler/core/policy/retry.h"
+#include "scheduler/core/state/costs.h"
 
 namespace rushes::scheduler {
 
@@ -71,7 +72,8 @@ void fail_attempt(Decision& decision, const Task& task, WorkerId worker, const p
                              give_up ? TaskState::kFailed : TaskState::kReady,
                              0,
                              decision.now().wall_ms,
-                             !policy::blames_worker(fault, failed_elsewhere(task, name))};
+                             !policy::blames_worker(fault, failed_elsewhere(task, name)),
+                             slot_seconds(task, decision.now())};
   if (!give_up) {
     ended.retry_at_ms = decision.now().boot_ms +
                         policy::backoff_ms(decision.settings().retries, task.failures + 1, decision.random());
@@ -101,7 +103,9 @@ void end_attempt(Decision& decision, const Task& task, AttemptEnd end, const std
                                      "",
                                      then,
                                      0,
-                                     decision.now().wall_ms});
+                                     decision.now().wall_ms,
+                                     false,
+                                     slot_seconds(task, decision.now())});
   if (then == TaskState::kFailed)
     give_to_person(decision, id, "its attempts were lost with their workers: " + message);
   if (then == TaskState::kSkipped) follow_up(decision, id);

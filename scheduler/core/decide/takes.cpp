@@ -8,6 +8,7 @@
 #include "config/mutation.h"
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/policy/ranking.h"
+#include "scheduler/core/state/costs.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/limits.h"
 #include "scheduler/plan/plan.h"
@@ -106,14 +107,14 @@ std::optional<std::string> revise(Decision& decision, ShotId shot, std::uint32_t
   double first_seconds = 0;
   for (const TaskId id : row.tasks) {
     const Task& task = state.task(id);
-    if (task.plan.take != take_number || task.plan.level > 0 || task.state != TaskState::kSucceeded) continue;
+    if (task.plan.take != take_number || task.plan.level > 0) continue;
     if (task.plan.revision == 0) {
       if (task.plan.stage == Stage::kDenoise) {
-        first_seconds += task.result.compute_seconds;
+        first_seconds += cost_of(task).total();
         first_windows += task.plan.segment == 0 ? 1 : 0;
       }
     } else if (take.versions[task.plan.revision].by.empty()) {
-      spent.compute_seconds += task.result.compute_seconds;
+      spent.device_seconds += cost_of(task).total();
     }
   }
   for (const Version& version : take.versions) {

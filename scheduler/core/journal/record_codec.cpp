@@ -105,6 +105,8 @@ RUSHES_CODEC(AttemptEnded, records::AttemptEnded, r) {
   FIELD(RetryAtMs, r.retry_at_ms);
   FIELD(WallMs, r.wall_ms);
   FIELD(Blameless, r.blameless);
+  FIELD(SlotSeconds, r.slot_seconds);
+  io.require(is_duration(r.slot_seconds), "attempt: its time is no duration");
 }
 
 RUSHES_CODEC(RevokeAsked, records::RevokeAsked, r) {

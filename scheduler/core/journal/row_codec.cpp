@@ -24,7 +24,7 @@ RUSHES_CODEC(ShotSpec, records::ShotSpec, spec) {
   FIELD(Upgrade, spec.upgrade);
   FIELD(Scale, spec.scale);
   FIELD(ReviseWindows, spec.revise_windows);
-  FIELD(ReviseComputeSeconds, spec.revise_compute_seconds);
+  FIELD(ReviseDeviceSeconds, spec.revise_device_seconds);
   FIELD(Critics, spec.critics);
   FIELD(StartFrame, spec.start_frame);
   FIELD(Timecode, spec.timecode);
@@ -164,6 +164,11 @@ RUSHES_CODEC(Take, records::TakeRow, take) {
   if constexpr (Io::kReads) take.master_recipe_hash = hash_of(take.master_recipe);
 }
 
+RUSHES_CODEC(WallSpan, records::WallSpan, span) {
+  FIELD(BeginMs, span.begin_ms);
+  FIELD(EndMs, span.end_ms);
+}
+
 RUSHES_CODEC(ShotFacts, records::ShotRow, shot) {
   FIELD(Spec, shot.spec);
   FIELD(Batch, shot.batch);
@@ -187,6 +192,9 @@ RUSHES_CODEC(ShotFacts, records::ShotRow, shot) {
   FIELD(StartedWallMs, shot.started_wall_ms);
   FIELD(FinishedWallMs, shot.finished_wall_ms);
   FIELD(Archived, shot.archived);
+  FIELD(PersonWaits, shot.person_waits);
+  FIELD(ApprovedBy, shot.approved_by);
+  FIELD(ApprovedWallMs, shot.approved_wall_ms);
   if constexpr (Io::kReads) {
     shot.key = key_of(shot.spec, shot.archived);
     for (std::size_t i = 0; i < shot.takes.size(); ++i) {
@@ -209,6 +217,10 @@ RUSHES_CODEC(Lease, records::LeaseRow, lease) {
   if constexpr (Io::kReads) lease.revoke_cause = cause_of(lease.revoke_cause, lease.revoke_reason);
 }
 
+// Slots are of two kinds: a bit says which.
+template <typename Io>
+using GpuBit = records::Of<Io, bool>;
+
 RUSHES_CODEC(Failure, records::FailureRow, failure) {
   FIELD(End, failure.end);
   FIELD(Attempt, failure.attempt);
@@ -218,6 +230,12 @@ RUSHES_CODEC(Failure, records::FailureRow, failure) {
   FIELD(ExitCause, failure.exit_cause);
   FIELD(LogTail, failure.log_tail);
   FIELD(WallMs, failure.wall_ms);
+  FIELD(StartedWallMs, failure.started_wall_ms);
+  FIELD(SlotSeconds, failure.slot_seconds);
+  io.require(is_duration(failure.slot_seconds), "attempt: its time is no duration");
+  GpuBit<Io> gpu = failure.slot == SlotKind::kGpu;
+  FIELD(GpuSlot, gpu);
+  if constexpr (Io::kReads) failure.slot = gpu ? SlotKind::kGpu : SlotKind::kCpu;
 }
 
 RUSHES_CODEC(TaskFacts, records::TaskRow, task) {
@@ -238,6 +256,18 @@ RUSHES_CODEC(TaskFacts, records::TaskRow, task) {
   FIELD(StartedWallMs, task.started_wall_ms);
   FIELD(FinishedWallMs, task.finished_wall_ms);
   FIELD(SlowOn, task.slow_on);
+  FIELD(AcceptedStartedWallMs, task.accepted_started_wall_ms);
+  GpuBit<Io> gpu = task.accepted_slot == SlotKind::kGpu;
+  FIELD(AcceptedGpuSlot, gpu);
+  FIELD(WastedCpuSeconds, task.wasted_seconds[SlotKind::kCpu]);
+  FIELD(WastedGpuSeconds, task.wasted_seconds[SlotKind::kGpu]);
+  for (const double seconds : task.wasted_seconds.values)
+    io.require(is_duration(seconds), "task: its wasted time is no duration");
+  if constexpr (Io::kReads) {  // older rows do not say, but tensors have no other slot
+    const bool by_class =
+        computes_tensors(task.plan) && slot_kind_of(task.result.numeric_class) == SlotKind::kGpu;
+    task.accepted_slot = gpu || by_class ? SlotKind::kGpu : SlotKind::kCpu;
+  }
 }
 
 }  // namespace rushes::scheduler

@@ -21,6 +21,9 @@ RUSHES_CODEC_DECLARED(TaskFacts, records::TaskRow)
 // The cause as it was written; older builds wrote the reason only.
 RevokeCause cause_of(RevokeCause cause, const std::string& reason);
 
+// Seconds that can be added up.
+inline bool is_duration(double seconds) { return seconds >= 0 && seconds < 1e12; }
+
 inline Digest hash_of(const Bytes& recipe) { return recipe.empty() ? Digest{} : recipe_hash(recipe); }
 
 }  // namespace rushes::scheduler

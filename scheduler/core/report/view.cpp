@@ -6,6 +6,7 @@
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/report/explain.h"
 #include "scheduler/core/report/forecast.h"
+#include "scheduler/core/state/costs.h"
 #include "scheduler/core/state/estimates.h"
 #include "scheduler/core/state/needs.h"
 #include "scheduler/plan/compose.h"
@@ -17,11 +18,6 @@ namespace {
 float fraction_of(const Task& task) {
   if (task.state == TaskState::kSucceeded || task.state == TaskState::kSkipped) return 1;
   return task.state == TaskState::kRunning ? task.progress.fraction : 0;
-}
-
-double compute_of(const Task& task) {
-  return task.state == TaskState::kSucceeded ? task.result.compute_seconds
-                                             : (is_held(task.state) ? task.progress.compute_seconds : 0);
 }
 
 WindowProgress window_progress(const State& state, const Range& latents, std::uint32_t window,
@@ -84,13 +80,12 @@ void add_seconds(std::vector<StageSeconds>& stages, const Task& task) {
     return s.stage == task.plan.stage && s.level == task.plan.level;
   });
   if (found == stages.end()) {
-    stages.push_back({task.plan.stage, task.plan.level, 0, 0, 0, 0});
+    stages.push_back({task.plan.stage, task.plan.level, 0, 0, 0});
     found = stages.end() - 1;
   }
   ++found->tasks;
   if (task.state != TaskState::kSucceeded) return;
   ++found->done;
-  found->compute_seconds += task.result.compute_seconds;
   found->wall_seconds += task.result.wall_seconds;
 }
 
@@ -140,7 +135,7 @@ TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool 
                              version.number == take.kept,
                              version.verdict,
                              version.score,
-                             0,
+                             {},
                              std::nullopt,
                              std::nullopt,
                              {}});
@@ -166,14 +161,15 @@ struct Sums {
   bool measured = true;
 };
 
-Sums add_tasks(const State& state, const Shot& shot, ShotInfo& info, bool details) {
+Sums add_tasks(const State& state, const Shot& shot, ShotInfo& info, Now now, bool details) {
   Sums sums;
   sums.tasks.resize(shot.takes.size() + 1);
   sums.done.resize(shot.takes.size() + 1);
   for (const TaskId id : shot.tasks) {
     const Task& task = state.task(id);
     const std::uint32_t n = task.plan.take;
-    info.compute_seconds += compute_of(task);
+    const DeviceSeconds cost = cost_of(task, now);
+    info.cost += cost;
     if (task.state != TaskState::kCancelled && task.state != TaskState::kAborted) {
       sums.tasks[n] += 1;
       sums.done[n] += static_cast<double>(fraction_of(task));
@@ -186,10 +182,10 @@ Sums add_tasks(const State& state, const Shot& shot, ShotInfo& info, bool detail
     }
     if (n == 0) continue;
     TakeInfo& take = info.takes[n - 1];
-    take.compute_seconds += compute_of(task);
+    take.cost += cost;
     if (task.plan.level == 0 && task.plan.revision < take.versions.size() &&
         task.plan.stage != Stage::kDeliver) {
-      take.versions[task.plan.revision].compute_seconds += compute_of(task);
+      take.versions[task.plan.revision].cost += cost;
     }
     if (is_held(task.state)) take.stage = to_string(task.plan.stage);
     if (details) add_seconds(take.seconds, task);
@@ -231,7 +227,7 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   info.finished_wall_ms = shot.finished_wall_ms;
   for (const Take& take : shot.takes) info.takes.push_back(take_info(state, shot, take, details));
 
-  const Sums sums = add_tasks(state, shot, info, details);
+  const Sums sums = add_tasks(state, shot, info, now, details);
   double tasks = 0, done = 0;
   for (std::size_t n = 0; n < sums.tasks.size(); ++n) {
     tasks += sums.tasks[n];
@@ -285,7 +281,7 @@ TaskInfo task_info(const State& state, const Task& task, Now now, Forecast& fore
   info.bad_attempts = task.bad_attempts;
   for (const Dependency& need : task.plan.needs) info.needs.push_back(need.task);
   info.outputs = task.result.outputs;
-  info.compute_seconds = compute_of(task);
+  info.cost = cost_of(task, now);
   info.wall_seconds = task.result.wall_seconds;
   info.planned_wall_ms = task.planned_wall_ms;
   info.started_wall_ms = task.started_wall_ms;
@@ -340,10 +336,12 @@ FarmInfo farm(const State& state) {
 FarmFigures figures(const State& state) {
   FarmFigures all;
   all.farm = farm(state);
-  for (const Show& show : state.shows) all.shows.push_back({show.name, {}, show.compute_seconds});
+  for (const Show& show : state.shows) all.shows.push_back({show.name, {}, {}});
   for (const Shot& shot : state.shots) {
+    ShowFigures& show = all.shows[shot.show.number()];
     const TaskCounts counts = counts_of(shot);
-    for (std::size_t i = 0; i < counts.size(); ++i) all.shows[shot.show.number()].tasks[i] += counts[i];
+    for (std::size_t i = 0; i < counts.size(); ++i) show.tasks[i] += counts[i];
+    for (std::size_t i = 0; i < shot.costs.size(); ++i) show.costs[i] += shot.costs[i];
     if (shot.archived == 0) ++all.shots[static_cast<std::size_t>(shot.state)];
   }
   for (const char* name : {"connected", "lost", "stopped", "draining", "drained", "quarantined"})
@@ -393,7 +391,7 @@ std::vector<CritiqueInfo> critiques(const State& state, std::string_view key) {
   return result;
 }
 
-std::vector<WorkerInfo> workers(const State& state, Now) {
+std::vector<WorkerInfo> workers(const State& state, Now now) {
   std::vector<WorkerInfo> result;
   for (const Worker& worker : state.workers) {
     if (worker.forgotten) continue;
@@ -404,14 +402,18 @@ std::vector<WorkerInfo> workers(const State& state, Now) {
     info.prefetch = worker.offer.prefetch;
     info.tasks = all_leases(worker);
     info.held = static_cast<std::uint32_t>(info.tasks.size());
-    for (const TaskId id : info.tasks) info.running += state.task(id).state == TaskState::kRunning ? 1 : 0;
+    info.cost = worker.cost;
+    for (const TaskId id : info.tasks) {
+      const Task& task = state.task(id);
+      info.running += task.state == TaskState::kRunning ? 1 : 0;
+      info.cost.used[task.holding.kind] += slot_seconds(task, now);
+    }
     info.offered = worker.offer.resources;
     info.taken = taken_of(state, worker);
     info.numeric_classes = worker.offer.numeric_classes;
     for (const ModelOffer& model : worker.offer.models) info.models.push_back(model.name);
     info.accepted = worker.accepted;
     info.failed = worker.failed;
-    info.compute_seconds = worker.compute_seconds;
     info.seen_wall_ms = worker.seen_wall_ms;
     info.joined_wall_ms = worker.joined_wall_ms;
     info.drained = worker.draining;

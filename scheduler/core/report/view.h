@@ -29,7 +29,7 @@ struct StageSeconds {
   Stage stage = Stage::kEncode;
   std::uint32_t level = 0;
   std::uint32_t tasks = 0, done = 0;
-  double compute_seconds = 0, wall_seconds = 0;  // of accepted results
+  double wall_seconds = 0;  // of accepted results
 };
 
 // Decoded frames of one tile, of all frames of a take.
@@ -46,7 +46,7 @@ struct VersionInfo {  // a first rendering (number 0) or a revision
   bool judged = false, kept = false;
   Verdict verdict = Verdict::kUnknown;
   float score = 0;
-  double compute_seconds = 0;  // what it cost
+  DeviceSeconds cost;
   // Once it was judged; without both when the worker was older than they are.
   std::optional<Output> movie, sheet;
   std::vector<DecodedTile> decoded;  // of the tiles that are there
@@ -79,7 +79,7 @@ struct TakeInfo {
   std::vector<StageSeconds> seconds;
   std::vector<DecodedTile> master_decoded;
   std::string recipe_hash;  // hex; empty until the take is planned
-  double compute_seconds = 0;
+  DeviceSeconds cost;
 };
 
 struct ShotInfo {
@@ -103,7 +103,7 @@ struct ShotInfo {
   float fraction = 0;
   double elapsed_seconds = 0;              // wall, since the first task was leased
   std::optional<double> estimate_seconds;  // wall, until it ends; absent while nothing was measured
-  double compute_seconds = 0;
+  DeviceSeconds cost;                      // with what its running attempts took so far
   std::vector<TakeInfo> takes;
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
@@ -126,7 +126,8 @@ struct TaskInfo {
   std::vector<Failure> bad_attempts;  // the last ones that ended badly, oldest first, with their logs
   std::vector<TaskId> needs;
   std::vector<Output> outputs;
-  double compute_seconds = 0, wall_seconds = 0;
+  DeviceSeconds cost;
+  double wall_seconds = 0;  // of the accepted result
   std::int64_t planned_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
 };
 
@@ -142,7 +143,7 @@ struct WorkerInfo {
   std::vector<std::string> numeric_classes, models;  // models: names
   std::vector<TaskId> tasks;
   std::uint64_t accepted = 0, failed = 0;
-  double compute_seconds = 0;
+  DeviceSeconds cost;
   std::int64_t seen_wall_ms = 0, joined_wall_ms = 0;
 };
 
@@ -157,7 +158,7 @@ struct FarmInfo {
 struct ShowFigures {
   std::string name;
   TaskCounts tasks{};
-  std::array<double, kStages> compute_seconds{};  // of accepted results
+  StageCosts costs{};  // of attempts that are over
 };
 struct FarmFigures {
   FarmInfo farm;

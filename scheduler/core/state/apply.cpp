@@ -6,6 +6,7 @@
 #include "config/mutation.h"
 #include "scheduler/core/policy/fair_share.h"
 #include "scheduler/core/policy/retry.h"
+#include "scheduler/core/state/costs.h"
 #include "scheduler/core/state/estimates.h"
 #include "scheduler/core/state/leases.h"
 #include "scheduler/core/state/needs.h"
@@ -151,17 +152,13 @@ void apply_one(State& state, const record::Started& r) {
   set_state(state, task, TaskState::kRunning);
   task.last_lease.started_wall_ms = r.wall_ms;
   task.holding.loads = r.loads;
+  task.holding.began_ms = r.now_ms;
   task.holding.started_ms = r.counted_from_ms;
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
   task.progress.changed_ms = r.now_ms;
   if (computes_tensors(task.plan)) {
     state.workers[task.lease().worker].model_loaded = state.shots[task.shot].spec.recipe.model_digest;
   }
-}
-
-void charge_show(State& state, const Task& task) {
-  Show& show = state.shows[state.shots[task.shot].show];
-  show.compute_seconds[static_cast<std::size_t>(task.plan.stage)] += task.result.compute_seconds;
 }
 
 // The worker starts with a clean sheet.
@@ -190,22 +187,26 @@ void apply_one(State& state, const record::ResultAccepted& r) {
   Worker& worker = state.workers[r.worker];
   settle_charge(state, task, policy::charged_seconds(r.result.wall_seconds));
   const bool loaded = task.holding.loads;
+  const SlotKind slot = task.holding.kind;
+  task.accepted_started_wall_ms = task.lease().started_wall_ms;
   drop_lease(state, task);
   task.result = r.result;
   task.accepted_attempt = r.ref.attempt;
   task.accepted_lease = r.ref.lease;
   task.accepted_worker = r.worker;
+  task.accepted_slot = slot;
   task.finished_wall_ms = r.wall_ms;
   if (task.started_wall_ms == 0) task.started_wall_ms = r.wall_ms;
   forgive(state, worker);
   blame_others(state, task, worker);
   ++worker.accepted;
-  worker.compute_seconds += r.result.compute_seconds;
   if (worker.cached.size() > kHeldDigests) worker.cached.clear();
   for (const Output& output : r.result.outputs) worker.cached.insert(output.digest);
   set_state(state, task, TaskState::kSucceeded);
   learn(state, task, loaded);
-  charge_show(state, task);
+  DeviceSeconds cost;
+  cost.used[slot] = policy::charged_seconds(r.result.wall_seconds);
+  count_costs(state, task, worker, cost);
   note_task(state, r.wall_ms, "task.succeeded", task, worker.name, "");
   release_dependents(state, task);
 }
@@ -214,8 +215,15 @@ void apply_one(State& state, const record::AttemptEnded& r) {
   Task& task = state.tasks[r.ref.task];
   Worker& worker = state.workers[r.worker];
   if (r.end == AttemptEnd::kStopped && task.state == TaskState::kLeased) settle_charge(state, task, 0);
+  Failure failure{r.end,          r.ref.attempt,    worker.name,
+                  r.kind,         r.message,        r.exit_cause,
+                  r.log_tail,     r.wall_ms,        task.lease().started_wall_ms,
+                  r.slot_seconds, task.holding.kind};
+  DeviceSeconds cost;
+  cost.wasted[task.holding.kind] = r.slot_seconds;
+  task.wasted_seconds[task.holding.kind] += r.slot_seconds;
+  count_costs(state, task, worker, cost);
   drop_lease(state, task);
-  Failure failure{r.end, r.ref.attempt, worker.name, r.kind, r.message, r.exit_cause, r.log_tail, r.wall_ms};
   if (failure.log_tail.size() > kKeptLogBytes) {
     failure.log_tail.erase(0, failure.log_tail.size() - kKeptLogBytes);
   }
@@ -274,6 +282,24 @@ void apply_one(State& state, const record::TaskReopened& r) {
 
 // ---- takes and shots
 
+// Whether nothing of the shot goes on without a person's word.
+bool waits_for_person(const Shot& shot) {
+  return shot.paused || shot.state == ShotState::kReview || shot.state == ShotState::kAttention ||
+         shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
+}
+
+void note_wait(Shot& shot, std::int64_t wall_ms) {
+  std::vector<WallSpan>& waits = shot.person_waits;
+  const bool lasts = !waits.empty() && waits.back().end_ms == 0;
+  if (lasts == waits_for_person(shot)) return;
+  if (lasts) {
+    waits.back().end_ms = std::max(wall_ms, waits.back().begin_ms);
+    return;
+  }
+  if (waits.size() >= kKeptWaits) waits.erase(waits.begin());
+  waits.push_back({wall_ms});
+}
+
 void apply_one(State& state, const record::VersionJudged& r) {
   Shot& shot = state.shots[r.shot];
   Version& version = shot.take(r.take).versions[r.number];
@@ -315,6 +341,7 @@ void apply_one(State& state, const record::ShotMoved& r) {
   shot.attention_task = r.task;
   const bool ended = r.state == ShotState::kDelivered || r.state == ShotState::kCancelled;
   shot.finished_wall_ms = ended ? r.wall_ms : 0;
+  note_wait(shot, r.wall_ms);
   recount_unplanned(state, shot);
   watch_deadline(state, r.shot);
   note(state, r.wall_ms, "shot.state", shot.key, 0, r.task, "",
@@ -338,6 +365,8 @@ void apply_one(State& state, const record::TakeApproved& r) {
     shot.draft_delivery = {};
   }
   shot.approved = r.take;
+  shot.approved_by = r.by;
+  shot.approved_wall_ms = r.take == 0 ? 0 : r.wall_ms;
   note(state, r.wall_ms, "take.approved", shot.key, r.take, {}, "", r.take == 0 ? "withdrawn" : "by " + r.by);
 }
 
@@ -346,6 +375,7 @@ void apply_one(State& state, const record::HoldChanged& r) {
   const bool refresh = shot.pause_requested != r.requested;
   shot.pause_requested = r.requested;
   shot.paused = r.reached;
+  note_wait(shot, r.wall_ms);
   if (refresh) refresh_ready(state, shot);
   note(state, r.wall_ms, "shot.hold", shot.key, 0, {}, "",
        !r.requested ? "resumed" : (r.reached ? "paused" : "pause requested"));
@@ -421,6 +451,7 @@ void apply_one(State& state, const record::Recovered& r) {
     for (const TaskId task : all_leases(worker)) {
       if (!mutated(Mutation::kForgetRenewal)) renew_lease(state, state.tasks[task], r.expires_ms);
       state.tasks[task].holding.started_ms = r.expires_ms;  // not measured across a restart: no straggler yet
+      state.tasks[task].holding.began_ms = 0;
     }
     refresh_worker(state, id);
   }
@@ -462,7 +493,7 @@ void apply_one(State& state, const record::TaskRow& r) {
   const TaskState as = is_held(r.row.state) && !held ? TaskState::kReady : r.row.state;
   Task& task = restore_task(state, r.row, as);
   if (held) take_lease(state, task, r.row.lease(), 0);
-  if (r.row.state == TaskState::kSucceeded) charge_show(state, task);
+  restore_costs(state, task);
 }
 
 void apply_one(State& state, const record::EstimateRow& r) { state.rates[r.key] = r.estimate; }

@@ -83,6 +83,9 @@ struct Failure {
   FailKind kind = FailKind::kEngine;
   std::string message, exit_cause, log_tail;
   std::int64_t wall_ms = 0;
+  std::int64_t started_wall_ms = 0;  // 0: it never began
+  double slot_seconds = 0;           // for which it held its slot
+  SlotKind slot = SlotKind::kCpu;
   bool operator==(const Failure&) const = default;
 };
 
@@ -113,8 +116,11 @@ struct TaskFacts {
   std::uint32_t accepted_attempt = 0;
   std::uint64_t accepted_lease = 0;
   WorkerId accepted_worker;
+  SlotKind accepted_slot = SlotKind::kCpu;
+  std::int64_t accepted_started_wall_ms = 0;
   WorkerId slow_on;  // where it straggled; it is taken from a slow worker once
   TaskResult result;
+  BySlotKind<double> wasted_seconds;  // slot seconds of attempts that brought no result
   std::int64_t planned_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
 
   const Lease& lease() const {
@@ -167,6 +173,13 @@ struct DeliveryDone {
   bool operator==(const DeliveryDone&) const = default;
 };
 
+// A time on the wall clock; end 0: it lasts.
+struct WallSpan {
+  std::int64_t begin_ms = 0, end_ms = 0;
+  bool operator==(const WallSpan&) const = default;
+};
+inline constexpr std::size_t kKeptWaits = 256;  // of one shot
+
 struct ShotFacts {
   std::string key;             // "show/shot"; of an archived one "show/shot@number"
   std::uint32_t archived = 0;  // that number, from 1; 0: not archived
@@ -182,10 +195,15 @@ struct ShotFacts {
   std::vector<Take> takes;             // read through take()
   std::vector<std::uint32_t> ranking;  // take numbers, best first; empty until all are judged
   std::uint32_t approved = 0;          // take number, 0: none
-  TaskId draft_delivery;               // the newest
+  std::string approved_by;
+  std::int64_t approved_wall_ms = 0;
+  TaskId draft_delivery;                                  // the newest
   std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries planned so far
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
+  // When it waited for a person, oldest first, at most kKeptWaits: in review, attention or paused; or it was over and
+  // somebody changed their mind.
+  std::vector<WallSpan> person_waits;
 
   // `number` is from 1 on.
   const Take& take(std::uint32_t number) const {

@@ -112,7 +112,8 @@ struct AttemptEnded {
   std::string message, exit_cause, log_tail;
   TaskState then = TaskState::kReady;
   std::int64_t retry_at_ms = 0, wall_ms = 0;
-  bool blameless = false;  // a failure that says nothing about its worker
+  bool blameless = false;   // a failure that says nothing about its worker
+  double slot_seconds = 0;  // for which it held its slot
 };
 struct RevokeAsked {
   static constexpr bool kDurable = true;

@@ -24,6 +24,7 @@
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/policy/limits.h"
 #include "scheduler/core/state/capacity.h"
+#include "scheduler/core/state/device_seconds.h"
 #include "scheduler/core/state/event_log.h"
 #include "scheduler/core/state/facts.h"
 #include "scheduler/core/state/lease_clock.h"
@@ -51,6 +52,7 @@ struct Charge {
 // Derived of a lease: forgotten or renewed at a restart.
 struct LeaseIndex {
   std::int64_t expires_ms = 0;
+  std::int64_t began_ms = 0;    // when it got its slot to itself; 0: not yet, or before a restart
   std::int64_t started_ms = 0;  // later than the start where the attempt loads its model
   FlowId flow;                  // the flow that was charged
   Charge charge;
@@ -63,7 +65,7 @@ struct LeaseIndex {
 struct Progress {
   float fraction = 0;
   std::string text;
-  double compute_seconds = 0;
+  double compute_seconds = 0;   // as its engine counts them: a sign of life
   std::int64_t changed_ms = 0;  // when the fraction or text last changed: the no-progress watch
 };
 
@@ -109,6 +111,7 @@ struct Shot : ShotFacts {
   std::int64_t slack_ms = 0;    // what the deadline left when it was looked at
   std::int64_t look_at_ms = 0;  // when the deadline is looked at again
   double left_seconds = 0;      // expected, of all open tasks together
+  StageCosts costs{};           // of the attempts that are over
   bool changed = false;         // it stands in State::changed
 };
 
@@ -137,7 +140,7 @@ struct Worker : WorkerFacts {
   std::unordered_set<Digest, DigestHash> cached;      // artifacts that it reported, bounded
   Digest model_loaded{};                              // of the task it started last
   std::uint64_t accepted = 0, failed = 0;
-  double compute_seconds = 0;
+  DeviceSeconds cost;    // of the attempts that it has ended
   bool changed = false;  // it stands in State::changed
 };
 
@@ -162,7 +165,6 @@ struct Show {
   double pass = 0;               // virtual time
   double clock = 0;              // the virtual time of its flows
   std::vector<FlowId> flows;
-  std::array<double, kStages> compute_seconds{};  // of accepted results, by Stage
 };
 
 // What farm.yaml says about sharing; told by decide() before anything can be leased.

@@ -233,7 +233,7 @@ TEST(View, ShowsWindowsVersionsAndCritiques) {
   EXPECT_FLOAT_EQ(take.versions[0].score, 0.4f);
   EXPECT_FLOAT_EQ(take.versions[1].score, 0.8f);
   EXPECT_TRUE(take.versions[1].kept);
-  EXPECT_GT(take.versions[1].compute_seconds, 0);
+  EXPECT_GT(take.versions[1].cost.total(), 0);
   EXPECT_EQ(take.rank, 1u);
   EXPECT_FALSE(take.seconds.empty());
   EXPECT_EQ(view::critiques(farm.state(), "demo/sh010").size(), 2u + 1u + 1u + 1u);

@@ -253,7 +253,8 @@ TEST_F(GatewayTest, MetricsCountWhatTheFarmDid) {
   EXPECT_EQ(metric(after.body, "rushes_tasks{show=\"demo\",state=\"ready\"}"), 0);
   EXPECT_EQ(metric(after.body, "rushes_shots{state=\"delivered\"}"), 1) << after.body;
   EXPECT_EQ(metric(after.body, "rushes_workers{state=\"connected\"}"), 1);
-  EXPECT_GT(metric(after.body, "rushes_compute_seconds_total{show=\"demo\",stage=\"denoise\"}"), 0);
+  EXPECT_GT(metric(after.body, "rushes_device_seconds_total{show=\"demo\",stage=\"denoise\",kind=\"cpu\"}"),
+            0);
   EXPECT_GT(metric(after.body, "rushes_sync_seconds_count"),
             metric(before.body, "rushes_sync_seconds_count"));
   const double dispatches = metric(after.body, "rushes_dispatch_seconds_count");
@@ -263,7 +264,7 @@ TEST_F(GatewayTest, MetricsCountWhatTheFarmDid) {
   restart();
   const auto again = get("/metrics");
   for (const char* kept : {"rushes_tasks{show=\"demo\",state=\"succeeded\"}",
-                           "rushes_compute_seconds_total{show=\"demo\",stage=\"denoise\"}"})
+                           "rushes_device_seconds_total{show=\"demo\",stage=\"denoise\",kind=\"cpu\"}"})
     EXPECT_EQ(metric(again.body, kept), metric(after.body, kept)) << kept;
 }
 

@@ -56,7 +56,7 @@ TEST(Revise, StaysInsideTheBudget) {
   EXPECT_TRUE(choose_revision(spec_with(3, 2), findings, {2, 0, 0}).windows.empty());
   EXPECT_EQ(choose_revision(spec_with(3, 3), findings, {2, 0, 0}).windows, (std::vector<std::uint32_t>{2}));
   ShotSpec spec = spec_with(3, 9);
-  spec.revise_compute_seconds = 25;
+  spec.revise_device_seconds = 25;
   EXPECT_EQ(choose_revision(spec, findings, {0, 0, 10}).windows, (std::vector<std::uint32_t>{1, 2}));
   EXPECT_TRUE(choose_revision(spec, findings, {1, 20, 10}).windows.empty());
   EXPECT_TRUE(choose_revision(spec_with(3, 2), {}, {}).windows.empty());

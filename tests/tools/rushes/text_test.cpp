@@ -10,7 +10,7 @@ namespace {
 Json sample_shots() {
   return Json::parse(
       R"([{"shot": "show/sh010", "name": "sh010", "state": "drafting", "progress": 0.5, "elapsed_seconds": 65,
-    "compute_seconds": 12.5, "estimate_seconds": 30, "prompt": "a red sphere", "frames": 33, "fps": "24", "model": "tabletop",
+    "device_seconds": {"cpu": 12.5, "gpu": 0, "total": 12.5, "wasted": 2.25}, "estimate_seconds": 30, "prompt": "a red sphere", "frames": 33, "fps": "24", "model": "tabletop",
     "seconds_per_stage": {"denoise": 10.0, "encode": 0.5}, "tasks": {"succeeded": 3},
     "takes": [{"take": 1, "seed": 7, "state": "judged", "windows": [{"window": 0, "progress": 1.0, "revision": 0}],
       "critique": {"verdict": "revise", "score": 0.41,
