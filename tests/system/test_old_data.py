@@ -34,6 +34,8 @@ class OldData(unittest.TestCase):
             for shot, before in farm.before.items():
                 now = farm.show(shot)
                 takes = before.pop("takes")
+                for delivery in now["deliveries"]:
+                    delivery.pop("path")  # younger than the data
                 self.assertEqual({key: now[key] for key in before}, before, shot)
                 for take in now["takes"]:
                     for revision in take["revisions"]:
