@@ -84,6 +84,8 @@ DiskFigures disk_figures(const config::Farm& farm, const Backups& backups) {
       {"data", farm.data}, {"deliveries", farm.deliveries}, {"backups", farm.backups}};
   for (const auto& [name, folder] : folders)
     if (const auto free = storage::free_bytes(folder)) figures.free.push_back({name, *free});
+  for (const char* part : {"ledger", "vault"})
+    if (const auto size = storage::size_of(farm.data / part)) figures.used.push_back({part, size->bytes});
   figures.reserve = farm.limits.disk_reserve;
   figures.last_backup = backups.newest();
   return figures;

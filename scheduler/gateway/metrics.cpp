@@ -51,12 +51,11 @@ MetricFamily shots_of(const view::FarmFigures& figures) {
   return shots;
 }
 
-MetricFamily free_of(const DiskFigures& disks) {
-  MetricFamily free =
-      family("rushes_disk_free_bytes", "Free bytes on the disk of a folder, by its key in farm.yaml.",
-             MetricType::Gauge);
-  for (const auto& [folder, bytes] : disks.free) add(free, static_cast<double>(bytes), {{"folder", folder}});
-  return free;
+MetricFamily by_label(std::string name, std::string help, const std::string& label,
+                      const std::vector<protocol::Count>& figures) {
+  MetricFamily gauges = family(std::move(name), std::move(help), MetricType::Gauge);
+  for (const auto& [value, figure] : figures) add(gauges, static_cast<double>(figure), {{label, value}});
+  return gauges;
 }
 
 MetricFamily tasks_of(const view::FarmFigures& figures) {
@@ -138,7 +137,9 @@ std::string Metrics::text(const view::FarmFigures& figures, const DiskFigures& d
       refusals_of("rushes_wire_refused_total",
                   "Messages and handshakes refused on the ZeroMQ ports, by kind.", wire),
       refusals_of("rushes_http_refused_total", "HTTP requests that were not admitted, by kind.", http),
-      free_of(disks),
+      by_label("rushes_disk_free_bytes", "Free bytes on the disk of a folder, by its key in farm.yaml.",
+               "folder", disks.free),
+      by_label("rushes_stored_bytes", "Bytes of the ledger's and the vault's files.", "part", disks.used),
       single("rushes_disk_reserve_bytes", "Below so much on the data folder's disk new work is refused.",
              MetricType::Gauge, static_cast<double>(disks.reserve)),
       single("rushes_last_backup_timestamp_seconds", "When the newest backup was made; 0: there is none.",

@@ -19,6 +19,7 @@ namespace rushes::scheduler {
 // What the disks under the farm's folders hold; read for each request.
 struct DiskFigures {
   std::vector<protocol::Count> free;  // bytes, by the folder's key in farm.yaml
+  std::vector<protocol::Count> used;  // bytes of "ledger" and "vault"
   std::uint64_t reserve = 0;          // limits.disk_reserve
   std::int64_t last_backup = 0;       // seconds since 1970; 0: there is none
 };
