@@ -1,7 +1,6 @@
 #include "config/farm.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 
 #include "config/endpoint.h"
@@ -11,7 +10,6 @@ namespace rushes::config {
 namespace {
 
 using namespace std::chrono_literals;
-constexpr std::array<std::string_view, 5> kRoles{"viewer", "guest", "artist", "supervisor", "admin"};
 constexpr Milliseconds kLongest = 24h * 30;
 
 void read_listen(Fields& root, Listen& listen) {
@@ -210,46 +208,6 @@ Result<Farm> read_farm(const std::filesystem::path& file) {
   const auto text = read_text(file);
   if (!text) return tl::unexpected(text.error());
   return parse_farm(*text, file);
-}
-
-std::string_view to_string(Role role) { return kRoles[static_cast<std::size_t>(role)]; }
-
-Result<std::vector<Token>> parse_tokens(std::string_view text, const std::filesystem::path& file) {
-  Problems problems(file.string());
-  const YamlNode node = parse_yaml(text, problems);
-  if (!problems.empty()) return tl::unexpected(problems.error());
-  std::vector<Token> tokens;
-  Fields root(node, "", problems);
-  root.find("version");
-  root.require("tokens", "a list of {name, role, digest}");
-  root.list("tokens", 10'000, "a list of {name, role, digest}",
-            [&](const YamlNode& item, const std::string& path) {
-              Fields fields(item, path, problems);
-              if (item.kind != YamlNode::Kind::kMap) return;
-              Token token;
-              int role = 0;
-              for (const char* key : {"name", "role", "digest"}) fields.require(key, "a value");
-              fields.name("name", token.name);
-              if (fields.choice("role", role, {kRoles.begin(), kRoles.end()}))
-                token.role = static_cast<Role>(role);
-              if (fields.text("digest", token.digest, 100) && !is_digest(token.digest))
-                fields.problem("digest",
-                               "expected \"blake2b-256:\" and 64 lower-case hex digits of the token's text");
-              fields.text("shot", token.shot, 130);
-              if (token.shot.empty() == (token.role == Role::kGuest) && role == static_cast<int>(token.role))
-                fields.problem("shot", "expected SHOW/SHOT for a guest, and for nobody else");
-              fields.finish();
-              tokens.push_back(token);
-            });
-  root.finish();
-  if (!problems.empty()) return tl::unexpected(problems.error());
-  return tokens;
-}
-
-Result<std::vector<Token>> read_tokens(const std::filesystem::path& file) {
-  const auto text = read_text(file);
-  if (!text) return tl::unexpected(text.error());
-  return parse_tokens(*text, file);
 }
 
 }  // namespace rushes::config

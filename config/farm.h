@@ -109,20 +109,4 @@ struct Farm {
 Result<Farm> read_farm(const std::filesystem::path& file);
 Result<Farm> parse_farm(std::string_view text, const std::filesystem::path& file);
 
-// Roles of the HTTP API, each may do what the ones before it may.
-enum class Role { kViewer, kGuest, kArtist, kSupervisor, kAdmin };
-std::string_view to_string(Role role);  // "viewer", "guest", "artist", "supervisor", "admin"
-
-// One entry of tokens.yaml. The file holds digests, so that reading it gives no access.
-struct Token {
-  std::string name;  // who, for the journal
-  Role role = Role::kViewer;
-  std::string digest;  // text_digest() of the secret text; compare with same_digest()
-  std::string shot;    // guests only: "show/shot" that they may annotate
-};
-
-// tokens.yaml: {version: 1, tokens: [{name: ann, role: artist, digest: "blake2b-256:<64 hex>"}]}
-Result<std::vector<Token>> read_tokens(const std::filesystem::path& file);
-Result<std::vector<Token>> parse_tokens(std::string_view text, const std::filesystem::path& file);
-
 }  // namespace rushes::config

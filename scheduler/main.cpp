@@ -15,6 +15,7 @@
 #include "config/command_line.h"
 #include "config/farm.h"
 #include "config/log.h"
+#include "config/tokens.h"
 #include "scheduler/backup.h"
 #include "scheduler/clock.h"
 #include "scheduler/gateway/gateway.h"

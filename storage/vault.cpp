@@ -117,6 +117,7 @@ class Vault::Impl {
   Result<std::string> read(const Digest& digest, std::uint64_t offset, std::uint64_t length) const;
   Status retain(std::span<const Reference> references);
   Status release(std::string_view owner);
+  Result<std::vector<std::string>> owners(const Digest& digest) const;
   Result<std::uint64_t> references(const Digest& digest) const;
   Result<Swept> sweep(std::chrono::milliseconds age);
   Status checkpoint(const std::filesystem::path& folder);
@@ -411,13 +412,18 @@ Status Vault::Impl::release(std::string_view owner) {
   return {};
 }
 
-Result<std::uint64_t> Vault::Impl::references(const Digest& digest) const {
-  std::uint64_t count = 0;
+Result<std::vector<std::string>> Vault::Impl::owners(const Digest& digest) const {
+  std::vector<std::string> owners;
   const std::string prefix = digest_prefix(digest);
   auto it = iterate(kReferences);
-  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) ++count;
+  for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next())
+    owners.emplace_back(it->key().ToStringView().substr(prefix.size()));
   if (!it->status().ok()) return error(it->status());
-  return count;
+  return owners;
+}
+
+Result<std::uint64_t> Vault::Impl::references(const Digest& digest) const {
+  return owners(digest).map([](const std::vector<std::string>& found) { return found.size(); });
 }
 
 Result<Swept> Vault::Impl::sweep(std::chrono::milliseconds age) {
@@ -537,6 +543,7 @@ Status Vault::retain(std::string_view owner, const std::vector<Digest>& digests)
 }
 Status Vault::retain(std::span<const Reference> references) { return impl_->retain(references); }
 Status Vault::release(std::string_view owner) { return impl_->release(owner); }
+Result<std::vector<std::string>> Vault::owners(const Digest& digest) const { return impl_->owners(digest); }
 Result<std::uint64_t> Vault::references(const Digest& digest) const { return impl_->references(digest); }
 Result<Swept> Vault::sweep(std::chrono::milliseconds age) { return impl_->sweep(age); }
 Status Vault::checkpoint(const std::filesystem::path& folder) { return impl_->checkpoint(folder); }

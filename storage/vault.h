@@ -97,7 +97,8 @@ class Vault {
   Status retain(std::string_view owner, const std::vector<Digest>& digests);
   Status retain(std::span<const Reference> references);  // all of them in one write, or none
   Status release(std::string_view owner);                // everything that the owner holds
-  Result<std::uint64_t> references(const Digest& digest) const;
+  Result<std::vector<std::string>> owners(const Digest& digest) const;
+  Result<std::uint64_t> references(const Digest& digest) const;  // how many owners
 
   // Removes artifacts without a reference that are older than `age`.
   Result<Swept> sweep(std::chrono::milliseconds age);

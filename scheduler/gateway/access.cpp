@@ -1,6 +1,7 @@
 #include "scheduler/gateway/access.h"
 
 #include "config/digest.h"
+#include "config/instant.h"
 #include "config/log.h"
 #include "config/yaml.h"
 
@@ -11,7 +12,22 @@ constexpr std::size_t kMaxBuckets = 4096;         // addresses remembered; then 
 constexpr std::size_t kMaxToken = 512;            // bytes
 constexpr std::chrono::milliseconds kLook{1000};  // at the token file
 
+std::int64_t wall_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+Access::Decision refused(Access::Refusal refusal, std::string message) {
+  return {refusal, {}, std::move(message)};
+}
+
 }  // namespace
+
+bool Caller::sees(std::string_view shot_key) const {
+  const auto now = shot_key.substr(0, shot_key.find('@'));
+  if (!shot.empty()) return now == shot;
+  return show.empty() || (now.size() > show.size() && now.starts_with(show) && now[show.size()] == '/');
+}
 
 Access::Access(std::vector<config::Token> tokens, RateLimit requests, RateLimit refusals)
     : requests_(requests), refusals_(refusals), tokens_(std::move(tokens)) {}
@@ -59,27 +75,43 @@ Access::Decision Access::check(std::string_view authorization, std::string_view 
   return decision;
 }
 
+Access::Decision Access::unknown(std::string_view peer, std::string message) {
+  if (take(by_peer_, peer, refusals_)) return refused(Refusal::kUnknown, std::move(message));
+  return refused(Refusal::kTooMany, "too many requests without a known token; wait a minute");
+}
+
 Access::Decision Access::decide(std::string_view authorization, std::string_view peer, config::Role needed) {
   constexpr std::string_view kScheme = "Bearer ";
   std::optional<config::Token> token;
   if (authorization.starts_with(kScheme) && authorization.size() <= kScheme.size() + kMaxToken)
     token = find(authorization.substr(kScheme.size()));
-  if (!token) {
-    if (!take(by_peer_, peer, refusals_))
-      return {Refusal::kTooMany, {}, "too many requests without a known token; wait a minute"};
-    return {Refusal::kUnknown,
-            {},
-            authorization.empty() ? "a token is needed: send 'Authorization: Bearer TOKEN'"
-                                  : "this token is not known"};
-  }
+  if (!token)
+    return unknown(peer, authorization.empty() ? "a token is needed: send 'Authorization: Bearer TOKEN'"
+                                               : "this token is not known");
+  if (token->until && wall_ms() >= *token->until)
+    return unknown(peer, "the token of " + token->name + " ended at " + config::instant_text(*token->until));
   if (!take(by_token_, token->name, requests_))
-    return {Refusal::kTooMany, token->name,
-            "too many requests with the token of " + token->name + "; send fewer"};
+    return refused(Refusal::kTooMany, "too many requests with the token of " + token->name + "; send fewer");
   if (token->role < needed)
-    return {Refusal::kRole, token->name,
-            "this needs the role " + std::string(config::to_string(needed)) + ", the token of " +
-                token->name + " has the role " + std::string(config::to_string(token->role))};
-  return {Refusal::kNone, token->name, {}};
+    return refused(Refusal::kRole, "this needs the role " + std::string(config::to_string(needed)) +
+                                       ", the token of " + token->name + " has the role " +
+                                       std::string(config::to_string(token->role)));
+  auto place = place_for(token->name);
+  if (!place)
+    return refused(Refusal::kTooMany, "more than " + std::to_string(kMaxAtOnce) +
+                                          " requests at once with the token of " + token->name +
+                                          "; wait for their answers");
+  return {Refusal::kNone, {token->name, token->role, token->show, token->shot, std::move(place)}, {}};
+}
+
+std::shared_ptr<void> Access::place_for(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  if (at_once_[name] >= kMaxAtOnce) return nullptr;
+  ++at_once_[name];
+  return {this, [name](Access* access) {
+            const std::lock_guard freed(access->mutex_);
+            if (--access->at_once_[name] == 0) access->at_once_.erase(name);
+          }};
 }
 
 bool Access::take(Buckets& buckets, std::string_view key, RateLimit limit) {

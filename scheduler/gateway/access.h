@@ -1,5 +1,6 @@
-// Who may do what: bearer tokens with roles, and how often.
+// Who may do what: bearer tokens with roles and limits, how often, and how much at once.
 //
+// A token may be limited to a show, or to one shot of it, and may end at a time (config/tokens.h).
 // The token file is looked at again while requests come in, at most once a second: a new token is let in and
 // one that was taken out is refused without a restart. A file that cannot be read leaves the tokens as they
 // were and is named in one line.
@@ -12,14 +13,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "config/farm.h"
 #include "config/result.h"
+#include "config/tokens.h"
 #include "scheduler/rate_limit.h"
 
 namespace rushes::scheduler {
@@ -31,16 +33,30 @@ struct AccessCounters {
   std::atomic<std::uint64_t> rate_limited{0};    // of a token, or of an address without one
 };
 
+// Who asks: what the handlers know of a request's token.
+struct Caller {
+  std::string name;
+  config::Role role = config::Role::kViewer;
+  std::string show, shot;       // limits; shot: "show/shot". Empty: none
+  std::shared_ptr<void> place;  // among the requests of the token that are served at once; free when it goes
+
+  bool limited() const { return !show.empty() || !shot.empty(); }
+  std::string limit() const { return shot.empty() ? "show " + show : "shot " + shot; }
+  // May it see this shot ("show/shot", "show/shot@1" of an archived one)?
+  bool sees(std::string_view shot_key) const;
+};
+
 class Access {
  public:
   static constexpr RateLimit kRequests{50,
                                        200};    // of one token: a client that loops cannot starve the others
   static constexpr RateLimit kRefusals{1, 20};  // of one address without a known token: guessing gets slow
+  static constexpr int kMaxAtOnce = 24;         // requests of one token: slow ones hold a part of the threads
 
   enum class Refusal { kNone, kUnknown, kRole, kTooMany };
   struct Decision {
     Refusal refusal = Refusal::kNone;
-    std::string name;     // of the token
+    Caller caller;        // when it is not refused
     std::string message;  // one line, when refused
   };
 
@@ -56,6 +72,8 @@ class Access {
  private:
   using Buckets = std::map<std::string, TokenBucket, std::less<>>;
   Decision decide(std::string_view authorization, std::string_view peer, config::Role needed);
+  Decision unknown(std::string_view peer, std::string message);
+  std::shared_ptr<void> place_for(const std::string& name);  // null: the token has as many as it may
   bool take(Buckets& buckets, std::string_view key, RateLimit limit);
   std::optional<config::Token> find(std::string_view secret);
   void refresh();
@@ -68,6 +86,7 @@ class Access {
   std::string text_;                   // of the file, as last read
   TokenBucket::Clock::time_point looked_{};
   Buckets by_token_, by_peer_;
+  std::map<std::string, int> at_once_;  // requests that are served, by token
 };
 
 }  // namespace rushes::scheduler

@@ -15,15 +15,18 @@ struct Gateway::Impl {
   explicit Impl(GatewayParts given) : handlers(std::move(given), [this] { return counts(); }) {}
   std::vector<protocol::Count> counts() const {
     const AccessCounters& access = handlers.access_counters();
-    return {{"unknown_tokens", access.unknown_tokens},       {"refused_roles", access.roles},
-            {"rate_limited", access.rate_limited},           {"oversized_bodies", oversized_bodies},
-            {"oversized_headers", server.oversized_headers}, {"slow_requests", server.slow}};
+    return {{"unknown_tokens", access.unknown_tokens},
+            {"refused_roles", access.roles},
+            {"rate_limited", access.rate_limited},
+            {"oversized_bodies", oversized_bodies},
+            {"oversized_headers", server.oversized_heads()},
+            {"slow_requests", server.slow()},
+            {"crowded_out", server.crowded()}};
   }
   Handlers handlers;
   BoundedServer server;
   std::atomic<std::uint64_t> oversized_bodies{0};
   int port = 0;
-  std::thread listening;
 };
 
 namespace {
@@ -35,11 +38,8 @@ void socket_options(socket_t socket) {
   setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
 }
 
-void configure(BoundedServer& server, std::uint64_t request_body,
-               std::atomic<std::uint64_t>& oversized_bodies) {
-  server.new_task_queue = [] { return new httplib::ThreadPool(Gateway::kThreads); };
+void configure(BoundedServer& server, std::atomic<std::uint64_t>& oversized_bodies) {
   server.set_socket_options(socket_options);
-  server.set_payload_max_length(request_body);
   server.set_tcp_nodelay(true);
   server.set_exception_handler([](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
     refuse(response, {ErrorKind::kInternal, "the request could not be served"});
@@ -51,8 +51,6 @@ void configure(BoundedServer& server, std::uint64_t request_body,
     const int status = response.status;
     if (status == 404)
       refuse(response, {ErrorKind::kNotFound, "no such path: " + request.method + " " + request.path});
-    else if (status == 413)
-      refuse(response, {ErrorKind::kInvalid, "the request's body is too large"});
     else
       refuse(response,
              {status >= 500 ? ErrorKind::kInternal : ErrorKind::kInvalid, "the request was refused"});
@@ -67,9 +65,8 @@ Gateway::Gateway(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Gateway::~Gateway() { stop(); }
 
 Result<std::unique_ptr<Gateway>> Gateway::start(GatewayParts parts, const std::string& host, int port) {
-  const std::uint64_t body = parts.request_body;
   auto impl = std::make_unique<Impl>(std::move(parts));
-  configure(impl->server, body, impl->oversized_bodies);
+  configure(impl->server, impl->oversized_bodies);
   impl->handlers.install(impl->server);
   errno = 0;
   const bool bound = port == 0 ? (impl->port = impl->server.bind_to_any_port(host)) > 0
@@ -79,9 +76,7 @@ Result<std::unique_ptr<Gateway>> Gateway::start(GatewayParts parts, const std::s
                                            std::strerror(errno == 0 ? EADDRNOTAVAIL : errno) +
                                            "; choose another listen.http or stop the program that has it");
   if (port != 0) impl->port = port;
-  auto* server = &impl->server;
-  impl->listening = std::thread([server] { server->listen_after_bind(); });
-  while (!server->is_running()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  impl->server.start();
   return std::unique_ptr<Gateway>(new Gateway(std::move(impl)));
 }
 
@@ -91,8 +86,7 @@ int Gateway::port() const { return impl_->port; }
 
 void Gateway::stop() {
   impl_->handlers.close();
-  impl_->server.stop();
-  if (impl_->listening.joinable()) impl_->listening.join();
+  impl_->server.finish();
 }
 
 }  // namespace rushes::scheduler

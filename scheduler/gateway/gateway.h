@@ -1,9 +1,9 @@
 // The HTTP API: cpp-httplib in front of the loop. gateway/api.h says what it answers.
 //
-// Every request is checked for token, role, rate and size before it is looked at; every answer is JSON unless
+// Every request is checked for token, role, rate and size before its body is read; every answer is JSON unless
 // api.h says otherwise; nothing that a request contains can end the process.
 //
-// Thread contract: start() makes the listening thread and a pool of HTTP threads; handlers run there and
+// Thread contract: start() makes the polling thread and the pools of HTTP threads (server.h); handlers run there and
 // speak to the core through the Loop only. stop() (or the destructor) ends them; the parts outlive the
 // gateway.
 #pragma once
@@ -17,6 +17,7 @@
 
 #include "config/farm.h"
 #include "config/result.h"
+#include "config/tokens.h"
 #include "scheduler/backup.h"
 #include "scheduler/gateway/metrics.h"
 #include "scheduler/loop.h"
@@ -47,8 +48,7 @@ struct GatewayParts {
 
 class Gateway {
  public:
-  static constexpr int kThreads = 24;     // requests that are served at once
-  static constexpr int kMaxWaiting = 12;  // of them, long polls; further ones are answered at once
+  static constexpr int kMaxWaiting = 12;  // long polls at once; further ones are answered at once
   static constexpr int kMaxWaitSeconds = 30;
 
   // Binds HOST:PORT (0: a free one). Error: kExhausted, the port is in use or the address is not of this

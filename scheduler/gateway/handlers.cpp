@@ -1,11 +1,7 @@
 #include "scheduler/gateway/handlers.h"
 
-#include <fstream>
-
 #include "scheduler/gateway/body.h"
-#include "scheduler/gateway/byte_range.h"
 #include "scheduler/gateway/submit.h"
-#include "storage/records/words_codec.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -13,49 +9,21 @@ namespace {
 using config::Role;
 
 constexpr const char* kJsonType = "application/json";
-constexpr const char* kBytesType = "application/octet-stream";
 constexpr const char* kShot =
     "([A-Za-z0-9][A-Za-z0-9_-]{0,63})/([A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:@[0-9]{1,9})?)";
 constexpr const char* kTask = "([0-9]{1,18})";
 constexpr const char* kWorker = "([A-Za-z0-9][A-Za-z0-9._-]{0,127})";  // as config::is_worker_name()
 
-void send(httplib::Response& response, const Json& json, int status = 200) {
-  response.status = status;
-  response.set_content(text_of(json), kJsonType);
-}
-
 std::optional<std::string> plain_header(const httplib::Request& request, const char* name, std::size_t most) {
   return plain_text(request.get_header_value(name), most);
 }
 
-// The bytes of an artifact or a file, or the part of them that the request asks for.
-using ReadBytes = std::function<Result<std::string>(std::uint64_t offset, std::uint64_t length)>;
-void send_bytes(const httplib::Request& request, httplib::Response& response, std::uint64_t size,
-                const char* type, ReadBytes read) {
-  const BytePart part = part_of(request.get_header_value("Range"), size);
-  response.set_header("Accept-Ranges", "bytes");
-  if (!part.content_range.empty()) response.set_header("Content-Range", part.content_range);
-  if (part.status == 416)
-    return send(response, error_json({ErrorKind::kInvalid, "Range: it begins behind the end"}), part.status);
-  response.status = part.status;
-  if (part.length == 0) return response.set_content("", type);
-  response.set_content_provider(part.length, type,
-                                [read = std::move(read), begin = part.offset](
-                                    std::size_t offset, std::size_t length, httplib::DataSink& sink) {
-                                  const auto bytes = read(
-                                      begin + offset, std::min<std::size_t>(length, storage::kChunkBytes));
-                                  return bytes && sink.write(bytes->data(), bytes->size());
-                                });
-}
-
-// A browser plays what it knows the type of; artifacts are known by their first bytes.
-const char* type_of(std::string_view bytes) {
-  if (bytes.starts_with("\x89PNG")) return "image/png";
-  if (bytes.size() >= 8 && bytes.substr(4, 4) == "ftyp") return "video/mp4";
-  return bytes.starts_with('{') ? kJsonType : kBytesType;
-}
-
 }  // namespace
+
+void send(httplib::Response& response, const Json& json, int status) {
+  response.status = status;
+  response.set_content(text_of(json), kJsonType);
+}
 
 void refuse(httplib::Response& response, const Error& error) {
   send(response, error_json(error), http_status(error.kind));
@@ -66,27 +34,81 @@ Handlers::Handlers(GatewayParts parts, std::function<Counts()> refused)
   if (!parts_.token_file.empty()) access_.watch(parts_.token_file);
 }
 
-// Token, role and rate first; then the handler, whose exceptions end here.
-httplib::Server::Handler Handlers::guarded(Role role, Handler handler) {
-  return [this, role, handler = std::move(handler)](const httplib::Request& request,
-                                                    httplib::Response& response) {
-    try {
-      const auto access = access_.check(request.get_header_value("Authorization"), request.remote_addr, role);
-      if (access.refusal != Access::Refusal::kNone) {
-        const bool many = access.refusal == Access::Refusal::kTooMany;
-        const int status = many ? 429 : access.refusal == Access::Refusal::kRole ? 403 : 401;
-        if (status == 401) response.set_header("WWW-Authenticate", "Bearer");
-        if (many) response.set_header("Retry-After", "1");
-        send(response, {{"error", {{"kind", many ? "too_many" : "denied"}, {"message", access.message}}}},
-             status);
-        return;
-      }
-      Call call{request, response, access.name};
-      handler(call);
-    } catch (const std::exception& e) {
-      refuse(response, {ErrorKind::kInternal, std::string("the request could not be served: ") + e.what()});
-    }
-  };
+TaskId Handlers::Call::task() const { return TaskId(number_of(at(1)).value_or(0)); }
+
+void Handlers::serve(const Route& route, const Handler& handler, const httplib::Request& request,
+                     httplib::Response& response, const httplib::ContentReader* reader) {
+  try {
+    Call call{request, response, {}, reader};
+    if (admit(route, call) && may_touch(route, call)) handler(call);
+  } catch (const std::exception& e) {
+    refuse(response, {ErrorKind::kInternal, std::string("the request could not be served: ") + e.what()});
+  }
+}
+
+bool Handlers::admit(const Route& route, Call& call) {
+  const auto& request = call.request;
+  auto access = access_.check(request.get_header_value("Authorization"), request.remote_addr, route.role);
+  if (access.refusal == Access::Refusal::kNone) {
+    call.caller = std::move(access.caller);
+    return true;
+  }
+  const bool many = access.refusal == Access::Refusal::kTooMany;
+  const int status = many ? 429 : access.refusal == Access::Refusal::kRole ? 403 : 401;
+  if (status == 401) call.response.set_header("WWW-Authenticate", "Bearer");
+  if (many) call.response.set_header("Retry-After", "1");
+  send(call.response, {{"error", {{"kind", many ? "too_many" : "denied"}, {"message", access.message}}}},
+       status);
+  return false;
+}
+
+// Of a token with a limit. Tasks of others are as if they were not there: their numbers can be counted through.
+bool Handlers::may_touch(const Route& route, Call& call) {
+  const Caller& caller = call.caller;
+  if (!caller.limited() || route.about == About::kOwn) return true;
+  if (route.about == About::kTask) {
+    const auto shot = parts_.loop->query([task = call.task()](const State& state, Now) {
+      return state.has_task(task) ? state.shots[state.task(task).shot].key : std::string();
+    });
+    if (!shot)
+      refuse(call.response, shot.error());
+    else if (!caller.sees(*shot))
+      refuse(call.response, {ErrorKind::kNotFound, "task " + call.at(1) + ": there is none"});
+    return shot && caller.sees(*shot);
+  }
+  if (route.about == About::kShot && caller.sees(call.shot())) return true;
+  refuse(call.response,
+         {ErrorKind::kDenied, "the token of " + caller.name + " is limited to the " + caller.limit()});
+  return false;
+}
+
+bool Handlers::read_call_body(Call& call) {
+  auto body = whole_body(call.request, *call.reader, parts_.request_body);
+  if (body) {
+    call.body = std::move(*body);
+    return true;
+  }
+  send(call.response, error_json({ErrorKind::kInvalid, body.error().message}), body.error().status);
+  return false;
+}
+
+void Handlers::get(httplib::Server& server, const std::string& path, Route route, Handler handler) {
+  server.Get(path, [this, route, handler = std::move(handler)](const auto& request, auto& response) {
+    serve(route, handler, request, response, nullptr);
+  });
+}
+
+void Handlers::post(httplib::Server& server, const std::string& path, Route route, Handler handler) {
+  post_stream(server, path, route, [this, handler = std::move(handler)](Call& call) {
+    if (read_call_body(call)) handler(call);
+  });
+}
+
+void Handlers::post_stream(httplib::Server& server, const std::string& path, Route route, Handler handler) {
+  server.Post(path, [this, route, handler = std::move(handler)](const auto& request, auto& response,
+                                                                const httplib::ContentReader& reader) {
+    serve(route, handler, request, response, &reader);
+  });
 }
 
 void Handlers::install(httplib::Server& server) {
@@ -95,6 +117,18 @@ void Handlers::install(httplib::Server& server) {
   });
   install_reads(server);
   install_wishes(server);
+  // The library reads the body of what it does not know, for as long as that takes.
+  post_stream(server, ".*", {Role::kViewer, About::kOwn}, [](Call& call) {
+    refuse(call.response, {ErrorKind::kNotFound, "no such path: POST " + call.request.path});
+  });
+  server.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
+    if (request.method == "GET" || request.method == "HEAD" || request.method == "POST")
+      return httplib::Server::HandlerResponse::Unhandled;
+    response.set_header("Allow", "GET, HEAD, POST");
+    send(response, error_json({ErrorKind::kInvalid, "expected GET, HEAD or POST, found " + request.method}),
+         405);
+    return httplib::Server::HandlerResponse::Handled;
+  });
 }
 
 void Handlers::health(const httplib::Request&, httplib::Response& response) {
@@ -128,7 +162,6 @@ void Handlers::metrics(Call& call) {
   call.response.set_content(parts_.metrics->text(*figures, disks, wire, refused_()), Metrics::kContentType);
 }
 
-template <class Read>
 void Handlers::show(Call& call, const std::string& what, Read read) {
   auto json = parts_.loop->query(std::move(read));
   if (!json) return refuse(call.response, json.error());
@@ -154,9 +187,8 @@ Json Handlers::with_paths(Json shot) const {
 }
 
 void Handlers::show_task(Call& call) {
-  const TaskId task(number_of(call.at(1)).value_or(0));
   show(call, "task " + call.at(1),
-       [task](const State& state, Now now) { return task_json(state, task, now); });
+       [task = call.task()](const State& state, Now now) { return task_json(state, task, now); });
 }
 
 void Handlers::show_worker(Call& call) {
@@ -164,110 +196,145 @@ void Handlers::show_worker(Call& call) {
        [name = call.at(1)](const State& state, Now now) { return worker_json(state, name, now); });
 }
 
-void Handlers::install_reads(httplib::Server& server) {
-  const auto get = [&](const std::string& path, Handler handler) {
-    server.Get(path, guarded(Role::kViewer, std::move(handler)));
-  };
-  get("/v1/shots", [this](Call& call) {
-    show(call, "shots", [](const State& state, Now now) { return std::optional(shots_json(state, now)); });
+// The rows of a list whose shot the caller may see.
+Json seen(Json rows, const Caller& caller) {
+  Json left = Json::array();
+  for (Json& row : rows)
+    if (caller.sees(row["shot"].get_ref<const std::string&>())) left.push_back(std::move(row));
+  return left;
+}
+
+void Handlers::list_shots(Call& call) {
+  show(call, "shots", [&caller = call.caller](const State& state, Now now) {
+    Json answer = shots_json(state, now);
+    if (caller.limited()) answer["shots"] = seen(std::move(answer["shots"]), caller);
+    return std::optional(std::move(answer));
   });
-  get(std::string("/v1/shots/") + kShot, [this](Call& call) { show_shot(call); });
-  get(std::string("/v1/critiques/") + kShot, [this](Call& call) {
+}
+
+void Handlers::list_workers(Call& call) {
+  show(call, "workers", [&caller = call.caller](const State& state, Now now) {
+    Json answer = workers_json(state, now);
+    if (!caller.limited()) return std::optional(std::move(answer));
+    for (Json& worker : answer["workers"]) {
+      Json left = Json::array();
+      for (Json& row : worker["running"])
+        if (caller.sees(state.shots[state.task(TaskId(row["task"].get<std::uint64_t>())).shot].key))
+          left.push_back(std::move(row));
+      worker["running"] = std::move(left);
+    }
+    return std::optional(std::move(answer));
+  });
+}
+
+void Handlers::install_reads(httplib::Server& server) {
+  const auto reads = [&](About about, const std::string& path, Handler handler) {
+    get(server, path, {Role::kViewer, about}, std::move(handler));
+  };
+  const std::string shot = kShot, task = kTask;
+  reads(About::kOwn, "/v1/shots", [this](Call& call) { list_shots(call); });
+  reads(About::kShot, "/v1/shots/" + shot, [this](Call& call) { show_shot(call); });
+  reads(About::kShot, "/v1/critiques/" + shot, [this](Call& call) {
     show(call, "shot " + call.shot(),
          [key = call.shot()](const State& state, Now) { return critiques_json(state, key); });
   });
-  get(std::string("/v1/explain/") + kShot, [this](Call& call) {
+  reads(About::kShot, "/v1/explain/" + shot, [this](Call& call) {
     show(call, "shot " + call.shot(),
          [key = call.shot()](const State& state, Now now) { return explain_json(state, key, now); });
   });
-  get(std::string("/v1/explain/") + kTask, [this](Call& call) {
+  reads(About::kTask, "/v1/explain/" + task, [this](Call& call) {
     show(call, "task " + call.at(1),
-         [task = TaskId(number_of(call.at(1)).value_or(0))](const State& state, Now now) {
-           return explain_json(state, task, now);
-         });
+         [id = call.task()](const State& state, Now now) { return explain_json(state, id, now); });
   });
-  get(std::string("/v1/tasks/") + kTask, [this](Call& call) { show_task(call); });
-  get(std::string("/v1/tasks/") + kTask + "/log", [this](Call& call) { log(call); });
-  get("/metrics", [this](Call& call) { metrics(call); });
-  get("/v1/workers", [this](Call& call) {
-    show(call, "workers",
-         [](const State& state, Now now) { return std::optional(workers_json(state, now)); });
-  });
-  get(std::string("/v1/shots/") + kShot + "/delivery", [this](Call& call) { delivery(call); });
-  get("/v1/events", [this](Call& call) { events(call); });
-  get("/v1/artifacts/([0-9a-f]{64})", [this](Call& call) { artifact(call); });
-  get("/v1/files/(.+)", [this](Call& call) { file(call); });
+  reads(About::kTask, "/v1/tasks/" + task, [this](Call& call) { show_task(call); });
+  reads(About::kTask, "/v1/tasks/" + task + "/log", [this](Call& call) { log(call); });
+  reads(About::kFarm, "/metrics", [this](Call& call) { metrics(call); });
+  reads(About::kOwn, "/v1/workers", [this](Call& call) { list_workers(call); });
+  reads(About::kShot, "/v1/shots/" + shot + "/delivery", [this](Call& call) { delivery(call); });
+  reads(About::kOwn, "/v1/events", [this](Call& call) { events(call); });
+  reads(About::kOwn, "/v1/artifacts/([0-9a-f]{64})", [this](Call& call) { artifact(call); });
+  reads(About::kOwn, "/v1/files/(.+)", [this](Call& call) { file(call); });
 }
 
 void Handlers::install_wishes(httplib::Server& server) {
-  const auto post = [&](const std::string& path, Role role, Handler handler) {
-    server.Post(path, guarded(role, std::move(handler)));
-  };
-  const std::string shot = std::string("/v1/shots/") + kShot;
   const auto shown = [this](Call& call) { show_shot(call); };
-  post("/v1/batches", Role::kArtist, [this](Call& call) { submit(call); });
-  post(shot + "/cancel", Role::kArtist, [this, shown](Call& call) {
-    wish(call, event::Cancel{0, call.shot(), call.who}, shown);
-  });
-  post(shot + "/pause", Role::kArtist, [this, shown](Call& call) {
-    wish(call, event::Pause{0, call.shot(), call.who}, shown);
-  });
-  post(shot + "/resume", Role::kArtist, [this, shown](Call& call) {
-    wish(call, event::Resume{0, call.shot(), call.who}, shown);
-  });
-  post(shot + "/upgrade", Role::kSupervisor, [this, shown](Call& call) {
-    wish(call, event::Upgrade{0, call.shot(), call.who}, shown);
-  });
-  post(shot + "/approve", Role::kSupervisor, [this, shown](Call& call) {
-    const auto take = read_approve(call.request.body);
-    if (!take) return refuse(call.response, take.error());
-    wish(call, event::Approve{0, call.shot(), *take, call.who}, shown);
-  });
-  post(shot + "/retry", Role::kArtist, [this, shown](Call& call) {
-    auto retry = read_retry(call.request.body);
-    if (!retry) return refuse(call.response, retry.error());
-    retry->shot = call.shot();
-    retry->by = call.who;
-    wish(call, std::move(*retry), shown);
-  });
-  const auto choose = [&](const std::string& verb, auto event_of) {
-    post(shot + "/" + verb, Role::kSupervisor, [this, shown, event_of](Call& call) {
-      const auto choice = read_choice(call.request.body);
-      if (!choice) return refuse(call.response, choice.error());
-      wish(call, event_of(call, *choice), shown);
+  const auto about_shot = [&](const std::string& verb, Role role, Handler handler) {
+    post(server, std::string("/v1/shots/") + kShot + "/" + verb, {role, About::kShot}, std::move(handler));
+  };
+  // `event_of` reads the body into the event, or says what is wrong with it.
+  const auto wishes = [&](const std::string& verb, Role role, auto event_of) {
+    about_shot(verb, role, [this, shown, event_of](Call& call) {
+      auto event = event_of(call);
+      if (!event) return refuse(call.response, event.error());
+      wish(call, std::move(*event), shown);
     });
   };
-  choose("keep", [](const Call& call, const VersionChoice& choice) {
-    return event::Keep{0, call.shot(), choice.take, call.who};
+  post(server, "/v1/batches", {Role::kArtist, About::kOwn}, [this](Call& call) { submit(call); });
+  wishes("cancel", Role::kArtist, [](const Call& call) {
+    return Result<Event>(event::Cancel{0, call.shot(), call.who()});
   });
-  choose("revert", [](const Call& call, const VersionChoice& choice) {
-    return event::Revert{0, call.shot(), choice.take, choice.version, call.who};
+  wishes("pause", Role::kArtist, [](const Call& call) {
+    return Result<Event>(event::Pause{0, call.shot(), call.who()});
   });
-  choose("restore-take", [](const Call& call, const VersionChoice& choice) {
-    return event::RestoreTake{0, call.shot(), choice.take, call.who};
+  wishes("resume", Role::kArtist, [](const Call& call) {
+    return Result<Event>(event::Resume{0, call.shot(), call.who()});
   });
-  post(shot + "/remove", Role::kSupervisor, [this](Call& call) {
-    wish(call, event::RemoveShot{0, call.shot(), call.who}, [](Call& done) {
+  wishes("upgrade", Role::kSupervisor, [](const Call& call) {
+    return Result<Event>(event::Upgrade{0, call.shot(), call.who()});
+  });
+  wishes("approve", Role::kSupervisor, [](const Call& call) {
+    return read_approve(call.body).map([&](std::uint32_t take) -> Event {
+      return event::Approve{0, call.shot(), take, call.who()};
+    });
+  });
+  wishes("retry", Role::kArtist, [](const Call& call) {
+    return read_retry(call.body).map([&](event::Retry retry) -> Event {
+      retry.shot = call.shot();
+      retry.by = call.who();
+      return retry;
+    });
+  });
+  wishes("keep", Role::kSupervisor, [](const Call& call) {
+    return read_choice(call.body).map([&](const VersionChoice& choice) -> Event {
+      return event::Keep{0, call.shot(), choice.take, call.who()};
+    });
+  });
+  wishes("revert", Role::kSupervisor, [](const Call& call) {
+    return read_choice(call.body).map([&](const VersionChoice& choice) -> Event {
+      return event::Revert{0, call.shot(), choice.take, choice.version, call.who()};
+    });
+  });
+  wishes("restore-take", Role::kSupervisor, [](const Call& call) {
+    return read_choice(call.body).map([&](const VersionChoice& choice) -> Event {
+      return event::RestoreTake{0, call.shot(), choice.take, call.who()};
+    });
+  });
+  about_shot("remove", Role::kSupervisor, [this](Call& call) {
+    wish(call, event::RemoveShot{0, call.shot(), call.who()}, [](Call& done) {
       send(done.response, Json{{"message", done.message}});
     });
   });
-  post(std::string("/v1/tasks/") + kTask + "/skip", Role::kSupervisor, [this](Call& call) {
-    const TaskId task(number_of(call.at(1)).value_or(0));
-    wish(call, event::Skip{0, task, call.who}, [this](Call& done) { show_task(done); });
-  });
-  const std::string worker = std::string("/v1/workers/") + kWorker;
-  post(worker + "/drain", Role::kAdmin, [this](Call& call) {
-    wish(call, event::DrainWorker{0, call.at(1), call.who}, [this](Call& done) { show_worker(done); });
-  });
-  post(std::string("/v1/backups/") + kWorker, Role::kAdmin, [this](Call& call) { backup(call); });
-  post(worker + "/undrain", Role::kAdmin, [this](Call& call) {
-    wish(call, event::UndrainWorker{0, call.at(1), call.who}, [this](Call& done) { show_worker(done); });
-  });
-  post(worker + "/forget", Role::kAdmin, [this](Call& call) {
-    wish(call, event::ForgetWorker{0, call.at(1), call.who}, [](Call& done) {
-      send(done.response, Json{{"message", done.message}});
-    });
-  });
+  post(server, std::string("/v1/tasks/") + kTask + "/skip", {Role::kSupervisor, About::kTask},
+       [this](Call& call) {
+         wish(call, event::Skip{0, call.task(), call.who()}, [this](Call& done) { show_task(done); });
+       });
+  post(server, std::string("/v1/workers/") + kWorker + "/drain", {Role::kAdmin, About::kFarm},
+       [this](Call& call) {
+         wish(call, event::DrainWorker{0, call.at(1), call.who()}, [this](Call& done) { show_worker(done); });
+       });
+  post(server, std::string("/v1/backups/") + kWorker, {Role::kAdmin, About::kFarm},
+       [this](Call& call) { backup(call); });
+  post(server, std::string("/v1/workers/") + kWorker + "/undrain", {Role::kAdmin, About::kFarm},
+       [this](Call& call) {
+         wish(call, event::UndrainWorker{0, call.at(1), call.who()},
+              [this](Call& done) { show_worker(done); });
+       });
+  post(server, std::string("/v1/workers/") + kWorker + "/forget", {Role::kAdmin, About::kFarm},
+       [this](Call& call) {
+         wish(call, event::ForgetWorker{0, call.at(1), call.who()}, [](Call& done) {
+           send(done.response, Json{{"message", done.message}});
+         });
+       });
 }
 
 void Handlers::wish(Call& call, Event event, const std::function<void(Call&)>& then) {
@@ -279,8 +346,8 @@ void Handlers::wish(Call& call, Event event, const std::function<void(Call&)>& t
 
 void Handlers::submit(Call& call) {
   BatchRequest request;
-  request.text = call.request.body;
-  request.by = call.who;
+  request.text = call.body;
+  request.by = call.who();
   const std::string dry = call.request.get_param_value("dry_run");
   request.dry_run = !dry.empty() && dry != "0";
   const std::string replace = call.request.get_param_value("replace");
@@ -303,6 +370,12 @@ void Handlers::submit(Call& call) {
     if (read.error().kind != ErrorKind::kInvalid) return refuse(call.response, read.error());
     return send(call.response, problems_json(read.error().message), 400);
   }
+  const Caller& caller = call.caller;
+  for (const auto& shot : read->batch.shots)
+    if (!caller.sees(shot.show + "/" + shot.name))
+      return refuse(call.response, {ErrorKind::kDenied,
+                                    "the token of " + caller.name + " is limited to the " + caller.limit() +
+                                        ", this batch has " + shot.show + "/" + shot.name});
   const auto answer = parts_.loop->request(read->event);
   if (!answer && answer.error().kind == ErrorKind::kInvalid)
     return send(call.response, problems_json(answer.error().message), 400);
@@ -342,12 +415,15 @@ void Handlers::events(Call& call) {
            !parts_.loop->wait_events(*since, std::chrono::milliseconds(200))) {
     }
   --waiting_;
-  show(call, "events",
-       [number = *since](const State& state, Now) { return std::optional(events_json(state, number)); });
+  show(call, "events", [number = *since, &caller = call.caller](const State& state, Now) {
+    Json answer = events_json(state, number);
+    if (caller.limited()) answer["events"] = seen(std::move(answer["events"]), caller);
+    return std::optional(std::move(answer));
+  });
 }
 
 void Handlers::log(Call& call) {
-  const TaskId task(number_of(call.at(1)).value_or(0));
+  const TaskId task = call.task();
   const auto known = parts_.loop->query([task](const State& state, Now) { return state.has_task(task); });
   if (!known) return refuse(call.response, known.error());
   if (!*known) return refuse(call.response, {ErrorKind::kNotFound, "task " + call.at(1) + ": there is none"});
@@ -357,61 +433,6 @@ void Handlers::log(Call& call) {
   for (const auto& [attempt, lines] : *logs)
     text += "--- attempt " + std::to_string(attempt) + " ---\n" + lines + (lines.ends_with('\n') ? "" : "\n");
   call.response.set_content(text, "text/plain; charset=utf-8");
-}
-
-void Handlers::artifact(Call& call) {
-  const auto digest = digest_from_hex(call.at(1));
-  if (!digest) return refuse(call.response, digest.error());
-  const auto found = parts_.vault->find(*digest);
-  if (!found) return refuse(call.response, found.error());
-  if (!*found)
-    return refuse(call.response, {ErrorKind::kNotFound, "artifact " + call.at(1) + ": there is none"});
-  const auto begin = parts_.vault->read(*digest, 0, 16);
-  if (!begin) return refuse(call.response, begin.error());
-  call.response.set_header("Cache-Control", "private, max-age=31536000, immutable");
-  send_bytes(call.request, call.response, (*found)->bytes, type_of(*begin),
-             [vault = parts_.vault, id = *digest](std::uint64_t offset, std::uint64_t length) {
-               return vault->read(id, offset, length);
-             });
-}
-
-void Handlers::delivery(Call& call) {
-  const auto& query = call.request;
-  const auto choice = read_take_choice(query.get_param_value("kind"), query.get_param_value("take"),
-                                       query.get_param_value("version"));
-  if (!choice) return refuse(call.response, choice.error());
-  auto spec = parts_.loop->query([key = call.shot(), choice = *choice](const State& state, Now) {
-    return delivery_of(state, key, choice);
-  });
-  if (!spec) return refuse(call.response, spec.error());
-  if (!*spec) return refuse(call.response, spec->error());
-  call.response.set_content(encode_task(**spec), kBytesType);
-}
-
-// A delivered file. The resolved path must lie below the deliveries folder, links and dots included.
-void Handlers::file(Call& call) {
-  const Error missing{ErrorKind::kNotFound,
-                      "file " + call.at(1) + ": there is none below the deliveries folder"};
-  std::error_code code;
-  const auto root = std::filesystem::canonical(parts_.deliveries, code);
-  if (code) return refuse(call.response, missing);
-  const auto path =
-      std::filesystem::canonical(root / std::filesystem::path(call.at(1)).relative_path(), code);
-  if (code || !std::filesystem::is_regular_file(path, code) ||
-      std::mismatch(root.begin(), root.end(), path.begin(), path.end()).first != root.end())
-    return refuse(call.response, missing);
-  auto stream = std::make_shared<std::ifstream>(path, std::ios::binary);
-  const auto size = std::filesystem::file_size(path, code);
-  if (code || !*stream) return refuse(call.response, missing);
-  send_bytes(call.request, call.response, size, kBytesType,
-             [stream](std::uint64_t offset, std::uint64_t length) -> Result<std::string> {
-               std::string bytes(length, '\0');
-               stream->seekg(static_cast<std::streamoff>(offset));
-               stream->read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-               bytes.resize(static_cast<std::size_t>(stream->gcount()));
-               if (bytes.empty()) return fail(ErrorKind::kNotFound, "the file got shorter");
-               return bytes;
-             });
 }
 
 }  // namespace rushes::scheduler

@@ -12,11 +12,13 @@
 #include "scheduler/gateway/access.h"
 #include "scheduler/gateway/gateway.h"
 #include "scheduler/gateway/json.h"
+#include "scheduler/gateway/request_body.h"
 
 namespace rushes::scheduler {
 
 // Writes an error in the form of api.h.
 void refuse(httplib::Response& response, const Error& error);
+void send(httplib::Response& response, const Json& json, int status = 200);
 
 class Handlers {
  public:
@@ -28,17 +30,43 @@ class Handlers {
   const AccessCounters& access_counters() const { return access_.counters(); }
 
  private:
-  // An admitted request; `who` is the token's name.
+  // What a path is about: it decides what a token that is limited to a show or shot may do with it.
+  enum class About {
+    kFarm,  // the farm as a whole: such a token is refused
+    kShot,  // the shot that the path names
+    kTask,  // the task that it names, which belongs to a shot
+    kOwn    // the handler shows, or takes, what the token may see
+  };
+  struct Route {
+    config::Role role = config::Role::kViewer;
+    About about = About::kFarm;
+  };
+  // An admitted request: who asks, and about what.
   struct Call {
     const httplib::Request& request;
     httplib::Response& response;
-    std::string who;
-    std::string message = {};  // what the core answered to a wish; goes into the answer
+    Caller caller;
+    const httplib::ContentReader* reader = nullptr;  // of a POST
+    std::string body = {};                           // of a POST, once read
+    std::string message = {};                        // what the core answered to a wish; goes into the answer
+    const std::string& who() const { return caller.name; }
     std::string at(std::size_t index) const { return request.matches[index].str(); }  // of the path's pattern
     std::string shot() const { return at(1) + "/" + at(2); }
+    TaskId task() const;
   };
   using Handler = std::function<void(Call& call)>;
-  httplib::Server::Handler guarded(config::Role role, Handler handler);
+  // Token, role, rate and limit first; then the handler, whose exceptions end here.
+  void serve(const Route& route, const Handler& handler, const httplib::Request& request,
+             httplib::Response& response, const httplib::ContentReader* reader);
+  bool admit(const Route& route, Call& call);
+  bool may_touch(const Route& route, Call& call);
+  bool read_call_body(Call& call);
+
+  void get(httplib::Server& server, const std::string& path, Route route, Handler handler);
+  // With its body in the call.
+  void post(httplib::Server& server, const std::string& path, Route route, Handler handler);
+  // The handler reads the body itself.
+  void post_stream(httplib::Server& server, const std::string& path, Route route, Handler handler);
 
   void install_reads(httplib::Server& server);
   void install_wishes(httplib::Server& server);
@@ -51,10 +79,13 @@ class Handlers {
   void file(Call& call);
   void metrics(Call& call);
   void backup(Call& call);
+  void list_shots(Call& call);
+  void list_workers(Call& call);
+  bool sees_artifact(const Call& call, const Digest& digest);
   void health(const httplib::Request& request, httplib::Response& response);
 
   // Answers with what `read` returns, 404 with `what` when it is nothing.
-  template <class Read>
+  using Read = std::function<std::optional<Json>(const State&, Now)>;
   void show(Call& call, const std::string& what, Read read);
   // Sends a person's wish to the core and answers with the row that it changed.
   void wish(Call& call, Event event, const std::function<void(Call&)>& then);

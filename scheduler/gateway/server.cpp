@@ -22,121 +22,149 @@ bool ready(int socket, short events, Clock::time_point until) {
   return ::poll(&file, 1, static_cast<int>(std::max<std::int64_t>(left, 0))) > 0;
 }
 
-using NameOf = int (*)(int, sockaddr*, socklen_t*);  // getpeername or getsockname
-void address_of(int socket, NameOf name_of, std::string& ip, int& port) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  std::array<char, NI_MAXHOST> host{};
-  std::array<char, NI_MAXSERV> service{};
-  if (name_of(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
-      ::getnameinfo(reinterpret_cast<sockaddr*>(&address), size, host.data(), host.size(), service.data(),
-                    service.size(), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-    return;
-  ip = host.data();
-  port = std::atoi(service.data());
-}
-
-// The library serves ranges that it never checks; handlers read the header themselves (byte_range.h).
-void forget_ranges(httplib::Request& request) { request.ranges.clear(); }
-
-// One connection: reads end with an error when the request is late or its headers are too many.
-class BoundedStream final : public httplib::Stream {
+// One request: its head is here, its body is read from the socket when somebody asks for it.
+class RequestStream final : public httplib::Stream {
  public:
-  BoundedStream(int socket, BoundedServer& server) : socket_(socket), server_(server) {}
+  RequestStream(const RequestHead& head, BoundedServer& server) : head_(head), server_(server) {}
 
-  void begin_request() {
-    in_headers_ = true;
-    line_ = lines_ = bytes_ = 0;
-    until_ = Clock::now() + BoundedServer::kHeaders;
+  // The library has read the head. It would serve ranges that it never checks (handlers read the header themselves,
+  // byte_range.h), and invite a body before anybody has asked for the token.
+  void begin(httplib::Request& request) {
+    request.ranges.clear();
+    invites_ = request.get_header_value("Expect") == "100-continue";
+    request.headers.erase("Expect");
+    chunked_ = request.has_header("Transfer-Encoding");
+    body_ = request.get_header_value<std::uint64_t>("Content-Length");
+    until_ = Clock::now() + BoundedServer::kBody + std::chrono::seconds(body_ / BoundedServer::kBodyRate);
+    begun_ = true;
   }
-  bool has_bytes() const { return taken_ < filled_; }
-
-  // What follows is not the beginning of a request: the connection has to end.
-  bool failed() const { return failed_; }
+  // What follows is the beginning of the next request.
+  bool whole() const { return begun_ && !failed_ && !chunked_ && taken_ == head_.length + body_; }
+  std::string rest() const { return head_.bytes.substr(std::min(taken_, head_.bytes.size())); }
 
   ssize_t read(char* out, std::size_t size) override {
     if (failed_) return -1;
-    if (!has_bytes()) {
-      if (!ready(socket_, POLLIN, until_)) return give_up(server_.slow);
-      const ssize_t got = ::recv(socket_, buffer_.data(), buffer_.size(), 0);
-      if (got <= 0) return got;
-      taken_ = 0;
-      filled_ = static_cast<std::size_t>(got);
+    if (taken_ < head_.bytes.size()) {
+      // Of the body no byte of the next request is taken: rest() begins there.
+      const std::size_t count = std::min(size, head_.bytes.size() - taken_);
+      std::memcpy(out, head_.bytes.data() + taken_, count);
+      taken_ += count;
+      return static_cast<ssize_t>(count);
     }
-    const std::size_t count = std::min(size, filled_ - taken_);
-    std::memcpy(out, buffer_.data() + taken_, count);
-    taken_ += count;
-    for (std::size_t i = 0; i < count && in_headers_; ++i) look_at(out[i]);
-    if (in_headers_ &&
-        (lines_ > BoundedServer::kMaxHeaderLines + 1u || bytes_ > BoundedServer::kMaxHeaderBytes))
-      return give_up(server_.oversized_headers);
-    return static_cast<ssize_t>(count);
+    if (!begun_) return -1;  // the head was here as a whole: nothing of it is missing
+    if (std::exchange(invites_, false) && write_all("HTTP/1.1 100 Continue\r\n\r\n") < 0) return -1;
+    if (!wait_for_bytes()) return -1;
+    const ssize_t got = ::recv(head_.socket, out, size, 0);
+    if (got > 0) taken_ += static_cast<std::size_t>(got);
+    if (got <= 0) failed_ = true;
+    return got;
   }
   ssize_t write(const char* bytes, std::size_t size) override {
-    if (!is_writable()) return -1;
-    return ::send(socket_, bytes, size, MSG_NOSIGNAL);
-  }
-  bool is_readable() const override { return has_bytes() || ready(socket_, POLLIN, until_); }
-  bool is_writable() const override { return ready(socket_, POLLOUT, Clock::now() + BoundedServer::kWrite); }
-  void get_remote_ip_and_port(std::string& ip, int& port) const override {
-    address_of(socket_, ::getpeername, ip, port);
-  }
-  void get_local_ip_and_port(std::string& ip, int& port) const override {
-    address_of(socket_, ::getsockname, ip, port);
-  }
-  socket_t socket() const override { return socket_; }
-
- private:
-  ssize_t give_up(std::atomic<std::uint64_t>& counter) {
-    ++counter;
-    failed_ = true;
+    while (is_writable()) {
+      const ssize_t sent = ::send(head_.socket, bytes, size, MSG_NOSIGNAL);
+      if (sent >= 0 || errno != EAGAIN) return sent;
+    }
     return -1;
   }
-  // The headers end with an empty line (RFC 9112, 2.1).
-  void look_at(char c) {
-    ++bytes_;
-    if (c == '\r') return;
-    if (c != '\n') {
-      ++line_;
-      return;
+  bool is_readable() const override {
+    return taken_ < head_.bytes.size() || ready(head_.socket, POLLIN, until_);
+  }
+  bool is_writable() const override {
+    return ready(head_.socket, POLLOUT, Clock::now() + BoundedServer::kWrite);
+  }
+  void get_remote_ip_and_port(std::string& ip, int& port) const override {
+    ip = head_.address;
+    port = 0;
+  }
+  void get_local_ip_and_port(std::string&, int&) const override {}
+  // The library refuses numbers that select() cannot take; nothing here uses select().
+  socket_t socket() const override { return 0; }
+
+ private:
+  ssize_t write_all(std::string_view text) { return httplib::Stream::write(std::string(text)); }
+  // In short pieces, so that a server that stops does not wait for its clients.
+  bool wait_for_bytes() {
+    while (!server_.stopping()) {
+      const auto now = Clock::now();
+      if (now >= until_) {
+        ++server_.slow_bodies;
+        break;
+      }
+      if (ready(head_.socket, POLLIN, std::min(until_, now + milliseconds(100)))) return true;
     }
-    ++lines_;
-    if (line_ == 0) {
-      in_headers_ = false;
-      until_ = Clock::now() + BoundedServer::kBody;
-    }
-    line_ = 0;
+    failed_ = true;
+    return false;
   }
 
-  const int socket_;
+  const RequestHead& head_;
   BoundedServer& server_;
-  Clock::time_point until_{};
-  bool in_headers_ = true, failed_ = false;
-  std::size_t line_ = 0, lines_ = 0, bytes_ = 0;  // of the headers: of this line, and of all
-  std::array<char, 4096> buffer_{};
-  std::size_t taken_ = 0, filled_ = 0;
+  Clock::time_point until_ = Clock::now() + BoundedServer::kBody;
+  bool begun_ = false, failed_ = false, chunked_ = false, invites_ = false;
+  std::uint64_t body_ = 0;  // bytes
+  std::size_t taken_ = 0;   // of head and body
 };
+
+bool asks_for_health(const RequestHead& head) {
+  return head.bytes.starts_with("GET /v1/health ") || head.bytes.starts_with("GET /v1/health?");
+}
 
 }  // namespace
 
-bool BoundedServer::process_and_close_socket(socket_t socket) {
-  BoundedStream stream(socket, *this);
-  bool served = false;
-  for (int left = kMaxRequests; left > 0; --left) {
-    const auto until = Clock::now() + kIdle;
-    bool asked = stream.has_bytes();
-    // In short pieces, so that a server that stops does not wait for its idle clients.
-    while (!asked && svr_sock_ != INVALID_SOCKET && Clock::now() < until)
-      asked = ready(socket, POLLIN, std::min(until, Clock::now() + milliseconds(100)));
-    if (!asked) break;
-    stream.begin_request();
-    bool closed = false;
-    served = process_request(stream, left == 1, closed, forget_ranges);
-    if (!served || closed || stream.failed()) break;
+void BoundedServer::start() {
+  threads_ = std::make_unique<httplib::ThreadPool>(kThreads);
+  health_ = std::make_unique<httplib::ThreadPool>(kHealthThreads);
+  ::listen(svr_sock_, kBacklog);
+  connections_ =
+      std::make_unique<Connections>(svr_sock_, [this](RequestHead head) { queue(std::move(head)); });
+}
+
+void BoundedServer::finish() {
+  const socket_t listener = svr_sock_.exchange(INVALID_SOCKET);
+  if (connections_) connections_->stop();
+  if (threads_) threads_->shutdown();
+  if (health_) health_->shutdown();
+  threads_.reset();
+  health_.reset();
+  if (listener != INVALID_SOCKET) ::close(listener);
+}
+
+std::uint64_t BoundedServer::slow() const {
+  return slow_bodies + (connections_ ? connections_->counters().slow.load() : 0);
+}
+std::uint64_t BoundedServer::oversized_heads() const {
+  return connections_ ? connections_->counters().oversized_heads.load() : 0;
+}
+std::uint64_t BoundedServer::crowded() const {
+  return overrun_ + (connections_ ? connections_->counters().crowded.load() : 0);
+}
+
+void BoundedServer::queue(RequestHead head) {
+  if (queued_ >= kMaxQueued) {
+    ++overrun_;
+    ::close(head.socket);
+    return;
   }
-  ::shutdown(socket, SHUT_RDWR);
-  ::close(socket);
-  return served;
+  ++queued_;
+  auto& lane = asks_for_health(head) ? *health_ : *threads_;
+  lane.enqueue([this, head = std::move(head)]() mutable {
+    --queued_;
+    serve(std::move(head));
+  });
+}
+
+void BoundedServer::serve(RequestHead head) {
+  RequestStream stream(head, *this);
+  bool closed = false;
+  const bool served =
+      process_request(stream, false, closed, [&stream](httplib::Request& request) { stream.begin(request); });
+  if (!served || (closed && stream.whole())) {
+    ::shutdown(head.socket, SHUT_RDWR);
+    ::close(head.socket);
+  } else if (stream.whole()) {
+    connections_->wait_again(head.socket, head.address, stream.rest());
+  } else {
+    connections_->drain(head.socket, head.address);
+  }
 }
 
 }  // namespace rushes::scheduler

@@ -1,10 +1,11 @@
-// cpp-httplib's server with bounds that it does not have itself: how long a request may take to arrive, and
-// how many header lines and bytes it may have. Without them one client that sends a byte every few seconds,
-// or headers without end, holds a thread or the memory before anybody has asked for its token.
+// cpp-httplib's server behind Connections: a thread serves one request that has arrived, and never waits for a client to
+// send a head. Without that, or without the bounds below, one client that sends a byte every few seconds holds a thread
+// before anybody has asked for its token.
 //
-// A connection that goes beyond is refused and closed, counted.
+// GET /v1/health has threads of its own: it is answered whatever the others do. A body is read only when a handler asks
+// for it; what was not read is thrown away behind the answer, for a moment, and the connection ends.
 //
-// Thread contract: as httplib::Server; the counters from any thread.
+// Thread contract: start() once, after the server is bound; finish() ends all threads; the counters from any thread.
 #pragma once
 
 #include <httplib.h>
@@ -12,24 +13,41 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <memory>
+
+#include "scheduler/gateway/connections.h"
 
 namespace rushes::scheduler {
 
 class BoundedServer : public httplib::Server {
  public:
-  static constexpr std::chrono::seconds kIdle{2};  // between requests: an idle client must not hold a thread
-  static constexpr std::chrono::seconds kHeaders{5};  // from the first byte to the end of the headers
-  static constexpr std::chrono::seconds kBody{30};    // from there to the end of the body
-  static constexpr std::chrono::seconds kWrite{30};   // until a reader takes the next bytes of an answer
-  static constexpr int kMaxHeaderLines = 64;
-  static constexpr std::size_t kMaxHeaderBytes = 32u << 10;
-  static constexpr int kMaxRequests = 100;  // of one connection
+  static constexpr int kThreads = 64;       // requests that are served at once
+  static constexpr int kHealthThreads = 2;  // of them beside the others
+  static constexpr int kMaxQueued = 128;    // requests that wait for a thread; further ones are hung up on
+  static constexpr int kBacklog = 256;      // connections that the system accepts ahead
+  static constexpr std::chrono::seconds kBody{20};  // to the end of the body, and a second more for each
+  static constexpr std::uint64_t kBodyRate = 512u << 10;  // bytes of it
+  static constexpr std::chrono::seconds kWrite{30};       // until a reader takes the next bytes of an answer
 
-  std::atomic<std::uint64_t> slow{0};  // requests that did not arrive in time
-  std::atomic<std::uint64_t> oversized_headers{0};
+  ~BoundedServer() override { finish(); }
+  void start();
+  void finish();
+
+  // Refused so far.
+  std::uint64_t slow() const;  // requests that did not arrive in time
+  std::uint64_t oversized_heads() const;
+  std::uint64_t crowded() const;  // connections closed because there were too many
+  std::atomic<std::uint64_t> slow_bodies{0};
+  bool stopping() const { return svr_sock_ == INVALID_SOCKET; }
 
  private:
-  bool process_and_close_socket(socket_t socket) override;
+  void queue(RequestHead head);
+  void serve(RequestHead head);
+
+  std::unique_ptr<Connections> connections_;
+  std::unique_ptr<httplib::ThreadPool> threads_, health_;
+  std::atomic<int> queued_{0};
+  std::atomic<std::uint64_t> overrun_{0};
 };
 
 }  // namespace rushes::scheduler

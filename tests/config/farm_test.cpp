@@ -1,4 +1,5 @@
 #include "config/farm.h"
+#include "config/tokens.h"
 
 #include <gtest/gtest.h>
 
@@ -186,6 +187,26 @@ TEST(Tokens, HoldDigestsAndRoles) {
       "you "
       "mean 'artist'?\n"
       "t:2:41: tokens[0].digest: expected \"blake2b-256:\" and 64 lower-case hex digits of the token's text");
+}
+
+TEST(Tokens, AreLimitedToAShowOrAShotAndATime) {
+  const std::string digest = ", digest: \"" + text_digest("s") + "\"";
+  const auto read = [&](const std::string& rest) {
+    return parse_tokens("version: 1\ntokens:\n- {name: render1.example.com, role: " + rest + digest + "}\n",
+                        "t");
+  };
+  const auto token = read("artist, show: ren, until: 2026-12-01T18:00:00+01:00");
+  ASSERT_TRUE(token) << token.error().message;
+  EXPECT_EQ(token->at(0).show, "ren");
+  EXPECT_EQ(token->at(0).until, 1'796'144'400'000);
+  EXPECT_EQ(read("supervisor, shot: ren/sh010")->at(0).shot, "ren/sh010");
+  for (const char* wrong :
+       {"guest", "guest, show: ren", "artist, shot: ren", "artist, shot: ren/a/b", "artist, shot: /a",
+        "artist, show: a b", "artist, show: ren, shot: ren/a", "artist, until: tomorrow"})
+    EXPECT_FALSE(read(wrong)) << wrong;
+  const std::string twice = "- {name: a, role: viewer" + digest + "}\n";
+  EXPECT_FALSE(parse_tokens("version: 1\ntokens:\n" + twice + twice, "t")) << "the same name twice";
+  EXPECT_FALSE(parse_tokens("version: 1\ntokens:\n- {name: a/b, role: viewer" + digest + "}\n", "t"));
 }
 
 TEST(Worker, TheShippedExampleReads) {

@@ -2,6 +2,7 @@
 #include "config/frame_range.h"
 #include "config/model.h"
 #include "config/shot.h"
+#include "config/tokens.h"
 #include "config/worker.h"
 #include "tests/fuzz/targets.h"
 

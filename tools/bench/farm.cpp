@@ -154,7 +154,7 @@ Status Farm::listen() {
   parts.ledger = ledger_.get();
   parts.vault = vault_.get();
   parts.metrics = &metrics_;
-  parts.tokens = {{"bench", config::Role::kAdmin, config::text_digest(kToken), ""}};
+  parts.tokens = {{"bench", config::Role::kAdmin, config::text_digest(kToken)}};
   parts.model_roots = {models()};
   parts.deliveries = folder_;
   parts.build = "bench";

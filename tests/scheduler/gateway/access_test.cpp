@@ -14,16 +14,16 @@ namespace {
 using config::Role;
 
 std::vector<config::Token> tokens() {
-  return {{"vic", Role::kViewer, config::text_digest("v-secret"), ""},
-          {"ann", Role::kArtist, config::text_digest("a-secret"), ""},
-          {"sue", Role::kSupervisor, config::text_digest("s-secret"), ""}};
+  return {{"vic", Role::kViewer, config::text_digest("v-secret")},
+          {"ann", Role::kArtist, config::text_digest("a-secret")},
+          {"sue", Role::kSupervisor, config::text_digest("s-secret")}};
 }
 
 TEST(Access, RolesIncludeTheOnesBelow) {
   Access access(tokens());
   EXPECT_EQ(access.check("Bearer v-secret", "::1", Role::kViewer).refusal, Access::Refusal::kNone);
   EXPECT_EQ(access.check("Bearer v-secret", "::1", Role::kArtist).refusal, Access::Refusal::kRole);
-  EXPECT_EQ(access.check("Bearer a-secret", "::1", Role::kArtist).name, "ann");
+  EXPECT_EQ(access.check("Bearer a-secret", "::1", Role::kArtist).caller.name, "ann");
   EXPECT_EQ(access.check("Bearer a-secret", "::1", Role::kSupervisor).refusal, Access::Refusal::kRole);
   EXPECT_EQ(access.check("Bearer s-secret", "::1", Role::kArtist).refusal, Access::Refusal::kNone);
 }
@@ -55,6 +55,17 @@ TEST(Access, OneTokenCannotFloodTheFarm) {
     EXPECT_EQ(access.check("Bearer v-secret", "::1", Role::kViewer).refusal, Access::Refusal::kNone);
   EXPECT_EQ(access.check("Bearer v-secret", "::1", Role::kViewer).refusal, Access::Refusal::kTooMany);
   EXPECT_EQ(access.check("Bearer a-secret", "::1", Role::kViewer).refusal, Access::Refusal::kNone);
+}
+
+TEST(Access, OneTokenHoldsAPartOfTheThreadsOnly) {
+  Access access(tokens(), {1, 1000}, {1, 1});
+  std::vector<Caller> served;
+  for (int i = 0; i < Access::kMaxAtOnce; ++i)
+    served.push_back(access.check("Bearer v-secret", "::1", Role::kViewer).caller);
+  EXPECT_EQ(access.check("Bearer v-secret", "::1", Role::kViewer).refusal, Access::Refusal::kTooMany);
+  EXPECT_EQ(access.check("Bearer a-secret", "::1", Role::kViewer).refusal, Access::Refusal::kNone);
+  served.pop_back();
+  EXPECT_EQ(access.check("Bearer v-secret", "::1", Role::kViewer).refusal, Access::Refusal::kNone);
 }
 
 TEST(Access, RefusalsAreCounted) {

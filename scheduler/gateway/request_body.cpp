@@ -1,0 +1,67 @@
+#include "scheduler/gateway/request_body.h"
+
+#include "scheduler/gateway/body.h"
+
+namespace rushes::scheduler {
+namespace {
+
+tl::unexpected<BodyRefusal> refused(int status, std::string message) {
+  return tl::unexpected(BodyRefusal{status, std::move(message)});
+}
+
+tl::unexpected<BodyRefusal> too_large(std::uint64_t most) {
+  return refused(
+      413, "the request's body is too large: at most " + std::to_string(most) + " bytes are taken here");
+}
+
+// Bytes that the body says it has; nothing: it comes in chunks and does not say.
+tl::expected<std::optional<std::uint64_t>, BodyRefusal> length_of(const httplib::Request& request) {
+  const std::string encoding = request.get_header_value("Content-Encoding");
+  if (!encoding.empty() && encoding != "identity")
+    return refused(415, "compressed bodies are not taken: send it without Content-Encoding");
+  if (request.is_multipart_form_data())
+    return refused(415, "multipart/form-data is not taken: send the bytes as they are");
+  if (request.has_header("Transfer-Encoding")) {
+    if (request.has_header("Content-Length") || request.get_header_value("Transfer-Encoding") != "chunked")
+      return refused(411, "expected a Content-Length, or Transfer-Encoding: chunked");
+    return std::nullopt;
+  }
+  if (!request.has_header("Content-Length")) return 0;
+  const auto length = number_of(request.get_header_value("Content-Length"));
+  if (!length || request.get_header_value_count("Content-Length") != 1)
+    return refused(400, "Content-Length: expected one whole number");
+  return *length;
+}
+
+}  // namespace
+
+BodyStatus stream_body(const httplib::Request& request, const httplib::ContentReader& reader,
+                       std::uint64_t most, const std::function<bool(std::string_view)>& take) {
+  const auto length = length_of(request);
+  if (!length) return tl::unexpected(length.error());
+  if (*length && **length > most) return too_large(most);
+  if (*length && **length == 0) return {};
+  std::uint64_t taken = 0;
+  bool wanted = true;
+  const bool read = reader([&](const char* bytes, std::size_t count) {
+    taken += count;
+    wanted = taken <= most && take({bytes, count});
+    return wanted;
+  });
+  if (taken > most) return too_large(most);
+  if (wanted && !read) return refused(408, "the body did not arrive whole, or not in time");
+  return {};
+}
+
+tl::expected<std::string, BodyRefusal> whole_body(const httplib::Request& request,
+                                                  const httplib::ContentReader& reader, std::uint64_t most) {
+  std::string body;
+  const auto read = stream_body(request, reader, most, [&](std::string_view bytes) {
+    body += bytes;
+    return true;
+  });
+  if (!read) return tl::unexpected(read.error());
+  return body;
+}
+
+}  // namespace rushes::scheduler
