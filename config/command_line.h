@@ -1,7 +1,8 @@
 // The command line of a program: options, flags and verbs, with --help, over CLI11.
 //
 // CLI11 is a header that takes ten seconds to compile; only command_line.cpp includes it. What a person wrote
-// is checked here: types, ranges and words. A wrong line is explained on stderr.
+// is checked here: types, ranges and words; words that are no UTF-8 are refused. A wrong line is explained on stderr, as
+// JSON where the line has --json. Every program has --version, and names the nearest verb to one that it does not have.
 //
 // Thread contract: main() only. The values must outlive the CommandLine.
 #pragma once
@@ -11,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace CLI {
@@ -61,7 +63,6 @@ class CommandLine : public Verb {
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
 
-  void version(const std::string& text) const;  // --version
   // A line with verbs holds one of them; options of the program may stand behind it.
   Verb verb(const std::string& name, const std::string& help) const;
 
@@ -69,7 +70,14 @@ class CommandLine : public Verb {
   std::optional<int> parse(int count, const char* const* words) const;
 
  private:
+  int refuse(const std::string& message, bool json) const;
+  std::string unknown_verb(int count, const char* const* words) const;
+
   std::unique_ptr<CLI::App> owned_;
 };
+
+std::string version();  // of all programs: they are built together
+// "Bad request" in the form of an error of the farm, for programs that were asked for JSON: {"error": {...}} on one line.
+std::string error_line(std::string_view kind, std::string_view message);
 
 }  // namespace rushes::config

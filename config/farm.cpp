@@ -174,6 +174,7 @@ void read_root(Fields& root, Farm& farm, const std::filesystem::path& folder) {
     root.problem("backups", "expected a folder outside of data: what takes that one takes its backups too");
   root.require("model_roots", "a list of folders that hold NAME/model.yaml");
   read_paths(root, "model_roots", farm.model_roots, folder);
+  read_paths(root, "picture_roots", farm.picture_roots, folder);
   read_shows(root, farm.shows);
   read_times(root, farm.times);
   read_limits(root, farm.limits);

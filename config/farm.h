@@ -95,7 +95,9 @@ struct Farm {
   PathMap path_map;                                // how people see what lies on this host
   std::filesystem::path backups;                   // of data, a folder each; empty: none are made
   std::vector<std::filesystem::path> model_roots;  // manifests the planner reads
-  std::vector<Show> shows;                         // a show that is not listed has weight 1 and no floor
+  std::vector<std::filesystem::path>
+      picture_roots;        // the only folders of this host from which pictures are read
+  std::vector<Show> shows;  // a show that is not listed has weight 1 and no floor
   Times times;
   Limits limits;
   Retries retries;

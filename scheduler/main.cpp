@@ -106,6 +106,7 @@ GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> 
   parts.token_file = farm.keys.tokens;
   parts.model_roots = farm.model_roots;
   parts.shared_limits = farm.limits.shared;
+  parts.picture_roots = farm.picture_roots;
   parts.deliveries = farm.deliveries;
   parts.path_map = farm.path_map;
   parts.request_body = farm.limits.request_body;
@@ -224,7 +225,6 @@ int main(int argc, char** argv) {
              "fill the empty data folder from this backup, a folder of `rushes backup`, and end");
   app.option("--log-level", log_level, "debug: also every task; info, warning or error")
       .one_of(rushes::log::kLevels);
-  app.version(RUSHES_VERSION);
   if (const auto code = app.parse(argc, argv)) return *code;
   rushes::log::set_level(log_level);
   try {

@@ -299,6 +299,9 @@ Status Vault::Impl::finish(Upload upload, OpenUpload& open) {
   writes.Delete(family(0), upload_key(upload));
   if (*present) {
     drop_chunks(writes, upload);
+    // Somebody needs it now: for a sweep it is new.
+    writes.Put(family(kArtifacts), slice(bytes_of(open.digest)),
+               encode({(*present)->bytes, (*present)->upload, wall_microseconds()}));
   } else {
     if (!open.tail.empty())
       writes.Put(family(kChunks), chunk_key(upload, static_cast<std::uint32_t>(open.received / kChunkBytes)),

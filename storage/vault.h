@@ -70,7 +70,7 @@ class Vault {
 
   // Begins an upload of `bytes` bytes that must have this digest. kInvalid: larger than max_artifact_bytes.
   // kExhausted: too many open uploads, or disk full. An artifact that is there already may be uploaded again;
-  // commit then keeps the first copy.
+  // commit then keeps the first copy, as new for sweep().
   Result<Upload> begin(const Digest& digest, std::uint64_t bytes);
   // Adds bytes at `offset`, which must be what has been received so far; returns what has been received now.
   // kNotFound: no such upload. kInvalid: wrong offset, or more bytes than announced; the upload stays as it

@@ -173,7 +173,6 @@ int main(int count, char** words) {
       .hidden();
   app.option("--log-level", arguments.log_level, "debug, info, warning or error").one_of(log::kLevels);
   app.flag("--engine", arguments.engine, "the child process of one slot; started by the agent").hidden();
-  app.version(RUSHES_VERSION);
   if (const auto code = app.parse(count, words)) return *code;
   arguments.flags = config::with_environment(std::move(arguments.flags));
   rushes::log::name_process(arguments.engine ? "engine" : "worker");

@@ -1,6 +1,10 @@
 // clang-format off
 // The HTTP API under /v1: paths, roles and the shape of every JSON answer. The one page that clients need.
 //
+// A body needs a Content-Length (or comes in chunks), is not compressed, and is read after the token was checked; without a
+// length it is empty. A token that is limited to a show or a shot sees and touches nothing else: 403, or 404 for tasks,
+// artifacts and files of others; lists leave them out.
+//
 // All bodies are JSON (UTF-8) unless stated otherwise; times are seconds as numbers; digests are 64 hex digits; a
 // shot is named "SHOW/SHOT". Every request but GET /v1/health carries "Authorization: Bearer TOKEN".
 //
@@ -13,8 +17,12 @@
 // GET  /v1/health                               -           {"state": "ok|full|stuck", "build", "uptime_seconds", "workers"}
 // GET  /metrics                                 viewer      text/plain: Prometheus' text format, see metrics.h
 // POST /v1/batches[?dry_run=1][&replace=1]                  artist      BATCH (201; 200: dry run or repeated idempotency key)
-//      body: the YAML text; headers, all optional: X-Rushes-File: its name; X-Rushes-Folder: the folder on the
-//      scheduler's host that relative picture paths are resolved against; Idempotency-Key: at most 128 characters
+//      body: the YAML text with the header X-Rushes-File: its name, percent-encoded, for messages; or, with the
+//      Content-Type application/json, {"yaml": text, "file"?: name, "pictures"?: {"path as in the YAML": DIGEST}}.
+//      Idempotency-Key: optional header, at most 128 characters
+// POST /v1/pictures/DIGEST                      artist      {"digest", "bytes"} (201): a PNG or EXR file, with Content-Length; at
+//      most 256 MiB (config/picture.h). A batch names it by its digest; it is swept after a day without one.
+//      The farm opens no path that a client names, but absolute ones below `picture_roots` of farm.yaml
 // GET  /v1/shots                                viewer      {"shots": [SHOT...]}, takes without windows, seconds and pictures
 // GET  /v1/shots/SHOW/SHOT                      viewer      SHOT
 // POST /v1/shots/SHOW/SHOT/cancel|pause|resume  artist      SHOT

@@ -1,9 +1,12 @@
 #include "scheduler/gateway/body.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <filesystem>
 
 #include "config/shot.h"
+#include "storage/records/text.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -100,6 +103,50 @@ Result<event::Retry> read_retry(std::string_view body) {
     }
   }
   return retry;
+}
+
+Result<Submission> read_submission(std::string_view body, bool json) {
+  if (!json) return Submission{std::string(body), {}, {}};
+  const auto fields = read_body(body);
+  if (!fields) return tl::unexpected<Error>(fields.error());
+  Submission sent;
+  for (const auto& [key, value] : fields->items()) {
+    if (key == "pictures" && value.is_object()) {
+      for (const auto& [path, name] : value.items()) {
+        const auto digest = digest_from_hex(name.is_string() ? name.get_ref<const std::string&>() : "");
+        if (!digest) return fail(ErrorKind::kInvalid, "pictures: expected {\"PATH\": \"64 hex digits\"}");
+        sent.pictures[std::filesystem::path(path).lexically_normal().generic_string()] = *digest;
+      }
+    } else if ((key == "yaml" || key == "file") && value.is_string()) {
+      (key == "yaml" ? sent.text : sent.file) = value.get<std::string>();
+    } else {
+      return fail(ErrorKind::kInvalid,
+                  shown(Json(key)) + ": expected the texts yaml and file, and the map pictures");
+    }
+  }
+  return sent;
+}
+
+std::string shown_name(std::string_view name) {
+  constexpr std::size_t kMost = 120;
+  std::string shown = one_line(clean_text(name, kMost, true), kMost);
+  return name.size() > kMost ? "…" + shown : shown;
+}
+
+std::string percent_decoded(std::string_view text) {
+  const auto digit = [](char c) {
+    return c >= '0' && c <= '9'                           ? c - '0'
+           : std::isxdigit(static_cast<unsigned char>(c)) ? (c | 0x20) - 'a' + 10
+                                                          : -1;
+  };
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool coded =
+        text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
+    decoded += coded ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i];
+    if (coded) i += 2;
+  }
+  return decoded;
 }
 
 Result<TakeChoice> read_take_choice(const std::string& kind, const std::string& take,

@@ -7,11 +7,13 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "config/digest.h"
 #include "config/result.h"
 #include "scheduler/core/event.h"
 #include "scheduler/core/report/take_delivery.h"
@@ -34,6 +36,18 @@ struct VersionChoice {
   std::optional<std::uint32_t> version;
 };
 Result<VersionChoice> read_choice(std::string_view body);  // {"take": N, "version"?}
+
+// A batch as it was sent: YAML, or JSON that holds it: {"yaml", "file"?, "pictures"?: {"path in it": "DIGEST"}}.
+struct Submission {
+  std::string text;                        // YAML
+  std::string file;                        // its name, for messages: shown_name()
+  std::map<std::string, Digest> pictures;  // sent before; by their lexically normal path
+};
+Result<Submission> read_submission(std::string_view body, bool json);
+
+// A file's name as messages show it: printable UTF-8 on one line, the end of a long one. Never refused.
+std::string shown_name(std::string_view name);
+std::string percent_decoded(std::string_view text);
 
 // kind=draft|master|proxy, take=N and version=N of a query, all optional; a value that is empty is absent.
 Result<TakeChoice> read_take_choice(const std::string& kind, const std::string& take,

@@ -1,6 +1,8 @@
 // Handlers that answer with bytes: artifacts, delivered files, the task that would deliver a take.
+#include <algorithm>
 #include <fstream>
 
+#include "config/picture.h"
 #include "scheduler/gateway/body.h"
 #include "scheduler/gateway/byte_range.h"
 #include "scheduler/gateway/handlers.h"
@@ -39,6 +41,16 @@ const char* type_of(std::string_view bytes) {
   return bytes.starts_with('{') ? "application/json" : kBytesType;
 }
 
+// One of a number that is counted while it is there.
+struct OneOf {
+  explicit OneOf(std::atomic<int>& all) : counter(all), number(++all) {}
+  ~OneOf() { --counter; }
+  OneOf(const OneOf&) = delete;
+  OneOf& operator=(const OneOf&) = delete;
+  std::atomic<int>& counter;
+  const int number;
+};
+
 // SHOW/SHOT of SHOW/SHOT/..., which is how deliveries lie.
 std::string shot_of(const std::filesystem::path& delivered) {
   const auto show = delivered.begin();
@@ -46,6 +58,53 @@ std::string shot_of(const std::filesystem::path& delivered) {
 }
 
 }  // namespace
+
+// A picture of a shot that will be submitted. It is checked by its first bytes and then goes to the vault piece by piece;
+// like any upload that nothing references it is swept after a day.
+void Handlers::picture(Call& call) {
+  const auto digest = digest_from_hex(call.at(1));
+  const auto bytes = number_of(call.request.get_header_value("Content-Length"));
+  if (!digest || !bytes)
+    return send(call.response,
+                error_json({ErrorKind::kInvalid, "Content-Length: expected the picture's bytes"}), 411);
+  if (const auto may = parts_.may_submit ? parts_.may_submit() : Status{}; !may)
+    return refuse(call.response, may.error());
+  if (*bytes > config::kMaxPictureBytes)
+    return send(call.response, error_json(config::check_picture("", *bytes).error()), 413);
+  const OneOf place(pictures_);
+  if (place.number > Gateway::kMaxPictures)
+    return send(call.response,
+                {{"error", {{"kind", "too_many"}, {"message", "too many pictures at once; send it again"}}}},
+                429);
+
+  const auto upload = parts_.vault->begin(*digest, *bytes);
+  if (!upload) return refuse(call.response, upload.error());
+  Status status;
+  std::string piece;
+  std::uint64_t received = 0;
+  const auto pass_on = [&] {
+    if (received == 0)
+      status = config::check_picture(std::string_view(piece).substr(0, config::kPictureBegin), *bytes);
+    if (status)
+      status = parts_.vault->add(*upload, received, piece).map([&](std::uint64_t now) { received = now; });
+    piece.clear();
+    return status.has_value();
+  };
+  const auto read = stream_body(call.request, *call.reader, *bytes, [&](std::string_view more) {
+    piece += more;
+    return piece.size() < storage::kChunkBytes || pass_on();
+  });
+  if (read && status && (received < *bytes || received == 0)) pass_on();
+  if (read && status) status = parts_.vault->commit(*upload);
+  if (read && status) return send(call.response, Json{{"digest", call.at(1)}, {"bytes", *bytes}}, 201);
+  parts_.vault->abort(*upload);
+  if (!read)
+    return send(call.response, error_json({ErrorKind::kInvalid, read.error().message}), read.error().status);
+  if (status.error().kind == ErrorKind::kCorrupt)
+    return refuse(call.response,
+                  {ErrorKind::kInvalid, "the picture's bytes have another digest than " + call.at(1)});
+  refuse(call.response, status.error());
+}
 
 // A digest is known to those who were told it; a token with a limit sees those of its own shots only.
 bool Handlers::sees_artifact(const Call& call, const Digest& digest) {

@@ -37,6 +37,7 @@ struct GatewayParts {
   std::vector<config::Token> tokens;
   std::filesystem::path token_file;  // that they came from, and that is watched; empty: not watched
   std::vector<std::filesystem::path> model_roots;
+  std::vector<std::filesystem::path> picture_roots;
   std::vector<config::SharedLimit> shared_limits;
   std::filesystem::path deliveries;
   config::PathMap path_map;               // from here to where people have it
@@ -48,7 +49,8 @@ struct GatewayParts {
 
 class Gateway {
  public:
-  static constexpr int kMaxWaiting = 12;  // long polls at once; further ones are answered at once
+  static constexpr int kMaxWaiting = 12;   // long polls at once; further ones are answered at once
+  static constexpr int kMaxPictures = 16;  // received at once: workers need most of the vault's uploads
   static constexpr int kMaxWaitSeconds = 30;
 
   // Binds HOST:PORT (0: a free one). Error: kExhausted, the port is in use or the address is not of this

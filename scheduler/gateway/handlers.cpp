@@ -269,6 +269,8 @@ void Handlers::install_wishes(httplib::Server& server) {
       wish(call, std::move(*event), shown);
     });
   };
+  post_stream(server, "/v1/pictures/([0-9a-f]{64})", {Role::kArtist, About::kOwn},
+              [this](Call& call) { picture(call); });
   post(server, "/v1/batches", {Role::kArtist, About::kOwn}, [this](Call& call) { submit(call); });
   wishes("cancel", Role::kArtist, [](const Call& call) {
     return Result<Event>(event::Cancel{0, call.shot(), call.who()});
@@ -345,27 +347,30 @@ void Handlers::wish(Call& call, Event event, const std::function<void(Call&)>& t
 }
 
 void Handlers::submit(Call& call) {
+  const auto asked = [&](const char* name) {
+    const std::string value = call.request.get_param_value(name);
+    return !value.empty() && value != "0";
+  };
   BatchRequest request;
-  request.text = call.body;
   request.by = call.who();
-  const std::string dry = call.request.get_param_value("dry_run");
-  request.dry_run = !dry.empty() && dry != "0";
-  const std::string replace = call.request.get_param_value("replace");
-  request.replace = !replace.empty() && replace != "0";
-  const auto file = plain_header(call.request, "X-Rushes-File", kMaxHeader);
-  const auto folder = plain_header(call.request, "X-Rushes-Folder", 1024);
+  request.dry_run = asked("dry_run");
+  request.replace = asked("replace");
+  auto sent =
+      read_submission(call.body, call.request.get_header_value("Content-Type").starts_with(kJsonType));
+  if (!sent) return refuse(call.response, sent.error());
+  request.sent = std::move(*sent);
+  std::string& file = request.sent.file;
+  if (file.empty()) file = percent_decoded(call.request.get_header_value("X-Rushes-File"));
+  file = file.empty() ? "batch.yaml" : shown_name(file);
   const auto key = plain_header(call.request, "Idempotency-Key", kMaxHeader);
-  if (!file || !folder || !key)
-    return refuse(call.response,
-                  {ErrorKind::kInvalid,
-                   "X-Rushes-File, X-Rushes-Folder and Idempotency-Key: expected printable ASCII, at most "
-                   "128, 1024 and 128 characters"});
-  request.file = file->empty() ? "batch.yaml" : *file;
-  request.folder = folder->starts_with('/') ? *folder : "/";
+  if (!key)
+    return refuse(call.response, {ErrorKind::kInvalid,
+                                  "Idempotency-Key: expected at most 128 characters of printable ASCII"});
   request.idempotency_key = *key;
   if (!request.dry_run && parts_.may_submit)
     if (const auto may = parts_.may_submit(); !may) return refuse(call.response, may.error());
-  auto read = read_batch_request(request, parts_.model_roots, parts_.shared_limits, *parts_.vault);
+  auto read = read_batch_request(request, {parts_.model_roots, parts_.picture_roots}, parts_.shared_limits,
+                                 *parts_.vault);
   if (!read) {
     if (read.error().kind != ErrorKind::kInvalid) return refuse(call.response, read.error());
     return send(call.response, problems_json(read.error().message), 400);

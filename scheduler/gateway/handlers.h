@@ -76,6 +76,7 @@ class Handlers {
   void log(Call& call);
   void artifact(Call& call);
   void delivery(Call& call);
+  void picture(Call& call);
   void file(Call& call);
   void metrics(Call& call);
   void backup(Call& call);
@@ -98,6 +99,7 @@ class Handlers {
   std::function<Counts()> refused_;
   Access access_;
   std::atomic<int> waiting_{0};
+  std::atomic<int> pictures_{0};  // that are being received
   std::atomic<bool> closing_{false};
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };

@@ -1,38 +1,15 @@
 #include "scheduler/gateway/submit.h"
 
-#include <fstream>
 #include <map>
 #include <memory>
 
 #include "config/digest.h"
 #include "config/model.h"
 #include "config/prompt.h"
+#include "scheduler/gateway/pictures.h"
 
 namespace rushes::scheduler {
 namespace {
-
-// Pictures only: a path in a batch must not become a way to read other files of this host.
-bool is_picture(std::string_view bytes) {
-  constexpr std::string_view kPng("\x89PNG\r\n\x1a\n", 8), kExr("\x76\x2f\x31\x01", 4);
-  return bytes.starts_with(kPng) || bytes.starts_with(kExr);
-}
-
-Result<std::string> read_picture(const std::filesystem::path& path) {
-  const std::string name = path.string();
-  std::error_code code;
-  if (!std::filesystem::is_regular_file(path, code))
-    return fail(ErrorKind::kInvalid,
-                "picture " + name + ": expected a PNG or EXR file on the scheduler's host");
-  const auto size = std::filesystem::file_size(path, code);
-  if (code || size > kMaxImageBytes)
-    return fail(ErrorKind::kInvalid,
-                "picture " + name + ": at most " + std::to_string(kMaxImageBytes >> 20) + " MiB are taken");
-  std::ifstream file(path, std::ios::binary);
-  std::string bytes(size, '\0');
-  if (!file.read(bytes.data(), static_cast<std::streamsize>(size)) || !is_picture(bytes))
-    return fail(ErrorKind::kInvalid, "picture " + name + ": expected a PNG or EXR file");
-  return bytes;
-}
 
 // Models of one batch, each read once.
 class Models {
@@ -58,12 +35,11 @@ class Models {
   std::map<std::string, Result<config::PromptReader>> readers_;
 };
 
-Result<KeyFrame> take_picture(const config::KeyFrame& key, storage::Vault& vault, bool dry_run) {
-  const auto bytes = read_picture(key.image);
-  if (!bytes) return tl::unexpected<Error>(bytes.error());
-  const auto digest = dry_run ? Result<Digest>(digest_of(*bytes)) : vault.put(*bytes);
-  if (!digest) return tl::unexpected<Error>(digest.error());
-  return KeyFrame{key.frame, *digest, bytes->size()};
+// What a submit with the same idempotency key has to repeat.
+Digest digest_of_text(const Submission& sent) {
+  std::string text = sent.text;
+  for (const auto& [path, digest] : sent.pictures) text += '\0' + path + '\0' + to_hex(digest);
+  return digest_of(text);
 }
 
 void add_line(std::string& problems, const std::string& line) {
@@ -73,20 +49,21 @@ void add_line(std::string& problems, const std::string& line) {
 
 }  // namespace
 
-Result<ReadBatch> read_batch_request(const BatchRequest& request,
-                                     const std::vector<std::filesystem::path>& model_roots,
+Result<ReadBatch> read_batch_request(const BatchRequest& request, const BatchRoots& roots,
                                      const std::vector<config::SharedLimit>& shared_limits,
                                      storage::Vault& vault) {
-  auto batch = config::parse_batch(request.text, request.file, request.folder);
+  const Submission& sent = request.sent;
+  auto batch = config::parse_batch(sent.text, sent.file, {});
   if (!batch) return tl::unexpected<Error>(batch.error());
   ReadBatch read;
-  read.event.name = request.file;
+  read.event.name = sent.file;
   read.event.idempotency_key = request.idempotency_key;
-  read.event.text = digest_of(request.text);
+  read.event.text = digest_of_text(sent);
   read.event.by = request.by;
   read.event.dry_run = request.dry_run;
   read.event.replace = request.replace;
-  Models models(model_roots);
+  Models models(roots.models);
+  const PictureSources pictures{sent.pictures, roots.pictures, vault};
   std::string problems;
   for (const auto& shot : batch->shots) {
     const auto wrong = [&](std::string_view key_name, const std::string& message) {
@@ -103,7 +80,7 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request,
     if (!wanted.remarks.empty() && models.reader(**model))
       read.known_words[shot.model] = models.reader(**model)->known_words();
     for (const auto& key : shot.key_frames) {
-      const auto image = take_picture(key, vault, request.dry_run || !problems.empty());
+      const auto image = find_picture(key, pictures, request.dry_run || !problems.empty());
       if (image)
         wanted.images.push_back(*image);
       else if (image.error().kind == ErrorKind::kInvalid)

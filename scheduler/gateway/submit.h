@@ -13,6 +13,7 @@
 #include "config/shot.h"
 #include "scheduler/core/command.h"
 #include "scheduler/core/event.h"
+#include "scheduler/gateway/body.h"
 #include "scheduler/gateway/json.h"
 #include "storage/vault.h"
 
@@ -20,11 +21,9 @@ namespace rushes::scheduler {
 
 // The fields of the HTTP request, checked for length only.
 struct BatchRequest {
-  std::string text;              // YAML
-  std::string file;              // its name, for messages
-  std::filesystem::path folder;  // where it lies; relative picture paths are resolved against it
-  std::string idempotency_key;   // empty: none
-  std::string by;                // token name
+  Submission sent;
+  std::string idempotency_key;  // empty: none
+  std::string by;               // token name
   bool dry_run = false;
   bool replace = false;  // shots of the same name are archived
 };
@@ -35,12 +34,15 @@ struct ReadBatch {
   std::map<std::string, std::string> known_words;  // what a model knows whose shots have remarks
 };
 
-constexpr std::uint64_t kMaxImageBytes = 256u << 20;  // of one key frame
+// The folders that this host reads from.
+struct BatchRoots {
+  const std::vector<std::filesystem::path>& models;
+  const std::vector<std::filesystem::path>& pictures;
+};
 
-// Parses the batch, finds the models, checks that they can make the shots, and stores key frames in the vault
-// (not in a dry run). Error: kInvalid with one line per problem; a batch with any problem is refused whole.
-Result<ReadBatch> read_batch_request(const BatchRequest& request,
-                                     const std::vector<std::filesystem::path>& model_roots,
+// Parses the batch, finds the models and pictures, and checks that they can make the shots. Pictures of a root are stored
+// in the vault (not in a dry run). Error: kInvalid with one line per problem; a batch with any problem is refused whole.
+Result<ReadBatch> read_batch_request(const BatchRequest& request, const BatchRoots& roots,
                                      const std::vector<config::SharedLimit>& shared_limits,
                                      storage::Vault& vault);
 

@@ -12,6 +12,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "config/worker_name.h"
+
 namespace rushes::protocol {
 namespace {
 
@@ -107,6 +109,26 @@ Result<std::vector<fs::path>> write_farm_keys(const fs::path& folder) {
   if (auto done = write_keys(folder, "scheduler", *scheduler); !done) return tl::unexpected(done.error());
   if (auto done = write_keys(folder, "worker", *worker); !done) return tl::unexpected(done.error());
   if (auto done = write_file(files.back(), worker->public_key, 0644); !done)
+    return tl::unexpected(done.error());
+  return files;
+}
+
+Result<std::vector<fs::path>> add_worker_keys(const fs::path& folder, const std::string& name) {
+  if (!config::is_worker_name(name) || name == "scheduler")
+    return fail(ErrorKind::kInvalid,
+                "--worker: expected " + std::string(config::kWorkerNameRule) + ", and not scheduler");
+  const std::vector<fs::path> files{folder / (name + ".key"), folder / (name + ".pub"),
+                                    folder / "workers" / (name + ".pub")};
+  std::error_code error;
+  if (!fs::exists(folder / "scheduler.pub", error) || !fs::is_directory(folder / "workers", error))
+    return fail(ErrorKind::kNotFound, folder.string() + ": expected the keys of a farm; `rushes keygen " +
+                                          folder.string() + "` writes them");
+  for (const fs::path& file : files)
+    if (auto free = absent(file); !free) return tl::unexpected(free.error());
+  const auto keys = make_keys();
+  if (!keys) return tl::unexpected(keys.error());
+  if (auto done = write_keys(folder, name, *keys); !done) return tl::unexpected(done.error());
+  if (auto done = write_file(files.back(), keys->public_key, 0644); !done)
     return tl::unexpected(done.error());
   return files;
 }

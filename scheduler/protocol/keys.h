@@ -43,6 +43,11 @@ Status write_keys(const std::filesystem::path& folder, std::string_view name, co
 // DIR (0700). Returns the files written. Nothing is written when any of them exists (kConflict).
 Result<std::vector<std::filesystem::path>> write_farm_keys(const std::filesystem::path& folder);
 
+// `rushes keygen DIR --worker NAME`: a pair for one more worker beside the scheduler's, and its line in the allow-list.
+// Returns the files written. Error: kNotFound (no farm's keys in DIR), kInvalid (no name of a worker), kConflict.
+Result<std::vector<std::filesystem::path>> add_worker_keys(const std::filesystem::path& folder,
+                                                           const std::string& name);
+
 // `rushes keygen --rotate DIR/NAME`: a fresh pair in the place of NAME.key and NAME.pub, which stay as
 // NAME.old.key and NAME.old.pub. Returns the files written. Error: kNotFound; kConflict while an older pair
 // lies there.

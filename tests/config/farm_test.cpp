@@ -213,7 +213,7 @@ TEST(Worker, TheShippedExampleReads) {
   const auto worker = read_worker(kFolder / "worker.yaml");
   ASSERT_TRUE(worker) << worker.error().message;
   const Worker plain;
-  EXPECT_EQ(worker->name, "bay1");
+  EXPECT_EQ(worker->name, "worker-bay1");
   EXPECT_EQ(worker->control, plain.control);
   EXPECT_EQ(worker->artifacts, plain.artifacts);
   EXPECT_EQ(worker->slots, plain.slots);
@@ -249,7 +249,8 @@ TEST(Worker, AFlagStandsAboveTheEnvironmentAndThatAboveTheFile) {
     return worker ? std::pair(worker->name, worker->folder.string())
                   : std::pair(worker.error().message, std::string());
   };
-  EXPECT_EQ(read({}), std::pair(std::string("bay1"), (kFolder.parent_path() / "worker-data").string()));
+  EXPECT_EQ(read({}),
+            std::pair(std::string("worker-bay1"), (kFolder.parent_path() / "worker-data").string()));
   ::setenv("RUSHES_WORKER_NAME", "node7.studio.example", 1);
   ::setenv("RUSHES_WORKER_FOLDER", "/scratch/node7", 1);
   EXPECT_EQ(read({}), std::pair(std::string("node7.studio.example"), std::string("/scratch/node7")));

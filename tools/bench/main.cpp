@@ -4,6 +4,8 @@
 #include <exception>
 #include <iterator>
 
+#include "config/command_line.h"
+#include "config/log.h"
 #include "tools/bench/bench.h"
 
 namespace {
@@ -39,6 +41,9 @@ int usage(FILE* out) {
 int main(int argc, char** argv) {
   if (argc < 2) return usage(stderr);
   if (std::strcmp(argv[1], "--help") == 0) return usage(stdout);
+  if (std::strcmp(argv[1], "--version") == 0)
+    return std::printf("%s\n", rushes::config::version().c_str()) < 0;
+  rushes::log::name_process("bench");  // the standard output is for figures, which may be JSON
   for (const Command& command : kCommands) {
     if (std::strcmp(argv[1], command.name) != 0) continue;
     try {

@@ -14,6 +14,7 @@
 #include "tools/render/local_farm.h"
 #include "tools/render/review.h"
 #include "tools/rushes/live_table.h"
+#include "tools/rushes/terminal.h"
 #include "tools/rushes/text.h"
 
 namespace {
@@ -98,7 +99,7 @@ rushes::Result<int> render(const Arguments& arguments) {
     for (const std::string& remark : shot.spec.remarks)
       std::cerr << "rushes-render: " << shot.spec.show << "/" << shot.spec.name << ": " << remark << "\n";
 
-  rushes::tools::LiveTable table(stderr, isatty(STDERR_FILENO) != 0);
+  rushes::tools::LiveTable table(stderr);
   auto drawn = std::chrono::steady_clock::time_point{};
   const auto draw = [&](const std::string&, double, const std::string&) {
     const auto now = std::chrono::steady_clock::now();
@@ -128,7 +129,7 @@ rushes::Result<int> render(const Arguments& arguments) {
   if (arguments.json)
     std::cout << Json{{"shots", shots}, {"reviews", reviews_json(*reviews)}}.dump(2) << "\n";
   else
-    std::cout << rushes::tools::closing_report(shots, {isatty(STDOUT_FILENO) != 0});
+    std::cout << rushes::tools::closing_report(shots, {rushes::tools::has_colours(STDOUT_FILENO)});
   for (const auto& review : *reviews) std::cerr << rushes::tools::review_line(review) << "\n";
   for (const auto& shot : sched::view::shots((*farm)->state(), (*farm)->now()))
     if (shot.state == sched::ShotState::kAttention || shot.state == sched::ShotState::kCancelled)

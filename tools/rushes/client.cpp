@@ -2,19 +2,27 @@
 
 #include <httplib.h>
 
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+
 namespace rushes::tools {
 namespace {
 
 constexpr std::size_t kMaxRefusal = 64 << 10;  // bytes of a refusal's body
 
-ErrorKind kind_of(const std::string& word, int status) {
-  static const std::map<std::string, ErrorKind> kinds{
+const std::map<std::string_view, ErrorKind>& kinds() {
+  static const std::map<std::string_view, ErrorKind> kinds{
       {"invalid", ErrorKind::kInvalid},         {"not_found", ErrorKind::kNotFound},
       {"conflict", ErrorKind::kConflict},       {"denied", ErrorKind::kDenied},
       {"unreachable", ErrorKind::kUnreachable}, {"exhausted", ErrorKind::kExhausted},
       {"corrupt", ErrorKind::kCorrupt},         {"internal", ErrorKind::kInternal}};
-  if (auto found = kinds.find(word); found != kinds.end()) return found->second;
-  if (status == 401 || status == 403) return ErrorKind::kDenied;
+  return kinds;
+}
+
+ErrorKind kind_of(const std::string& word, int status) {
+  if (const auto found = kinds().find(word); found != kinds().end()) return found->second;
+  if (status == 401 || status == 403 || status == 429) return ErrorKind::kDenied;
   return status == 404 ? ErrorKind::kNotFound : status < 500 ? ErrorKind::kInvalid : ErrorKind::kInternal;
 }
 
@@ -60,9 +68,45 @@ Client::~Client() = default;
 Client::Client(Client&&) noexcept = default;
 Client& Client::operator=(Client&&) noexcept = default;
 
-Result<Client> Client::connect(const std::string& url, const std::string& token) {
-  if (url.rfind("http://", 0) != 0 && url.rfind("https://", 0) != 0)
-    return fail(ErrorKind::kInvalid, "--url: expected http://HOST:PORT, found \"" + url + "\"");
+std::string_view kind_word(ErrorKind kind) {
+  for (const auto& [word, known] : kinds())
+    if (known == kind) return word;
+  return "internal";
+}
+
+std::string body_text(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+namespace {
+
+// "http://HOST[:PORT][/]", HOST a name, an IPv4 address or [IPv6]: what the library reads without surprises.
+bool is_url(std::string_view url) {
+  if (!url.starts_with("http://") && !url.starts_with("https://")) return false;
+  url.remove_prefix(url.find("//") + 2);
+  const auto bracket = url.find(']');
+  const auto colon = url.find(':', bracket == url.npos ? 0 : bracket);
+  const std::string_view host = url.substr(0, colon);
+  const auto is_host = [&](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) ||
+           std::string_view("-._[]:").find(c) != std::string_view::npos;
+  };
+  if (host.empty() || !std::all_of(host.begin(), host.end(), is_host)) return false;
+  if (colon == url.npos) return true;
+  const std::string_view port = url.substr(colon + 1);
+  int number = 0;
+  const auto read = std::from_chars(port.data(), port.data() + port.size(), number);
+  return read.ec == std::errc() && read.ptr == port.data() + port.size() && number >= 1 && number <= 65535;
+}
+
+}  // namespace
+
+Result<Client> Client::connect(const std::string& given, const std::string& token) {
+  const std::string url = given.ends_with('/') ? given.substr(0, given.size() - 1) : given;
+  if (!is_url(url))
+    return fail(ErrorKind::kInvalid, "--url: expected http://HOST:PORT, found \"" + given + "\"");
+  if (std::any_of(token.begin(), token.end(), [](char c) { return c <= ' ' || c > '~'; }))
+    return fail(ErrorKind::kInvalid, "--token: expected printable ASCII without spaces");
   auto impl = std::make_unique<Impl>(url);
   if (!impl->http.is_valid())
     return fail(ErrorKind::kInvalid, "--url: expected http://HOST:PORT, found \"" + url + "\"");
@@ -104,7 +148,11 @@ Result<Json> Client::post(const std::string& path, const std::string& body,
                           const std::map<std::string, std::string>& headers, int wait_seconds) {
   impl_->http.set_read_timeout(60 + wait_seconds);
   httplib::Headers list(headers.begin(), headers.end());
-  return json_of(impl_->http.Post(path, list, body, "application/json"), url_);
+  const auto type = headers.find("Content-Type");
+  list.erase("Content-Type");
+  return json_of(
+      impl_->http.Post(path, list, body, type == headers.end() ? "application/json" : type->second.c_str()),
+      url_);
 }
 
 Result<std::string> Client::get_bytes(const std::string& path) {

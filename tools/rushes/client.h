@@ -16,10 +16,16 @@ namespace rushes::tools {
 
 using Json = nlohmann::json;
 
+// JSON as text, on one line or indented; bytes that are no UTF-8 become U+FFFD.
+std::string body_text(const Json& json, int indent = -1);
+
+std::string_view kind_word(ErrorKind kind);  // as in the API: "invalid", "not_found", ...
+
 // How the farm refused: its message for people, and the exit code that scripts see.
 class Client {
  public:
   // url: "http://host:port". Error: kInvalid.
+  // A body is JSON unless `headers` have a Content-Type.
   static Result<Client> connect(const std::string& url, const std::string& token);
   ~Client();
   Client(Client&&) noexcept;

@@ -8,8 +8,10 @@
 #include <iostream>
 #include <span>
 
+#include "config/command_line.h"
 #include "config/interrupt.h"
 #include "tools/rushes/progress.h"
+#include "tools/rushes/terminal.h"
 #include "tools/rushes/text.h"
 #include "worker/engine/take_export.h"
 #include "worker/picture/atomic_folder.h"
@@ -72,7 +74,7 @@ int report(const Printer& print, Json json, const fs::path& folder, const std::v
   json["folder"] = folder.string();
   json["files"] = files;
   if (print.json)
-    std::cout << json.dump(2) << "\n";
+    std::cout << body_text(json, 2) << "\n";
   else
     std::cout << files.size() << (files.size() == 1 ? " file in " : " files in ") << folder.string() << "\n";
   return 0;
@@ -90,7 +92,7 @@ Result<int> export_take(Client& farm, const std::string& shot, const ExportOptio
   const fs::path inputs = folder->path() / ".inputs";
   auto store = worker::LocalArtifacts::open_folder(inputs, 0);
   if (!store) return tl::unexpected(store.error());
-  ProgressLine line(stderr, !print.json && isatty(STDERR_FILENO) != 0);
+  ProgressLine line(stderr, !print.json && is_live(STDERR_FILENO));
   Downloaded downloaded{line};
   for (const Input& input : task->inputs) downloaded.total += static_cast<double>(input.bytes);
   for (const Input& input : task->inputs)
@@ -141,7 +143,7 @@ Result<int> export_delivery(Client& farm, const std::string& shot, const ExportO
                 "shot " + shot + ": its delivery \"" + name + "\" is no name for a folder");
   auto folder = worker::AtomicFolder::create(options.folder, name);
   if (!folder) return tl::unexpected(folder.error());
-  ProgressLine line(stderr, !print.json && isatty(STDERR_FILENO) != 0);
+  ProgressLine line(stderr, !print.json && is_live(STDERR_FILENO));
   std::vector<std::string> files;
   const Json& listed = list(delivery, "files");
   for (const Json& file : listed) {
@@ -170,7 +172,10 @@ Result<int> export_shot(Client& farm, const ExportOptions& options, const Printe
   auto code =
       newest ? export_delivery(farm, *shot, options, print) : export_take(farm, *shot, options, print);
   if (config::interrupted() == 0 || code) return code;
-  std::cerr << "rushes: " << code.error().message << "\n";
+  if (print.json)
+    std::cerr << config::error_line(kind_word(code.error().kind), code.error().message) << "\n";
+  else
+    std::cerr << "rushes: " << code.error().message << "\n";
   return 128 + config::interrupted();
 }
 

@@ -1,9 +1,10 @@
 #include "tools/rushes/live_table.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+
+#include "tools/rushes/terminal.h"
 
 namespace rushes::tools {
 namespace {
@@ -52,43 +53,87 @@ std::string shot_line(const Json& shot, const Style& style) {
   return text;
 }
 
-std::size_t terminal_width(std::FILE* out) {
-  winsize size{};
-  if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col > 20) return size.ws_col;
-  return 120;
-}
-
 // Cuts a line to the terminal so that redrawing counts lines right. Escape sequences are kept whole.
 std::string fitted(const std::string& line, std::size_t width) {
-  return text_width(line) <= width ? line : padded(line, width) + "\x1b[0m";
+  if (text_width(line) <= width) return line;
+  return padded(line, width) + (line.find('\x1b') == line.npos ? "" : "\x1b[0m");
 }
 
-}  // namespace
-
-LiveTable::LiveTable(std::FILE* out, bool terminal) : out_(out), terminal_(terminal) {}
-
-std::string LiveTable::render(const Json& shots, const Style& style, std::size_t width) {
-  std::string text;
-  for (const Json& shot : shots) {
-    std::string block = shot_line(shot, style) + "\n";
-    for (const Json& take : list(shot, "takes")) block += take_line(take, style) + "\n";
-    std::size_t begin = 0;
-    for (std::size_t end; (end = block.find('\n', begin)) != std::string::npos; begin = end + 1)
-      text += fitted(block.substr(begin, end - begin), width) + "\n";
+// "12 shots: 3 delivered, 7 drafting, 2 queued"
+std::string summary(const Json& shots) {
+  std::map<std::string, int> states;
+  for (const Json& shot : shots) ++states[word(shot, "state")];
+  std::string text = std::to_string(shots.size()) + " shots:";
+  const char* before = " ";
+  for (const auto& [state, count] : states) {
+    text += before + std::to_string(count) + " " + state;
+    before = ", ";
   }
   return text;
 }
 
+std::string block_of(const Json& shot, const Style& style, std::size_t width) {
+  std::string block = shot_line(shot, style) + "\n", text;
+  for (const Json& take : list(shot, "takes")) block += take_line(take, style) + "\n";
+  std::size_t begin = 0;
+  for (std::size_t end; (end = block.find('\n', begin)) != std::string::npos; begin = end + 1)
+    text += fitted(block.substr(begin, end - begin), width) + "\n";
+  return text;
+}
+
+std::size_t lines_in(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+}  // namespace
+
+LiveTable::LiveTable(std::FILE* out)
+    : out_(out), live_(is_live(fileno(out))), style_{has_colours(fileno(out))} {}
+
+std::string LiveTable::render(const Json& shots, const Style& style, std::size_t width) {
+  std::string text;
+  for (const Json& shot : shots) text += block_of(shot, style, width);
+  return text;
+}
+
+// A picture that is taller than the screen cannot be redrawn in place: a summary, and as many shots as fit, those first
+// that changed since they were last looked at.
+std::string LiveTable::picture(const Json& shots, std::size_t width, std::size_t height) {
+  std::string whole = render(shots, style_, width);
+  if (lines_in(whole) <= height) return whole;
+  std::vector<std::pair<int, std::string>> blocks;  // by how long ago they changed
+  for (const Json& shot : shots) {
+    std::string block = block_of(shot, style_, width);
+    Seen& seen = seen_[word(shot, "shot")];
+    if (seen.block != block) seen = {block, turn_};
+    blocks.emplace_back(turn_ - seen.turn, std::move(block));
+  }
+  ++turn_;
+  std::stable_sort(blocks.begin(), blocks.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::string text = fitted(summary(shots), width) + "\n";
+  std::size_t hidden = 0;
+  for (const auto& [age, block] : blocks)
+    if (lines_in(text) + lines_in(block) + 1 <= height)
+      text += block;
+    else
+      ++hidden;
+  if (hidden > 0)
+    text += fitted("... " + std::to_string(hidden) + " more; `rushes list` shows all", width) + "\n";
+  return text;
+}
+
 void LiveTable::draw(const Json& shots) {
-  if (!terminal_) return draw_changes(shots);
-  const std::string text = render(shots, Style{true}, terminal_width(out_) - 1);
+  if (!live_) return draw_changes(shots);
+  const TerminalSize size = size_of(fileno(out_));
+  const std::string text = picture(shots, size.width - 1, size.height - 1);
   if (lines_ > 0) std::fprintf(out_, "\x1b[%dA", lines_);
   std::size_t begin = 0;
   for (std::size_t end; (end = text.find('\n', begin)) != std::string::npos; begin = end + 1)
     std::fprintf(out_, "\r%s\x1b[K\n", text.substr(begin, end - begin).c_str());
   std::fprintf(out_, "\x1b[J");
   std::fflush(out_);
-  lines_ = static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+  lines_ = static_cast<int>(lines_in(text));
 }
 
 void LiveTable::draw_changes(const Json& shots) {

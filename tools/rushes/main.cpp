@@ -1,20 +1,18 @@
 // rushes: what people and scripts type. Every verb takes --json; see `rushes --help` and README.md.
-#include <sodium.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <charconv>
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <functional>
 #include <iostream>
 
 #include "config/command_line.h"
-#include "config/digest.h"
 #include "scheduler/protocol/keys.h"
 #include "tools/rushes/export.h"
+#include "tools/rushes/terminal.h"
 #include "tools/rushes/text.h"
+#include "tools/rushes/tokens.h"
 #include "tools/rushes/verbs.h"
 #include "worker/picture/verify.h"
 
@@ -46,60 +44,52 @@ struct Arguments {
   long since = 0;
   bool follow = false;
   bool rotate = false;
+  std::string action;  // of `token`
+  rushes::tools::TokenOptions person;
 };
 
 // The fixed exit codes: a farm that refuses is failed work, a wrong word of the user's is usage.
-int report(const Error& error) {
-  std::cerr << "rushes: " << error.message << "\n";
+int report(const Error& error, bool json) {
+  if (json)
+    std::cerr << rushes::config::error_line(rushes::tools::kind_word(error.kind), error.message) << "\n";
+  else
+    std::cerr << "rushes: " << error.message << "\n";
   if (error.kind == ErrorKind::kDenied || error.kind == ErrorKind::kConflict) return 1;
   return static_cast<int>(rushes::exit_code(error.kind));
 }
 
-// A fresh random token and the line for the scheduler's token file that lets it in as admin.
-Result<std::string> write_token(const std::filesystem::path& folder) {
-  if (sodium_init() < 0) return rushes::fail(ErrorKind::kInternal, "libsodium: no randomness");
-  unsigned char bytes[24];
-  randombytes_buf(bytes, sizeof bytes);
-  std::string token(sodium_base64_ENCODED_LEN(sizeof bytes, sodium_base64_VARIANT_URLSAFE_NO_PADDING), '\0');
-  sodium_bin2base64(token.data(), token.size(), bytes, sizeof bytes,
-                    sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-  token.resize(token.find('\0'));
-  const auto tokens = folder / "tokens.yaml";
-  const auto secret = folder / "admin.token";
-  if (std::filesystem::exists(tokens) || std::filesystem::exists(secret))
-    return rushes::fail(ErrorKind::kConflict,
-                        tokens.string() + " or " + secret.string() + " exists; move it away first");
-  const auto old_mask = umask(0077);
-  std::ofstream(secret) << token << "\n";
-  umask(old_mask);
-  std::ofstream out(tokens);
-  out << "# Who may use the HTTP API. Digests only: reading this file gives no access.\n"
-      << "version: 1\ntokens:\n  - {name: admin, role: admin, digest: \""
-      << rushes::config::text_digest(token) << "\"}\n";
-  out.close();
-  if (!out) return rushes::fail(ErrorKind::kExhausted, tokens.string() + ": cannot be written");
-  return secret.string();
-}
-
 Result<int> keygen(const Arguments& arguments) {
   const std::filesystem::path target = arguments.folder;
-  auto files = arguments.rotate
-                   ? rushes::protocol::rotate_keys(target.parent_path(), target.filename().string())
-                   : rushes::protocol::write_farm_keys(target);
+  namespace protocol = rushes::protocol;
+  auto files = arguments.rotate ? protocol::rotate_keys(target.parent_path(), target.filename().string())
+               : !arguments.worker.empty() ? protocol::add_worker_keys(target, arguments.worker)
+                                           : protocol::write_farm_keys(target);
   if (!files) return tl::unexpected(files.error());
-  if (!arguments.rotate) {
-    auto secret = write_token(arguments.folder);
-    if (!secret) return tl::unexpected(secret.error());
-    files->push_back(target / "tokens.yaml");
-    files->push_back(*secret);
+  if (!arguments.rotate && arguments.worker.empty()) {
+    const auto tokens = rushes::tools::write_first_token(target);
+    if (!tokens) return tl::unexpected(tokens.error());
+    files->insert(files->end(), tokens->begin(), tokens->end());
   }
   Json names = Json::array();
   for (const auto& file : *files) names.push_back(file.string());
   if (arguments.json)
-    std::cout << Json{{"files", names}}.dump(2) << "\n";
+    std::cout << rushes::tools::body_text(Json{{"files", names}}, 2) << "\n";
   else
     for (const auto& file : *files) std::cout << file.string() << "\n";
   return 0;
+}
+
+Result<int> token(const Arguments& arguments) {
+  const Printer print{arguments.json};
+  const auto& person = arguments.person;
+  if (arguments.action == "list") return rushes::tools::list_tokens(person, print);
+  if (person.name.empty())
+    return rushes::fail(ErrorKind::kInvalid, "token " + arguments.action + ": expected a NAME");
+  if (arguments.action == "remove") return rushes::tools::remove_token(person, print);
+  if (person.role.empty())
+    return rushes::fail(ErrorKind::kInvalid,
+                        "token add: expected --role viewer, guest, artist, supervisor or admin");
+  return rushes::tools::add_token(person, print);
 }
 
 Result<int> verify(const Arguments& arguments) {
@@ -159,6 +149,14 @@ Result<int> retry(Client& farm, const Arguments& arguments, const Printer& print
 
 using Verb = std::function<Result<int>(Client&, const Printer&)>;
 
+Result<int> on_farm_of(const Arguments& arguments, const Verb& verb) {
+  auto farm = Client::connect(arguments.url, arguments.token);
+  if (!farm) return tl::unexpected(farm.error());
+  const bool terminal = !arguments.json && isatty(STDOUT_FILENO) != 0;
+  return verb(*farm, {arguments.json, terminal && rushes::tools::has_colours(STDOUT_FILENO),
+                      terminal ? rushes::tools::size_of(STDOUT_FILENO).width : 0});
+}
+
 }  // namespace
 
 int main(int count, char** values) {
@@ -188,11 +186,24 @@ int main(int count, char** values) {
 
   Line verb = app.verb("keygen", "write fresh keys and an admin token for a farm into DIR");
   verb.option("DIR", a.folder).required();
-  verb.flag("--rotate", a.rotate, "DIR is DIR/NAME: a fresh pair for NAME.key, which stays as NAME.old.key");
+  const auto worker = verb.option(
+      "--worker", a.worker, "DIR has a farm's keys: add a pair for this worker, and its allow-list entry");
+  verb.flag("--rotate", a.rotate, "DIR is DIR/NAME: a fresh pair for NAME.key, which stays as NAME.old.key")
+      .excludes(worker);
   local(verb, [&] { return keygen(a); });
   verb = app.verb("verify", "check a delivery folder: EXR headers, numbering, colour, movie");
   verb.option("DIR", a.folder).required();
   local(verb, [&] { return verify(a); });
+
+  verb = app.verb("token", "who may use the farm: add, list or remove tokens (on the scheduler's host)");
+  verb.option("ACTION", a.action, "add, list or remove").required().one_of({"add", "list", "remove"});
+  verb.option("NAME", a.person.name, "whose token it is");
+  verb.option("--role", a.person.role, "viewer, guest, artist, supervisor or admin");
+  const auto show = verb.option("--show", a.person.show, "it sees and touches this show only");
+  verb.option("--shot", a.person.shot, "it sees and touches this shot only: SHOW/SHOT").excludes(show);
+  verb.option("--until", a.person.until, "when it ends: 2026-12-01T18:00:00+01:00");
+  verb.option("--keys", a.person.keys, "the folder of `rushes keygen`").shows_default();
+  local(verb, [&] { return token(a); });
 
   verb = app.verb("submit", "submit a batch of shots");
   verb.option("FILE", a.submit.file, "shots in YAML").required();
@@ -298,12 +309,10 @@ int main(int count, char** values) {
   }
 
   if (const auto code = app.parse(count, values)) return *code;
-  if (local_verb) {
-    auto code = local_verb();
-    return code ? *code : report(code.error());
+  try {
+    const auto code = local_verb ? local_verb() : on_farm_of(a, farm_verb);
+    return code ? *code : report(code.error(), a.json);
+  } catch (const std::exception& e) {
+    return report({ErrorKind::kInternal, e.what()}, a.json);
   }
-  auto farm = Client::connect(a.url, a.token);
-  if (!farm) return report(farm.error());
-  auto code = farm_verb(*farm, Printer{a.json, !a.json && isatty(STDOUT_FILENO) != 0});
-  return code ? *code : report(code.error());
 }

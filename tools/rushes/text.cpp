@@ -131,6 +131,62 @@ std::string padded(const std::string& text, std::size_t width) {
   return cut + "…";
 }
 
+namespace {
+
+// At most `width` characters of `word`, escape sequences kept whole; `word` keeps the rest.
+std::string take_front(std::string& word, std::size_t width) {
+  std::size_t at = 0, count = 0;
+  bool escape = false;
+  for (; at < word.size(); ++at) {
+    const auto c = static_cast<unsigned char>(word[at]);
+    if (c == 0x1b) escape = true;
+    if (!escape && (c & 0xC0) != 0x80 && ++count > width) break;
+    if (escape && c == 'm') escape = false;
+  }
+  std::string front = word.substr(0, at);
+  word.erase(0, at);
+  return front;
+}
+
+std::string wrapped_line(const std::string& line, std::size_t width) {
+  if (text_width(line) <= width) return line;
+  const std::size_t indent = std::min(line.find_first_not_of(' ') + 4, width / 2);
+  std::string text, now;
+  std::size_t at = 0;
+  while (at < line.size()) {
+    // A word with the spaces before it.
+    const std::size_t begin = std::min(line.find_first_not_of(' ', at), line.size());
+    const std::size_t end = std::min(line.find(' ', begin), line.size());
+    std::string word = line.substr(at, end - at);
+    at = end;
+    if (text_width(now) + text_width(word) > width && !now.empty()) {
+      text += now + "\n";
+      now = std::string(indent, ' ');
+      word.erase(0, word.find_first_not_of(' '));
+    }
+    while (text_width(now) + text_width(word) > width) {
+      text += now + take_front(word, width - text_width(now)) + "\n";
+      now = std::string(indent, ' ');
+    }
+    now += word;
+  }
+  return text + now;
+}
+
+}  // namespace
+
+std::string wrapped(const std::string& text, std::size_t width) {
+  if (width == 0) return text;
+  std::string all;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    all += wrapped_line(text.substr(begin, end - begin), width);
+    if (end < text.size()) all += '\n';
+    begin = end + 1;
+  }
+  return all;
+}
+
 double number(const Json& object, const char* key, double fallback) {
   const Json& value = member(object, key);
   return value.is_number() ? value.get<double>() : fallback;

@@ -25,6 +25,9 @@ std::string bar(double fraction, int width);
 std::string padded(const std::string& text, std::size_t width);  // by characters, not bytes; cut with "…"
 std::size_t text_width(const std::string& text);                 // characters without escape sequences
 
+// Lines that are longer than `width` go on in the next one, further in; 0: they stay as they are.
+std::string wrapped(const std::string& text, std::size_t width);
+
 // Missing, null or of another type: the fallback. Answers come over a socket.
 double number(const Json& object, const char* key, double fallback = 0.0);
 std::string word(const Json& object, const char* key, const std::string& fallback = "");

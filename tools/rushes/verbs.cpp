@@ -4,29 +4,27 @@
 
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <sstream>
 #include <thread>
 
 #include "tools/rushes/live_table.h"
+#include "tools/rushes/send_batch.h"
 #include "tools/rushes/text.h"
 
 namespace rushes::tools {
 namespace {
 
 constexpr auto kPoll = std::chrono::milliseconds(500);
-constexpr std::size_t kMaxBatchBytes = 1 << 20;
 
 int print_json(const Json& json) {
-  std::cout << json.dump(2) << "\n";
+  std::cout << body_text(json, 2) << "\n";
   return 0;
 }
 
 int say(const Printer& print, const Json& json, const std::string& text) {
   if (print.json) return print_json(json);
-  std::cout << text;
+  std::cout << wrapped(text, print.width);
   return 0;
 }
 
@@ -78,7 +76,7 @@ Result<Json> follow(Client& farm, const std::vector<std::string>& names, LiveTab
 }
 
 Result<int> follow_and_report(Client& farm, const std::vector<std::string>& names, const Printer& print) {
-  LiveTable table(stderr, isatty(STDERR_FILENO) != 0);
+  LiveTable table(stderr);
   auto shots = follow(farm, names, print.json ? nullptr : &table);
   if (!shots) return tl::unexpected(shots.error());
   int code = 0;
@@ -89,15 +87,6 @@ Result<int> follow_and_report(Client& farm, const std::vector<std::string>& name
   }
   say(print, Json{{"shots", *shots}}, "\n" + closing_report(*shots, Style{print.colour}) + looks);
   return code;
-}
-
-Result<std::string> read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(ErrorKind::kNotFound, path + ": cannot be read; give the path of a shot batch");
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  if (text.size() > kMaxBatchBytes)
-    return fail(ErrorKind::kInvalid, path + ": larger than 1 MiB; split the batch");
-  return text;
 }
 
 // "    draft decode     a slot of the shot's class  128 MiB of the host, 340 MiB for tensors"
@@ -152,14 +141,7 @@ Result<std::string> full_name(Client& farm, const std::string& shot) {
 }
 
 Result<int> submit(Client& farm, const SubmitOptions& options, const Printer& print) {
-  auto text = read_text(options.file);
-  if (!text) return tl::unexpected(text.error());
-  std::map<std::string, std::string> headers{
-      {"Content-Type", "application/yaml"},
-      {"X-Rushes-File", std::filesystem::absolute(options.file).string()}};
-  if (!options.idempotency_key.empty()) headers["Idempotency-Key"] = options.idempotency_key;
-  const std::string path = std::string("/v1/batches?dry_run=") + (options.dry_run ? "1" : "0");
-  auto batch = farm.post(path + (options.replace ? "&replace=1" : ""), *text, headers);
+  auto batch = send_batch(farm, options);
   if (!batch) return tl::unexpected(batch.error());
   if (options.dry_run || !options.wait) return say(print, *batch, batch_text(*batch));
   if (!print.json) std::cout << batch_text(*batch) << std::flush;
@@ -190,6 +172,7 @@ Result<int> watch(Client& farm, const std::vector<std::string>& shots, const Pri
   for (const std::string& shot : shots) {
     auto name = full_name(farm, shot);
     if (!name) return tl::unexpected(name.error());
+    if (auto there = farm.get("/v1/shots/" + *name); !there) return tl::unexpected(there.error());
     names.push_back(*name);
   }
   return follow_and_report(farm, names, print);
@@ -258,11 +241,13 @@ Result<int> events(Client& farm, long since, bool follow_on, const Printer& prin
     if (!answer) return tl::unexpected(answer.error());
     for (const Json& event : list(*answer, "events")) {
       if (print.json)
-        std::cout << event.dump() << "\n";
+        std::cout << body_text(event) << "\n";
       else
-        std::cout << padded(std::to_string(static_cast<long>(number(event, "seq"))), 8)
-                  << padded(duration(number(event, "seconds")), 10) << padded(word(event, "type"), 18)
-                  << padded(word(event, "shot"), 24) << word(event, "words") << "\n";
+        std::cout << wrapped(padded(std::to_string(static_cast<long>(number(event, "seq"))), 8) +
+                                 padded(duration(number(event, "seconds")), 10) +
+                                 padded(word(event, "type"), 18) + padded(word(event, "shot"), 24) +
+                                 word(event, "words") + "\n",
+                             print.width);
     }
     std::cout << std::flush;
     since = static_cast<long>(number(*answer, "next", static_cast<double>(since)));
@@ -274,7 +259,7 @@ Result<int> change_shot(Client& farm, const std::string& shot, const std::string
                         const Printer& print) {
   auto name = full_name(farm, shot);
   if (!name) return tl::unexpected(name.error());
-  auto answer = farm.post("/v1/shots/" + *name + "/" + verb, body.dump());
+  auto answer = farm.post("/v1/shots/" + *name + "/" + verb, body_text(body));
   if (!answer) return tl::unexpected(answer.error());
   const std::string message = word(*answer, "message");
   return say(print, *answer, (message.empty() ? *name + " " + word(*answer, "state") : message) + "\n");

@@ -16,6 +16,7 @@ namespace rushes::tools {
 struct Printer {
   bool json = false;
   bool colour = false;
+  std::size_t width = 0;  // of the terminal; 0: there is none, lines are as long as they are
 };
 
 struct SubmitOptions {

@@ -53,6 +53,7 @@ class GatewayTest : public testing::Test {
                     {"gus", config::Role::kGuest, config::text_digest("g"), "demo/sh010"},
                     {"late", config::Role::kAdmin, config::text_digest("late-secret"), "", "", 1000}};
     parts.model_roots = {farm_.models()};
+    parts.picture_roots = {farm_.folder() / "plates"};
     parts.deliveries = farm_.folder() / "renders";
     std::filesystem::create_directories(parts.deliveries);
     parts.request_body = 64 * 1024;
@@ -98,7 +99,8 @@ class GatewayTest : public testing::Test {
   }
   Reply post(const std::string& path, const std::string& body, const std::string& secret,
              httplib::Headers headers = {}) {
-    return reply_of(client().Post(path, token(secret, std::move(headers)), body, "application/json"));
+    const char* type = body.starts_with('{') ? "application/json" : "application/yaml";
+    return reply_of(client().Post(path, token(secret, std::move(headers)), body, type));
   }
 
   std::uint64_t count(const std::string& name) {

@@ -205,19 +205,6 @@ TEST_F(GatewayTest, AWrongBatchIsRefusedWholeWithPlaces) {
   EXPECT_THAT(post("/v1/batches", model, "a").body, HasSubstr("tiny"));
 }
 
-TEST_F(GatewayTest, KeyFramesArePicturesOnly) {
-  std::ofstream(farm_.folder() / "secret.txt") << "root:x:0:0";
-  std::string text = batch_text({"sh010"});
-  text.replace(text.find("frames: 9"), 9, "frames: 9, key_frames: [{frame: 0, image: secret.txt}]");
-  const auto refused = post("/v1/batches", text, "a", {{"X-Rushes-Folder", farm_.folder().string()}});
-  EXPECT_EQ(refused.status, 400);
-  EXPECT_EQ(refused.body.find("root:x"), std::string::npos);
-  std::ofstream(farm_.folder() / "first.png", std::ios::binary) << "\x89PNG\r\n\x1a\n and so on";
-  text.replace(text.find("secret.txt"), 10, "first.png");
-  const auto taken = post("/v1/batches", text, "a", {{"X-Rushes-Folder", farm_.folder().string()}});
-  EXPECT_EQ(taken.status, 201) << taken.body;
-}
-
 TEST_F(GatewayTest, HostileRequestsAreRefusedAndTheFarmGoesOn) {
   EXPECT_EQ(post("/v1/batches", std::string(65 * 1024, 'x'), "a").status, 413);
   EXPECT_EQ(post("/v1/batches", std::string("\xff\xfe\0\1", 4), "a").status, 400);

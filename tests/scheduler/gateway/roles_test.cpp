@@ -34,6 +34,7 @@ constexpr VerbRow kVerbs[] = {
     {"GET", "/v1/files/demo/sh010/clip.mov", Role::kViewer},
     {"POST", "/v1/batches", Role::kArtist},            // submit
     {"POST", "/v1/batches?replace=1", Role::kArtist},  // submit --replace
+    {"POST", "/v1/pictures/0000000000000000000000000000000000000000000000000000000000000000", Role::kArtist},
     {"POST", "/v1/shots/demo/sh010/pause", Role::kArtist},
     {"POST", "/v1/shots/demo/sh010/resume", Role::kArtist},
     {"POST", "/v1/shots/demo/sh010/retry", Role::kArtist},

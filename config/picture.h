@@ -1,0 +1,21 @@
+// Pictures that people send with a shot: what is taken, for the tool that sends them and the farm that keeps them.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "config/result.h"
+
+namespace rushes::config {
+
+inline constexpr std::uint64_t kMaxPictureBytes = 256u << 20;
+inline constexpr std::size_t kPictureBegin =
+    32;  // bytes that check_picture() wants to see, fewer where the file is shorter
+
+// Whether a file that begins like this is a PNG or EXR of a size that is taken. Error: kInvalid, "expected ...".
+Status check_picture(std::string_view begin, std::uint64_t bytes);
+
+}  // namespace rushes::config

@@ -1,0 +1,111 @@
+#include "scheduler/gateway/pictures.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "config/picture.h"
+
+namespace rushes::scheduler {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_below(const fs::path& path, const fs::path& root) {
+  return std::mismatch(root.begin(), root.end(), path.begin(), path.end()).first == root.end();
+}
+
+// A file that was open before its path was checked could be another one than the path says.
+class OpenFile {
+ public:
+  explicit OpenFile(const fs::path& path)
+      : file_(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)) {}
+  ~OpenFile() {
+    if (file_ >= 0) ::close(file_);
+  }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+
+  // Bytes; nothing: it is no plain file, or not the one at `path`.
+  std::optional<std::uint64_t> size_at(const fs::path& path) const {
+    struct stat info {};
+    std::error_code code;
+    if (file_ < 0 || ::fstat(file_, &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+    if (fs::read_symlink("/proc/self/fd/" + std::to_string(file_), code) != path || code) return std::nullopt;
+    return static_cast<std::uint64_t>(info.st_size);
+  }
+  std::string read(std::uint64_t bytes) const {
+    std::string text(bytes, '\0');
+    std::size_t done = 0;
+    for (ssize_t got;
+         done < text.size() && (got = ::read(file_, text.data() + done, text.size() - done)) > 0;)
+      done += static_cast<std::size_t>(got);
+    text.resize(done);
+    return text;
+  }
+
+ private:
+  const int file_;
+};
+
+// `wanted` lies below `root` as it is written; links may still lead elsewhere.
+Result<std::string> read_below(const fs::path& wanted, const fs::path& root) {
+  const auto missing =
+      fail(ErrorKind::kInvalid, "expected a PNG or EXR file below picture_roots; there is none of this name");
+  std::error_code code;
+  const fs::path base = fs::canonical(root, code);
+  if (code) return missing;
+  const fs::path resolved = fs::canonical(wanted, code);
+  if (code || !is_below(resolved, base)) return missing;
+  const OpenFile file(resolved);
+  const auto size = file.size_at(resolved);
+  if (!size) return missing;
+  std::string bytes = *size <= config::kMaxPictureBytes ? file.read(*size) : std::string();
+  const Status checked =
+      config::check_picture(std::string_view(bytes).substr(0, config::kPictureBegin), *size);
+  if (!checked) return tl::unexpected<Error>(checked.error());
+  return bytes;
+}
+
+Result<KeyFrame> sent_picture(const config::KeyFrame& key, const Digest& digest, storage::Vault& vault) {
+  const auto found = vault.find(digest);
+  if (!found) return tl::unexpected<Error>(found.error());
+  if (!*found)
+    return fail(ErrorKind::kInvalid, "the farm does not have " + to_hex(digest) +
+                                         "; send it with POST /v1/pictures/" + to_hex(digest));
+  const auto begin = vault.read(digest, 0, config::kPictureBegin);
+  if (!begin) return tl::unexpected<Error>(begin.error());
+  if (const auto checked = config::check_picture(*begin, (*found)->bytes); !checked)
+    return tl::unexpected<Error>(checked.error());
+  return KeyFrame{key.frame, digest, (*found)->bytes};
+}
+
+Result<KeyFrame> rooted_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run) {
+  for (const fs::path& root : sources.roots) {
+    if (!key.image.is_absolute() || !is_below(key.image, root)) continue;
+    const auto bytes = read_below(key.image, root);
+    if (!bytes) return tl::unexpected<Error>(bytes.error());
+    const auto digest = dry_run ? Result<Digest>(digest_of(*bytes)) : sources.vault.put(*bytes);
+    if (!digest) return tl::unexpected<Error>(digest.error());
+    return KeyFrame{key.frame, *digest, bytes->size()};
+  }
+  return fail(ErrorKind::kInvalid,
+              "the farm opens no file that a client names: send it with the batch, as `rushes submit` does, "
+              "or put it "
+              "below a folder that farm.yaml lists as picture_roots");
+}
+
+}  // namespace
+
+Result<KeyFrame> find_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run) {
+  const std::string name = key.image.generic_string();
+  const auto sent = sources.sent.find(name);
+  auto picture = sent != sources.sent.end() ? sent_picture(key, sent->second, sources.vault)
+                                            : rooted_picture(key, sources, dry_run);
+  if (!picture) return with_context(picture.error(), "picture " + name);
+  return picture;
+}
+
+}  // namespace rushes::scheduler

@@ -1,0 +1,158 @@
+"""`rushes` and its sisters on a wrong line: one line on stderr, a documented exit code, never a signal."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from farm import BIN, SOURCE, Farm, free_ports
+
+PROGRAMS = ["rushes", "rushes-scheduler", "rushes-worker", "rushes-render", "rushes-bench", "rushes-critique",
+            "rushes-parity", "rushes-simulate"]
+
+
+def run(*words, **variables):
+    environment = {k: v for k, v in dict(os.environ, **variables).items() if v is not None}
+    done = subprocess.run([BIN / words[0], *words[1:]], capture_output=True, timeout=60, env=environment,
+                          stdin=subprocess.DEVNULL)
+    return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+
+
+def verbs():
+    """Every verb with its options that take a value, as --help has them."""
+    _, text, _ = run("rushes", "--help")
+    for name in re.findall(r"^  ([a-z-]+) ", text.split("Subcommands:")[1], re.M):
+        _, own, _ = run("rushes", name, "--help")
+        yield name, re.findall(r"^  (--[a-z-]+) (?:TEXT|INT|UINT)", own, re.M), \
+            re.findall(r"^  ([A-Z]+) (?:TEXT|INT)", own, re.M)
+
+
+class CommandLine(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.url = f"http://127.0.0.1:{free_ports(1)[0]}"
+        cls.folder = tempfile.mkdtemp(prefix="rushes-cli-")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.folder)
+
+    def one_line(self, words, codes, **variables):
+        code, _, error = run("rushes", *words, **dict({"RUSHES_URL": self.url}, **variables))
+        self.assertIn(code, codes, (words, error))
+        self.assertEqual(error.count("\n"), 1, (words, error))
+        return error
+
+    def test_no_argument_ends_a_verb_by_a_signal(self):
+        known = list(verbs())
+        self.assertGreater(len(known), 25)
+        for name, options, places in known:
+            rest = ["x"] * len(places)
+            for bad in (b"caf\xe9", b"\xff", b"\xed\xa0\x80"):
+                self.one_line([name, *rest[:-1], bad], {2})
+                for option in options:
+                    self.one_line([name, *rest, option, bad], {2})
+            for odd in (self.folder, "", "\x01\x1b[2J", "9" * 40, "-1", "/", "a/../../b", "x" * 5000):
+                code, _, _ = run("rushes", name, *([odd] * len(places)), RUSHES_URL=self.url, RUSHES_TOKEN="t")
+                self.assertIn(code, range(0, 5), (name, odd))
+                for option in options:
+                    code, _, _ = run("rushes", name, *rest, f"{option}={odd}", RUSHES_URL=self.url)
+                    self.assertIn(code, range(0, 5), (name, option, odd))
+
+    def test_urls_and_tokens(self):
+        for url in ("http://127.0.0.1:99999999999", "http://127.0.0.1:0", "http://127.0.0.1:-1", "http://", "ftp://x", "x",
+                    "http://:80", "http://a b", "http://[::1", "http://x:80:80", "http://x/y"):
+            self.assertIn("--url", self.one_line(["--url", url, "list"], {2, 3}))
+        self.one_line(["list"], {2}, RUSHES_TOKEN="a\nb")
+        self.one_line(["list"], {3}, RUSHES_URL=self.url + "/")
+
+    def test_words_that_are_nearly_right(self):
+        self.assertIn("did you mean 'submit'?", self.one_line(["sumbit", "x.yaml"], {2}))
+        self.assertIn("did you mean 'watch'?", self.one_line(["--url", self.url, "wacth"], {2}))
+        self.assertIn("there is no verb 'frobnicate'", self.one_line(["frobnicate"], {2}))
+
+    def test_errors_are_json_where_json_is_asked_for(self):
+        for words in (["list"], ["sumbit"], ["show"], ["submit", self.folder], ["verify", "/nowhere"],
+                      ["keygen", b"\xe9"], ["token", "list", "--keys", self.folder], ["export", "s", self.folder]):
+            code, out, error = run("rushes", "--json", *words, RUSHES_URL=self.url)
+            self.assertIn(code, (1, 2, 3), words)
+            self.assertEqual(out, "", words)
+            self.assertEqual(set(json.loads(error)["error"]), {"kind", "message"}, words)
+
+    def test_every_program_has_a_version(self):
+        for program in PROGRAMS:
+            code, out, _ = run(program, "--version")
+            self.assertEqual(code, 0, program)
+            self.assertRegex(out, r"^\d+\.\d+", program)
+
+    def test_an_option_leaves_the_file_behind_it(self):
+        shot = pathlib.Path(self.folder) / "shot.yaml"
+        shot.write_text("version: 1\nshow: s\nshots: []\n")
+        code, _, error = run("rushes-render", "--models", SOURCE / "config" / "models", shot, "--out", self.folder)
+        self.assertEqual(code, 2)
+        self.assertIn("shot.yaml", error)
+        self.assertNotIn("required", error)
+
+
+class Tokens(unittest.TestCase):
+    def test_a_running_farm_takes_tokens_that_are_added_and_removed(self):
+        with Farm() as farm:
+            farm.start_scheduler()
+            keys = farm.root / "keys"
+
+            def token(*words, check=True):
+                return farm.cli("token", *words, "--keys", keys, check=check)
+
+            secret = token("add", "host.example.com", "--role", "artist", "--show", "test").stdout.strip()
+            use = {"RUSHES_TOKEN": secret}
+            farm.until(lambda: farm.cli("list", check=False, environment=use).returncode == 0, 10, "the token counts")
+            self.assertNotIn(secret, (keys / "tokens.yaml").read_text())
+            self.assertIn("host.example.com", token("list").stdout)
+            self.assertEqual(farm.cli("drain", "w", check=False, environment=use).returncode, 1)
+            self.assertEqual(token("add", "host.example.com", "--role", "viewer", check=False).returncode, 1)
+            for wrong in (["add", "x", "--role", "artst"], ["add", "x/y", "--role", "artist"], ["add", "x"], ["add"],
+                          ["add", "g", "--role", "guest"], ["add", "x", "--role", "artist", "--until", "noon"],
+                          ["remove", "nobody"]):
+                done = token(*wrong, check=False)
+                self.assertEqual((done.returncode, done.stderr.count("\n")), (2, 1), wrong)
+            token("remove", "host.example.com")
+            farm.until(lambda: farm.cli("list", check=False, environment=use).returncode == 1, 10, "the token is out")
+            self.assertEqual(farm.cli("list").returncode, 0)
+
+
+class Shipped(unittest.TestCase):
+    def test_farm_yaml_worker_yaml_and_keygen_work_together(self):
+        with Farm() as farm:  # for its root and its ports
+            config = farm.root / "config"
+            config.mkdir()
+            ports = {"7400": farm.http, "7401": farm.control, "7402": farm.artifacts}
+            for name in ("farm.yaml", "worker.yaml"):
+                text = (SOURCE / "config" / name).read_text()
+                for shipped, free in ports.items():
+                    text = text.replace(f":{shipped}", f":{free}").replace(f"port: {shipped}", f"port: {free}")
+                (config / name).write_text(text)
+            for name in ("models", "colour"):
+                (config / name).symlink_to(SOURCE / "config" / name)
+            farm.cli("keygen", config / "keys", farm=False)
+            farm.token = (config / "keys" / "admin.token").read_text().strip()
+            farm.start("scheduler", BIN / "rushes-scheduler", "--config", config / "farm.yaml")
+            farm.start("worker", BIN / "rushes-worker", "--config", config / "worker.yaml")
+            there = lambda: [w["worker"] for w in (farm.get("/v1/workers") or {"workers": []})["workers"]]
+            farm.until(lambda: there() == ["worker-bay1"], 40, "the worker of worker.yaml is on the farm")
+            # One more host, by its full name and with a key of its own.
+            farm.cli("keygen", config / "keys", "--worker", "bay2.example.com", farm=False)
+            text = (config / "worker.yaml").read_text().replace("name: worker-bay1", "name: bay2.example.com")
+            text = text.replace("keys/worker.", "keys/bay2.example.com.").replace("../worker-data", "../worker-2")
+            (config / "worker2.yaml").write_text(text)
+            farm.start("worker2", BIN / "rushes-worker", "--config", config / "worker2.yaml")
+            farm.until(lambda: "bay2.example.com" in there(), 40, "the second worker is on the farm")
+            again = farm.cli("keygen", config / "keys", "--worker", "bay2.example.com", farm=False, check=False)
+            self.assertEqual(again.returncode, 1, "keys are never overwritten")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,33 @@
+#include "tools/rushes/terminal.h"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+namespace rushes::tools {
+namespace {
+
+std::string_view environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+}  // namespace
+
+bool is_live(int file) {
+  const std::string_view term = environment("TERM");
+  return isatty(file) != 0 && !term.empty() && term != "dumb";
+}
+
+bool has_colours(int file) { return is_live(file) && environment("NO_COLOR").empty(); }
+
+TerminalSize size_of(int file) {
+  winsize size{};
+  if (ioctl(file, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+  return {std::max<std::size_t>(size.ws_col, 20), std::max<std::size_t>(size.ws_row, 4)};
+}
+
+}  // namespace rushes::tools
