@@ -54,10 +54,15 @@ void on(Decision& decision, const event::Tick&) {
     const Worker& worker = state.workers[id];
     if (worker.connected &&
         decision.now().boot_ms - worker.seen_ms >= decision.settings().times.lease.count()) {
-      if (worker.leaving && held_by(worker) == 0)  // its Bye was lost
+      if (worker.leaving && held_by(worker) == 0) {  // its Bye was lost
         decision.emit(record::WorkerStopped{id, worker.seen_wall_ms});
-      else
-        decision.emit(record::WorkerSeen{id, false, worker.seen_ms, worker.seen_wall_ms});
+        continue;
+      }
+      decision.emit(record::WorkerSeen{id, false, worker.seen_ms, worker.seen_wall_ms});
+      decision.emit(record::WorkerNoted{id, decision.now().wall_ms,
+                                        "it is lost: silent for a lease of " +
+                                            std::to_string(decision.settings().times.lease.count() / 1000) +
+                                            " s"});
     }
   }
   while (!state.clock.expiries().empty() && state.clock.expiries().begin()->first <= decision.now().boot_ms &&

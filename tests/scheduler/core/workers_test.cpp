@@ -107,6 +107,10 @@ TEST(Workers, SilenceIsLossButAGoodbyeThatGotLostIsNot) {
   farm.pass_ms(60'000);
   EXPECT_EQ(state_of(farm, "a"), "lost");
   EXPECT_EQ(state_of(farm, "b"), "stopped");
+  std::size_t losses = 0;
+  for (const FarmEvent& event : farm.state().events.since(0))
+    losses += event.worker == "a" && event.text.find("it is lost") != std::string::npos ? 1 : 0;
+  EXPECT_EQ(losses, 1u);
 }
 
 TEST(Workers, ADrainLastsUntilItIsTakenBack) {
