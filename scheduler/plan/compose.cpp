@@ -7,6 +7,8 @@
 namespace rushes::scheduler {
 namespace {
 
+constexpr std::size_t kMaxVersionLetters = 10;  // of "v001"
+
 bool is_input(const PlannedTask& task, const PlannedTask& maker, const Output& output) {
   if (output.role == Role::kProxy || output.role == Role::kSheet) return false;  // for people
   return output.role != Role::kHistory || (task.window == maker.window && task.tile == maker.tile);
@@ -75,7 +77,9 @@ TaskSpec compose(const Composition& c) {
                      c.spec->timecode,
                      c.spec->reel,
                      task.master_delivery,
-                     c.spec->deliver_rate};
+                     c.spec->deliver_rate,
+                     c.shot_wall_ms,
+                     c.takes};
   }
   if (task.stage ==
       Stage::kCritique) {  // of a whole take: its movie and sheet count frames as the delivery does
@@ -150,6 +154,22 @@ std::string delivery_version(std::uint32_t number) {
   char text[16];
   std::snprintf(text, sizeof text, "v%03u", number);
   return text;
+}
+
+std::optional<std::string> delivered_version(const ShotSpec& spec, bool master,
+                                             const std::vector<std::string>& files) {
+  const std::string parent = delivery_folder(spec, master, "");
+  std::optional<std::string> version;
+  for (const std::string& file : files) {
+    const std::size_t end = file.find('/', parent.size());
+    if (!file.starts_with(parent) || end == std::string::npos) return std::nullopt;
+    const std::string found = file.substr(parent.size(), end - parent.size());
+    const bool named = found.size() > 1 && found.size() <= kMaxVersionLetters && found[0] == 'v' &&
+                       found.find_first_not_of("0123456789", 1) == std::string::npos;
+    if (!named || version.value_or(found) != found) return std::nullopt;
+    version = found;
+  }
+  return version;
 }
 
 }  // namespace rushes::scheduler

@@ -3,8 +3,10 @@
 // Thread contract: pure functions.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "scheduler/plan/vocabulary.h"
 
@@ -19,9 +21,11 @@ struct Made {
 struct Composition {
   const ShotSpec* spec = nullptr;
   const PlannedTask* task = nullptr;
-  const Bytes* recipe = nullptr;  // canonical, of the task's take and revision
-  std::span<const Made> made;     // data dependencies in the order of task->needs
-  std::string version;            // of the delivery: "v001"; finish and deliver only
+  const Bytes* recipe = nullptr;   // canonical, of the task's take and revision
+  std::span<const Made> made;      // data dependencies in the order of task->needs
+  std::string version;             // of the delivery: "v001"; finish and deliver only
+  std::int64_t shot_wall_ms = 0;   // when the shot was submitted; finish and deliver only
+  std::vector<TakeShown> takes{};  // of the shot; deliver only
 };
 
 // Inputs are listed in the order of the dependencies, each with the roles in the order its maker gave; an encode
@@ -38,5 +42,9 @@ std::string task_name(const ShotSpec& spec, const PlannedTask& task);
 // "SHOW/SHOT/draft/v001", relative to the deliveries folder.
 std::string delivery_folder(const ShotSpec& spec, bool master, const std::string& version);
 std::string delivery_version(std::uint32_t number);  // 1 -> "v001"
+// The version in which a worker put the files of a delivery, whose disk may hold the one that was proposed. Nothing
+// where a file lies elsewhere.
+std::optional<std::string> delivered_version(const ShotSpec& spec, bool master,
+                                             const std::vector<std::string>& files);
 
 }  // namespace rushes::scheduler

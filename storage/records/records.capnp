@@ -150,6 +150,16 @@ struct Delivery {
   master @5 :Bool;               # the upgraded result; false: the draft
   fpsNumerator @6 :UInt32 $most(.maxRate);       # delivered rate; differs from the recipe's when the shot conforms
   fpsDenominator @7 :UInt32 $most(.maxRate);
+  shotWallMs @8 :Int64;          # when the shot was submitted: tells shots of one name on two farms apart
+  takes @9 :List(TakeShown) $maxCount(.maxTakes);  # deliver: all takes of the shot; older schedulers list none
+}
+
+# What a contact sheet says of a take beside its critique.
+struct TakeShown {
+  take @0 :UInt32;
+  version @1 :UInt32;            # the current one
+  seed @2 :UInt64;
+  rank @3 :UInt32;               # from 1, the best; 0: not ranked
 }
 
 # An artifact that a task made.

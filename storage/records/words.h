@@ -205,12 +205,22 @@ struct CriticSetting {
   bool operator==(const CriticSetting&) const = default;
 };
 
+// What a contact sheet says of a take beside its critique.
+struct TakeShown {
+  int take = 0, version = 0;  // the current version
+  std::uint64_t seed = 0;
+  int rank = 0;  // from 1, the best; 0: not ranked
+  bool operator==(const TakeShown&) const = default;
+};
+
 struct Delivery {
   std::string folder, version;
   int start_frame = 1001;
   std::string timecode, reel;
   bool master = false;
-  config::Rate fps{0, 0};  // of the delivered frames; 0/0: the recipe's
+  config::Rate fps{0, 0};         // of the delivered frames; 0/0: the recipe's
+  std::int64_t shot_wall_ms = 0;  // when the shot was submitted: tells shots of one name on two farms apart
+  std::vector<TakeShown> takes;   // deliver: all takes of the shot; older schedulers list none
   bool operator==(const Delivery&) const = default;
 };
 

@@ -99,6 +99,13 @@ RUSHES_CODEC(CriticSetting, records::CriticSetting, critic) {
   FIELD(Blocks, critic.blocks);
 }
 
+RUSHES_CODEC(TakeShown, records::TakeShown, shown) {
+  FIELD(Take, shown.take);
+  FIELD(Version, shown.version);
+  FIELD(Seed, shown.seed);
+  FIELD(Rank, shown.rank);
+}
+
 RUSHES_CODEC(Delivery, records::Delivery, delivery) {
   FIELD(Folder, delivery.folder);
   FIELD(Version, delivery.version);
@@ -108,6 +115,8 @@ RUSHES_CODEC(Delivery, records::Delivery, delivery) {
   FIELD(Master, delivery.master);
   FIELD(FpsNumerator, delivery.fps.numerator);
   FIELD(FpsDenominator, delivery.fps.denominator);
+  FIELD(ShotWallMs, delivery.shot_wall_ms);
+  FIELD(Takes, delivery.takes);
 }
 
 RUSHES_CODEC(TaskSpec, records::TaskSpec, spec) {

@@ -212,7 +212,9 @@ void follow_up(Decision& decision, TaskId id) {
     const bool master = task.plan.master_delivery;
     if (task.state == TaskState::kSucceeded) {
       const Shot& row = state.shots[shot];
-      const std::string version = delivery_version(master ? row.master_versions : row.draft_versions);
+      const std::string version =
+          delivered_version(row.spec, master, task.result.files)
+              .value_or(delivery_version(master ? row.master_versions : row.draft_versions));
       DeliveryDone delivery{task.plan.take,
                             master,
                             delivery_folder(row.spec, master, version),

@@ -7,6 +7,7 @@
 #include "scheduler/core/dispatch/placement.h"
 #include "scheduler/core/policy/numeric_class.h"
 #include "scheduler/core/policy/priority.h"
+#include "scheduler/core/policy/ranking.h"
 #include "scheduler/core/state/estimates.h"
 #include "scheduler/core/state/needs.h"
 #include "scheduler/plan/compose.h"
@@ -33,6 +34,25 @@ void pin_class(Decision& decision, ShotId shot, const Worker& worker, const Requ
   decision.emit(std::move(pinned));
 }
 
+// Ranked anew: a person's choice ends the shot's own ranking.
+std::vector<TakeShown> shown_takes(const Shot& shot) {
+  std::vector<policy::Judged> judged;
+  for (const Take& take : shot.takes) {
+    if (!is_planned(take) || take.state == TakeState::kDropped) continue;
+    const Version& kept = take.versions[take.kept];
+    if (kept.judged) judged.push_back({take.number, kept.verdict, kept.score});
+  }
+  const std::vector<std::uint32_t> ranking = policy::rank(judged);
+  std::vector<TakeShown> shown;
+  for (const Take& take : shot.takes) {
+    const auto place = std::find(ranking.begin(), ranking.end(), take.number);
+    shown.push_back({static_cast<int>(take.number), static_cast<int>(take.kept),
+                     shot.spec.seeds[take.number - 1],
+                     place == ranking.end() ? 0 : static_cast<int>(place - ranking.begin()) + 1});
+  }
+  return shown;
+}
+
 TaskSpec spec_of(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
   std::vector<Made> made;
@@ -47,6 +67,8 @@ TaskSpec spec_of(const State& state, const Task& task) {
   composition.made = made;
   composition.version =
       delivery_version(task.plan.master_delivery ? shot.master_versions : shot.draft_versions);
+  composition.shot_wall_ms = shot.created_wall_ms;
+  if (task.plan.stage == Stage::kDeliver) composition.takes = shown_takes(shot);
   Bytes shared;  // what belongs to the whole shot has the recipe without a seed
   const Take* take = state.take_of(task);
   if (take == nullptr) {

@@ -187,6 +187,28 @@ TEST(Flow, ADeliveredShotCanBeRevisedByAPerson) {
   EXPECT_EQ(row.deliveries[3].version, "v002");
 }
 
+TEST(Flow, ADeliveryIsTheVersionThatItsWorkerFoundFree) {
+  const std::vector<std::string> later{"demo/sh010/draft/v004/sh010.[1001-1033].exr",
+                                       "demo/sh010/draft/v004/movie.mp4"};
+  for (const auto& [files, version] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {later, "v004"},
+           {{"demo/sh010/draft/v004/a.exr", "demo/sh010/draft/v005/b.exr"}, "v001"},
+           {{"demo/sh010/draft/../../x.exr"}, "v001"},
+           {{"demo/other/draft/v004/a.exr"}, "v001"},
+           {{"demo/sh010/draft/v004"}, "v001"}}) {
+    TestFarm farm;
+    farm.submit({test_shot("sh010", 33, 1)});
+    SimWorker a(farm, "a");
+    a.delivers = files;
+    a.hello();
+    run_to_end(farm, {&a});
+    const Shot& row = farm.shot("demo/sh010");
+    ASSERT_EQ(row.deliveries.size(), 1u);
+    EXPECT_EQ(row.deliveries[0].version, version) << files[0];
+    EXPECT_EQ(row.deliveries[0].folder, "demo/sh010/draft/" + version);
+  }
+}
+
 TEST(Flow, AGatedShotWaitsForTheInnerCheckpoint) {
   TestFarm farm;
   config::Shot shot = test_shot("sh010", 33, 1);

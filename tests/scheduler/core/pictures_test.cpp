@@ -102,6 +102,18 @@ TEST_F(Pictures, AnExportReadsWhatItsVersionMade) {
   EXPECT_EQ(delivery_of(farm_.state(), kShot, {})->take, 2) << "the best ranked";
 }
 
+TEST_F(Pictures, ADeliveryKnowsEveryTakeOfItsSheet) {
+  farm_.step(event::Approve{1, kShot, 1, "ann"});
+  std::optional<Delivery> delivery;
+  for (const Command& command : farm_.sent)
+    if (const auto* assign = message_in<protocol::Assign>(command))
+      delivery = std::get<TaskSpec>(assign->task).delivery;
+  ASSERT_TRUE(delivery);
+  const auto& seeds = farm_.shot(kShot).spec.seeds;
+  EXPECT_EQ(delivery->takes, (std::vector<TakeShown>{{1, 0, seeds[0], 2}, {2, 0, seeds[1], 1}}));
+  EXPECT_EQ(delivery->shot_wall_ms, farm_.shot(kShot).created_wall_ms);
+}
+
 TEST_F(Pictures, AMasterIsThereOnceItIsMade) {
   EXPECT_THAT(refusal({TakeKind::kMaster, 2, {}}, ErrorKind::kConflict),
               testing::HasSubstr("rushes approve"));

@@ -159,7 +159,9 @@ void SimWorker::receive() {
 void SimWorker::start(const AttemptId& ref) { say(protocol::Started{ref}); }
 
 void SimWorker::complete(const AttemptId& ref) {
-  say(protocol::Completed{ref, result_for(farm_.state(), farm_.state().task(ref.task), critic), ""});
+  TaskResult result = result_for(farm_.state(), farm_.state().task(ref.task), critic);
+  if (!result.files.empty()) result.files = delivers;
+  say(protocol::Completed{ref, std::move(result), ""});
 }
 
 void SimWorker::fail(const AttemptId& ref, FailKind kind) {

@@ -82,6 +82,8 @@ class SimWorker {
   // What the critics say of a task; the default passes with a score of its own for every take.
   std::function<Critique(const Task&)> critic;
 
+  std::vector<std::string> delivers{"movie.mp4"};  // files of a delivery
+
   std::string name;
   std::vector<AttemptId> held;
   std::vector<AttemptId> revoked;
