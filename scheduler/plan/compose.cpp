@@ -1,13 +1,10 @@
 #include "scheduler/plan/compose.h"
 
-#include <cstdio>
-
+#include "config/version_name.h"
 #include "scheduler/plan/windows.h"
 
 namespace rushes::scheduler {
 namespace {
-
-constexpr std::size_t kMaxVersionLetters = 10;  // of "v001"
 
 bool is_input(const PlannedTask& task, const PlannedTask& maker, const Output& output) {
   if (output.role == Role::kProxy || output.role == Role::kSheet) return false;  // for people
@@ -150,12 +147,6 @@ std::string delivery_folder(const ShotSpec& spec, bool master, const std::string
   return spec.show + "/" + spec.name + (master ? "/master/" : "/draft/") + version;
 }
 
-std::string delivery_version(std::uint32_t number) {
-  char text[16];
-  std::snprintf(text, sizeof text, "v%03u", number);
-  return text;
-}
-
 std::optional<std::string> delivered_version(const ShotSpec& spec, bool master,
                                              const std::vector<std::string>& files) {
   const std::string parent = delivery_folder(spec, master, "");
@@ -164,9 +155,7 @@ std::optional<std::string> delivered_version(const ShotSpec& spec, bool master,
     const std::size_t end = file.find('/', parent.size());
     if (!file.starts_with(parent) || end == std::string::npos) return std::nullopt;
     const std::string found = file.substr(parent.size(), end - parent.size());
-    const bool named = found.size() > 1 && found.size() <= kMaxVersionLetters && found[0] == 'v' &&
-                       found.find_first_not_of("0123456789", 1) == std::string::npos;
-    if (!named || version.value_or(found) != found) return std::nullopt;
+    if (!config::version_number(found) || version.value_or(found) != found) return std::nullopt;
     version = found;
   }
   return version;

@@ -41,7 +41,6 @@ std::string task_name(const ShotSpec& spec, const PlannedTask& task);
 
 // "SHOW/SHOT/draft/v001", relative to the deliveries folder.
 std::string delivery_folder(const ShotSpec& spec, bool master, const std::string& version);
-std::string delivery_version(std::uint32_t number);  // 1 -> "v001"
 // The version in which a worker put the files of a delivery, whose disk may hold the one that was proposed. Nothing
 // where a file lies elsewhere.
 std::optional<std::string> delivered_version(const ShotSpec& spec, bool master,

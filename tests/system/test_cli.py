@@ -15,10 +15,13 @@ PROGRAMS = ["rushes", "rushes-scheduler", "rushes-worker", "rushes-render", "rus
             "rushes-parity", "rushes-simulate"]
 
 
+SCRATCH = tempfile.TemporaryDirectory()  # verbs write where they are called, such as `keygen -- -1`
+
+
 def run(*words, **variables):
     environment = {k: v for k, v in dict(os.environ, **variables).items() if v is not None}
     done = subprocess.run([BIN / words[0], *words[1:]], capture_output=True, timeout=60, env=environment,
-                          stdin=subprocess.DEVNULL)
+                          stdin=subprocess.DEVNULL, cwd=SCRATCH.name)
     return done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
 
 

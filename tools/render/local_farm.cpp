@@ -149,7 +149,8 @@ protocol::WorkerMessage LocalFarm::run(const protocol::Assign& assign, const Pro
   };
   const auto task = worker::check_task(std::get<TaskSpec>(assign.task));
   if (!task) return failed(FailKind::kRefused, task.error());
-  worker::StageContext context{artifacts_, models_, options_.deliveries, options_.colour, {}, {}};
+  worker::StageContext context{artifacts_,      models_, options_.deliveries,
+                               options_.colour, {},      options_.stopped};
   if (progress)
     context.progress = [&](double fraction, const std::string& words) {
       progress(task->name, fraction, words);
@@ -173,7 +174,9 @@ Result<bool> LocalFarm::step(const Progress& progress) {
     say(std::move(beat));
     if (progress) progress(task, fraction, words);
   };
-  say(run(assign, report));
+  auto answer = run(assign, report);
+  if (options_.stopped && options_.stopped()) return fail(ErrorKind::kConflict, "stopped");
+  say(std::move(answer));
   return true;
 }
 

@@ -24,6 +24,7 @@ struct LocalFarmOptions {
   std::filesystem::path colour;      // OCIO configuration
   std::filesystem::path artifacts;   // working folder for intermediate results, the caller's to remove
   int threads = 2;
+  std::function<bool()> stopped{};  // true: the task that runs ends soon, and step() fails; may be empty
 };
 
 class LocalFarm {
@@ -37,7 +38,7 @@ class LocalFarm {
   Status submit(const config::Batch& batch);
   // A person's wish about a shot: event::Approve, Retry, Revert ... Error: why it is refused.
   Status ask(const scheduler::Event& wish);
-  // Runs the next task. False when no task is left that could run.
+  // Runs the next task. False when no task is left that could run. Error: kConflict (stopped).
   Result<bool> step(const Progress& progress);
   const scheduler::State& state() const { return state_; }
   const worker::LocalArtifacts& artifacts() const { return artifacts_; }

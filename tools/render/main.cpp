@@ -16,6 +16,8 @@
 #include "tools/rushes/live_table.h"
 #include "tools/rushes/terminal.h"
 #include "tools/rushes/text.h"
+#include "worker/picture/atomic_folder.h"
+#include "worker/picture/version_folder.h"
 
 namespace {
 
@@ -66,6 +68,28 @@ Json reviews_json(const std::vector<rushes::tools::Review>& reviews) {
   return json;
 }
 
+// What runs of before that were killed left of these shots goes when this one begins, and what this one leaves of a
+// delivery that it did not complete goes when it ends.
+class Leftovers {
+ public:
+  Leftovers(const std::filesystem::path& out, const rushes::config::Batch& batch) : out_(out) {
+    for (const auto& shot : batch.shots)
+      for (const char* kind : {"draft", "master", "review"})
+        folders_.push_back(std::filesystem::path(shot.show) / shot.name / kind);
+    sweep();
+  }
+  Leftovers(const Leftovers&) = delete;
+  Leftovers& operator=(const Leftovers&) = delete;
+  ~Leftovers() { sweep(); }
+
+ private:
+  void sweep() const {
+    for (const auto& folder : folders_) rushes::worker::VersionFolder::sweep(out_, folder);
+  }
+  std::filesystem::path out_;
+  std::vector<std::filesystem::path> folders_;
+};
+
 rushes::Status go_on(double) {
   if (rushes::config::interrupted() == 0) return {};
   return rushes::fail(rushes::ErrorKind::kConflict, "stopped; what was not complete is removed");
@@ -81,15 +105,13 @@ rushes::Result<int> render(const Arguments& arguments) {
   options.colour = arguments.colour.empty()
                        ? options.model_roots.front().parent_path() / "colour" / "farm.ocio"
                        : fs::path(arguments.colour);
-  options.artifacts = options.deliveries / (".artifacts-" + std::to_string(getpid()));
   options.threads = arguments.threads;
-  struct Cleaner {
-    fs::path folder;
-    ~Cleaner() {
-      std::error_code ignored;
-      fs::remove_all(folder, ignored);
-    }
-  } cleaner{options.artifacts};
+  options.stopped = [] { return rushes::config::interrupted() != 0; };
+  // Never published: what was worked with goes when this run ends.
+  auto work = rushes::worker::AtomicFolder::create(options.deliveries, "work");
+  if (!work) return tl::unexpected(work.error());
+  options.artifacts = work->path() / "artifacts";
+  const Leftovers leftovers(options.deliveries, *batch);
   auto farm = LocalFarm::open(options);
   if (!farm) return tl::unexpected(farm.error());
   if (rushes::Status submitted = (*farm)->submit(*batch); !submitted)
@@ -119,10 +141,10 @@ rushes::Result<int> render(const Arguments& arguments) {
     draw("", 0, "");
     std::this_thread::sleep_for(kIdle);
     idle += kIdle;
+    if (rushes::Status wanted = go_on(0); !wanted) return tl::unexpected(wanted.error());
     if (idle > kMaxIdle)
       return rushes::fail(rushes::ErrorKind::kInternal, "nothing can run: " + waiting(**farm));
   }
-  rushes::config::watch_interrupts();
   const auto reviews = rushes::tools::write_reviews(**farm, options.deliveries, go_on);
   if (!reviews) return tl::unexpected(reviews.error());
   const Json shots = shots_json(**farm);
@@ -151,8 +173,13 @@ int main(int count, char** values) {
       .shows_default();
   app.flag("--json", arguments.json, "print JSON");
   if (const auto code = app.parse(count, values)) return *code;
+  rushes::config::watch_interrupts();
   auto code = render(arguments);
   if (code) return *code;
+  if (const int signal = rushes::config::interrupted(); signal != 0) {
+    std::cerr << "rushes-render: stopped; what was not complete is removed\n";
+    return 128 + signal;
+  }
   std::cerr << "rushes-render: " << code.error().message << "\n";
   return static_cast<int>(rushes::exit_code(code.error().kind));
 }

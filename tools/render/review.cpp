@@ -1,25 +1,15 @@
 #include "tools/render/review.h"
 
+#include <unistd.h>
+
 #include "scheduler/core/report/take_delivery.h"
-#include "scheduler/plan/compose.h"
-#include "worker/picture/atomic_folder.h"
+#include "worker/picture/version_folder.h"
 
 namespace rushes::tools {
 namespace {
 
 namespace fs = std::filesystem;
 namespace sched = rushes::scheduler;
-
-constexpr std::uint32_t kMaxReviews = 9999;  // folders of one shot
-
-// The first version that has no folder.
-Result<worker::AtomicFolder> next_folder(const fs::path& parent) {
-  for (std::uint32_t version = 1; version <= kMaxReviews; ++version) {
-    auto folder = worker::AtomicFolder::create(parent, sched::delivery_version(version));
-    if (folder || folder.error().kind != ErrorKind::kConflict) return folder;
-  }
-  return fail(ErrorKind::kExhausted, parent.string() + ": every version exists; move some away");
-}
 
 bool has_frames(const sched::State& state, const sched::Shot& shot, std::uint32_t take) {
   return sched::delivery_of(state, shot.key, {sched::TakeKind::kDraft, take, {}}).has_value();
@@ -45,7 +35,10 @@ Result<Review> write_review(const LocalFarm& farm, const sched::Shot& shot, cons
                             const worker::ExportProgress& progress) {
   Review review;
   review.shot = shot.key;
-  auto folder = next_folder(out / shot.spec.show / shot.spec.name / "review");
+  const std::string nobody_else =
+      worker::host_name() + " " + std::to_string(::getpid()) + " " + std::to_string(farm.now().wall_ms);
+  auto folder =
+      worker::VersionFolder::open(out, fs::path(shot.spec.show) / shot.spec.name / "review", 1, nobody_else);
   if (!folder) return tl::unexpected(folder.error());
   review.folder = folder->final_path();
   review.best = shot.ranking.empty() ? 0 : shot.ranking.front();

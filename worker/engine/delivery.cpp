@@ -1,10 +1,10 @@
 #include "worker/engine/delivery.h"
 
-#include <fstream>
-
 #include "config/digest.h"
 #include "config/rate.h"
+#include "config/version_name.h"
 #include "worker/picture/atomic_file.h"
+#include "worker/picture/manifest.h"
 
 namespace rushes::worker {
 namespace {
@@ -50,21 +50,7 @@ int frames_per_latent(const Recipe& recipe) {
   return latents > 1 ? (recipe.rendered_frames - 1) / (latents - 1) : 1;
 }
 
-// BLAKE2b-256 and length of a file, read piece by piece.
-Result<Json> file_json(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::vector<char> piece(std::size_t{1} << 20);
-  DigestStream digest;
-  std::uint64_t bytes = 0;
-  do {
-    file.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    const auto got = static_cast<std::size_t>(file.gcount());
-    digest.update({piece.data(), got});
-    bytes += got;
-  } while (file);
-  if (!file.eof()) return fail(ErrorKind::kNotFound, path.string() + ": the delivered file cannot be read");
-  return Json{{"file", path.filename().string()}, {"blake2b_256", to_hex(digest.finish())}, {"bytes", bytes}};
-}
+constexpr const char* kind_of(const Task& task) { return task.delivery.master ? "master" : "draft"; }
 
 }  // namespace
 
@@ -72,8 +58,11 @@ Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& crit
   const Recipe& recipe = task.recipe;
   DeliveryTags tags;
   tags.shot = task.shot;
+  tags.kind = kind_of(task);
   tags.version = task.delivery.version;
+  // An edit finds media by reel and timecode: the draft must not stand in for the master.
   tags.reel_name = task.delivery.reel;
+  if (!tags.reel_name.empty() && !task.delivery.master) tags.reel_name += "_draft";
   if (!task.delivery.timecode.empty() && config::has_timecode(task.delivery.fps)) {
     auto timecode = config::parse_timecode(task.delivery.timecode, task.delivery.fps);
     if (!timecode) return tl::unexpected(timecode.error());
@@ -139,65 +128,81 @@ Result<CritiqueSummary> critique_of(const Task& task, const LocalArtifacts& arti
   return CritiqueSummary{};
 }
 
-Result<std::filesystem::path> delivery_folder(const Task& task, StageContext& context) {
-  const std::filesystem::path folder = context.deliveries / task.delivery.folder;
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error)
-    return fail(ErrorKind::kExhausted, folder.string() + ": cannot be created (" + error.message() +
-                                           "); is the deliveries folder writable and the disk not full?");
-  return folder;
+std::string delivery_id(const Task& task) {
+  const Delivery& delivery = task.delivery;
+  return to_hex(digest_of(std::to_string(delivery.shot_wall_ms) + "\n" + delivery.folder + "\n" +
+                          std::to_string(task.take) + "\n" + to_hex(task.recipe_hash)));
 }
 
-Result<FrameFiles> FrameFiles::create(const Task& task, StageContext& context,
+Result<VersionFolder> open_version(const Task& task, const StageContext& context) {
+  const auto proposed = config::version_number(task.delivery.version);
+  if (!proposed)
+    return fail(ErrorKind::kInvalid,
+                "delivery version: expected v001 and so on, found \"" + task.delivery.version + "\"");
+  const std::filesystem::path below = std::filesystem::path(task.delivery.folder).parent_path();
+  return VersionFolder::open(context.deliveries, below, *proposed, delivery_id(task));
+}
+
+Task in_version(const Task& task, const std::string& version) {
+  Task chosen = task;
+  chosen.delivery.version = version;
+  chosen.delivery.folder = (std::filesystem::path(task.delivery.folder).parent_path() / version).string();
+  return chosen;
+}
+
+Result<FrameFiles> FrameFiles::create(const Task& task, std::filesystem::path folder,
                                       const CritiqueSummary& critique) {
-  auto folder = delivery_folder(task, context);
-  if (!folder) return tl::unexpected(folder.error());
   auto tags = delivery_tags(task, critique);
   if (!tags) return tl::unexpected(tags.error());
   FrameFiles files(task);
-  files.folder_ = std::move(*folder);
+  files.folder_ = std::move(folder);
   files.tags_ = std::move(*tags);
   files.made_ = windows_of_frames(task);
   return files;
 }
 
-Result<std::string> FrameFiles::write(ClipView picture, int frame) const {
-  const int first = task_.delivery.start_frame;
-  auto bytes = encode_exr(picture, tags_, made_[static_cast<std::size_t>(frame)], frame, first);
-  if (!bytes) return tl::unexpected(bytes.error());
-  const std::string name = exr_file_name(task_.shot, task_.delivery.version, first + frame);
-  if (Status status = write_file((folder_ / name).string(), *bytes); !status)
-    return tl::unexpected(status.error());
-  return task_.delivery.folder + "/" + name;
+std::string FrameFiles::name(int frame) const {
+  return exr_file_name(delivery_name(tags_), task_.delivery.start_frame + frame);
 }
 
-Result<std::string> sidecar_text(const Task& task, StageContext& context, const CritiqueSummary& critique,
-                                 const std::vector<std::string>& files) {
+bool FrameFiles::is_written(int frame) const { return is_taken(folder_ / name(frame)); }
+
+Status FrameFiles::write(ClipView picture, int frame) const {
+  auto bytes =
+      encode_exr(picture, tags_, made_[static_cast<std::size_t>(frame)], frame, task_.delivery.start_frame);
+  if (!bytes) return tl::unexpected(bytes.error());
+  return write_file((folder_ / name(frame)).string(), *bytes);
+}
+
+Result<std::string> sidecar_text(const Task& task, const std::string& id, const std::filesystem::path& folder,
+                                 const CritiqueSummary& critique, const std::vector<std::string>& files) {
+  const auto tags = delivery_tags(task, critique);
+  if (!tags) return tl::unexpected(tags.error());
   Json list = Json::array();
   for (const std::string& file : files) {
-    auto entry = file_json(context.deliveries / file);
-    if (!entry) return tl::unexpected(entry.error());
-    list.push_back(std::move(*entry));
+    const auto seal = seal_of((folder / file).string());
+    if (!seal) return tl::unexpected(seal.error());
+    list.push_back({{"file", file}, {"blake2b_256", seal->digest}, {"bytes", seal->bytes}});
   }
   const Json sidecar{
-      {"version", 1},
+      {"version", 2},
+      {"id", id},
       {"show", task.show},
       {"shot", task.shot},
       {"take", task.take},
-      {"kind", task.delivery.master ? "master" : "draft"},
+      {"kind", kind_of(task)},
       {"delivery", task.delivery.version},
       {"fps",
        std::to_string(task.delivery.fps.numerator) + "/" + std::to_string(task.delivery.fps.denominator)},
       {"start_frame", task.delivery.start_frame},
       {"timecode", config::has_timecode(task.delivery.fps) ? task.delivery.timecode : ""},
-      {"reel", task.delivery.reel},
+      {"reel", reel_name(*tags)},
       {"colour", "ACES2065-1 scene-linear half, PIZ; views through farm.ocio"},
       {"digital_source_type", "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"},
       {"recipe", recipe_json(task)},
       {"critique", critique.json},
       {"files", list}};
-  return sidecar.dump(2) + "\n";
+  return sealed(sidecar);
 }
 
 }  // namespace rushes::worker

@@ -10,6 +10,7 @@
 
 #include "worker/engine/stages.h"
 #include "worker/picture/exr.h"
+#include "worker/picture/version_folder.h"
 
 namespace rushes::worker {
 
@@ -25,20 +26,27 @@ Result<CritiqueSummary> read_critique(std::string_view text, const std::string& 
 // Of a take: its critique input, or an unknown one when the take has none.
 Result<CritiqueSummary> critique_of(const Task& task, const LocalArtifacts& artifacts, int take);
 
-// deliveries/FOLDER, created. Error: kExhausted with the path when it cannot be.
-Result<std::filesystem::path> delivery_folder(const Task& task, StageContext& context);
+// Tells the delivery that the task belongs to from all others; the same for all attempts of its tasks.
+std::string delivery_id(const Task& task);
+// Where the delivery grows: the version that the scheduler proposes, or the next that is free on this disk.
+Result<VersionFolder> open_version(const Task& task, const StageContext& context);
+// The task, for that version.
+Task in_version(const Task& task, const std::string& version);
 
 // What EXR headers say of the task's take.
 Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& critique);
 // Which window made each delivered frame: the first window that holds its latent.
 std::vector<WindowFrame> windows_of_frames(const Task& task);
 
-// Writes frames of the task's take as EXR files into the delivery folder, one at a time.
+// Writes frames of the task's take as EXR files into a folder, one at a time.
 class FrameFiles {
  public:
-  static Result<FrameFiles> create(const Task& task, StageContext& context, const CritiqueSummary& critique);
-  // `picture` is frame `frame` of the take, counted from 0. Returns the file's path below the deliveries folder.
-  Result<std::string> write(ClipView picture, int frame) const;
+  static Result<FrameFiles> create(const Task& task, std::filesystem::path folder,
+                                   const CritiqueSummary& critique);
+  // Frames are counted from 0 in the take.
+  std::string name(int frame) const;
+  bool is_written(int frame) const;
+  Status write(ClipView picture, int frame) const;
 
  private:
   explicit FrameFiles(const Task& task) : task_(task) {}
@@ -48,8 +56,9 @@ class FrameFiles {
   std::vector<WindowFrame> made_;  // which window made each frame of the take
 };
 
-// The sidecar: recipe, seed, digests, colour, critique and every file with its BLAKE2b-256.
-Result<std::string> sidecar_text(const Task& task, StageContext& context, const CritiqueSummary& critique,
-                                 const std::vector<std::string>& files);
+// The sidecar, which is the manifest of the delivery (worker/picture/manifest.h): recipe, seed, digests, colour,
+// critique and every file. `id` is its delivery_id(), `files` are names in `folder`, frames in frame order.
+Result<std::string> sidecar_text(const Task& task, const std::string& id, const std::filesystem::path& folder,
+                                 const CritiqueSummary& critique, const std::vector<std::string>& files);
 
 }  // namespace rushes::worker

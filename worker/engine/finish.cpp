@@ -1,7 +1,8 @@
-// finish: a run of decoded frames becomes EXR files in the deliveries folder.
+// finish: a run of decoded frames becomes EXR files in the version of the delivery that grows.
 //
-// Files appear whole or not at all and their bytes depend on the take only, so that a second attempt of the
-// same task writes the same files again. One frame lies in memory at a time.
+// Files appear whole or not at all and their bytes depend on the take and version only, so that a second attempt of
+// the same task writes the same files again. What is lost of them until the deliver task runs, it writes itself. One
+// frame lies in memory at a time.
 #include "worker/engine/delivery.h"
 #include "worker/engine/take_frames.h"
 
@@ -15,7 +16,11 @@ Result<TaskResult> run_finish(const Task& task, StageContext& context) {
   if (!frames) return tl::unexpected(frames.error());
   auto critique = critique_of(task, context.artifacts, task.take);
   if (!critique) return tl::unexpected(critique.error());
-  auto files = FrameFiles::create(task, context, *critique);
+  auto folder = open_version(task, context);
+  if (!folder) return tl::unexpected(folder.error());
+  folder->keep();
+  const Task chosen = in_version(task, folder->version());
+  auto files = FrameFiles::create(chosen, folder->path(), *critique);
   if (!files) return tl::unexpected(files.error());
   TaskResult outcome;
   nlohmann::json written = nlohmann::json::array();
@@ -23,12 +28,12 @@ Result<TaskResult> run_finish(const Task& task, StageContext& context) {
     auto picture = frames->read({frame, frame + 1});
     if (!picture) return tl::unexpected(picture.error());
     picture->fps = task.delivery.fps;
-    auto file = files->write(*picture, frame);
-    if (!file) return tl::unexpected(file.error());
-    outcome.files.push_back(*file);
-    written.push_back({{"file", *file}, {"pixels", to_hex(hash_pixels(*picture))}});
+    if (Status status = files->write(*picture, frame); !status) return tl::unexpected(status.error());
+    const std::string file = chosen.delivery.folder + "/" + files->name(frame);
+    outcome.files.push_back(file);
+    written.push_back({{"file", file}, {"pixels", to_hex(hash_pixels(*picture))}});
     const double done = static_cast<double>(frame + 1 - task.frames.begin) / task.frames.size();
-    if (Status status = step_done(context, done, "frame " + *file); !status)
+    if (Status status = step_done(context, done, "frame " + file); !status)
       return tl::unexpected(status.error());
   }
   const std::string text = written.dump();

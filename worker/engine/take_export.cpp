@@ -18,9 +18,8 @@ Result<std::vector<std::string>> export_frames(const Task& task, const LocalArti
   if (!frames) return tl::unexpected(frames.error());
   const auto critique = critique_of(task, artifacts, task.take);
   if (!critique) return tl::unexpected(critique.error());
-  const auto tags = delivery_tags(task, *critique);
-  if (!tags) return tl::unexpected(tags.error());
-  const std::vector<WindowFrame> made = windows_of_frames(task);
+  const auto sequence = FrameFiles::create(task, folder, *critique);
+  if (!sequence) return tl::unexpected(sequence.error());
   std::vector<std::string> files;
   for (int t = 0; t < frames->frames(); ++t) {
     if (Status wanted = progress(static_cast<double>(t) / frames->frames()); !wanted)
@@ -28,12 +27,8 @@ Result<std::vector<std::string>> export_frames(const Task& task, const LocalArti
     auto picture = frames->read({t, t + 1});
     if (!picture) return tl::unexpected(picture.error());
     picture->fps = task.delivery.fps;
-    const int first = task.delivery.start_frame;
-    auto bytes = encode_exr(*picture, *tags, made[static_cast<std::size_t>(t)], t, first);
-    if (!bytes) return tl::unexpected(bytes.error());
-    files.push_back(exr_file_name(tags->shot, tags->version, first + t));
-    if (Status written = write_file((folder / files.back()).string(), *bytes); !written)
-      return tl::unexpected(written.error());
+    if (Status written = sequence->write(*picture, t); !written) return tl::unexpected(written.error());
+    files.push_back(sequence->name(t));
   }
   return files;
 }

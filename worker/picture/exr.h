@@ -32,7 +32,8 @@ inline constexpr std::size_t kMaxPictureFileBytes = std::size_t{2} << 30;
 
 // What the header says about a whole sequence. Empty strings and absent values are left out of the file.
 struct DeliveryTags {
-  std::string shot;     // [A-Za-z0-9._-], part of the file name and of the reel when no reel is given
+  std::string shot;     // [A-Za-z0-9._-]; with the next two the file name, and the reel when no reel is given
+  std::string kind;     // [A-Za-z0-9._-]: "draft" or "master"
   std::string version;  // [A-Za-z0-9._-], for example "v001"
   std::string reel_name;
   std::string owner;
@@ -66,8 +67,11 @@ struct WindowFrame {
   int frame_in_window = 0;
 };
 
-// "<shot>_<version>_lin_ap0_scene.<frame>.exr", at least four digits.
-std::string exr_file_name(const std::string& shot, const std::string& version, int frame_number);
+// "<shot>_<kind>_<version>": what the names of all files of a delivery begin with.
+std::string delivery_name(const DeliveryTags& tags);
+std::string reel_name(const DeliveryTags& tags);
+// "<name>_lin_ap0_scene.<frame>.exr", at least four digits.
+std::string exr_file_name(const std::string& name, int frame_number);
 
 // One frame as the bytes of an EXR file. `index` counts from 0 in the sequence; the frame number is first +
 // index. kInvalid for a name with other characters than [A-Za-z0-9._-] or a pixel that is NaN or too large

@@ -86,7 +86,7 @@ void add_editorial(Imf::Header& header, const DeliveryTags& tags, config::Rate f
     if (shared > 1) add_text(header, "rushes/timecode", config::to_string(code));
   }
   header.insert("imageCounter", Imf::IntAttribute(first_number + index));
-  add_text(header, "reelName", tags.reel_name.empty() ? tags.shot + "_" + tags.version : tags.reel_name);
+  add_text(header, "reelName", reel_name(tags));
   add_text(header, "owner", tags.owner);
   add_text(header, "comments", tags.comments);
   add_text(header, "capDate", tags.capture_date);
@@ -95,6 +95,7 @@ void add_editorial(Imf::Header& header, const DeliveryTags& tags, config::Rate f
 
 void add_making(Imf::Header& header, const DeliveryTags& tags, WindowFrame made) {
   add_text(header, "rushes/shot", tags.shot);
+  add_text(header, "rushes/kind", tags.kind);
   add_text(header, "rushes/version", tags.version);
   header.insert("rushes/take", Imf::IntAttribute(tags.take));
   header.insert("rushes/window", Imf::IntAttribute(made.window));
@@ -145,16 +146,26 @@ int frames_per_address(config::Rate fps) {
   return base <= 30 ? 1 : base <= 60 ? 2 : 4;
 }
 
-std::string exr_file_name(const std::string& shot, const std::string& version, int frame_number) {
+std::string delivery_name(const DeliveryTags& tags) {
+  return tags.shot + "_" + (tags.kind.empty() ? "" : tags.kind + "_") + tags.version;
+}
+
+std::string reel_name(const DeliveryTags& tags) {
+  return tags.reel_name.empty() ? delivery_name(tags) : tags.reel_name;
+}
+
+std::string exr_file_name(const std::string& name, int frame_number) {
   std::array<char, 16> number{};
   std::snprintf(number.data(), number.size(), "%04d", frame_number);
-  return shot + "_" + version + "_lin_ap0_scene." + number.data() + ".exr";
+  return name + "_lin_ap0_scene." + number.data() + ".exr";
 }
 
 Result<std::string> encode_exr(ClipView frame, const DeliveryTags& tags, WindowFrame made, int index,
                                int first_number) {
   if (auto named = check_name("shot", tags.shot); !named) return tl::unexpected<Error>(named.error());
   if (auto named = check_name("version", tags.version); !named) return tl::unexpected<Error>(named.error());
+  if (auto named = tags.kind.empty() ? Status() : check_name("kind", tags.kind); !named)
+    return tl::unexpected<Error>(named.error());
   if (frame.frames() != 1 || frame.empty()) {
     return fail(ErrorKind::kInvalid, "EXR: expected one frame, found " + std::to_string(frame.frames()));
   }
@@ -203,7 +214,7 @@ Result<std::vector<std::string>> write_exr_sequence(const std::string& folder, C
     auto bytes = encode_exr(clip.one(t), tags, where, t, first_number);
     if (!bytes) return with_context(bytes.error(), "shot " + tags.shot);
     const std::string path =
-        (std::filesystem::path(folder) / exr_file_name(tags.shot, tags.version, first_number + t)).string();
+        (std::filesystem::path(folder) / exr_file_name(delivery_name(tags), first_number + t)).string();
     if (auto written = write_file(path, *bytes); !written) return tl::unexpected<Error>(written.error());
     paths.push_back(path);
   }

@@ -93,6 +93,7 @@ Result<Manifest> read_manifest(const std::string& text) {
     if (seal_of_text(text, place) != json["seal"])
       return bad("the manifest's own \"seal\" does not fit; the file was changed");
   }
+  if (json.contains("id") && json["id"].is_string()) manifest.id = json["id"].get<std::string>();
   std::set<std::string> seen;
   for (const Json& entry : json["files"]) {
     auto file = read_file_entry(entry);

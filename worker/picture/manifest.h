@@ -1,9 +1,10 @@
 // The manifest of a delivery, NAME_VERSION.json: which files it has, each with its length and BLAKE2b-256, and how they
 // were made. A reader finds any changed bit of the delivery with it, in the manifest too.
 //
-// {"version": 2, "files": [{"file": NAME, "bytes": N, "blake2b_256": HEX}, ...], ..., "seal": HEX}
+// {"version": 2, "id": TEXT, "files": [{"file": NAME, "bytes": N, "blake2b_256": HEX}, ...], ..., "seal": HEX}
 // Files are named relative to the manifest's folder, frames in frame order. "seal" is the BLAKE2b-256 of the manifest's
-// own bytes with 64 zeros in its place. Manifests of version 1 have none.
+// own bytes with 64 zeros in its place. "id" tells the delivery from all others: it is made once, however often its task
+// runs. Manifests of version 1 have neither.
 //
 // Thread contract: functions of their arguments.
 #pragma once
@@ -36,6 +37,7 @@ struct ManifestFile {
 };
 struct Manifest {
   int version = 1;
+  std::string id;  // empty: none
   std::vector<ManifestFile> files;
 };
 

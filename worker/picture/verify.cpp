@@ -221,7 +221,7 @@ void Audit::check_sequence(const SequenceFiles& files) {
   if (named) {
     sequence.name.resize(files.prefix.size() - kColourSuffix.size());
   } else {
-    error("name", files.paths.front(), "expected <shot>_<version>_lin_ap0_scene.<frame>.exr");
+    error("name", files.paths.front(), "expected <shot>_<kind>_<version>_lin_ap0_scene.<frame>.exr");
   }
   if (sequence.first != kFirstFrameNumber) {
     warn("numbering", files.paths.front(),

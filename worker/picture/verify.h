@@ -33,7 +33,7 @@ struct DeliveryFinding {
 };
 
 struct DeliverySequence {
-  std::string name;    // SHOT_VERSION
+  std::string name;    // SHOT_KIND_VERSION
   std::string folder;  // relative to the delivery
   int first = 0;       // frame numbers
   int last = 0;

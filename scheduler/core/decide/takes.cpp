@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "config/mutation.h"
+#include "config/version_name.h"
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/policy/ranking.h"
 #include "scheduler/core/state/costs.h"
@@ -214,7 +215,7 @@ void follow_up(Decision& decision, TaskId id) {
       const Shot& row = state.shots[shot];
       const std::string version =
           delivered_version(row.spec, master, task.result.files)
-              .value_or(delivery_version(master ? row.master_versions : row.draft_versions));
+              .value_or(config::version_name(master ? row.master_versions : row.draft_versions));
       DeliveryDone delivery{task.plan.take,
                             master,
                             delivery_folder(row.spec, master, version),

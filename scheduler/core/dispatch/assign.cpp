@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "config/version_name.h"
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/decide/takes.h"
 #include "scheduler/core/dispatch/placement.h"
@@ -66,7 +67,7 @@ TaskSpec spec_of(const State& state, const Task& task) {
   composition.task = &task.plan;
   composition.made = made;
   composition.version =
-      delivery_version(task.plan.master_delivery ? shot.master_versions : shot.draft_versions);
+      config::version_name(task.plan.master_delivery ? shot.master_versions : shot.draft_versions);
   composition.shot_wall_ms = shot.created_wall_ms;
   if (task.plan.stage == Stage::kDeliver) composition.takes = shown_takes(shot);
   Bytes shared;  // what belongs to the whole shot has the recipe without a seed

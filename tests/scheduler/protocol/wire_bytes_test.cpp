@@ -31,7 +31,7 @@ TaskSpec spec() {
   spec.recipe_bytes = {1, 2, 3, 4, 5};
   spec.inputs = {{Role::kLatent, digest("a"), 10, Stage::kDenoise, 2, 3, 4, 5, 6, 1},
                  {Role::kFrames, digest("b"), 11, Stage::kDecode, 2, 0, 0, 1, 0, 0}};
-  spec.delivery = {"show/sh010", "v002", 1009, "01:00:00:08", "A001", true, {24000, 1001}};
+  spec.delivery = {"show/sh010", "v002", 1009, "01:00:00:08", "A001", true, {24000, 1001}, 0, {}};
   spec.name = "sh010 take 2 finish frames 8-15";
   spec.critics = {{"flicker", true, 0.5f, 0.25f, false}};
   return spec;
@@ -86,7 +86,7 @@ const std::vector<std::pair<std::string, SchedulerMessage>> kToWorker{
     {"welcome", Welcome{3, 9, 2'000, 15'000, {kId}, 77, 40}},
     {"refused", Refused{"the farm is full"}},
     {"heartbeat_ack", HeartbeatAck{78}},
-    {"assign", Assign{kId, 15'000, 480'000, spec()}},
+    {"assign_with_takes", Assign{kId, 15'000, 480'000, spec()}},
     {"assign_stored", Assign{kId, 15'000, 480'000, ArtifactRef{digest("spec"), 70'000}}},
     {"accepted", Accepted{kId}},
     {"refused_result", RefusedResult{kId, "the attempt is over"}},
@@ -113,7 +113,7 @@ const std::vector<std::pair<std::string, ArtifactReply>> kReplies{
 };
 
 const std::vector<std::pair<std::string, ToEngine>> kToEngine{
-    {"run", EngineRun{kId, spec()}},
+    {"run_with_takes", EngineRun{kId, spec()}},
     {"cancel", EngineCancel{kId}},
 };
 
@@ -173,6 +173,19 @@ TEST(WireBytes, AreThoseOfTheBuildBefore) {
   compare(kFromEngine, decode_from_engine);
 }
 
+template <class Message, class Decode>
+void check_before(const std::vector<std::pair<std::string, Message>>& before, Decode decode) {
+  for (const auto& [name, message] : before) {
+    std::string bytes;
+    const std::string hex = stored()[name];
+    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
+      bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+    const auto read = decode(bytes);
+    ASSERT_TRUE(read) << name << ": " << read.error().message;
+    EXPECT_TRUE(*read == message) << name;
+  }
+}
+
 // Their structs have grown since.
 TEST(WireBytes, MessagesOfBeforeAreReadAsTheyWereMeant) {
   const std::vector<std::pair<std::string, WorkerMessage>> before{
@@ -180,15 +193,9 @@ TEST(WireBytes, MessagesOfBeforeAreReadAsTheyWereMeant) {
       {"hello_by_kind", hello(kTellsSlotsByKind, {{{2, 1}}, 8u << 20, 16u << 20})},
       {"heartbeat", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}}},
   };
-  for (const auto& [name, message] : before) {
-    std::string bytes;
-    const std::string hex = stored()[name];
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-      bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
-    const auto read = decode_from_worker(bytes);
-    ASSERT_TRUE(read) << name << ": " << read.error().message;
-    EXPECT_TRUE(*read == message) << name;
-  }
+  check_before(before, decode_from_worker);
+  check_before<SchedulerMessage>({{"assign", Assign{kId, 15'000, 480'000, spec()}}}, decode_to_worker);
+  check_before<ToEngine>({{"run", EngineRun{kId, spec()}}}, decode_to_engine);
 }
 
 TEST(WireBytes, AreHeldForEveryKind) {

@@ -86,7 +86,7 @@ TEST(Upgrade, LeavesNoSeamAtTileBorders) {
   Peaks peaks;
   peaks.run(**farm, std::uint64_t{1536} << 20);
   const fs::path master = options.deliveries / "test" / "sh010" / "master" / "v001";
-  auto loaded = worker::load_sequence((master / "sh010_v001_lin_ap0_scene.1001.exr").string());
+  auto loaded = worker::load_sequence((master / "sh010_master_v001_lin_ap0_scene.1001.exr").string());
   ASSERT_TRUE(loaded) << loaded.error().message;
   EXPECT_EQ(loaded->clip.width, 640);
   EXPECT_EQ(loaded->clip.height, 360);

@@ -91,11 +91,13 @@ class StageTest : public testing::Test {
   void add_frames(Task& task, const Rect& pixels, int level) {
     const PixelBox box{pixels.y, pixels.x, pixels.height, pixels.width, task.recipe.frames, task.recipe.fps};
     Clip frame(pixels.width, pixels.height, 1, task.recipe.fps);
-    for (std::size_t i = 0; i < frame.pixels.size(); ++i)
-      frame.pixels[i] = 0.18F + 0.001F * static_cast<float>(i % 17);
     auto artifact = artifacts_->create(Role::kFrames);
     ASSERT_TRUE(artifact && artifact->append(*pixel_header(box)));
-    for (int t = 0; t < box.frames; ++t) ASSERT_TRUE(artifact->append(half_bytes(frame)));
+    for (int t = 0; t < box.frames; ++t) {  // no frame repeats the one before: that is a fault of a delivery
+      for (std::size_t i = 0; i < frame.pixels.size(); ++i)
+        frame.pixels[i] = 0.18F + 0.001F * static_cast<float>((i + static_cast<std::size_t>(t)) % 17);
+      ASSERT_TRUE(artifact->append(half_bytes(frame)));
+    }
     add_input(task, *artifact->finish(), level);
   }
 

@@ -55,5 +55,19 @@ TEST(AtomicFolder, NeverReplacesWhatExists) {
   EXPECT_FALSE(AtomicFolder::create(fs::path(scratch.path()) / "file", "take1"));
 }
 
+TEST(AtomicFolder, RemovesWhatAKilledProcessLeftAndNothingElse) {
+  const ScratchFolder scratch;
+  const fs::path parent = scratch.path();
+  auto living = AtomicFolder::create(parent, "living");
+  ASSERT_TRUE(living);
+  fs::create_directories(parent / (".killed.part-" + host_name() + "-4194305-0") / "below");
+  for (const char* other : {".killed.part-another-host-7-0", ".hidden", "mine"})
+    fs::create_directories(parent / other);
+  ASSERT_TRUE(AtomicFolder::create(parent, "next"));
+  EXPECT_EQ(scratch.count(), 4U);
+  EXPECT_TRUE(fs::exists(living->path()));
+  EXPECT_TRUE(living->publish());
+}
+
 }  // namespace
 }  // namespace rushes::worker

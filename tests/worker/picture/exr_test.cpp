@@ -13,9 +13,13 @@ namespace {
 
 using testing::ScratchFolder;
 
-TEST(ExrName, CarriesShotVersionColourAndNumber) {
-  EXPECT_EQ(exr_file_name("SH010", "v003", 1001), "SH010_v003_lin_ap0_scene.1001.exr");
-  EXPECT_EQ(exr_file_name("SH010", "v003", 7), "SH010_v003_lin_ap0_scene.0007.exr");
+TEST(ExrName, CarriesShotKindVersionColourAndNumber) {
+  DeliveryTags tags;
+  tags.shot = "SH010";
+  tags.kind = "master";
+  tags.version = "v003";
+  EXPECT_EQ(exr_file_name(delivery_name(tags), 1001), "SH010_master_v003_lin_ap0_scene.1001.exr");
+  EXPECT_EQ(exr_file_name(delivery_name(tags), 7), "SH010_master_v003_lin_ap0_scene.0007.exr");
 }
 
 TEST(Exr, PixelsComeBackAsTheirHalves) {
