@@ -57,17 +57,22 @@ std::optional<std::int64_t> read(std::string_view text) {
   if (!h || !cursor.skip(':')) return std::nullopt;
   const auto mi = cursor.digits(2);
   if (!mi) return std::nullopt;
-  int s = 0;
+  int s = 0, ms = 0;
   if (cursor.skip(':')) {
     const auto read_seconds = cursor.digits(2);
     if (!read_seconds) return std::nullopt;
     s = *read_seconds;
+    if (cursor.skip('.')) {
+      const auto read_ms = cursor.digits(3);
+      if (!read_ms) return std::nullopt;
+      ms = *read_ms;
+    }
   }
   const auto offset = read_offset(cursor);
   const year_month_day date{year(*y), month(static_cast<unsigned>(*mo)), day(static_cast<unsigned>(*d))};
   if (!offset || !cursor.at_end() || !date.ok() || *y < 1970 || *h > 23 || *mi > 59 || s > 59)
     return std::nullopt;
-  const auto instant = sys_days(date) + hours(*h) + minutes(*mi) + seconds(s) - *offset;
+  const auto instant = sys_days(date) + hours(*h) + minutes(*mi) + seconds(s) + milliseconds(ms) - *offset;
   return duration_cast<milliseconds>(instant.time_since_epoch()).count();
 }
 
@@ -80,16 +85,19 @@ Result<std::int64_t> parse_instant(std::string_view text) {
       "expected a time with its offset such as 2026-12-01T18:00:00+01:00, found '" + std::string(text) + "'");
 }
 
-std::string instant_text(std::int64_t ms) {
+std::string instant_text(std::int64_t ms, Fraction fraction) {
   const sys_time<milliseconds> instant{milliseconds(ms)};
   const auto days = floor<std::chrono::days>(instant);
   const year_month_day date(days);
-  const hh_mm_ss time(floor<seconds>(instant - days));
-  char text[32];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
+  const hh_mm_ss time(instant - days);
+  char part[8] = "";
+  if (fraction == Fraction::kMilliseconds)
+    std::snprintf(part, sizeof part, ".%03d", static_cast<int>(time.subseconds().count()));
+  char text[40];
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d%sZ", static_cast<int>(date.year()),
                 static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
                 static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-                static_cast<int>(time.seconds().count()));
+                static_cast<int>(time.seconds().count()), part);
   return text;
 }
 

@@ -209,6 +209,19 @@ Json deadline_json(const view::ShotInfo& info) {
           {"slack_seconds", info.slack_seconds}};
 }
 
+// An instant with its milliseconds, or null: older journals do not have every one.
+Json instant_json(std::int64_t wall_ms) {
+  if (wall_ms <= 0) return nullptr;
+  return config::instant_text(wall_ms, config::Fraction::kMilliseconds);
+}
+
+Json times_json(const std::optional<view::ShotTimes>& times) {
+  if (!times) return nullptr;
+  return {{"queued_seconds", times->queued_seconds},
+          {"running_seconds", times->running_seconds},
+          {"person_seconds", times->person_seconds}};
+}
+
 Json attention_json(const State& state, const view::ShotInfo& shot) {
   if (shot.state != ShotState::kAttention) return nullptr;
   Json json{{"reason", shot.reason},
@@ -253,6 +266,9 @@ Json shot_summary(const State& state, const Shot& shot, const view::ShotInfo& in
           {"priority", info.priority},
           {"batch", info.batch},
           {"approved", none_or(info.approved > 0, info.approved)},
+          {"approved_by", none_or(!info.approved_by.empty(), info.approved_by)},
+          {"approved_at", instant_json(info.approved_wall_ms)},
+          {"times", times_json(info.times)},
           {"progress", info.fraction},
           {"elapsed_seconds", info.elapsed_seconds},
           {"estimate_seconds", none_or(info.estimate_seconds.has_value(), info.estimate_seconds.value_or(0))},
@@ -470,6 +486,7 @@ Json events_json(const State& state, std::uint64_t since) {
   std::uint64_t next = since;
   for (const auto& event : state.events.since(since)) {
     events.push_back({{"seq", event.sequence},
+                      {"at", instant_json(event.wall_ms)},
                       {"seconds", seconds_between(began, event.wall_ms)},
                       {"type", event.kind},
                       {"shot", event.shot},

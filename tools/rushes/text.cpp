@@ -52,6 +52,22 @@ std::string pictures_line(const Json& version) {
          bytes_text(number(sheet, "bytes")) + "\n";
 }
 
+// "  queued 0:12, running 1:40, waited for people 3:05"
+std::string times_line(const Json& times) {
+  if (!times.is_object()) return "";
+  return "  queued " + duration(number(times, "queued_seconds")) + ", running " +
+         duration(number(times, "running_seconds")) + ", waited for people " +
+         duration(number(times, "person_seconds")) + "\n";
+}
+
+// "  take 2 approved by ann at 2026-12-01T17:00:00.250Z"
+std::string approved_line(const Json& shot) {
+  if (!member(shot, "approved").is_number()) return "";
+  const std::string by = word(shot, "approved_by"), at = word(shot, "approved_at");
+  return "  take " + format("%.0f", number(shot, "approved")) + " approved" +
+         (by.empty() ? "" : " by " + by) + (at.empty() ? "" : " at " + at) + "\n";
+}
+
 std::string take_text(const Json& take, const Style& style) {
   const Json& critique = member(take, "critique");
   std::string text =
@@ -254,6 +270,7 @@ std::string shot_text(const Json& shot, const Style& style) {
   text += style.dim("  \"" + word(shot, "prompt") + "\", " + format("%.0f", number(shot, "frames")) +
                     " frames at " + word(shot, "fps") + " fps, model " + word(shot, "model")) +
           "\n";
+  text += times_line(member(shot, "times")) + approved_line(shot);
   const Json& attention = member(shot, "attention");
   if (attention.is_object()) text += "  needs a person: " + word(attention, "reason") + "\n";
   for (const Json& remark : list(shot, "remarks"))

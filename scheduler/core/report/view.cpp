@@ -193,6 +193,19 @@ Sums add_tasks(const State& state, const Shot& shot, ShotInfo& info, Now now, bo
   return sums;
 }
 
+ShotTimes times_of(const State& state, const Shot& shot, Now now) {
+  std::vector<WallSpan> ran;
+  for (const TaskId id : shot.tasks) {
+    const Task& task = state.task(id);
+    if (task.state == TaskState::kSucceeded && task.accepted_started_wall_ms > 0)
+      ran.push_back({task.accepted_started_wall_ms, task.finished_wall_ms});
+    else if (task.state == TaskState::kRunning && task.lease().started_wall_ms > 0)
+      ran.push_back({task.lease().started_wall_ms, now.wall_ms});
+  }
+  const std::int64_t end = shot.finished_wall_ms > 0 ? shot.finished_wall_ms : now.wall_ms;
+  return shot_times({shot.created_wall_ms, end}, std::move(ran), shot.person_waits);
+}
+
 ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) {
   ShotInfo info;
   info.shot = shot.key;
@@ -218,6 +231,11 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   info.frames = shot.spec.recipe.frames;
   info.fps = shot.spec.deliver_rate;
   info.approved = shot.approved;
+  if (shot.approved > 0) {  // else it was withdrawn, by whom the events say
+    info.approved_by = shot.approved_by;
+    info.approved_wall_ms = shot.approved_wall_ms;
+  }
+  if (details) info.times = times_of(state, shot, now);
   info.batch = shot.batch;
   info.numeric_class = shot.numeric_class;
   info.tasks = counts_of(shot);

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "scheduler/core/report/shot_times.h"
 #include "scheduler/core/state/state.h"
 
 namespace rushes::scheduler::view {
@@ -101,6 +102,9 @@ struct ShotInfo {
   std::string numeric_class;
   TaskCounts tasks{};  // by TaskState
   float fraction = 0;
+  std::string approved_by;  // empty: not approved, or an older journal does not say
+  std::int64_t approved_wall_ms = 0;
+  std::optional<ShotTimes> times;          // only of one shot
   double elapsed_seconds = 0;              // wall, since the first task was leased
   std::optional<double> estimate_seconds;  // wall, until it ends; absent while nothing was measured
   DeviceSeconds cost;                      // with what its running attempts took so far

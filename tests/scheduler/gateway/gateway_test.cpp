@@ -7,6 +7,7 @@
 #include <cmath>
 #include <fstream>
 
+#include "config/instant.h"
 #include "storage/records/words_codec.h"
 #include "tests/scheduler/gateway/gateway_fixture.h"
 
@@ -14,6 +15,7 @@ namespace rushes::scheduler {
 namespace {
 
 using testing::HasSubstr;
+using testing::MatchesRegex;
 
 TEST_F(GatewayTest, HealthNeedsNoToken) {
   const auto reply = reply_of(client().Get("/v1/health"));
@@ -58,6 +60,10 @@ TEST_F(GatewayTest, ABatchGoesThroughTheWholeFarm) {
   EXPECT_FALSE(shot["deliveries"].empty());
   EXPECT_GT(shot["seconds_per_stage"]["denoise"].get<double>(), 0);
   EXPECT_EQ(get("/v1/shots").json["shots"].size(), 2u);
+  EXPECT_TRUE(get("/v1/shots").json["shots"][0]["times"].is_null()) << "only of one shot";
+  EXPECT_GT(shot["times"]["running_seconds"].get<double>(), 0);
+  EXPECT_GE(shot["times"]["queued_seconds"].get<double>(), 0);
+  EXPECT_EQ(shot["times"]["person_seconds"], 0) << "nobody was asked";
 
   const auto critiques = get("/v1/critiques/demo/sh010");
   EXPECT_EQ(critiques.json["takes"].size(), 2u);
@@ -71,6 +77,12 @@ TEST_F(GatewayTest, ABatchGoesThroughTheWholeFarm) {
   EXPECT_EQ(workers[0]["resources"]["cpu_slots"], workers[0]["slots"]);
   EXPECT_GT(workers[0]["resources"]["host_bytes"].get<std::uint64_t>(), 0u);
   EXPECT_EQ(workers[0]["taken"]["cpu_slots"], 0);
+
+  ASSERT_EQ(post("/v1/shots/demo/sh010/approve", R"({"take": 2})", "s").status, 200);
+  const auto approved = get("/v1/shots/demo/sh010").json;
+  EXPECT_EQ(approved["approved"], 2);
+  EXPECT_EQ(approved["approved_by"], "sue");
+  EXPECT_TRUE(config::parse_instant(approved["approved_at"].get<std::string>())) << approved["approved_at"];
 }
 
 TEST_F(GatewayTest, PeopleChangeTheirMindsAboutTakes) {
@@ -297,6 +309,9 @@ TEST_F(GatewayTest, EventsAreNumberedAndWaitedFor) {
   const auto first = get("/v1/events?since=0").json;
   ASSERT_FALSE(first["events"].empty());
   EXPECT_EQ(first["events"][0]["seq"], 1);
+  const auto at = first["events"][0]["at"].get<std::string>();
+  EXPECT_THAT(at, MatchesRegex("[0-9-]{10}T[0-9:]{8}[.][0-9]{3}Z"));
+  EXPECT_TRUE(config::parse_instant(at)) << at;
   const auto next = first["next"].get<std::uint64_t>();
   EXPECT_EQ(next, first["events"].size());
   EXPECT_TRUE(get("/v1/events?since=" + std::to_string(next)).json["events"].empty());

@@ -69,6 +69,21 @@ TEST(ShotText, SaysWhereThePicturesOfATakeAre) {
   EXPECT_NE(look_text(shot).find("rushes export show/sh010 DIR --take N --kind proxy"), std::string::npos);
 }
 
+TEST(ShotText, SaysWhereTheTimeWentAndWhoApproved) {
+  Json shot = sample_shots()[0];
+  for (const char* part : {"queued", "approved"})
+    EXPECT_EQ(shot_text(shot, Style{}).find(part), std::string::npos) << "nothing to say of it";
+  shot["times"] = {{"queued_seconds", 12}, {"running_seconds", 100}, {"person_seconds", 185}};
+  shot["approved"] = 2;
+  EXPECT_NE(shot_text(shot, Style{}).find("  take 2 approved\n"), std::string::npos) << "an older journal";
+  shot["approved_by"] = "ann";
+  shot["approved_at"] = "2026-12-01T17:00:00.250Z";
+  const std::string text = shot_text(shot, Style{});
+  for (const char* part : {"  queued 0:12, running 1:40, waited for people 3:05\n",
+                           "  take 2 approved by ann at 2026-12-01T17:00:00.250Z\n"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+}
+
 TEST(ClosingReport, SaysVerdictFindingRevisionSecondsAndPlace) {
   const std::string text = closing_report(sample_shots(), Style{});
   for (const char* part :
