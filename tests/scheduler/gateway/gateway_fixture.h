@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <filesystem>
 #include <memory>
@@ -109,7 +111,6 @@ class GatewayTest : public testing::Test {
     ADD_FAILURE() << "no counter " << name;
     return 0;
   }
-  // Sends the bytes as they are and reads until the server hangs up.
   int open_socket() {
     const int file = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
@@ -119,13 +120,23 @@ class GatewayTest : public testing::Test {
     EXPECT_EQ(::connect(file, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
     return file;
   }
+  // Sends the bytes as they are and reads the first answer whole: its head and its body may come apart.
   std::string raw(const std::string& bytes) {
     const int file = open_socket();
     [[maybe_unused]] const auto sent = ::send(file, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    std::string answer(4096, '\0');
-    const auto got = ::recv(file, answer.data(), answer.size(), 0);
+    std::string answer;
+    std::array<char, 4096> piece;
+    for (ssize_t got = 1; got > 0 && !is_whole(answer);) {
+      got = ::recv(file, piece.data(), piece.size(), 0);
+      answer.append(piece.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
     ::close(file);
-    return answer.substr(0, got > 0 ? static_cast<std::size_t>(got) : 0);
+    return answer;
+  }
+  static bool is_whole(const std::string& answer) {
+    const std::size_t head = answer.find("\r\n\r\n"), length = answer.find("Content-Length: ");
+    if (head == std::string::npos) return false;
+    return length > head || answer.size() >= head + 4 + std::stoul(answer.substr(length + 16));
   }
 
   std::unique_ptr<Backups> backups_;

@@ -61,7 +61,8 @@ TEST_F(GatewayTest, ABatchGoesThroughTheWholeFarm) {
   EXPECT_GT(shot["seconds_per_stage"]["denoise"].get<double>(), 0);
   EXPECT_EQ(get("/v1/shots").json["shots"].size(), 2u);
   EXPECT_TRUE(get("/v1/shots").json["shots"][0]["times"].is_null()) << "only of one shot";
-  EXPECT_GT(shot["times"]["running_seconds"].get<double>(), 0);
+  EXPECT_GE(shot["times"]["running_seconds"].get<double>(), 0)
+      << "whole milliseconds: such tasks may have none";
   EXPECT_GE(shot["times"]["queued_seconds"].get<double>(), 0);
   EXPECT_EQ(shot["times"]["person_seconds"], 0) << "nobody was asked";
 
