@@ -155,11 +155,6 @@ void read_path_map(Fields& root, PathMap& map) {
             });
 }
 
-bool lies_below(const std::filesystem::path& path, std::filesystem::path folder) {
-  if (!folder.has_filename()) folder = folder.parent_path();  // "data/"
-  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first == folder.end();
-}
-
 void read_root(Fields& root, Farm& farm, const std::filesystem::path& folder) {
   root.find("version");
   root.name("name", farm.name);

@@ -4,21 +4,20 @@
 
 namespace rushes::config {
 
+bool lies_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  const auto plain = folder.has_filename() ? folder : folder.parent_path();  // "data/"
+  return std::mismatch(plain.begin(), plain.end(), path.begin(), path.end()).first == plain.end();
+}
+
 std::filesystem::path mapped(const PathMap& map, const std::filesystem::path& path) {
   const auto plain = path.lexically_normal();
   const PathRule* best = nullptr;
-  std::filesystem::path rest;
-  for (const PathRule& rule : map) {
-    const auto [of_rule, of_path] =
-        std::mismatch(rule.from.begin(), rule.from.end(), plain.begin(), plain.end());
-    if (of_rule != rule.from.end()) continue;
-    if (best != nullptr && best->from.native().size() >= rule.from.native().size()) continue;
-    best = &rule;
-    rest.clear();
-    for (auto name = of_path; name != plain.end(); ++name) rest /= *name;
-  }
+  for (const PathRule& rule : map)
+    if (lies_below(plain, rule.from) &&
+        (best == nullptr || best->from.native().size() < rule.from.native().size()))
+      best = &rule;
   if (best == nullptr) return path;
-  return rest.empty() ? best->to : best->to / rest;
+  return plain == best->from ? best->to : best->to / plain.lexically_relative(best->from);
 }
 
 }  // namespace rushes::config

@@ -17,8 +17,12 @@ struct PathRule {
 };
 using PathMap = std::vector<PathRule>;
 
-// The path as its reader has it: by the rule with the longest `from` that the path lies below, whole names only
-// (/mnt/farm is not above /mnt/farm2); unchanged where none is.
+// Whether the path is the folder or lies below it, by whole names as they are written (/mnt/farm is not above /mnt/farm2);
+// a slash at the folder's end changes nothing. Links are the caller's: std::filesystem::canonical().
+bool lies_below(const std::filesystem::path& path, const std::filesystem::path& folder);
+
+// The path as its reader has it: by the rule with the longest `from` that the path lies below; unchanged where none
+// is.
 std::filesystem::path mapped(const PathMap& map, const std::filesystem::path& path);
 
 }  // namespace rushes::config

@@ -1,6 +1,7 @@
 #include "config/write_tokens.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -39,6 +40,18 @@ std::string tokens_text(const std::vector<Token>& tokens) {
   return tokens.empty() ? text.replace(text.rfind("tokens:"), 7, "tokens: []") : text;
 }
 
+namespace {
+
+// The scheduler reads the file as the user whose it is, whoever writes it.
+bool keeps_owner(int file, const struct stat& before) {
+  struct stat now {};
+  if (::fstat(file, &now) != 0 || ::fchmod(file, before.st_mode & 07777) != 0) return false;
+  if (now.st_uid == before.st_uid && now.st_gid == before.st_gid) return true;
+  return ::fchown(file, before.st_uid, before.st_gid) == 0;
+}
+
+}  // namespace
+
 Status write_tokens(const std::filesystem::path& file, const std::vector<Token>& tokens) {
   const std::string text = tokens_text(tokens), next = file.string() + ".next";
   const auto failed = [&] {
@@ -48,6 +61,8 @@ Status write_tokens(const std::filesystem::path& file, const std::vector<Token>&
   };
   const int target = ::open(next.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
   if (target < 0) return failed();
+  struct stat before {};
+  if (::stat(file.c_str(), &before) == 0 && !keeps_owner(target, before)) return failed();
   const bool written =
       ::write(target, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && ::fsync(target) == 0;
   ::close(target);

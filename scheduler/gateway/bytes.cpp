@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "config/path_map.h"
 #include "config/picture.h"
 #include "scheduler/gateway/body.h"
 #include "scheduler/gateway/byte_range.h"
@@ -155,8 +156,7 @@ void Handlers::file(Call& call) {
   if (code) return refuse(call.response, missing);
   const auto path =
       std::filesystem::canonical(root / std::filesystem::path(call.at(1)).relative_path(), code);
-  if (code || !std::filesystem::is_regular_file(path, code) ||
-      std::mismatch(root.begin(), root.end(), path.begin(), path.end()).first != root.end() ||
+  if (code || !std::filesystem::is_regular_file(path, code) || !config::lies_below(path, root) ||
       !call.caller.sees(shot_of(path.lexically_relative(root))))
     return refuse(call.response, missing);
   auto stream = std::make_shared<std::ifstream>(path, std::ios::binary);

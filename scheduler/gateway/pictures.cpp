@@ -4,18 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
-
+#include "config/path_map.h"
 #include "config/picture.h"
 
 namespace rushes::scheduler {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_below(const fs::path& path, const fs::path& root) {
-  return std::mismatch(root.begin(), root.end(), path.begin(), path.end()).first == root.end();
-}
 
 // A file that was open before its path was checked could be another one than the path says.
 class OpenFile {
@@ -58,7 +53,7 @@ Result<std::string> read_below(const fs::path& wanted, const fs::path& root) {
   const fs::path base = fs::canonical(root, code);
   if (code) return missing;
   const fs::path resolved = fs::canonical(wanted, code);
-  if (code || !is_below(resolved, base)) return missing;
+  if (code || !config::lies_below(resolved, base)) return missing;
   const OpenFile file(resolved);
   const auto size = file.size_at(resolved);
   if (!size) return missing;
@@ -84,7 +79,7 @@ Result<KeyFrame> sent_picture(const config::KeyFrame& key, const Digest& digest,
 
 Result<KeyFrame> rooted_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run) {
   for (const fs::path& root : sources.roots) {
-    if (!key.image.is_absolute() || !is_below(key.image, root)) continue;
+    if (!key.image.is_absolute() || !config::lies_below(key.image, root)) continue;
     const auto bytes = read_below(key.image, root);
     if (!bytes) return tl::unexpected<Error>(bytes.error());
     const auto digest = dry_run ? Result<Digest>(digest_of(*bytes)) : sources.vault.put(*bytes);

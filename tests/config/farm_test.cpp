@@ -2,9 +2,14 @@
 #include "config/tokens.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "config/worker.h"
 #include "config/worker_name.h"
+#include "config/write_tokens.h"
 #include "config/yaml.h"
 
 namespace rushes::config {
@@ -75,6 +80,39 @@ TEST(Farm, PathsAreMappedByTheLongestRuleAndWholeNames) {
             "/etc/farm.yaml:6:19: path_map[0].from: expected an absolute path");
   EXPECT_NE(farm_complaint("path_map: [{from: /mnt}]\n").find("path_map[0].to: expected an absolute path"),
             std::string::npos);
+}
+
+TEST(Paths, BelowIsByWholeNames) {
+  for (const char* folder : {"/mnt/farm", "/mnt/farm/"}) {
+    EXPECT_TRUE(lies_below("/mnt/farm/a", folder));
+    EXPECT_TRUE(lies_below("/mnt/farm", folder));
+    EXPECT_FALSE(lies_below("/mnt/farm2/a", folder));
+    EXPECT_FALSE(lies_below("/mnt", folder));
+  }
+  EXPECT_TRUE(lies_below("/mnt", "/"));
+}
+
+TEST(Tokens, WritingKeepsWhoMayReadTheFile) {
+  std::string folder = (std::filesystem::temp_directory_path() / "rushes-tokens-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const std::filesystem::path file = std::filesystem::path(folder) / "tokens.yaml";
+  std::ofstream(file) << "version: 1\ntokens: []\n";
+  ASSERT_EQ(::chmod(file.c_str(), 0604), 0);
+  const bool root = ::geteuid() == 0;
+  if (root) {
+    ASSERT_EQ(::chown(file.c_str(), 4711, 4712), 0);
+  }
+  const Status written = write_tokens(file, {{"ann", Role::kArtist, text_digest("secret")}});
+  ASSERT_TRUE(written) << written.error().message;
+  EXPECT_EQ(read_tokens(file)->at(0).name, "ann");
+  struct stat now {};
+  ASSERT_EQ(::stat(file.c_str(), &now), 0);
+  EXPECT_EQ(now.st_mode & 07777U, 0604U);
+  if (root) {
+    EXPECT_EQ(now.st_uid, 4711U);
+    EXPECT_EQ(now.st_gid, 4712U);
+  }
+  std::filesystem::remove_all(folder);
 }
 
 TEST(Farm, BackupsLieOutsideOfTheData) {

@@ -55,7 +55,7 @@ class GatewayTest : public testing::Test {
                     {"gus", config::Role::kGuest, config::text_digest("g"), "demo/sh010"},
                     {"late", config::Role::kAdmin, config::text_digest("late-secret"), "", "", 1000}};
     parts.model_roots = {farm_.models()};
-    parts.picture_roots = {farm_.folder() / "plates"};
+    parts.picture_roots = {farm_.folder() / "plates" / ""};  // with a slash, as people write them
     parts.deliveries = farm_.folder() / "renders";
     std::filesystem::create_directories(parts.deliveries);
     parts.request_body = 64 * 1024;
