@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <optional>
 
+#include "config/utf8.h"
+
 namespace rushes::config {
 namespace {
 
@@ -23,23 +25,12 @@ constexpr std::array<Entity, 24> kEntities = {
      {"times", U'\xd7'},   {"copy", U'\xa9'},  {"reg", U'\xae'},      {"eacute", U'\xe9'},
      {"egrave", U'\xe8'},  {"auml", U'\xe4'},  {"ouml", U'\xf6'},     {"uuml", U'\xfc'}}};
 
-// The code point at `at`, which moves behind it; nothing when the bytes are no UTF-8 (RFC 3629).
-std::optional<char32_t> next_code(std::string_view text, std::size_t& at) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(at);
-  const int extra = lead < 0x80 ? 0 : lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : lead >= 0xc2 ? 1 : -1;
-  if (extra < 0 || lead > 0xf4 || at + static_cast<std::size_t>(extra) >= text.size()) return std::nullopt;
-  char32_t code = extra == 0 ? lead : lead & (0x3fu >> extra);
-  for (int i = 1; i <= extra; ++i) {
-    const unsigned char c = byte(at + static_cast<std::size_t>(i));
-    if ((c & 0xc0) != 0x80) return std::nullopt;
-    code = code << 6 | (c & 0x3fu);
-  }
-  constexpr std::array<char32_t, 4> kSmallest = {0, 0x80, 0x800, 0x10000};
-  if (code < kSmallest[static_cast<std::size_t>(extra)] || code > 0x10ffff ||
-      (code >= 0xd800 && code < 0xe000))
-    return std::nullopt;
-  at += static_cast<std::size_t>(extra) + 1;
+// The code point at `at`, which moves behind it; `text` is UTF-8.
+char32_t next_code(std::string_view text, std::size_t& at) {
+  const std::size_t length = utf8_character(text.substr(at));
+  const auto byte = [&] { return static_cast<unsigned char>(text[at++]); };
+  char32_t code = length == 1 ? byte() : byte() & (0x7fu >> length);
+  for (std::size_t i = 1; i < length; ++i) code = code << 6 | (byte() & 0x3fu);
   return code;
 }
 
@@ -108,16 +99,15 @@ char32_t straight(char32_t c) {
 }  // namespace
 
 Result<std::string> clean_text(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t here = at;
-    if (!next_code(text, at))
-      return fail(ErrorKind::kInvalid, "prompt: byte " + std::to_string(here) + " is not UTF-8");
+  for (std::size_t at = 0, length = 0; at < text.size(); at += length) {
+    length = utf8_character(text.substr(at));
+    if (length == 0) return fail(ErrorKind::kInvalid, "prompt: byte " + std::to_string(at) + " is not UTF-8");
   }
   const std::string plain = unescape(unescape(text));
   std::string out;
   bool space = false;
   for (std::size_t at = 0; at < plain.size();) {
-    const char32_t code = *next_code(plain, at);
+    const char32_t code = next_code(plain, at);
     if (is_space(code)) {
       space = true;
     } else if (!is_control(code)) {

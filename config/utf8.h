@@ -1,34 +1,35 @@
-// Whether bytes are UTF-8 (RFC 3629): what a person typed, or a file that goes into JSON.
+// UTF-8: what a person typed, a prompt, a file that goes into JSON.
 //
 // Thread contract: pure functions.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <string_view>
 
 namespace rushes::config {
 
+// Length of the character that begins `text`, which is not empty (Unicode 15, table 3-7), or 0 when it is malformed.
+constexpr std::size_t utf8_character(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
+    return i < text.size() && byte(i) >= low && byte(i) <= high;
+  };
+  const unsigned lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
+  if (lead >= 0xE0 && lead <= 0xEF)
+    return follows(1, lead == 0xE0 ? 0xA0 : 0x80, lead == 0xED ? 0x9F : 0xBF) && follows(2) ? 3 : 0;
+  if (lead >= 0xF0 && lead <= 0xF4)
+    return follows(1, lead == 0xF0 ? 0x90 : 0x80, lead == 0xF4 ? 0x8F : 0xBF) && follows(2) && follows(3) ? 4
+                                                                                                          : 0;
+  return 0;
+}
+
 constexpr bool is_utf8(std::string_view text) {
-  const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(text[at]); };
-  for (std::size_t at = 0; at < text.size();) {
-    const std::uint8_t first = byte(at);
-    const std::size_t more = first < 0x80   ? 0
-                             : first < 0xC2 ? 4
-                             : first < 0xE0 ? 1
-                             : first < 0xF0 ? 2
-                             : first < 0xF5 ? 3
-                                            : 4;
-    if (more == 4 || more >= text.size() - at) return false;
-    for (std::size_t i = 1; i <= more; ++i)
-      if ((byte(at + i) & 0xC0) != 0x80) return false;
-    if (more > 1) {  // neither longer than needed, nor a surrogate, nor beyond U+10FFFF
-      const std::uint8_t second = byte(at + 1);
-      if ((first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
-          (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F))
-        return false;
-    }
-    at += more + 1;
+  while (!text.empty()) {
+    const std::size_t length = utf8_character(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
 }

@@ -2,25 +2,10 @@
 
 #include <algorithm>
 
+#include "config/utf8.h"
+
 namespace rushes {
 namespace {
-
-// Length of the UTF-8 character that begins `text` (Unicode 15, table 3-7), or 0 when it is malformed.
-std::size_t character(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-    return i < text.size() && byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF)
-    return follows(1, lead == 0xE0 ? 0xA0 : 0x80, lead == 0xED ? 0x9F : 0xBF) && follows(2) ? 3 : 0;
-  if (lead >= 0xF0 && lead <= 0xF4)
-    return follows(1, lead == 0xF0 ? 0x90 : 0x80, lead == 0xF4 ? 0x8F : 0xBF) && follows(2) && follows(3) ? 4
-                                                                                                          : 0;
-  return 0;
-}
 
 bool is_control(char c) {
   const auto byte = static_cast<unsigned char>(c);
@@ -31,7 +16,7 @@ bool is_control(char c) {
 
 bool is_clean_text(std::string_view text) {
   while (!text.empty()) {
-    const std::size_t length = character(text);
+    const std::size_t length = config::utf8_character(text);
     if (length == 0 || is_control(text.front())) return false;
     text.remove_prefix(length);
   }
@@ -45,7 +30,7 @@ std::string clean_text(std::string_view text, std::size_t at_most, bool keep_end
   }
   std::string clean;
   while (!text.empty()) {
-    const std::size_t length = character(text);
+    const std::size_t length = config::utf8_character(text);
     const std::string_view piece = text.substr(0, std::max<std::size_t>(length, 1));
     if (clean.size() + piece.size() > at_most) break;
     if (length == 0 || is_control(text.front()))
