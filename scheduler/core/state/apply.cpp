@@ -5,7 +5,7 @@
 
 #include "config/mutation.h"
 #include "scheduler/core/policy/fair_share.h"
-#include "scheduler/core/policy/retry.h"
+#include "scheduler/core/state/blame.h"
 #include "scheduler/core/state/costs.h"
 #include "scheduler/core/state/estimates.h"
 #include "scheduler/core/state/leases.h"
@@ -161,27 +161,6 @@ void apply_one(State& state, const record::Started& r) {
   }
 }
 
-// The worker starts with a clean sheet.
-void forgive(State& state, Worker& worker) {
-  if (worker.failed_tasks == 0 && worker.failed_shots.empty()) return;
-  worker.failed_tasks = 0;
-  worker.failed_shots.clear();
-  mark_changed(state, worker);
-}
-
-// What `finisher` finished speaks against the workers on which it failed.
-void blame_others(State& state, const Task& task, const Worker& finisher) {
-  for (const Failure& failure : task.bad_attempts) {
-    const bool counts =
-        failure.end == AttemptEnd::kFailed && policy::blames_worker(fault_of(failure.kind), false);
-    if (!counts || failure.worker == finisher.name) continue;
-    const WorkerId id = state.names.worker(failure.worker);
-    if (!state.workers.has(id)) continue;
-    ++state.workers[id].failed_tasks;
-    mark_changed(state, state.workers[id]);
-  }
-}
-
 void apply_one(State& state, const record::ResultAccepted& r) {
   Task& task = state.tasks[r.ref.task];
   Worker& worker = state.workers[r.worker];
@@ -231,8 +210,7 @@ void apply_one(State& state, const record::AttemptEnded& r) {
   task.bad_attempts.push_back(std::move(failure));
   if (r.end == AttemptEnd::kFailed) {
     ++task.failures;
-    if (!r.blameless && std::ranges::find(worker.failed_shots, task.shot) == worker.failed_shots.end())
-      worker.failed_shots.push_back(task.shot);
+    if (!r.blameless) blame(worker, task);
     mark_changed(state, worker);
     ++worker.failed;
   } else if (r.end != AttemptEnd::kStopped) {
