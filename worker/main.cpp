@@ -16,6 +16,7 @@
 #include "config/log.h"
 #include "config/worker.h"
 #include "kernels/backends.h"
+#include "storage/records/text.h"
 #include "storage/records/words_codec.h"
 #include "worker/agent/offered_models.h"
 #include "worker/agent/runner.h"
@@ -136,7 +137,9 @@ int run_agent(const Arguments& arguments, const config::Worker& settings) {
   options.agent.offer.build = RUSHES_VERSION;
   options.agent.offer.resources = *resources;
   options.agent.offer.prefetch = static_cast<std::uint32_t>(settings.prefetch);
-  options.agent.offer.models = std::move(*models);
+  options.agent.offer.models = std::move(models->models);
+  for (const std::string& line : models->left_out)
+    if (options.remarks.size() < kMaxProcessRemarks) options.remarks.push_back(clean_text(line));
   options.control = std::move(*control);
   options.artifacts = std::move(*artifacts);
   options.folder = settings.folder;

@@ -45,6 +45,7 @@ RUSHES_CODEC(WorkerProcess, wire::Process, process) {
   FIELD(Lock, process.lock);
   FIELD(Host, process.host);
   FIELD(Pid, process.pid);
+  FIELD(Remarks, process.remarks);
 }
 
 // A task and a result are bytes of their own inside a message: a reader that cannot read them can still say which

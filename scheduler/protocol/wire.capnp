@@ -95,6 +95,7 @@ struct Process {
   lock @1 :Text $name;          # names the lock of its folder: a process with the lock of an earlier one took its place
   host @2 :Text $maxBytes(255);
   pid @3 :UInt32;
+  remarks @4 :List(Text) $maxCount(64);  # what it could not offer, and why: models whose files are wrong
 }
 
 # Another process has the name: it lives, or its leases have not run out. `limitMs`: the silence after which it counts as

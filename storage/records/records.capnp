@@ -483,7 +483,14 @@ struct WorkerState {
   forgotten @18 :Bool;             # a person took it from the list
 }
 # One start of a worker's agent; without an id: of a build that does not say.
-struct WorkerProcess { id @0 :Text; lock @1 :Text; host @2 :Text; pid @3 :UInt32; address @4 :Text; }
+struct WorkerProcess {
+  id @0 :Text;
+  lock @1 :Text;
+  host @2 :Text;
+  pid @3 :UInt32;
+  address @4 :Text;
+  remarks @5 :List(Text) $maxCount(64);  # what it could not offer, and why
+}
 struct WorkerStopped { worker @0 :UInt32; wallMs @1 :Int64; }
 struct WorkerForgotten { worker @0 :UInt32; by @1 :Text; wallMs @2 :Int64; }
 struct WorkerJoined { worker @0 :UInt32; row @1 :WorkerState; nowMs @2 :Int64; wallMs @3 :Int64; }

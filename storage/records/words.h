@@ -334,13 +334,16 @@ struct WorkerOffer {
   auto operator<=>(const WorkerOffer&) const = default;
 };
 
+inline constexpr std::size_t kMaxProcessRemarks = 64;
+
 // One start of a worker's agent.
 struct WorkerProcess {
   std::string id;    // drawn at random; empty: of a build before kNamesItsProcess
   std::string lock;  // names the lock of its folder, which one process at a time can hold
   std::string host;
   std::uint32_t pid = 0;
-  std::string address;  // as the scheduler sees it
+  std::string address;               // as the scheduler sees it
+  std::vector<std::string> remarks;  // what it could not offer, and why; at most kMaxProcessRemarks
   bool operator==(const WorkerProcess&) const = default;
 };
 std::string to_string(const WorkerProcess& process);  // "bay1 (10.0.0.7), process 4711"

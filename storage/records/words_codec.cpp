@@ -202,6 +202,7 @@ RUSHES_CODEC(WorkerProcess, records::WorkerProcess, process) {
   FIELD(Host, process.host);
   FIELD(Pid, process.pid);
   FIELD(Address, process.address);
+  FIELD(Remarks, process.remarks);
 }
 
 RUSHES_CODEC(ModelOffer, records::ModelOffer, model) {

@@ -81,13 +81,13 @@ Result<Digest> digest_of(const config::ModelManifest& manifest) {
 
 }  // namespace
 
-Result<std::vector<ModelOffer>> offered_models(const std::vector<fs::path>& roots,
-                                               const fs::path& memory_file) {
+Result<OfferedModels> offered_models(const std::vector<fs::path>& roots, const fs::path& memory_file) {
   std::map<std::string, Seen> memory = read_memory(memory_file);
-  std::vector<ModelOffer> models;
+  OfferedModels found;
   std::optional<Error> first;
   const auto leave_out = [&](const Error& error) {
     log::error("{}", error.message);
+    found.left_out.push_back(error.message);
     if (!first) first = error;
   };
   for (const std::string& name : config::list_models(roots)) {
@@ -99,11 +99,11 @@ Result<std::vector<ModelOffer>> offered_models(const std::vector<fs::path>& root
     } else if (const auto digest = digest_of(*manifest); !digest) {
       leave_out(digest.error());
     } else {
-      models.push_back({name, *digest});
+      found.models.push_back({name, *digest});
     }
   }
   write_memory(memory_file, memory);
-  if (!models.empty()) return models;
+  if (!found.models.empty()) return found;
   if (first) return tl::unexpected(*first);
   std::string where;
   for (const fs::path& root : roots) where += (where.empty() ? "" : ", ") + root.string();

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 #include "config/result.h"
@@ -14,9 +15,14 @@
 
 namespace rushes::worker {
 
-// `memory`: a file of this worker's state folder. A model with a missing or wrong file is left out with a
-// logged line. Error: that line, when no model is left; kNotFound when the roots hold none at all.
-Result<std::vector<ModelOffer>> offered_models(const std::vector<std::filesystem::path>& roots,
-                                               const std::filesystem::path& memory);
+struct OfferedModels {
+  std::vector<ModelOffer> models;
+  std::vector<std::string> left_out;  // one line a model: which file is missing or wrong
+};
+
+// `memory`: a file of this worker's state folder. A model with a missing or wrong file is left out; its line is logged
+// too. Error: that line, when no model is left; kNotFound when the roots hold none at all.
+Result<OfferedModels> offered_models(const std::vector<std::filesystem::path>& roots,
+                                     const std::filesystem::path& memory);
 
 }  // namespace rushes::worker

@@ -64,8 +64,9 @@ WorkerProcess this_process(int lock) {
   ::gethostname(host.data(), host.size() - 1);
   const std::string seed = std::string(random.data(), random.size()) + std::to_string(::getpid()) + " " +
                            std::to_string(boot_time().count());
-  return {hex(seed), name_of_lock(lock), clean_text(host.data(), 255), static_cast<std::uint32_t>(::getpid()),
-          ""};
+  return {
+      hex(seed), name_of_lock(lock), clean_text(host.data(), 255), static_cast<std::uint32_t>(::getpid()), "",
+      {}};
 }
 
 }  // namespace
@@ -103,6 +104,7 @@ Status Runner::prepare() {
   for (const auto& result : left) pin(result.id, protocol::refs_of(result.result.outputs));
   if (!left.empty()) log::info("{} finished results wait in the outbox", left.size());
   options_.agent.process = this_process(lock_);
+  options_.agent.process.remarks = options_.remarks;
   agent_.emplace(options_.agent, std::move(left), boot_time());
 
   const sigset_t set = our_signals();

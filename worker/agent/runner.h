@@ -28,7 +28,8 @@ struct RunnerOptions {
   std::uint64_t cache_bytes = 2ull << 30;
   // Program and arguments of the engine child in a slot; on a GPU the slot's number is the device's.
   std::function<std::vector<std::string>(SlotKind kind, std::size_t slot)> engine;
-  Time grace{10'000};  // from the request to stop an attempt until SIGKILL of its engine
+  std::vector<std::string> remarks;  // what this start cannot offer, and why; at most kMaxProcessRemarks
+  Time grace{10'000};                // from the request to stop an attempt until SIGKILL of its engine
 };
 
 void block_signals();

@@ -22,7 +22,7 @@ TEST(EventLine, NamesShotsTasksAndWorkersInWords) {
   TestFarm farm;
   farm.submit({test_shot("sh010", 33, 1)});
   SimWorker a(farm, "a");
-  a.process = {"1", "lock", "bay1", 7, "10.0.0.1"};
+  a.process = {"1", "lock", "bay1", 7, "10.0.0.1", {}};
   a.hello();
   EXPECT_EQ(last_line(farm, "worker.joined"), "worker a: joined: 1 slots on bay1 (10.0.0.1), process 7");
   EXPECT_THAT(last_line(farm, "shot.planned"), HasSubstr("demo/sh010: planned: 1 takes of 33 frames"));

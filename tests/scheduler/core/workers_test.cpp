@@ -39,7 +39,7 @@ std::vector<Message> sent_to(TestFarm& farm, const std::string& process) {
 }
 
 WorkerProcess process(const std::string& id, const std::string& host) {
-  return {id, "lock of " + host, host, 7, "10.0.0." + id};
+  return {id, "lock of " + host, host, 7, "10.0.0." + id, {}};
 }
 
 TEST(Workers, OneThatLeavesGetsNothingNewAndNobodyIsToBlame) {

@@ -67,13 +67,19 @@ Hello hello(std::uint32_t version, const Resources& resources) {
 
 Hello hello_of_process() {
   Hello message = hello(kNamesItsProcess, {{{2, 1}}, 8u << 20, 16u << 20});
-  message.process = {"0123456789abcdef", "fedcba9876543210", "bay1.studio.example", 4711, ""};
+  message.process = {"0123456789abcdef", "fedcba9876543210", "bay1.studio.example", 4711, "", {}};
   message.leaving = true;
   return message;
 }
 
+Hello hello_with_remarks() {
+  Hello message = hello_of_process();
+  message.process.remarks = {"model wan: vae.safetensors: the weight file is missing"};
+  return message;
+}
+
 const std::vector<std::pair<std::string, WorkerMessage>> kFromWorker{
-    {"hello_of_process", hello_of_process()},
+    {"hello_with_remarks", hello_with_remarks()},
     {"heartbeat_leaving", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}, true}},
     {"started", Started{kId}},
     {"completed", Completed{kId, result(), "the log's end"}},
@@ -190,6 +196,7 @@ void check_before(const std::vector<std::pair<std::string, Message>>& before, De
 TEST(WireBytes, MessagesOfBeforeAreReadAsTheyWereMeant) {
   const std::vector<std::pair<std::string, WorkerMessage>> before{
       {"hello", hello(kTakesStoredSpecs, {{{2, 0}}, 8u << 20, 0})},
+      {"hello_of_process", hello_of_process()},
       {"hello_by_kind", hello(kTellsSlotsByKind, {{{2, 1}}, 8u << 20, 16u << 20})},
       {"heartbeat", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}}},
   };

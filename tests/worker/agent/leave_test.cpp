@@ -69,7 +69,7 @@ struct TwinTest : AgentTest {
     AgentOptions options;
     options.name = "worker";
     options.offer.resources = resources;
-    options.process = {"id-2", "lock-2", "host2", 2, ""};
+    options.process = {"id-2", "lock-2", "host2", 2, "", {}};
     agent.emplace(options, std::vector<Completed>{}, now);
     agent->on_connected(now);
     agent->on_ready(0, "test-class", now);

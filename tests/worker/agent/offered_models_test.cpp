@@ -22,9 +22,11 @@ struct OfferedModels : ::testing::Test {
     std::vector<std::string> found;
     const auto models = offered_models({root}, folder / "memory");
     if (!models) return {models.error().message};
-    for (const auto& model : *models) found.push_back(model.name);
+    for (const auto& model : models->models) found.push_back(model.name);
+    left_out = models->left_out;
     return found;
   }
+  std::vector<std::string> left_out;  // of the last names()
   test::Folder folder;
   std::filesystem::path root = folder / "models";
 };
@@ -36,6 +38,9 @@ TEST_F(OfferedModels, OnlyVerifiedOnesAreOffered) {
   std::ofstream(root / "wrong" / "vae.bin") << "other bytes";
   std::filesystem::remove(root / "lacking" / "vae.bin");
   EXPECT_EQ(names(), std::vector<std::string>{"good"});
+  ASSERT_EQ(left_out.size(), 2u);
+  EXPECT_NE(left_out[0].find("the weight file is missing"), std::string::npos) << left_out[0];
+  EXPECT_NE(left_out[1].find("expected digest"), std::string::npos) << left_out[1];
 }
 
 TEST_F(OfferedModels, AloneAWrongFileIsTheErrorThatNamesIt) {
