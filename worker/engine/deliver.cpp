@@ -21,18 +21,20 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxColourBytes = std::size_t{1} << 20;
 
+// All takes that have frames here: which one is delivered, and which one the critics rank first.
 Result<Image8> contact_sheet(const Task& task, StageContext& context, const DisplayView& view) {
   std::set<int> takes{task.take};
   for (const Input* input : inputs_of(task, Role::kFrames)) takes.insert(input->take);
-  ContactSheet sheet{
-      task.show + "/" + task.shot + (task.delivery.master ? " master" : ""), task.recipe.prompt, {}};
+  ContactSheet sheet = empty_sheet(task);
   for (const int take : takes) {
+    const auto told = std::ranges::find(task.delivery.takes, take, &TakeShown::take);
+    const TakeShown* known = told != task.delivery.takes.end() ? &*told : nullptr;
     auto critique = critique_of(task, context.artifacts, take);
     if (!critique) return tl::unexpected(critique.error());
-    const bool best = take == task.take && takes.size() > 1;
-    auto row = sheet_row(task, context, take, "take " + std::to_string(take) + (best ? " (best)" : ""),
-                         *critique, view);
+    auto row = sheet_row(task, context, take, known, *critique, view);
     if (!row) return tl::unexpected(row.error());
+    if (known != nullptr && known->rank == 1 && takes.size() > 1) row->tags.emplace_back("best");
+    if (take == task.take) row->tags.emplace_back("approved");
     sheet.rows.push_back(std::move(*row));
   }
   return draw_contact_sheet(sheet);
@@ -58,8 +60,9 @@ Status write_pictures(const Task& task, StageContext& context, const fs::path& f
     auto display = view.apply(*picture, 0);
     if (!display) return with_context(display.error(), movie_name);
     if (Status added = movie->add(*display); !added) return added;
-    const int done = t + 1;
-    if (Status status = step_done(context, 0.7 * done / frames->frames(), "frame " + std::to_string(done));
+    const double done = static_cast<double>(t + 1) / frames->frames();
+    if (Status status =
+            step_done(context, 0.7 * done, "frame " + std::to_string(task.delivery.start_frame + t));
         !status)
       return status;
   }

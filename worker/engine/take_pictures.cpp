@@ -2,22 +2,126 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
+
+#include "worker/picture/canvas.h"
 
 namespace rushes::worker {
 namespace {
 
-std::string first_finding(const CritiqueSummary& critique) {
-  if (!critique.json.is_object() || !critique.json.contains("findings") ||
-      !critique.json["findings"].is_array())
-    return "";
-  const auto& findings = critique.json["findings"];
-  if (findings.empty()) return "no findings";
-  std::string text = std::to_string(findings.size()) + (findings.size() == 1 ? " finding: " : " findings: ");
-  return text + findings[0].value("dimension", "") + ", " + findings[0].value("message", "");
+using Json = nlohmann::json;
+
+constexpr int kDetailWidth = 640, kDetailHeight = 400;  // of a finding's picture at most, native pixels
+constexpr Rgb8 kMark{240, 168, 48};
+
+std::string decimal(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.2f", value);
+  return text;
+}
+
+const Json& list(const Json& object, const char* key) {
+  static const Json kNone = Json::array();
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return found != object.end() && found->is_array() ? *found : kNone;
+}
+
+std::string word(const Json& object, const char* key) {
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// "score 0.91 | 1 finding"
+std::string verdict_of(const CritiqueSummary& critique) {
+  if (!critique.known) return "not judged";
+  const std::size_t count = list(critique.json, "findings").size();
+  return "score " + decimal(critique.score) + " | " + (count == 0 ? "no" : std::to_string(count)) +
+         (count == 1 ? " finding" : " findings");
+}
+
+// "flicker 0.97, freeze 1.00"
+std::string scores_of(const CritiqueSummary& critique) {
+  std::string text;
+  for (const Json& one : list(critique.json, "dimensions"))
+    if (one.contains("score") && one["score"].is_number())
+      text += (text.empty() ? "" : ", ") + word(one, "dimension") + " " + decimal(one["score"].get<double>());
+  return text;
+}
+
+// Both of two frames, else the one in the middle; none when the critique names frames that the take has not.
+std::vector<int> frames_of(const Json& finding, int frames) {
+  const Json& range = list(finding, "frames");
+  if (range.size() != 2 || !range[0].is_number_unsigned() || !range[1].is_number_unsigned()) return {};
+  const auto first = range[0].get<std::uint64_t>(), last = range[1].get<std::uint64_t>();
+  if (first > last || last >= static_cast<std::uint64_t>(frames)) return {};
+  if (last == first + 1) return {static_cast<int>(first), static_cast<int>(last)};
+  return {static_cast<int>(first + (last - first) / 2)};
+}
+
+// Where the finding is, in pixels of the picture; all of it where the critique does not say.
+Rect box_of(const Json& finding, int width, int height) {
+  double box[4] = {0, 0, 1, 1};
+  const Json& values = list(finding, "box");
+  for (std::size_t i = 0; i < 4 && values.size() == 4; ++i)
+    if (values[i].is_number()) box[i] = std::clamp(values[i].get<double>(), 0.0, 1.0);
+  Rect rect;
+  rect.x = std::min(static_cast<int>(box[0] * width), width - 1);
+  rect.y = std::min(static_cast<int>(box[1] * height), height - 1);
+  rect.width = std::clamp(static_cast<int>(box[2] * width + 0.5), 1, width - rect.x);
+  rect.height = std::clamp(static_cast<int>(box[3] * height + 0.5), 1, height - rect.y);
+  return rect;
+}
+
+// The part of the picture around the box, pixel for pixel, with the box outlined.
+Result<Image8> detail(ClipView picture, const Rect& box, const DisplayView& view) {
+  const int width = std::min(kDetailWidth, picture.width()),
+            height = std::min(kDetailHeight, picture.height());
+  const int x = std::clamp(box.x + (box.width - width) / 2, 0, picture.width() - width),
+            y = std::clamp(box.y + (box.height - height) / 2, 0, picture.height() - height);
+  auto image = display_image(picture.crop(x, y, width, height), 0, view);
+  if (!image) return image;
+  if (box.width < picture.width() || box.height < picture.height())
+    draw_outline(*image, box.x - x, box.y - y, box.width, box.height, kMark);
+  return image;
+}
+
+Result<std::vector<ContactFinding>> findings_of(const Task& task, const CritiqueSummary& critique,
+                                                const TakeFrames& frames, const DisplayView& view) {
+  std::vector<ContactFinding> shown;
+  for (const Json& finding : list(critique.json, "findings")) {
+    if (shown.size() == kContactFindings) break;
+    const bool advice = finding.contains("blocks") && finding["blocks"] == false;
+    ContactFinding row{
+        word(finding, "dimension") + (advice ? " (advice): " : ": ") + word(finding, "message"), {}};
+    for (const int t : frames_of(finding, frames.frames())) {
+      auto picture = frames.read({t, t + 1});
+      if (!picture) return tl::unexpected(picture.error());
+      auto image = detail(*picture, box_of(finding, frames.width(), frames.height()), view);
+      if (!image) return tl::unexpected(image.error());
+      row.frames.push_back({task.delivery.start_frame + t, std::move(*image)});
+    }
+    if (!row.frames.empty()) shown.push_back(std::move(row));
+  }
+  return shown;
 }
 
 }  // namespace
+
+ContactSheet empty_sheet(const Task& task) {
+  const Recipe& recipe = task.recipe;
+  const int scale = task.delivery.master ? recipe.master.scale : 1, first = task.delivery.start_frame;
+  const config::Rate fps = task.delivery.fps;
+  ContactSheet sheet{
+      task.show + "/" + task.shot + (task.delivery.master ? " master" : ""), recipe.prompt, {}, {}};
+  sheet.facts = std::to_string(recipe.frames) + " frames " + std::to_string(first) + "-" +
+                std::to_string(first + recipe.frames - 1) + " | " + config::to_string(fps) + " fps | " +
+                decimal(recipe.frames / fps.value()) + " s | " +
+                std::to_string(recipe.deliver_width * scale) + "x" +
+                std::to_string(recipe.deliver_height * scale) + " | " + recipe.model;
+  return sheet;
+}
 
 Result<MovieWriter> open_movie(const Task& task, const std::string& path, const TakeFrames& frames) {
   MovieOptions options;
@@ -29,16 +133,16 @@ Result<MovieWriter> open_movie(const Task& task, const std::string& path, const 
   return MovieWriter::create(path, frames.width(), frames.height(), task.delivery.fps, options);
 }
 
-Result<ContactRow> sheet_row(const Task& task, StageContext& context, int take, std::string title,
+Result<ContactRow> sheet_row(const Task& task, StageContext& context, int take, const TakeShown* known,
                              const CritiqueSummary& critique, const DisplayView& view) {
   auto frames = TakeFrames::delivered(task, context.artifacts, take);
   if (!frames) return tl::unexpected(frames.error());
   ContactRow row;
-  row.title = std::move(title);
-  char score[32];
-  std::snprintf(score, sizeof score, "score %.2f", critique.score);
-  row.detail = critique.known ? std::string(score) + " | " + first_finding(critique) : "not judged";
-  row.verdict = critique.known ? critique.verdict : "";
+  row.title = "take " + std::to_string(take);
+  if (known != nullptr && known->version > 0) row.title += " version " + std::to_string(known->version);
+  row.detail = (known != nullptr ? "seed " + std::to_string(known->seed) + " | " : "") + verdict_of(critique);
+  row.scores = scores_of(critique);
+  if (critique.known) row.tags = {critique.verdict};
   for (const int t : contact_frames(frames->frames(), kContactColumns)) {
     auto picture = frames->read({t, t + 1});
     if (!picture) return tl::unexpected(picture.error());
@@ -46,6 +150,9 @@ Result<ContactRow> sheet_row(const Task& task, StageContext& context, int take, 
     if (!image) return with_context(image.error(), row.title);
     row.frames.push_back({task.delivery.start_frame + t, std::move(*image)});
   }
+  auto findings = findings_of(task, critique, *frames, view);
+  if (!findings) return with_context(findings.error(), row.title);
+  row.findings = std::move(*findings);
   return row;
 }
 
@@ -92,11 +199,12 @@ Status TakeProxy::finish(const CritiqueSummary& critique, TaskResult& outcome) {
   if (!movie) return tl::unexpected(movie.error());
   outcome.outputs.push_back(*movie);
 
-  std::string title = "take " + std::to_string(task_.take);
-  if (task_.revision > 0) title += " version " + std::to_string(task_.revision);
-  auto row = sheet_row(task_, context_, task_.take, std::move(title), critique, view_);
+  const TakeShown shown{task_.take, task_.revision, task_.recipe.seed, 0};
+  auto row = sheet_row(task_, context_, task_.take, &shown, critique, view_);
   if (!row) return tl::unexpected(row.error());
-  auto image = draw_contact_sheet({task_.show + "/" + task_.shot, task_.recipe.prompt, {std::move(*row)}});
+  ContactSheet sheet = empty_sheet(task_);
+  sheet.rows.push_back(std::move(*row));
+  auto image = draw_contact_sheet(sheet);
   if (!image) return tl::unexpected(image.error());
   const auto bytes = encode_png(*image);
   if (!bytes) return tl::unexpected(bytes.error());

@@ -16,8 +16,11 @@ namespace rushes::worker {
 // The movie of a take at the delivered rate, with the delivery's timecode.
 Result<MovieWriter> open_movie(const Task& task, const std::string& path, const TakeFrames& frames);
 
-// A take on a sheet: what is known of it, and a few of its frames.
-Result<ContactRow> sheet_row(const Task& task, StageContext& context, int take, std::string title,
+// A sheet of the task's shot without takes: its name, prompt, length, rate and size.
+ContactSheet empty_sheet(const Task& task);
+// A take on it: seed, scores and verdict, a few of its frames, and those of the critics' worst findings. `known`: what the
+// scheduler tells of the take; null: nothing.
+Result<ContactRow> sheet_row(const Task& task, StageContext& context, int take, const TakeShown* known,
                              const CritiqueSummary& critique, const DisplayView& view);
 
 // Movie and contact sheet of a judged take, as artifacts. The movie is written as the frames come, beside the artifacts

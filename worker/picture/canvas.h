@@ -1,9 +1,10 @@
-// Drawing on display pictures: rectangles, pictures, text in the built-in font. Everything is clipped to the
-// canvas.
+// Drawing on display pictures: rectangles, frames, pictures, text in the built-in letters (font/). Everything is clipped
+// to the canvas.
 //
 // Thread contract: an Image8 belongs to its writer.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "worker/picture/png_image.h"
@@ -15,16 +16,22 @@ struct Rgb8 {
 };
 
 void fill_rectangle(Image8& canvas, int x, int y, int width, int height, Rgb8 colour);
+void draw_outline(Image8& canvas, int x, int y, int width, int height, Rgb8 colour);  // two pixels, inside
 void draw_image(Image8& canvas, int x, int y, const Image8& image);
 
-// One line with its top left corner at (x, y), every font dot `scale` pixels wide. What is not printable
-// ASCII shows as
-// '?', one for each UTF-8 letter.
-void draw_text(Image8& canvas, int x, int y, std::string_view text, Rgb8 colour, int scale);
-int text_width(std::string_view text, int scale);  // pixels
-int text_height(int scale);
+enum class TextSize {
+  kText,   // letters of 12x24 pixels
+  kTitle,  // letters of 18x36 pixels
+};
 
-// The text, or its beginning with "..." when it is wider than `width` pixels.
-std::string fit_text(std::string_view text, int width, int scale);
+// One line of UTF-8 with its top left corner at (x, y). Latin, Greek and Cyrillic letters; a box stands for each
+// character that the font lacks and for each byte that is no UTF-8, a space for a line break or a tab.
+void draw_text(Image8& canvas, int x, int y, std::string_view text, Rgb8 colour,
+               TextSize size = TextSize::kText);
+int text_width(std::string_view text, TextSize size = TextSize::kText);  // pixels
+int text_height(TextSize size = TextSize::kText);
+
+// The text, or its beginning with "…" when it is wider than `width` pixels.
+std::string fit_text(std::string_view text, int width, TextSize size = TextSize::kText);
 
 }  // namespace rushes::worker

@@ -21,7 +21,6 @@ constexpr std::array<Rgb8, 7> kColours{Rgb8{0, 114, 178},   Rgb8{230, 159, 0},  
 constexpr Rgb8 kPaper{255, 255, 255}, kInk{40, 40, 40}, kGrid{225, 225, 225}, kIdle{244, 244, 244};
 constexpr int kLeft = 84, kRight = 24, kTop = 64, kAreaHeight = 380, kGap = 40, kLane = 18, kBottom = 56;
 constexpr double kHourMs = 3'600'000;
-constexpr int kScale = 2;  // of text
 
 Rgb8 colour_of(std::size_t show) { return kColours[show % kColours.size()]; }
 
@@ -52,8 +51,8 @@ void draw_axes(Image8& canvas, const Layout& layout, int lanes_bottom) {
     const int y = layout.y(slots);
     worker::fill_rectangle(canvas, kLeft, y, layout.right() - kLeft, 1, kGrid);
     const std::string label = std::to_string(static_cast<long>(slots));
-    worker::draw_text(canvas, kLeft - 10 - worker::text_width(label, kScale),
-                      y - worker::text_height(kScale) / 2, label, kInk, kScale);
+    worker::draw_text(canvas, kLeft - 10 - worker::text_width(label), y - worker::text_height() / 2, label,
+                      kInk);
   }
   const double hours = layout.windows * layout.window_ms / kHourMs;
   const double each = hours > 72 ? 24 : std::max(0.25, nice_step(hours));  // between marks
@@ -61,8 +60,8 @@ void draw_axes(Image8& canvas, const Layout& layout, int lanes_bottom) {
     worker::fill_rectangle(canvas, layout.x_at(hour), kTop, 1, lanes_bottom - kTop, kGrid);
     char label[32];
     std::snprintf(label, sizeof label, each == 24 ? "day %.0f" : "%g h", each == 24 ? hour / 24 + 1 : hour);
-    if (layout.x_at(hour) + 4 + worker::text_width(label, kScale) < layout.width)
-      worker::draw_text(canvas, layout.x_at(hour) + 4, lanes_bottom + 8, label, kInk, kScale);
+    if (layout.x_at(hour) + 4 + worker::text_width(label) < layout.width)
+      worker::draw_text(canvas, layout.x_at(hour) + 4, lanes_bottom + 8, label, kInk);
   }
 }
 
@@ -84,22 +83,21 @@ void draw_area(Image8& canvas, const Layout& layout, const std::vector<Window>& 
 
 void draw_legend(Image8& canvas, const Layout& layout, const FarmRun& run) {
   worker::draw_text(canvas, kLeft, 10,
-                    run.description().name + ": busy slots by show, of the slots offered (line)", kInk,
-                    kScale);
+                    run.description().name + ": busy slots by show, of the slots offered (line)", kInk);
   int x = kLeft;
   for (std::size_t show = 0; show < run.meter().shows().size(); ++show) {
     const std::string& name = run.meter().shows()[show].name;
-    const int width = 20 + worker::text_width(name, kScale) + 24;
+    const int width = 20 + worker::text_width(name) + 24;
     if (x + width > layout.width - kRight) break;
     worker::fill_rectangle(canvas, x, 38, 14, 14, colour_of(show));
-    worker::draw_text(canvas, x + 20, 38, name, kInk, kScale);
+    worker::draw_text(canvas, x + 20, 38, name, kInk);
     x += width;
   }
 }
 
 // One lane a show: darker where work waited for longer of the window.
 void draw_lanes(Image8& canvas, const Layout& layout, const Meter& meter, int top) {
-  worker::draw_text(canvas, kLeft, top - worker::text_height(kScale) - 6, "work waiting", kInk, kScale);
+  worker::draw_text(canvas, kLeft, top - worker::text_height() - 6, "work waiting", kInk);
   for (std::size_t show = 0; show < meter.shows().size(); ++show) {
     const int y = top + static_cast<int>(show) * kLane;
     const Rgb8 colour = colour_of(show);

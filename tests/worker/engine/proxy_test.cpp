@@ -73,6 +73,49 @@ TEST_F(Proxy, IsTheSameOnEveryHostAndTheMovieThatIsDelivered) {
   EXPECT_EQ(digest_of(*bytes), output_of(one, Role::kProxy)->digest);
 }
 
+// The sheet of a delivery whose take has this critique.
+class Sheet : public Proxy {
+ protected:
+  Image8 delivered_with(const std::string& critique) {
+    Task task = judged_take(9);
+    task.stage = Stage::kDeliver;
+    task.delivery.takes = {{1, 2, 77, 1}};
+    task.delivery.shot_wall_ms = ++shots_;  // a delivery of its own
+    add_input(task, *artifacts_->put(Role::kCritique, std::as_bytes(std::span(critique))), 0);
+    const TaskResult result = run(task);
+    for (const std::string& file : result.files)
+      if (file.ends_with("_contact.png")) return *read_png((folder_.path() / "out" / file).string());
+    return {};
+  }
+  static std::string with_findings(const std::string& findings) {
+    return R"({"verdict": "revise", "score": 0.4, "dimensions": [], "findings": [)" + findings + "]}";
+  }
+  std::int64_t shots_ = 0;
+};
+
+TEST_F(Sheet, ShowsWhereTheCriticsFoundSomethingPixelForPixel) {
+  const Image8 none = delivered_with(with_findings(""));
+  const Image8 one = delivered_with(with_findings(
+      R"({"dimension": "light", "frames": [4, 4], "box": [0.5, 0.5, 0.25, 0.25], "message": "frame 1005"})"));
+  ASSERT_GT(none.height, 0);
+  const int height = one.height - none.height;
+  EXPECT_GT(height, 96) << "a picture of 160x96 pixels below the row";
+  EXPECT_LT(height, 96 + 100);
+  int marked = 0;  // of the outline of 40x24 pixels, two wide
+  for (std::size_t i = 0; i < one.pixels.size(); i += 3)
+    marked += one.pixels[i] == 240 && one.pixels[i + 1] == 168 && one.pixels[i + 2] == 48 ? 1 : 0;
+  EXPECT_EQ(marked, 2 * 2 * 40 + 2 * 2 * (24 - 4));
+}
+
+TEST_F(Sheet, LeavesOutWhatACritiqueCannotMean) {
+  const int none = delivered_with(with_findings("")).height;
+  for (const char* finding : {R"("words")", R"({"frames": [9, 9]})", R"({"frames": [5, 3]})",
+                              R"({"frames": [-1, 3]})", R"({"frames": ["a", {}]})", R"({"dimension": 7})"})
+    EXPECT_EQ(delivered_with(with_findings(finding)).height, none) << finding;
+  EXPECT_GT(delivered_with(with_findings(R"({"frames": [0, 8], "box": [7, -3, "x", 1e300]})")).height, none)
+      << "a box outside the picture is brought into it";
+}
+
 TEST_F(Proxy, LeavesNothingBehindWhenStopped) {
   StageContext context{*artifacts_, *models_, folder_.path() / "out", colour_, {}, [] { return true; }};
   const auto result = run_task(judged_take(9), context);

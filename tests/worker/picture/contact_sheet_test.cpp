@@ -12,37 +12,47 @@ int lit(const Image8& image) {
   return count / 3;
 }
 
+Image8 drawn(std::string_view text, TextSize size = TextSize::kText) {
+  Image8 canvas(text_width(text, size), text_height(size));
+  draw_text(canvas, 0, 0, text, {255, 255, 255}, size);
+  return canvas;
+}
+
 TEST(Canvas, LettersAreDrawnWhereTheyBelong) {
-  Image8 canvas(40, 20);
-  draw_text(canvas, 2, 3, "I", {255, 255, 255}, 2);
-  EXPECT_EQ(lit(canvas), 11 * 4);  // two bars of three dots and five dots between them, 2x2 pixels each
-  EXPECT_EQ(canvas.at(2 + 2 * 2, 3)[0], 255);
-  EXPECT_EQ(canvas.at(2, 3)[0], 0);
-  EXPECT_EQ(text_width("abc", 2), 34);
-  EXPECT_EQ(text_width("", 2), 0);
+  Image8 canvas(60, 60);
+  draw_text(canvas, 20, 10, "|", {255, 255, 255}, TextSize::kTitle);
+  EXPECT_GT(canvas.at(20 + 9, 10 + 18)[0], 200);  // the bar stands in the middle of its 18x36 pixels
+  EXPECT_EQ(canvas.at(20, 10 + 18)[0], 0);
+  EXPECT_EQ(canvas.at(38, 10 + 18)[0], 0);
+  EXPECT_EQ(text_width("abc"), 36);
+  EXPECT_EQ(text_width("abc", TextSize::kTitle), 54);
+  EXPECT_EQ(text_width(""), 0);
 }
 
 TEST(Canvas, EveryLetterDiffersAndStaysInside) {
   std::vector<std::vector<std::uint8_t>> seen;
-  for (char c = ' '; c < 0x7F; ++c) {
-    Image8 canvas(5, 9);
-    draw_text(canvas, 0, 0, std::string(1, c), {255, 255, 255}, 1);
-    EXPECT_EQ(std::count(seen.begin(), seen.end(), canvas.pixels), 0) << c;
-    seen.push_back(canvas.pixels);
-  }
+  for (const char* letter : {"é", "ß", "Ж", "λ", "€", "→", "…", "Ø", "ő"})
+    seen.push_back(drawn(letter).pixels);
+  for (char c = ' '; c < 0x7F; ++c) seen.push_back(drawn(std::string(1, c)).pixels);
+  for (std::size_t i = 0; i < seen.size(); ++i)
+    EXPECT_EQ(std::count(seen.begin(), seen.end(), seen[i]), 1) << i;
   Image8 tiny(3, 3);
-  draw_text(tiny, -4, -4, "clipped on every side", {255, 255, 255}, 3);
+  draw_text(tiny, -4, -4, "clipped on every side", {255, 255, 255}, TextSize::kTitle);
   draw_image(tiny, -2, 2, Image8(5, 5));
+  draw_outline(tiny, -5, -5, 100, 100, {8, 8, 8});
   fill_rectangle(tiny, -10, -10, 100, 100, {9, 9, 9});
   EXPECT_EQ(lit(tiny), 9);
 }
 
 TEST(Canvas, LongAndForeignTextIsFitted) {
-  EXPECT_EQ(fit_text("short", 1000, 2), "short");
-  const std::string fitted = fit_text("a rather long line of text", 120, 2);
-  EXPECT_LE(text_width(fitted, 2), 120);
-  EXPECT_TRUE(fitted.ends_with("..."));
-  EXPECT_EQ(fit_text("caf\xC3\xA9\n", 1000, 1), "caf??");
+  EXPECT_EQ(fit_text("short", 1000), "short");
+  const std::string fitted = fit_text("a rather long line of tëxt", 120);
+  EXPECT_LE(text_width(fitted), 120);
+  EXPECT_TRUE(fitted.ends_with("…"));
+  EXPECT_EQ(text_width("café"), 4 * 12);
+  EXPECT_EQ(drawn("漢").pixels, drawn("□").pixels) << "a box for what the font lacks";
+  EXPECT_EQ(drawn("\xC3x").pixels, drawn("□x").pixels) << "and for bytes that are no UTF-8";
+  EXPECT_EQ(drawn("a\nb").pixels, drawn("a b").pixels);
 }
 
 TEST(ContactSheet, ChoosesEvenlySpacedFrames) {
@@ -66,11 +76,13 @@ TEST(ContactSheet, ShowsEveryTake) {
   const ContactSheet sheet{
       "sh010",
       "a red ball rolls to the right",
-      {{"take 1", "seed 7", "pass", row_of(small, *view)}, {"take 2", "", "", row_of(large, *view)}}};
+      "9 frames 1001-1009 | 24 fps",
+      {{"take 1", "seed 7", "flicker 0.97", {"pass", "best"}, row_of(small, *view), {}},
+       {"take 2", "", "", {}, row_of(large, *view), {{"flicker: frame 1002", {{1002, Image8(300, 200)}}}}}}};
   const auto page = draw_contact_sheet(sheet);
   ASSERT_TRUE(page) << page.error().message;
   EXPECT_EQ(page->width, 2 * 32 + 4 * 200 + 3 * 8);
-  EXPECT_GT(page->height, 2 * 112);
+  EXPECT_GT(page->height, 2 * 112 + 200);
   // The first thumbnail of take 1 lies on the page as thumbnail() makes it.
   const auto expected = thumbnail(small, 0, *view, 200);
   ASSERT_TRUE(expected);
@@ -88,12 +100,20 @@ TEST(ContactSheet, ShowsEveryTake) {
 
 TEST(ContactSheet, RefusesWhatCannotBeShown) {
   EXPECT_FALSE(draw_contact_sheet({}));
-  EXPECT_FALSE(draw_contact_sheet({"a", "", {{"take 1", "", "", {}}}}));
-  EXPECT_FALSE(draw_contact_sheet({"a", "", {{"take 1", "", "", {{1001, Image8()}}}}}));
-  EXPECT_FALSE(
-      draw_contact_sheet({"a", "", {{"take 1", "", "", {{1001, Image8(8, 8)}, {1002, Image8(8, 4)}}}}}));
-  const std::vector<ContactFrame> many(17, {1001, Image8(8, 8)});
-  EXPECT_FALSE(draw_contact_sheet({"a", "", {{"take 1", "", "", many}}}));
+  const auto drawn = [](std::vector<ContactFrame> frames, std::vector<ContactFinding> findings = {}) {
+    return draw_contact_sheet({"a", "", "", {{"take 1", "", "", {}, std::move(frames), std::move(findings)}}})
+        .has_value();
+  };
+  const ContactFrame frame{1001, Image8(8, 8)};
+  EXPECT_TRUE(drawn({frame}));
+  EXPECT_FALSE(drawn({}));
+  EXPECT_FALSE(drawn({{1001, Image8()}}));
+  EXPECT_FALSE(drawn({frame, {1002, Image8(8, 4)}}));
+  EXPECT_FALSE(drawn(std::vector<ContactFrame>(17, frame)));
+  EXPECT_TRUE(drawn({frame}, {3, {"flicker", {frame, frame}}}));
+  EXPECT_FALSE(drawn({frame}, {4, {"flicker", {frame, frame}}}));
+  EXPECT_FALSE(drawn({frame}, {{"flicker", {frame, frame, frame}}}));
+  EXPECT_FALSE(drawn({frame}, {{"flicker", {}}}));
 }
 
 }  // namespace
