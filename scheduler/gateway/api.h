@@ -33,7 +33,7 @@
 //      the answers to all of these have "message": what was done, in words
 // POST /v1/shots/SHOW/SHOT/retry                artist      SHOT      body {"windows": [..]?, "take"?, "seed"?, "prompt"?, "note"?,
 //                                                         "dry_run"?}
-// GET  /v1/critiques/SHOW/SHOT                  viewer      {"takes": [{"take", "critique": null | CRITIQUE,
+// GET  /v1/critiques/SHOW/SHOT                  viewer      {"takes": [{"take", "seed", "state", "critique": null | CRITIQUE,
 //                                                             "windows": [CRITIQUE + {"window", "revision", "state",
 //                                                             "doing"}], "revisions": [REVISION...]}]}
 // GET  /v1/explain/SHOW/SHOT, /v1/explain/TASK  viewer      {"state", "waiting", "reason", "starts_in_seconds",
@@ -60,12 +60,15 @@
 // GET  /v1/files/PATH                           viewer      application/octet-stream: a file below the deliveries folder
 //
 // BATCH    {"batch": 3, "show", "dry_run": false, "repeated": false, "shots": [{"shot", "takes", "windows", "tasks",
-//           "frames", "fps", "seeds", "stages": [{"stage", "level": "draft|master", "tensors", "host_bytes",
+//           "frames", "fps", "seeds", "remarks": [what the model will not do as the prompt says], "stages": [{"stage", "level": "draft|master", "tensors", "host_bytes",
 //           "tensor_bytes"}]}]}   stages: of a dry run, the largest task of each; with tensors a slot of the kind of the
-//           shot's numeric class and tensor_bytes of its memory, else a CPU slot
+//           shot's numeric class and tensor_bytes of its memory, else a CPU slot; "known_words": {model: the words that it
+//           knows} of models whose shots have remarks
 // SHOT     {"shot", "show", "name", "state", "reason", "paused": "no|requested|reached",
-//           "attention": null | {"reason", "task", "log"}, "prompt", "model", "numeric_class", "frames",
-//           "fps": "24", "priority", "batch", "approved": null | take, "progress": 0..1, "elapsed_seconds",
+//           "attention": null | {"reason", "task", "log"}, "prompt", "remarks": as BATCH, "model", "numeric_class", "frames",
+//           "fps": "24", "priority", "batch", "approved": null | take, "approved_by": null | name,
+//           "approved_at": null | TIME, "times": null | {"queued_seconds", "running_seconds", "person_seconds"}: of one shot,
+//           without overlaps, failed attempts are queueing; "progress": 0..1, "elapsed_seconds",
 //           "estimate_seconds": null | remaining, "device_seconds": COST, "waiting": null | "why nothing of it runs",
 //           "deadline": null | {"at": "2026-12-01T17:00:00Z", "at_risk", "slack_seconds"}, "limits": [names],
 //           "tasks": {"pending": n, "ready": n, "leased": n, "running": n, "succeeded": n, ...},
@@ -89,16 +92,20 @@
 //           "threshold", "reject", "blocks"}], "findings": [FINDING...], "critics", "compute_seconds": of the
 //           critics alone, as they counted them}
 //           thresholds are the rules in force; without "blocks" a dimension advises and changes no verdict
-// FINDING  {"dimension", "severity": 0..1, "frames": [first, last], "window", "box": [x, y, width, height],
-//           "message", "remedy", "evidence", "threshold", "blocks"}   frames from 0, both ends included; box 0..1 from the top left
+// FINDING  {"dimension", "severity": 0..1, "frames": [first, last], "exr_frames": [first, last], "window",
+//           "box": [x, y, width, height], "message", "remedy", "evidence", "threshold", "blocks"}   both ends included;
+//           frames from 0, exr_frames and the message by the numbers of the EXR files; box 0..1 from the top left
 // REVISION {"revision", "windows": [..], "seed", "reason", "by", "score_before": null | 0..1,
 //           "score_after": null | 0..1, "kept": null | it became the current one, "current": true | false}
 // TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",
-//           "progress", "attempts": [{"attempt", "worker", "state", "seconds": null | s, "message"}],
+//           "progress", "attempts": [{"attempt", "worker", "state", "kind", "fault":
+//           "input|host|device|model|cancelled", "seconds": null | s, "message"}], kind and fault of those that ended badly;
 //           "device_seconds": COST, "needs": [task..], "reason": null | "why it waits"}
 // WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost|stopped", "since": null | when it was
-//           lost or stopped, "drained": it gets nothing until it is undrained, "process": null | {"host", "address", "pid"}, "build", "slots": all, "prefetch",
+//           lost or stopped, "drained": it gets nothing until it is undrained, "process": null | {"host", "address", "pid"},
+//           "remarks": [what its process could not offer, and why], "build", "slots": all, "prefetch",
 //           "resources": {"cpu_slots", "gpu_slots", "host_bytes", "device_bytes"}, "taken": as resources, "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
 //           "models": [..], "finished", "failed", "device_seconds": COST}
-// EVENT    {"seq", "seconds": since the farm began, "type", "shot", "take", "task", "worker", "words"}
+// TIME     "2026-12-01T17:00:00.250Z"
+// EVENT    {"seq", "at": null | TIME, "seconds": since the farm began, "type", "shot", "take", "task", "worker", "words"}
 #pragma once

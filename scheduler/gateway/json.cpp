@@ -22,14 +22,15 @@ Json cost_json(const DeviceSeconds& cost) {
           {"wasted", cost.all_wasted()}};
 }
 
-Json frames_json(const Range& frames) {
-  return Json::array({frames.begin, frames.end > frames.begin ? frames.end - 1 : frames.begin});
+Json frames_json(const Range& frames, int start = 0) {
+  return Json::array({start + frames.begin, start + std::max(frames.end - 1, frames.begin)});
 }
 
-Json finding_json(const Finding& finding) {
+Json finding_json(const Shot& shot, const Finding& finding) {
   return {{"dimension", finding.dimension},
           {"severity", finding.severity},
           {"frames", frames_json(finding.frames)},
+          {"exr_frames", frames_json(finding.frames, static_cast<int>(shot.spec.start_frame))},
           {"window", finding.window},
           {"box", Json::array({finding.box.x, finding.box.y, finding.box.width, finding.box.height})},
           {"message", finding.message},
@@ -39,7 +40,7 @@ Json finding_json(const Finding& finding) {
           {"blocks", finding.blocks}};
 }
 
-Json critique_json(const Critique& critique) {
+Json critique_json(const Shot& shot, const Critique& critique) {
   Json dimensions = Json::array(), findings = Json::array();
   for (const auto& score : critique.dimensions)
     dimensions.push_back({{"dimension", score.dimension},
@@ -47,7 +48,7 @@ Json critique_json(const Critique& critique) {
                           {"threshold", score.threshold},
                           {"reject", score.reject},
                           {"blocks", score.blocks}});
-  for (const auto& finding : critique.findings) findings.push_back(finding_json(finding));
+  for (const auto& finding : critique.findings) findings.push_back(finding_json(shot, finding));
   return {{"verdict", to_string(critique.verdict)},
           {"score", critique.score},
           {"dimensions", std::move(dimensions)},
@@ -172,7 +173,7 @@ Json take_json(const Shot& shot, const view::TakeInfo& info,
           {"device_seconds", cost_json(info.cost)},
           {"seconds_per_stage", seconds_json(seconds)},
           {"recipe_hash", info.recipe_hash},
-          {"critique", critique != nullptr ? critique_json(critique->critique) : Json(nullptr)},
+          {"critique", critique != nullptr ? critique_json(shot, critique->critique) : Json(nullptr)},
           {"revisions", revisions_json(take)},
           {"versions", versions_json(info.versions)},
           {"master_decoded", decoded_json(info.master_decoded)}};
@@ -354,6 +355,7 @@ Json worker_row(const State& state, const view::WorkerInfo& worker) {
           {"process", process.id.empty()
                           ? Json()
                           : Json{{"host", process.host}, {"address", process.address}, {"pid", process.pid}}},
+          {"remarks", process.remarks},
           {"build", worker.build},
           {"slots", total(worker.offered.slots)},
           {"prefetch", worker.prefetch},
@@ -407,7 +409,8 @@ std::optional<Json> critiques_json(const State& state, std::string_view key) {
     Json windows = Json::array();
     for (const auto& critique : critiques) {
       if (critique.take != take.number || critique.whole_take) continue;
-      Json row = critique.state == TaskState::kSucceeded ? critique_json(critique.critique) : Json::object();
+      Json row =
+          critique.state == TaskState::kSucceeded ? critique_json(*shot, critique.critique) : Json::object();
       row["window"] = critique.window;
       row["revision"] = critique.version;
       row["state"] = to_string(critique.state);
@@ -415,7 +418,9 @@ std::optional<Json> critiques_json(const State& state, std::string_view key) {
       windows.push_back(std::move(row));
     }
     takes.push_back({{"take", take.number},
-                     {"critique", whole != nullptr ? critique_json(whole->critique) : Json(nullptr)},
+                     {"seed", shot->spec.seeds[take.number - 1]},
+                     {"state", to_string(take.state)},
+                     {"critique", whole != nullptr ? critique_json(*shot, whole->critique) : Json(nullptr)},
                      {"windows", std::move(windows)},
                      {"revisions", revisions_json(take)}});
   }

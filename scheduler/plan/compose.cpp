@@ -110,6 +110,7 @@ Role output_role(Stage stage) {
 }
 
 std::string task_name(const ShotSpec& spec, const PlannedTask& task) {
+  const int start = static_cast<int>(spec.start_frame);  // people count frames by their EXR files
   std::string name = spec.name;
   if (task.take > 0) name += " take " + std::to_string(task.take);
   name += std::string(" ") + to_string(task.stage);
@@ -130,7 +131,7 @@ std::string task_name(const ShotSpec& spec, const PlannedTask& task) {
       name += " tile " + std::to_string(task.tile);
       break;
     case Stage::kFinish:
-      name += range_name("frames", task.frames);
+      name += range_name("frames", {start + task.frames.begin, start + task.frames.end});
       break;
     case Stage::kDeliver:
       name += task.master_delivery ? " master" : " draft";

@@ -25,6 +25,7 @@ struct Candidate {
 
 // Windows with findings, by window.
 std::vector<Candidate> candidates(const ShotSpec& spec, std::span<const Finding> findings) {
+  const int start = static_cast<int>(spec.start_frame);  // people count frames by their EXR files
   std::map<std::uint32_t, Candidate> by_window;
   const auto add = [&](std::uint32_t window, const Finding& finding) {
     Candidate& c = by_window[window];
@@ -33,9 +34,8 @@ std::vector<Candidate> candidates(const ShotSpec& spec, std::span<const Finding>
     if (finding.severity > c.worst) {
       c.worst = static_cast<float>(finding.severity);
       c.why = finding.dimension + " in window " + std::to_string(window) + ", frames " +
-              std::to_string(finding.frames.begin) + "-" +
-              std::to_string(finding.frames.end > finding.frames.begin ? finding.frames.end - 1
-                                                                       : finding.frames.begin);
+              std::to_string(start + finding.frames.begin) + "-" +
+              std::to_string(start + std::max(finding.frames.end - 1, finding.frames.begin));
     }
   };
   const auto last = static_cast<std::uint32_t>(spec.recipe.windows.size() - 1);

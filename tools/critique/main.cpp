@@ -80,6 +80,7 @@ Result<ClipCritique> run(const Arguments& arguments) {
   const auto loaded = load_sequence(arguments.clip);
   if (!loaded) return tl::unexpected(loaded.error());
   CriticContext context;
+  context.start_frame = std::max(0, loaded->files.numbers.front());
   if (loaded->display_light) context.space = WorkingSpace::kSrgb;
   if (const Status status = apply_shot(arguments, context); !status) return tl::unexpected(status.error());
   const auto windows = windows_of(arguments.windows, loaded->clip.frames);

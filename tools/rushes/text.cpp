@@ -224,11 +224,7 @@ const Json& list(const Json& object, const char* key) {
 }
 
 std::string finding_line(const Json& finding) {
-  const Json& frames = list(finding, "frames");
-  std::string text = word(finding, "dimension");
-  if (frames.size() == 2 && frames[0].is_number() && frames[1].is_number())
-    text += ", frames " + std::to_string(frames[0].get<int>() + 1) + "-" +
-            std::to_string(frames[1].get<int>() + 1);
+  std::string text = word(finding, "dimension");  // the message names the frames
   if (const auto blocks = finding.find("blocks"); blocks != finding.end() && *blocks == false)
     text += " (advice)";
   text += ": " + word(finding, "message");
@@ -256,8 +252,9 @@ std::string revision_line(const Json& revision) {
                      format("%.2f", number(revision, "score_before"));
   if (member(revision, "score_after").is_number()) {
     text += " -> " + format("%.2f", number(revision, "score_after"));
-    const Json& kept = member(revision, "kept");
-    if (kept.is_boolean()) text += kept.get<bool>() ? ", the new one is kept" : ", the old one is kept";
+    text += member(revision, "current") == true ? ", current"
+            : member(revision, "kept") == true  ? ", was current once"
+                                                : ", never current";
   }
   return text;
 }
@@ -307,9 +304,24 @@ std::string shot_list(const Json& shots, const Style& style) {
   return text;
 }
 
+// At its checkpoints.
+static std::string window_critique_text(const Json& window) {
+  std::string text = "    window " + format("%.0f", number(window, "window")) + " version " +
+                     format("%.0f", number(window, "revision")) + ": ";
+  const std::string doing = word(window, "doing");
+  if (word(window, "verdict").empty())
+    return text + word(window, "state") + (doing.empty() ? "" : ", " + doing) + "\n";
+  text += critique_line(window) + "\n";
+  for (const Json& finding : list(window, "findings")) text += "      - " + finding_line(finding) + "\n";
+  return text;
+}
+
 std::string critiques_text(const Json& answer, const Style& style) {
   std::string text;
-  for (const Json& take : list(answer, "takes")) text += take_text(take, style);
+  for (const Json& take : list(answer, "takes")) {
+    text += take_text(take, style);
+    for (const Json& window : list(take, "windows")) text += window_critique_text(window);
+  }
   return text.empty() ? "no critique yet\n" : text;
 }
 
@@ -355,6 +367,8 @@ std::string workers_text(const Json& workers, const Style& style) {
             format("%.0f done  ", number(worker, "finished")) +
             format("%.0f failed  ", number(worker, "failed")) + cost_text(member(worker, "device_seconds")) +
             "\n";
+    for (const Json& remark : list(worker, "remarks"))
+      if (remark.is_string()) text += "  note: " + remark.get<std::string>() + "\n";
     for (const Json& task : list(worker, "running"))
       text += "  " + bar(number(task, "fraction"), 12) + " " + word(task, "name") + "  " +
               word(task, "words") + "\n";

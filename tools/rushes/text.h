@@ -34,9 +34,10 @@ std::string word(const Json& object, const char* key, const std::string& fallbac
 const Json& list(const Json& object, const char* key);
 const Json& member(const Json& object, const char* key);
 
-std::string finding_line(const Json& finding);    // "flicker, frames 12-14: brightness ..."
+std::string finding_line(const Json& finding);    // "flicker: flickers in frames 1012-1014: ..."
 std::string critique_line(const Json& critique);  // "pass 0.93 (flicker 0.97, freeze 1.00, ...)"
-std::string revision_line(const Json& revision);  // "revision 1 of window 1: 0.61 -> 0.88, kept"
+std::string revision_line(
+    const Json& revision);  // "revision 1 rendered window 1 again: ...; score 0.61 -> 0.88, current"
 
 // Several lines each, for `show`, `critiques`, `workers`, `list`.
 std::string shot_text(const Json& shot, const Style& style);

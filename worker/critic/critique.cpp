@@ -75,6 +75,7 @@ ClipCritique Panel::conclude() {
   const auto start = std::chrono::steady_clock::now();
   ClipCritique result;
   result.score = 1;
+  result.start_frame = context_.start_frame;
   for (const Seat& seat : seats_)
     result.critics += (result.critics.empty() ? "" : " ") + std::string(seat.row.name) + "/" +
                       std::to_string(seat.row.version);
@@ -121,7 +122,9 @@ std::string names_of(const config::CriticRules& rules) {
 
 std::string to_json(const ClipCritique& critique) {
   using Json = nlohmann::ordered_json;
-  const auto span = [](Range frames) { return Json::array({frames.begin, frames.end - 1}); };
+  const auto span = [](Range frames, int from = 0) {
+    return Json::array({from + frames.begin, from + frames.end - 1});
+  };
   Json json{{"verdict", to_string(critique.verdict)},
             {"score", rounded(critique.score)},
             {"critics", critique.critics}};
@@ -136,6 +139,7 @@ std::string to_json(const ClipCritique& critique) {
   for (const WindowCritique& one : critique.windows)
     json["windows"].push_back({{"window", one.window},
                                {"frames", span(one.frames)},
+                               {"exr_frames", span(one.frames, critique.start_frame)},
                                {"verdict", to_string(one.verdict)},
                                {"score", rounded(one.score)}});
   json["findings"] = Json::array();
@@ -144,6 +148,7 @@ std::string to_json(const ClipCritique& critique) {
         {{"dimension", one.dimension},
          {"severity", rounded(one.severity)},
          {"frames", span(one.frames)},
+         {"exr_frames", span(one.frames, critique.start_frame)},
          {"window", one.window},
          {"box", {rounded(one.box.x), rounded(one.box.y), rounded(one.box.width), rounded(one.box.height)}},
          {"message", one.message},

@@ -29,6 +29,7 @@ struct WindowCritique {
 // table's order; findings that block come first, then the worst; critics are such as "flicker/1 freeze/1".
 struct ClipCritique : Critique {
   std::vector<WindowCritique> windows;
+  int start_frame = 0;  // as CriticContext
 };
 
 // The enabled critics of a table at work on one clip, which they get in runs of frames: a whole take, or a part of it
@@ -67,10 +68,10 @@ std::string names_of(const config::CriticRules& rules);
 // JSON of the HTTP API and of the critique artifact:
 // {"verdict": "pass|revise|reject|unknown", "score": 0..1, "critics": "...",
 //  "dimensions": [{"dimension", "score", "threshold", "reject", "blocks"}],
-//  "windows": [{"window", "frames": [first, last], "verdict", "score"}],
-//  "findings": [{"dimension", "severity", "frames": [first, last], "window", "box": [x, y, width, height],
-//                "message", "remedy", "evidence", "threshold", "blocks"}]}
-// Frames count from 0, both ends included.
+//  "windows": [{"window", "frames": [first, last], "exr_frames": [first, last], "verdict", "score"}],
+//  "findings": [{"dimension", "severity", "frames": [first, last], "exr_frames": [first, last], "window",
+//                "box": [x, y, width, height], "message", "remedy", "evidence", "threshold", "blocks"}]}
+// Both ends included; frames count from 0, exr_frames are the numbers of the EXR files.
 std::string to_json(const ClipCritique& critique);
 
 }  // namespace rushes::worker

@@ -59,7 +59,7 @@ Assessment Exposure::conclude() {
     Finding finding = make_finding(context(), run.frames, score_of(change, kLimit));
     finding.evidence = std::fabs(change);
     finding.threshold = kLimit;
-    finding.message = "exposure jumps in " + words_of(finding.frames) + ": the picture gets " +
+    finding.message = "exposure jumps in " + words_of(context(), finding.frames) + ": the picture gets " +
                       decimal(std::fabs(change), 2) + " stops " + (change > 0 ? "brighter" : "darker") +
                       " than its light explains (limit " + decimal(kLimit, 2) + ")";
     finding.remedy = "render the window again with another seed";

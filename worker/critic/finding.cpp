@@ -59,9 +59,10 @@ int window_at(const CriticContext& context, Range frames) {
   return best;
 }
 
-std::string words_of(Range frames) {
-  const std::string first = std::to_string(frames.begin);
-  return frames.size() == 1 ? "frame " + first : "frames " + first + "-" + std::to_string(frames.end - 1);
+std::string words_of(const CriticContext& context, Range frames) {
+  const std::string first = std::to_string(context.start_frame + frames.begin);
+  return frames.size() == 1 ? "frame " + first
+                            : "frames " + first + "-" + std::to_string(context.start_frame + frames.end - 1);
 }
 
 std::string decimal(double value, int digits) {

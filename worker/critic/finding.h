@@ -18,7 +18,8 @@
 namespace rushes::worker {
 
 struct CriticContext {
-  int first_frame = 0;  // number in the take of the clip's first frame
+  int first_frame = 0;  // of the clip, in the take's frames from 0
+  int start_frame = 0;  // what people call the take's frame 0: the number of its EXR file
   // In frames of the take, ascending, neighbours overlap; empty: one window over the clip.
   std::vector<Range> windows;
   bool expects_motion = false;        // the prompt asks for movement, so that a still clip is a fault
@@ -50,7 +51,8 @@ Finding make_finding(const CriticContext& context, Range local, double score);
 // a tie.
 int window_at(const CriticContext& context, Range frames);
 
-std::string words_of(Range frames);             // "frame 7", "frames 7-9"
+// Frames of the take as people count them, by the numbers of their EXR files: "frame 1008", "frames 1008-1010".
+std::string words_of(const CriticContext& context, Range frames);
 std::string decimal(double value, int digits);  // fixed point
 
 }  // namespace rushes::worker

@@ -76,7 +76,7 @@ Finding Flicker::describe(const EvidenceRun& run, double evidence) const {
   finding.box = boxes_[static_cast<std::size_t>(run.worst)];
   finding.evidence = evidence;
   finding.threshold = kLimit;
-  finding.message = "flickers in " + words_of(finding.frames) + ": a part differs by " +
+  finding.message = "flickers in " + words_of(context(), finding.frames) + ": a part differs by " +
                     decimal(evidence, 2) + " stops from the frames before and after (limit " +
                     decimal(kLimit, 2) + ")";
   finding.remedy = "render the window again with another seed";

@@ -111,7 +111,8 @@ Assessment Freeze::conclude() {
       result.evidence[static_cast<std::size_t>(t)] = evidence;
     if (score_of(evidence, kLimit) >= rule().revise) continue;
     Finding finding = describe(run.frames, evidence);
-    finding.message = words_of(finding.frames) + (run.frames.size() == 1 ? " repeats" : " repeat") +
+    finding.message = words_of(context(), finding.frames) +
+                      (run.frames.size() == 1 ? " repeats" : " repeat") +
                       " the frame before while the shot moves";
     result.findings.push_back(finding);
   }

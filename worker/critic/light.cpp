@@ -111,7 +111,8 @@ Box Light::box_of(const Spot& spot) const {
 Finding Light::describe(Fault fault, const EvidenceRun& run, const Spot& spot, double evidence) const {
   Finding finding = make_finding(context(), run.frames, score_of(evidence, kLimit));
   finding.box = box_of(spot);
-  const std::string frames = words_of(finding.frames), percent = decimal(100 * share_of(spot), 2) + " %";
+  const std::string frames = words_of(context(), finding.frames),
+                    percent = decimal(100 * share_of(spot), 2) + " %";
   if (fault == kBroken) {
     finding.evidence = static_cast<double>(spot.count);
     finding.threshold = 0;

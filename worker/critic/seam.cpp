@@ -120,7 +120,7 @@ Finding Seam::describe(const Quantity& quantity, int t, double evidence) const {
   Finding finding = make_finding(context(), {t - 1, t + 1}, score_of(evidence, kLimit));
   finding.evidence = evidence;
   finding.threshold = kLimit;
-  finding.message = std::string(quantity.words) + " jumps between " + words_of(finding.frames) +
+  finding.message = std::string(quantity.words) + " jumps between " + words_of(context(), finding.frames) +
                     ", where two windows meet: " + decimal(evidence, 1) +
                     " times the shot's own variation (limit " + decimal(kLimit, 0) + ")";
   finding.remedy = "render the later window again with the earlier one frozen";

@@ -29,6 +29,7 @@ Result<CriticContext> critic_context(const Task& task, const StageContext& engin
   for (Range window : task.recipe.windows)
     context.windows.push_back(window_frames(task.recipe, window, manifest->vae.stride[0]));
   context.expects_motion = asks_for_motion(task.recipe.prompt);
+  context.start_frame = task.delivery.start_frame;
   context.space = manifest->working_space;
   for (const CriticSetting& change : task.critics) {
     const auto rule = std::find_if(context.rules.begin(), context.rules.end(),
@@ -80,14 +81,15 @@ Result<ClipCritique> judge_take(const Task& task, StageContext& context, const C
   if (!pictures) return tl::unexpected(pictures.error());
   proxy.emplace(std::move(*pictures));
   Panel panel(critic);
-  const std::string judges = "judges " + names_of(critic.rules) + ": frame ";
+  const std::string judges = "judges " + names_of(critic.rules) + ": ",
+                    of_all = " of " + std::to_string(frames->frames()) + " frames";
   for (int t = 0; t < frames->frames(); ++t) {
     auto picture = frames->read({t, t + 1});
     if (!picture) return tl::unexpected(picture.error());
     panel.see(*picture);
     if (Status status = proxy->add(*picture); !status) return tl::unexpected(status.error());
     const double done = static_cast<double>(t + 1) / frames->frames();
-    if (Status status = step_done(context, done, judges + std::to_string(t + 1)); !status)
+    if (Status status = step_done(context, done, judges + std::to_string(t + 1) + of_all); !status)
       return tl::unexpected(status.error());
   }
   return panel.conclude();
@@ -95,8 +97,7 @@ Result<ClipCritique> judge_take(const Task& task, StageContext& context, const C
 
 Result<ClipCritique> judge_window(const Task& task, StageContext& context, CriticContext critic) {
   const Range frames = critic.windows[static_cast<std::size_t>(task.window)];
-  const std::string looked_at =
-      "frames " + std::to_string(frames.begin + 1) + "-" + std::to_string(frames.end);
+  const std::string looked_at = words_of(critic, frames);
   if (Status status = step_done(context, 0.1, "looks at " + looked_at); !status)
     return tl::unexpected(status.error());
   auto clip = window_clip(task, context, frames);

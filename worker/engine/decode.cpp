@@ -65,7 +65,8 @@ Result<TaskResult> run_decode(const Task& task, StageContext& context) {
     limit_to_half(light);
     if (Status status = frames->append(half_bytes(light)); !status) return status;
     const int done = static_cast<int>(first + part.frames);
-    return step_done(context, static_cast<double>(done) / box.frames, "frame " + std::to_string(done));
+    return step_done(context, static_cast<double>(done) / box.frames,
+                     std::to_string(done) + " of " + std::to_string(box.frames) + " frames");
   };
   // Tiles of the same latents share what the middle block makes of them.
   std::string latents;
@@ -110,7 +111,8 @@ Result<TaskResult> run_enlarge(const Task& task, StageContext& context) {
         static_cast<double>(count * box.rows * box.columns);  // boxes overlap: all of it is a little more
     const double done = enlarged / static_cast<double>(draft->frames() * rows * columns);
     if (Status status =
-            step_done(context, std::min(0.9, 0.9 * done), "frame " + std::to_string(first + count));
+            step_done(context, std::min(0.9, 0.9 * done),
+                      std::to_string(first + count) + " of " + std::to_string(draft->frames()) + " frames");
         !status)
       return tl::unexpected(status.error());
     return Volume{kChannels, count, box.rows, box.columns, to_model_input(space, large)};

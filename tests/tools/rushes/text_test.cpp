@@ -15,8 +15,8 @@ Json sample_shots() {
     "takes": [{"take": 1, "seed": 7, "state": "judged", "windows": [{"window": 0, "progress": 1.0, "revision": 0}],
       "critique": {"verdict": "revise", "score": 0.41,
         "dimensions": [{"dimension": "flicker", "score": 0.41, "threshold": 0.5}],
-        "findings": [{"dimension": "flicker", "frames": [11, 13], "message": "brightness jumps", "remedy": "render again"}]},
-      "revisions": [{"revision": 1, "windows": [0], "reason": "flicker", "score_before": 0.41, "score_after": 0.9, "kept": true}]},
+        "findings": [{"dimension": "flicker", "frames": [11, 13], "exr_frames": [1012, 1014], "message": "brightness jumps in frames 1012-1014", "remedy": "render again"}]},
+      "revisions": [{"revision": 1, "windows": [0], "reason": "flicker", "score_before": 0.41, "score_after": 0.9, "kept": true, "current": false}]},
      {"take": 2, "seed": 8, "state": "rendering", "activity": "looks at frames 1-33",
       "windows": [{"window": 0, "progress": 0.25, "revision": 0}]}],
     "deliveries": [{"kind": "draft", "take": 1, "folder": "show/sh010", "files": ["a", "b"]}]}])");
@@ -87,8 +87,21 @@ TEST(ShotText, SaysWhereTheTimeWentAndWhoApproved) {
 TEST(ClosingReport, SaysVerdictFindingRevisionSecondsAndPlace) {
   const std::string text = closing_report(sample_shots(), Style{});
   for (const char* part :
-       {"revise 0.41", "flicker, frames 12-14: brightness jumps (render again)",
-        "0.41 -> 0.90, the new one is kept", "denoise 10.0 s", "draft of take 1 in show/sh010"})
+       {"revise 0.41", "flicker: brightness jumps in frames 1012-1014 (render again)",
+        "0.41 -> 0.90, was current once", "denoise 10.0 s", "draft of take 1 in show/sh010"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+}
+
+TEST(Critiques, SayTheSeedAndWhatWasFoundAtCheckpoints) {
+  const Json answer =
+      Json::parse(R"({"takes": [{"take": 1, "seed": 7, "state": "judged", "critique": null, "windows": [
+    {"window": 1, "revision": 2, "state": "succeeded", "doing": "", "verdict": "revise", "score": 0.3,
+     "findings": [{"dimension": "freeze", "message": "frame 1011 repeats the frame before"}]},
+    {"window": 0, "revision": 2, "state": "running", "doing": "looks at frames 1001-1033"}]}]})");
+  const std::string text = critiques_text(answer, Style{});
+  for (const char* part : {"take 1  judged  seed 7\n", "    window 1 version 2: revise 0.30\n",
+                           "      - freeze: frame 1011 repeats the frame before\n",
+                           "    window 0 version 2: running, looks at frames 1001-1033\n"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 
