@@ -289,13 +289,7 @@ void Handlers::install_wishes(httplib::Server& server) {
       return event::Approve{0, call.shot(), take, call.who()};
     });
   });
-  wishes("retry", Role::kArtist, [](const Call& call) {
-    return read_retry(call.body).map([&](event::Retry retry) -> Event {
-      retry.shot = call.shot();
-      retry.by = call.who();
-      return retry;
-    });
-  });
+  about_shot("retry", Role::kArtist, [this](Call& call) { retry(call); });
   wishes("keep", Role::kSupervisor, [](const Call& call) {
     return read_choice(call.body).map([&](const VersionChoice& choice) -> Event {
       return event::Keep{0, call.shot(), choice.take, call.who()};
@@ -344,6 +338,29 @@ void Handlers::wish(Call& call, Event event, const std::function<void(Call&)>& t
   if (!done) return refuse(call.response, done.error());
   if (const auto* words = std::get_if<command::Done>(&*done)) call.message = words->message;
   then(call);
+}
+
+// With a new prompt the answer says what the model will not do of it.
+void Handlers::retry(Call& call) {
+  auto retry = read_retry(call.body);
+  if (!retry) return refuse(call.response, retry.error());
+  retry->shot = call.shot();
+  retry->by = call.who();
+  std::string notes;
+  if (!retry->prompt.empty()) {
+    const auto model = parts_.loop->query([key = call.shot()](const State& state, Now) {
+      const Shot* shot = state.find_shot(key);
+      return shot != nullptr ? shot->spec.recipe.model : std::string();
+    });
+    if (!model) return refuse(call.response, model.error());
+    if (!model->empty())
+      for (const std::string& remark : prompt_remarks(*model, retry->prompt, parts_.model_roots))
+        notes += "; note: " + remark;
+  }
+  wish(call, std::move(*retry), [this, notes](Call& done) {
+    done.message += notes;
+    show_shot(done);
+  });
 }
 
 void Handlers::submit(Call& call) {

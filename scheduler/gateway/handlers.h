@@ -72,6 +72,7 @@ class Handlers {
   void install_wishes(httplib::Server& server);
 
   void submit(Call& call);
+  void retry(Call& call);
   void events(Call& call);
   void log(Call& call);
   void artifact(Call& call);

@@ -95,6 +95,16 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request, const BatchRoo
   return read;
 }
 
+std::vector<std::string> prompt_remarks(const std::string& model, const std::string& prompt,
+                                        const std::vector<std::filesystem::path>& model_roots) {
+  Models models(model_roots);
+  const auto manifest = models.get(model);
+  if (!manifest) return {"prompt: not compared with what the model reads: " + manifest.error().message};
+  config::Shot shot;
+  shot.prompt = prompt;
+  return config::prompt_remarks(shot, models.reader(**manifest));
+}
+
 namespace {
 
 Json stages_json(const std::vector<StageNeeds>& stages) {

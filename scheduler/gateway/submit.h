@@ -46,6 +46,10 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request, const BatchRoo
                                      const std::vector<config::SharedLimit>& shared_limits,
                                      storage::Vault& vault);
 
+// What the model of that name will not do as the prompt says, or that it could not be asked.
+std::vector<std::string> prompt_remarks(const std::string& model, const std::string& prompt,
+                                        const std::vector<std::filesystem::path>& model_roots);
+
 Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool dry_run);
 
 }  // namespace rushes::scheduler

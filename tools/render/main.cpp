@@ -95,6 +95,19 @@ rushes::Status go_on(double) {
   return rushes::fail(rushes::ErrorKind::kConflict, "stopped; what was not complete is removed");
 }
 
+// A shot in review because nothing passed is work that failed; one that a person was to approve is done.
+rushes::Result<int> exit_code_of(const LocalFarm& farm) {
+  auto code = rushes::ExitCode::kOk;
+  for (const auto& shot : sched::view::shots(farm.state(), farm.now())) {
+    if (shot.state == sched::ShotState::kAttention || shot.state == sched::ShotState::kCancelled)
+      return rushes::fail(rushes::ErrorKind::kInternal, shot.shot + ": " + shot.reason);
+    if (shot.state != sched::ShotState::kReview || shot.reason.empty()) continue;
+    std::cerr << "rushes-render: " << shot.shot << ": " << shot.reason << "\n";
+    code = rushes::ExitCode::kWorkFailed;
+  }
+  return static_cast<int>(code);
+}
+
 rushes::Result<int> render(const Arguments& arguments) {
   namespace fs = std::filesystem;
   auto batch = rushes::config::read_batch(arguments.shots);
@@ -153,10 +166,7 @@ rushes::Result<int> render(const Arguments& arguments) {
   else
     std::cout << rushes::tools::closing_report(shots, {rushes::tools::has_colours(STDOUT_FILENO)});
   for (const auto& review : *reviews) std::cerr << rushes::tools::review_line(review) << "\n";
-  for (const auto& shot : sched::view::shots((*farm)->state(), (*farm)->now()))
-    if (shot.state == sched::ShotState::kAttention || shot.state == sched::ShotState::kCancelled)
-      return rushes::fail(rushes::ErrorKind::kInternal, shot.shot + ": " + shot.reason);
-  return 0;
+  return exit_code_of(**farm);
 }
 
 }  // namespace

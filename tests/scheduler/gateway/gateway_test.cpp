@@ -94,8 +94,9 @@ TEST_F(GatewayTest, PeopleChangeTheirMindsAboutTakes) {
   const auto dry =
       post(shot + "/retry", R"({"take": 1, "seed": 99, "prompt": "a blue ball", "dry_run": true})", "a");
   ASSERT_EQ(dry.status, 200) << dry.body;
-  EXPECT_THAT(dry.json["message"].get<std::string>(),
-              HasSubstr("with seed 99 and a new prompt: frames 1001 to"));
+  EXPECT_THAT(
+      dry.json["message"].get<std::string>(),
+      AllOf(HasSubstr("with seed 99 and a new prompt: frames 1001 to"), HasSubstr("; note: prompt: ")));
   EXPECT_TRUE(dry.json["takes"][0]["revisions"].empty());
   ASSERT_EQ(post(shot + "/retry", R"({"take": 1, "seed": 99})", "a").status, 200);
   ASSERT_TRUE(farm_.wait_done());
