@@ -4,8 +4,12 @@
 
 namespace rushes::config {
 
+std::filesystem::path without_slash(const std::filesystem::path& folder) {
+  return folder.has_filename() ? folder : folder.parent_path();
+}
+
 bool lies_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
-  const auto plain = folder.has_filename() ? folder : folder.parent_path();  // "data/"
+  const auto plain = without_slash(folder);
   return std::mismatch(plain.begin(), plain.end(), path.begin(), path.end()).first == plain.end();
 }
 

@@ -17,6 +17,9 @@ struct PathRule {
 };
 using PathMap = std::vector<PathRule>;
 
+// The folder as its name is written, without a slash at its end: parent_path() of "data/" would be "data".
+std::filesystem::path without_slash(const std::filesystem::path& folder);
+
 // Whether the path is the folder or lies below it, by whole names as they are written (/mnt/farm is not above /mnt/farm2);
 // a slash at the folder's end changes nothing. Links are the caller's: std::filesystem::canonical().
 bool lies_below(const std::filesystem::path& path, const std::filesystem::path& folder);

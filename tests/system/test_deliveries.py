@@ -61,6 +61,23 @@ class Deliveries(unittest.TestCase):
         return {str(path.relative_to(self.out)): path.stat().st_mtime_ns
                 for path in self.out.rglob("*") if path.is_file()}
 
+    def test_a_slash_at_the_end_of_a_folder_changes_nothing(self):
+        shot = self.root / "shot.yaml"
+        shot.write_text(SHOT.format(frames=5, steps=2))
+        done = subprocess.run([BIN / "rushes-render", shot, "--out", f"{self.out}/", "--models", f"{MODELS}/"],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        self.assertEqual(done.returncode, 0, done.stdout)
+
+    def test_colour_that_cannot_be_used_is_found_before_anything_is_rendered(self):
+        shot = self.root / "shot.yaml"
+        shot.write_text(SHOT.format(frames=5, steps=2))
+        done = subprocess.run([BIN / "rushes-render", shot, "--out", self.out, "--models", MODELS,
+                               "--colour", self.root / "none.ocio"],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
+        self.assertEqual(done.returncode, 4, done.stdout)
+        self.assertIn("none.ocio", done.stdout)
+        self.assertFalse(self.out.exists())
+
     def test_each_run_is_the_next_version(self):
         self.render(9)
         before = self.files()

@@ -9,6 +9,7 @@
 
 #include "config/command_line.h"
 #include "config/interrupt.h"
+#include "config/path_map.h"
 #include "scheduler/core/report/view.h"
 #include "scheduler/gateway/json.h"
 #include "tools/render/local_farm.h"
@@ -16,6 +17,7 @@
 #include "tools/rushes/live_table.h"
 #include "tools/rushes/terminal.h"
 #include "tools/rushes/text.h"
+#include "worker/engine/host_check.h"
 #include "worker/picture/atomic_folder.h"
 #include "worker/picture/version_folder.h"
 
@@ -115,14 +117,17 @@ rushes::Result<int> render(const Arguments& arguments) {
   rushes::tools::LocalFarmOptions options;
   options.model_roots.assign(arguments.models.begin(), arguments.models.end());
   options.deliveries = arguments.out;
-  options.colour = arguments.colour.empty()
-                       ? options.model_roots.front().parent_path() / "colour" / "farm.ocio"
-                       : fs::path(arguments.colour);
+  options.colour =
+      arguments.colour.empty()
+          ? rushes::config::without_slash(options.model_roots.front()).parent_path() / "colour" / "farm.ocio"
+          : fs::path(arguments.colour);
   options.threads = arguments.threads;
   options.stopped = [] { return rushes::config::interrupted() != 0; };
   // Never published: what was worked with goes when this run ends.
   auto work = rushes::worker::AtomicFolder::create(options.deliveries, "work");
   if (!work) return tl::unexpected(work.error());
+  if (rushes::Status host = rushes::worker::check_host(options.deliveries, options.colour); !host)
+    return tl::unexpected(host.error());
   options.artifacts = work->path() / "artifacts";
   const Leftovers leftovers(options.deliveries, *batch);
   auto farm = LocalFarm::open(options);

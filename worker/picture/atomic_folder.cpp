@@ -5,6 +5,8 @@
 #include <atomic>
 #include <utility>
 
+#include "config/path_map.h"
+
 namespace rushes::worker {
 namespace {
 
@@ -53,8 +55,7 @@ Result<AtomicFolder> AtomicFolder::create(const fs::path& parent, const std::str
   std::error_code code;
   const fs::path absolute = fs::absolute(parent, code).lexically_normal();
   if (code) return not_created(parent, code);
-  const fs::path folder =
-      absolute.has_filename() ? absolute : absolute.parent_path();  // without "/" at its end
+  const fs::path folder = config::without_slash(absolute);
   if (is_taken(folder / name)) return is_there(folder / name);
   fs::path first_made;
   for (fs::path up = folder; !is_taken(up); up = up.parent_path()) first_made = up;

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <utility>
 
+#include "config/path_map.h"
 #include "config/version_name.h"
 #include "worker/picture/atomic_folder.h"
 
@@ -72,7 +73,7 @@ Result<fs::path> absolute_folder(const fs::path& root) {
   std::error_code code;
   const fs::path absolute = fs::absolute(root, code).lexically_normal();
   if (code) return not_created(root, code);
-  return absolute.has_filename() ? absolute : absolute.parent_path();  // without "/" at its end
+  return config::without_slash(absolute);
 }
 
 // PARENT/.vNNN.part of this owner; kConflict when it is there.
