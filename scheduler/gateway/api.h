@@ -45,6 +45,8 @@
 // GET  /v1/tasks/ID/log                         viewer      text/plain: the attempts' logs
 // POST /v1/tasks/ID/skip                        supervisor  TASK
 // GET  /v1/workers                              viewer      {"workers": [WORKER...]}
+// GET  /v1/costs[?show=NAME][&shot=SHOW/SHOT]   viewer      COSTS of the shots that the token sees; several shows and shots may be
+//      named, and 404 says which of them is not there
 // POST /v1/backups/NAME                         admin       {"backup", "folder", "bytes", "files", "records", "seconds"} (201)
 //      records: the last one that is certainly in it; answered when it is complete, which takes as long as the copy
 // POST /v1/workers/NAME/drain|undrain           admin       WORKER with "message": what was done, in words
@@ -78,6 +80,11 @@
 //           deliveries folder"], "path": the folder where people have it (path_map of farm.yaml); of one shot only}]}
 // COST     {"cpu", "gpu": seconds for which attempts held a slot of that kind, with those that run; "total": of both;
 //           "wasted": what of it went to attempts that failed, were lost or called off}
+// SPENT    COST + {"wasted_cpu", "wasted_gpu"}
+// COSTS    {"device_seconds": SPENT of all shots below, "shows": [{"show", "shots": how many, "device_seconds": SPENT}],
+//           "batches": [{"batch", "name": of its file, "show", "shots", "device_seconds": SPENT}], "shots": [{"shot", "show",
+//           "batch", "state", "device_seconds": SPENT}]}   each list has the most expensive first. Shots that were cancelled,
+//           replaced or removed count on: what was spent stays spent. batches: empty for a token of one shot
 // TAKE     {"take", "seed", "state", "reason", "rank": null | 1.., "score": null | 0..1, "verdict": null | "pass"..,
 //           "stage": "what runs now", "progress": 0..1, "activity": "words for people", "windows": [WINDOW...],
 //           "device_seconds": COST, "seconds_per_stage": {...}, "recipe_hash", "critique": null | CRITIQUE,

@@ -250,6 +250,7 @@ void Handlers::install_reads(httplib::Server& server) {
   reads(About::kTask, "/v1/tasks/" + task + "/log", [this](Call& call) { log(call); });
   reads(About::kFarm, "/metrics", [this](Call& call) { metrics(call); });
   reads(About::kOwn, "/v1/workers", [this](Call& call) { list_workers(call); });
+  reads(About::kOwn, "/v1/costs", [this](Call& call) { costs(call); });
   reads(About::kShot, "/v1/shots/" + shot + "/delivery", [this](Call& call) { delivery(call); });
   reads(About::kOwn, "/v1/events", [this](Call& call) { events(call); });
   reads(About::kOwn, "/v1/artifacts/([0-9a-f]{64})", [this](Call& call) { artifact(call); });

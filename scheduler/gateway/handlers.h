@@ -83,6 +83,7 @@ class Handlers {
   void backup(Call& call);
   void list_shots(Call& call);
   void list_workers(Call& call);
+  void costs(Call& call);
   bool sees_artifact(const Call& call, const Digest& digest);
   void health(const httplib::Request& request, httplib::Response& response);
 

@@ -14,14 +14,6 @@ constexpr std::size_t kMaxShownFiles = 100'000;  // of one delivery
 
 Json none_or(bool present, Json value) { return present ? std::move(value) : Json(nullptr); }
 
-// cpu and gpu are slot seconds of each kind, wasted is what of their sum brought no result.
-Json cost_json(const DeviceSeconds& cost) {
-  return {{"cpu", cost.of(SlotKind::kCpu)},
-          {"gpu", cost.of(SlotKind::kGpu)},
-          {"total", cost.total()},
-          {"wasted", cost.all_wasted()}};
-}
-
 Json frames_json(const Range& frames, int start = 0) {
   return Json::array({start + frames.begin, start + std::max(frames.end - 1, frames.begin)});
 }
@@ -502,6 +494,13 @@ Json events_json(const State& state, std::uint64_t since) {
     next = event.sequence;
   }
   return {{"events", std::move(events)}, {"next", next}, {"first", state.events.first()}};
+}
+
+Json cost_json(const DeviceSeconds& cost) {
+  return {{"cpu", cost.of(SlotKind::kCpu)},
+          {"gpu", cost.of(SlotKind::kGpu)},
+          {"total", cost.total()},
+          {"wasted", cost.all_wasted()}};
 }
 
 std::string_view kind_word(ErrorKind kind) {

@@ -26,6 +26,8 @@ Json workers_json(const State& state, Now now);
 std::optional<Json> worker_json(const State& state, std::string_view worker, Now now);
 Json events_json(const State& state, std::uint64_t since);  // at most 1000 of them
 
+Json cost_json(const DeviceSeconds& cost);  // COST of api.h
+
 std::string_view kind_word(ErrorKind kind);  // "invalid", "not_found", ...
 int http_status(ErrorKind kind);
 Json error_json(const Error& error);  // {"error": {"kind", "message"}}

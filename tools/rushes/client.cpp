@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <cstdio>
 
 namespace rushes::tools {
 namespace {
@@ -72,6 +73,19 @@ std::string_view kind_word(ErrorKind kind) {
   for (const auto& [word, known] : kinds())
     if (known == kind) return word;
   return "internal";
+}
+
+std::string query_text(std::string_view value) {
+  std::string text;
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    char escaped[4];
+    std::snprintf(escaped, sizeof escaped, "%%%02X", byte);
+    const bool plain = byte < 0x80 && std::isalnum(byte) != 0;
+    text +=
+        plain || std::string_view("-._~/@").find(c) != std::string_view::npos ? std::string(1, c) : escaped;
+  }
+  return text;
 }
 
 std::string body_text(const Json& json, int indent) {

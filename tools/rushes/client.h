@@ -19,6 +19,9 @@ using Json = nlohmann::json;
 // JSON as text, on one line or indented; bytes that are no UTF-8 become U+FFFD.
 std::string body_text(const Json& json, int indent = -1);
 
+// A value for a query: all but letters, digits and "-._~/@" as %XX.
+std::string query_text(std::string_view value);
+
 std::string_view kind_word(ErrorKind kind);  // as in the API: "invalid", "not_found", ...
 
 // How the farm refused: its message for people, and the exit code that scripts see.

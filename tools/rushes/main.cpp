@@ -35,6 +35,7 @@ struct Arguments {
   std::string token = environment("RUSHES_TOKEN", "");
   bool json = false;
   rushes::tools::SubmitOptions submit;
+  rushes::tools::CostsOptions spent;
   std::string shot, task, worker, folder, windows, note, what, seed, prompt;
   bool dry_run = false, all = false;
   std::vector<std::string> shots;
@@ -287,6 +288,10 @@ int main(int count, char** values) {
   on_farm(verb, [&](Client& farm, const Printer& print) {
     return tools::export_shot(farm, {a.shot, a.folder, a.take, a.version, a.kind}, print);
   });
+  verb = app.verb("costs", "device seconds used and wasted, by show, batch and shot");
+  verb.option("SHOTS", a.spent.shots, "default: all");
+  verb.option("--show", a.spent.show, "of this show only");
+  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::costs(farm, a.spent, print); });
   verb = app.verb("events", "what happened, oldest first");
   verb.option("--since", a.since, "sequence number to start from");
   verb.flag("--follow", a.follow, "go on as things happen");

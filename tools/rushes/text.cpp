@@ -223,6 +223,11 @@ const Json& list(const Json& object, const char* key) {
   return value.is_array() ? value : kEmpty;
 }
 
+std::string counted(double count, const std::string& one, const std::string& many) {
+  const std::string& what = count == 1 ? one : many;
+  return format("%.0f ", count) + (what.empty() ? one + "s" : what);
+}
+
 std::string finding_line(const Json& finding) {
   std::string text = word(finding, "dimension");  // the message names the frames
   if (const auto blocks = finding.find("blocks"); blocks != finding.end() && *blocks == false)

@@ -34,6 +34,9 @@ std::string word(const Json& object, const char* key, const std::string& fallbac
 const Json& list(const Json& object, const char* key);
 const Json& member(const Json& object, const char* key);
 
+std::string counted(double count, const std::string& one,
+                    const std::string& many = "");  // "1 shot", "2 shots"
+
 std::string finding_line(const Json& finding);    // "flicker: flickers in frames 1012-1014: ..."
 std::string critique_line(const Json& critique);  // "pass 0.93 (flicker 0.97, freeze 1.00, ...)"
 std::string revision_line(

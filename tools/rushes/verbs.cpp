@@ -8,6 +8,7 @@
 #include <sstream>
 #include <thread>
 
+#include "tools/rushes/costs.h"
 #include "tools/rushes/live_table.h"
 #include "tools/rushes/send_batch.h"
 #include "tools/rushes/text.h"
@@ -131,7 +132,8 @@ Result<std::string> full_name(Client& farm, const std::string& shot) {
   if (!answer) return tl::unexpected(answer.error());
   std::vector<std::string> found;
   for (const Json& candidate : list(*answer, "shots"))
-    if (word(candidate, "name") == shot) found.push_back(word(candidate, "shot"));
+    if (word(candidate, "shot") == word(candidate, "show") + "/" + shot)
+      found.push_back(word(candidate, "shot"));
   if (found.size() == 1) return found.front();
   if (found.empty())
     return fail(ErrorKind::kNotFound, "shot " + shot + ": no such shot; `rushes list` shows all");
@@ -227,6 +229,23 @@ Result<int> logs(Client& farm, const std::string& task, const Printer& print) {
   auto text = farm.get_bytes("/v1/tasks/" + task + "/log");
   if (!text) return tl::unexpected(text.error());
   return say(print, Json{{"task", task}, {"log", *text}}, *text);
+}
+
+Result<int> costs(Client& farm, const CostsOptions& options, const Printer& print) {
+  std::string path = "/v1/costs", before = "?";
+  const auto ask = [&](const std::string& key, const std::string& value) {
+    path += before + key + "=" + query_text(value);
+    before = "&";
+  };
+  if (!options.show.empty()) ask("show", options.show);
+  for (const std::string& shot : options.shots) {
+    auto name = full_name(farm, shot);
+    if (!name) return tl::unexpected(name.error());
+    ask("shot", *name);
+  }
+  auto answer = farm.get(path);
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer, costs_text(*answer, Style{print.colour}));
 }
 
 Result<int> workers(Client& farm, const Printer& print) {

@@ -39,6 +39,11 @@ Result<int> wait_shot(Client& farm, const std::string& shot, const Printer& prin
 Result<int> critiques(Client& farm, const std::string& shot, const Printer& print);
 Result<int> explain(Client& farm, const std::string& what, const Printer& print);
 Result<int> logs(Client& farm, const std::string& task, const Printer& print);
+struct CostsOptions {
+  std::vector<std::string> shots;  // none: all
+  std::string show;                // empty: all
+};
+Result<int> costs(Client& farm, const CostsOptions& options, const Printer& print);
 Result<int> workers(Client& farm, const Printer& print);
 Result<int> events(Client& farm, long since, bool follow, const Printer& print);
 // POST /v1/shots/SHOT/VERB: cancel, pause, resume, approve, upgrade, retry.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "scheduler/core/journal/snapshot.h"
+#include "scheduler/core/report/costs_report.h"
 #include "scheduler/core/report/view.h"
 #include "tests/scheduler/core/sim_farm.h"
 
@@ -86,6 +87,35 @@ TEST(Costs, SlotsAreCountedByTheirKind) {
   EXPECT_EQ(of(Stage::kDenoise).used[SlotKind::kCpu], 0);
   EXPECT_GT(of(Stage::kDeliver).used[SlotKind::kCpu], 0);
   EXPECT_EQ(of(Stage::kDeliver).used[SlotKind::kGpu], 0);
+}
+
+// The report sums what view::shot() says of each shot, with the attempts that run and those in vain.
+TEST(Costs, AReportHasTheMostExpensiveFirst) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1), test_shot("sh020", 33, 1)});
+  farm.submit({test_shot("sh010", 33, 1, "other")});
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  a.fail(run_for(farm, a, 40));
+  run_for(farm, a, 7);
+  const auto all = [](const Shot&) { return true; };
+  const view::CostsReport report = view::costs(farm.state(), farm.now, all);
+  EXPECT_NEAR(report.total.all_wasted(), 40, 1);
+  EXPECT_NEAR(report.total.used[SlotKind::kCpu], 7, 1) << "while it runs";
+  ASSERT_EQ(report.shots.size(), 3u);
+  double before = report.total.total();
+  for (const view::ShotCost& shot : report.shots) {
+    EXPECT_DOUBLE_EQ(shot.cost.total(), cost_of_shot(farm, shot.shot.c_str()).total()) << shot.shot;
+    EXPECT_LE(shot.cost.total(), before);
+    before = shot.cost.total();
+  }
+  ASSERT_EQ(report.shows.size(), 2u);
+  EXPECT_EQ(report.batches.size(), 2u);
+  EXPECT_DOUBLE_EQ(report.shows[0].cost.total() + report.shows[1].cost.total(), report.total.total());
+  const auto one =
+      view::costs(farm.state(), farm.now, [](const Shot& shot) { return shot.spec.show == "other"; });
+  ASSERT_EQ(one.shots.size(), 1u);
+  EXPECT_EQ(one.shots[0].shot, "other/sh010");
 }
 
 TEST(Costs, OutliveARestartFromASnapshotAndFromTheJournal) {

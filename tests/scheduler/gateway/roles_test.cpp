@@ -29,6 +29,7 @@ constexpr VerbRow kVerbs[] = {
     {"GET", "/v1/tasks/1", Role::kViewer},
     {"GET", "/v1/tasks/1/log", Role::kViewer},
     {"GET", "/v1/workers", Role::kViewer},
+    {"GET", "/v1/costs", Role::kViewer},
     {"GET", "/v1/events", Role::kViewer},
     {"GET", "/v1/artifacts/0000000000000000000000000000000000000000000000000000000000000000", Role::kViewer},
     {"GET", "/v1/files/demo/sh010/clip.mov", Role::kViewer},

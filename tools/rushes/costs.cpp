@@ -1,0 +1,67 @@
+#include "tools/rushes/costs.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+
+namespace rushes::tools {
+namespace {
+
+constexpr std::size_t kNames = 25;    // cells of the first column
+constexpr std::size_t kFigures = 11;  // of each other one
+constexpr std::size_t kShown = 20;    // rows of one list
+
+std::string right(const std::string& text) {
+  const std::size_t width = text_width(text);
+  return (width < kFigures ? std::string(kFigures - width, ' ') : " ") + text;
+}
+
+std::string seconds(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, value < 1e7 ? "%.1f" : "%.3g", value);
+  return right(text);
+}
+
+// A name that is longer than its column stands on a line of its own: it can be copied.
+std::string named(const std::string& name, const std::string& figures) {
+  if (text_width(name) < kNames) return padded(name, kNames) + figures + "\n";
+  return name + "\n" + std::string(kNames, ' ') + figures + "\n";
+}
+
+std::string spent_row(const std::string& name, const Json& row) {
+  const Json& spent = member(row, "device_seconds");
+  const double wasted_cpu = number(spent, "wasted_cpu"), wasted_gpu = number(spent, "wasted_gpu");
+  return named(name, seconds(number(spent, "cpu") - wasted_cpu) + seconds(number(spent, "gpu") - wasted_gpu) +
+                         seconds(wasted_cpu) + seconds(wasted_gpu) + seconds(number(spent, "total")));
+}
+
+std::string spent_rows(const std::string& title, const Json& rows, const Style& style,
+                       const std::function<std::string(const Json&)>& name) {
+  if (rows.empty()) return "";
+  std::string text = "\n" + style.bold(title) + "\n";
+  const std::size_t shown = std::min(rows.size(), kShown);
+  for (std::size_t i = 0; i < shown; ++i) text += spent_row("  " + name(rows[i]), rows[i]);
+  if (shown < rows.size())
+    text += "  and " + std::to_string(rows.size() - shown) + " more; --json has them all\n";
+  return text;
+}
+
+}  // namespace
+
+std::string costs_text(const Json& costs, const Style& style) {
+  const Json& shots = list(costs, "shots");
+  if (shots.empty()) return "no shot yet\n";
+  std::string text = padded("device seconds", kNames) + right("used cpu") + right("used gpu") +
+                     right("wasted cpu") + right("wasted gpu") + right("total") + "\n";
+  text += spent_row(counted(shots.size(), "shot"), costs);
+  text += spent_rows("shows", list(costs, "shows"), style, [](const Json& row) {
+    return word(row, "show") + ", " + counted(number(row, "shots"), "shot");
+  });
+  text += spent_rows("batches", list(costs, "batches"), style, [](const Json& row) {
+    const std::string file = word(row, "name");
+    return std::to_string(static_cast<long>(number(row, "batch"))) + " " + file.substr(file.rfind('/') + 1);
+  });
+  return text + spent_rows("shots", shots, style, [](const Json& row) { return word(row, "shot"); });
+}
+
+}  // namespace rushes::tools
