@@ -13,6 +13,7 @@
 
 #include "config/result.h"
 #include "scheduler/core/event.h"
+#include "scheduler/core/policy/price.h"
 #include "scheduler/plan/stage_needs.h"
 #include "scheduler/protocol/messages.h"
 
@@ -34,6 +35,7 @@ struct SubmittedShot {
   std::vector<std::uint64_t> seeds;
   std::vector<StageNeeds> stages;         // of a dry run
   std::vector<std::string> remarks = {};  // what the model will not do as the prompt says
+  policy::Price price = {};               // by what is learned now
   std::string archived = {};  // the name that the shot of this name got which it replaces; empty: none
 };
 struct Submitted {

@@ -1,5 +1,6 @@
 #include "scheduler/gateway/submit.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 
@@ -118,15 +119,40 @@ Json stages_json(const std::vector<StageNeeds>& stages) {
   return rows;
 }
 
+Json range_json(const policy::PriceRange& seconds, policy::PriceBasis basis) {
+  return {{"low", seconds.low},
+          {"expected", seconds.expected},
+          {"high", seconds.high},
+          {"basis", to_string(basis)}};
+}
+
+Json price_json(const policy::Price& price, bool with_stages) {
+  Json json = range_json(price.total, price.basis), stages = Json::array();
+  json["revisions"] = {{"expected", price.revisions.expected}, {"high", price.revisions.high}};
+  if (!with_stages) return json;
+  for (const policy::StagePrice& stage : price.stages) {
+    Json row{{"stage", to_string(stage.stage)}, {"level", stage.level == 0 ? "draft" : "master"}};
+    row.update(range_json(stage.seconds, stage.basis));
+    stages.push_back(std::move(row));
+  }
+  json["stages"] = std::move(stages);
+  return json;
+}
+
 }  // namespace
 
 Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool dry_run) {
   std::map<std::string, const event::ShotRequest*> asked;
   for (const auto& wanted : read.event.shots) asked[wanted.shot.show + "/" + wanted.shot.name] = &wanted;
   Json shots = Json::array();
+  policy::PriceRange total;
+  policy::PriceBasis basis = policy::PriceBasis::kMeasured;
   for (const auto& shot : submitted.shots) {
+    total += shot.price.total;
+    basis = std::max(basis, shot.price.basis);
     Json row{{"shot", shot.shot}, {"takes", shot.takes}, {"windows", shot.windows}, {"tasks", shot.tasks}};
     if (dry_run) row["stages"] = stages_json(shot.stages);
+    row["price"] = price_json(shot.price, dry_run);
     if (!shot.archived.empty()) row["archived"] = shot.archived;
     row["remarks"] = shot.remarks;
     if (const auto found = asked.find(shot.shot); found != asked.end()) {
@@ -141,7 +167,8 @@ Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool
   for (const auto& [model, words] : read.known_words)
     if (!words.empty()) known[model] = words;
   return {{"batch", submitted.batch}, {"known_words", std::move(known)}, {"show", read.batch.show},
-          {"dry_run", dry_run},       {"repeated", submitted.repeated},  {"shots", std::move(shots)}};
+          {"dry_run", dry_run},       {"repeated", submitted.repeated},  {"price", range_json(total, basis)},
+          {"shots", std::move(shots)}};
 }
 
 }  // namespace rushes::scheduler

@@ -64,4 +64,46 @@ std::string costs_text(const Json& costs, const Style& style) {
   return text + spent_rows("shots", shots, style, [](const Json& row) { return word(row, "shot"); });
 }
 
+namespace {
+
+// What a price rests on, where it is not what it should be.
+std::string basis_text(const Json& range) {
+  const std::string basis = word(range, "basis");
+  if (basis == "guess") return "a guess, nothing was measured yet";
+  return basis == "other_devices" ? "measured on other devices" : "";
+}
+
+std::string range_row(const std::string& name, const Json& range, const std::string& remark) {
+  std::string figures;
+  for (const char* key : {"low", "expected", "high"})
+    figures += member(range, key).is_number() ? seconds(number(range, key)) : std::string(kFigures, ' ');
+  return "    " + named(name, figures + (remark.empty() ? "" : "  " + remark));
+}
+
+}  // namespace
+
+std::string price_line(const Json& range) {
+  const auto figure = [&](const char* key) {
+    const std::string text = seconds(number(range, key));
+    return text.substr(text.find_first_not_of(' '));
+  };
+  const std::string basis = basis_text(range);
+  return "about " + figure("expected") + " device s (" + figure("low") + " to " + figure("high") + ")" +
+         (basis.empty() ? "" : ", " + basis);
+}
+
+std::string price_table(const Json& price) {
+  std::string text =
+      "    " + padded("device seconds", kNames) + right("low") + right("expected") + right("high") + "\n";
+  for (const Json& stage : list(price, "stages"))
+    text += range_row(word(stage, "level") + " " + word(stage, "stage"), stage,
+                      word(stage, "basis") == "guess" ? "a guess" : "");
+  text += range_row("all", price, "");
+  const std::string basis = basis_text(price);
+  if (!basis.empty()) text += "    " + basis + "\n";
+  const Json& revisions = member(price, "revisions");
+  if (number(revisions, "high") > 0) text += range_row("more, if critics ask", revisions, "");
+  return text;
+}
+
 }  // namespace rushes::tools

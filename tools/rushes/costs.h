@@ -13,4 +13,9 @@ namespace rushes::tools {
 // listed, and the others are counted.
 std::string costs_text(const Json& costs, const Style& style);
 
+// RANGE of the API in a line: "about 14.0 device s (12.0 to 16.0)", and where it is no more than a guess.
+std::string price_line(const Json& range);
+// PRICE of the API as a table, further in than the line of its shot.
+std::string price_table(const Json& price);
+
 }  // namespace rushes::tools

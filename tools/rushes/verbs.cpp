@@ -111,14 +111,19 @@ std::string lines_of(const Json& texts, const char* before) {
 }
 
 std::string batch_text(const Json& batch) {
+  const bool dry_run = member(batch, "dry_run") == true;
+  const Json& shots = list(batch, "shots");
   std::ostringstream text;
-  text << ((member(batch, "dry_run") == true) ? "would submit" : "submitted") << " "
-       << list(batch, "shots").size() << " shots\n";
-  for (const Json& shot : list(batch, "shots"))
-    text << "  " << padded(word(shot, "shot"), 28) << number(shot, "takes") << " takes, "
-         << number(shot, "windows") << " windows, " << number(shot, "tasks") << " tasks, "
-         << number(shot, "frames") << " frames at " << word(shot, "fps") << " fps\n"
-         << lines_of(list(shot, "remarks"), "    note: ") << stages_text(list(shot, "stages"));
+  text << (dry_run ? "would submit " : "submitted ") << counted(static_cast<double>(shots.size()), "shot")
+       << ", " << price_line(member(batch, "price")) << "\n";
+  for (const Json& shot : shots) {
+    const Json& price = member(shot, "price");
+    text << "  " << padded(word(shot, "shot"), 28) << counted(number(shot, "takes"), "take") << ", "
+         << counted(number(shot, "windows"), "window") << ", " << counted(number(shot, "tasks"), "task")
+         << ", " << counted(number(shot, "frames"), "frame") << " at " << word(shot, "fps") << " fps\n"
+         << lines_of(list(shot, "remarks"), "    note: ") << stages_text(list(shot, "stages"))
+         << (dry_run ? price_table(price) : "    " + price_line(price) + "\n");
+  }
   for (const auto& [model, words] : member(batch, "known_words").items())
     if (words.is_string()) text << words.get<std::string>() << "\n";
   return text.str();

@@ -6,13 +6,14 @@
 #include "scheduler/core/decide/lookup.h"
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/decide/takes.h"
+#include "scheduler/core/state/price.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/recipe.h"
 
 namespace rushes::scheduler {
 namespace {
 
-command::SubmittedShot summary(const ShotSpec& spec) {
+command::SubmittedShot summary(const ShotSpec& spec, Pricer& pricer) {
   const auto takes = static_cast<std::uint32_t>(spec.seeds.size());
   return {spec.show + "/" + spec.name,
           takes,
@@ -22,7 +23,9 @@ command::SubmittedShot summary(const ShotSpec& spec) {
           spec.deliver_rate,
           spec.seeds,
           {},
-          spec.remarks};
+          spec.remarks,
+          pricer.price_of(spec),
+          {}};
 }
 
 bool is_over(const Shot& shot) {
@@ -51,6 +54,7 @@ void archive(Decision& decision, ShotId id, const std::string& by) {
 void on(Decision& decision, const event::SubmitBatch& e) {
   const State& state = decision.state();
   learn_settings(decision);
+  Pricer pricer(state);
   if (const std::uint64_t known = state.names.batch(e.idempotency_key); known != 0) {
     const Batch& batch = state.batches[known];
     if (batch.text != e.text) {
@@ -59,7 +63,7 @@ void on(Decision& decision, const event::SubmitBatch& e) {
           "idempotency key " + e.idempotency_key + " was used for another batch (" + batch.name + ")");
     }
     command::Submitted again{known, {}, true};
-    for (const ShotId shot : batch.shots) again.shots.push_back(summary(state.shots[shot].spec));
+    for (const ShotId shot : batch.shots) again.shots.push_back(summary(state.shots[shot].spec, pricer));
     return decision.reply(e.request, std::move(again));
   }
 
@@ -106,7 +110,7 @@ void on(Decision& decision, const event::SubmitBatch& e) {
 
   command::Submitted answer;
   for (const ShotSpec& spec : specs) {
-    answer.shots.push_back(summary(spec));
+    answer.shots.push_back(summary(spec, pricer));
     if (e.dry_run) answer.shots.back().stages = stage_needs(spec);
     if (const Shot* before = state.find_shot(key_of(spec, 0)))
       answer.shots.back().archived = key_of(spec, free_number(state, *before));

@@ -48,6 +48,8 @@ std::uint32_t rounds_left(const Shot& shot, const Take& take) {
   return shot.spec.revise_windows - std::min(shot.spec.revise_windows, spent);
 }
 
+}  // namespace
+
 TakeWork plan_work(const ShotSpec& spec) {
   TakeWork work;
   constexpr TaskId kEncode(1);
@@ -64,17 +66,18 @@ TakeWork plan_work(const ShotSpec& spec) {
   return work;
 }
 
-}  // namespace
+TakeShape shape_of(const ShotSpec& spec) {
+  return {spec.recipe.model_digest,
+          static_cast<std::uint32_t>(spec.recipe.rendered_frames),
+          static_cast<std::uint32_t>(spec.recipe.draft.timesteps.size()),
+          static_cast<std::uint32_t>(spec.master.timesteps.size()),
+          spec.upgrade ? spec.scale : 0,
+          spec.recipe.draft.guidance,
+          spec.gate};
+}
 
 TakeWorkId take_work_of(State& state, const ShotSpec& spec) {
-  const TakeShape shape{spec.recipe.model_digest,
-                        static_cast<std::uint32_t>(spec.recipe.rendered_frames),
-                        static_cast<std::uint32_t>(spec.recipe.draft.timesteps.size()),
-                        static_cast<std::uint32_t>(spec.master.timesteps.size()),
-                        spec.upgrade ? spec.scale : 0,
-                        spec.recipe.draft.guidance,
-                        spec.gate};
-  return state.work.take_work_of(shape, [&spec] { return plan_work(spec); });
+  return state.work.take_work_of(shape_of(spec), [&spec] { return plan_work(spec); });
 }
 
 double unplanned_seconds(const State& state, const Shot& shot) {

@@ -8,6 +8,10 @@
 
 namespace rushes::scheduler {
 
+// The work of takes of such a shot, and what it depends on.
+TakeWork plan_work(const ShotSpec& spec);
+TakeShape shape_of(const ShotSpec& spec);
+
 // Planned once for all shots of one shape.
 TakeWorkId take_work_of(State& state, const ShotSpec& spec);
 

@@ -47,6 +47,12 @@ class Workload {
   ShotId next_to_refresh() const { return next_to_refresh_; }  // whose estimates are looked at next
   const TakeWork& take_work(TakeWorkId id) const { return take_works_[id]; }
 
+  // null: no shot of this shape was on the farm.
+  const TakeWork* find_take_work(const TakeShape& shape) const {
+    const auto found = take_shapes_.find(shape);
+    return found == take_shapes_.end() ? nullptr : &take_works_[found->second];
+  }
+
   void add_task(TaskState state) { ++counts_[static_cast<std::size_t>(state)]; }
   void move_task(TaskState from, TaskState to) {
     assert(counts_[static_cast<std::size_t>(from)] > 0);

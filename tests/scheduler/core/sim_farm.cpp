@@ -159,7 +159,9 @@ void SimWorker::receive() {
 void SimWorker::start(const AttemptId& ref) { say(protocol::Started{ref}); }
 
 void SimWorker::complete(const AttemptId& ref) {
-  TaskResult result = result_for(farm_.state(), farm_.state().task(ref.task), critic);
+  const Task& task = farm_.state().task(ref.task);
+  TaskResult result = result_for(farm_.state(), task, critic);
+  if (seconds) result.wall_seconds = seconds(task);
   if (!result.files.empty()) result.files = delivers;
   say(protocol::Completed{ref, std::move(result), ""});
 }

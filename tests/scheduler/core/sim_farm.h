@@ -82,6 +82,9 @@ class SimWorker {
   // What the critics say of a task; the default passes with a score of its own for every take.
   std::function<Critique(const Task&)> critic;
 
+  // How long an attempt takes; none: a second.
+  std::function<double(const Task&)> seconds;
+
   std::vector<std::string> delivers{"movie.mp4"};  // files of a delivery
 
   std::string name;

@@ -73,6 +73,33 @@ TEST_F(CostsTest, AReplacedShotCountsOn) {
   EXPECT_GT(total(after), before);
 }
 
+TEST_F(CostsTest, ABatchIsPricedBeforeAndWhenItIsSubmitted) {
+  const Json guess = post("/v1/batches?dry_run=1", batch_text({"sh010"}, 2), "a").json;
+  EXPECT_EQ(guess["price"]["basis"], "guess");
+  render();
+  const std::string batch = batch_text({"sh030", "sh040"}, 2);
+  const Json dry = post("/v1/batches?dry_run=1", batch, "a").json;
+  const Json& price = dry["shots"][0]["price"];
+  EXPECT_EQ(price["basis"], "measured") << dry;
+  EXPECT_EQ(price["stages"][0]["stage"], "encode");
+  EXPECT_EQ(price["stages"][0]["level"], "draft");
+  double low = 0, high = 0;
+  for (const Json& stage : price["stages"]) {
+    EXPECT_LE(stage["low"], stage["expected"]);
+    EXPECT_LE(stage["expected"], stage["high"]);
+    low += stage["low"].get<double>();
+    high += stage["high"].get<double>();
+  }
+  EXPECT_DOUBLE_EQ(price["low"].get<double>(), low);
+  EXPECT_DOUBLE_EQ(price["high"].get<double>(), high);
+  EXPECT_DOUBLE_EQ(dry["price"]["high"].get<double>(), 2 * high) << "of both shots";
+  EXPECT_GT(price["revisions"]["high"], price["revisions"]["expected"]);
+  const Json submitted = post("/v1/batches", batch, "a").json;
+  for (const char* key : {"low", "expected", "high", "revisions"})
+    EXPECT_EQ(submitted["shots"][0]["price"][key], price[key]) << key;
+  EXPECT_EQ(submitted["price"], dry["price"]);
+}
+
 TEST_F(CostsTest, OfALimitedTokenAreThoseThatItSees) {
   render();
   const Json show = get("/v1/costs", "demo-secret").json;

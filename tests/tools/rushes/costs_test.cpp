@@ -46,6 +46,36 @@ TEST(CostsText, AnswersOfAnyShapeDoNotThrow) {
     EXPECT_NO_THROW(costs_text(Json::parse(text), Style{})) << text;
 }
 
+Json range(double low, double expected, double high, const char* basis) {
+  return {{"low", low}, {"expected", expected}, {"high", high}, {"basis", basis}};
+}
+
+TEST(PriceText, SaysHowFarItCanBeTrusted) {
+  EXPECT_EQ(price_line(range(12, 14, 16.04, "measured")), "about 14.0 device s (12.0 to 16.0)");
+  EXPECT_EQ(price_line(range(0, 14, 28, "guess")),
+            "about 14.0 device s (0.0 to 28.0), a guess, nothing was measured yet");
+  EXPECT_EQ(price_line(range(0, 14, 28, "other_devices")),
+            "about 14.0 device s (0.0 to 28.0), measured on other devices");
+}
+
+TEST(PriceText, IsATableOfEightyColumns) {
+  Json price = range(12, 14, 16, "guess");
+  price["stages"] = Json::array({range(10, 11, 12, "measured"), range(2, 3, 1234567.8, "guess")});
+  price["stages"][0].update({{"level", "draft"}, {"stage", "denoise"}});
+  price["stages"][1].update({{"level", "master"}, {"stage", "critique"}});
+  price["revisions"] = {{"expected", 2.5}, {"high", 30}};
+  const std::vector<std::string> lines = lines_of(price_table(price));
+  const std::vector<std::string> expected{
+      "    device seconds                   low   expected       high",
+      "    draft denoise                   10.0       11.0       12.0",
+      "    master critique                  2.0        3.0  1234567.8  a guess",
+      "    all                             12.0       14.0       16.0",
+      "    a guess, nothing was measured yet",
+      "    more, if critics ask                        2.5       30.0"};
+  EXPECT_EQ(lines, expected);
+  for (const std::string& line : lines) EXPECT_LE(text_width(line), 80u) << line;
+}
+
 TEST(Counted, SaysOneAndMany) {
   EXPECT_EQ(counted(1, "shot"), "1 shot");
   EXPECT_EQ(counted(0, "shot"), "0 shots");

@@ -1,0 +1,93 @@
+#include "scheduler/core/state/price.h"
+
+#include <algorithm>
+
+#include "scheduler/core/policy/revisions.h"
+#include "scheduler/core/state/take_work.h"
+#include "scheduler/plan/cost.h"
+#include "scheduler/plan/plan.h"
+
+namespace rushes::scheduler {
+namespace {
+
+void add_task(StageWork& work, const PlannedTask& task) {
+  work[static_cast<std::size_t>(task.stage)] += task.work;
+}
+
+StageWork draft_work(const ShotSpec& spec, const TakeWork& take) {
+  StageWork work = take.all;
+  for (double& stage : work) stage *= static_cast<double>(spec.seeds.size());
+  add_task(work, plan_encode(spec, TaskId(1)));
+  add_task(work, plan_draft_delivery(spec, 1, {}, TaskId(1)));
+  return work;
+}
+
+}  // namespace
+
+Pricer::Pricer(const State& state) : state_(state) {
+  for (const WorkerClass& each : state.capacity.classes())
+    if (total(each.slots) > 0 && !each.offer.numeric_classes.empty())
+      classes_.push_back(each.offer.numeric_classes.front());
+  std::sort(classes_.begin(), classes_.end());
+  classes_.erase(std::unique(classes_.begin(), classes_.end()), classes_.end());
+}
+
+Pricer::UnitPrice Pricer::measure(Stage stage, std::uint32_t level, const std::string& model) const {
+  std::vector<policy::Estimate> here, anywhere;
+  for (auto rate = state_.rates.lower_bound({stage, level, model, {}}); rate != state_.rates.end(); ++rate) {
+    const auto& [key, estimate] = *rate;
+    if (key.stage != stage || key.level != level || key.model != model) break;
+    anywhere.push_back(estimate);
+    if (std::binary_search(classes_.begin(), classes_.end(), key.numeric_class)) here.push_back(estimate);
+  }
+  if (!here.empty() || (classes_.empty() && !anywhere.empty()))
+    return {policy::price_of_unit(here.empty() ? anywhere : here), policy::PriceBasis::kMeasured};
+  if (!anywhere.empty()) return {policy::price_of_unit(anywhere), policy::PriceBasis::kOtherDevices};
+  return {policy::guess_of_unit(first_guess(stage)), policy::PriceBasis::kGuess};
+}
+
+const Pricer::UnitPrices& Pricer::units_of(const std::string& model, std::uint32_t level) {
+  const auto [found, is_new] = units_.try_emplace({model, level});
+  if (is_new)
+    for (std::size_t i = 0; i < kStages; ++i) found->second[i] = measure(static_cast<Stage>(i), level, model);
+  return found->second;
+}
+
+const TakeWork& Pricer::work_of(const ShotSpec& spec) {
+  const TakeShape shape = shape_of(spec);
+  if (const TakeWork* known = state_.work.find_take_work(shape)) return *known;
+  const auto [found, is_new] = planned_.try_emplace(shape);
+  if (is_new) found->second = plan_work(spec);
+  return found->second;
+}
+
+policy::Price Pricer::price_of(const ShotSpec& spec) {
+  const TakeWork& take = work_of(spec);
+  policy::Price price;
+  const auto add = [&](const StageWork& work, std::uint32_t level) {
+    const UnitPrices& units = units_of(spec.recipe.model, level);
+    for (std::size_t i = 0; i < kStages; ++i) {
+      if (!(work[i] > 0)) continue;
+      price.stages.push_back({static_cast<Stage>(i), level, units[i].seconds.times(work[i]), units[i].basis});
+      price.total += price.stages.back().seconds;
+      price.basis = std::max(price.basis, units[i].basis);
+    }
+  };
+  add(draft_work(spec, take), 0);
+  if (spec.upgrade) add(take.upgrade, 1);
+
+  policy::PriceRange round;
+  const UnitPrices& units = units_of(spec.recipe.model, 0);
+  for (std::size_t i = 0; i < kStages; ++i) round += units[i].seconds.times(take.revision[i]);
+  const auto takes = static_cast<double>(spec.seeds.size());
+  const double share = policy::revised_share(state_.work.judged(), state_.work.revised());
+  price.revisions.expected = takes * policy::expected_rounds(share, spec.revise_windows) * round.expected;
+  price.revisions.high = takes * spec.revise_windows * round.high;
+  if (spec.revise_device_seconds >= 0) {
+    price.revisions.expected = std::min(price.revisions.expected, takes * spec.revise_device_seconds);
+    price.revisions.high = std::min(price.revisions.high, takes * spec.revise_device_seconds);
+  }
+  return price;
+}
+
+}  // namespace rushes::scheduler
