@@ -43,6 +43,8 @@
 //      starts_in_seconds: null | about; ahead: it runs ahead of its checkpoint's verdict; a shot has "deadline" too
 // GET  /v1/tasks/ID                             viewer      TASK
 // GET  /v1/tasks/ID/log                         viewer      text/plain: the attempts' logs
+// GET  /v1/logs/TASK, /v1/logs/SHOW/SHOT        viewer      {"tasks": [LOG...], "left_off": tasks that an answer of 1 MiB had no room for}
+//      of a shot: its tasks that a worker was given, failed ones first, then those with attempts in vain, then the others
 // POST /v1/tasks/ID/skip                        supervisor  TASK
 // GET  /v1/workers                              viewer      {"workers": [WORKER...]}
 // GET  /v1/costs[?show=NAME][&shot=SHOW/SHOT]   viewer      COSTS of the shots that the token sees; several shows and shots may be
@@ -112,9 +114,14 @@
 // REVISION {"revision", "windows": [..], "seed", "reason", "by", "score_before": null | 0..1,
 //           "score_after": null | 0..1, "kept": null | it became the current one, "current": true | false}
 // TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",
-//           "progress", "attempts": [{"attempt", "worker", "state", "kind", "fault":
-//           "input|host|device|model|cancelled", "seconds": null | s, "message"}], kind and fault of those that ended badly;
+//           "progress", "attempts": [ATTEMPT...],
 //           "device_seconds": COST, "needs": [task..], "reason": null | "why it waits"}
+// ATTEMPT  {"attempt", "worker", "state": "leased|running|succeeded|failed|lease ran out|stopped|worker restarted", "kind"?, "fault"?:
+//           "input|host|device|model|cancelled", of one that brought no result, "started": null | TIME, "ended": null | TIME, "seconds":
+//           null | s, "message": what it failed of, or what it does}   the last 8 that brought no result, the accepted one, the one that is held
+// LOG      {"task", "name", "shot", "state", "attempts": [ATTEMPT + {"log": null | the end of what it printed}]}   a worker sends the
+//           last 8 KiB when the attempt ends, and the farm keeps them of every attempt; of attempts before those of ATTEMPT there are
+//           only the lines, with the state "unknown"
 // WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost|stopped", "since": null | when it was
 //           lost or stopped, "drained": it gets nothing until it is undrained, "process": null | {"host", "address", "pid"},
 //           "remarks": [what its process could not offer, and why], "build", "slots": all, "prefetch",

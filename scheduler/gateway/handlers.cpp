@@ -248,6 +248,8 @@ void Handlers::install_reads(httplib::Server& server) {
   });
   reads(About::kTask, "/v1/tasks/" + task, [this](Call& call) { show_task(call); });
   reads(About::kTask, "/v1/tasks/" + task + "/log", [this](Call& call) { log(call); });
+  reads(About::kTask, "/v1/logs/" + task, [this](Call& call) { task_logs(call); });
+  reads(About::kShot, "/v1/logs/" + shot, [this](Call& call) { shot_logs(call); });
   reads(About::kFarm, "/metrics", [this](Call& call) { metrics(call); });
   reads(About::kOwn, "/v1/workers", [this](Call& call) { list_workers(call); });
   reads(About::kOwn, "/v1/costs", [this](Call& call) { costs(call); });
@@ -443,19 +445,6 @@ void Handlers::events(Call& call) {
     if (caller.limited()) answer["events"] = seen(std::move(answer["events"]), caller);
     return std::optional(std::move(answer));
   });
-}
-
-void Handlers::log(Call& call) {
-  const TaskId task = call.task();
-  const auto known = parts_.loop->query([task](const State& state, Now) { return state.has_task(task); });
-  if (!known) return refuse(call.response, known.error());
-  if (!*known) return refuse(call.response, {ErrorKind::kNotFound, "task " + call.at(1) + ": there is none"});
-  const auto logs = parts_.ledger->logs(task.number());
-  if (!logs) return refuse(call.response, logs.error());
-  std::string text;
-  for (const auto& [attempt, lines] : *logs)
-    text += "--- attempt " + std::to_string(attempt) + " ---\n" + lines + (lines.ends_with('\n') ? "" : "\n");
-  call.response.set_content(text, "text/plain; charset=utf-8");
 }
 
 }  // namespace rushes::scheduler

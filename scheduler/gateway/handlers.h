@@ -75,6 +75,9 @@ class Handlers {
   void retry(Call& call);
   void events(Call& call);
   void log(Call& call);
+  void task_logs(Call& call);
+  void shot_logs(Call& call);
+  void send_logs(Call& call, const std::vector<view::TaskAttempts>& tasks);
   void artifact(Call& call);
   void delivery(Call& call);
   void picture(Call& call);

@@ -295,32 +295,6 @@ double seconds_between(std::int64_t from_ms, std::int64_t to_ms) {
   return from_ms > 0 && to_ms > from_ms ? static_cast<double>(to_ms - from_ms) / 1000 : 0;
 }
 
-Json attempts_json(const Task& task, const view::TaskInfo& info, Now now) {
-  Json attempts = Json::array();
-  for (const auto& bad : info.bad_attempts)
-    attempts.push_back(
-        {{"attempt", bad.attempt},
-         {"worker", bad.worker},
-         {"state", to_string(bad.end)},
-         {"kind", to_string(bad.kind)},
-         {"fault", to_string(fault_of(bad.kind))},
-         {"seconds", nullptr},
-         {"message", bad.exit_cause.empty() ? bad.message : bad.message + " (" + bad.exit_cause + ")"}});
-  if (task.state == TaskState::kSucceeded)
-    attempts.push_back({{"attempt", task.accepted_attempt},
-                        {"worker", info.worker},
-                        {"state", "succeeded"},
-                        {"seconds", info.wall_seconds},
-                        {"message", ""}});
-  else if (is_held(task.state))
-    attempts.push_back({{"attempt", task.attempt},
-                        {"worker", info.worker},
-                        {"state", to_string(task.state)},
-                        {"seconds", seconds_between(task.lease().started_wall_ms, now.wall_ms)},
-                        {"message", info.doing}});
-  return attempts;
-}
-
 Json resources_json(const Resources& resources) {
   return {{"cpu_slots", resources.slots[SlotKind::kCpu]},
           {"gpu_slots", resources.slots[SlotKind::kGpu]},
@@ -447,6 +421,9 @@ std::optional<Json> task_json(const State& state, TaskId id, Now now) {
   if (!info) return std::nullopt;
   std::vector<std::uint64_t> needs;
   for (const TaskId need : info->needs) needs.push_back(need.number());
+  Json attempts = Json::array();
+  for (const auto& attempt : view::attempts(state, state.task(id), now))
+    attempts.push_back(attempt_json(attempt));
   return Json{{"task", id.number()},
               {"name", info->name},
               {"shot", info->shot},
@@ -459,7 +436,7 @@ std::optional<Json> task_json(const State& state, TaskId id, Now now) {
               {"revision", info->revision},
               {"state", to_string(info->state)},
               {"progress", info->fraction},
-              {"attempts", attempts_json(state.task(id), *info, now)},
+              {"attempts", std::move(attempts)},
               {"device_seconds", cost_json(info->cost)},
               {"needs", std::move(needs)},
               {"reason", none_or(!info->reason.empty(), info->reason)}};
@@ -494,6 +471,19 @@ Json events_json(const State& state, std::uint64_t since) {
     next = event.sequence;
   }
   return {{"events", std::move(events)}, {"next", next}, {"first", state.events.first()}};
+}
+
+Json attempt_json(const view::AttemptInfo& attempt) {
+  Json json{{"attempt", attempt.attempt}, {"worker", attempt.worker}, {"state", attempt.state}};
+  if (attempt.kind) {
+    json["kind"] = to_string(*attempt.kind);
+    json["fault"] = to_string(fault_of(*attempt.kind));
+  }
+  json["started"] = instant_json(attempt.started_wall_ms);
+  json["ended"] = instant_json(attempt.ended_wall_ms);
+  json["seconds"] = none_or(attempt.seconds.has_value(), attempt.seconds.value_or(0));
+  json["message"] = attempt.message;
+  return json;
 }
 
 Json cost_json(const DeviceSeconds& cost) {

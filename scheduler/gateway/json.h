@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "config/result.h"
+#include "scheduler/core/report/attempts.h"
 #include "scheduler/core/report/view.h"
 #include "scheduler/core/state/state.h"
 
@@ -26,7 +27,8 @@ Json workers_json(const State& state, Now now);
 std::optional<Json> worker_json(const State& state, std::string_view worker, Now now);
 Json events_json(const State& state, std::uint64_t since);  // at most 1000 of them
 
-Json cost_json(const DeviceSeconds& cost);  // COST of api.h
+Json cost_json(const DeviceSeconds& cost);            // COST of api.h
+Json attempt_json(const view::AttemptInfo& attempt);  // ATTEMPT of api.h
 
 std::string_view kind_word(ErrorKind kind);  // "invalid", "not_found", ...
 int http_status(ErrorKind kind);

@@ -230,9 +230,9 @@ int main(int count, char** values) {
   verb = app.verb("explain", "why a shot or task waits");
   verb.option("WHAT", a.what, "SHOT or task number").required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::explain(farm, a.what, print); });
-  verb = app.verb("logs", "the log of a task's attempts");
-  verb.option("TASK", a.task).required();
-  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::logs(farm, a.task, print); });
+  verb = app.verb("logs", "what the attempts of a task, or of a shot's tasks, printed; failed ones first");
+  verb.option("WHAT", a.what, "task number or SHOT").required();
+  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::logs(farm, a.what, print); });
 
   for (const char* name : {"cancel", "pause", "resume", "upgrade"}) {
     const std::string word = name;

@@ -361,6 +361,52 @@ std::string cost_text(const Json& cost) {
   return text;
 }
 
+namespace {
+
+// "attempt 2 on w1: failed, 2026-12-01T17:00:00.250Z to 2026-12-01T17:00:05.250Z, 5.0 s: it broke"
+std::string attempt_line(const Json& attempt) {
+  const std::string worker = word(attempt, "worker"), started = word(attempt, "started"),
+                    ended = word(attempt, "ended"), message = word(attempt, "message");
+  const std::string state = word(attempt, "state");
+  std::string text = "attempt " + format("%.0f", number(attempt, "attempt")) +
+                     (worker.empty() ? "" : " on " + worker) + ": " +
+                     (state == "unknown" ? "long ago, only its lines are left" : state);
+  if (!started.empty()) text += ", from " + started;
+  if (!ended.empty()) text += (started.empty() ? ", ended " : " to ") + ended;
+  if (member(attempt, "seconds").is_number()) text += format(", %.1f s", number(attempt, "seconds"));
+  return text + (message.empty() ? "" : ": " + message);
+}
+
+// An attempt that went well and printed nothing is not worth a heading among those of a whole shot.
+bool has_news(const Json& task) {
+  const Json& attempts = list(task, "attempts");
+  return std::any_of(attempts.begin(), attempts.end(), [](const Json& attempt) {
+    return !word(attempt, "log").empty() || word(attempt, "state") != "succeeded";
+  });
+}
+
+}  // namespace
+
+std::string logs_text(const Json& answer, const Style& style) {
+  std::string text;
+  const Json& tasks = list(answer, "tasks");
+  for (const Json& task : tasks) {
+    if (tasks.size() > 1 && !has_news(task)) continue;
+    text += style.bold("task " + format("%.0f", number(task, "task")) + ", " + word(task, "name")) + ": " +
+            style.state(word(task, "state")) + "\n";
+    for (const Json& attempt : list(task, "attempts")) {
+      const std::string lines = word(attempt, "log");
+      text += "--- " + attempt_line(attempt) + " ---\n" + lines;
+      if (lines.empty()) text += "(it sent no lines)\n";
+      if (!text.ends_with('\n')) text += '\n';
+    }
+    if (list(task, "attempts").empty()) text += "no worker has tried it yet\n";
+  }
+  if (const double more = number(answer, "left_off"); more > 0)
+    text += "and " + counted(more, "task") + " more than one answer holds: rushes logs TASK\n";
+  return text.empty() ? "no attempt has printed anything yet\n" : text;
+}
+
 std::string workers_text(const Json& workers, const Style& style) {
   std::string text;
   for (const Json& worker : workers) {

@@ -51,6 +51,8 @@ std::string critiques_text(const Json& answer, const Style& style);
 // "12.5 device s, 2.3 of it in vain": of a COST.
 std::string cost_text(const Json& cost);
 std::string bytes_text(double bytes);  // "12 KiB", "340 MiB", "1.5 GiB"
+// LOGs of the API: every attempt with a heading and its lines.
+std::string logs_text(const Json& answer, const Style& style);
 std::string workers_text(const Json& workers, const Style& style);
 // What came of a batch: verdicts, scores and findings per take, what was rendered again and why, seconds per
 // stage, where the results lie.

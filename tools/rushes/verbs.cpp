@@ -147,6 +147,16 @@ Result<std::string> full_name(Client& farm, const std::string& shot) {
   return fail(ErrorKind::kInvalid, "shot " + shot + ": several shows have it; say which: " + names);
 }
 
+namespace {
+
+// The number of a task as it is, or the full name of a shot.
+Result<std::string> task_or_shot(Client& farm, const std::string& what) {
+  if (!what.empty() && what.find_first_not_of("0123456789") == std::string::npos) return what;
+  return full_name(farm, what);
+}
+
+}  // namespace
+
 Result<int> submit(Client& farm, const SubmitOptions& options, const Printer& print) {
   auto batch = send_batch(farm, options);
   if (!batch) return tl::unexpected(batch.error());
@@ -206,13 +216,9 @@ Result<int> critiques(Client& farm, const std::string& shot, const Printer& prin
 }
 
 Result<int> explain(Client& farm, const std::string& what, const Printer& print) {
-  std::string path = what;
-  if (what.find_first_not_of("0123456789") != std::string::npos) {
-    auto name = full_name(farm, what);
-    if (!name) return tl::unexpected(name.error());
-    path = *name;
-  }
-  auto answer = farm.get("/v1/explain/" + path);
+  auto name = task_or_shot(farm, what);
+  if (!name) return tl::unexpected(name.error());
+  auto answer = farm.get("/v1/explain/" + *name);
   if (!answer) return tl::unexpected(answer.error());
   const auto about = [](const Json& entry) {
     const double seconds = number(entry, "starts_in_seconds", -1);
@@ -230,10 +236,12 @@ Result<int> explain(Client& farm, const std::string& what, const Printer& print)
   return say(print, *answer, text);
 }
 
-Result<int> logs(Client& farm, const std::string& task, const Printer& print) {
-  auto text = farm.get_bytes("/v1/tasks/" + task + "/log");
-  if (!text) return tl::unexpected(text.error());
-  return say(print, Json{{"task", task}, {"log", *text}}, *text);
+Result<int> logs(Client& farm, const std::string& what, const Printer& print) {
+  auto name = task_or_shot(farm, what);
+  if (!name) return tl::unexpected(name.error());
+  auto answer = farm.get("/v1/logs/" + *name);
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer, logs_text(*answer, Style{print.colour}));
 }
 
 Result<int> costs(Client& farm, const CostsOptions& options, const Printer& print) {

@@ -38,7 +38,8 @@ Result<int> watch(Client& farm, const std::vector<std::string>& shots, const Pri
 Result<int> wait_shot(Client& farm, const std::string& shot, const Printer& print);
 Result<int> critiques(Client& farm, const std::string& shot, const Printer& print);
 Result<int> explain(Client& farm, const std::string& what, const Printer& print);
-Result<int> logs(Client& farm, const std::string& task, const Printer& print);
+// What the attempts of a task printed, or those of every task of a shot.
+Result<int> logs(Client& farm, const std::string& what, const Printer& print);
 struct CostsOptions {
   std::vector<std::string> shots;  // none: all
   std::string show;                // empty: all

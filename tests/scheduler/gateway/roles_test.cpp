@@ -28,6 +28,8 @@ constexpr VerbRow kVerbs[] = {
     {"GET", "/v1/explain/1", Role::kViewer},
     {"GET", "/v1/tasks/1", Role::kViewer},
     {"GET", "/v1/tasks/1/log", Role::kViewer},
+    {"GET", "/v1/logs/1", Role::kViewer},
+    {"GET", "/v1/logs/demo/sh010", Role::kViewer},
     {"GET", "/v1/workers", Role::kViewer},
     {"GET", "/v1/costs", Role::kViewer},
     {"GET", "/v1/events", Role::kViewer},
@@ -87,7 +89,7 @@ TEST_F(RolesTest, ATokenOfAShowTouchesNothingElse) {
       EXPECT_TRUE(reply.status == 403 || reply.status == 404) << verb.path << ": " << reply.body;
     }
   }
-  for (const char* whole : {"/metrics", "/v1/tasks/1", "/v1/tasks/1/log", "/v1/explain/1"})
+  for (const char* whole : {"/metrics", "/v1/tasks/1", "/v1/tasks/1/log", "/v1/logs/1", "/v1/explain/1"})
     EXPECT_GE(get(whole, "other-secret").status, 403) << whole;
   EXPECT_EQ(get("/v1/tasks/1", "demo-secret").status, 200);
   EXPECT_EQ(post("/v1/workers/w1/drain", "", "demo-secret").status, 403) << "a worker is the whole farm's";

@@ -105,6 +105,33 @@ TEST(Critiques, SayTheSeedAndWhatWasFoundAtCheckpoints) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 
+TEST(LogsText, HasAHeadingForEveryAttempt) {
+  const Json answer = Json::parse(R"({"left_off": 1, "tasks": [
+    {"task": 12, "name": "sh010 decode tile 0", "state": "succeeded", "attempts": [
+      {"attempt": 1, "worker": "", "state": "unknown", "started": null, "ended": null, "seconds": null,
+       "message": "", "log": "an old line\n"},
+      {"attempt": 9, "worker": "w1", "state": "failed", "kind": "memory", "started": "2026-12-01T17:00:00.250Z",
+       "ended": "2026-12-01T17:00:05.250Z", "seconds": 5, "message": "it broke", "log": "first\nlast words"},
+      {"attempt": 10, "worker": "w2", "state": "succeeded", "started": null, "ended": "2026-12-01T17:01:05.250Z",
+       "seconds": 2.5, "message": "", "log": null}]},
+    {"task": 13, "name": "sh010 deliver", "state": "succeeded", "attempts": [
+      {"attempt": 1, "worker": "w2", "state": "succeeded", "log": null}]}]})");
+  EXPECT_EQ(logs_text(answer, Style{}), R"(task 12, sh010 decode tile 0: succeeded
+--- attempt 1: long ago, only its lines are left ---
+an old line
+--- attempt 9 on w1: failed, from 2026-12-01T17:00:00.250Z to 2026-12-01T17:00:05.250Z, 5.0 s: it broke ---
+first
+last words
+--- attempt 10 on w2: succeeded, ended 2026-12-01T17:01:05.250Z, 2.5 s ---
+(it sent no lines)
+and 1 task more than one answer holds: rushes logs TASK
+)");
+  const Json waits =
+      Json::parse(R"({"tasks": [{"task": 2, "name": "n", "state": "ready", "attempts": []}]})");
+  EXPECT_EQ(logs_text(waits, Style{}), "task 2, n: ready\nno worker has tried it yet\n");
+  EXPECT_EQ(logs_text(Json::object(), Style{}), "no attempt has printed anything yet\n");
+}
+
 TEST(Workers, SayWhatIsTakenOfWhatTheyOffer) {
   const Json workers = Json::parse(R"([{"worker": "bay1", "state": "busy",
     "resources": {"cpu_slots": 2, "gpu_slots": 1, "host_bytes": 17179869184, "device_bytes": 77309411328},
@@ -120,6 +147,8 @@ TEST(Text, AnswersOfAnyShapeDoNotThrow) {
     EXPECT_NO_THROW(closing_report(json, Style{}));
     EXPECT_NO_THROW(LiveTable::render(json, Style{}, 80));
     EXPECT_NO_THROW(workers_text(json, Style{}));
+    EXPECT_NO_THROW(logs_text(json, Style{}));
+    EXPECT_NO_THROW(logs_text(Json{{"tasks", json}}, Style{}));
   }
 }
 
