@@ -83,6 +83,8 @@
 //           "estimate_seconds": null | remaining, "device_seconds": COST, "waiting": null | "why nothing of it runs",
 //           "deadline": null | {"at": "2026-12-01T17:00:00Z", "at_risk", "slack_seconds"}, "limits": [names],
 //           "tasks": {"pending": n, "ready": n, "leased": n, "running": n, "succeeded": n, ...},
+//           "notable_tasks": [{"task", "name", "state", "worker", "progress", "words": what it does, or what it failed of}]: failed ones
+//           and the one that attention is about, then those that run, at most 64, of one shot only,
 //           "seconds_per_stage": {"encode": s, ...}, "takes": [TAKE...],
 //           "upgrade": null | {"take", "progress", "stage", "windows": [WINDOW...]},
 //           "deliveries": [{"kind": "draft|master", "take", "version", "folder", "files": ["path below the

@@ -231,6 +231,18 @@ Json counts_json(const TaskCounts& counts) {
   return json;
 }
 
+Json notable_json(const std::vector<view::NotableTask>& tasks) {
+  Json json = Json::array();
+  for (const auto& task : tasks)
+    json.push_back({{"task", task.task.number()},
+                    {"name", task.name},
+                    {"state", to_string(task.state)},
+                    {"worker", task.worker},
+                    {"progress", task.fraction},
+                    {"words", task.words}});
+  return json;
+}
+
 Json shot_summary(const State& state, const Shot& shot, const view::ShotInfo& info,
                   const std::vector<view::CritiqueInfo>& critiques) {
   Json takes = Json::array();
@@ -270,6 +282,7 @@ Json shot_summary(const State& state, const Shot& shot, const view::ShotInfo& in
           {"deadline", deadline_json(info)},
           {"limits", info.limits},
           {"tasks", counts_json(info.tasks)},
+          {"notable_tasks", notable_json(info.notable)},
           {"seconds_per_stage", seconds_json(seconds)},
           {"takes", std::move(takes)},
           {"upgrade", upgrade_json(info)},

@@ -63,7 +63,7 @@ std::string fitted(const std::string& line, std::size_t width) {
 std::string summary(const Json& shots) {
   std::map<std::string, int> states;
   for (const Json& shot : shots) ++states[word(shot, "state")];
-  std::string text = std::to_string(shots.size()) + " shots:";
+  std::string text = counted(static_cast<double>(shots.size()), "shot") + ":";
   const char* before = " ";
   for (const auto& [state, count] : states) {
     text += before + std::to_string(count) + " " + state;

@@ -68,6 +68,27 @@ std::string approved_line(const Json& shot) {
          (by.empty() ? "" : " by " + by) + (at.empty() ? "" : " at " + at) + "\n";
 }
 
+// "  task 12 failed on w1: sh010 take 1 denoise window 0 steps 3-6: it broke"
+std::string notable_text(const Json& shot, const Style& style) {
+  constexpr std::size_t kShown = 16;
+  const Json& tasks = list(shot, "notable_tasks");
+  std::string text, failed;
+  for (std::size_t i = 0; i < std::min(tasks.size(), kShown); ++i) {
+    const Json& task = tasks[i];
+    const std::string state = word(task, "state"), worker = word(task, "worker"), words = word(task, "words");
+    if (failed.empty() && state != "running") failed = task_number(task);
+    text += "  task " + task_number(task) + " " + style.state(state) +
+            (worker.empty() ? "" : " on " + worker) +
+            (state == "running" ? format(" %.0f %%", 100 * number(task, "progress")) : "") + ": " +
+            word(task, "name") + (words.empty() ? "" : ": " + words) + "\n";
+  }
+  if (tasks.size() > kShown)
+    text +=
+        "  and " + counted(static_cast<double>(tasks.size() - kShown), "task") + " more; --json has them\n";
+  if (!failed.empty()) text += "  see: rushes logs " + failed + ", rushes explain " + failed + "\n";
+  return text;
+}
+
 std::string take_text(const Json& take, const Style& style) {
   const Json& critique = member(take, "critique");
   std::string text =
@@ -223,6 +244,8 @@ const Json& list(const Json& object, const char* key) {
   return value.is_array() ? value : kEmpty;
 }
 
+std::string task_number(const Json& task) { return format("%.0f", number(task, "task")); }
+
 std::string counted(double count, const std::string& one, const std::string& many) {
   const std::string& what = count == 1 ? one : many;
   return format("%.0f ", count) + (what.empty() ? one + "s" : what);
@@ -269,8 +292,8 @@ std::string shot_text(const Json& shot, const Style& style) {
   if (word(shot, "paused", "no") != "no") text += " (pause " + word(shot, "paused") + ")";
   text += "  " + format("%.0f %%", 100 * number(shot, "progress")) + "  elapsed " +
           duration(number(shot, "elapsed_seconds")) + "  " + cost_text(member(shot, "device_seconds")) + "\n";
-  text += style.dim("  \"" + word(shot, "prompt") + "\", " + format("%.0f", number(shot, "frames")) +
-                    " frames at " + word(shot, "fps") + " fps, model " + word(shot, "model")) +
+  text += style.dim("  \"" + word(shot, "prompt") + "\", " + counted(number(shot, "frames"), "frame") +
+                    " at " + word(shot, "fps") + " fps, model " + word(shot, "model")) +
           "\n";
   text += times_line(member(shot, "times")) + approved_line(shot);
   const Json& attention = member(shot, "attention");
@@ -278,13 +301,14 @@ std::string shot_text(const Json& shot, const Style& style) {
   for (const Json& remark : list(shot, "remarks"))
     if (remark.is_string()) text += "  note: " + remark.get<std::string>() + "\n";
   if (!word(shot, "waiting").empty()) text += "  waits: " + word(shot, "waiting") + "\n";
+  text += notable_text(shot, style);
   for (const Json& take : list(shot, "takes")) text += take_text(take, style);
   const std::string seconds = stage_seconds(member(shot, "seconds_per_stage"));
   if (!seconds.empty()) text += "  " + seconds + "\n";
   for (const Json& delivery : list(shot, "deliveries"))
     text += "  " + word(delivery, "kind") + " of take " + format("%.0f", number(delivery, "take")) + " in " +
             word(delivery, delivery.contains("path") ? "path" : "folder") + " (" +
-            std::to_string(list(delivery, "files").size()) + " files)\n";
+            counted(static_cast<double>(list(delivery, "files").size()), "file") + ")\n";
   return text;
 }
 
@@ -392,7 +416,7 @@ std::string logs_text(const Json& answer, const Style& style) {
   const Json& tasks = list(answer, "tasks");
   for (const Json& task : tasks) {
     if (tasks.size() > 1 && !has_news(task)) continue;
-    text += style.bold("task " + format("%.0f", number(task, "task")) + ", " + word(task, "name")) + ": " +
+    text += style.bold("task " + task_number(task) + ", " + word(task, "name")) + ": " +
             style.state(word(task, "state")) + "\n";
     for (const Json& attempt : list(task, "attempts")) {
       const std::string lines = word(attempt, "log");
@@ -421,8 +445,8 @@ std::string workers_text(const Json& workers, const Style& style) {
     for (const Json& remark : list(worker, "remarks"))
       if (remark.is_string()) text += "  note: " + remark.get<std::string>() + "\n";
     for (const Json& task : list(worker, "running"))
-      text += "  " + bar(number(task, "fraction"), 12) + " " + word(task, "name") + "  " +
-              word(task, "words") + "\n";
+      text += "  " + bar(number(task, "fraction"), 12) + " task " + task_number(task) + ", " +
+              word(task, "name") + "  " + word(task, "words") + "\n";
   }
   return text.empty() ? "no worker has said hello yet\n" : text;
 }

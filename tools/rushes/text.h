@@ -34,6 +34,7 @@ std::string word(const Json& object, const char* key, const std::string& fallbac
 const Json& list(const Json& object, const char* key);
 const Json& member(const Json& object, const char* key);
 
+std::string task_number(const Json& task);  // of a row that has "task"
 std::string counted(double count, const std::string& one,
                     const std::string& many = "");  // "1 shot", "2 shots"
 

@@ -231,8 +231,9 @@ Result<int> explain(Client& farm, const std::string& what, const Printer& print)
     text += "deadline " + word(deadline, "at") + (deadline.value("at_risk", false) ? ", at risk" : "") + "\n";
   }
   for (const Json& task : list(*answer, "tasks"))
-    text += "  " + padded(word(task, "state"), 10) + padded(word(task, "waiting"), 11) + word(task, "name") +
-            ": " + word(task, "reason") + about(task) + "\n";
+    text += "  " + padded(task_number(task), 8) + padded(word(task, "state"), 10) +
+            padded(word(task, "waiting"), 11) + word(task, "name") + ": " + word(task, "reason") +
+            about(task) + "\n";
   return say(print, *answer, text);
 }
 

@@ -55,7 +55,8 @@ void retry_failed_tasks(Decision& decision, const event::Retry& e, const Shot& s
     return decision.refuse(
         e.request, ErrorKind::kConflict,
         "shot " + e.shot + " has no failed task; name a take to render it again (--take N)");
-  const std::string answer = std::to_string(failed.size()) + " tasks are tried again";
+  const std::string answer =
+      failed.size() == 1 ? "1 task is tried again" : std::to_string(failed.size()) + " tasks are tried again";
   if (e.dry_run) return decision.reply(e.request, answer);
   for (const TaskId task : failed)
     decision.emit(record::TaskReopened{task, e.note.empty() ? "asked by " + person(e.by) : e.note,

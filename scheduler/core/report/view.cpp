@@ -206,6 +206,33 @@ ShotTimes times_of(const State& state, const Shot& shot, Now now) {
   return shot_times({shot.created_wall_ms, end}, std::move(ran), shot.person_waits);
 }
 
+NotableTask notable_task(const State& state, const Shot& shot, const Task& task) {
+  NotableTask row{task.plan.id, task_name(shot.spec, task.plan), task.state, "", fraction_of(task), ""};
+  if (is_held(task.state)) {
+    row.worker = state.workers[task.lease().worker].name;
+    row.words = task.progress.text;
+  } else if (!task.bad_attempts.empty()) {
+    row.worker = task.bad_attempts.back().worker;
+    row.words = task.bad_attempts.back().message;
+  }
+  return row;
+}
+
+std::vector<NotableTask> notable_tasks(const State& state, const Shot& shot) {
+  std::vector<NotableTask> rows, running;
+  for (const TaskId id : shot.tasks) {
+    const Task& task = state.task(id);
+    const bool attention = shot.state == ShotState::kAttention && shot.attention_task == id;
+    if (attention || task.state == TaskState::kFailed)
+      rows.push_back(notable_task(state, shot, task));
+    else if (task.state == TaskState::kRunning)
+      running.push_back(notable_task(state, shot, task));
+  }
+  rows.insert(rows.end(), running.begin(), running.end());
+  if (rows.size() > kMaxNotable) rows.resize(kMaxNotable);
+  return rows;
+}
+
 ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) {
   ShotInfo info;
   info.shot = shot.key;
@@ -235,7 +262,10 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
     info.approved_by = shot.approved_by;
     info.approved_wall_ms = shot.approved_wall_ms;
   }
-  if (details) info.times = times_of(state, shot, now);
+  if (details) {
+    info.times = times_of(state, shot, now);
+    info.notable = notable_tasks(state, shot);
+  }
   info.batch = shot.batch;
   info.numeric_class = shot.numeric_class;
   info.tasks = counts_of(shot);

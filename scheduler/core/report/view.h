@@ -83,6 +83,17 @@ struct TakeInfo {
   DeviceSeconds cost;
 };
 
+// A task that people ask about by its number.
+struct NotableTask {
+  TaskId task;
+  std::string name;  // as TaskInfo's
+  TaskState state = TaskState::kPending;
+  std::string worker;  // who has it, or had it last
+  float fraction = 0;
+  std::string words;  // what it does, or what its last attempt failed of
+};
+inline constexpr std::size_t kMaxNotable = 64;
+
 struct ShotInfo {
   std::string shot, show, name, prompt, model;
   ShotState state = ShotState::kQueued;
@@ -109,6 +120,8 @@ struct ShotInfo {
   std::optional<double> estimate_seconds;  // wall, until it ends; absent while nothing was measured
   DeviceSeconds cost;                      // with what its running attempts took so far
   std::vector<TakeInfo> takes;
+  // Failed tasks and the one that attention is about, then those that run, at most kMaxNotable; only of one shot.
+  std::vector<NotableTask> notable;
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
 };

@@ -291,9 +291,17 @@ TEST(Flow, ATaskThatFailsEverywhereNeedsAPersonAndIsTriedAgainOnRequest) {
   EXPECT_EQ(shot.attention_task, shot.encode);
   EXPECT_NE(shot.reason.find("it broke"), std::string::npos);
   EXPECT_EQ(farm.state().task(shot.encode).bad_attempts.back().log_tail, "last words");
+  const auto notable = view::shot(farm.state(), "demo/sh010", farm.now)->notable;
+  ASSERT_EQ(notable.size(), 1u) << "people are told its number";
+  EXPECT_EQ(notable[0].task, shot.encode);
+  EXPECT_EQ(notable[0].state, TaskState::kFailed);
+  EXPECT_EQ(notable[0].worker, "a");
+  EXPECT_EQ(notable[0].words, "it broke");
+  EXPECT_TRUE(view::shots(farm.state(), farm.now).at(0).notable.empty()) << "of one shot only";
   farm.step(event::Retry{5, "demo/sh010", 0, {}, "", "ann"});
   run_to_end(farm, {&a});
   EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
+  EXPECT_TRUE(view::shot(farm.state(), "demo/sh010", farm.now)->notable.empty());
 }
 
 TEST(Flow, AWorkerThatFailsWhatOthersFinishIsQuarantined) {

@@ -29,6 +29,15 @@ class LogsTest : public GatewayTest {
     }
     ASSERT_NE(id.task, kNoId) << "nobody took the task";
     farm_.loop().post("w1", protocol::Started{id});
+    Json tasks;
+    for (int i = 0; i < 500 && tasks.empty(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      tasks = get("/v1/shots/demo/sh010").json["notable_tasks"];
+    }
+    ASSERT_EQ(tasks.size(), 1u) << "its shot says which task it is";
+    EXPECT_EQ(tasks[0]["task"], 1);
+    EXPECT_EQ(tasks[0]["state"], "running");
+    EXPECT_EQ(tasks[0]["worker"], "w1");
     farm_.loop().post("w1", protocol::Failed{id, FailKind::kInput, "it broke", "exit 1", text});
   }
 };

@@ -84,6 +84,29 @@ TEST(ShotText, SaysWhereTheTimeWentAndWhoApproved) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 
+TEST(ShotText, NamesTheTasksThatFailedOrRun) {
+  Json shot = sample_shots()[0];
+  EXPECT_EQ(shot_text(shot, Style{}).find("  task "), std::string::npos);
+  shot["notable_tasks"] = {{{"task", 12},
+                            {"name", "sh010 take 1 decode tile 0"},
+                            {"state", "failed"},
+                            {"worker", "w1"},
+                            {"progress", 0},
+                            {"words", "it broke"}}};
+  for (int i = 0; i < 17; ++i)
+    shot["notable_tasks"].push_back({{"task", 20 + i},
+                                     {"name", "n"},
+                                     {"state", "running"},
+                                     {"worker", "w2"},
+                                     {"progress", 0.25},
+                                     {"words", ""}});
+  const std::string text = shot_text(shot, Style{});
+  for (const char* part :
+       {"  task 12 failed on w1: sh010 take 1 decode tile 0: it broke\n", "  task 20 running on w2 25 %: n\n",
+        "  and 2 tasks more; --json has them\n", "  see: rushes logs 12, rushes explain 12\n"})
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+}
+
 TEST(ClosingReport, SaysVerdictFindingRevisionSecondsAndPlace) {
   const std::string text = closing_report(sample_shots(), Style{});
   for (const char* part :
