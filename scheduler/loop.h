@@ -78,7 +78,8 @@ class Loop {
   // answer within `patience`, or the farm is stopping.
   Result<Answer> request(Event event, std::chrono::milliseconds patience = kPatience);
 
-  // Runs `read` on the core thread; returns its value once everything that it saw is synced.
+  // Runs `read` on the core thread; returns its value once everything that it saw is synced. It may run after query()
+  // has lost its patience: it owns what it captures.
   template <class Read>
   auto query(Read read, std::chrono::milliseconds patience = kPatience)
       -> Result<std::invoke_result_t<Read, const State&, Now>>;

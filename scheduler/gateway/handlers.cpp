@@ -205,7 +205,7 @@ Json seen(Json rows, const Caller& caller) {
 }
 
 void Handlers::list_shots(Call& call) {
-  show(call, "shots", [&caller = call.caller](const State& state, Now now) {
+  show(call, "shots", [caller = call.caller](const State& state, Now now) {
     Json answer = shots_json(state, now);
     if (caller.limited()) answer["shots"] = seen(std::move(answer["shots"]), caller);
     return std::optional(std::move(answer));
@@ -213,7 +213,7 @@ void Handlers::list_shots(Call& call) {
 }
 
 void Handlers::list_workers(Call& call) {
-  show(call, "workers", [&caller = call.caller](const State& state, Now now) {
+  show(call, "workers", [caller = call.caller](const State& state, Now now) {
     Json answer = workers_json(state, now);
     if (!caller.limited()) return std::optional(std::move(answer));
     for (Json& worker : answer["workers"]) {
@@ -440,7 +440,7 @@ void Handlers::events(Call& call) {
            !parts_.loop->wait_events(*since, std::chrono::milliseconds(200))) {
     }
   --waiting_;
-  show(call, "events", [number = *since, &caller = call.caller](const State& state, Now) {
+  show(call, "events", [number = *since, caller = call.caller](const State& state, Now) {
     Json answer = events_json(state, number);
     if (caller.limited()) answer["events"] = seen(std::move(answer["events"]), caller);
     return std::optional(std::move(answer));
