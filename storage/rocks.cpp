@@ -137,6 +137,40 @@ Status checkpoint(rocksdb::DB& db, const std::filesystem::path& folder, const st
   return {};
 }
 
+// Deleted values take their space until a compaction meets them. One of the keys alone is short (some ten bytes a
+// value) and removes every blob file of which nothing is left. Files with some left are written anew where that gives
+// back at least as much as it writes; else the compactions of every day do it when they come to it.
+Status reclaim_blobs(const Database& database, std::size_t family, const std::string& what) {
+  rocksdb::DB& db = *database.db;
+  rocksdb::ColumnFamilyHandle* blobs = database.families[family];
+  const auto failed = [&](const rocksdb::Status& status) {
+    return tl::unexpected<Error>(to_error(status, what));
+  };
+  const auto flushed = db.Flush(rocksdb::FlushOptions(), database.families);  // the log is in the way else
+  if (!flushed.ok()) return failed(flushed);
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
+  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kDisable;
+  const auto compacted = db.CompactRange(options, blobs, nullptr, nullptr);
+  if (!compacted.ok()) return failed(compacted);
+
+  rocksdb::ColumnFamilyMetaData now;
+  db.GetColumnFamilyMetaData(blobs, &now);
+  std::uint64_t garbage = 0, kept = 0;
+  for (const auto& file : now.blob_files) {
+    garbage += file.garbage_blob_bytes;
+    kept += file.total_blob_bytes - file.garbage_blob_bytes;
+  }
+  const auto free = free_bytes(db.GetName());
+  const bool room = free && *free / 2 > kept;  // both copies lie on the disk for a while
+  if (garbage == 0 || garbage < kept || !room) return {};
+  options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kForce;
+  options.blob_garbage_collection_age_cutoff = 1.0;
+  const auto rewritten = db.CompactRange(options, blobs, nullptr, nullptr);
+  if (!rewritten.ok()) return failed(rewritten);
+  return {};
+}
+
 Error to_error(const rocksdb::Status& status, const std::string& what) {
   const std::string text = status.ToString();
   const std::string detail = " (" + text + ")";

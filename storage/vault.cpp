@@ -1,81 +1,21 @@
 #include "storage/vault.h"
 
-#include <capnp/message.h>
-#include <capnp/serialize.h>
 #include <sodium.h>
 
 #include <atomic>
 #include <cassert>
+#include <functional>
 #include <map>
 #include <mutex>
 
 #include "storage/rocks.h"
-#include "storage/vault.capnp.h"
+#include "storage/vault_rows.h"
 
 namespace rushes::storage {
 namespace {
 
 const Format kFormat{"rushes-vault", 1};
 constexpr std::size_t kArtifacts = 1, kChunks = 2, kReferences = 3;
-constexpr std::string_view kUploadPrefix = "upload";
-
-rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
-
-std::string chunk_key(std::uint64_t upload, std::uint32_t index) {
-  std::string key;
-  put_be64(key, upload);
-  put_be32(key, index);
-  return key;
-}
-
-std::string upload_key(std::uint64_t upload) {
-  std::string key(kUploadPrefix);
-  put_be64(key, upload);
-  return key;
-}
-
-std::string owner_prefix(std::string_view owner) {
-  std::string key = "o";
-  key += owner;
-  key += '\0';
-  return key;
-}
-
-std::string digest_prefix(const Digest& digest) { return "d" + std::string(bytes_of(digest)); }
-
-std::uint32_t chunk_count(std::uint64_t bytes) {
-  return static_cast<std::uint32_t>((bytes + kChunkBytes - 1) / kChunkBytes);
-}
-
-struct StoredArtifact {
-  std::uint64_t bytes, upload;
-  std::int64_t wall;
-};
-
-std::string encode(const StoredArtifact& stored) {
-  capnp::MallocMessageBuilder message;
-  auto info = message.initRoot<records::ArtifactInfo>();
-  info.setBytes(stored.bytes);
-  info.setUpload(stored.upload);
-  info.setWallMicroseconds(stored.wall);
-  const auto words = capnp::messageToFlatArray(message);
-  const auto bytes = words.asBytes();
-  return {reinterpret_cast<const char*>(bytes.begin()), bytes.size()};
-}
-
-Result<StoredArtifact> decode(std::string_view value, const Digest& digest) {
-  try {
-    // The reader wants words at word boundaries; a value of RocksDB may lie anywhere.
-    std::vector<capnp::word> words(value.size() / sizeof(capnp::word));
-    std::copy_n(value.data(), words.size() * sizeof(capnp::word), reinterpret_cast<char*>(words.data()));
-    capnp::FlatArrayMessageReader reader(kj::arrayPtr(words.data(), words.size()));
-    const auto info = reader.getRoot<records::ArtifactInfo>();
-    return StoredArtifact{info.getBytes(), info.getUpload(), info.getWallMicroseconds()};
-  } catch (const kj::Exception& e) {
-    return fail(ErrorKind::kCorrupt, "artifact " + to_hex(digest) + ": its description is damaged: " +
-                                         std::string(e.getDescription().cStr()));
-  }
-}
 
 // One upload: what was announced, what came, and the digest so far. Locked while a chunk is added.
 struct OpenUpload {
@@ -117,9 +57,12 @@ class Vault::Impl {
   Result<std::string> read(const Digest& digest, std::uint64_t offset, std::uint64_t length) const;
   Status retain(std::span<const Reference> references);
   Status release(std::string_view owner);
+  Status release(std::span<const Digest> digests);
+  Result<std::uint64_t> renew(const Digest& digest);
   Result<std::vector<std::string>> owners(const Digest& digest) const;
   Result<std::uint64_t> references(const Digest& digest) const;
   Result<Swept> sweep(std::chrono::milliseconds age);
+  Result<Swept> unreferenced(std::chrono::milliseconds age) const;
   Status checkpoint(const std::filesystem::path& folder);
 
  private:
@@ -136,7 +79,9 @@ class Vault::Impl {
   Status write_chunk(Upload upload, const OpenUpload& open, std::string_view bytes, std::uint64_t end);
   Status finish(Upload upload, OpenUpload& open);
   void drop_chunks(rocksdb::WriteBatch& writes, std::uint64_t upload) const;
-  bool referenced(const Digest& digest) const;
+  // Calls `each` with every artifact that a sweep of this age removes, until it fails.
+  using Each = std::function<Status(const Digest& digest, const StoredArtifact& stored)>;
+  Status for_unreferenced(std::chrono::milliseconds age, const Each& each) const;
 
   Database database_;
   const VaultOptions options_;
@@ -429,10 +374,40 @@ Result<std::uint64_t> Vault::Impl::references(const Digest& digest) const {
   return owners(digest).map([](const std::vector<std::string>& found) { return found.size(); });
 }
 
-Result<Swept> Vault::Impl::sweep(std::chrono::milliseconds age) {
-  const std::int64_t before = wall_microseconds() - std::chrono::microseconds(age).count();
-  Swept swept;
+Status Vault::Impl::release(std::span<const Digest> digests) {
+  constexpr std::size_t kOneWrite = 1024;
   std::lock_guard lock(commit_mutex_);
+  auto it = iterate(kReferences);
+  for (; !digests.empty(); digests = digests.subspan(std::min(kOneWrite, digests.size()))) {
+    rocksdb::WriteBatch writes;
+    for (const Digest& digest : digests.first(std::min(kOneWrite, digests.size()))) {
+      const std::string prefix = digest_prefix(digest);
+      for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
+        writes.Delete(family(kReferences), it->key());
+        const std::string owner(it->key().ToStringView().substr(prefix.size()));
+        writes.Delete(family(kReferences), owner_prefix(owner) + std::string(bytes_of(digest)));
+      }
+    }
+    if (!it->status().ok()) return error(it->status());
+    const auto written = db().Write(rocksdb::WriteOptions(), &writes);
+    if (!written.ok()) return error(written);
+  }
+  return {};
+}
+
+Result<std::uint64_t> Vault::Impl::renew(const Digest& digest) {
+  std::lock_guard lock(commit_mutex_);
+  const auto stored = find(digest);
+  if (!stored) return tl::unexpected<Error>(stored.error());
+  if (!*stored) return fail(ErrorKind::kNotFound, what_ + ": no artifact " + to_hex(digest));
+  const auto written = db().Put(rocksdb::WriteOptions(), family(kArtifacts), slice(bytes_of(digest)),
+                                encode({(*stored)->bytes, (*stored)->upload, wall_microseconds()}));
+  if (!written.ok()) return error(written);
+  return (*stored)->bytes;
+}
+
+Status Vault::Impl::for_unreferenced(std::chrono::milliseconds age, const Each& each) const {
+  const std::int64_t before = wall_microseconds() - std::chrono::microseconds(age).count();
   auto it = iterate(kArtifacts);
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const auto digest = digest_from_bytes(it->key().ToStringView());
@@ -443,15 +418,43 @@ Result<Swept> Vault::Impl::sweep(std::chrono::milliseconds age) {
     const auto held = references(*digest);
     if (!held) return tl::unexpected<Error>(held.error());
     if (*held > 0) continue;
-    rocksdb::WriteBatch writes;
-    writes.Delete(family(kArtifacts), it->key());
-    drop_chunks(writes, stored->upload);
-    const auto written = db().Write(rocksdb::WriteOptions(), &writes);
-    if (!written.ok()) return error(written);
-    ++swept.artifacts;
-    swept.bytes += stored->bytes;
+    if (auto done = each(*digest, *stored); !done) return done;
   }
   if (!it->status().ok()) return error(it->status());
+  return {};
+}
+
+Result<Swept> Vault::Impl::unreferenced(std::chrono::milliseconds age) const {
+  Swept found;
+  const auto looked = for_unreferenced(age, [&](const Digest&, const StoredArtifact& stored) -> Status {
+    ++found.artifacts;
+    found.bytes += stored.bytes;
+    return {};
+  });
+  if (!looked) return tl::unexpected<Error>(looked.error());
+  return found;
+}
+
+Result<Swept> Vault::Impl::sweep(std::chrono::milliseconds age) {
+  Swept swept;
+  {
+    std::lock_guard lock(commit_mutex_);
+    const auto done =
+        for_unreferenced(age, [&](const Digest& digest, const StoredArtifact& stored) -> Status {
+          rocksdb::WriteBatch writes;
+          writes.Delete(family(kArtifacts), slice(bytes_of(digest)));
+          drop_chunks(writes, stored.upload);
+          const auto written = db().Write(rocksdb::WriteOptions(), &writes);
+          if (!written.ok()) return error(written);
+          ++swept.artifacts;
+          swept.bytes += stored.bytes;
+          return {};
+        });
+    if (!done) return tl::unexpected<Error>(done.error());
+  }
+  if (swept.artifacts > 0)
+    if (auto reclaimed = reclaim_blobs(database_, kChunks, what_); !reclaimed)
+      return tl::unexpected<Error>(reclaimed.error());
   return swept;
 }
 
@@ -500,7 +503,7 @@ Result<Digest> Vault::put(std::string_view bytes) {
   const Digest digest = digest_of(bytes);
   auto present = impl_->find(digest);
   if (!present) return tl::unexpected<Error>(present.error());
-  if (*present) return digest;
+  if (*present && renew(digest)) return digest;
   const auto upload = begin(digest, bytes.size());
   if (!upload) return tl::unexpected<Error>(upload.error());
   if (auto added = add(*upload, 0, bytes); !added) {
@@ -546,9 +549,12 @@ Status Vault::retain(std::string_view owner, const std::vector<Digest>& digests)
 }
 Status Vault::retain(std::span<const Reference> references) { return impl_->retain(references); }
 Status Vault::release(std::string_view owner) { return impl_->release(owner); }
+Status Vault::release(std::span<const Digest> digests) { return impl_->release(digests); }
+Result<std::uint64_t> Vault::renew(const Digest& digest) { return impl_->renew(digest); }
 Result<std::vector<std::string>> Vault::owners(const Digest& digest) const { return impl_->owners(digest); }
 Result<std::uint64_t> Vault::references(const Digest& digest) const { return impl_->references(digest); }
 Result<Swept> Vault::sweep(std::chrono::milliseconds age) { return impl_->sweep(age); }
+Result<Swept> Vault::unreferenced(std::chrono::milliseconds age) const { return impl_->unreferenced(age); }
 Status Vault::checkpoint(const std::filesystem::path& folder) { return impl_->checkpoint(folder); }
 
 }  // namespace rushes::storage

@@ -46,7 +46,7 @@ struct Artifact {
   std::int64_t wall_microseconds = 0;  // when it was committed; for display and retention
 };
 
-// What a sweep removed.
+// What a sweep removed, or would.
 struct Swept {
   std::uint64_t artifacts = 0;
   std::uint64_t bytes = 0;
@@ -93,15 +93,20 @@ class Vault {
   // All of it with its digest verified; kInvalid when larger than `limit`.
   Result<std::string> read_all(const Digest& digest, std::uint64_t limit) const;
 
-  // References keep artifacts from sweep(). An owner is a take, "show/shot/take". Both calls may be repeated.
+  // As new for sweep(), as if it was uploaded now. Returns its size. kNotFound: no such artifact.
+  Result<std::uint64_t> renew(const Digest& digest);
+
+  // References keep artifacts from sweep(). An owner is a take, "show/shot/take". All calls may be repeated.
   Status retain(std::string_view owner, const std::vector<Digest>& digests);
   Status retain(std::span<const Reference> references);  // all of them in one write, or none
   Status release(std::string_view owner);                // everything that the owner holds
+  Status release(std::span<const Digest> digests);       // whoever holds them
   Result<std::vector<std::string>> owners(const Digest& digest) const;
   Result<std::uint64_t> references(const Digest& digest) const;  // how many owners
 
-  // Removes artifacts without a reference that are older than `age`.
+  // Removes artifacts without a reference that are older than `age`, and gives their space back to the disk.
   Result<Swept> sweep(std::chrono::milliseconds age);
+  Result<Swept> unreferenced(std::chrono::milliseconds age) const;  // what sweep() would remove
 
   // The vault as it is now in a new folder, which opens as one: every artifact that was committed before the call is in
   // it, whole. Commits wait meanwhile: hours, where the folder lies on another file system.

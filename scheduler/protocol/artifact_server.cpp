@@ -162,13 +162,13 @@ Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::handle(const std::str
 Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::answer(const std::string&,
                                                                   const HaveRequest& have) {
   HeldReply held;
-  for (const Digest& digest : have.digests) held.held.push_back(store.size(digest).has_value());
+  for (const Digest& digest : have.digests) held.held.push_back(store.renew(digest).has_value());
   return Answer{std::move(held)};
 }
 
 Result<ArtifactServer::Impl::Answer> ArtifactServer::Impl::answer(const std::string& id,
                                                                   const PutRequest& put) {
-  if (const auto size = store.size(put.digest); size && *size == put.bytes)
+  if (const auto size = store.renew(put.digest); size && *size == put.bytes)
     return Answer{ReceiptReply{put.digest, put.bytes}};
   const auto first = uploads.lower_bound({id, 0});
   std::size_t of_one = 0;

@@ -150,6 +150,8 @@ class ArtifactStore {
   virtual ~ArtifactStore() = default;
   // Size of an artifact that is held complete. Error: kNotFound.
   virtual Result<std::uint64_t> size(const Digest& digest) = 0;
+  // The same, of one that somebody made again: from now on it is as new as if it was uploaded.
+  virtual Result<std::uint64_t> renew(const Digest& digest) { return size(digest); }
   // At most `length` bytes from `offset`; shorter only at the end.
   virtual Result<std::string> read(const Digest& digest, std::uint64_t offset, std::size_t length) = 0;
   virtual Result<std::unique_ptr<Upload>> begin(const Digest& digest, std::uint64_t bytes) = 0;

@@ -14,6 +14,7 @@ class VaultStore : public ArtifactStore {
   // vault's), so that the ledger can always write.
   VaultStore(storage::Vault& vault, std::filesystem::path folder, std::uint64_t disk_reserve);
   Result<std::uint64_t> size(const Digest& digest) override;
+  Result<std::uint64_t> renew(const Digest& digest) override { return vault_.renew(digest); }
   Result<std::string> read(const Digest& digest, std::uint64_t offset, std::size_t length) override;
   Result<std::unique_ptr<Upload>> begin(const Digest& digest, std::uint64_t bytes) override;
 

@@ -10,6 +10,7 @@
 #include <functional>
 #include <thread>
 
+#include "storage/disk.h"
 #include "tests/storage/faulty_disk.h"
 #include "tests/storage/temporary_folder.h"
 
@@ -146,6 +147,60 @@ TEST_F(VaultTest, SweepTakesOnlyOldUploadsWithoutReference) {
   EXPECT_FALSE(vault_->contains(kept));
   EXPECT_EQ(vault_->read_all(shared, 100).value(), "shared by two takes");
   EXPECT_FALSE(vault_->retain("", {shared}));
+}
+
+TEST_F(VaultTest, WhatNobodyNeedsIsReleasedWhoeverHeldIt) {
+  const Digest gone = vault_->put("gone").value(), kept = vault_->put("kept").value();
+  ASSERT_TRUE(vault_->retain("show/sh010/1", {gone, kept}));
+  ASSERT_TRUE(vault_->retain("show/sh010@1/1", {gone}));
+  EXPECT_EQ(vault_->unreferenced(0ms).value().artifacts, 0u);
+  const std::vector<Digest> digests{gone, digest_of("never was")};
+  ASSERT_TRUE(vault_->release(std::span(digests)));
+  EXPECT_EQ(vault_->references(gone).value(), 0u);
+  EXPECT_EQ(vault_->references(kept).value(), 1u);
+  EXPECT_EQ(vault_->unreferenced(0ms).value().bytes, 4u);
+  EXPECT_EQ(vault_->unreferenced(1h).value().artifacts, 0u) << "too young";
+  EXPECT_TRUE(vault_->contains(gone)) << "it was only looked at";
+  EXPECT_EQ(vault_->sweep(0ms).value().bytes, 4u);
+  EXPECT_FALSE(vault_->contains(gone));
+  ASSERT_TRUE(vault_->release("show/sh010/1"));
+  EXPECT_EQ(vault_->sweep(0ms).value().artifacts, 1u);
+}
+
+TEST_F(VaultTest, WhatIsMadeAgainIsAsNew) {
+  const Digest digest = vault_->put("made twice").value();
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(vault_->renew(digest).value(), 10u);
+  EXPECT_EQ(vault_->sweep(200ms).value().artifacts, 0u);
+  std::this_thread::sleep_for(300ms);
+  EXPECT_EQ(vault_->put("made twice").value(), digest);
+  EXPECT_EQ(vault_->sweep(200ms).value().artifacts, 0u);
+  EXPECT_EQ(vault_->renew(digest_of("never")).error().kind, ErrorKind::kNotFound);
+}
+
+// Bytes on the disk, not only keys: an old take in files of its own, and one that shares its files with one that stays.
+TEST_F(VaultTest, ASweepGivesTheDiskItsSpaceBack) {
+  const auto size = [&] { return size_of(folder_.path() / "vault").value().bytes; };
+  constexpr std::size_t kBig = 40 * kChunkBytes;
+  const Digest old = vault_->put(pattern(kBig, 1)).value();
+  std::vector<Digest> kept;
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(vault_->put(pattern(4 * kChunkBytes, 10 + i)));
+    kept.push_back(vault_->put(pattern(kChunkBytes, 20 + i)).value());
+  }
+  ASSERT_TRUE(vault_->retain("show/sh010/1", kept));
+  ASSERT_TRUE(vault_->retain("show/sh010/2", {old}));
+  EXPECT_EQ(vault_->sweep(0ms).value().artifacts, 4u);
+  EXPECT_GT(size(), 44 * kChunkBytes - 1);
+  const std::vector<Digest> digests{old};
+  ASSERT_TRUE(vault_->release(std::span(digests)));
+  EXPECT_EQ(vault_->sweep(0ms).value().bytes, kBig);
+  EXPECT_LT(size(), 12 * kChunkBytes);
+  for (int i = 0; i < 4; ++i)
+    EXPECT_EQ(vault_->read_all(kept[static_cast<std::size_t>(i)], 1 << 30).value(),
+              pattern(kChunkBytes, 20 + i));
+  reopen();
+  for (const Digest& digest : kept) EXPECT_TRUE(vault_->read_all(digest, 1 << 30));
 }
 
 TEST_F(VaultTest, ManyReferencesAreKeptTogetherOrNotAtAll) {
