@@ -38,10 +38,28 @@ void read_keys(Fields& root, FarmKeys& keys, const std::filesystem::path& folder
   });
 }
 
+// Days, or "never".
+void read_days(Fields& fields, std::string_view key, std::optional<double>& days) {
+  constexpr double kMost = 36'500;
+  const YamlNode* node = fields.find(key);
+  if (node == nullptr) return;
+  double number = Retention::kForever;
+  if (node->text != "never" && !read_number(*node, number, 0, kMost).ok)
+    return fields.problem(key, mismatch("days (0 to 36500), or never", *node));
+  days = number;
+}
+
+void read_retention(Fields& fields, Retention& retention) {
+  fields.map("retention", [&](Fields& days) {
+    read_days(days, "dropped_days", retention.dropped_days);
+    read_days(days, "draft_days", retention.draft_days);
+  });
+}
+
 void read_shows(Fields& root, std::vector<Show>& shows) {
   std::set<std::string> names;
   double floors = 0;
-  root.list("shows", 1000, "a list of {name: SHOW, weight: X, floor: X}",
+  root.list("shows", 1000, "a list of {name: SHOW, weight: X, floor: X, retention: {...}}",
             [&](const YamlNode& item, const std::string& path) {
               Fields fields(item, path, root.problems());
               if (item.kind != YamlNode::Kind::kMap) return;
@@ -50,6 +68,7 @@ void read_shows(Fields& root, std::vector<Show>& shows) {
               fields.name("name", show.name);
               fields.number("weight", show.weight, 0.001, 1e6);
               fields.number("floor", show.floor, 0, 1);
+              read_retention(fields, show.retention);
               if (!show.name.empty() && !names.insert(show.name).second)
                 fields.problem("name", "expected every show once, found '" + show.name + "' again");
               fields.finish();
@@ -171,6 +190,7 @@ void read_root(Fields& root, Farm& farm, const std::filesystem::path& folder) {
   read_paths(root, "model_roots", farm.model_roots, folder);
   read_paths(root, "picture_roots", farm.picture_roots, folder);
   read_shows(root, farm.shows);
+  read_retention(root, farm.retention);
   read_times(root, farm.times);
   read_limits(root, farm.limits);
   read_retries(root, farm.retries);
@@ -187,6 +207,17 @@ Show Farm::show(std::string_view show_name) const {
   const auto found =
       std::find_if(shows.begin(), shows.end(), [&](const Show& s) { return s.name == show_name; });
   return found != shows.end() ? *found : Show{std::string(show_name), 1.0, 0.0};
+}
+
+Retention retention_of(const std::vector<Show>& shows, const Retention& farm_wide,
+                       std::string_view show_name) {
+  const auto found =
+      std::find_if(shows.begin(), shows.end(), [&](const Show& s) { return s.name == show_name; });
+  const Retention own = found != shows.end() ? found->retention : Retention{};
+  const auto days = [&](std::optional<double> Retention::*which) {
+    return (own.*which).value_or((farm_wide.*which).value_or(Retention::kForever));
+  };
+  return {days(&Retention::dropped_days), days(&Retention::draft_days)};
 }
 
 Result<Farm> parse_farm(std::string_view text, const std::filesystem::path& file) {

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,11 +38,21 @@ struct FarmKeys {
   std::filesystem::path tokens;   // tokens.yaml, see read_tokens()
 };
 
+// For how many days the artifacts of takes stay that nobody chose; absent: as the farm says, else for ever. What is
+// approved or delivered never leaves (scheduler/core/policy/retention.h).
+struct Retention {
+  static constexpr double kForever = std::numeric_limits<double>::infinity();
+  std::optional<double> dropped_days;  // of dropped takes, and of shots that are cancelled or removed
+  std::optional<double> draft_days;    // of takes that were never approved, since they changed last
+  bool operator==(const Retention&) const = default;
+};
+
 // A show's share of the farm.
 struct Show {
   std::string name;
   double weight = 1.0;  // > 0; shares are proportional
   double floor = 0.0;   // 0..1 of all slots, kept while the show has runnable work; all floors sum to <= 1
+  Retention retention = {};
   bool operator==(const Show&) const = default;
 };
 
@@ -98,6 +109,7 @@ struct Farm {
   std::vector<std::filesystem::path>
       picture_roots;        // the only folders of this host from which pictures are read
   std::vector<Show> shows;  // a show that is not listed has weight 1 and no floor
+  Retention retention;      // of shows that do not say
   Times times;
   Limits limits;
   Retries retries;
@@ -106,6 +118,10 @@ struct Farm {
   // The share of a show, listed or not.
   Show show(std::string_view show_name) const;
 };
+
+// What holds for a show: its own words, else the farm's, else kForever. Both are set.
+Retention retention_of(const std::vector<Show>& shows, const Retention& farm_wide,
+                       std::string_view show_name);
 
 // Error: kInvalid with one line per problem, kNotFound.
 Result<Farm> read_farm(const std::filesystem::path& file);

@@ -27,6 +27,7 @@ enum class Mutation {
   kForgetRenewal,           // recovery does not renew the leases
   kCountPauses,             // leases run out while the scheduler does not run
   kWelcomeTwins,            // a second process of a worker's name is welcomed while the first one lives
+  kForgetOpenTasks,         // a take leaves while tasks of it, or of others, need what it made
   kStaleRow,                // a snapshot leaves out that a task has succeeded
 };
 

@@ -7,6 +7,7 @@
 #include "config/log.h"
 #include "config/yaml.h"
 #include "scheduler/core/journal/record_codec.h"
+#include "scheduler/core/state/retention.h"
 #include "scheduler/recovery.h"
 #include "storage/disk.h"
 
@@ -209,7 +210,7 @@ Status check_artifacts(const State& state, const storage::Vault& vault, Restored
     if (missing++ == 0) first = what + " " + to_hex(digest);
   };
   for (const auto& task : state.tasks)
-    if (task.state == TaskState::kSucceeded)
+    if (task.state == TaskState::kSucceeded && !has_left(state, task))
       for (const auto& output : task.result.outputs)
         look(output.digest, output.bytes, "of shot " + state.shots[task.shot].key);
   for (const auto& shot : state.shots)

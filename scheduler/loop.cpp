@@ -71,6 +71,7 @@ Status Loop::recover() {
   records_since_snapshot_ = recovered->records_since_snapshot;
   described_event_ = state_.events.last();  // they were said when they happened
   retain_everything();
+  janitor_.release(unneeded_artifacts(state_, takes_that_left(state_)));  // a crash may have come before
   Turn turn;
   decide_one(event::Recover{}, turn);
   finish(std::move(turn));
@@ -226,6 +227,8 @@ void Loop::decide_one(const Event& event, Turn& turn) {
     const Bytes bytes = encode_record(record);
     turn.append.records.emplace_back(bytes.begin(), bytes.end());
     retain(record);
+    if (const auto* left = std::get_if<record::TakeLeft>(&record))
+      turn.left.push_back({left->shot, left->take});
     AttemptId ref;
     if (const auto* accepted = std::get_if<record::ResultAccepted>(&record)) ref = accepted->ref;
     if (const auto* ended = std::get_if<record::AttemptEnded>(&record)) ref = ended->ref;
@@ -266,6 +269,7 @@ void Loop::leave(const Turn& turn, const Status& status) {
     fail_all(status.error());
     return;
   }
+  if (!turn.left.empty()) release_later(turn.left);  // first: who asked for it waits for what follows it
   for (const auto& command : turn.commands) {
     if (const auto* reply = std::get_if<command::Reply>(&command))
       answer(*reply);
@@ -358,9 +362,19 @@ void Loop::retain(const Record& record) {
     janitor_.retain(planned->spec.show + "/" + planned->spec.name + "/0", images_of(planned->spec));
 }
 
+// On the core thread, between decisions: what was retained before is not needed by anything accepted since.
+void Loop::release_later(std::vector<TakeId> takes) {
+  Query release = [this, takes = std::move(takes)](const State& state, Now) -> Deliver {
+    janitor_.release(unneeded_artifacts(state, takes));
+    return [] {};
+  };
+  if (!enqueue({std::move(release)})) log::warn("retention: artifacts are released at the next start");
+}
+
 void Loop::retain_everything() {
   for (const auto& task : state_.tasks)
-    if (task.state == TaskState::kSucceeded) janitor_.retain(owner_of(state_, task), digests_of(task.result));
+    if (task.state == TaskState::kSucceeded && !has_left(state_, task))
+      janitor_.retain(owner_of(state_, task), digests_of(task.result));
   for (const auto& shot : state_.shots) janitor_.retain(shot.key + "/0", images_of(shot.spec));
 }
 

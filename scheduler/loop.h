@@ -29,6 +29,7 @@
 #include "config/log.h"
 #include "config/result.h"
 #include "scheduler/core/core.h"
+#include "scheduler/core/state/retention.h"
 #include "scheduler/protocol/messages.h"
 #include "scheduler/vault_janitor.h"
 #include "storage/ledger.h"
@@ -47,7 +48,7 @@ struct LoopOptions {
   std::function<void(std::chrono::nanoseconds)> on_sync, on_dispatch;
 };
 
-using Answer = std::variant<command::Submitted, command::Done>;
+using Answer = std::variant<command::Submitted, command::Collected, command::Done>;
 
 class Loop {
  public:
@@ -99,6 +100,7 @@ class Loop {
     storage::Append append;
     std::vector<Command> commands;
     std::vector<Deliver> deliveries;
+    std::vector<TakeId> left;  // takes whose artifacts are given up
     std::uint64_t last_event = 0;
     std::vector<std::pair<log::Level, std::string>> lines;  // of the log, what happened
     std::chrono::steady_clock::time_point arrived;          // of its oldest event
@@ -118,6 +120,8 @@ class Loop {
   void snapshot_if_due();
   void retain(const Record& record);
   void retain_everything();
+  // What the takes made and nothing else needs, once the records that say so are synced.
+  void release_later(std::vector<TakeId> takes);
   std::string missing_output(const TaskResult& result) const;  // empty: all are there
   static Error stopping();
 

@@ -30,14 +30,31 @@ VaultJanitor::~VaultJanitor() {
 }
 
 void VaultJanitor::retain(std::string owner, std::vector<Digest> digests) {
-  if (digests.empty()) return;
+  if (!digests.empty()) add({std::move(owner), std::move(digests)});
+}
+
+void VaultJanitor::release(std::vector<Digest> digests) {
+  if (!digests.empty()) add({std::string(), std::move(digests)});
+}
+
+void VaultJanitor::add(Job job) {
   bool first = false;
   {
     std::lock_guard lock(mutex_);
     first = jobs_.empty();
-    jobs_.push_back({std::move(owner), std::move(digests)});
+    jobs_.push_back(std::move(job));
   }
   if (first) wake_.notify_one();
+}
+
+storage::Swept VaultJanitor::swept() const {
+  std::lock_guard lock(mutex_);
+  return swept_;
+}
+
+Result<storage::Swept> VaultJanitor::sweep_now() {
+  flush();
+  return sweep();
 }
 
 void VaultJanitor::flush() {
@@ -60,13 +77,15 @@ void VaultJanitor::run() {
     if (stopping_ && jobs_.empty()) return;
     if (!jobs_.empty()) wake_.wait_for(lock, gather, [&] { return stopping_ || flushing_ > 0; });
     gather = kGather;
-    std::vector<storage::Reference> jobs;
+    std::vector<Job> jobs;
     jobs.swap(jobs_);
     busy_ = true;
     lock.unlock();
     write(jobs);
-    if (std::chrono::steady_clock::now() >= next_sweep) {
-      sweep();
+    const bool released =
+        std::any_of(jobs.begin(), jobs.end(), [](const Job& job) { return job.owner.empty(); });
+    if (released || std::chrono::steady_clock::now() >= next_sweep) {
+      (void)sweep();  // an error is in the log
       next_sweep = std::chrono::steady_clock::now() + sweep_every_;
     }
     lock.lock();
@@ -75,23 +94,36 @@ void VaultJanitor::run() {
   }
 }
 
-void VaultJanitor::write(std::span<const storage::Reference> references) {
+void VaultJanitor::write(std::span<const Job> jobs) {
   constexpr std::size_t kOneWrite = 1024;
-  while (!references.empty()) {
-    const auto some = references.first(std::min(kOneWrite, references.size()));
+  while (!jobs.empty()) {
+    const auto is_release = [](const Job& job) { return job.owner.empty(); };
+    const auto references = std::find_if(jobs.begin(), jobs.end(), is_release) - jobs.begin();
+    if (references == 0) {
+      if (auto released = vault_.release(std::span(jobs.front().digests)); !released)
+        log::error("artifacts that nothing needs: {}", released.error().message);
+      jobs = jobs.subspan(1);
+      continue;
+    }
+    const auto some = jobs.first(std::min(kOneWrite, static_cast<std::size_t>(references)));
     if (auto kept = vault_.retain(some); !kept)
       log::error("references of {} and others: {}", some.front().owner, kept.error().message);
-    references = references.subspan(some.size());
+    jobs = jobs.subspan(some.size());
   }
 }
 
-void VaultJanitor::sweep() {
-  const std::lock_guard lock(sweeping_);
+Result<storage::Swept> VaultJanitor::sweep() {
+  const std::lock_guard sweeping(sweeping_);
   const auto swept = vault_.sweep(sweep_age_);
-  if (!swept)
+  if (!swept) {
     log::error("sweep: {}", swept.error().message);
-  else if (swept->artifacts > 0)
-    log::info("swept {} uploads without reference, {} MiB", swept->artifacts, swept->bytes >> 20);
+  } else if (swept->artifacts > 0) {
+    log::info("swept {} artifacts without reference, {} MiB", swept->artifacts, swept->bytes >> 20);
+    const std::lock_guard lock(mutex_);
+    swept_.artifacts += swept->artifacts;
+    swept_.bytes += swept->bytes;
+  }
+  return swept;
 }
 
 }  // namespace rushes::scheduler

@@ -1,10 +1,11 @@
-// The vault's housekeeping: references of takes to what they made, and the sweep of uploads without a reference.
+// The vault's housekeeping: references of takes to what they made, and the sweep of what has no reference: uploads that
+// no result names, and what takes made whose days are over.
 //
 // It has a thread of its own because a vault write may wait for another artifact's sync, and the core must
 // not. A reference that a crash swallowed is made again from the state at the next start, long before a sweep
 // could matter.
 //
-// Thread contract: retain() may be called from any thread and returns at once; the destructor finishes the
+// Thread contract: any thread; retain() and release() return at once, in their order. The destructor finishes the
 // queue.
 #pragma once
 
@@ -32,23 +33,34 @@ class VaultJanitor {
 
   // Owner: "show/shot/take"; take 0 is what belongs to the whole shot.
   void retain(std::string owner, std::vector<Digest> digests);
+  // Nothing needs these artifacts any more, whoever retained them: they are swept at once, but for those that were
+  // uploaded within sweep_age; these follow when they are old enough.
+  void release(std::vector<Digest> digests);
   void flush();  // returns when everything asked for before is done
+  // Sweeps now, after everything asked for before. Error: as Vault::sweep().
+  Result<storage::Swept> sweep_now();
+  storage::Swept swept() const;  // since the start
+  std::chrono::milliseconds sweep_age() const { return sweep_age_; }
 
   // Nothing is swept while the lock is held; a sweep that was due comes after.
   std::unique_lock<std::mutex> hold_sweeps() { return std::unique_lock(sweeping_); }
 
  private:
   void run();
-  void write(std::span<const storage::Reference> references);
-  void sweep();
+  // A reference, or without an owner artifacts whose references end.
+  using Job = storage::Reference;
+  void add(Job job);
+  void write(std::span<const Job> jobs);
+  Result<storage::Swept> sweep();
 
   storage::Vault& vault_;
   const std::chrono::milliseconds sweep_age_, sweep_every_;
   std::mutex sweeping_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_, idle_;
-  std::vector<storage::Reference> jobs_;  // guarded by mutex_, as all below
-  int flushing_ = 0;                      // callers of flush()
+  std::vector<Job> jobs_;  // guarded by mutex_, as all below
+  storage::Swept swept_;
+  int flushing_ = 0;  // callers of flush()
   bool busy_ = false, stopping_ = false;
   std::thread thread_;
 };

@@ -43,13 +43,25 @@ struct Submitted {
   std::vector<SubmittedShot> shots;
   bool repeated = false;  // the idempotency key was known
 };
+// A take whose artifacts leave, or would.
+struct TakeCollected {
+  std::string shot;  // "show/shot"
+  std::uint32_t take = 0;
+  std::string reason;                      // for people
+  std::int64_t since_wall_ms = 0;          // from when its days count
+  std::uint64_t artifacts = 0, bytes = 0;  // that nothing else needs
+};
+struct Collected {
+  std::vector<TakeCollected> takes;
+  std::uint64_t artifacts = 0, bytes = 0;  // of all of them
+};
 struct Done {
   std::string message;
 };  // one line for people
 // Answers the request. On an error: its kind decides the HTTP status.
 struct Reply {
   RequestId request = 0;
-  Result<std::variant<Submitted, Done>> result = Done{};
+  Result<std::variant<Submitted, Collected, Done>> result = Done{};
 };
 
 }  // namespace command

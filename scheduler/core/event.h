@@ -126,6 +126,11 @@ struct ForgetWorker {
   RequestId request = 0;
   std::string worker, by;
 };
+// What takes made whose days are over leaves; the answer is command::Collected.
+struct CollectGarbage {
+  RequestId request = 0;
+  bool dry_run = false;  // say what would leave
+};
 
 // ---- from workers
 // Hello.running are all attempts that the worker still answers for: assigned, running, or finished and not yet
@@ -147,11 +152,11 @@ struct Tick {};     // at least once a second: leases that ran out, retries that
 
 }  // namespace event
 
-using Event =
-    std::variant<event::SubmitBatch, event::Cancel, event::Pause, event::Resume, event::Approve,
-                 event::Upgrade, event::Retry, event::Keep, event::Revert, event::RestoreTake,
-                 event::RemoveShot, event::Skip, event::DrainWorker, event::UndrainWorker,
-                 event::ForgetWorker, event::FromWorker, event::Disconnected, event::Recover, event::Tick>;
+using Event = std::variant<event::SubmitBatch, event::Cancel, event::Pause, event::Resume, event::Approve,
+                           event::Upgrade, event::Retry, event::Keep, event::Revert, event::RestoreTake,
+                           event::RemoveShot, event::Skip, event::DrainWorker, event::UndrainWorker,
+                           event::ForgetWorker, event::CollectGarbage, event::FromWorker, event::Disconnected,
+                           event::Recover, event::Tick>;
 
 // The message of a worker that the event is, if it is one of that kind.
 template <class Message>

@@ -16,9 +16,10 @@ struct Settings {
   std::vector<config::Show> shows;  // a show that is not listed has weight 1 and no floor
   config::Scheduling scheduling;
   config::CriticRules critics = config::default_rules();  // of shots that are submitted from now on
+  config::Retention retention = {};                       // of shows that do not say
 };
 inline Settings settings_of(const config::Farm& farm) {
-  return {farm.times, farm.retries, farm.limits, farm.shows, farm.scheduling, farm.critics};
+  return {farm.times, farm.retries, farm.limits, farm.shows, farm.scheduling, farm.critics, farm.retention};
 }
 
 }  // namespace rushes::scheduler

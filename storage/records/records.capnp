@@ -261,6 +261,7 @@ struct Record {
     shotArchived @34 :ShotArchived;
     workerStopped @35 :WorkerStopped;
     workerForgotten @36 :WorkerForgotten;
+    takeLeft @37 :TakeLeft;
   }
 }
 
@@ -444,6 +445,16 @@ struct VersionKept {
   number @2 :UInt32;
   wallMs @3 :Int64;
   by @4 :Text;                    # a person; empty: the critics
+  byRetry @5 :Bool;               # that person had it rendered; older records do not say
+}
+# What the take's tasks before `before` made is removed from the vault.
+struct TakeLeft {
+  shot @0 :UInt32;
+  take @1 :UInt32;
+  before @2 :UInt64;
+  reason @3 :Text;
+  bytes @4 :UInt64;               # that only they needed
+  wallMs @5 :Int64;
 }
 struct TakeMoved { shot @0 :UInt32; take @1 :UInt32; state @2 :TakeState; reason @3 :Text; wallMs @4 :Int64; }
 struct ShotMoved { shot @0 :UInt32; state @1 :ShotState; reason @2 :Text; task @3 :UInt64; wallMs @4 :Int64; }
@@ -515,6 +526,11 @@ struct TakeRow {
   upgrade @5 :UpgradeGraph;
   masterRecipe @6 :Data $maxBytes(.maxRecipeBytes);
   chosenBy @7 :Text;
+  chosenByRetry @8 :Bool;         # older rows do not say
+  leftBefore @9 :UInt64;          # what its tasks before this one made is not in the vault any more; 0: nothing left
+  leftReason @10 :Text;
+  leftWallMs @11 :Int64;
+  changedWallMs @12 :Int64;       # 0: an older row
 }
 
 struct WallSpan { beginMs @0 :Int64; endMs @1 :Int64; }  # 0: it lasts
@@ -546,6 +562,7 @@ struct ShotRow {
   personWaits @23 :List(WallSpan) $maxCount(256);  # when it waited for a person, oldest first
   approvedBy @24 :Text;
   approvedWallMs @25 :Int64;
+  archivedWallMs @26 :Int64;      # 0: not archived, or an older row
 }
 
 struct FailureRow {

@@ -58,6 +58,7 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
   EXPECT_EQ(shipped->backups, plain.backups);
   EXPECT_EQ(shipped->path_map, plain.path_map);
   EXPECT_EQ(shipped->data, (kFolder / "../farm-data").lexically_normal());
+  EXPECT_EQ(shipped->retention, plain.retention);
   EXPECT_EQ(shipped->show("first-light").weight, 1.0);
   EXPECT_EQ(shipped->show("another").floor, 0.0);
 }
@@ -113,6 +114,37 @@ TEST(Tokens, WritingKeepsWhoMayReadTheFile) {
     EXPECT_EQ(now.st_gid, 4712U);
   }
   std::filesystem::remove_all(folder);
+}
+
+TEST(Farm, AShowsRetentionGoesBeforeTheFarms) {
+  const auto farm = parse_farm(std::string(kFarm) +
+                                   "retention: {dropped_days: 7, draft_days: 30}\n"
+                                   "shows:\n  - {name: feature, retention: {draft_days: never}}\n"
+                                   "  - {name: tests, retention: {dropped_days: 0.5}}\n",
+                               "/etc/farm.yaml");
+  ASSERT_TRUE(farm) << farm.error().message;
+  const auto of = [&](const char* show) { return retention_of(farm->shows, farm->retention, show); };
+  EXPECT_EQ(of("another"), (Retention{7, 30}));
+  EXPECT_EQ(of("feature"), (Retention{7, Retention::kForever}));
+  EXPECT_EQ(of("tests"), (Retention{0.5, 30}));
+  const Farm plain = *parse_farm(kFarm, "/etc/farm.yaml");
+  EXPECT_EQ(retention_of(plain.shows, plain.retention, "any"),
+            (Retention{Retention::kForever, Retention::kForever}))
+      << "without a word nothing leaves";
+}
+
+TEST(Farm, WrongDaysAreNamed) {
+  EXPECT_EQ(
+      farm_complaint("retention: {dropped_days: 7 days}\n"),
+      "/etc/farm.yaml:6:27: retention.dropped_days: expected days (0 to 36500), or never, found '7 days'");
+  EXPECT_NE(farm_complaint("retention: {draft_days: -1}\n").find("6:25: retention.draft_days: expected days"),
+            std::string::npos);
+  EXPECT_EQ(
+      farm_complaint("retention: {dropped: 7}\n"),
+      "/etc/farm.yaml:6:13: retention.dropped: unknown key; the keys here are dropped_days, draft_days");
+  EXPECT_NE(farm_complaint("shows: [{name: a, retention: {draft_days: [1]}}]\n")
+                .find("shows[0].retention.draft_days: expected days"),
+            std::string::npos);
 }
 
 TEST(Farm, BackupsLieOutsideOfTheData) {

@@ -56,6 +56,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{"ForgetRenewal", Mutation::kForgetRenewal, {3}},
                     Case{"CountPauses", Mutation::kCountPauses, {3}},
                     Case{"WelcomeTwins", Mutation::kWelcomeTwins, {3}},
+                    Case{"ForgetOpenTasks", Mutation::kForgetOpenTasks, {10}},
                     Case{"StaleRow", Mutation::kStaleRow, {1}}),
     [](const auto& one) { return std::string(one.param.name); });
 

@@ -246,7 +246,8 @@ void Oracle::recount(const State& state) {
 
 void Oracle::engine_started(int worker, const AttemptId& id, bool inputs_there) {
   const std::string what = "w" + std::to_string(worker) + " starts " + name_of(id);
-  require(inputs_there, 5, what + " without its inputs");
+  // What an attempt that is over would have needed may have left.
+  require(inputs_there || shadow_.release_of(id.lease) == Release::kExpired, 5, what + " without its inputs");
   require(!engines_.contains(id.lease), 3, what + " while another engine works on it");
   engines_[id.lease] = {worker, id.task};
   const auto release = shadow_.release_of(id.lease);

@@ -1,4 +1,4 @@
-// Whether the eight invariants of the core hold, asked after every event of a simulated farm.
+// Whether the invariants of the core hold, asked after every event of a simulated farm.
 //
 // The oracle sees what the simulator sees and no process could: every decision, what left the process, what
 // survived a crash, which engines run. The first violation ends a run.

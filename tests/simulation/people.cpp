@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "scheduler/core/state/retention.h"
+
 namespace rushes::simulation {
 
 using scheduler::ShotState;
@@ -11,6 +13,7 @@ namespace {
 
 constexpr std::int64_t kPatience = 30'000;  // as Loop::kPatience
 constexpr std::int64_t kAgain = 1'000;
+constexpr std::int64_t kCollect = 2'000;  // a studio of minutes has no time for an hour
 
 }  // namespace
 
@@ -20,6 +23,12 @@ People::People(World& world, std::uint32_t tasks)
 void People::begin() {
   submitting_ = true;
   submit();
+  collect();
+}
+
+void People::collect() {
+  world_.scheduler->request(event::CollectGarbage{}, [](const auto&) {});
+  world_.timeline.in(kCollect, [this] { collect(); });
 }
 
 void People::submit() {
@@ -141,11 +150,18 @@ std::size_t People::tend() {
     if (shot.pause_requested) {
       insist(event::Resume{0, shot.key, "ann"});
     } else if (shot.state == ShotState::kReview) {
-      insist(event::Approve{0, shot.key, shot.ranking.front(), "ann"});
+      const std::uint32_t best = shot.ranking.front();
+      if (has_left(shot.take(best)))
+        insist(event::Retry{0, shot.key, best, {}, "look at it again", "ann"});
+      else
+        insist(event::Approve{0, shot.key, best, "ann"});
     } else if (shot.state == ShotState::kAttention && shot.attention_task != kNoId) {
       insist(event::Retry{0, shot.key, 0, {}, "", "ann"});
     } else if (shot.state == ShotState::kAttention) {  // every take was dropped
-      insist(event::RestoreTake{0, shot.key, 1, "ann"});
+      if (has_left(shot.take(1)))
+        insist(event::Retry{0, shot.key, 1, {}, "from its seed", "ann"});
+      else
+        insist(event::RestoreTake{0, shot.key, 1, "ann"});
     }
   }
   return count;

@@ -28,6 +28,7 @@ class People {
 
  private:
   void submit();
+  void collect();  // from time to time what may leave does
   void ask(scheduler::event::SubmitBatch batch);
   // Asks until there is an answer.
   void insist(scheduler::Event event);

@@ -17,12 +17,26 @@ constexpr std::size_t kMaxTurn = 256;   // as scheduler/loop.cpp
 constexpr std::int64_t kAgain = 2'000;  // a supervisor starts a process that failed again after
 
 // By Event::index(), and by the index of a worker's message.
-constexpr const char* kDecides[] = {
-    "decides submit",       "decides cancel",   "decides pause",  "decides resume",
-    "decides approve",      "decides upgrade",  "decides retry",  "decides keep",
-    "decides revert",       "decides restore",  "decides remove", "decides skip",
-    "decides drain",        "decides undrain",  "decides forget", "",
-    "decides disconnected", "decides recovery", "decides tick"};
+constexpr const char* kDecides[] = {"decides submit",
+                                    "decides cancel",
+                                    "decides pause",
+                                    "decides resume",
+                                    "decides approve",
+                                    "decides upgrade",
+                                    "decides retry",
+                                    "decides keep",
+                                    "decides revert",
+                                    "decides restore",
+                                    "decides remove",
+                                    "decides skip",
+                                    "decides drain",
+                                    "decides undrain",
+                                    "decides forget",
+                                    "decides gc",
+                                    "",
+                                    "decides disconnected",
+                                    "decides recovery",
+                                    "decides tick"};
 constexpr const char* kDecidesOnMessage[] = {"decides hello",  "decides heartbeat", "decides started",
                                              "decides result", "decides failed",    "decides stopped",
                                              "decides bye"};
@@ -55,6 +69,7 @@ void SchedulerNode::start() {
   if (!state) return world_.oracle.complain(1, "recovery: " + state.error().message);
   state_ = std::move(*state);
   world_.oracle.recovered(state_);
+  release(scheduler::takes_that_left(state_));
   up_ = true;
   records_since_snapshot_ = 0;
   Turn turn;
@@ -148,6 +163,8 @@ void SchedulerNode::decide_one(const scheduler::Event& event, Turn& turn) {
   note(event, decision);
   for (const scheduler::Record& record : decision.records) {
     if (!scheduler::is_durable(record)) continue;
+    if (const auto* left = std::get_if<scheduler::record::TakeLeft>(&record))
+      turn.left.push_back({left->shot, left->take});
     const Bytes bytes = scheduler::encode_record(record);
     turn.records.emplace_back(bytes.begin(), bytes.end());
   }
@@ -204,7 +221,14 @@ void SchedulerNode::finish(Turn turn) {
   disk_.append(std::move(append));
 }
 
+// As Loop::release_later().
+void SchedulerNode::release(const std::vector<scheduler::TakeId>& takes) {
+  if (takes.empty()) return;
+  for (const Digest& digest : scheduler::unneeded_artifacts(state_, takes)) world_.vault.erase(digest);
+}
+
 void SchedulerNode::leave(const Turn& turn) {
+  release(turn.left);
   if (turn.commands.empty()) return;
   world_.oracle.exposed(turn.history);
   for (const scheduler::Command& command : turn.commands) {
@@ -299,11 +323,22 @@ void SchedulerNode::deliver(const scheduler::command::ToWorker& command) {
   const protocol::Peer peer{command.worker, command.process};
   const auto route = routes_.find(peer);
   if (route == routes_.end()) return;
+  if (const auto* assign = std::get_if<protocol::Assign>(&command.message)) check_inputs(*assign);
   send(route->second.first, route->second.second, command.message);
   if (std::holds_alternative<protocol::Welcome>(command.message)) forget_others(peer);
   if (std::holds_alternative<protocol::Refused>(command.message) ||
       std::holds_alternative<protocol::NameTaken>(command.message))
     forget(peer);
+}
+
+// Invariant 10: nobody is sent for what left.
+void SchedulerNode::check_inputs(const protocol::Assign& assign) {
+  const auto* spec = std::get_if<TaskSpec>(&assign.task);
+  if (spec == nullptr) return;
+  for (const Input& input : spec->inputs)
+    world_.oracle.require(world_.vault.contains(input.digest), 10,
+                          "task " + std::to_string(assign.id.task.number()) +
+                              " is given out and an input of it is not in the vault");
 }
 
 void SchedulerNode::send(int worker, std::uint64_t connection, const protocol::SchedulerMessage& message) {

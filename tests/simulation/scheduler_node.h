@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "scheduler/core/core.h"
+#include "scheduler/core/state/retention.h"
 #include "scheduler/protocol/endpoint.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/world.h"
@@ -52,7 +53,8 @@ class SchedulerNode {
   struct Turn {
     std::vector<std::string> records;
     std::vector<scheduler::Command> commands;
-    std::uint64_t history = 0;  // records of all times at its end
+    std::vector<scheduler::TakeId> left;  // takes whose artifacts are given up
+    std::uint64_t history = 0;            // records of all times at its end
   };
 
   std::int64_t awake_ms() const {  // stops left out
@@ -70,6 +72,8 @@ class SchedulerNode {
   void note(const scheduler::Event& event, const scheduler::Outcome& decision);
   void finish(Turn turn);
   void leave(const Turn& turn);
+  void release(const std::vector<scheduler::TakeId>& takes);
+  void check_inputs(const protocol::Assign& assign);
   void deliver(const scheduler::command::ToWorker& command);
   void send(int worker, std::uint64_t connection, const protocol::SchedulerMessage& message);
   void snapshot_if_due();

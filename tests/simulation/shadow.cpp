@@ -56,6 +56,8 @@ struct Shadow::Lesson {
     shot.key = r.spec.show + "/" + r.spec.name;
     shot.takes.resize(r.spec.seeds.size(), TakeState::kPlanned);
     shot.chosen.resize(r.spec.seeds.size(), false);
+    shot.left_before.resize(r.spec.seeds.size());
+    shot.delivered.resize(r.spec.seeds.size(), false);
     shot.limits = r.spec.limits;
     shadow.shots_.add(std::move(shot));
     shadow.add_tasks(r.shot, r.tasks, touched);
@@ -86,6 +88,8 @@ struct Shadow::Lesson {
             what + " of a stopped shot is leased");
     require(t.take == 0 || shot.takes[t.take - 1] != TakeState::kDropped, 5,
             what + " of a dropped take is leased");
+    for (const TaskId need : t.needs)
+      require(!is_gone(need) || is_gate(t, need), 10, what + " is leased and what it needs left");
     require_room(shadow.workers_[r.worker], t, what);
     shadow.last_lease_ = std::max(shadow.last_lease_, r.ref.lease);
     const SlotKind kind = shadow.share_of(t, shadow.workers_[r.worker].facts.offer).kind;
@@ -98,6 +102,9 @@ struct Shadow::Lesson {
     t.expires_ms = r.expires_ms;
     t.ending = false;
     shadow.workers_[r.worker].held.push_back(r.ref.task);
+  }
+  static bool is_gate(const ShadowTask& t, TaskId need) {
+    return std::find(t.gates.begin(), t.gates.end(), need) != t.gates.end();
   }
   void require_room(const ShadowWorker& worker, const ShadowTask& t, const std::string& what) {
     const WorkerOffer& offer = worker.facts.offer;
@@ -198,6 +205,25 @@ struct Shadow::Lesson {
                 " that a person chose");
     shot.chosen[r.take - 1] = !r.by.empty();
   }
+  bool is_gone(TaskId id) {
+    const ShadowTask& t = task(id);
+    return t.take > 0 && id < shadow.shots_[t.shot].left_before[t.take - 1];
+  }
+  void operator()(const record::TakeLeft& r) {
+    ShadowShot& shot = shadow.shots_[r.shot];
+    const std::string what = shot.key + " take " + std::to_string(r.take);
+    require(shot.approved != r.take && !shot.delivered[r.take - 1], 10, what + " leaves and was chosen");
+    for (const TaskId id : shot.tasks) {
+      const ShadowTask& t = task(id);
+      if (final(t.state)) continue;
+      require(t.take != r.take, 10, what + " leaves and " + name(id, t.state) + " is open");
+      for (const TaskId need : t.needs)
+        require(task(need).take != r.take, 10, what + " leaves and " + name(id, t.state) + " needs it");
+    }
+    shot.left_before[r.take - 1] = r.before;
+    touch_shot(r.shot);
+  }
+  void operator()(const record::Delivered& r) { shadow.shots_[r.shot].delivered[r.delivery.take - 1] = true; }
   void operator()(const record::TakeMoved& r) {
     shadow.shots_[r.shot].takes[r.take - 1] = r.state;
     if (r.state == TakeState::kDropped) touched.dropped_takes.emplace_back(r.shot, r.take);
@@ -391,7 +417,8 @@ std::string Shadow::difference_of_shot(const scheduler::State& state, ShotId id)
   if (shot.pause_requested != mine.pause_requested) return mine.key + ": pause";
   if (shot.counts != mine.counts) return mine.key + ": its counters differ from a recount";
   for (std::size_t i = 0; i < mine.takes.size(); ++i)
-    if (shot.takes[i].state != mine.takes[i]) return mine.key + " take " + std::to_string(i + 1) + ": state";
+    if (shot.takes[i].state != mine.takes[i] || shot.takes[i].left.before != mine.left_before[i])
+      return mine.key + " take " + std::to_string(i + 1) + ": state";
   return {};
 }
 

@@ -40,6 +40,8 @@ struct ShadowShot {
   bool pause_requested = false;
   std::vector<scheduler::TakeState> takes;
   std::vector<bool> chosen;         // takes whose version a person chose
+  std::vector<TaskId> left_before;  // by take: what tasks before made is gone
+  std::vector<bool> delivered;      // by take
   std::vector<std::string> limits;  // that it claims
   std::vector<TaskId> tasks;
   scheduler::TaskCounts counts{};

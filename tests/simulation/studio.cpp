@@ -64,6 +64,9 @@ scheduler::Settings studio_settings() {
   farm.times.no_progress_min = config::Milliseconds(20'000);
   farm.limits.shared = {{"storage", 2, {Stage::kFinish, Stage::kDeliver}}, {"licence", 3, {}}};
   farm.retries.quarantine = config::Milliseconds(30'000);
+  constexpr double kSecond = 1.0 / 86'400;  // in days: a simulated studio lives for minutes
+  farm.retention = {1 * kSecond, 10 * kSecond};
+  farm.shows[1].retention.draft_days = config::Retention::kForever;
   return scheduler::settings_of(farm);
 }
 

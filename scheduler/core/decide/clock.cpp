@@ -82,6 +82,7 @@ void on(Decision& decision, const event::Tick&) {
     if (until > 0 && until <= decision.now().boot_ms) decision.emit(record::QuarantineOver{id});
   }
   if (state.work.left_seconds() > 0) refresh_estimates(decision);
+  collect_if_due(decision);
 }
 
 }  // namespace rushes::scheduler

@@ -36,6 +36,10 @@ void Decision::reply(RequestId request, command::Submitted&& answer) {
   outcome_.commands.emplace_back(command::Reply{request, std::move(answer)});
 }
 
+void Decision::reply(RequestId request, command::Collected&& answer) {
+  if (request != 0) outcome_.commands.emplace_back(command::Reply{request, std::move(answer)});
+}
+
 void Decision::refuse(RequestId request, ErrorKind kind, std::string message) {
   if (request != 0)
     outcome_.commands.emplace_back(command::Reply{request, tl::unexpected(Error{kind, std::move(message)})});

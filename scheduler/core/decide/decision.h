@@ -41,6 +41,7 @@ class Decision {
   // Answers to people. Request 0 wants no answer.
   void reply(RequestId request, std::string message);
   void reply(RequestId request, command::Submitted&& answer);
+  void reply(RequestId request, command::Collected&& answer);
   void refuse(RequestId request, ErrorKind kind, std::string message);
 
   Outcome take();

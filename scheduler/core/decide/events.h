@@ -27,6 +27,10 @@ void on(Decision& decision, const event::DrainWorker& e);
 void on(Decision& decision, const event::UndrainWorker& e);
 void on(Decision& decision, const event::ForgetWorker& e);
 
+// retention.cpp
+void on(Decision& decision, const event::CollectGarbage& e);
+void collect_if_due(Decision& decision);  // at a tick
+
 // workers.cpp
 void on(Decision& decision, const event::FromWorker& e);
 void on(Decision& decision, const event::Disconnected& e);

@@ -7,6 +7,7 @@
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/decide/takes.h"
 #include "scheduler/core/state/price.h"
+#include "scheduler/core/state/retention.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/recipe.h"
 
@@ -197,6 +198,7 @@ void on(Decision& decision, const event::Approve& e) {
   const Take& take = shot->take(e.take);
   if (shot->approved == e.take)
     return decision.reply(e.request, "take " + std::to_string(e.take) + " is already approved");
+  if (has_left(take)) return decision.refuse(e.request, ErrorKind::kConflict, why_left(*shot, take));
   if (take.state != TakeState::kJudged) {
     return decision.refuse(
         e.request, ErrorKind::kConflict,

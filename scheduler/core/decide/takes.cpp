@@ -10,6 +10,7 @@
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/policy/ranking.h"
 #include "scheduler/core/state/costs.h"
+#include "scheduler/core/state/retention.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/limits.h"
 #include "scheduler/plan/plan.h"
@@ -42,6 +43,13 @@ Recipe recipe_of(const Shot& shot, const Take& take, std::uint32_t last) {
   for (const Revision& revision : recipe.revisions)
     if (!revision.prompt.empty()) recipe.prompt = revision.prompt;
   return recipe;
+}
+
+// The seed of all of a take's current version, or where windows have seeds of their own that of the take.
+std::uint64_t seed_of(const Shot& shot, const Take& take) {
+  const Version& kept = take.versions[take.kept];
+  return kept.windows.size() == shot.spec.recipe.windows.size() ? kept.seed
+                                                                : shot.spec.seeds[take.number - 1];
 }
 
 // Why a version would have the pixels of the one that it starts from.
@@ -141,7 +149,7 @@ void keep_version(Decision& decision, ShotId shot, const Take& take, const Versi
                                         {kept.number, kept.verdict, kept.score});
   decision.emit(record::VersionKept{shot, take.number,
                                     better || !version.by.empty() ? version.number : kept.number,
-                                    decision.now().wall_ms, version.by});
+                                    decision.now().wall_ms, version.by, !version.by.empty()});
 }
 
 // A version was judged: one is kept; then another revision, or the take is judged.
@@ -261,16 +269,20 @@ Result<record::VersionPlanned> next_version(const Decision& decision, ShotId sho
     plan = plan_take(row.spec, take_number, row.encode, state.tasks.next_id());
   } else {
     version.windows = std::move(wanted.windows);
-    version.seed = wanted.seed.value_or(revision_seed(row.spec.seeds[take_number - 1], version.number));
+    const bool left = has_left(take);  // then all of it is made again, from the seed that made it
+    const std::uint64_t seed =
+        left ? seed_of(row, take) : revision_seed(row.spec.seeds[take_number - 1], version.number);
+    version.seed = wanted.seed.value_or(seed);
     if (wanted.prompt != recipe.prompt) version.prompt = std::move(wanted.prompt);
     const Recipe before = recipe;
     recipe.revisions.push_back(revision_of(version));
     if (!version.prompt.empty()) recipe.prompt = version.prompt;
-    if (!renders_otherwise(before, recipe)) return fail(ErrorKind::kConflict, unchanged(row, take, version));
+    if (!left && !renders_otherwise(before, recipe))
+      return fail(ErrorKind::kConflict, unchanged(row, take, version));
     const VersionGraph& parent = take.versions[take.kept].graph;
+    const bool encodes = !version.prompt.empty() || (left && parent.encode != kNoId);
     plan = plan_revision(row.spec, take_number, version.number, version.windows, parent,
-                         parent.encode != kNoId ? parent.encode : row.encode, state.tasks.next_id(),
-                         !version.prompt.empty());
+                         parent.encode != kNoId ? parent.encode : row.encode, state.tasks.next_id(), encodes);
   }
   version.graph = std::move(plan.graph);
   version.recipe = encode_recipe(recipe);
@@ -289,7 +301,7 @@ void rank_if_judged(Decision& decision, ShotId shot) {
   if (row.approved != 0) return;
   std::vector<policy::Judged> judged;
   for (const Take& take : row.takes) {
-    if (take.state == TakeState::kDropped) continue;
+    if (take.state == TakeState::kDropped || (take.state == TakeState::kJudged && has_left(take))) continue;
     if (take.state != TakeState::kJudged) return;
     const Version& kept = take.versions[take.kept];
     judged.push_back({take.number, kept.verdict, kept.score});
@@ -339,9 +351,10 @@ void approve(Decision& decision, ShotId shot, std::uint32_t take_number, const s
   std::vector<TaskId> shown;
   for (const Take& take : row.takes) {
     const VersionGraph& graph = take.versions[take.kept].graph;
-    const bool complete = std::all_of(graph.decode.begin(), graph.decode.end(), [&](TaskId id) {
-      return state.task(id).state == TaskState::kSucceeded;
-    });
+    const bool complete =
+        !has_left(take) && std::all_of(graph.decode.begin(), graph.decode.end(), [&](TaskId id) {
+          return state.task(id).state == TaskState::kSucceeded;
+        });
     const bool under_way = take.state == TakeState::kPlanned || take.state == TakeState::kRendering;
     if (under_way) {  // another take was chosen before this one was ready: it is not wanted any more
       const std::string why = "another take was approved";

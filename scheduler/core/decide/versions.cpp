@@ -7,6 +7,7 @@
 #include "scheduler/core/decide/moves.h"
 #include "scheduler/core/decide/takes.h"
 #include "scheduler/core/state/estimates.h"
+#include "scheduler/core/state/retention.h"
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/recipe.h"
 
@@ -89,6 +90,8 @@ Result<std::vector<std::uint32_t>> windows_to_render(const Shot& shot, const Tak
                                                ? "; keep its current version first (keep --take " +
                                                      std::to_string(take.number) + ")"
                                                : "; it can be rendered again once it is judged"));
+  if (named.size() < count && has_left(take))
+    return fail(ErrorKind::kConflict, why_left(shot, take) + ", all of it (no --windows)");
   if (named.size() < count && !take.versions[take.kept].judged)
     return fail(ErrorKind::kConflict,
                 words_of(shot, take) +
@@ -212,6 +215,7 @@ void on(Decision& decision, const event::Keep& e) {
   const Take* take = take_or_refuse(decision, e.request, *shot, e.take);
   if (take == nullptr) return;
   const std::string name = words_of(*shot, *take);
+  if (has_left(*take)) return decision.refuse(e.request, ErrorKind::kConflict, why_left(*shot, *take));
   if (take->state == TakeState::kDropped)
     return decision.refuse(e.request, ErrorKind::kConflict,
                            name + " is dropped; restore it first (restore-take)");
@@ -233,6 +237,8 @@ void on(Decision& decision, const event::Revert& e) {
   const auto refuse = [&](const std::string& why) {
     decision.refuse(e.request, ErrorKind::kConflict, name + " " + why);
   };
+  if (!take->versions.empty() && has_left(*take, take->versions.back()))
+    return decision.refuse(e.request, ErrorKind::kConflict, why_left(*shot, *take));
   if (take->state == TakeState::kDropped) return refuse("is dropped; restore it first (restore-take)");
   if (!is_planned(*take) || !take->versions[take->kept].judged)
     return refuse(std::string("is ") + to_string(take->state) + " and has no judged version yet");
@@ -247,6 +253,9 @@ void on(Decision& decision, const event::Revert& e) {
                                std::to_string(take->versions.size() - 1));
   if (version == take->kept && !is_under_way(*take))
     return refuse("is at version " + std::to_string(version) + " already");
+  if (has_left(*take, take->versions[version]))
+    return decision.refuse(e.request, ErrorKind::kConflict,
+                           "version " + std::to_string(version) + ": " + why_left(*shot, *take));
   const ShotId id = decision.state().shots.id_of(*shot);
   if (shot->approved == e.take)
     withdraw_approval(decision, id,
@@ -265,6 +274,7 @@ void on(Decision& decision, const event::RestoreTake& e) {
   if (take->state != TakeState::kDropped)
     return decision.refuse(e.request, ErrorKind::kConflict,
                            name + " is " + to_string(take->state) + "; only a dropped take is restored");
+  if (has_left(*take)) return decision.refuse(e.request, ErrorKind::kConflict, why_left(*shot, *take));
   const ShotId id = state.shots.id_of(*shot);
   const std::string reason = "restored by " + person(e.by);
   decision.emit(record::VersionKept{id, e.take, take->kept, decision.now().wall_ms, person(e.by)});

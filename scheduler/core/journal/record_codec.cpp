@@ -148,6 +148,16 @@ RUSHES_CODEC(VersionKept, records::VersionKept, r) {
   FIELD(Number, r.number);
   FIELD(WallMs, r.wall_ms);
   FIELD(By, r.by);
+  FIELD(ByRetry, r.by_retry);
+}
+
+RUSHES_CODEC(TakeLeft, records::TakeLeft, r) {
+  FIELD(Shot, r.shot);
+  FIELD(Take, r.take);
+  FIELD(Before, r.before);
+  FIELD(Reason, r.reason);
+  FIELD(Bytes, r.bytes);
+  FIELD(WallMs, r.wall_ms);
 }
 
 RUSHES_CODEC(TakeMoved, records::TakeMoved, r) {
@@ -304,6 +314,7 @@ constexpr std::uint16_t kRecordVersion = 1;
   KIND(TaskReopened, TASK_REOPENED)           \
   KIND(VersionJudged, VERSION_JUDGED)         \
   KIND(VersionKept, VERSION_KEPT)             \
+  KIND(TakeLeft, TAKE_LEFT)                   \
   KIND(TakeMoved, TAKE_MOVED)                 \
   KIND(ShotMoved, SHOT_MOVED)                 \
   KIND(TakesRanked, TAKES_RANKED)             \

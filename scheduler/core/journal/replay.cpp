@@ -93,6 +93,9 @@ struct Fits {
   bool operator()(const record::ShotMoved& r) const {
     return knows(r.shot) && (r.task == kNoId || state.has_task(r.task));
   }
+  bool operator()(const record::TakeLeft& r) const {
+    return has_take(state, r.shot, r.take) && r.before <= state.tasks.next_id();
+  }
   bool operator()(const record::TakesRanked& r) const { return knows(r.shot); }
   bool operator()(const record::TakeApproved& r) const {
     return r.take == 0 ? knows(r.shot) : has_take(state, r.shot, r.take);

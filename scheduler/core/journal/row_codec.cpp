@@ -159,6 +159,11 @@ RUSHES_CODEC(Take, records::TakeRow, take) {
   FIELD(Upgrade, take.upgrade);
   FIELD(MasterRecipe, take.master_recipe);
   FIELD(ChosenBy, take.chosen_by);
+  FIELD(ChosenByRetry, take.chosen_by_retry);
+  FIELD(LeftBefore, take.left.before);
+  FIELD(LeftReason, take.left.reason);
+  FIELD(LeftWallMs, take.left.wall_ms);
+  FIELD(ChangedWallMs, take.changed_wall_ms);
   const bool waits = !is_planned(take) && take.kept == 0 && take.state == TakeState::kPlanned;
   io.require(waits || take.kept < take.versions.size(), "take: keeps a version that it does not have");
   if constexpr (Io::kReads) take.master_recipe_hash = hash_of(take.master_recipe);
@@ -195,6 +200,7 @@ RUSHES_CODEC(ShotFacts, records::ShotRow, shot) {
   FIELD(PersonWaits, shot.person_waits);
   FIELD(ApprovedBy, shot.approved_by);
   FIELD(ApprovedWallMs, shot.approved_wall_ms);
+  FIELD(ArchivedWallMs, shot.archived_wall_ms);
   if constexpr (Io::kReads) {
     shot.key = key_of(shot.spec, shot.archived);
     for (std::size_t i = 0; i < shot.takes.size(); ++i) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "scheduler/core/state/retention.h"
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/plan.h"
 
@@ -41,6 +42,7 @@ Result<const Version*> choose_version(const State& state, const Shot& shot, cons
   const std::string wait = "; `rushes wait " + shot.key + "` waits for it";
   if (!is_planned(take)) return fail(ErrorKind::kConflict, name + ": it is not rendered yet" + wait);
   const Version& version = take.versions[choice.version.value_or(take.kept)];
+  if (has_left(take, version)) return fail(ErrorKind::kConflict, why_left(shot, take));
   if (all_succeeded(state, version.graph.decode)) return &version;
   const std::string what = name + ": version " + std::to_string(version.number);
   if (take.state == TakeState::kDropped)
@@ -52,6 +54,8 @@ Status check_master(const State& state, const Shot& shot, const Take& take, cons
   const std::string name = name_of(shot, take.number);
   if (choice.version)
     return fail(ErrorKind::kInvalid, name + ": a master has no versions; leave --version out");
+  if (!take.upgrade.decode.empty() && has_left(state, state.task(take.upgrade.decode.front())))
+    return fail(ErrorKind::kConflict, why_left(shot, take));
   if (all_succeeded(state, take.upgrade.decode)) return {};
   if (!take.upgrade.decode.empty())
     return fail(ErrorKind::kConflict,

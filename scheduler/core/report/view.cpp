@@ -9,6 +9,7 @@
 #include "scheduler/core/state/costs.h"
 #include "scheduler/core/state/estimates.h"
 #include "scheduler/core/state/needs.h"
+#include "scheduler/core/state/retention.h"
 #include "scheduler/plan/compose.h"
 
 namespace rushes::scheduler::view {
@@ -133,21 +134,26 @@ TakeInfo take_info(const State& state, const Shot& shot, const Take& take, bool 
                              version.by,
                              version.judged,
                              version.number == take.kept,
+                             has_left(take, version),
                              version.verdict,
                              version.score,
                              {},
                              std::nullopt,
                              std::nullopt,
                              {}});
-    if (!details) continue;
+    if (!details || has_left(take, version)) continue;
     VersionInfo& row = info.versions.back();
     const Task& critique = state.task(version.graph.critique);
     row.movie = output_of(critique, Role::kProxy);
     row.sheet = output_of(critique, Role::kSheet);
     row.decoded = decoded_by(state, version.graph.decode);
   }
+  info.left_reason = take.left.reason;
+  info.left_wall_ms = take.left.wall_ms;
   if (details) {
-    info.master_decoded = decoded_by(state, take.upgrade.decode);
+    const auto& master = take.upgrade.decode;
+    if (!master.empty() && !has_left(state, state.task(master.front())))
+      info.master_decoded = decoded_by(state, master);
     info.windows = draft_windows(state, shot, take);
     info.master_windows = master_windows(state, shot, take);
   }

@@ -44,7 +44,7 @@ struct VersionInfo {  // a first rendering (number 0) or a revision
   std::vector<std::uint32_t> windows;
   std::uint64_t seed = 0;
   std::string reason, by;
-  bool judged = false, kept = false;
+  bool judged = false, kept = false, left = false;  // left: its pictures, by the show's retention
   Verdict verdict = Verdict::kUnknown;
   float score = 0;
   DeviceSeconds cost;
@@ -81,6 +81,8 @@ struct TakeInfo {
   std::vector<DecodedTile> master_decoded;
   std::string recipe_hash;  // hex; empty until the take is planned
   DeviceSeconds cost;
+  std::string left_reason;        // why pictures of it left
+  std::int64_t left_wall_ms = 0;  // 0: none left
 };
 
 // A task that people ask about by its number.

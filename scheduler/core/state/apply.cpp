@@ -5,6 +5,7 @@
 
 #include "config/mutation.h"
 #include "scheduler/core/policy/fair_share.h"
+#include "scheduler/core/state/apply_rows.h"
 #include "scheduler/core/state/blame.h"
 #include "scheduler/core/state/costs.h"
 #include "scheduler/core/state/estimates.h"
@@ -73,6 +74,7 @@ void apply_one(State& state, const record::ShotArchived& r) {
   Shot& shot = state.shots[r.shot];
   const std::string before = shot.key;
   shot.archived = r.number;
+  shot.archived_wall_ms = r.wall_ms;
   shot.key = key_of(shot.spec, r.number);
   state.names.rename_shot(before, shot.key);
   note(state, r.wall_ms, "shot.archived", shot.key, 0, kNoId, "", "by " + r.by);
@@ -83,6 +85,7 @@ void apply_one(State& state, const record::VersionPlanned& r) {
   Take& take = shot.take(r.take);
   assert(r.version.number == take.versions.size());
   take.versions.push_back(r.version);
+  take.changed_wall_ms = r.version.planned_wall_ms;
   if (r.version.number > 0 && r.version.by.empty()) state.work.count_revised();
   recount_unplanned(state, shot);
   add_tasks(state, r.shot, r.tasks, r.version.planned_wall_ms);
@@ -281,6 +284,7 @@ void note_wait(Shot& shot, std::int64_t wall_ms) {
 void apply_one(State& state, const record::VersionJudged& r) {
   Shot& shot = state.shots[r.shot];
   Version& version = shot.take(r.take).versions[r.number];
+  shot.take(r.take).changed_wall_ms = r.wall_ms;
   state.work.count_judged();
   version.judged = true;
   version.verdict = r.verdict;
@@ -296,10 +300,19 @@ void apply_one(State& state, const record::VersionKept& r) {
   Take& take = shot.take(r.take);
   take.kept = r.number;
   take.chosen_by = r.by;
+  take.chosen_by_retry = r.by_retry;
+  take.changed_wall_ms = r.wall_ms;
   take.versions[r.number].was_kept = true;
   note(state, r.wall_ms, "take.kept", shot.key, r.take, {}, "",
        (r.number == 0 ? "the first rendering" : "revision " + std::to_string(r.number)) +
            (r.by.empty() ? std::string() : ", by " + r.by));
+}
+
+void apply_one(State& state, const record::TakeLeft& r) {
+  Shot& shot = state.shots[r.shot];
+  shot.take(r.take).left = {r.before, r.reason, r.wall_ms};
+  note(state, r.wall_ms, "take.left", shot.key, r.take, {}, "",
+       r.reason + ", " + std::to_string(r.bytes >> 20) + " MiB");
 }
 
 void apply_one(State& state, const record::TakeMoved& r) {
@@ -307,6 +320,7 @@ void apply_one(State& state, const record::TakeMoved& r) {
   Take& take = shot.take(r.take);
   take.state = r.state;
   take.reason = r.reason;
+  take.changed_wall_ms = r.wall_ms;
   recount_unplanned(state, shot);
   note(state, r.wall_ms, "take.state", shot.key, r.take, {}, "",
        std::string(to_string(r.state)) + (r.reason.empty() ? "" : ": " + r.reason));
@@ -442,55 +456,6 @@ void apply_one(State& state, const record::Recovered& r) {
        "epoch " + std::to_string(r.epoch) + (r.first_lease > 0 ? ", restored from a backup" : ""));
 }
 
-// ---- snapshots
-
-void apply_one(State& state, const record::FarmRow& r) {
-  state.next_lease = r.next_lease;
-  state.epoch = r.epoch;
-  state.events.restart_at(r.last_event);
-}
-
-void apply_one(State& state, const record::BatchRow& r) {
-  state.batches.add(r.row);
-  state.names.add_batch(r.row.idempotency_key, r.batch);
-}
-
-void apply_one(State& state, const record::WorkerRow& r) {
-  set_offer(state, state.workers.add(), r.row);
-  state.names.add_worker(r.row.name, r.worker);
-}
-
-void apply_one(State& state, const record::ShotRow& r) {
-  Shot& shot = state.shots.add();
-  static_cast<ShotFacts&>(shot) = r.row;
-  add_shot(state, r.shot);
-}
-
-void apply_one(State& state, const record::TaskRow& r) {
-  const bool held = is_held(r.row.state) && !mutated(Mutation::kLoseLeaseOnRestart);
-  const TaskState as = is_held(r.row.state) && !held ? TaskState::kReady : r.row.state;
-  Task& task = restore_task(state, r.row, as);
-  if (held) take_lease(state, task, r.row.lease(), 0);
-  restore_costs(state, task);
-}
-
-void apply_one(State& state, const record::EstimateRow& r) { state.rates[r.key] = r.estimate; }
-
-void apply_one(State& state, const record::Snapshotted&) {
-  for (const TaskId id : state.changed.tasks) state.tasks[id].changed = false;
-  for (const ShotId id : state.changed.shots) state.shots[id].changed = false;
-  for (const WorkerId id : state.changed.workers) state.workers[id].changed = false;
-  state.changed.tasks.clear();
-  state.changed.shots.clear();
-  state.changed.workers.clear();
-  state.changed.batches = state.batches.size();
-}
-
-void apply_one(State& state, const record::SnapshotEnd&) {
-  set_paths(state, TaskId(1));
-  apply_one(state, record::Snapshotted{});  // all of it came from there
-}
-
 // ---- volatile
 
 void apply_one(State& state, const record::LeaseRenewed& r) {
@@ -567,6 +532,8 @@ void apply_one(State& state, const record::EstimatesSeen& r) {
   if (!r.shots.empty()) state.dispatch_due = true;  // a class may now be done sooner than another
   state.work.refresh_next(r.next);
 }
+
+void apply_one(State& state, const record::RetentionSeen& r) { state.look_at_retention_ms = r.next_ms; }
 
 void apply_one(State& state, const record::Configured& r) { configure(state, r.sharing); }
 

@@ -147,6 +147,13 @@ struct Version {
   std::int64_t planned_wall_ms = 0, judged_wall_ms = 0;
 };
 
+// What a take made was removed by the show's retention: the outputs of all its tasks before `before`.
+struct TakeLeft {
+  TaskId before;  // none: nothing left
+  std::string reason;
+  std::int64_t wall_ms = 0;  // the last time
+};
+
 struct Take {
   ShotId shot;
   std::uint32_t number = 0;  // from 1
@@ -156,7 +163,11 @@ struct Take {
   std::uint32_t kept = 0;  // the current version: what is shown, ranked and delivered
   std::string
       chosen_by;  // the person who chose the current version, which no critic changes; empty: the critics
-  UpgradeGraph upgrade;  // empty until planned
+  bool chosen_by_retry =
+      false;  // it was chosen because that person had it rendered, not because they kept it
+  TakeLeft left;
+  std::int64_t changed_wall_ms = 0;  // its last change of state or version; 0: an older journal does not say
+  UpgradeGraph upgrade;              // empty until planned
   Bytes master_recipe;
   Digest master_recipe_hash{};
 };
@@ -204,6 +215,7 @@ struct ShotFacts {
   // When it waited for a person, oldest first, at most kKeptWaits: in review, attention or paused; or it was over and
   // somebody changed their mind.
   std::vector<WallSpan> person_waits;
+  std::int64_t archived_wall_ms = 0;  // 0: not archived, or an older journal does not say
 
   // `number` is from 1 on.
   const Take& take(std::uint32_t number) const {

@@ -5,6 +5,7 @@
 #include "scheduler/core/policy/fit.h"
 #include "scheduler/core/policy/limits.h"
 #include "scheduler/core/state/needs.h"
+#include "scheduler/core/state/retention.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -46,6 +47,10 @@ class Checker {
     // What runs or ran may miss verdicts (it ran ahead of them), never inputs.
     if (is_held(task.state) || task.state == TaskState::kSucceeded)
       require(missing == gates, 5, name(task) + " misses inputs");
+    if (!is_final(task.state))
+      for (const Dependency& need : task.plan.needs)
+        require(!need.data || !has_left(state_, state_.task(need.task)), 10,
+                name(task) + " needs what task " + std::to_string(need.task.number()) + " made, which left");
     if (task.state == TaskState::kReady) require(missing == 0, 5, name(task) + " misses inputs or a verdict");
     require(state_.capacity.speculative().contains(task.plan.id) == (is_held(task.state) && missing > 0), 6,
             name(task) + " running ahead");
@@ -165,6 +170,10 @@ class Checker {
       const bool open = !is_final(task.state) && !(is_held(task.state) && task.lease().revoking);
       require(shot.state != ShotState::kDelivered || !open, 6,
               shot.key + " is delivered with an open " + to_string(task.plan.stage) + " " + name(task));
+    }
+    for (const Take& take : shot.takes) {
+      require(take.left.before <= state_.tasks.next_id(), 10, shot.key + " lost pictures of the future");
+      require(shot.approved != take.number || !has_left(take), 10, shot.key + " approved what left");
     }
     if (shot.state == ShotState::kAttention)
       require(!shot.reason.empty(), 7, shot.key + " needs attention, why?");

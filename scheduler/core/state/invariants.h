@@ -22,6 +22,7 @@ namespace rushes::scheduler {
 //     run ahead, and then nothing that depends on it is ready before the verdict; a dropped take and a
 //     cancelled shot have no work left; tensors of a shot are of one numeric class
 //   6 counters and indexes equal a recount
+//  10 what left was neither approved nor needed: no open task reads what a take made that left by its show's retention
 std::vector<std::string> check_invariants(const State& state);
 
 }  // namespace rushes::scheduler

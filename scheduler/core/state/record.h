@@ -153,6 +153,17 @@ struct VersionKept {
   std::uint32_t take = 0, number = 0;
   std::int64_t wall_ms = 0;
   std::string by = {};
+  bool by_retry = false;  // that person had it rendered; they did not say that it is to be kept
+};
+// What its tasks before `before` made was not wanted any more, and is removed from the vault.
+struct TakeLeft {
+  static constexpr bool kDurable = true;
+  ShotId shot;
+  std::uint32_t take = 0;
+  TaskId before;
+  std::string reason;       // for people
+  std::uint64_t bytes = 0;  // that only they needed
+  std::int64_t wall_ms = 0;
 };
 struct TakeMoved {
   static constexpr bool kDurable = true;
@@ -352,6 +363,11 @@ struct Configured {
   static constexpr bool kDurable = false;
   Sharing sharing;
 };
+// Takes whose days are over were looked for; the next look is due at `next_ms`.
+struct RetentionSeen {
+  static constexpr bool kDurable = false;
+  std::int64_t next_ms = 0;
+};
 struct Snapshotted {
   static constexpr bool kDurable = false;
 };  // State::changed is on its way to the disk
@@ -362,14 +378,15 @@ using Record = std::variant<
     record::BatchSubmitted, record::ShotPlanned, record::ShotArchived, record::VersionPlanned,
     record::UpgradePlanned, record::DeliveryPlanned, record::ClassPinned, record::Leased, record::Started,
     record::ResultAccepted, record::AttemptEnded, record::RevokeAsked, record::TaskClosed,
-    record::TaskReopened, record::VersionJudged, record::VersionKept, record::TakeMoved, record::ShotMoved,
-    record::TakesRanked, record::TakeApproved, record::HoldChanged, record::Delivered, record::WorkerJoined,
-    record::WorkerDraining, record::WorkerStopped, record::WorkerForgotten, record::TwinRefused,
-    record::WorkerQuarantined, record::WorkerNoted, record::Recovered, record::FarmRow, record::BatchRow,
-    record::WorkerRow, record::ShotRow, record::TaskRow, record::SnapshotEnd, record::EstimateRow,
-    record::LeaseRenewed, record::Progressed, record::WorkerSeen, record::WorkerCaches, record::RetryDue,
-    record::QuarantineOver, record::Counted, record::Dispatched, record::Reserved, record::ReservationOver,
-    record::DeadlineSeen, record::EstimatesSeen, record::Configured, record::Ticked, record::Snapshotted>;
+    record::TaskReopened, record::VersionJudged, record::VersionKept, record::TakeLeft, record::TakeMoved,
+    record::ShotMoved, record::TakesRanked, record::TakeApproved, record::HoldChanged, record::Delivered,
+    record::WorkerJoined, record::WorkerDraining, record::WorkerStopped, record::WorkerForgotten,
+    record::TwinRefused, record::WorkerQuarantined, record::WorkerNoted, record::Recovered, record::FarmRow,
+    record::BatchRow, record::WorkerRow, record::ShotRow, record::TaskRow, record::SnapshotEnd,
+    record::EstimateRow, record::LeaseRenewed, record::Progressed, record::WorkerSeen, record::WorkerCaches,
+    record::RetryDue, record::QuarantineOver, record::Counted, record::Dispatched, record::Reserved,
+    record::ReservationOver, record::DeadlineSeen, record::EstimatesSeen, record::Configured,
+    record::RetentionSeen, record::Ticked, record::Snapshotted>;
 
 // Whether the record is written to the journal.
 inline bool is_durable(const Record& record) {

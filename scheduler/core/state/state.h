@@ -210,7 +210,8 @@ struct State {
   Sharing sharing;
   Changed changed;
   Counters counters;
-  bool dispatch_due = false;  // something became ready or free since the last dispatch
+  std::int64_t look_at_retention_ms = 0;  // when takes whose days are over are looked for again
+  bool dispatch_due = false;              // something became ready or free since the last dispatch
 
   const Task& task(TaskId id) const { return tasks[id]; }
   bool has_task(TaskId id) const { return tasks.has(id); }

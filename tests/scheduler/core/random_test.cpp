@@ -6,6 +6,7 @@
 #include "scheduler/core/journal/record_codec.h"
 #include "scheduler/core/journal/snapshot.h"
 #include "scheduler/core/state/apply.h"
+#include "scheduler/core/state/retention.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {
@@ -135,6 +136,7 @@ class Chaos {
     if (roll < 749) return farm_.step(event::UndrainWorker{1, worker.name, "ann"});
     if (roll < 750) return farm_.step(event::ForgetWorker{1, worker.name, "ann"});
     if (roll < 755) return farm_.step(event::FromWorker{worker.name, protocol::Bye{}});
+    if (roll < 760) return farm_.step(event::CollectGarbage{1, chance(20)});
     farm_.pass_ms(static_cast<std::int64_t>(random_() % 4000));
   }
 
@@ -164,6 +166,15 @@ class Chaos {
     ASSERT_EQ(recovered.events.last(), farm_.state().events.last());
   }
 
+  // A take is approved, or rendered again where its pictures left.
+  void look_at(const Shot& shot, std::uint32_t take) {
+    const std::string key = shot.key;
+    if (has_left(shot.take(take)))
+      farm_.step(event::Retry{1, key, take, {}, "", "ann"});
+    else
+      farm_.step(event::Approve{1, key, take, "ann"});
+  }
+
   // No more faults; a person looks after what needs one. Everything has to end.
   void settle() {
     for (int round = 0; round < 60 && !testing::Test::HasFatalFailure(); ++round) {
@@ -182,10 +193,10 @@ class Chaos {
         const std::string key = shot.key;
         open = open || (shot.state != ShotState::kDelivered && shot.state != ShotState::kCancelled);
         if (shot.pause_requested) farm_.step(event::Resume{1, key, "ann"});
-        if (shot.state == ShotState::kReview) farm_.step(event::Approve{1, key, shot.ranking.front(), "ann"});
+        if (shot.state == ShotState::kReview) look_at(shot, shot.ranking.front());
         if (farm_.state().shots[id].state != ShotState::kAttention) continue;
-        if (shot.attention_task == kNoId) {
-          farm_.step(event::RestoreTake{1, key, 1, "ann"});  // every take was dropped
+        if (shot.attention_task == kNoId) {  // every take was dropped
+          has_left(shot.take(1)) ? look_at(shot, 1) : farm_.step(event::RestoreTake{1, key, 1, "ann"});
         } else {
           farm_.step(event::Retry{1, key, 0, {}, "", "ann"});
         }
@@ -196,7 +207,13 @@ class Chaos {
   }
 
   std::mt19937_64 random_;
-  TestFarm farm_;
+  static Settings settings() {
+    Settings settings = test_settings();
+    constexpr double kSecond = 1.0 / 86'400;  // in days
+    settings.retention = {5 * kSecond, 60 * kSecond};
+    return settings;
+  }
+  TestFarm farm_{settings()};
   std::vector<std::unique_ptr<SimWorker>> workers_;
   std::map<TaskId, Digest> results_;
   int next_shot_ = 0;

@@ -2,6 +2,7 @@
 #include <functional>
 #include <map>
 
+#include "scheduler/core/state/retention.h"
 #include "scheduler/plan/recipe.h"
 #include "tests/scheduler/core/sim_farm.h"
 
@@ -20,7 +21,13 @@ Critique says(Verdict verdict, float score, std::vector<Finding> findings = {}) 
 
 // A shot of two windows, two takes and approval by a person, in one of the states that people meet.
 struct Story {
-  TestFarm farm;
+  static constexpr std::int64_t kDay = 24 * 3600 * 1000;
+  static Settings settings() {
+    Settings settings = test_settings();
+    settings.retention = {7, 30};  // days
+    return settings;
+  }
+  TestFarm farm{settings()};
   SimWorker worker{farm, "a"};
 
   explicit Story(const std::string& state) {
@@ -28,7 +35,7 @@ struct Story {
     shot.approve = config::Approve::kPerson;
     shot.upgrade.enabled = state == "upgrading";
     if (state == "attention, task failed") farm_fails = true;
-    if (state == "attention, all dropped" || state == "one take dropped")
+    if (state == "attention, all dropped" || state.starts_with("one take dropped"))
       worker.critic = [state](const Task& task) {
         const bool bad = task.plan.take == 1 || state == "attention, all dropped";
         return bad && task.plan.revision == 0 ? says(Verdict::kReject, 0) : says(Verdict::kPass, 0.8f);
@@ -52,6 +59,11 @@ struct Story {
       return;
     }
     run_to_end(farm, {&worker});
+    if (state.ends_with("pictures left")) {
+      farm.now.wall_ms += (state.starts_with("review") ? 31 : 8) * kDay;
+      farm.step(event::CollectGarbage{1});
+      return;
+    }
     if (state == "review" || state == "attention, all dropped" || state == "one take dropped") return;
     if (state == "revised") {
       farm.step(event::Retry{1, kShot, 1, {1}, "", "ann"});
@@ -179,6 +191,32 @@ const std::map<std::string, std::map<std::string, std::string>> kTable = {
       {"resume", "review"},
       {"cancel", "cancelled"},
       {"upgrade", "no: approve one first"}}},
+    {"review, pictures left",
+     {{"approve 1", "no: left on"},
+      {"approve 2", "no: left on"},
+      {"retry", "no: name a take to render it again"},
+      {"retry take", "drafting"},
+      {"retry window", "no: all of it (no --windows)"},
+      {"keep", "no: left on"},
+      {"revert", "no: left on"},
+      {"restore", "no: only a dropped take"},
+      {"pause", "review"},
+      {"resume", "review"},
+      {"cancel", "cancelled"},
+      {"upgrade", "no: approve one first"}}},
+    {"one take dropped, its pictures left",
+     {{"approve 1", "no: left on"},
+      {"approve 2", "drafting"},
+      {"retry", "no: name a take to render it again"},
+      {"retry take", "drafting"},
+      {"retry window", "no: all of it (no --windows)"},
+      {"keep", "no: left on"},
+      {"revert", "no: left on"},
+      {"restore", "no: left on"},
+      {"pause", "review"},
+      {"resume", "review"},
+      {"cancel", "cancelled"},
+      {"upgrade", "no: approve one first"}}},
     {"attention, all dropped",
      {{"approve 1", "no: restore-take"},
       {"approve 2", "no: restore-take"},
@@ -280,6 +318,8 @@ TEST(Versions, NoStateIsADeadEnd) {
         farm.step(event::Retry{1, kShot, 0, {}, "", "ann"});
       else if (shot.state == ShotState::kAttention)
         farm.step(event::RestoreTake{1, kShot, 1, "ann"});
+      else if (shot.state == ShotState::kReview && has_left(shot.take(shot.ranking.front())))
+        farm.step(event::Retry{1, kShot, shot.ranking.front(), {}, "", "ann"});
       else if (shot.state == ShotState::kReview)
         farm.step(event::Approve{1, kShot, shot.ranking.front(), "ann"});
       run_to_end(farm, {&story.worker});

@@ -138,8 +138,9 @@ void FakeFarm::start(std::uint64_t snapshot_every) {
   auto vault = storage::Vault::open(folder() / "vault");
   ASSERT_TRUE(vault) << vault.error().message;
   vault_ = std::move(*vault);
-  janitor_ = std::make_unique<VaultJanitor>(*vault_, std::chrono::hours(24));
+  janitor_ = std::make_unique<VaultJanitor>(*vault_, sweep_age);
   LoopOptions options;
+  options.settings = settings;
   options.clock = real_now;
   options.random = real_random;
   options.tick = std::chrono::milliseconds(20);

@@ -76,6 +76,8 @@ class FakeFarm {
   bool wait_done();
   Digest state_hash_now();
   std::vector<Error> failures;  // what the loop reported; read after stop()
+  Settings settings;            // for the loop; set before start(), as all below
+  std::chrono::milliseconds sweep_age = std::chrono::hours(24);        // of uploads without a reference
   std::function<void(std::chrono::nanoseconds)> on_sync, on_dispatch;  // for the loop; set before start()
 
  private:

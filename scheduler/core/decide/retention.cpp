@@ -1,0 +1,56 @@
+// Takes whose days are over leave: by a person's word, and by themselves once an hour.
+#include "scheduler/core/state/retention.h"
+
+#include <algorithm>
+
+#include "scheduler/core/decide/events.h"
+
+namespace rushes::scheduler {
+namespace {
+
+constexpr std::int64_t kLookEvery = 3600 * 1000, kLookSoon = 10 * 1000;  // ms
+// A farm to which days are told for the first time has many: no decision is long, and no append is large.
+constexpr std::size_t kMostAtOnce = 256, kMostAsked = 10'000;
+
+void let_go(Decision& decision, const std::vector<LeavingTake>& takes) {
+  const TaskId before = decision.state().tasks.next_id();
+  for (const LeavingTake& leaving : takes)
+    decision.emit(record::TakeLeft{leaving.id.shot, leaving.id.take, before, reason_of(leaving),
+                                   leaving.bytes, decision.now().wall_ms});
+}
+
+bool any_days(const Settings& settings) {
+  const auto says = [](const config::Retention& retention) {
+    return retention.dropped_days.has_value() || retention.draft_days.has_value();
+  };
+  return says(settings.retention) ||
+         std::any_of(settings.shows.begin(), settings.shows.end(),
+                     [&](const config::Show& show) { return says(show.retention); });
+}
+
+}  // namespace
+
+void collect_if_due(Decision& decision) {
+  const State& state = decision.state();
+  const std::int64_t now = decision.now().boot_ms;
+  if (!any_days(decision.settings()) || now < state.look_at_retention_ms) return;
+  const auto takes = takes_to_leave(state, decision.settings(), decision.now().wall_ms, kMostAtOnce);
+  let_go(decision, takes);
+  decision.emit(record::RetentionSeen{now + (takes.size() < kMostAtOnce ? kLookEvery : kLookSoon)});
+}
+
+void on(Decision& decision, const event::CollectGarbage& e) {
+  const State& state = decision.state();
+  const auto takes = takes_to_leave(state, decision.settings(), decision.now().wall_ms, kMostAsked);
+  command::Collected answer;
+  for (const LeavingTake& leaving : takes) {
+    answer.takes.push_back({state.shots[leaving.id.shot].key, leaving.id.take, reason_of(leaving),
+                            leaving.leave.since_wall_ms, leaving.artifacts, leaving.bytes});
+    answer.artifacts += leaving.artifacts;
+    answer.bytes += leaving.bytes;
+  }
+  if (!e.dry_run) let_go(decision, takes);
+  decision.reply(e.request, std::move(answer));
+}
+
+}  // namespace rushes::scheduler

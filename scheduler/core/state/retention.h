@@ -1,0 +1,57 @@
+// Takes whose days are over, and what of the vault only they need (policy/retention.h has the rule).
+//
+// A take leaves with everything that its tasks made so far; what they said (results, critiques, costs) stays. Rendered
+// again, it has artifacts again: its newer tasks are behind TakeLeft::before. Artifacts of the shot (conditioning, key
+// frames) stay.
+//
+// Thread contract: pure functions of the State.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "scheduler/core/policy/retention.h"
+#include "scheduler/core/settings.h"
+#include "scheduler/core/state/state.h"
+
+namespace rushes::scheduler {
+
+struct TakeId {
+  ShotId shot;
+  std::uint32_t take = 0;
+  auto operator<=>(const TakeId&) const = default;
+};
+
+// Whether the outputs of a task, and the pictures of a version, left.
+bool has_left(const State& state, const Task& task);
+inline bool has_left(const Take& take, const Version& version) {
+  return version.graph.critique < take.left.before;
+}
+// Of the version that is shown and delivered.
+inline bool has_left(const Take& take) {
+  return !take.versions.empty() && has_left(take, take.versions[take.kept]);
+}
+// "the pictures of take 2 of show/sh010 left on 2026-12-01 by the retention of its show (never approved, 30 days): render
+// it again from its seed (rushes retry show/sh010 --take 2)"
+std::string why_left(const Shot& shot, const Take& take);
+
+struct LeavingTake {
+  TakeId id;
+  policy::Leave leave;
+  double days = 0;                         // that it was kept since
+  std::uint64_t artifacts = 0, bytes = 0;  // that nothing else needs; of a shared one the first take has it
+};
+
+std::string reason_of(const LeavingTake& leaving);  // "never approved, 30 days"
+
+// The takes whose days are over, at most so many.
+std::vector<LeavingTake> takes_to_leave(const State& state, const Settings& settings,
+                                        std::int64_t now_wall_ms, std::size_t most);
+
+// What the takes made, that left, and that no other task made too.
+std::vector<Digest> unneeded_artifacts(const State& state, const std::vector<TakeId>& takes);
+// All takes of which something left.
+std::vector<TakeId> takes_that_left(const State& state);
+
+}  // namespace rushes::scheduler
