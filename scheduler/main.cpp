@@ -18,6 +18,7 @@
 #include "config/tokens.h"
 #include "scheduler/backup.h"
 #include "scheduler/clock.h"
+#include "scheduler/disk_watch.h"
 #include "scheduler/gateway/gateway.h"
 #include "scheduler/gateway/metrics.h"
 #include "scheduler/loop.h"
@@ -79,26 +80,21 @@ LoopOptions loop_options(const config::Farm& farm, Metrics& metrics) {
   return options;
 }
 
-DiskFigures disk_figures(const config::Farm& farm, const Backups& backups) {
-  DiskFigures figures;
-  const std::pair<const char*, std::filesystem::path> folders[] = {
-      {"data", farm.data}, {"deliveries", farm.deliveries}, {"backups", farm.backups}};
-  for (const auto& [name, folder] : folders)
-    if (const auto free = storage::free_bytes(folder)) figures.free.push_back({name, *free});
-  for (const char* part : {"ledger", "vault"})
-    if (const auto size = storage::size_of(farm.data / part)) figures.used.push_back({part, size->bytes});
-  figures.reserve = farm.limits.disk_reserve;
+DiskFigures disk_figures(const DiskWatch& disks, const Backups& backups) {
+  DiskFigures figures = disks.figures();
   figures.last_backup = backups.newest();
   return figures;
 }
 
 GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> tokens, Loop& loop,
-                           storage::Ledger& ledger, storage::Vault& vault, Backups& backups,
-                           const Metrics& metrics, const protocol::ZapAuthenticator& authenticator) {
+                           storage::Ledger& ledger, storage::Vault& vault, VaultJanitor& janitor,
+                           Backups& backups, const DiskWatch& disks, const Metrics& metrics,
+                           const protocol::ZapAuthenticator& authenticator) {
   GatewayParts parts;
   parts.loop = &loop;
   parts.ledger = &ledger;
   parts.vault = &vault;
+  parts.janitor = &janitor;
   parts.backups = &backups;
   parts.metrics = &metrics;
   parts.authenticator = &authenticator;
@@ -113,7 +109,7 @@ GatewayParts gateway_parts(const config::Farm& farm, std::vector<config::Token> 
   parts.may_submit = [data = farm.data, reserve = farm.limits.disk_reserve] {
     return storage::check_reserve(data, reserve);
   };
-  parts.disks = [&backups, farm] { return disk_figures(farm, backups); };
+  parts.disks = [&backups, &disks] { return disk_figures(disks, backups); };
   parts.build = RUSHES_VERSION;
   return parts;
 }
@@ -157,6 +153,7 @@ int run(const std::string& config_file) {
   VaultJanitor janitor(**vault, farm->times.upload_sweep);
   Backups backups(**ledger, **vault, janitor,
                   {farm->data, farm->backups, farm->limits.disk_reserve, farm->name, RUSHES_VERSION});
+  const DiskWatch disks({farm->data, farm->deliveries, farm->backups, farm->limits.disk_reserve});
   Metrics metrics;
   Loop loop(**ledger, **vault, janitor, loop_options(*farm, metrics));
   if (auto recovered = loop.recover(); !recovered) return stop_with(recovered.error(), ExitCode::kWorkFailed);
@@ -174,9 +171,9 @@ int run(const std::string& config_file) {
         loop.post(event::Disconnected{worker, "its key was taken out of the allow-list"});
       });
   if (!control) return stop_with(control.error(), ExitCode::kEnvironment);
-  const auto gateway = Gateway::start(
-      gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault, backups, metrics, **authenticator),
-      farm->listen.http_host, farm->listen.http_port);
+  const auto gateway = Gateway::start(gateway_parts(*farm, std::move(*tokens), loop, **ledger, **vault,
+                                                    janitor, backups, disks, metrics, **authenticator),
+                                      farm->listen.http_host, farm->listen.http_port);
   if (!gateway) return stop_with(gateway.error(), ExitCode::kEnvironment);
   if (!is_loopback(farm->listen.http_host))
     log::warn("HTTP listens on {} without TLS: tokens can be read on the way", farm->listen.http_host);

@@ -51,6 +51,11 @@
 //      named, and 404 says which of them is not there
 // POST /v1/backups/NAME                         admin       {"backup", "folder", "bytes", "files", "records", "seconds"} (201)
 //      records: the last one that is certainly in it; answered when it is complete, which takes as long as the copy
+// POST /v1/gc {"dry_run"?}                      admin       {"takes": [{"shot", "take", "reason", "since": instant from which its
+//      days count, "artifacts", "bytes"}], "artifacts", "bytes", "uploads": SWEPT, "freed": null | SWEPT, "dry_run"}
+//      takes whose days are over (retention of farm.yaml), with what nothing else needs: all of it leaves, or would;
+//      uploads: that no result names, older than times.upload_sweep; freed: what was removed now, of takes and uploads. What
+//      was uploaded within upload_sweep follows later. SWEPT: {"artifacts", "bytes"}
 // POST /v1/workers/NAME/drain|undrain           admin       WORKER with "message": what was done, in words
 // POST /v1/workers/NAME/forget                  admin       {"message"}; 409: it lives, or its leases have not run out
 // GET  /v1/events?since=N&wait=SECONDS          viewer      {"events": [EVENT...], "next": N, "first": oldest held}
@@ -99,8 +104,10 @@
 // TAKE     {"take", "seed", "state", "reason", "rank": null | 1.., "score": null | 0..1, "verdict": null | "pass"..,
 //           "stage": "what runs now", "progress": 0..1, "activity": "words for people", "windows": [WINDOW...],
 //           "device_seconds": COST, "seconds_per_stage": {...}, "recipe_hash", "critique": null | CRITIQUE,
-//           "revisions": [REVISION...], "versions": [VERSION...], "master_decoded": [DECODED...]}
-// VERSION  {"version": 0 (the first rendering) or the number of a revision, "current": it is shown and delivered, "judged", "device_seconds": COST,
+//           "revisions": [REVISION...], "versions": [VERSION...], "master_decoded": [DECODED...],
+//           "left": null | {"at", "reason"}: pictures of it were removed by the show's retention; its versions say which}
+// VERSION  {"version": 0 (the first rendering) or the number of a revision, "current": it is shown and delivered, "judged", "left": its pictures
+//           were removed, "device_seconds": COST,
 //           "movie": null | ARTIFACT (MP4), "sheet": null | ARTIFACT (PNG), "decoded": [DECODED...]}   of one shot only;
 //           movie and sheet are there once a version is judged, and null when the worker was older than they are
 // ARTIFACT {"digest", "bytes"}   GET /v1/artifacts/DIGEST

@@ -62,6 +62,20 @@ Result<std::uint32_t> read_approve(std::string_view body) {
   return small_number(json->value("take", Json(nullptr)), "take");
 }
 
+Result<bool> read_dry_run(std::string_view body) {
+  const auto json = read_body(body);
+  if (!json) return tl::unexpected<Error>(json.error());
+  bool dry_run = false;
+  for (const auto& [key, value] : json->items()) {
+    if (key != "dry_run")
+      return fail(ErrorKind::kInvalid, "unknown key " + shown(Json(key)) + "; expected dry_run");
+    if (!value.is_boolean())
+      return fail(ErrorKind::kInvalid, "dry_run: expected true or false, found " + shown(value));
+    dry_run = value.get<bool>();
+  }
+  return dry_run;
+}
+
 Result<event::Retry> read_retry(std::string_view body) {
   const auto json = read_body(body);
   if (!json) return tl::unexpected<Error>(json.error());

@@ -31,6 +31,7 @@ Result<nlohmann::json> read_body(std::string_view body);
 Result<std::uint32_t> read_approve(std::string_view body);  // {"take": N}
 // {"windows": [..]?, "take"?, "seed"?, "prompt"?, "note"?, "dry_run"?}
 Result<event::Retry> read_retry(std::string_view body);
+Result<bool> read_dry_run(std::string_view body);  // {"dry_run"?}, false without it
 struct VersionChoice {
   std::uint32_t take = 0;
   std::optional<std::uint32_t> version;

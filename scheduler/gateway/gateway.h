@@ -31,6 +31,7 @@ struct GatewayParts {
   Loop* loop = nullptr;
   storage::Ledger* ledger = nullptr;
   storage::Vault* vault = nullptr;
+  VaultJanitor* janitor = nullptr;
   Backups* backups = nullptr;  // null: this farm makes none
   const Metrics* metrics = nullptr;
   const protocol::ZapAuthenticator* authenticator = nullptr;  // for the metrics; may be null

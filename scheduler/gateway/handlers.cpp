@@ -158,7 +158,8 @@ void Handlers::metrics(Call& call) {
   const auto figures = parts_.loop->query([](const State& state, Now) { return view::figures(state); });
   if (!figures) return refuse(call.response, figures.error());
   const auto wire = parts_.authenticator != nullptr ? parts_.authenticator->counts() : Counts{};
-  const auto disks = parts_.disks ? parts_.disks() : DiskFigures{};
+  auto disks = parts_.disks ? parts_.disks() : DiskFigures{};
+  disks.collectable = collectable_bytes();
   call.response.set_content(parts_.metrics->text(*figures, disks, wire, refused_()), Metrics::kContentType);
 }
 
@@ -321,6 +322,7 @@ void Handlers::install_wishes(httplib::Server& server) {
        [this](Call& call) {
          wish(call, event::DrainWorker{0, call.at(1), call.who()}, [this](Call& done) { show_worker(done); });
        });
+  post(server, "/v1/gc", {Role::kAdmin, About::kFarm}, [this](Call& call) { collect(call); });
   post(server, std::string("/v1/backups/") + kWorker, {Role::kAdmin, About::kFarm},
        [this](Call& call) { backup(call); });
   post(server, std::string("/v1/workers/") + kWorker + "/undrain", {Role::kAdmin, About::kFarm},

@@ -6,7 +6,10 @@
 #include <httplib.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "scheduler/gateway/access.h"
@@ -84,9 +87,12 @@ class Handlers {
   void file(Call& call);
   void metrics(Call& call);
   void backup(Call& call);
+  void collect(Call& call);
   void list_shots(Call& call);
   void list_workers(Call& call);
   void costs(Call& call);
+  // Bytes of takes whose days are over; looked for at most once in kCollectableAge.
+  std::optional<std::uint64_t> collectable_bytes();
   bool sees_artifact(const Call& call, const Digest& digest);
   void health(const httplib::Request& request, httplib::Response& response);
 
@@ -106,6 +112,9 @@ class Handlers {
   std::atomic<int> waiting_{0};
   std::atomic<int> pictures_{0};  // that are being received
   std::atomic<bool> closing_{false};
+  std::mutex collectable_mutex_;
+  std::optional<std::uint64_t> collectable_;  // guarded by it, as the next
+  std::optional<std::chrono::steady_clock::time_point> collectable_at_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

@@ -138,11 +138,18 @@ Json versions_json(const std::vector<view::VersionInfo>& versions) {
     json.push_back({{"version", version.number},
                     {"current", version.kept},
                     {"judged", version.judged},
+                    {"left", version.left},
                     {"device_seconds", cost_json(version.cost)},
                     {"movie", artifact_json(version.movie)},
                     {"sheet", artifact_json(version.sheet)},
                     {"decoded", decoded_json(version.decoded)}});
   return json;
+}
+
+// Of a take whose pictures left.
+Json left_json(const view::TakeInfo& take) {
+  if (take.left_wall_ms == 0) return nullptr;
+  return {{"at", config::instant_text(take.left_wall_ms)}, {"reason", take.left_reason}};
 }
 
 Json take_json(const Shot& shot, const view::TakeInfo& info,
@@ -167,6 +174,7 @@ Json take_json(const Shot& shot, const view::TakeInfo& info,
           {"recipe_hash", info.recipe_hash},
           {"critique", critique != nullptr ? critique_json(shot, critique->critique) : Json(nullptr)},
           {"revisions", revisions_json(take)},
+          {"left", left_json(info)},
           {"versions", versions_json(info.versions)},
           {"master_decoded", decoded_json(info.master_decoded)}};
 }

@@ -58,6 +58,24 @@ MetricFamily by_label(std::string name, std::string help, const std::string& lab
   return gauges;
 }
 
+MetricFamily collectable_of(const DiskFigures& disks) {
+  MetricFamily bytes =
+      family("rushes_collectable_bytes", "Bytes of takes whose days are over: a gc would free them now.",
+             MetricType::Gauge);
+  if (disks.collectable) add(bytes, static_cast<double>(*disks.collectable));
+  return bytes;
+}
+
+MetricFamily full_of(const DiskFigures& disks) {
+  MetricFamily full =
+      family("rushes_disk_full_seconds",
+             "Seconds until a folder's disk is full at the rate of the last six hours; without a "
+             "value where it does not fill.",
+             MetricType::Gauge);
+  for (const auto& [folder, seconds_left] : disks.full_in) add(full, seconds_left, {{"folder", folder}});
+  return full;
+}
+
 MetricFamily tasks_of(const view::FarmFigures& figures) {
   MetricFamily tasks = family("rushes_tasks", "Tasks by show and state.", MetricType::Gauge);
   for (const auto& show : figures.shows)
@@ -139,7 +157,10 @@ std::string Metrics::text(const view::FarmFigures& figures, const DiskFigures& d
       refusals_of("rushes_http_refused_total", "HTTP requests that were not admitted, by kind.", http),
       by_label("rushes_disk_free_bytes", "Free bytes on the disk of a folder, by its key in farm.yaml.",
                "folder", disks.free),
-      by_label("rushes_stored_bytes", "Bytes of the ledger's and the vault's files.", "part", disks.used),
+      by_label("rushes_stored_bytes", "Bytes of the files of ledger, vault and deliveries.", "part",
+               disks.used),
+      collectable_of(disks),
+      full_of(disks),
       single("rushes_disk_reserve_bytes", "Below so much on the data folder's disk new work is refused.",
              MetricType::Gauge, static_cast<double>(disks.reserve)),
       single("rushes_last_backup_timestamp_seconds", "When the newest backup was made; 0: there is none.",

@@ -8,7 +8,9 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "scheduler/core/report/view.h"
@@ -19,9 +21,12 @@ namespace rushes::scheduler {
 // What the disks under the farm's folders hold; read for each request.
 struct DiskFigures {
   std::vector<protocol::Count> free;  // bytes, by the folder's key in farm.yaml
-  std::vector<protocol::Count> used;  // bytes of "ledger" and "vault"
-  std::uint64_t reserve = 0;          // limits.disk_reserve
-  std::int64_t last_backup = 0;       // seconds since 1970; 0: there is none
+  std::vector<protocol::Count> used;  // bytes of "ledger", "vault" and, once they are counted, "deliveries"
+  std::vector<std::pair<std::string, double>>
+      full_in;                               // seconds, by folder as `free`; without those not known
+  std::optional<std::uint64_t> collectable;  // bytes that a gc would free now
+  std::uint64_t reserve = 0;                 // limits.disk_reserve
+  std::int64_t last_backup = 0;              // seconds since 1970; 0: there is none
 };
 
 class Metrics {

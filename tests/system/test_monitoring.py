@@ -32,8 +32,9 @@ def promtool(*words, **options):
 
 
 def labels_of(text):
-    """The values of every label of every metric: {"rushes_shots": {"state": {"queued", ...}}}."""
-    known = {}
+    """The values of every label of every metric: {"rushes_shots": {"state": {"queued", ...}}}. A metric may have no
+    value yet, such as the time until a disk is full."""
+    known = {name: {} for name in re.findall(r"^# TYPE (\w+) ", text, re.M)}
     for name, labels in re.findall(r"^(\w+)(?:\{(.*)\})? \S+$", text, re.M):
         values = known.setdefault(name, {})
         for label, value in re.findall(r'(\w+)="([^"]*)"', labels):
@@ -65,6 +66,10 @@ class Monitoring(unittest.TestCase):
         for line in ('rushes_shots{state="delivered"} 1', 'rushes_workers{state="connected"} 1', "rushes_slots 1"):
             self.assertIn(line + "\n", self.text)
         self.assertRegex(self.text, r"rushes_last_backup_timestamp_seconds 1\.?[0-9]+e?")
+        self.assertRegex(self.text, r'rushes_stored_bytes\{part="vault"\} [1-9]')
+        self.assertRegex(self.text, r'rushes_stored_bytes\{part="deliveries"\} [0-9]')
+        self.assertIn("rushes_collectable_bytes 0\n", self.text, "without retention nothing leaves")
+        self.assertNotRegex(self.text, r"(?m)^rushes_disk_full_seconds", "nobody knows it after a minute")
         self.assertEqual(self.known["rushes_disk_free_bytes"]["folder"], {"data", "deliveries", "backups"})
 
     def test_alerts_ask_for_what_there_is(self):

@@ -302,6 +302,9 @@ int main(int count, char** values) {
   verb = app.verb("backup", "copy ledger and vault of the running farm below `backups:` of its farm.yaml");
   verb.option("NAME", a.what, "of letters, digits, - and _").required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::backup(farm, a.what, print); });
+  verb = app.verb("gc", "free what the retention of its shows lets go, and uploads that no result names");
+  verb.flag("--dry-run", a.dry_run, "say which takes would leave, why, and how much that frees");
+  on_farm(verb, [&](Client& farm, const Printer& print) { return tools::collect(farm, a.dry_run, print); });
   for (const auto& [name, help] :
        {std::pair("drain", "let a worker finish and give it nothing new until it is undrained"),
         std::pair("undrain", "give a drained worker tasks again"),

@@ -44,7 +44,7 @@ std::string seed_text(const Json& take) {
 // "    version 1 (current): movie 1.2 MiB, sheet 310 KiB"
 std::string pictures_line(const Json& version) {
   const Json &movie = member(version, "movie"), &sheet = member(version, "sheet");
-  if (member(version, "judged") != true) return "";
+  if (member(version, "judged") != true || member(version, "left") == true) return "";
   std::string text = "    version " + format("%.0f", number(version, "version")) +
                      (member(version, "current") == true ? " (current): " : ": ");
   if (!movie.is_object() || !sheet.is_object()) return text + "no proxy: rendered by an older worker\n";
@@ -101,6 +101,9 @@ std::string take_text(const Json& take, const Style& style) {
     for (const Json& finding : list(critique, "findings")) text += "      - " + finding_line(finding) + "\n";
   }
   for (const Json& revision : list(take, "revisions")) text += "    " + revision_line(revision) + "\n";
+  if (const Json& left = member(take, "left"); left.is_object())
+    text += "    pictures left on " + word(left, "at").substr(0, 10) + " (" + word(left, "reason") +
+            "); retry makes them again\n";
   for (const Json& version : list(take, "versions")) text += pictures_line(version);
   return text;
 }
@@ -375,6 +378,35 @@ std::string bytes_text(double bytes) {
   constexpr double kKiB = 1 << 10, kMiB = 1 << 20, kGiB = 1 << 30;
   if (bytes < kMiB) return format("%.0f KiB", bytes / kKiB);
   return bytes < kGiB ? format("%.0f MiB", bytes / kMiB) : format("%.1f GiB", bytes / kGiB);
+}
+
+std::string collected_text(const Json& answer) {
+  const auto count = [](double number, const std::string& one) {
+    return format("%.0f ", number) + one + (number == 1 ? "" : "s");
+  };
+  const Json &takes = list(answer, "takes"), &uploads = member(answer, "uploads"),
+             &freed = member(answer, "freed");
+  std::vector<std::string> names;
+  std::size_t width = 0;
+  for (const Json& take : takes) {
+    names.push_back(word(take, "shot") + " take " + format("%.0f", number(take, "take")));
+    width = std::max(width, text_width(names.back()));
+  }
+  std::string text;
+  for (std::size_t i = 0; i < takes.size(); ++i)
+    text += padded(names[i], width + 2) + padded(bytes_text(number(takes[i], "bytes")), 10) +
+            word(takes[i], "reason") + " since " + word(takes[i], "since").substr(0, 10) + "\n";
+  const double bytes = number(answer, "bytes"), upload_bytes = number(uploads, "bytes");
+  text += count(static_cast<double>(takes.size()), "take") +
+          (member(answer, "dry_run") == true ? " would leave: " : " left: ") +
+          count(number(answer, "artifacts"), "artifact") + ", " + bytes_text(bytes) + "\n" +
+          count(number(uploads, "artifacts"), "upload") +
+          " that no result names: " + bytes_text(upload_bytes) + "\n";
+  if (!freed.is_object()) return text;
+  text += bytes_text(number(freed, "bytes")) + " freed";
+  if (number(freed, "bytes") < bytes + upload_bytes)
+    text += "; what was uploaded lately follows (times.upload_sweep)";
+  return text + "\n";
 }
 
 std::string cost_text(const Json& cost) {

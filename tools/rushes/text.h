@@ -51,7 +51,8 @@ std::string shot_list(const Json& shots, const Style& style);
 std::string critiques_text(const Json& answer, const Style& style);
 // "12.5 device s, 2.3 of it in vain": of a COST.
 std::string cost_text(const Json& cost);
-std::string bytes_text(double bytes);  // "12 KiB", "340 MiB", "1.5 GiB"
+std::string bytes_text(double bytes);            // "12 KiB", "340 MiB", "1.5 GiB"
+std::string collected_text(const Json& answer);  // of POST /v1/gc
 // LOGs of the API: every attempt with a heading and its lines.
 std::string logs_text(const Json& answer, const Style& style);
 std::string workers_text(const Json& workers, const Style& style);

@@ -313,6 +313,13 @@ Result<int> backup(Client& farm, const std::string& name, const Printer& print) 
                  ", " + duration(number(*answer, "seconds")) + "\n");
 }
 
+Result<int> collect(Client& farm, bool dry_run, const Printer& print) {
+  constexpr int kLongest = 3600;  // of a sweep through a large vault
+  auto answer = farm.post("/v1/gc", body_text(Json{{"dry_run", dry_run}}), {}, kLongest);
+  if (!answer) return tl::unexpected(answer.error());
+  return say(print, *answer, collected_text(*answer));
+}
+
 Result<int> change_worker(Client& farm, const std::string& worker, const std::string& verb,
                           const Printer& print) {
   auto answer = farm.post("/v1/workers/" + worker + "/" + verb, "{}");

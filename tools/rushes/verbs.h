@@ -53,6 +53,8 @@ Result<int> change_shot(Client& farm, const std::string& shot, const std::string
 Result<int> skip_task(Client& farm, const std::string& task, const Printer& print);
 // Returns when the backup is complete.
 Result<int> backup(Client& farm, const std::string& name, const Printer& print);
+// What the retention of its shows lets go; dry_run: what it would.
+Result<int> collect(Client& farm, bool dry_run, const Printer& print);
 // POST /v1/workers/WORKER/VERB: drain, undrain, forget.
 Result<int> change_worker(Client& farm, const std::string& worker, const std::string& verb,
                           const Printer& print);

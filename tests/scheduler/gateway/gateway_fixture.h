@@ -44,6 +44,7 @@ class GatewayTest : public testing::Test {
         std::make_unique<Backups>(farm_.ledger(), farm_.vault(), farm_.janitor(),
                                   BackupPlace{farm_.folder(), farm_.folder() / "backups", 0, "test", "1"});
     parts.backups = backups_.get();
+    parts.janitor = &farm_.janitor();
     parts.metrics = &metrics_;
     parts.authenticator = authenticator_.get();
     parts.tokens = {{"vic", config::Role::kViewer, config::text_digest("v")},

@@ -51,6 +51,7 @@ constexpr VerbRow kVerbs[] = {
     {"POST", "/v1/tasks/1/skip", Role::kSupervisor},
     {"POST", "/v1/workers/w1/drain", Role::kAdmin},
     {"POST", "/v1/backups/not.a.word", Role::kAdmin},
+    {"POST", "/v1/gc", Role::kAdmin},
 };
 
 class RolesTest : public GatewayTest {

@@ -175,5 +175,24 @@ TEST(Text, AnswersOfAnyShapeDoNotThrow) {
   }
 }
 
+TEST(Text, AGcSaysWhatLeavesAndWhatIsFreed) {
+  Json answer =
+      Json::parse(R"({"takes": [{"shot": "feature/sh010", "take": 2, "reason": "never approved, 30 days",
+    "since": "2026-11-01T10:00:00Z", "artifacts": 12, "bytes": 26214400}], "artifacts": 12, "bytes": 26214400,
+    "uploads": {"artifacts": 1, "bytes": 2048}, "freed": null, "dry_run": true})");
+  EXPECT_EQ(collected_text(answer),
+            "feature/sh010 take 2  25 MiB    never approved, 30 days since 2026-11-01\n"
+            "1 take would leave: 12 artifacts, 25 MiB\n"
+            "1 upload that no result names: 2 KiB\n");
+  answer["dry_run"] = false;
+  answer["freed"] = {{"artifacts", 12}, {"bytes", 26214400}};
+  EXPECT_NE(collected_text(answer).find("1 take left: 12 artifacts"), std::string::npos);
+  EXPECT_NE(collected_text(answer).find("25 MiB freed; what was uploaded lately follows"), std::string::npos);
+  answer["freed"]["bytes"] = 26216448;
+  EXPECT_EQ(collected_text(answer).find("lately"), std::string::npos);
+  EXPECT_EQ(collected_text(Json::object()),
+            "0 takes left: 0 artifacts, 0 KiB\n0 uploads that no result names: 0 KiB\n");
+}
+
 }  // namespace
 }  // namespace rushes::tools
