@@ -193,6 +193,15 @@ TEST(Workers, OneThatIsLostCanBeForgottenWhenItsLeasesHaveRunOut) {
   farm.pass_ms(60'000);
   farm.step(event::ForgetWorker{2, "a", "ann"});
   EXPECT_TRUE(farm.last_reply().result) << answer(farm);
+  // It was only cut off, and knows of nothing.
+  farm.sent.clear();
+  a.beat();
+  EXPECT_EQ(sent_to<protocol::Greet>(farm, "").size(), 1u) << "it is asked who it is";
+  EXPECT_TRUE(sent_to<protocol::Assign>(farm, "").empty());
+  EXPECT_EQ(state_of(farm, "a"), "not listed");
+  a.hello();
+  EXPECT_EQ(state_of(farm, "a"), "connected");
+  EXPECT_FALSE(sent_to<protocol::Assign>(farm, "").empty());
 }
 
 TEST(Workers, WhatIsGoneDoesNotCountAgainstTheLimitOfWorkers) {
