@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from farm import BIN, MODELS, Farm, SMALL_SHOT, free_ports
+from farm import BIN, MODELS, SOURCE, Farm, SMALL_SHOT, free_ports
 
 
 def run(*command):
@@ -113,7 +113,8 @@ class Refusals(unittest.TestCase):
             whole = weights.read_bytes()
             for label, content in (("wrong", whole[:-1] + bytes([whole[-1] ^ 1])), ("truncated", whole[: len(whole) // 2]), ("missing", None)):
                 weights.unlink() if content is None else weights.write_bytes(content)
-                code, output = run(BIN / "rushes-render", shot, "--out", models / "out", "--models", models)
+                code, output = run(BIN / "rushes-render", shot, "--out", models / "out", "--models", models,
+                                   "--colour", SOURCE / "config" / "colour" / "farm.ocio")
                 self.assertNotEqual(code, 0, label)
                 self.assertIn("vae.safetensors", output, label)
 
