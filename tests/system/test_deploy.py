@@ -101,7 +101,7 @@ class Installed(unittest.TestCase):
     def test_the_readme_makes_a_farm(self):
         """Its grey boxes in their order, with the folders below one of ours and ports that are free."""
         boxes = re.findall(r"^```(sh|yaml)\n(.*?)^```$", (DEPLOY / "README.md").read_text(), re.M | re.S)
-        self.assertEqual([kind for kind, _ in boxes], ["sh", "yaml", "sh", "yaml", "sh", "sh", "sh"])
+        self.assertEqual([kind for kind, _ in boxes], ["sh", "yaml", "sh", "yaml", "sh", "yaml", "sh", "sh"])
         with Farm() as farm:
             moved = [(path, str(farm.root) + path) for path in ("/etc/rushes", "/var/lib/rushes", "/var/backups/rushes", "/srv/renders")]
             moved += [("/usr/local", str(self.root)), (":7401", f":{farm.control}"), (":7402", f":{farm.artifacts}"),
@@ -111,7 +111,7 @@ class Installed(unittest.TestCase):
                 for there, here in moved:
                     text = text.replace(there, here)
                 texts.append(text)
-            setup, farm_yaml, first, worker_yaml, user, backup, back = texts
+            setup, farm_yaml, first, worker_yaml, user, retention, backup, back = texts
             variables = dict(os.environ, PATH=f"{self.root}/bin:{os.environ['PATH']}")
 
             def sh(text, **more):
@@ -121,7 +121,7 @@ class Installed(unittest.TestCase):
 
             etc, state = farm.root / "etc/rushes", farm.root / "var/lib/rushes"
             sh(setup)
-            (etc / "farm.yaml").write_text(farm_yaml)
+            (etc / "farm.yaml").write_text(farm_yaml + retention)
             (etc / "worker.yaml").write_text(worker_yaml)
             farm.token = (etc / "keys/admin.token").read_text().strip()
             scheduler = [self.root / "bin/rushes-scheduler", "--config", etc / "farm.yaml"]

@@ -2,6 +2,7 @@
 #include "scheduler/core/state/retention.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "scheduler/core/decide/events.h"
 
@@ -32,11 +33,18 @@ bool any_days(const Settings& settings) {
 
 void collect_if_due(Decision& decision) {
   const State& state = decision.state();
-  const std::int64_t now = decision.now().boot_ms;
-  if (!any_days(decision.settings()) || now < state.look_at_retention_ms) return;
-  const auto takes = takes_to_leave(state, decision.settings(), decision.now().wall_ms, kMostAtOnce);
+  const Now now = decision.now();
+  if (!any_days(decision.settings()) || now.boot_ms < state.look_at_retention_ms) return;
+  const std::int64_t clock = now.wall_ms - now.boot_ms;
+  // Not at the start: days that were written wrong can still be seen with gc --dry-run. Nor after the wall clock was set:
+  // it may be a year ahead until somebody sets it right.
+  const bool first = state.look_at_retention_ms == 0;
+  if (first || std::abs(clock - state.retention_clock_ms) > kLookEvery)
+    return decision.emit(record::RetentionSeen{now.boot_ms + kLookEvery, clock});
+  const auto takes = takes_to_leave(state, decision.settings(), now.wall_ms, kMostAtOnce);
   let_go(decision, takes);
-  decision.emit(record::RetentionSeen{now + (takes.size() < kMostAtOnce ? kLookEvery : kLookSoon)});
+  decision.emit(
+      record::RetentionSeen{now.boot_ms + (takes.size() < kMostAtOnce ? kLookEvery : kLookSoon), clock});
 }
 
 void on(Decision& decision, const event::CollectGarbage& e) {

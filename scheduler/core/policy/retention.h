@@ -2,8 +2,8 @@
 //
 // What a take made can be rendered again from its recipe, so it is kept for as long as somebody may want to look at
 // it: a dropped take, and whatever lies in a shot that was cancelled or removed, for one number of days; a take that was
-// only never approved, in a shot where all is done, for another. What a person chose (approved, delivered, kept) stays
-// for ever, and so does whatever a task still needs.
+// only never approved, in a shot where all is done, for another. What a person chose stays for ever: what is approved or
+// was delivered, and what is kept and not dropped; and so does whatever a task still needs.
 //
 // Thread contract: pure functions.
 #pragma once

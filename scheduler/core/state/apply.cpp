@@ -12,6 +12,7 @@
 #include "scheduler/core/state/leases.h"
 #include "scheduler/core/state/needs.h"
 #include "scheduler/core/state/paths.h"
+#include "scheduler/core/state/retention.h"
 #include "scheduler/core/state/tasks.h"
 #include "scheduler/core/state/waiting.h"
 
@@ -436,6 +437,7 @@ void apply_one(State& state, const record::WorkerNoted& r) {
 void apply_one(State& state, const record::Recovered& r) {
   state.epoch = r.epoch;
   state.next_lease = std::max(state.next_lease, r.first_lease);
+  begin_days_of_older_takes(state, r.wall_ms);
   for (WorkerId id(0); state.workers.has(id); ++id) {
     Worker& worker = state.workers[id];
     worker.connected = worker.leaving = false;
@@ -533,7 +535,10 @@ void apply_one(State& state, const record::EstimatesSeen& r) {
   state.work.refresh_next(r.next);
 }
 
-void apply_one(State& state, const record::RetentionSeen& r) { state.look_at_retention_ms = r.next_ms; }
+void apply_one(State& state, const record::RetentionSeen& r) {
+  state.look_at_retention_ms = r.next_ms;
+  state.retention_clock_ms = r.clock_ms;
+}
 
 void apply_one(State& state, const record::Configured& r) { configure(state, r.sharing); }
 

@@ -363,10 +363,10 @@ struct Configured {
   static constexpr bool kDurable = false;
   Sharing sharing;
 };
-// Takes whose days are over were looked for; the next look is due at `next_ms`.
+// Takes whose days are over were looked for; the next look is due at `next_ms`. clock_ms: wall clock less boot clock.
 struct RetentionSeen {
   static constexpr bool kDurable = false;
-  std::int64_t next_ms = 0;
+  std::int64_t next_ms = 0, clock_ms = 0;
 };
 struct Snapshotted {
   static constexpr bool kDurable = false;

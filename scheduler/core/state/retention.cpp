@@ -6,6 +6,7 @@
 
 #include "config/instant.h"
 #include "config/mutation.h"
+#include "scheduler/core/state/tasks.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -127,11 +128,21 @@ bool has_left(const State& state, const Task& task) {
 std::string why_left(const Shot& shot, const Take& take) {
   const std::string number = std::to_string(take.number);
   std::string remedy = "render it again from its seed (rushes retry " + shot.key + " --take " + number + ")";
+  if (take.kept != 0) remedy += ", which makes all windows from one seed and prompt";
   if (is_shot_over(shot)) remedy = "submit the shot again";
   if (take.state == TakeState::kRendering) remedy = "it is being rendered again";
   return "the pictures of take " + number + " of " + shot.key + " left on " +
          config::instant_text(take.left.wall_ms).substr(0, 10) + " by the retention of its show (" +
          take.left.reason + "): " + remedy;
+}
+
+void begin_days_of_older_takes(State& state, std::int64_t wall_ms) {
+  for (Shot& shot : state.shots)
+    for (Take& take : shot.takes) {
+      if (take.versions.empty() || take.changed_wall_ms != 0) continue;
+      take.changed_wall_ms = wall_ms;
+      mark_changed(state, shot);
+    }
 }
 
 std::string reason_of(const LeavingTake& leaving) {

@@ -4,7 +4,7 @@
 // again, it has artifacts again: its newer tasks are behind TakeLeft::before. Artifacts of the shot (conditioning, key
 // frames) stay.
 //
-// Thread contract: pure functions of the State.
+// Thread contract: pure functions of the State; begin_days_of_older_takes() is used by apply() only.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,9 @@ inline bool has_left(const Take& take) {
 // "the pictures of take 2 of show/sh010 left on 2026-12-01 by the retention of its show (never approved, 30 days): render
 // it again from its seed (rushes retry show/sh010 --take 2)"
 std::string why_left(const Shot& shot, const Take& take);
+
+// Journals of before do not say when a take changed last: its days begin when a scheduler that counts them starts.
+void begin_days_of_older_takes(State& state, std::int64_t wall_ms);
 
 struct LeavingTake {
   TakeId id;

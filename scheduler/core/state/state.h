@@ -210,8 +210,10 @@ struct State {
   Sharing sharing;
   Changed changed;
   Counters counters;
-  std::int64_t look_at_retention_ms = 0;  // when takes whose days are over are looked for again
-  bool dispatch_due = false;              // something became ready or free since the last dispatch
+  std::int64_t look_at_retention_ms =
+      0;  // when takes whose days are over are looked for again; 0: never looked
+  std::int64_t retention_clock_ms = 0;  // wall clock less boot clock at the last look
+  bool dispatch_due = false;            // something became ready or free since the last dispatch
 
   const Task& task(TaskId id) const { return tasks[id]; }
   bool has_task(TaskId id) const { return tasks.has(id); }

@@ -4,6 +4,7 @@
 #include "scheduler/core/journal/snapshot.h"
 #include "scheduler/core/report/take_delivery.h"
 #include "scheduler/core/report/view.h"
+#include "scheduler/core/state/apply.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {
@@ -284,12 +285,36 @@ TEST_F(Retained, ARestartAndASnapshotKnowWhatLeft) {
 
 TEST_F(Retained, ItLooksOnceAnHour) {
   render(for_review());
-  farm_.now.wall_ms += 31 * kDay;  // only the wall clock: no look is due
+  farm_.now.wall_ms += 31 * kDay;  // somebody set it; no look is due
   farm_.step(event::Tick{});
   EXPECT_FALSE(left(1));
-  farm_.now.boot_ms += 3'600'001;
-  farm_.step(event::Tick{});
+  pass_days(1.01 / 24);
+  EXPECT_FALSE(left(1)) << "a clock that was set since the last look may be wrong";
+  pass_days(1.01 / 24);
   EXPECT_TRUE(left(1));
+}
+
+TEST_F(Retained, ItDoesNotLookWhenTheFarmStarts) {
+  render(for_review());
+  farm_.now.boot_ms += 31 * kDay;
+  farm_.now.wall_ms += 31 * kDay;
+  farm_.restart();
+  farm_.step(event::Tick{});
+  EXPECT_FALSE(left(1)) << "days that were written wrong can still be seen with gc --dry-run";
+  EXPECT_FALSE(collect(true).takes.empty());
+  pass_days(1.01 / 24);
+  EXPECT_TRUE(left(1));
+}
+
+TEST_F(Retained, DaysOfTakesInOlderJournalsBeginWithTheStart) {
+  render(for_review());
+  State older = farm_.recovered();
+  for (Shot& shot : older.shots)
+    for (Take& take : shot.takes) take.changed_wall_ms = 0;
+  const std::int64_t start = farm_.now.wall_ms + 100 * kDay;
+  apply(older, record::Recovered{older.epoch + 1, 0, start, 0});
+  for (const Shot& shot : older.shots)
+    for (const Take& take : shot.takes) EXPECT_EQ(take.changed_wall_ms, start);
 }
 
 }  // namespace
