@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "scheduler/core/policy/fit.h"
+#include "scheduler/core/policy/numeric_class.h"
 #include "scheduler/core/policy/revisions.h"
 #include "scheduler/core/state/take_work.h"
 #include "scheduler/plan/cost.h"
@@ -25,9 +27,14 @@ StageWork draft_work(const ShotSpec& spec, const TakeWork& take) {
 }  // namespace
 
 Pricer::Pricer(const State& state) : state_(state) {
-  for (const WorkerClass& each : state.capacity.classes())
-    if (total(each.slots) > 0 && !each.offer.numeric_classes.empty())
-      classes_.push_back(each.offer.numeric_classes.front());
+  const auto has_gpu = [](const WorkerClass& each) {
+    return policy::tensor_kind(each.offer) == SlotKind::kGpu && each.slots[SlotKind::kGpu] > 0;
+  };
+  const bool gpu_there = std::ranges::any_of(state.capacity.classes(), has_gpu);
+  for (const WorkerClass& each : state.capacity.classes()) {
+    const std::string begins = policy::choose_class(each.offer, gpu_there);
+    if (total(each.slots) > 0 && !begins.empty()) classes_.push_back(begins);
+  }
   std::sort(classes_.begin(), classes_.end());
   classes_.erase(std::unique(classes_.begin(), classes_.end()), classes_.end());
 }
@@ -40,8 +47,7 @@ Pricer::UnitPrice Pricer::measure(Stage stage, std::uint32_t level, const std::s
     anywhere.push_back(estimate);
     if (std::binary_search(classes_.begin(), classes_.end(), key.numeric_class)) here.push_back(estimate);
   }
-  if (!here.empty() || (classes_.empty() && !anywhere.empty()))
-    return {policy::price_of_unit(here.empty() ? anywhere : here), policy::PriceBasis::kMeasured};
+  if (!here.empty()) return {policy::price_of_unit(here), policy::PriceBasis::kMeasured};
   if (!anywhere.empty()) return {policy::price_of_unit(anywhere), policy::PriceBasis::kOtherDevices};
   return {policy::guess_of_unit(first_guess(stage)), policy::PriceBasis::kGuess};
 }

@@ -105,6 +105,8 @@ TEST(Price, IsOfTheDevicesThatAreThere) {
   fast.seconds = device(3);
   use_gpu(fast, "cuda-sm90-bf16", 1);
   fast.hello();
+  EXPECT_EQ(price_of(farm, test_shot("sh010", 65, 1)).basis, PriceBasis::kOtherDevices)
+      << "no shot begins on a CPU while a GPU is there";
   farm.step(event::FromWorker{"slow", protocol::Bye{}});
   EXPECT_EQ(price_of(farm, test_shot("sh010", 65, 1)).basis, PriceBasis::kOtherDevices);
   farm.submit({test_shot("learn2", 65, 2)});
