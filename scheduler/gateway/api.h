@@ -120,7 +120,7 @@
 // FINDING  {"dimension", "severity": 0..1, "frames": [first, last], "exr_frames": [first, last], "window",
 //           "box": [x, y, width, height], "message", "remedy", "evidence", "threshold", "blocks"}   both ends included;
 //           frames from 0, exr_frames and the message by the numbers of the EXR files; box 0..1 from the top left
-// REVISION {"revision", "windows": [..], "seed", "reason", "by", "score_before": null | 0..1,
+// REVISION {"revision", "windows": [..], "seed", "prompt": null | its own, "reason", "by", "score_before": null | 0..1,
 //           "score_after": null | 0..1, "kept": null | it became the current one, "current": true | false}
 // TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",
 //           "progress", "attempts": [ATTEMPT...],

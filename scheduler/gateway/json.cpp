@@ -61,6 +61,7 @@ Json revisions_json(const Take& take) {
     revisions.push_back({{"revision", version.number},
                          {"windows", version.windows},
                          {"seed", version.seed},
+                         {"prompt", none_or(!version.prompt.empty(), version.prompt)},
                          {"reason", version.reason},
                          {"by", version.by.empty() ? "critics" : version.by},
                          {"score_before", none_or(before, before ? parent->score : 0)},

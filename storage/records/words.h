@@ -208,8 +208,8 @@ struct CriticSetting {
 // What a contact sheet says of a take beside its critique.
 struct TakeShown {
   int take = 0, version = 0;  // the current version
-  std::uint64_t seed = 0;
-  int rank = 0;  // from 1, the best; 0: not ranked
+  std::uint64_t seed = 0;     // of the version's windows
+  int rank = 0;               // from 1, the best; 0: not ranked
   bool operator==(const TakeShown&) const = default;
 };
 

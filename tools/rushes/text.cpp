@@ -101,9 +101,14 @@ std::string take_text(const Json& take, const Style& style) {
     for (const Json& finding : list(critique, "findings")) text += "      - " + finding_line(finding) + "\n";
   }
   for (const Json& revision : list(take, "revisions")) text += "    " + revision_line(revision) + "\n";
-  if (const Json& left = member(take, "left"); left.is_object())
-    text += "    pictures left on " + word(left, "at").substr(0, 10) + " (" + word(left, "reason") +
-            "); retry makes them again\n";
+  if (const Json& left = member(take, "left"); left.is_object()) {
+    bool there = false;  // those of the current version
+    for (const Json& version : list(take, "versions"))
+      there = there || (member(version, "current") == true && member(version, "left") != true);
+    text += std::string(there ? "    pictures of versions before" : "    pictures") + " left on " +
+            word(left, "at").substr(0, 10) + " (" + word(left, "reason") +
+            (there ? ")\n" : "); retry makes them again\n");
+  }
   for (const Json& version : list(take, "versions")) text += pictures_line(version);
   return text;
 }
@@ -278,9 +283,11 @@ std::string revision_line(const Json& revision) {
   std::string windows;
   for (const Json& window : list(revision, "windows"))
     if (window.is_number()) windows += (windows.empty() ? "" : ", ") + std::to_string(window.get<int>());
+  const std::string prompt = word(revision, "prompt");
   std::string text = "revision " + format("%.0f", number(revision, "revision")) + " rendered window " +
-                     windows + " again: " + word(revision, "reason") + "; score " +
-                     format("%.2f", number(revision, "score_before"));
+                     windows + " again with seed " + seed_text(revision) +
+                     (prompt.empty() ? "" : " and the prompt \"" + prompt + "\"") + ": " +
+                     word(revision, "reason") + "; score " + format("%.2f", number(revision, "score_before"));
   if (member(revision, "score_after").is_number()) {
     text += " -> " + format("%.2f", number(revision, "score_after"));
     text += member(revision, "current") == true ? ", current"
@@ -381,9 +388,6 @@ std::string bytes_text(double bytes) {
 }
 
 std::string collected_text(const Json& answer) {
-  const auto count = [](double number, const std::string& one) {
-    return format("%.0f ", number) + one + (number == 1 ? "" : "s");
-  };
   const Json &takes = list(answer, "takes"), &uploads = member(answer, "uploads"),
              &freed = member(answer, "freed");
   std::vector<std::string> names;
@@ -397,10 +401,10 @@ std::string collected_text(const Json& answer) {
     text += padded(names[i], width + 2) + padded(bytes_text(number(takes[i], "bytes")), 10) +
             word(takes[i], "reason") + " since " + word(takes[i], "since").substr(0, 10) + "\n";
   const double bytes = number(answer, "bytes"), upload_bytes = number(uploads, "bytes");
-  text += count(static_cast<double>(takes.size()), "take") +
+  text += counted(static_cast<double>(takes.size()), "take") +
           (member(answer, "dry_run") == true ? " would leave: " : " left: ") +
-          count(number(answer, "artifacts"), "artifact") + ", " + bytes_text(bytes) + "\n" +
-          count(number(uploads, "artifacts"), "upload") +
+          counted(number(answer, "artifacts"), "artifact") + ", " + bytes_text(bytes) + "\n" +
+          counted(number(uploads, "artifacts"), "upload") +
           " that no result names: " + bytes_text(upload_bytes) + "\n";
   if (!freed.is_object()) return text;
   text += bytes_text(number(freed, "bytes")) + " freed";

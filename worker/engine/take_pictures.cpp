@@ -140,7 +140,9 @@ Result<ContactRow> sheet_row(const Task& task, StageContext& context, int take, 
   ContactRow row;
   row.title = "take " + std::to_string(take);
   if (known != nullptr && known->version > 0) row.title += " version " + std::to_string(known->version);
-  row.detail = (known != nullptr ? "seed " + std::to_string(known->seed) + " | " : "") + verdict_of(critique);
+  if (known != nullptr)
+    row.detail = "seed " + std::to_string(known->seed) + (known->version > 0 ? " in new windows | " : " | ");
+  row.detail += verdict_of(critique);
   row.scores = scores_of(critique);
   if (critique.known) row.tags = {critique.verdict};
   for (const int t : contact_frames(frames->frames(), kContactColumns)) {
@@ -199,7 +201,9 @@ Status TakeProxy::finish(const CritiqueSummary& critique, TaskResult& outcome) {
   if (!movie) return tl::unexpected(movie.error());
   outcome.outputs.push_back(*movie);
 
-  const TakeShown shown{task_.take, task_.revision, task_.recipe.seed, 0};
+  const auto& revisions = task_.recipe.revisions;
+  const TakeShown shown{task_.take, task_.revision,
+                        revisions.empty() ? task_.recipe.seed : revisions.back().seed, 0};
   auto row = sheet_row(task_, context_, task_.take, &shown, critique, view_);
   if (!row) return tl::unexpected(row.error());
   ContactSheet sheet = empty_sheet(task_);

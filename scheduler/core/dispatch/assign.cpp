@@ -47,8 +47,9 @@ std::vector<TakeShown> shown_takes(const Shot& shot) {
   std::vector<TakeShown> shown;
   for (const Take& take : shot.takes) {
     const auto place = std::find(ranking.begin(), ranking.end(), take.number);
+    const bool renewed = take.kept != 0 && take.kept < take.versions.size();
     shown.push_back({static_cast<int>(take.number), static_cast<int>(take.kept),
-                     shot.spec.seeds[take.number - 1],
+                     renewed ? take.versions[take.kept].seed : shot.spec.seeds[take.number - 1],
                      place == ranking.end() ? 0 : static_cast<int>(place - ranking.begin()) + 1});
   }
   return shown;

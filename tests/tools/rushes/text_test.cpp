@@ -16,7 +16,7 @@ Json sample_shots() {
       "critique": {"verdict": "revise", "score": 0.41,
         "dimensions": [{"dimension": "flicker", "score": 0.41, "threshold": 0.5}],
         "findings": [{"dimension": "flicker", "frames": [11, 13], "exr_frames": [1012, 1014], "message": "brightness jumps in frames 1012-1014", "remedy": "render again"}]},
-      "revisions": [{"revision": 1, "windows": [0], "reason": "flicker", "score_before": 0.41, "score_after": 0.9, "kept": true, "current": false}]},
+      "revisions": [{"revision": 1, "windows": [0], "seed": 77, "prompt": "a blue ball", "reason": "flicker", "score_before": 0.41, "score_after": 0.9, "kept": true, "current": false}]},
      {"take": 2, "seed": 8, "state": "rendering", "activity": "looks at frames 1-33",
       "windows": [{"window": 0, "progress": 0.25, "revision": 0}]}],
     "deliveries": [{"kind": "draft", "take": 1, "folder": "show/sh010", "files": ["a", "b"]}]}])");
@@ -111,7 +111,8 @@ TEST(ClosingReport, SaysVerdictFindingRevisionSecondsAndPlace) {
   const std::string text = closing_report(sample_shots(), Style{});
   for (const char* part :
        {"revise 0.41", "flicker: brightness jumps in frames 1012-1014 (render again)",
-        "0.41 -> 0.90, was current once", "denoise 10.0 s", "draft of take 1 in show/sh010"})
+        "again with seed 77 and the prompt \"a blue ball\": flicker; score 0.41 -> 0.90, was current once",
+        "denoise 10.0 s", "draft of take 1 in show/sh010"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 
