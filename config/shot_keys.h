@@ -60,7 +60,7 @@ inline constexpr std::array kShotKeys{
             "what those may cost, failed attempts too: seconds for which a slot is held"},
     ShotKey{"key_frames[].frame", "0", "", "a frame, from 0, that a picture is given for"},
     ShotKey{"key_frames[].image", "file", "", "PNG or EXR, relative to the shot file"},
-    ShotKey{"critics.NAME", "on, off, map", "on", "a critic of this farm (rushes critiques names them)"},
+    ShotKey{"critics.NAME", "on, off, map", "on", "a critic of this farm (the list is below)"},
     ShotKey{"critics.NAME.revise", "0 to 1", "the farm's", "score under which a window is rendered again"},
     ShotKey{"critics.NAME.reject", "0 to 1", "the farm's", "score under which the take is dropped"},
     ShotKey{"start_frame", "0 to 9000000", "1001", "number of the first EXR file"},

@@ -218,6 +218,7 @@ void Handlers::list_workers(Call& call) {
     Json answer = workers_json(state, now);
     if (!caller.limited()) return std::optional(std::move(answer));
     for (Json& worker : answer["workers"]) {
+      worker["remarks"] = Json::array();  // paths of the farm's hosts
       Json left = Json::array();
       for (Json& row : worker["running"])
         if (caller.sees(state.shots[state.task(TaskId(row["task"].get<std::uint64_t>())).shot].key))

@@ -8,7 +8,8 @@
 namespace rushes::scheduler {
 namespace {
 
-constexpr std::size_t kMaxLogs = 1 << 20;  // bytes of lines in an answer
+constexpr std::size_t kMaxLogs = 1 << 20;  // bytes of an answer, about
+constexpr std::size_t kRowBytes = 256;     // of a task or an attempt without its lines, about
 
 using Lines = std::vector<std::pair<std::uint32_t, std::string>>;  // by attempt, ascending
 
@@ -42,6 +43,7 @@ void Handlers::send_logs(Call& call, const std::vector<view::TaskAttempts>& task
     }
     const auto lines = parts_.ledger->logs(task.task.number());
     if (!lines) return refuse(call.response, lines.error());
+    bytes += kRowBytes + task.attempts.size() * kRowBytes;
     for (const auto& [attempt, text] : *lines) bytes += text.size();
     rows.push_back({{"task", task.task.number()},
                     {"name", task.name},

@@ -195,6 +195,9 @@ int main(int count, char** values) {
     std::cerr << "rushes-render: stopped; what was not complete is removed\n";
     return 128 + signal;
   }
-  std::cerr << "rushes-render: " << code.error().message << "\n";
+  if (arguments.json)
+    std::cerr << sched::error_json(code.error()).dump() << "\n";
+  else
+    std::cerr << "rushes-render: " << code.error().message << "\n";
   return static_cast<int>(rushes::exit_code(code.error().kind));
 }

@@ -30,13 +30,15 @@ std::string environment(const char* name, const std::string& fallback) {
   return value && *value ? value : fallback;
 }
 
+constexpr const char* kAllWindows = "all";
+
 struct Arguments {
   std::string url = environment("RUSHES_URL", "http://127.0.0.1:7400");
   std::string token = environment("RUSHES_TOKEN", "");
   bool json = false;
   rushes::tools::SubmitOptions submit;
   rushes::tools::CostsOptions spent;
-  std::string shot, task, worker, folder, windows, note, what, seed, prompt;
+  std::string shot, task, worker, folder, note, what, seed, prompt, windows = kAllWindows;
   bool dry_run = false, all = false;
   std::vector<std::string> shots;
   int take = 0;
@@ -122,12 +124,14 @@ Result<Json> window_list(const std::string& text) {
       return rushes::fail(ErrorKind::kInvalid,
                           "--windows: expected numbers such as 0-2,4, found \"" + text + "\"");
   }
+  if (windows.empty())
+    return rushes::fail(ErrorKind::kInvalid, "--windows: expected numbers such as 0-2,4, found \"\"");
   return windows;
 }
 
 Result<int> retry(Client& farm, const Arguments& arguments, const Printer& print) {
   Json body = Json::object();
-  if (!arguments.windows.empty()) {
+  if (arguments.windows != kAllWindows) {
     auto windows = window_list(arguments.windows);
     if (!windows) return tl::unexpected(windows.error());
     body["windows"] = *windows;
@@ -248,7 +252,7 @@ int main(int count, char** values) {
   });
   verb = shot_verb("retry", "try again what failed; or render a take, or windows of it, again");
   verb.option("--take", a.take, "take number; default: the approved one, else the best").between(1, 9999);
-  verb.option("--windows", a.windows, "for example 0-2,4; default: all of the take");
+  verb.option("--windows", a.windows, "for example 0-2,4; all: of the whole take").shows_default();
   verb.option("--seed", a.seed, "of the new noise; default: one that follows from the take's");
   verb.option("--prompt", a.prompt, "other words for what is rendered again");
   verb.option("--note", a.note, "why, for the record");

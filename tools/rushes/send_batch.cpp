@@ -24,10 +24,11 @@ Result<std::string> read_batch(const fs::path& file) {
 
 Result<std::string> read_picture(const fs::path& file) {
   std::error_code code;
-  const auto size = fs::is_regular_file(file, code) ? fs::file_size(file, code) : 0;
-  std::ifstream stream(file, std::ios::binary);
-  if (code || !stream || !fs::is_regular_file(file, code))
+  if (!fs::is_regular_file(file, code))  // before it is opened: a pipe would wait for its writer
     return fail(ErrorKind::kNotFound, "expected a PNG or EXR file at " + file.string());
+  const auto size = fs::file_size(file, code);
+  std::ifstream stream(file, std::ios::binary);
+  if (code || !stream) return fail(ErrorKind::kNotFound, file.string() + ": cannot be read");
   std::string bytes(std::min<std::uint64_t>(size, config::kMaxPictureBytes), '\0');
   if (!stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
     return fail(ErrorKind::kNotFound, file.string() + ": cannot be read");

@@ -43,6 +43,16 @@ int exit_code_of(const Json& shot) {
 
 constexpr std::size_t kDetailed = 16;  // shots that are asked for one by one, with their windows
 
+// Windows, critiques and versions, which a list of shots has not.
+Status add_details(Client& farm, Json& shots) {
+  for (Json& shot : shots) {
+    auto whole = farm.get("/v1/shots/" + word(shot, "shot"));
+    if (!whole) return tl::unexpected(whole.error());
+    shot = std::move(*whole);
+  }
+  return {};
+}
+
 // The shots of these names, in the farm's order; all of them when `names` is empty. Few of them come with
 // windows.
 Result<Json> shots_of(Client& farm, const std::vector<std::string>& names) {
@@ -53,11 +63,7 @@ Result<Json> shots_of(Client& farm, const std::vector<std::string>& names) {
     if (names.empty() || std::find(names.begin(), names.end(), word(shot, "shot")) != names.end())
       chosen.push_back(shot);
   if (chosen.size() > kDetailed) return chosen;
-  for (Json& shot : chosen) {
-    auto whole = farm.get("/v1/shots/" + word(shot, "shot"));
-    if (!whole) return tl::unexpected(whole.error());
-    shot = std::move(*whole);
-  }
+  if (Status detailed = add_details(farm, chosen); !detailed) return tl::unexpected(detailed.error());
   return chosen;
 }
 
@@ -80,6 +86,7 @@ Result<int> follow_and_report(Client& farm, const std::vector<std::string>& name
   LiveTable table(stderr);
   auto shots = follow(farm, names, print.json ? nullptr : &table);
   if (!shots) return tl::unexpected(shots.error());
+  if (Status detailed = add_details(farm, *shots); !detailed) return tl::unexpected(detailed.error());
   int code = 0;
   std::string looks;  // of shots that wait for a person
   for (const Json& shot : *shots) {

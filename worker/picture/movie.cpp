@@ -9,6 +9,7 @@ extern "C" {
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <filesystem>
 
 #include "worker/picture/atomic_file.h"
@@ -240,9 +241,20 @@ namespace {
 
 std::string or_empty(const char* text) { return text == nullptr ? "" : text; }
 
+// The frames of a timecode have as many digits as its rate needs there: "01:00:00:5" at 8 fps, "01:00:00:005" at 120.
+std::string two_digits(const std::string& timecode) {
+  const std::size_t at = timecode.find_last_of(":;") + 1;
+  int frames = 0;
+  const char* end = timecode.data() + timecode.size();
+  const auto [stop, error] = std::from_chars(timecode.data() + at, end, frames);
+  if (error != std::errc() || stop != end) return timecode;
+  return timecode.substr(0, at) + (frames < 10 ? "0" : "") + std::to_string(frames);
+}
+
 std::string find_timecode(const AVFormatContext& format) {
   for (unsigned i = 0; i < format.nb_streams; ++i) {
-    if (const auto* tag = av_dict_get(format.streams[i]->metadata, "timecode", nullptr, 0)) return tag->value;
+    if (const auto* tag = av_dict_get(format.streams[i]->metadata, "timecode", nullptr, 0))
+      return two_digits(tag->value);
   }
   return {};
 }

@@ -286,7 +286,8 @@ void on(Decision& decision, const event::RestoreTake& e) {
   }
   move_take(decision, id, e.take, TakeState::kJudged, reason);
   rank_if_judged(decision, id);
-  decision.reply(e.request, name + " is in the choice again");
+  decision.reply(e.request, name + " is in the choice again" +
+                                (shot->spec.approve_best ? "; the best is delivered, as the shot says" : ""));
 }
 
 }  // namespace rushes::scheduler
