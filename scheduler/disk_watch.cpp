@@ -51,13 +51,13 @@ void DiskWatch::run() {
     const auto now = Clock::now();
     look(std::chrono::duration<double>(now - began).count());
     if (now >= next_count) {
-      const auto size = storage::size_of(folders_.deliveries);
+      const auto size = storage::size_of(folders_.deliveries, &stopping_);
       next_count = Clock::now() + kCount;
       const std::lock_guard counted(mutex_);
       delivered_ = size ? std::optional(size->bytes) : std::nullopt;
     }
     lock.lock();
-    wake_.wait_until(lock, now + kLook, [&] { return stopping_; });
+    wake_.wait_until(lock, now + kLook, [&] { return stopping_.load(); });
   }
 }
 

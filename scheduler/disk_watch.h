@@ -2,11 +2,12 @@
 //
 // Free bytes and the sizes of ledger and vault are read when they are asked for. The deliveries folder may hold
 // millions of files on a slow disk: a thread counts it at the start and then four times an hour, and looks at the free
-// bytes once a minute, whether anybody asks or not.
+// bytes once a minute, whether anybody asks or not. The destructor cuts a count short.
 //
 // Thread contract: figures() from any thread.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -47,7 +48,7 @@ class DiskWatch {
   std::map<std::string, DiskForecast>
       forecasts_;  // guarded by mutex_, as all below; by the folder's key in farm.yaml
   std::optional<std::uint64_t> delivered_;  // bytes
-  bool stopping_ = false;
+  std::atomic<bool> stopping_ = false;      // ends a count too; set under mutex_
   std::thread thread_;
 };
 

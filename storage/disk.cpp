@@ -42,10 +42,12 @@ Status check_reserve(const std::filesystem::path& folder, std::uint64_t reserve)
                   " MiB are kept in reserve (limits.disk_reserve); free some space first");
 }
 
-Result<FolderSize> size_of(const fs::path& folder) {
+Result<FolderSize> size_of(const fs::path& folder, const std::atomic<bool>* canceled) {
   FolderSize size;
   std::error_code code;
   for (fs::recursive_directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
+    if (canceled != nullptr && *canceled)
+      return fail(ErrorKind::kUnreachable, folder.string() + ": counting it was canceled");
     std::error_code gone;
     if (!it->is_regular_file(gone)) continue;
     const auto bytes = it->file_size(gone);

@@ -3,6 +3,7 @@
 // Thread contract: pure functions of the file system; call from any thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 
@@ -17,12 +18,13 @@ Result<std::uint64_t> free_bytes(const std::filesystem::path& folder);
 // ...".
 Status check_reserve(const std::filesystem::path& folder, std::uint64_t reserve);
 
-// Bytes and number of the files in a folder and below it; what vanishes meanwhile counts as nothing. Error: kNotFound.
+// Bytes and number of the files in a folder and below it; what vanishes meanwhile counts as nothing. Errors: kNotFound;
+// kUnreachable when `canceled` became true before the end.
 struct FolderSize {
   std::uint64_t bytes = 0, files = 0;
   bool operator==(const FolderSize&) const = default;
 };
-Result<FolderSize> size_of(const std::filesystem::path& folder);
+Result<FolderSize> size_of(const std::filesystem::path& folder, const std::atomic<bool>* canceled = nullptr);
 
 // Copies a folder of files and folders to a new place, every file synced. Error: kExhausted (disk full), kInvalid
 // (something that is neither file nor folder), kDenied.
