@@ -140,15 +140,20 @@ Status checkpoint(rocksdb::DB& db, const std::filesystem::path& folder, const st
 // Deleted values take their space until a compaction meets them. One of the keys alone is short (some ten bytes a
 // value) and removes every blob file of which nothing is left. Files with some left are written anew where that gives
 // back at least as much as it writes; else the compactions of every day do it when they come to it.
-Status reclaim_blobs(const Database& database, std::size_t family, const std::string& what) {
+Status reclaim_blobs(const Database& database, std::size_t family, const std::string& what,
+                     std::atomic<bool>* canceled) {
+  if (canceled != nullptr && *canceled) return {};
   rocksdb::DB& db = *database.db;
   rocksdb::ColumnFamilyHandle* blobs = database.families[family];
-  const auto failed = [&](const rocksdb::Status& status) {
+  const auto failed = [&](const rocksdb::Status& status) -> Status {
+    if (status.IsManualCompactionPaused()) return {};  // canceled
     return tl::unexpected<Error>(to_error(status, what));
   };
   const auto flushed = db.Flush(rocksdb::FlushOptions(), database.families);  // the log is in the way else
   if (!flushed.ok()) return failed(flushed);
   rocksdb::CompactRangeOptions options;
+  options.canceled = canceled;
+  options.exclusive_manual_compaction = false;  // those of every day go on: writes would stall without them
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
   options.blob_garbage_collection_policy = rocksdb::BlobGarbageCollectionPolicy::kDisable;
   const auto compacted = db.CompactRange(options, blobs, nullptr, nullptr);

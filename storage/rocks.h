@@ -6,6 +6,7 @@
 #include <rocksdb/db.h>
 #include <rocksdb/options.h>
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -48,8 +49,11 @@ rocksdb::DBOptions common_options(rocksdb::Env* env);
 // copies. Everything written before the call is in it.
 Status checkpoint(rocksdb::DB& db, const std::filesystem::path& folder, const std::string& what);
 
-// Gives the disk back what deleted values of a family with blob files took. Short where whole files became garbage.
-Status reclaim_blobs(const Database& database, std::size_t family, const std::string& what);
+// Gives the disk back what deleted values of a family with blob files took. Short where whole files became garbage;
+// where much of the family is written anew it takes hours. Reads and writes go on meanwhile. It ends early, without an
+// error, when `canceled` becomes true; null: never.
+Status reclaim_blobs(const Database& database, std::size_t family, const std::string& what,
+                     std::atomic<bool>* canceled);
 
 // A RocksDB status in words: "ledger in /data/ledger: disk full: free some space and start again (...)".
 Error to_error(const rocksdb::Status& status, const std::string& what);

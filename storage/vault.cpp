@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include "storage/rocks.h"
 #include "storage/vault_rows.h"
@@ -16,6 +17,8 @@ namespace {
 
 const Format kFormat{"rushes-vault", 1};
 constexpr std::size_t kArtifacts = 1, kChunks = 2, kReferences = 3;
+// A mutex is not fair: without a pause who waits for it may wait for all of a long job.
+constexpr std::chrono::milliseconds kBetweenHolds{1};
 
 // One upload: what was announced, what came, and the digest so far. Locked while a chunk is added.
 struct OpenUpload {
@@ -26,19 +29,6 @@ struct OpenUpload {
   DigestStream stream;
   std::string tail;  // bytes of the chunk that is not full yet
 };
-
-rocksdb::ColumnFamilyOptions chunk_options() {
-  rocksdb::ColumnFamilyOptions options;
-  options.enable_blob_files = true;  // chunks never move during compaction of keys
-  options.min_blob_size = 4096;
-  options.blob_file_size = 256u << 20;
-  options.enable_blob_garbage_collection = true;
-  options.write_buffer_size = 32u << 20;
-  options.max_write_buffer_number = 4;  // an upload goes on while earlier chunks reach their files
-  options.compression = rocksdb::kNoCompression;
-  options.blob_compression_type = rocksdb::kNoCompression;  // latents and PIZ frames do not compress
-  return options;
-}
 
 }  // namespace
 
@@ -61,7 +51,8 @@ class Vault::Impl {
   Result<std::uint64_t> renew(const Digest& digest);
   Result<std::vector<std::string>> owners(const Digest& digest) const;
   Result<std::uint64_t> references(const Digest& digest) const;
-  Result<Swept> sweep(std::chrono::milliseconds age);
+  Result<Swept> sweep(std::chrono::milliseconds age, const std::atomic<bool>* canceled);
+  Status reclaim(std::atomic<bool>* canceled);
   Result<Swept> unreferenced(std::chrono::milliseconds age) const;
   Status checkpoint(const std::filesystem::path& folder);
 
@@ -79,6 +70,9 @@ class Vault::Impl {
   Status write_chunk(Upload upload, const OpenUpload& open, std::string_view bytes, std::uint64_t end);
   Status finish(Upload upload, OpenUpload& open);
   void drop_chunks(rocksdb::WriteBatch& writes, std::uint64_t upload) const;
+  // Whether somebody holds the artifact, as the iterator over references sees it.
+  Result<bool> is_held(rocksdb::Iterator& references, const Digest& digest) const;
+  Status remove_unreferenced(std::span<const Digest> digests, std::int64_t before, Swept& swept);
   // Calls `each` with every artifact that a sweep of this age removes, until it fails.
   using Each = std::function<Status(const Digest& digest, const StoredArtifact& stored)>;
   Status for_unreferenced(std::chrono::milliseconds age, const Each& each) const;
@@ -375,12 +369,12 @@ Result<std::uint64_t> Vault::Impl::references(const Digest& digest) const {
 }
 
 Status Vault::Impl::release(std::span<const Digest> digests) {
-  constexpr std::size_t kOneWrite = 1024;
-  std::lock_guard lock(commit_mutex_);
-  auto it = iterate(kReferences);
-  for (; !digests.empty(); digests = digests.subspan(std::min(kOneWrite, digests.size()))) {
+  constexpr std::size_t kOneHold = 1024;
+  for (; !digests.empty(); digests = digests.subspan(std::min(kOneHold, digests.size()))) {
+    std::unique_lock lock(commit_mutex_);
     rocksdb::WriteBatch writes;
-    for (const Digest& digest : digests.first(std::min(kOneWrite, digests.size()))) {
+    auto it = iterate(kReferences);
+    for (const Digest& digest : digests.first(std::min(kOneHold, digests.size()))) {
       const std::string prefix = digest_prefix(digest);
       for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next()) {
         writes.Delete(family(kReferences), it->key());
@@ -391,6 +385,8 @@ Status Vault::Impl::release(std::span<const Digest> digests) {
     if (!it->status().ok()) return error(it->status());
     const auto written = db().Write(rocksdb::WriteOptions(), &writes);
     if (!written.ok()) return error(written);
+    lock.unlock();
+    if (digests.size() > kOneHold) std::this_thread::sleep_for(kBetweenHolds);
   }
   return {};
 }
@@ -406,18 +402,25 @@ Result<std::uint64_t> Vault::Impl::renew(const Digest& digest) {
   return (*stored)->bytes;
 }
 
+Result<bool> Vault::Impl::is_held(rocksdb::Iterator& references, const Digest& digest) const {
+  const std::string prefix = digest_prefix(digest);
+  references.Seek(prefix);
+  if (!references.status().ok()) return error(references.status());
+  return references.Valid() && references.key().starts_with(prefix);
+}
+
 Status Vault::Impl::for_unreferenced(std::chrono::milliseconds age, const Each& each) const {
   const std::int64_t before = wall_microseconds() - std::chrono::microseconds(age).count();
-  auto it = iterate(kArtifacts);
+  auto it = iterate(kArtifacts), references = iterate(kReferences);
   for (it->SeekToFirst(); it->Valid(); it->Next()) {
     const auto digest = digest_from_bytes(it->key().ToStringView());
     if (!digest) return fail(ErrorKind::kCorrupt, what_ + ": an artifact whose key is no digest");
     const auto stored = decode(it->value().ToStringView(), *digest);
     if (!stored) return with_context(stored.error(), what_);
     if (stored->wall > before) continue;
-    const auto held = references(*digest);
+    const auto held = is_held(*references, *digest);
     if (!held) return tl::unexpected<Error>(held.error());
-    if (*held > 0) continue;
+    if (*held) continue;
     if (auto done = each(*digest, *stored); !done) return done;
   }
   if (!it->status().ok()) return error(it->status());
@@ -435,27 +438,54 @@ Result<Swept> Vault::Impl::unreferenced(std::chrono::milliseconds age) const {
   return found;
 }
 
-Result<Swept> Vault::Impl::sweep(std::chrono::milliseconds age) {
+// First it looks, without the lock; then it looks again at what it found, with the lock, and removes it.
+Result<Swept> Vault::Impl::sweep(std::chrono::milliseconds age, const std::atomic<bool>* canceled) {
+  constexpr std::size_t kOneHold = 32;  // artifacts; each may have thousands of chunks
+  const std::int64_t before = wall_microseconds() - std::chrono::microseconds(age).count();
+  std::vector<Digest> found;
+  const auto looked = for_unreferenced(age, [&](const Digest& digest, const StoredArtifact&) -> Status {
+    found.push_back(digest);
+    return {};
+  });
+  if (!looked) return tl::unexpected<Error>(looked.error());
   Swept swept;
-  {
-    std::lock_guard lock(commit_mutex_);
-    const auto done =
-        for_unreferenced(age, [&](const Digest& digest, const StoredArtifact& stored) -> Status {
-          rocksdb::WriteBatch writes;
-          writes.Delete(family(kArtifacts), slice(bytes_of(digest)));
-          drop_chunks(writes, stored.upload);
-          const auto written = db().Write(rocksdb::WriteOptions(), &writes);
-          if (!written.ok()) return error(written);
-          ++swept.artifacts;
-          swept.bytes += stored.bytes;
-          return {};
-        });
-    if (!done) return tl::unexpected<Error>(done.error());
+  for (std::span<const Digest> rest(found); !rest.empty();) {
+    if (canceled != nullptr && *canceled) break;
+    const auto some = rest.first(std::min(kOneHold, rest.size()));
+    if (auto removed = remove_unreferenced(some, before, swept); !removed)
+      return tl::unexpected<Error>(removed.error());
+    rest = rest.subspan(some.size());
+    if (!rest.empty()) std::this_thread::sleep_for(kBetweenHolds);
   }
-  if (swept.artifacts > 0)
-    if (auto reclaimed = reclaim_blobs(database_, kChunks, what_); !reclaimed)
-      return tl::unexpected<Error>(reclaimed.error());
   return swept;
+}
+
+// Adds what it removed of `digests` to `swept`.
+Status Vault::Impl::remove_unreferenced(std::span<const Digest> digests, std::int64_t before, Swept& swept) {
+  std::lock_guard lock(commit_mutex_);
+  auto references = iterate(kReferences);
+  for (const Digest& digest : digests) {
+    const auto stored = find(digest);
+    if (!stored) return tl::unexpected<Error>(stored.error());
+    if (!*stored || (*stored)->wall > before) continue;
+    const auto held = is_held(*references, digest);
+    if (!held) return tl::unexpected<Error>(held.error());
+    if (*held) continue;
+    rocksdb::WriteBatch writes;
+    writes.Delete(family(kArtifacts), slice(bytes_of(digest)));
+    // Keys from the size: an iterator would read every chunk on its way.
+    for (std::uint32_t i = 0; i < chunk_count((*stored)->bytes); ++i)
+      writes.Delete(family(kChunks), chunk_key((*stored)->upload, i));
+    const auto written = db().Write(rocksdb::WriteOptions(), &writes);
+    if (!written.ok()) return error(written);
+    ++swept.artifacts;
+    swept.bytes += (*stored)->bytes;
+  }
+  return {};
+}
+
+Status Vault::Impl::reclaim(std::atomic<bool>* canceled) {
+  return reclaim_blobs(database_, kChunks, what_, canceled);
 }
 
 // A commit between the copy of the files and that of the log would be there without the chunks that bypass the log; and
@@ -553,7 +583,10 @@ Status Vault::release(std::span<const Digest> digests) { return impl_->release(d
 Result<std::uint64_t> Vault::renew(const Digest& digest) { return impl_->renew(digest); }
 Result<std::vector<std::string>> Vault::owners(const Digest& digest) const { return impl_->owners(digest); }
 Result<std::uint64_t> Vault::references(const Digest& digest) const { return impl_->references(digest); }
-Result<Swept> Vault::sweep(std::chrono::milliseconds age) { return impl_->sweep(age); }
+Result<Swept> Vault::sweep(std::chrono::milliseconds age, const std::atomic<bool>* canceled) {
+  return impl_->sweep(age, canceled);
+}
+Status Vault::reclaim(std::atomic<bool>* canceled) { return impl_->reclaim(canceled); }
 Result<Swept> Vault::unreferenced(std::chrono::milliseconds age) const { return impl_->unreferenced(age); }
 Status Vault::checkpoint(const std::filesystem::path& folder) { return impl_->checkpoint(folder); }
 

@@ -14,6 +14,7 @@
 // Thread contract: every call may come from any thread; the chunks of one upload from one thread at a time.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -104,8 +105,14 @@ class Vault {
   Result<std::vector<std::string>> owners(const Digest& digest) const;
   Result<std::uint64_t> references(const Digest& digest) const;  // how many owners
 
-  // Removes artifacts without a reference that are older than `age`, and gives their space back to the disk.
-  Result<Swept> sweep(std::chrono::milliseconds age);
+  // Removes artifacts without a reference that are older than `age`; commits wait for a few of them at a time only.
+  // The disk has their space when a compaction has met them: see reclaim(). It ends early when `canceled` becomes true,
+  // and says what it removed until then.
+  Result<Swept> sweep(std::chrono::milliseconds age, const std::atomic<bool>* canceled = nullptr);
+  // Gives the disk the space of what was swept, or of most of it. Takes seconds where whole files became garbage, hours
+  // where much of the vault is written anew; everything else goes on meanwhile. It ends early, without an error, when
+  // `canceled` becomes true; what it did not reach is left to the next call.
+  Status reclaim(std::atomic<bool>* canceled = nullptr);
   Result<Swept> unreferenced(std::chrono::milliseconds age) const;  // what sweep() would remove
 
   // The vault as it is now in a new folder, which opens as one: every artifact that was committed before the call is in

@@ -12,6 +12,19 @@
 
 namespace rushes::storage {
 
+rocksdb::ColumnFamilyOptions chunk_options() {
+  rocksdb::ColumnFamilyOptions options;
+  options.enable_blob_files = true;  // chunks never move during compaction of keys
+  options.min_blob_size = 4096;
+  options.blob_file_size = 256u << 20;
+  options.enable_blob_garbage_collection = true;
+  options.write_buffer_size = 32u << 20;
+  options.max_write_buffer_number = 4;  // an upload goes on while earlier chunks reach their files
+  options.compression = rocksdb::kNoCompression;
+  options.blob_compression_type = rocksdb::kNoCompression;  // latents and PIZ frames do not compress
+  return options;
+}
+
 std::string chunk_key(std::uint64_t upload, std::uint32_t index) {
   std::string key;
   put_be64(key, upload);

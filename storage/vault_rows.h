@@ -1,8 +1,9 @@
-// Keys and values of the vault's families (vault.h lists them): private to storage/.
+// Keys, values and options of the vault's families (vault.h lists them): private to storage/.
 //
 // Thread contract: pure functions.
 #pragma once
 
+#include <rocksdb/options.h>
 #include <rocksdb/slice.h>
 
 #include <cstdint>
@@ -21,6 +22,8 @@ struct StoredArtifact {
   std::uint64_t bytes, upload;
   std::int64_t wall;  // microseconds since 1970
 };
+
+rocksdb::ColumnFamilyOptions chunk_options();
 
 inline rocksdb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
 std::string chunk_key(std::uint64_t upload, std::uint32_t index);

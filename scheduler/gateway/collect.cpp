@@ -40,7 +40,7 @@ void Handlers::collect(Call& call) {
   if (parts_.janitor == nullptr)
     return refuse(call.response, {ErrorKind::kNotFound, "this farm has no vault to sweep"});
   VaultJanitor& janitor = *parts_.janitor;
-  janitor.flush();  // references that are on their way
+  janitor.flush();  // references that are on their way; it waits for no sweep or compaction
   const auto uploads = parts_.vault->unreferenced(janitor.sweep_age());
   if (!uploads) return refuse(call.response, uploads.error());
   const storage::Swept before = janitor.swept();

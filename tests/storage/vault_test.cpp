@@ -167,6 +167,32 @@ TEST_F(VaultTest, WhatNobodyNeedsIsReleasedWhoeverHeldIt) {
   EXPECT_EQ(vault_->sweep(0ms).value().artifacts, 1u);
 }
 
+// More than one hold of the lock has room for, and references of others among them.
+TEST_F(VaultTest, ManyAreReleasedAndSweptWhileCommitsGoOn) {
+  constexpr int kMany = 2100;
+  std::vector<Digest> made, kept;
+  for (int i = 0; i < kMany; ++i) made.push_back(digest_of(std::to_string(i)));
+  for (int i = 0; i < 100; ++i) {
+    const auto at = static_cast<std::size_t>(i * 21);
+    ASSERT_EQ(vault_->put(std::to_string(at)).value(), made[at]);
+    if (i % 10 == 0) kept.push_back(made[at]);
+  }
+  ASSERT_TRUE(vault_->retain("show/sh010/1", made));
+  std::atomic<bool> done = false;
+  std::thread commits([&] {
+    for (int i = 0; !done; ++i) EXPECT_TRUE(vault_->retain("show/sh020/" + std::to_string(i), kept));
+  });
+  while (vault_->references(kept.back()).value() < 3) std::this_thread::yield();
+  ASSERT_TRUE(vault_->release(std::span<const Digest>(made)));
+  while (vault_->references(kept.back()).value() < 3) std::this_thread::yield();
+  EXPECT_EQ(vault_->sweep(0ms).value().artifacts, 90u);
+  done = true;
+  commits.join();
+  for (const Digest& digest : kept) EXPECT_TRUE(vault_->contains(digest));
+  EXPECT_EQ(vault_->references(made[1]).value(), 0u);
+  EXPECT_FALSE(vault_->contains(made[21]));
+}
+
 TEST_F(VaultTest, WhatIsMadeAgainIsAsNew) {
   const Digest digest = vault_->put("made twice").value();
   std::this_thread::sleep_for(300ms);
@@ -194,7 +220,13 @@ TEST_F(VaultTest, ASweepGivesTheDiskItsSpaceBack) {
   EXPECT_GT(size(), 44 * kChunkBytes - 1);
   const std::vector<Digest> digests{old};
   ASSERT_TRUE(vault_->release(std::span(digests)));
+  std::atomic<bool> canceled = true;
+  EXPECT_EQ(vault_->sweep(0ms, &canceled).value().bytes, 0u);
+  EXPECT_TRUE(vault_->contains(old)) << "a farm that stops begins no sweep";
   EXPECT_EQ(vault_->sweep(0ms).value().bytes, kBig);
+  EXPECT_TRUE(vault_->reclaim(&canceled));
+  EXPECT_GT(size(), kBig) << "nor a compaction";
+  ASSERT_TRUE(vault_->reclaim());
   EXPECT_LT(size(), 12 * kChunkBytes);
   for (int i = 0; i < 4; ++i)
     EXPECT_EQ(vault_->read_all(kept[static_cast<std::size_t>(i)], 1 << 30).value(),
