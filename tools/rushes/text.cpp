@@ -408,8 +408,9 @@ std::string collected_text(const Json& answer) {
           " that no result names: " + bytes_text(upload_bytes) + "\n";
   if (!freed.is_object()) return text;
   text += bytes_text(number(freed, "bytes")) + " freed";
+  if (number(freed, "bytes") > 0) text += "; the disk shows it once the vault is compacted";
   if (number(freed, "bytes") < bytes + upload_bytes)
-    text += "; what was uploaded lately follows (times.upload_sweep)";
+    text += "\nwhat was uploaded lately follows (times.upload_sweep)";
   return text + "\n";
 }
 

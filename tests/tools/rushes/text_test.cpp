@@ -188,7 +188,9 @@ TEST(Text, AGcSaysWhatLeavesAndWhatIsFreed) {
   answer["dry_run"] = false;
   answer["freed"] = {{"artifacts", 12}, {"bytes", 26214400}};
   EXPECT_NE(collected_text(answer).find("1 take left: 12 artifacts"), std::string::npos);
-  EXPECT_NE(collected_text(answer).find("25 MiB freed; what was uploaded lately follows"), std::string::npos);
+  EXPECT_NE(collected_text(answer).find("25 MiB freed; the disk shows it once the vault is compacted\n"
+                                        "what was uploaded lately follows (times.upload_sweep)\n"),
+            std::string::npos);
   answer["freed"]["bytes"] = 26216448;
   EXPECT_EQ(collected_text(answer).find("lately"), std::string::npos);
   EXPECT_EQ(collected_text(Json::object()),
