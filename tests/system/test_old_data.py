@@ -26,6 +26,15 @@ class OldFarm(Farm):
         self.start("bay1", BIN / "rushes-worker", "--config", config, "--engine-program", BIN / "null-engine")
 
 
+def of_then(now, then):
+    """What the data of then has of `now`: keys that are younger are left out."""
+    if isinstance(then, dict):
+        return {key: of_then(now[key], then[key]) for key in then}
+    if isinstance(then, list) and len(now) == len(then):
+        return [of_then(one, other) for one, other in zip(now, then)]
+    return now
+
+
 class OldData(unittest.TestCase):
     def check(self, name):
         with OldFarm(name) as farm:
@@ -34,13 +43,8 @@ class OldData(unittest.TestCase):
             for shot, before in farm.before.items():
                 now = farm.show(shot)
                 takes = before.pop("takes")
-                for delivery in now["deliveries"]:
-                    delivery.pop("path")  # younger than the data
-                self.assertEqual({key: now[key] for key in before}, before, shot)
-                for take in now["takes"]:
-                    for revision in take["revisions"]:
-                        revision.pop("current")  # younger than the data
-                self.assertEqual([{key: take[key] for key in takes[0]} for take in now["takes"]], takes, shot)
+                self.assertEqual(of_then(now, before), before, shot)
+                self.assertEqual(of_then(now["takes"], takes), takes, shot)
             cost = farm.show("old/delivered")["device_seconds"]
             self.assertGreater(cost["cpu"], 0, "results of before count")
             self.assertEqual(cost["wasted"], 0, "records of before do not say what was in vain")
