@@ -96,6 +96,7 @@ void read_times(Fields& root, Times& times) {
 void read_stage(const YamlNode& item, const std::string& path, Problems& problems, std::vector<Stage>& out) {
   if (const auto stage = parse_word<Stage>(item.text)) return out.push_back(*stage);
   std::vector<std::string> words;
+  words.reserve(kStages);
   for (int i = 0; i < kStages; ++i) words.emplace_back(to_string(static_cast<Stage>(i)));
   const std::string near = nearest(item.text, words);
   problems.add(item, path,

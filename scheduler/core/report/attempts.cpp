@@ -71,6 +71,7 @@ std::optional<std::vector<TaskAttempts>> attempts_of(const State& state, std::st
   std::stable_sort(tasks.begin(), tasks.end(),
                    [](const Task* a, const Task* b) { return order_of(*a) < order_of(*b); });
   std::vector<TaskAttempts> rows;
+  rows.reserve(tasks.size());
   for (const Task* task : tasks) rows.push_back(row_of(state, *task, now));
   return rows;
 }

@@ -28,6 +28,7 @@ void sort_by_cost(std::vector<Row>& rows) {
 template <class Key, class Row>
 std::vector<Row> sorted_rows(const std::map<Key, Row>& sums) {
   std::vector<Row> rows;
+  rows.reserve(sums.size());
   for (const auto& [key, row] : sums) rows.push_back(row);
   sort_by_cost(rows);
   return rows;

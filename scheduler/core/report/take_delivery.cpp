@@ -107,6 +107,7 @@ Result<TaskSpec> delivery_of(const State& state, std::string_view key, const Tak
   task.master_delivery = master;
   task.level = master ? 1 : 0;
   std::vector<Made> made;
+  made.reserve(shown.size());
   for (const TaskId id : shown) made.push_back({&state.task(id).plan, &state.task(id).result.outputs});
   Composition composition;
   composition.spec = &shot->spec;
