@@ -27,11 +27,9 @@ constexpr std::array<Entity, 24> kEntities = {
 
 // The code point at `at`, which moves behind it; `text` is UTF-8.
 char32_t next_code(std::string_view text, std::size_t& at) {
-  const std::size_t length = utf8_character(text.substr(at));
-  const auto byte = [&] { return static_cast<unsigned char>(text[at++]); };
-  char32_t code = length == 1 ? byte() : byte() & (0x7fu >> length);
-  for (std::size_t i = 1; i < length; ++i) code = code << 6 | (byte() & 0x3fu);
-  return code;
+  const std::string_view character = text.substr(at, utf8_character(text.substr(at)));
+  at += character.size();
+  return utf8_code(character);
 }
 
 void append(std::string& text, char32_t code) {

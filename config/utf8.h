@@ -25,6 +25,14 @@ constexpr std::size_t utf8_character(std::string_view text) {
   return 0;
 }
 
+// The code point of one well-formed character, which is not empty.
+constexpr char32_t utf8_code(std::string_view character) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(character[i]); };
+  char32_t code = character.size() == 1 ? byte(0) : byte(0) & (0x7FU >> character.size());
+  for (std::size_t i = 1; i < character.size(); ++i) code = code << 6 | (byte(i) & 0x3FU);
+  return code;
+}
+
 constexpr bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = utf8_character(text);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "worker/critic/finding.h"
 #include "worker/picture/canvas.h"
 
 namespace rushes::worker {
@@ -15,12 +16,6 @@ using Json = nlohmann::json;
 
 constexpr int kDetailWidth = 640, kDetailHeight = 400;  // of a finding's picture at most, native pixels
 constexpr Rgb8 kMark{240, 168, 48};
-
-std::string decimal(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", value);
-  return text;
-}
 
 const Json& list(const Json& object, const char* key) {
   static const Json kNone = Json::array();
@@ -37,7 +32,7 @@ std::string word(const Json& object, const char* key) {
 std::string verdict_of(const CritiqueSummary& critique) {
   if (!critique.known) return "not judged";
   const std::size_t count = list(critique.json, "findings").size();
-  return "score " + decimal(critique.score) + " | " + (count == 0 ? "no" : std::to_string(count)) +
+  return "score " + decimal(critique.score, 2) + " | " + (count == 0 ? "no" : std::to_string(count)) +
          (count == 1 ? " finding" : " findings");
 }
 
@@ -46,7 +41,8 @@ std::string scores_of(const CritiqueSummary& critique) {
   std::string text;
   for (const Json& one : list(critique.json, "dimensions"))
     if (one.contains("score") && one["score"].is_number())
-      text += (text.empty() ? "" : ", ") + word(one, "dimension") + " " + decimal(one["score"].get<double>());
+      text +=
+          (text.empty() ? "" : ", ") + word(one, "dimension") + " " + decimal(one["score"].get<double>(), 2);
   return text;
 }
 
@@ -117,7 +113,7 @@ ContactSheet empty_sheet(const Task& task) {
       task.show + "/" + task.shot + (task.delivery.master ? " master" : ""), recipe.prompt, {}, {}};
   sheet.facts = std::to_string(recipe.frames) + " frames " + std::to_string(first) + "-" +
                 std::to_string(first + recipe.frames - 1) + " | " + config::to_string(fps) + " fps | " +
-                decimal(recipe.frames / fps.value()) + " s | " +
+                decimal(recipe.frames / fps.value(), 2) + " s | " +
                 std::to_string(recipe.deliver_width * scale) + "x" +
                 std::to_string(recipe.deliver_height * scale) + " | " + recipe.model;
   return sheet;

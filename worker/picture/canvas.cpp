@@ -45,12 +45,7 @@ int place_of(char32_t code) {
 // The character that begins `text`, which loses it.
 char32_t take_character(std::string_view& text) {
   const std::size_t length = config::utf8_character(text);
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  char32_t code = kBox;
-  if (length > 0) {
-    code = length == 1 ? byte(0) : byte(0) & (0x7FU >> length);
-    for (std::size_t i = 1; i < length; ++i) code = code << 6 | (byte(i) & 0x3FU);
-  }
+  const char32_t code = length > 0 ? config::utf8_code(text.substr(0, length)) : kBox;
   text.remove_prefix(std::max<std::size_t>(1, length));
   return code == '\n' || code == '\t' ? U' ' : code;
 }
