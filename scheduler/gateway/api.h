@@ -135,7 +135,8 @@
 // WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost|stopped", "since": null | when it was
 //           lost or stopped, "drained": it gets nothing until it is undrained, "process": null | {"host", "address", "pid"},
 //           "remarks": [what its process could not offer, and why], "build", "slots": all, "prefetch",
-//           "resources": {"cpu_slots", "gpu_slots", "host_bytes", "device_bytes"}, "taken": as resources, "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
+//           "resources": {"cpu_slots", "gpu_slots", "host_bytes", "device_bytes"}, "taken": as resources,
+//           "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
 //           "models": [..], "finished", "failed", "device_seconds": COST}
 // TIME     "2026-12-01T17:00:00.250Z"
 // EVENT    {"seq", "at": null | TIME, "seconds": since the farm began, "type", "shot", "take", "task", "worker", "words"}

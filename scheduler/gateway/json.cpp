@@ -5,6 +5,7 @@
 
 #include "config/instant.h"
 #include "config/rate.h"
+#include "scheduler/plan/compose.h"
 #include "storage/records/frame_files.h"
 
 namespace rushes::scheduler {
@@ -328,9 +329,8 @@ Json worker_row(const State& state, const view::WorkerInfo& worker) {
   Json running = Json::array();
   for (const TaskId id : worker.tasks) {
     const Task& task = state.task(id);
-    const auto info = view::task(state, id, {});
     running.push_back({{"task", id.number()},
-                       {"name", info ? info->name : ""},
+                       {"name", task_name(state.shots[task.shot].spec, task.plan)},
                        {"fraction", task.progress.fraction},
                        {"words", task.progress.text}});
   }

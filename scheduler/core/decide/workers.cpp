@@ -184,9 +184,8 @@ void receive(Decision& decision, const std::string& name, const protocol::Heartb
   const State& state = decision.state();
   const Worker* worker = state.find_worker(name);
   if (worker == nullptr) return decision.send(name, protocol::Refused{"unknown worker: say Hello first"});
-  if (worker
-          ->forgotten)  // it was silent meanwhile, and does not know: with its Hello it is in the list again
-    return decision.send(name, protocol::Greet{});
+  // It was silent meanwhile, and does not know: with its Hello it is in the list again.
+  if (worker->forgotten) return decision.send(name, protocol::Greet{});
   const WorkerId id = state.workers.id_of(*worker);
   decision.emit(
       record::WorkerSeen{id, true, decision.now().boot_ms, decision.now().wall_ms, heartbeat.leaving});

@@ -331,12 +331,9 @@ TaskInfo task_info(const State& state, const Task& task, Now now, Forecast& fore
   const WorkerId worker = is_held(task.state) ? task.lease().worker : task.accepted_worker;
   if (state.workers.has(worker)) info.worker = state.workers[worker].name;
   info.fraction = fraction_of(task);
-  info.doing = task.progress.text;
-  info.bad_attempts = task.bad_attempts;
   for (const Dependency& need : task.plan.needs) info.needs.push_back(need.task);
   info.outputs = task.result.outputs;
   info.cost = cost_of(task, now);
-  info.wall_seconds = task.result.wall_seconds;
   info.planned_wall_ms = task.planned_wall_ms;
   info.started_wall_ms = task.started_wall_ms;
   info.finished_wall_ms = task.finished_wall_ms;

@@ -141,12 +141,9 @@ struct TaskInfo {
   std::uint32_t attempts = 0, failures = 0, lost_attempts = 0;
   std::string worker;  // who has it, or whose result was accepted
   float fraction = 0;
-  std::string doing;
-  std::vector<Failure> bad_attempts;  // the last ones that ended badly, oldest first, with their logs
   std::vector<TaskId> needs;
   std::vector<Output> outputs;
   DeviceSeconds cost;
-  double wall_seconds = 0;  // of the accepted result
   std::int64_t planned_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
 };
 
