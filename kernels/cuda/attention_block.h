@@ -1,10 +1,12 @@
 // The attention kernel's body for one block of 128 threads: see kernels/cuda/attention.h.
 //
-// Include kernels/cuda/warp.h (or its emulation) first.
+// Include <ptx/warp.h> first.
 #pragma once
 
 #include <cmath>
 #include <cstdint>
+
+#include "kernels/cuda/attention.h"
 
 namespace rushes::kernels::device {
 
@@ -14,14 +16,7 @@ constexpr int kQueries = 16 * kWarps;  // per block; 16 per warp
 constexpr int kKeys = 64;              // per step
 constexpr int kStages = 2;
 
-struct AttentionArguments {
-  const std::uint16_t *q, *k, *v;  // bf16
-  std::uint16_t* y;
-  int heads, lq, lk;
-  float scale;
-  const std::int32_t *first, *tile;  // null: dense
-  int query_tile, key_tile;          // dense: lq, lk
-};
+using cuda::AttentionArguments;
 
 // Rows are padded by 16 bytes, so that eight rows of a matrix lie in different banks.
 template <int kWidth>

@@ -1,11 +1,10 @@
-# cmake -DNVCC=... -DHOST=... -DROOT=... -DSOURCE=... -DOUTPUT=... -P check_ptxas.cmake
+# cmake -DNVCC=... -DFLAGS=... -DSOURCE=... -DOUTPUT=... -P check_ptxas.cmake
 #
 # Compiles a kernel to a cubin for each architecture and fails if ptxas spills a register or serialises a pipeline
 # (warnings C7508 to C7518).
 foreach(architecture sm_80 sm_90)
   execute_process(
-    COMMAND ${NVCC} -ccbin ${HOST} -std=c++20 -O3 -arch=${architecture} -I${ROOT} -Xptxas -v -cubin
-            -o ${OUTPUT}.${architecture}.cubin ${SOURCE}
+    COMMAND ${NVCC} ${FLAGS} -arch=${architecture} -Xptxas -v -cubin -o ${OUTPUT}.${architecture}.cubin ${SOURCE}
     OUTPUT_VARIABLE report ERROR_VARIABLE report RESULT_VARIABLE failed)
   message("${architecture}\n${report}")
   if(failed)

@@ -1,22 +1,58 @@
-// What the attention kernel asks of the machine: copies into shared memory, matrix fragments, a few warp
-// operations.
+// What kernels ask of the machine: where a thread is, copies into shared memory, matrix fragments, warp operations.
 //
-// Device code only (compute capability 8.0). PTX ISA 8.x: cp.async, ldmatrix, mma.sync.m16n8k16. The tests
-// compile the kernel against an emulation with the same names (tests/kernels/cuda_emulation.h).
+// Device code only (compute capability 8.0). PTX ISA 8.x: cp.async, ldmatrix, mma.sync.m16n8k16. The software device
+// of the tests has the same names: tests/kernels/emulator/ptx/warp.h. kernels include <ptx/warp.h>; the compiler's
+// include path chooses.
 #pragma once
 
 #include <cuda_bf16.h>
 
 #include <cstdint>
 
+#include "kernels/cuda/kernel.h"
+
 #define RUSHES_DEVICE __device__ __forceinline__
 #define RUSHES_UNROLL _Pragma("unroll")
+// RUSHES_KERNEL(most threads of a block) name(RUSHES_ARGUMENTS(Struct) a) { ... }
+#define RUSHES_KERNEL(threads) __global__ void __launch_bounds__(threads)
+#define RUSHES_ARGUMENTS(Struct) const __grid_constant__ Struct
+// A KernelTable entry: kernel_handle("name", kIndependent, kernel<int, float>).
+#define RUSHES_HANDLE(name, independent, ...) \
+  ::rushes::kernels::device::kernel_handle(name, independent, __VA_ARGS__)
+// Keeps the two forms of the kernels apart where one program has both.
+#define RUSHES_FORM compiled
 
 namespace rushes::kernels::device {
 
+template <typename Arguments>
+cuda::Kernel<Arguments> kernel_handle(const char* name, bool independent, void (*kernel)(const Arguments)) {
+  cuda::Kernel<Arguments> handle;
+  handle.name = name;
+  handle.function = reinterpret_cast<const void*>(kernel);
+  handle.argument_bytes = sizeof(Arguments);
+  handle.independent = independent;
+  return handle;
+}
+
 RUSHES_DEVICE int thread_index() { return static_cast<int>(threadIdx.x); }
+RUSHES_DEVICE int block_threads() { return static_cast<int>(blockDim.x); }
+RUSHES_DEVICE int block_x() { return static_cast<int>(blockIdx.x); }
+RUSHES_DEVICE int block_y() { return static_cast<int>(blockIdx.y); }
+RUSHES_DEVICE int block_z() { return static_cast<int>(blockIdx.z); }
+RUSHES_DEVICE int grid_x() { return static_cast<int>(gridDim.x); }
+RUSHES_DEVICE unsigned char* shared_memory() {  // dynamic, aligned to 1024 bytes
+  extern __shared__ __align__(1024) unsigned char memory[];
+  return memory;
+}
 RUSHES_DEVICE void sync_block() { __syncthreads(); }
 RUSHES_DEVICE float shuffle_xor(float value, int mask) { return __shfl_xor_sync(0xffffffffu, value, mask); }
+
+RUSHES_DEVICE float bf16_value(std::uint16_t bits) {
+  return __uint_as_float(static_cast<std::uint32_t>(bits) << 16);
+}
+RUSHES_DEVICE std::uint16_t bf16_bits(float value) {
+  return __bfloat16_as_ushort(__float2bfloat16_rn(value));
+}
 
 // 2^x to about 2 ulp.
 RUSHES_DEVICE float fast_exp2(float x) {

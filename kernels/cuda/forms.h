@@ -1,0 +1,19 @@
+// The two forms of the kernels: compiled by nvcc, and emulated on the CPU. Each source adds its kernels to the table of
+// its form.
+#pragma once
+
+#include "kernels/cuda/kernel_table.h"
+
+namespace rushes::kernels::cuda {
+
+namespace compiled {
+void add_attention(KernelTable& table);
+void add_elementwise(KernelTable& table);
+}  // namespace compiled
+
+namespace emulated {
+void add_attention(KernelTable& table);
+void add_elementwise(KernelTable& table);
+}  // namespace emulated
+
+}  // namespace rushes::kernels::cuda

@@ -1,0 +1,185 @@
+#include "tests/kernels/emulator/grid.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <numeric>
+#include <random>
+
+namespace rushes::emulator {
+
+namespace {
+
+constexpr std::size_t kBorder = 256;            // bytes behind shared memory
+constexpr unsigned char kBorderByte = 0xcd;     // what they hold
+constexpr unsigned char kUnwritten = 0xff;      // NaN as fp32, bf16 and fp16
+constexpr std::size_t kSharedAlignment = 1024;  // of swizzled tiles
+
+Thread* current = nullptr;
+bool progress = false;
+
+// Names of what threads wait for, with how many: "12 x block barrier, 4 x mbarrier".
+std::string waiting(const Cluster& cluster) {
+  std::map<std::string, int> counts;
+  for (const auto& block : cluster.blocks)
+    for (const Thread& thread : block->threads)
+      if (!thread.fiber->done()) ++counts[thread.waits_for ? thread.waits_for : "nothing"];
+  std::string text;
+  for (const auto& [what, count] : counts)
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " x " + what;
+  return text;
+}
+
+}  // namespace
+
+void Block::Free::operator()(std::byte* memory) const { std::free(memory); }
+
+Block::Block(Cluster& cluster, std::uint32_t count, std::uint32_t shared_bytes)
+    : threads(count), warps((count + 31) / 32), cluster_(cluster), shared_bytes_(shared_bytes) {
+  const std::size_t bytes =
+      (shared_bytes + kBorder + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment;
+  shared_.reset(static_cast<std::byte*>(std::aligned_alloc(kSharedAlignment, bytes)));
+  for (std::uint32_t i = 0; i < count; ++i) {
+    threads[i].block = this;
+    threads[i].index = i;
+    threads[i].fiber = std::make_unique<Fiber>();
+  }
+}
+
+void Block::begin(const std::uint32_t (&at)[3], const std::uint32_t (&of)[3], std::uint32_t in_cluster,
+                  const std::function<void()>* body) {
+  std::copy_n(at, 3, index);
+  std::copy_n(of, 3, grid);
+  rank = in_cluster;
+  std::memset(shared_.get(), kUnwritten, shared_bytes_);
+  std::memset(shared_.get() + shared_bytes_, kBorderByte, kBorder);
+  std::fill(warps.begin(), warps.end(), Warp{});
+  barriers.fill({});
+  for (Thread& thread : threads) {
+    thread.waits_for = nullptr;
+    thread.operations = 0;
+    thread.open.clear();
+    thread.groups.clear();
+    thread.fiber->start(body);
+  }
+}
+
+void Block::check_border() const {
+  const std::byte* border = shared_.get() + shared_bytes_;
+  if (std::any_of(border, border + kBorder, [](std::byte b) { return b != std::byte{kBorderByte}; }))
+    throw KernelFault("a thread wrote behind the block's shared memory of " + std::to_string(shared_bytes_) +
+                      " bytes");
+}
+
+void Cluster::run(std::uint64_t seed) {
+  std::vector<Thread*> order;
+  for (const auto& block : blocks)
+    for (Thread& thread : block->threads) order.push_back(&thread);
+  if (seed % 3 == 1) std::reverse(order.begin(), order.end());
+  if (seed % 3 == 2) std::shuffle(order.begin(), order.end(), std::mt19937_64(seed));
+  while (!order.empty()) {
+    progress = false;
+    for (Thread* thread : order) {
+      current = thread;
+      thread->fiber->resume();
+      if (thread->fiber->done()) progress = true;
+    }
+    std::erase_if(order, [](const Thread* thread) { return thread->fiber->done(); });
+    if (!progress && !order.empty()) throw KernelFault("deadlock: " + waiting(*this));
+  }
+  for (const auto& block : blocks) block->check_border();
+}
+
+Thread& self() { return *current; }
+
+void note_progress() { progress = true; }
+
+void wait_turn(const char* what) {
+  if (!current->fiber) throw KernelFault(std::string("a kernel of independent threads waits for ") + what);
+  current->waits_for = what;
+  Fiber::yield();
+  current->waits_for = nullptr;
+}
+
+void meet(Barrier& barrier, std::uint32_t threads, const char* what) {
+  const std::uint64_t round = barrier.round;
+  note_progress();
+  if (++barrier.arrived == threads) {
+    barrier.arrived = 0;
+    ++barrier.round;
+    return;
+  }
+  wait_until(what, [&] { return barrier.round != round; });
+}
+
+LaneBoard& show(const char* operation, const std::uint32_t* words, std::size_t count) {
+  Thread& thread = self();
+  Warp& warp = thread.block->warps[thread.index / 32];
+  LaneBoard& board = warp.boards[thread.operations++ % 2];
+  if (warp.arrived == 0) board.operation = operation;
+  if (std::strcmp(board.operation, operation) != 0)
+    throw KernelFault(std::string("lanes of one warp are in different operations: ") + board.operation +
+                      " and " + operation);
+  std::copy_n(words, count, board.words[thread.lane()].begin());
+  const std::uint64_t round = warp.round;
+  note_progress();
+  if (++warp.arrived == 32) {
+    warp.arrived = 0;
+    ++warp.round;
+  } else {
+    wait_until(operation, [&] { return warp.round != round; });
+  }
+  return board;
+}
+
+namespace {
+
+// Threads that never meet need no fiber.
+void run_independent(const std::function<void()>& body, const kernels::cuda::LaunchShape& shape) {
+  static std::map<std::uint32_t, std::unique_ptr<Block>> kept;  // by threads
+  static Cluster none;
+  auto& block = kept[shape.threads];
+  if (!block) {
+    block = std::make_unique<Block>(none, 0, 0);
+    block->threads.resize(shape.threads);
+    for (std::uint32_t i = 0; i < shape.threads; ++i)
+      block->threads[i].block = block.get(), block->threads[i].index = i;
+  }
+  std::copy_n(shape.grid, 3, block->grid);
+  for (block->index[2] = 0; block->index[2] < shape.grid[2]; ++block->index[2])
+    for (block->index[1] = 0; block->index[1] < shape.grid[1]; ++block->index[1])
+      for (block->index[0] = 0; block->index[0] < shape.grid[0]; ++block->index[0])
+        for (Thread& thread : block->threads) {
+          current = &thread;
+          body();
+        }
+}
+
+}  // namespace
+
+void run_grid(const kernels::cuda::KernelCode& kernel, const kernels::cuda::LaunchShape& shape,
+              const void* arguments, std::uint64_t seed) {
+  const auto thread_body = reinterpret_cast<void (*)(const void*)>(const_cast<void*>(kernel.function));
+  const std::function<void()> body = [&] { thread_body(arguments); };
+  if (kernel.independent) return run_independent(body, shape);
+  Cluster cluster;
+  for (std::uint32_t i = 0; i < shape.cluster; ++i)
+    cluster.blocks.push_back(std::make_unique<Block>(cluster, shape.threads, shape.shared_bytes));
+  const std::uint32_t clusters = shape.grid[0] / shape.cluster * shape.grid[1] * shape.grid[2];
+  for (std::uint32_t n = 0; n < clusters; ++n) {
+    const std::uint32_t number = seed % 2 ? clusters - 1 - n : n, row = shape.grid[0] / shape.cluster;
+    cluster.barrier = {};
+    for (std::uint32_t rank = 0; rank < shape.cluster; ++rank)
+      cluster.blocks[rank]->begin(
+          {number % row * shape.cluster + rank, number / row % shape.grid[1], number / row / shape.grid[1]},
+          shape.grid, rank, &body);
+    try {
+      cluster.run(seed);
+    } catch (const KernelFault& fault) {
+      throw KernelFault(std::string(kernel.name) + ": " + fault.what());
+    }
+  }
+}
+
+}  // namespace rushes::emulator
