@@ -131,6 +131,7 @@ class CudaApi final : public DeviceApi {
  public:
   CudaApi() {
     compiled::add_attention(table_);
+    compiled::add_attention_hopper(table_);
     compiled::add_elementwise(table_);
   }
 

@@ -16,6 +16,7 @@
 #include "kernels/cuda/dnn_api.h"
 #include "kernels/cuda/kernel.h"
 #include "kernels/cuda/nvml_api.h"
+#include "kernels/cuda/tensor_map.h"
 
 namespace rushes::kernels::cuda {
 
@@ -45,20 +46,6 @@ struct DeviceInfo {
   std::size_t total_bytes = 0;
   std::size_t shared_bytes = 0;  // of one block, with opt-in
   std::size_t l2_bytes = 0;
-};
-
-// A tile of a 2-byte or 1-byte tensor for the tensor memory accelerator (cuTensorMapEncodeTiled): rank <= 5, the
-// fastest dimension first; out-of-range elements are read as zeros. Swizzle: 128 bytes.
-struct TensorMapShape {
-  int rank = 0;
-  int element_bytes = 2;
-  const void* start = nullptr;  // 16-byte aligned
-  std::uint64_t size[5] = {};
-  std::uint64_t stride_bytes[5] = {};  // of dimensions 1..; [0] is element_bytes
-  std::uint32_t box[5] = {};
-};
-struct alignas(128) TensorMap {
-  unsigned char bytes[128];  // CUtensorMap
 };
 
 class DeviceApi {

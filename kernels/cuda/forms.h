@@ -8,11 +8,13 @@ namespace rushes::kernels::cuda {
 
 namespace compiled {
 void add_attention(KernelTable& table);
+void add_attention_hopper(KernelTable& table);
 void add_elementwise(KernelTable& table);
 }  // namespace compiled
 
 namespace emulated {
 void add_attention(KernelTable& table);
+void add_attention_hopper(KernelTable& table);
 void add_elementwise(KernelTable& table);
 }  // namespace emulated
 

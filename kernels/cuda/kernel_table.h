@@ -6,6 +6,7 @@
 #pragma once
 
 #include "kernels/cuda/attention.h"
+#include "kernels/cuda/attention_hopper.h"
 #include "kernels/cuda/elementwise.h"
 
 namespace rushes::kernels::cuda {
@@ -15,6 +16,7 @@ enum Word { kWordF32 = 0, kWordBf16 = 1 };
 struct KernelTable {
   Kernel<FillArguments> fill[2];
   Kernel<AttentionArguments> attention_64, attention_128;
+  Kernel<HopperAttentionArguments> attention_hopper[kHopperForms];  // compute capability 9.0
 };
 
 }  // namespace rushes::kernels::cuda

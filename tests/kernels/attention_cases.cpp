@@ -2,7 +2,7 @@
 
 namespace rushes::kernels {
 
-AttentionCase attention_case(std::uint64_t seed, int width, int longest, bool listed) {
+AttentionCase attention_case(std::uint64_t seed, int width, int longest, bool listed, int key_unit) {
   Random random(seed);
   AttentionCase c;
   c.batch = static_cast<int>(random.between(1, 2)), c.heads = static_cast<int>(random.between(1, 2));
@@ -28,7 +28,7 @@ AttentionCase attention_case(std::uint64_t seed, int width, int longest, bool li
   if (listed) {
     KeyTilePlan& plan = c.plan;
     plan.heads = c.heads, plan.query_length = c.lq, plan.key_length = c.lk;
-    plan.query_tile = 16 * random.between(1, 8), plan.key_tile = 16 * random.between(1, 8);
+    plan.query_tile = 16 * random.between(1, 8), plan.key_tile = key_unit * random.between(1, 128 / key_unit);
     const auto tiles = [](std::int64_t length, std::int64_t size) { return (length + size - 1) / size; };
     plan.first.push_back(0);
     for (std::int64_t i = 0; i < c.heads * tiles(c.lq, plan.query_tile); ++i) {

@@ -15,7 +15,7 @@ struct AttentionCase {
   std::vector<float> expected;
 };
 
-// `longest` bounds both lengths; `listed` asks for a random list of key tiles.
-AttentionCase attention_case(std::uint64_t seed, int width, int longest, bool listed);
+// `longest` bounds both lengths; `listed` asks for a random list of key tiles, of multiples of `key_unit` keys.
+AttentionCase attention_case(std::uint64_t seed, int width, int longest, bool listed, int key_unit = 16);
 
 }  // namespace rushes::kernels

@@ -7,6 +7,8 @@
 #include <numeric>
 #include <random>
 
+#include "tests/kernels/emulator/async.h"
+
 namespace rushes::emulator {
 
 namespace {
@@ -72,22 +74,64 @@ void Block::check_border() const {
                       " bytes");
 }
 
+namespace {
+
+// Which warps pause: a part of them, drawn anew now and then; at first perhaps a whole block.
+class Pauses {
+ public:
+  Pauses(std::uint64_t seed, const Cluster& cluster)
+      : random_(seed), on_(seed % 3 == 2), warps_(cluster.blocks[0]->warps.size()) {
+    paused_.resize(cluster.blocks.size() * warps_);
+    if (on_ && cluster.blocks.size() > 1)
+      std::fill_n(paused_.begin() + static_cast<std::ptrdiff_t>(random_() % cluster.blocks.size() * warps_),
+                  warps_, true);
+  }
+  bool of(const Thread& thread) const {
+    return on_ && paused_[thread.block->rank * warps_ + thread.index / 32];
+  }
+  void next_round() {
+    if (on_ && ++round_ % 16 == 0)
+      for (std::size_t i = 0; i < paused_.size(); ++i) paused_[i] = random_() % 4 == 0;
+  }
+  bool end() {  // whether any was paused
+    const bool any = on_ && std::find(paused_.begin(), paused_.end(), true) != paused_.end();
+    std::fill(paused_.begin(), paused_.end(), false);
+    return any;
+  }
+
+ private:
+  std::mt19937_64 random_;
+  bool on_;
+  std::size_t warps_;
+  std::vector<bool> paused_;
+  unsigned round_ = 0;
+};
+
+}  // namespace
+
 void Cluster::run(std::uint64_t seed) {
+  async = std::make_shared<AsyncMachine>(*this, seed);
   std::vector<Thread*> order;
   for (const auto& block : blocks)
     for (Thread& thread : block->threads) order.push_back(&thread);
   if (seed % 3 == 1) std::reverse(order.begin(), order.end());
   if (seed % 3 == 2) std::shuffle(order.begin(), order.end(), std::mt19937_64(seed));
+  Pauses pauses(seed, *this);
   while (!order.empty()) {
     progress = false;
+    async->turn();
     for (Thread* thread : order) {
+      if (pauses.of(*thread)) continue;
       current = thread;
       thread->fiber->resume();
       if (thread->fiber->done()) progress = true;
     }
     std::erase_if(order, [](const Thread* thread) { return thread->fiber->done(); });
-    if (!progress && !order.empty()) throw KernelFault("deadlock: " + waiting(*this));
+    pauses.next_round();
+    if (!progress && !order.empty() && !async->land_one() && !pauses.end())
+      throw KernelFault("deadlock: " + waiting(*this));
   }
+  async->check_end();
   for (const auto& block : blocks) block->check_border();
 }
 
@@ -169,7 +213,6 @@ void run_grid(const kernels::cuda::KernelCode& kernel, const kernels::cuda::Laun
   const std::uint32_t clusters = shape.grid[0] / shape.cluster * shape.grid[1] * shape.grid[2];
   for (std::uint32_t n = 0; n < clusters; ++n) {
     const std::uint32_t number = seed % 2 ? clusters - 1 - n : n, row = shape.grid[0] / shape.cluster;
-    cluster.barrier = {};
     for (std::uint32_t rank = 0; rank < shape.cluster; ++rank)
       cluster.blocks[rank]->begin(
           {number % row * shape.cluster + rank, number / row % shape.grid[1], number / row / shape.grid[1]},

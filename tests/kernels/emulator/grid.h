@@ -1,7 +1,8 @@
 // Runs a kernel's blocks and threads on the CPU.
 //
 // Blocks of a cluster run together, each thread on a fiber: one at a time, each until it waits. The order in which
-// threads and blocks take turns comes from a seed, so that a missing barrier shows for some seed. Shared memory starts
+// threads and blocks take turns comes from a seed, so that a missing barrier shows for some seed; for every third seed
+// some warps pause, and a cluster's block begins late. Shared memory starts
 // as NaN and ends at a checked border. A kernel whose threads depend on each other finds its neighbours through
 // `self()`; kernels/cuda/ptx/*.h have their emulated forms in ptx/.
 //
@@ -93,11 +94,13 @@ class Block {
   std::unique_ptr<std::byte, Free> shared_;
 };
 
+class AsyncMachine;  // async.h
+
 class Cluster {
  public:
   std::vector<std::unique_ptr<Block>> blocks;
-  Barrier barrier;
-  void run(std::uint64_t seed);  // until every thread is done
+  std::shared_ptr<AsyncMachine> async;  // of the run
+  void run(std::uint64_t seed);         // until every thread is done
 };
 
 Thread& self();                    // the thread that runs

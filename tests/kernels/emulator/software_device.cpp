@@ -8,6 +8,7 @@
 #include <new>
 
 #include "kernels/cuda/forms.h"
+#include "tests/kernels/emulator/async.h"
 #include "tests/kernels/emulator/grid.h"
 
 namespace rushes::emulator {
@@ -53,6 +54,7 @@ class SoftwareDevice::Open {
 
 SoftwareDevice::SoftwareDevice(const SoftwareOptions& options) : options_(options), random_(options.seed) {
   emulated::add_attention(table_);
+  emulated::add_attention_hopper(table_);
   emulated::add_elementwise(table_);
   options_.memory_bytes = (options_.memory_bytes + kPage - 1) / kPage * kPage;
   const std::size_t bytes = options_.memory_bytes * static_cast<std::size_t>(std::max(1, options_.devices));
@@ -479,6 +481,8 @@ int SoftwareDevice::graph_destroy(Graph graph) {
 int SoftwareDevice::encode_tensor_map(TensorMap* map, const TensorMapShape& shape) {
   static_assert(sizeof shape <= sizeof map->bytes);
   if (options_.major < 9) return refuse(kInvalidValue, "tensor maps need compute capability 9.0");
+  if (const std::string wrong = wrong_with(shape); !wrong.empty())
+    return refuse(kInvalidValue, "a tensor map that no device takes: " + wrong);
   std::memcpy(map->bytes, &shape, sizeof shape);
   return kSuccess;
 }

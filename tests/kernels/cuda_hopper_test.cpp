@@ -1,0 +1,48 @@
+// The Hopper attention kernel against the reference: on the software device everywhere, on a GPU where there is one.
+#include "tests/kernels/emulator/software_device.h"
+#include "tests/kernels/hopper_runs.h"
+
+namespace rushes::kernels::cuda {
+namespace {
+
+void expect_near_reference(DeviceApi& api, const AttentionCase& c, bool cluster, const std::string& fault) {
+  SCOPED_TRACE("width " + std::to_string(c.width) +
+               (c.listed  ? ", listed"
+                : cluster ? ", cluster"
+                          : "") +
+               ", lq " + std::to_string(c.lq) + ", lk " + std::to_string(c.lk));
+  const HopperResult result = run_hopper(api, c, cluster);
+  ASSERT_EQ(result.error, kSuccess) << fault;
+  EXPECT_LE(distance(result.y, c.expected), 3e-3);
+  const std::vector<float> log_sum = expected_log_sum(c);
+  for (std::size_t i = 0; i < log_sum.size(); ++i) ASSERT_NEAR(result.log_sum[i], log_sum[i], 2e-3) << i;
+}
+
+void expect_forms_near_reference(DeviceApi& api, std::uint64_t cases, int longest) {
+  for (std::uint64_t seed = 1; seed <= cases; ++seed)
+    for (const int width : {64, 128}) {
+      expect_near_reference(api, attention_case(seed, width, longest, false), false, "");
+      expect_near_reference(api, attention_case(seed, width, longest, true, 64), false, "");
+      if (width == 128) expect_near_reference(api, attention_case(seed, width, longest, false), true, "");
+    }
+}
+
+TEST(CudaHopper, OnTheSoftwareDevice) {
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    emulator::SoftwareDevice device({.seed = seed});
+    expect_forms_near_reference(device, 2, 150 * static_cast<int>(seed));
+    EXPECT_EQ(device.fault(), "");
+  }
+}
+
+TEST(CudaHopper, OnAGpu) {
+  int count = 0;
+  DeviceInfo info;
+  if (!device_api() || device_api()->device_count(&count) != kSuccess || count == 0 ||
+      device_api()->device_info(0, &info) != kSuccess || info.major != 9)
+    GTEST_SKIP() << "no Hopper device on this machine";
+  expect_forms_near_reference(*device_api(), 30, 1000);
+}
+
+}  // namespace
+}  // namespace rushes::kernels::cuda

@@ -1,0 +1,66 @@
+#include "tests/kernels/hopper_runs.h"
+
+#include "tests/kernels/device_memory.h"
+
+namespace rushes::kernels::cuda {
+
+HopperResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster) {
+  Queue queue(api);
+  const DeviceVector<std::uint16_t> q(queue, c.q), k(queue, c.k), v(queue, c.v),
+      y(queue, std::vector<std::uint16_t>(c.q.size(), 0x7fc0));  // NaN where nothing is written
+  const DeviceVector<float> log_sum(
+      queue, std::vector<float>(static_cast<std::size_t>(c.batch * c.heads * c.lq), std::nanf("")));
+  const DeviceVector<std::int32_t> first(queue, c.plan.first), tile(queue, c.plan.tile);
+  AttentionArguments a{q.data(), k.data(), v.data(), y.data(), c.heads, c.lq, c.lk, c.scale};
+  a.query_tile = c.listed ? static_cast<int>(c.plan.query_tile) : c.lq;
+  a.key_tile = c.listed ? static_cast<int>(c.plan.key_tile) : c.lk;
+  if (c.listed) a.first = first.data(), a.tile = tile.data();
+  EXPECT_TRUE(hopper_attention_takes(a, c.width));
+  const HopperIndex index = hopper_attention_index(a, c.width, cluster);
+  HopperAttentionArguments arguments;
+  EXPECT_EQ(hopper_attention_arguments(api, index, a, c.batch, log_sum.data(), &arguments), kSuccess);
+  EXPECT_EQ(launch(api, api.kernels().attention_hopper[index], hopper_attention_shape(index, a, c.batch),
+                   arguments, queue.stream),
+            kSuccess);
+  HopperResult result;
+  result.error = api.stream_synchronize(queue.stream);
+  if (result.error) return result;
+  for (const std::uint16_t bits : y.values()) result.y.push_back(bf16_to_float(bits));
+  result.log_sum = log_sum.values();
+  return result;
+}
+
+std::vector<float> expected_log_sum(const AttentionCase& c) {
+  std::vector<float> out;
+  const auto query_tiles = c.listed ? (c.lq + c.plan.query_tile - 1) / c.plan.query_tile : std::int64_t{0};
+  for (int b = 0; b < c.batch; ++b)
+    for (int h = 0; h < c.heads; ++h)
+      for (int i = 0; i < c.lq; ++i) {
+        double sum = 0;
+        const auto at = [&](int length, int row) {
+          return static_cast<std::size_t>(((b * length + row) * c.heads + h) * c.width);
+        };
+        const auto add = [&](std::int64_t from, std::int64_t to) {
+          for (std::int64_t j = from; j < std::min<std::int64_t>(to, c.lk); ++j) {
+            double dot = 0;
+            for (std::size_t x = 0; x < static_cast<std::size_t>(c.width); ++x)
+              dot += double{bf16_to_float(c.q[at(c.lq, i) + x])} *
+                     double{bf16_to_float(c.k[at(c.lk, static_cast<int>(j)) + x])};
+            sum += std::exp(dot * double{c.scale});
+          }
+        };
+        if (c.listed) {
+          const auto list = static_cast<std::size_t>(h * query_tiles + i / c.plan.query_tile);
+          for (int n = c.plan.first[list]; n < c.plan.first[list + 1]; ++n) {
+            const std::int64_t tile = c.plan.tile[static_cast<std::size_t>(n)];
+            add(tile * c.plan.key_tile, (tile + 1) * c.plan.key_tile);
+          }
+        } else {
+          add(0, c.lk);
+        }
+        out.push_back(static_cast<float>(std::log(sum)));
+      }
+  return out;
+}
+
+}  // namespace rushes::kernels::cuda

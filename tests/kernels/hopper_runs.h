@@ -1,0 +1,21 @@
+// Runs the Hopper attention kernel on a device, for its tests.
+#pragma once
+
+#include <string>
+
+#include "kernels/cuda/device_api.h"
+#include "kernels/cuda/kernel_table.h"
+#include "tests/kernels/attention_cases.h"
+
+namespace rushes::kernels::cuda {
+
+struct HopperResult {
+  int error = kSuccess;  // of the run
+  std::vector<float> y, log_sum;
+};
+HopperResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster);
+
+// ln(sum of exp(scale q k)) by row, [B, heads, lq].
+std::vector<float> expected_log_sum(const AttentionCase& c);
+
+}  // namespace rushes::kernels::cuda
