@@ -8,6 +8,17 @@ AttentionCase attention_case(std::uint64_t seed, int width, int longest, bool li
   c.batch = static_cast<int>(random.between(1, 2)), c.heads = static_cast<int>(random.between(1, 2));
   c.lq = static_cast<int>(random.between(1, longest)), c.lk = static_cast<int>(random.between(1, longest));
   c.width = width, c.listed = listed;
+  if (listed) {
+    c.plan.query_tile = 16 * random.between(1, 8);
+    c.plan.key_tile = key_unit * random.between(1, 128 / key_unit);
+  }
+  complete(c, seed);
+  return c;
+}
+
+void complete(AttentionCase& c, std::uint64_t seed) {
+  Random random(seed);
+  const int width = c.width;
   c.scale = 1.0f / std::sqrt(static_cast<float>(width));
   const auto make = [&](int length) {
     std::vector<float> values = random.normal(std::int64_t{c.batch} * length * c.heads * width);
@@ -25,10 +36,9 @@ AttentionCase attention_case(std::uint64_t seed, int width, int longest, bool li
   const auto reference = make_reference_backend();
   AttentionOptions options;
   options.scale = c.scale;
-  if (listed) {
+  if (c.listed) {
     KeyTilePlan& plan = c.plan;
     plan.heads = c.heads, plan.query_length = c.lq, plan.key_length = c.lk;
-    plan.query_tile = 16 * random.between(1, 8), plan.key_tile = key_unit * random.between(1, 128 / key_unit);
     const auto tiles = [](std::int64_t length, std::int64_t size) { return (length + size - 1) / size; };
     plan.first.push_back(0);
     for (std::int64_t i = 0; i < c.heads * tiles(c.lq, plan.query_tile); ++i) {
@@ -45,7 +55,6 @@ AttentionCase attention_case(std::uint64_t seed, int width, int longest, bool li
   reference->attention(put(*reference, q, queries), put(*reference, k, keys), put(*reference, v, keys), y,
                        options);
   c.expected = get(*reference, y);
-  return c;
 }
 
 }  // namespace rushes::kernels

@@ -18,4 +18,7 @@ struct AttentionCase {
 // `longest` bounds both lengths; `listed` asks for a random list of key tiles, of multiples of `key_unit` keys.
 AttentionCase attention_case(std::uint64_t seed, int width, int longest, bool listed, int key_unit = 16);
 
+// Fills what a case lacks: its sizes are given, and where `listed` those of the plan's tiles.
+void complete(AttentionCase& c, std::uint64_t seed);
+
 }  // namespace rushes::kernels

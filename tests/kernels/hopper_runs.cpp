@@ -31,7 +31,9 @@ HopperResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster) {
 }
 
 std::vector<float> expected_log_sum(const AttentionCase& c) {
-  std::vector<float> out;
+  std::vector<float> out, q, k;
+  for (const std::uint16_t bits : c.q) q.push_back(bf16_to_float(bits));
+  for (const std::uint16_t bits : c.k) k.push_back(bf16_to_float(bits));
   const auto query_tiles = c.listed ? (c.lq + c.plan.query_tile - 1) / c.plan.query_tile : std::int64_t{0};
   for (int b = 0; b < c.batch; ++b)
     for (int h = 0; h < c.heads; ++h)
@@ -43,9 +45,8 @@ std::vector<float> expected_log_sum(const AttentionCase& c) {
         const auto add = [&](std::int64_t from, std::int64_t to) {
           for (std::int64_t j = from; j < std::min<std::int64_t>(to, c.lk); ++j) {
             double dot = 0;
-            for (std::size_t x = 0; x < static_cast<std::size_t>(c.width); ++x)
-              dot += double{bf16_to_float(c.q[at(c.lq, i) + x])} *
-                     double{bf16_to_float(c.k[at(c.lk, static_cast<int>(j)) + x])};
+            const float *left = &q[at(c.lq, i)], *right = &k[at(c.lk, static_cast<int>(j))];
+            for (int x = 0; x < c.width; ++x) dot += double{left[x]} * double{right[x]};
             sum += std::exp(dot * double{c.scale});
           }
         };

@@ -228,9 +228,13 @@ void AsyncMachine::issue(const Product& product, float* d, const std::uint32_t* 
       if (const Issued* theirs = log(side().warps[other]); theirs && !(theirs->product == product))
         throw KernelFault("warps of one warpgroup issue different products");
   if (!log(queue)) {
-    queue.products.emplace_back();
-    queue.products.back().product = product;
-    queue.products.back().early = random_() % 2;
+    const bool begins = number == mine.committed;  // a group
+    const Issued* before = begins ? nullptr : &queue.products.back();
+    Issued next;
+    next.product = product;
+    next.early = before ? before->early : random_() % 2;
+    next.delay = before || random_() % 4 ? 0 : static_cast<int>(random_() % 1024);
+    queue.products.push_back(next);
   }
   Issued& issued = queue.products[number];
   issued.d[thread.lane()] = d;
@@ -248,7 +252,10 @@ void AsyncMachine::issue(const Product& product, float* d, const std::uint32_t* 
     compute(*thread.block, thread.index / 32, queue.products[queue.computed]);
 }
 
-void AsyncMachine::commit() { lane().groups.push_back(lane().issued); }
+void AsyncMachine::commit() {
+  Lane& mine = lane();
+  mine.groups.push_back(mine.committed = mine.issued);
+}
 
 void AsyncMachine::wait_products(std::size_t pending) {
   Thread& thread = self();
@@ -264,6 +271,12 @@ void AsyncMachine::wait_products(std::size_t pending) {
     wait_until("the other lanes' product",
                [&] { return queue.products[number].lanes == 32 || queue.computed > number; });
     if (queue.computed > number) continue;
+    if (queue.products[number].delay > 0) {
+      --queue.products[number].delay;
+      note_progress();
+      wait_turn("a product");
+      continue;
+    }
     compute(*thread.block, thread.index / 32, queue.products[number]);
     ++queue.computed;
   }

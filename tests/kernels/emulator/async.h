@@ -1,8 +1,8 @@
 // What runs beside the threads of a Hopper block: barriers in shared memory, copies of the tensor memory accelerator,
 // products of warpgroups, named barriers, clusters.
 //
-// Time: a copy lands at a turn drawn from the seed, or when nobody else can go on; a product is computed when it is
-// issued or when it is waited for. So a missing wait reads what is not there yet, or what is already overwritten.
+// Time: a copy lands at a turn drawn from the seed, or when nobody else can go on; a group of products is computed when
+// it is issued, when it is waited for, or some turns later. So a missing wait reads what is not there yet, or what is already overwritten.
 // Products read shared memory by their descriptors' addresses alone. Accumulators hold a pattern of NaN while a product
 // is under way.
 //
@@ -89,7 +89,7 @@ class AsyncMachine {
     std::uint64_t last = 0;  // product
   };
   struct Lane {  // of a thread
-    std::uint64_t issued = 0;
+    std::uint64_t issued = 0, committed = 0;
     std::deque<std::uint64_t> groups;  // products before the end of each committed one
     std::map<float*, Accumulator> under_way;
     bool fenced = false;
@@ -102,7 +102,8 @@ class AsyncMachine {
     std::uint32_t lanes = 0;  // how many
     float* d[32] = {};
     std::uint32_t a[32][4] = {};
-    bool early = false;
+    bool early = false;  // computed when it is issued
+    int delay = 0;       // otherwise: after so many turns of waiting lanes
   };
   struct WarpQueue {
     std::vector<Issued> products;

@@ -76,7 +76,7 @@ void Block::check_border() const {
 
 namespace {
 
-// Which warps pause: a part of them, drawn anew now and then; at first perhaps a whole block.
+// Which warps pause: a part of them, or all of one block of a cluster; drawn anew now and then.
 class Pauses {
  public:
   Pauses(std::uint64_t seed, const Cluster& cluster)
@@ -90,8 +90,12 @@ class Pauses {
     return on_ && paused_[thread.block->rank * warps_ + thread.index / 32];
   }
   void next_round() {
-    if (on_ && ++round_ % 16 == 0)
-      for (std::size_t i = 0; i < paused_.size(); ++i) paused_[i] = random_() % 4 == 0;
+    if (!on_ || left_-- > 0) return;
+    left_ = 8 << random_() % 5;
+    const bool whole_block = paused_.size() > warps_ && random_() % 2;
+    const std::size_t block = random_() % (paused_.size() / warps_);
+    for (std::size_t i = 0; i < paused_.size(); ++i)
+      paused_[i] = whole_block ? i / warps_ == block : random_() % 4 == 0;
   }
   bool end() {  // whether any was paused
     const bool any = on_ && std::find(paused_.begin(), paused_.end(), true) != paused_.end();
@@ -104,7 +108,7 @@ class Pauses {
   bool on_;
   std::size_t warps_;
   std::vector<bool> paused_;
-  unsigned round_ = 0;
+  int left_ = 16;  // rounds
 };
 
 }  // namespace
