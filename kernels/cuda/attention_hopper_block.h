@@ -315,10 +315,11 @@ RUSHES_DEVICE void consume(const HopperAttentionArguments& a, const Place& place
     const int stage = turn % kStages, last = (turn - 1) % kStages;
     mbarrier_wait(&control.key.full[stage], round_of(turn));
     named_barrier_sync<kBoth>(mine);
-    wgmma_fence(s, o, p);
+    wgmma_fence(s);
     multiply_keys<kWidth, kKeys>(s, q, k + stage_of(turn));
     wgmma_commit();
     if (!RUSHES_MUTATION(27)) mbarrier_wait(&control.value.full[last], round_of(turn - 1));
+    wgmma_fence(o, p);
     multiply_values<kWidth, kKeys>(o, p, v + stage_of(turn - 1));
     wgmma_commit();
     if (group == 0 || turn + 1 < steps || RUSHES_MUTATION(24)) named_barrier_arrive<kBoth>(other);

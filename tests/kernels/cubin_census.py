@@ -14,7 +14,8 @@ import struct
 import sys
 
 NAMES = {0x9f0: "HGMMA_SS", 0xdf0: "HGMMA_RS", 0x308: "MUFU", 0x983: "LDL", 0x387: "STL", 0x5b4: "UTMALDG",
-         0x3b4: "UTMALDG_MULTICAST", 0xf89: "SHFL", 0x589: "SHFL_FROM"}  # SHFL: by a constant; FROM: a lane by number
+         0x3b4: "UTMALDG_MULTICAST", 0xf89: "SHFL", 0x589: "SHFL_FROM",  # SHFL: by a constant; FROM: a lane by number
+         0x9c5: "WARPGROUP"}  # fences of products and waits for them
 
 
 def kernels(path):
@@ -54,6 +55,8 @@ def hopper_form(name):
         # Maxima and sums of two rows over four lanes; four for each transposed quad of words.
         "SHFL": 2 * 4 + 4 + 2 * width // 32 * 4,
         "SHFL_FROM": 1,  # the warpgroup's number
+        # Four fences and four waits of the source: ptxas has put in no other, which would serialise the products.
+        "WARPGROUP": 8,
         "LDL": 0,
         "STL": 0,
     }
@@ -64,7 +67,7 @@ PROBES = {
     "probe_shuffle": {"SHFL": 3, "SHFL_FROM": 1},
     "probe_local": {"LDL": 2, "STL": 4},
     "probe_copies": {"UTMALDG": 1, "UTMALDG_MULTICAST": 1},
-    "probe_products": {"HGMMA_SS": 3, "HGMMA_RS": 2},
+    "probe_products": {"HGMMA_SS": 3, "HGMMA_RS": 2, "WARPGROUP": 2},
 }
 
 
