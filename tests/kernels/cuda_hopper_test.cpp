@@ -35,6 +35,31 @@ TEST(CudaHopper, OnTheSoftwareDevice) {
   }
 }
 
+// Lengths below, at and above a tile of queries (64 of a warpgroup, 128 of a block) and of keys (128, 176).
+TEST(CudaHopper, LengthsAtTheEdgesOfTiles) {
+  emulator::SoftwareDevice device;
+  for (const auto& [lq, lk] :
+       std::vector<std::pair<int, int>>{{1, 1}, {64, 128}, {65, 129}, {128, 176}, {129, 352}, {7, 353}})
+    for (const int width : {64, 128})
+      for (const bool listed : {false, true}) {
+        AttentionCase c;
+        c.lq = lq, c.lk = lk, c.width = width, c.listed = listed;
+        c.plan.query_tile = 128, c.plan.key_tile = width;  // 64 or 128
+        complete(c, 3);
+        expect_near_reference(device, c, false, "");
+        if (width == 128 && !listed) expect_near_reference(device, c, true, "");
+      }
+  EXPECT_EQ(device.fault(), "");
+}
+
+TEST(CudaHopper, TheLogSumIsOptional) {
+  emulator::SoftwareDevice device;
+  const AttentionCase c = attention_case(1, 128, 100, false);
+  const HopperResult result = run_hopper(device, c, false, false);
+  EXPECT_LE(distance(result.y, c.expected), 3e-3);
+  for (const float value : result.log_sum) EXPECT_TRUE(std::isnan(value)) << "nothing may be written";
+}
+
 TEST(CudaHopper, OnAGpu) {
   int count = 0;
   DeviceInfo info;

@@ -4,7 +4,7 @@
 
 namespace rushes::kernels::cuda {
 
-HopperResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster) {
+HopperResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster, bool with_log_sum) {
   Queue queue(api);
   const DeviceVector<std::uint16_t> q(queue, c.q), k(queue, c.k), v(queue, c.v),
       y(queue, std::vector<std::uint16_t>(c.q.size(), 0x7fc0));  // NaN where nothing is written
@@ -18,7 +18,9 @@ HopperResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster) {
   EXPECT_TRUE(hopper_attention_takes(a, c.width));
   const HopperIndex index = hopper_attention_index(a, c.width, cluster);
   HopperAttentionArguments arguments;
-  EXPECT_EQ(hopper_attention_arguments(api, index, a, c.batch, log_sum.data(), &arguments), kSuccess);
+  EXPECT_EQ(
+      hopper_attention_arguments(api, index, a, c.batch, with_log_sum ? log_sum.data() : nullptr, &arguments),
+      kSuccess);
   EXPECT_EQ(launch(api, api.kernels().attention_hopper[index], hopper_attention_shape(index, a, c.batch),
                    arguments, queue.stream),
             kSuccess);

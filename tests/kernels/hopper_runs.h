@@ -13,7 +13,8 @@ struct HopperResult {
   int error = kSuccess;  // of the run
   std::vector<float> y, log_sum;
 };
-HopperResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster);
+// Without `with_log_sum` the kernel is given no place for it.
+HopperResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster, bool with_log_sum = true);
 
 // ln(sum of exp(scale q k)) by row, [B, heads, lq].
 std::vector<float> expected_log_sum(const AttentionCase& c);

@@ -12,8 +12,8 @@ using kernels::cuda::TensorMapShape;
 
 namespace {
 
-constexpr int kRegisters = 65536;  // of a multiprocessor
-constexpr std::uint32_t kUnderWay = 0x7fbadbad;
+constexpr int kRegisters = 65536;                // of a multiprocessor
+constexpr std::uint32_t kUnderWay = 0x7fdadbad;  // a quiet NaN
 
 std::string text(std::uint64_t number) { return std::to_string(number); }
 
@@ -144,11 +144,11 @@ void AsyncMachine::write_box(const Copy& copy, Block& block) const {
   for (std::uint32_t row = 0; row < rows; ++row) {
     const auto* from = static_cast<const std::byte*>(map.start);
     bool inside = true;
-    for (std::uint32_t i = 1, left = row; i < 5; left /= box[i], ++i) {
+    for (std::uint32_t i = 1, left = row; i < 5 && inside; left /= box[i], ++i) {
       const std::int64_t at = copy.start[i] + static_cast<std::int64_t>(left % box[i]);
-      inside = inside && at >= 0 &&
-               at < static_cast<std::int64_t>(i < static_cast<std::uint32_t>(map.rank) ? map.size[i] : 1);
-      from += at * static_cast<std::int64_t>(map.stride_bytes[i]);
+      const std::uint64_t size = i < static_cast<std::uint32_t>(map.rank) ? map.size[i] : 1;
+      inside = at >= 0 && at < static_cast<std::int64_t>(size);
+      if (inside) from += at * static_cast<std::int64_t>(map.stride_bytes[i]);
     }
     for (std::uint32_t x = 0; x < box[0]; ++x) {
       const std::int64_t at = copy.start[0] + static_cast<std::int64_t>(x);
@@ -243,7 +243,7 @@ void AsyncMachine::issue(const Product& product, float* d, const std::uint32_t* 
   auto [entry, fresh] = mine.under_way.try_emplace(d);
   if (fresh) {
     entry->second.values.assign(d, d + count);
-    std::fill_n(reinterpret_cast<std::uint32_t*>(d), count, kUnderWay);
+    std::fill_n(d, count, std::bit_cast<float>(kUnderWay));
   }
   entry->second.last = number;
   if (entry->second.values.size() != count) throw KernelFault("products of different widths share registers");
