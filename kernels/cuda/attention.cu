@@ -10,7 +10,7 @@ namespace rushes::kernels::cuda {
 namespace {
 
 template <int kWidth>
-RUSHES_KERNEL(kAttentionThreads)
+RUSHES_KERNEL(kAttentionThreads<kWidth>)
 attention_kernel(RUSHES_ARGUMENTS(AttentionArguments) a) {
   device::attention_block<kWidth>(a, *reinterpret_cast<device::SharedTiles<kWidth>*>(device::shared_memory()),
                                   device::block_x(), device::block_y(), device::block_z());

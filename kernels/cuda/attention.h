@@ -1,8 +1,8 @@
 // Attention on an NVIDIA GPU (compute capability 8.0 and later): bf16 operands, fp32 softmax and sums.
 //
 // y = softmax(scale q k^T) v per batch entry and head over all keys or over a list of key tiles; heads of width 64 or
-// 128, any lengths. FlashAttention-2's scheme (Dao, arXiv 2307.08691): one block of four warps keeps 64 queries in
-// registers and walks over the keys, 64 at a time, through two stages of shared memory.
+// 128, any lengths. FlashAttention-2's scheme (Dao, arXiv 2307.08691): one block keeps its queries in registers and walks
+// over the keys, 64 at a time, through two stages of shared memory.
 //
 // Thread contract: plain values.
 #pragma once
@@ -24,19 +24,26 @@ struct AttentionArguments {
   int query_tile = 0, key_tile = 0;  // dense: lq, lk
 };
 
-inline constexpr int kAttentionThreads = 128;
-inline constexpr int kAttentionQueries = 64;  // of a block; 16 of a warp
+// A warp has 16 queries. With width 128 registers leave a multiprocessor eight warps: one block, so that all of them use
+// one copy of the keys; with width 64 twelve, in three blocks.
+template <int kWidth>
+inline constexpr int kAttentionThreads = kWidth == 128 ? 256 : 128;
+constexpr int attention_threads(int width) {
+  return width == 128 ? kAttentionThreads<128> : kAttentionThreads<64>;
+}
+constexpr int attention_queries(int width) { return attention_threads(width) / 2; }  // of a block
 // Shared memory of a block: two stages of 64 keys and values, rows padded by 16 bytes.
 constexpr std::uint32_t attention_shared_bytes(int width) {
   return static_cast<std::uint32_t>(2 * 2 * 64 * (width + 8) * 2);
 }
 inline LaunchShape attention_shape(const AttentionArguments& a, int batch, int width) {
+  const int queries = attention_queries(width);
   const int tiles = (a.lq + a.query_tile - 1) / a.query_tile;
-  const int blocks = tiles * ((a.query_tile + kAttentionQueries - 1) / kAttentionQueries);
+  const int blocks = tiles * ((a.query_tile + queries - 1) / queries);
   // Blocks of queries are the fastest index: neighbours share one head's keys in the L2 cache.
   return {{static_cast<std::uint32_t>(blocks), static_cast<std::uint32_t>(a.heads),
            static_cast<std::uint32_t>(batch)},
-          kAttentionThreads,
+          static_cast<std::uint32_t>(attention_threads(width)),
           attention_shared_bytes(width)};
 }
 

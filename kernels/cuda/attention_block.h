@@ -1,4 +1,4 @@
-// The attention kernel's body for one block of 128 threads: see kernels/cuda/attention.h.
+// The attention kernel's body for one block: see kernels/cuda/attention.h.
 //
 // Include <ptx/warp.h> first.
 #pragma once
@@ -10,10 +10,7 @@
 
 namespace rushes::kernels::device {
 
-constexpr int kWarps = 4;
-constexpr int kThreads = 32 * kWarps;
-constexpr int kQueries = 16 * kWarps;  // per block; 16 per warp
-constexpr int kKeys = 64;              // per step
+constexpr int kKeys = 64;  // per step
 constexpr int kStages = 2;
 
 using cuda::AttentionArguments;
@@ -58,7 +55,7 @@ class KeySteps {
 template <int kWidth>
 RUSHES_DEVICE void load_stage(std::uint16_t (&to)[kKeys][kWidth + 8], const std::uint16_t* from,
                               int row_stride, int keys) {
-  constexpr int kChunks = kWidth / 8;
+  constexpr int kChunks = kWidth / 8, kThreads = cuda::kAttentionThreads<kWidth>;
   RUSHES_UNROLL
   for (int i = 0; i < kKeys * kChunks / kThreads; ++i) {
     const int chunk = i * kThreads + thread_index(), key = chunk / kChunks, column = chunk % kChunks * 8;
@@ -180,6 +177,7 @@ RUSHES_DEVICE void store_rows(WarpState<kWidth>& state, std::uint16_t* y, int ro
 template <int kWidth>
 RUSHES_DEVICE void attention_block(const AttentionArguments& a, SharedTiles<kWidth>& shared, int block,
                                    int head, int batch) {
+  constexpr int kQueries = cuda::kAttentionThreads<kWidth> / 2;
   const int per_tile = (a.query_tile + kQueries - 1) / kQueries;
   const int query_tile = block / per_tile, begin = query_tile * a.query_tile + block % per_tile * kQueries;
   int end = (query_tile + 1) * a.query_tile;
@@ -202,6 +200,7 @@ RUSHES_DEVICE void attention_block(const AttentionArguments& a, SharedTiles<kWid
     ahead.next();
   };
   const int lane = thread_index() % 32, row = thread_index() / 32 * 16 + lane / 4, pair = lane % 4 * 2;
+  const bool has_rows = thread_index() / 32 * 16 < rows;  // of this warp
   load(0);
   WarpState<kWidth> state;
   load_queries<kWidth>(state, a.q + at(a.lq, begin), row_stride, row, rows, pair);
@@ -214,11 +213,12 @@ RUSHES_DEVICE void attention_block(const AttentionArguments& a, SharedTiles<kWid
       wait_copies<0>();
     }
     sync_block();
-    add_keys<kWidth>(state, shared.k[stage], shared.v[stage], now.keys(), a.scale * 1.4426950408889634f,
-                     lane);
+    if (has_rows)
+      add_keys<kWidth>(state, shared.k[stage], shared.v[stage], now.keys(), a.scale * 1.4426950408889634f,
+                       lane);
     sync_block();  // the next load overwrites this stage
   }
-  store_rows<kWidth>(state, a.y + at(a.lq, begin), row_stride, row, rows, pair);
+  if (has_rows) store_rows<kWidth>(state, a.y + at(a.lq, begin), row_stride, row, rows, pair);
 }
 
 }  // namespace rushes::kernels::device
