@@ -331,6 +331,7 @@ RUSHES_DEVICE void consume(const HopperAttentionArguments& a, const Place& place
     }
     if (!RUSHES_MUTATION(4) && !RUSHES_MUTATION(25)) release<kCluster>(&control.key.free[stage]);
     exponentiate<kKeys, false>(s, state, factor);
+    if (RUSHES_MUTATION(35)) pack_weights<kKeys>(p, s);
     if (RUSHES_MUTATION(15)) {
       wgmma_wait<1>(o);
     } else {

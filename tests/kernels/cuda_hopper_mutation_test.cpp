@@ -51,6 +51,7 @@ constexpr Mutation kMutations[] = {
     {32, "list of the first head for all", "listed"},
     {33, "maximum of one thread instead of a row"},
     {34, "barriers without a fence after initialisation"},
+    {35, "weights written while their product is under way"},
 };
 
 // Several steps with a ragged tail; a second head and batch entry.

@@ -13,7 +13,7 @@ using kernels::cuda::TensorMapShape;
 namespace {
 
 constexpr int kRegisters = 65536;                // of a multiprocessor
-constexpr std::uint32_t kUnderWay = 0x7fdadbad;  // a quiet NaN
+constexpr std::uint32_t kUnderWay = 0x7fbadbad;  // a signalling NaN: arithmetic changes it
 
 std::string text(std::uint64_t number) { return std::to_string(number); }
 
@@ -238,7 +238,10 @@ void AsyncMachine::issue(const Product& product, float* d, const std::uint32_t* 
   }
   Issued& issued = queue.products[number];
   issued.d[thread.lane()] = d;
-  if (a) std::copy_n(a, 4, issued.a[thread.lane()]);
+  if (a) {
+    std::copy_n(a, 4, issued.a[thread.lane()]);
+    mine.operands.push_back({number, a, {a[0], a[1], a[2], a[3]}});
+  }
   const auto count = static_cast<std::size_t>(product.columns / 2);
   auto [entry, fresh] = mine.under_way.try_emplace(d);
   if (fresh) {
@@ -280,6 +283,10 @@ void AsyncMachine::wait_products(std::size_t pending) {
     compute(*thread.block, thread.index / 32, queue.products[number]);
     ++queue.computed;
   }
+  for (; !mine.operands.empty() && mine.operands.front().product < until; mine.operands.pop_front())
+    if (!std::equal(mine.operands.front().words.begin(), mine.operands.front().words.end(),
+                    mine.operands.front().registers))
+      throw KernelFault("an operand in registers was written while its product was under way");
   for (auto it = mine.under_way.begin(); it != mine.under_way.end();) {
     auto& [d, accumulator] = *it;
     if (accumulator.last >= until) {
@@ -299,8 +306,8 @@ void AsyncMachine::wait_products(std::size_t pending) {
 void AsyncMachine::compute(Block& block, std::uint32_t warp, Issued& issued) {
   const Product& product = issued.product;
   const auto columns = static_cast<std::size_t>(product.columns);
-  struct Operand {
-    explicit Operand(std::uint64_t d)
+  struct Matrix {
+    explicit Matrix(std::uint64_t d)
         : start((d & 0x3fff) << 4), block((d >> 16 & 0x3fff) << 4), group((d >> 32 & 0x3fff) << 4) {
       const std::uint64_t swizzle = d >> 62;
       if (swizzle != 1 && swizzle != 2) throw KernelFault("a descriptor without a swizzle");
@@ -317,7 +324,7 @@ void AsyncMachine::compute(Block& block, std::uint32_t warp, Issued& issued) {
         a[row][k] = kernels::bf16_to_float(static_cast<std::uint16_t>(word >> 16 * (k % 2)));
       }
   } else {
-    const Operand from(product.a);
+    const Matrix from(product.a);
     for (std::uint64_t row = 0; row < 16; ++row)
       for (std::uint64_t k = 0; k < 16; k += 8) {
         const std::uint64_t r = warp % 4 * 16 + row;
@@ -325,7 +332,7 @@ void AsyncMachine::compute(Block& block, std::uint32_t warp, Issued& issued) {
         std::copy_n(eight, 8, &a[row][k]);
       }
   }
-  const Operand from(product.b);
+  const Matrix from(product.b);
   std::vector<float> b(16 * columns);
   for (std::uint64_t n = 0; n < columns; n += product.a_in_registers ? 8 : 1)
     for (std::uint64_t k = 0; k < 16; k += product.a_in_registers ? 1 : 8) {

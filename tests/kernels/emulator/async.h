@@ -2,18 +2,20 @@
 // products of warpgroups, named barriers, clusters.
 //
 // Time: a copy lands at a turn drawn from the seed, or when nobody else can go on; a group of products is computed when
-// it is issued, when it is waited for, or some turns later. So a missing wait reads what is not there yet, or what is already overwritten.
-// Products read shared memory by their descriptors' addresses alone. Accumulators hold a pattern of NaN while a product
-// is under way.
+// it is issued, when it is waited for, or some turns later. So a missing wait reads what is not there yet, or what is
+// already overwritten. Products read shared memory by their descriptors' addresses alone. Accumulators hold a pattern of
+// NaN while a product is under way.
 //
 // KernelFault: an arrival too many, more bytes than expected, a copy or arrival at a block that has ended or at a barrier
-// that is not initialised (or not yet visible), a product without its fence, an accumulator written under way, warps
-// that issue different products, operands outside shared memory, data that TMA or a product reads before a proxy fence
-// (store_shared_16), a copy, a product or a named barrier that is left open at the end.
+// that is not initialised (or not yet visible), a product without its fence, registers of a product written under way,
+// warps of a warpgroup that issue different products, operands outside shared memory, data that a product reads before
+// the proxy fence of the thread that wrote it (store_shared_16), a copy, a product or a named barrier that is left open
+// at the end.
 //
 // Thread contract: as the grid: one at a time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -88,10 +90,16 @@ class AsyncMachine {
     std::vector<float> values;
     std::uint64_t last = 0;  // product
   };
+  struct Operand {
+    std::uint64_t product;
+    const std::uint32_t* registers;
+    std::array<std::uint32_t, 4> words;  // when it was issued
+  };
   struct Lane {  // of a thread
     std::uint64_t issued = 0, committed = 0;
     std::deque<std::uint64_t> groups;  // products before the end of each committed one
     std::map<float*, Accumulator> under_way;
+    std::deque<Operand> operands;  // in registers, of products under way
     bool fenced = false;
     int registers = 0;
     std::uint64_t cluster_rounds = 0;
