@@ -58,7 +58,11 @@ static_assert(blas::kOrder == CUBLASLT_MATRIX_LAYOUT_ORDER &&
               blas::kBatchCount == CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT &&
               blas::kBatchStride == CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET &&
               blas::kColumnMajor == CUBLASLT_ORDER_COL && blas::kRowMajor == CUBLASLT_ORDER_ROW &&
-              blas::kMaxWorkspace == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES);
+              blas::kMaxWorkspace == CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES &&
+              blas::kAlignmentA == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES &&
+              blas::kAlignmentB == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES &&
+              blas::kAlignmentC == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES &&
+              blas::kAlignmentD == CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES);
 #endif
 
 #ifdef RUSHES_HAS_DNN_HEADER
@@ -92,6 +96,14 @@ static_assert(dnn::kHeuristicMode == CUDNN_ATTR_ENGINEHEUR_MODE &&
               dnn::kHeuristicGraph == CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH &&
               dnn::kHeuristicResults == CUDNN_ATTR_ENGINEHEUR_RESULTS &&
               dnn::kModeFallback == CUDNN_HEUR_MODE_FALLBACK && dnn::kModeA == CUDNN_HEUR_MODE_A &&
+              dnn::kTypeNumericalNote == CUDNN_TYPE_NUMERICAL_NOTE &&
+              dnn::kConfigEngine == CUDNN_ATTR_ENGINECFG_ENGINE &&
+              dnn::kEngineNumericalNote == CUDNN_ATTR_ENGINE_NUMERICAL_NOTE &&
+              dnn::kNoteTensorCore == CUDNN_NUMERICAL_NOTE_TENSOR_CORE &&
+              dnn::kNoteDownConvertInputs == CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS &&
+              dnn::kNoteReducedPrecision == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION &&
+              dnn::kNoteNondeterministic == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC &&
+              dnn::kNotes >= CUDNN_NUMERICAL_NOTE_TYPE_COUNT &&
               dnn::kPlanConfig == CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG &&
               dnn::kPlanWorkspace == CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE);
 static_assert(dnn::kForwardAlpha == CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA &&
@@ -133,6 +145,8 @@ class CudaApi final : public DeviceApi {
     compiled::add_attention(table_);
     compiled::add_attention_hopper(table_);
     compiled::add_elementwise(table_);
+    compiled::add_movement(table_);
+    compiled::add_rows(table_);
   }
 
   int device_count(int* count) override { return cudaGetDeviceCount(count); }

@@ -38,6 +38,8 @@ inline constexpr int kOrder = 1, kBatchCount = 5, kBatchStride = 6 /* int64, ele
 inline constexpr int kColumnMajor = 0, kRowMajor = 1;  // cublasLtOrder_t
 // cublasLtMatmulPreferenceAttributes_t
 inline constexpr int kMaxWorkspace = 1;  // size_t
+// uint32: the pointers of A, B, C and D are multiples of so many bytes
+inline constexpr int kAlignmentA = 5, kAlignmentB = 6, kAlignmentC = 7, kAlignmentD = 8;
 }  // namespace blas
 
 // Matrices are column-major unless a layout's order says otherwise; `rows`, `columns` and `stride` in elements.

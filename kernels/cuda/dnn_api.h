@@ -17,7 +17,7 @@ inline constexpr int kConvolution = 1, kEngine = 2, kEngineConfig = 3, kEngineHe
 // cudnnBackendAttributeType_t
 inline constexpr int kTypeHandle = 0, kTypeDataType = 1, kTypeBoolean = 2, kTypeInt64 = 3, kTypeFloat = 4,
                      kTypeDouble = 5, kTypePointer = 6, kTypeConvolutionMode = 7, kTypeHeuristicMode = 8,
-                     kTypeDescriptor = 15;
+                     kTypeNumericalNote = 11, kTypeDescriptor = 15;
 // cudnnDataType_t
 inline constexpr int kFloat32 = 0, kBfloat16 = 9;
 // cudnnBackendAttributeName_t: of a convolution
@@ -27,6 +27,11 @@ inline constexpr int kCrossCorrelation = 1;
 // of the heuristic that proposes engines
 inline constexpr int kHeuristicMode = 200, kHeuristicGraph = 201, kHeuristicResults = 202;
 inline constexpr int kModeFallback = 2, kModeA = 3;
+// of an engine's configuration, and of the engine: what it does to numbers
+inline constexpr int kConfigEngine = 300, kEngineNumericalNote = 1303;
+inline constexpr int kNoteTensorCore = 0, kNoteDownConvertInputs = 1, kNoteReducedPrecision = 2,
+                     kNoteNondeterministic = 4,
+                     kNotes = 16;  // cudnnBackendNumericalNote_t; kNotes: more than any
 // of an execution plan
 inline constexpr int kPlanHandle = 400, kPlanConfig = 401, kPlanWorkspace = 402;
 // of the operation y = alpha conv(x, w) + beta y

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/kernel.h"
+#include "kernels/cuda/vector.h"
 
 namespace rushes::kernels::cuda {
 
@@ -24,6 +25,28 @@ struct FillArguments {
   void* x = nullptr;
   std::int64_t count = 0;
   float value = 0;
+};
+
+// What a map computes; `x`, `y`, `out` of one shape [count / cols, cols], r the row and c the column.
+enum Map {
+  kMapAffine,    // out = act(x scale[c] + shift[c]) + y; scale, shift and y are optional
+  kMapGeluGate,  // out = gelu_tanh(x) y
+  kMapAxpby,     // out = a x + b y; y is optional
+  kMapClamp,     // out = x, at least a and at most b
+  kMapAddGated,  // out = y + gate[r, c] x; gate is optional
+  kMaps
+};
+
+struct MapArguments {
+  Vector x = {}, y = {}, out = {};
+  std::int64_t count = 0;
+  int cols = 1;
+  int x_stride = 0;  // elements from row to row of x; 0: cols
+  bool wide = false;
+  const float *scale = nullptr, *shift = nullptr;
+  RowParameters gate = {};
+  int activation = 0;
+  float a = 1, b = 0;
 };
 
 }  // namespace rushes::kernels::cuda

@@ -10,12 +10,16 @@ namespace compiled {
 void add_attention(KernelTable& table);
 void add_attention_hopper(KernelTable& table);
 void add_elementwise(KernelTable& table);
+void add_movement(KernelTable& table);
+void add_rows(KernelTable& table);
 }  // namespace compiled
 
 namespace emulated {
 void add_attention(KernelTable& table);
 void add_attention_hopper(KernelTable& table);
 void add_elementwise(KernelTable& table);
+void add_movement(KernelTable& table);
+void add_rows(KernelTable& table);
 }  // namespace emulated
 
 }  // namespace rushes::kernels::cuda

@@ -10,6 +10,7 @@
 #include "kernels/cuda/forms.h"
 #include "tests/kernels/emulator/async.h"
 #include "tests/kernels/emulator/grid.h"
+#include "tests/kernels/emulator/libraries.h"
 
 namespace rushes::emulator {
 
@@ -56,6 +57,8 @@ SoftwareDevice::SoftwareDevice(const SoftwareOptions& options) : options_(option
   emulated::add_attention(table_);
   emulated::add_attention_hopper(table_);
   emulated::add_elementwise(table_);
+  emulated::add_movement(table_);
+  emulated::add_rows(table_);
   options_.memory_bytes = (options_.memory_bytes + kPage - 1) / kPage * kPage;
   const std::size_t bytes = options_.memory_bytes * static_cast<std::size_t>(std::max(1, options_.devices));
   void* memory = mmap(nullptr, bytes, options_.guard ? PROT_NONE : PROT_READ | PROT_WRITE,
@@ -87,6 +90,8 @@ int SoftwareDevice::dead() const { return sticky_; }
 // ---- devices
 
 int SoftwareDevice::device_count(int* count) {
+  *count = 0;
+  if (options_.driver < 13000) return kOldDriver;
   *count = options_.devices;
   return options_.devices ? kSuccess : kNoDevice;
 }
@@ -156,6 +161,7 @@ int SoftwareDevice::malloc(void** start, std::size_t bytes) {
   if (dead()) return dead();
   for (const auto& [handle, stream] : streams_)
     if (stream->capture) return refuse(kInCapture, "malloc while a stream is captured");
+  ++malloc_calls_;
   const std::size_t wanted = (std::max<std::size_t>(bytes, 1) + kAlignment - 1) / kAlignment * kAlignment;
   const std::size_t first = static_cast<std::size_t>(chosen) * options_.memory_bytes;
   std::size_t at = first;  // first fit
@@ -490,13 +496,13 @@ int SoftwareDevice::encode_tensor_map(TensorMap* map, const TensorMapShape& shap
 // ---- libraries
 
 const BlasApi* SoftwareDevice::blas(std::string* why) {
-  *why = "cuBLASLt is not installed";
-  return nullptr;
+  *why = options_.has_blas ? "" : "libcublasLt.so.13 was not found; install it";
+  return options_.has_blas ? &software_blas() : nullptr;
 }
 
 const DnnApi* SoftwareDevice::dnn(std::string* why) {
-  *why = "cuDNN is not installed";
-  return nullptr;
+  *why = options_.has_dnn ? "" : "libcudnn.so.9 was not found; install it";
+  return options_.has_dnn ? &software_dnn() : nullptr;
 }
 
 const NvmlApi* SoftwareDevice::nvml(std::string* why) {

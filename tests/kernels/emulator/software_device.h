@@ -43,6 +43,8 @@ struct SoftwareOptions {
   // Libraries.
   bool has_blas = true, has_dnn = true;
   std::size_t blas_version = 130100, dnn_version = 91900;
+  bool blas_has_gelu = true;          // in its epilogue
+  bool dnn_widens = true;             // writes fp32 from bf16 operands
   bool dnn_computes_wrongly = false;  // a convolution forgets its last input channel
 };
 
@@ -56,6 +58,7 @@ class SoftwareDevice final : public kernels::cuda::DeviceApi {
   std::string fault() const;
   std::int64_t launches() const { return launches_; }
   std::size_t allocated_bytes() const { return allocated_; }
+  std::int64_t allocations() const { return malloc_calls_; }  // calls of malloc so far
 
   int device_count(int* count) override;
   int driver_version(int* version) override;
@@ -138,6 +141,7 @@ class SoftwareDevice final : public kernels::cuda::DeviceApi {
   std::map<std::size_t, std::size_t> allocations_;  // offset, bytes
   std::map<const void*, std::size_t> pinned_;
   std::size_t allocated_ = 0;
+  std::int64_t malloc_calls_ = 0;
   std::map<Stream, std::unique_ptr<StreamState>> streams_;
   std::map<Event, std::unique_ptr<EventState>> events_;
   std::map<void*, std::unique_ptr<GraphState>> graphs_;  // and instantiated ones

@@ -1,0 +1,234 @@
+#include "kernels/cuda/cuda_backend.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/check.h"
+#include "kernels/cuda/convolutions.h"
+
+namespace rushes::kernels::cuda {
+
+namespace {
+
+std::size_t word_bytes(Word word) { return word == kWordF32 ? 4 : 2; }
+DType dtype_of(Word word) { return word == kWordF32 ? DType::kF32 : DType::kBf16; }
+
+// Elements [first, first + count) of a host tensor of floats, as `word`.
+void convert(const HostTensor& host, Word word, std::size_t first, std::size_t count, std::byte* out) {
+  const std::size_t size = dtype_bytes(host.dtype);
+  const auto* from = static_cast<const std::byte*>(host.data) + first * size;
+  if (host.dtype == dtype_of(word)) {
+    std::memcpy(out, from, count * size);
+    return;
+  }
+  const std::vector<float> values = widen({from, host.dtype, {static_cast<std::int64_t>(count)}});
+  if (word == kWordF32) {
+    std::memcpy(out, values.data(), count * sizeof(float));
+    return;
+  }
+  auto* halves = reinterpret_cast<std::uint16_t*>(out);
+  for (std::size_t i = 0; i < count; ++i) halves[i] = float_to_bf16(values[i]);
+}
+
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0, norm = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double d = static_cast<double>(a[i]) - static_cast<double>(b[i]);
+    difference += d * d;
+    norm += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return std::sqrt(difference / norm);
+}
+
+// A small causal convolution of smooth numbers.
+std::vector<float> sample_convolution(Backend& backend) {
+  const auto wave = [](std::int64_t count, double step) {
+    std::vector<float> values(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = static_cast<float>(std::sin(step * static_cast<double>(i)));
+    return values;
+  };
+  const std::int64_t t = 3, h = 5, w = 6, cin = 16, cout = 24;
+  const std::vector<float> x = wave(t * h * w * cin, 0.7), weights = wave(cout * cin * 27, 0.37);
+  const Conv3dPtr layer = backend.prepare_conv3d(host_tensor(weights, {cout, cin, 3, 3, 3}), {});
+  const Tensor y = backend.empty(DType::kF32, {t, h, w, cout});
+  backend.conv3d(backend.upload(host_tensor(x, {t, h, w, cin})), *layer, {2, 1, 1, 1, 1}, y);
+  std::vector<float> out(static_cast<std::size_t>(y.elements()));
+  backend.download(y, out.data());
+  return out;
+}
+
+// Releases of cuDNN between 9.8 and 9.14 gave wrong convolutions in bf16 without an error.
+void verify_convolutions(CudaDevice& device, Backend& backend) {
+  bool& verified = device.convolutions().verified[word_of(backend.precision())];
+  if (verified) return;
+  const double error =
+      distance(sample_convolution(backend), sample_convolution(*make_reference_backend(backend.precision())));
+  const double most = backend.precision() == Precision::kBf16 ? 1e-2 : 1e-5;
+  if (!(error <= most))
+    throw DeviceFault(kInvalidValue, "backend cuda: " + device.convolutions().version() +
+                                         " computes a convolution in " + dtype_name(backend.operand_dtype()) +
+                                         " wrongly (relative error " + std::to_string(error) +
+                                         "); install another version, or use --backend cpu");
+  verified = true;
+}
+
+}  // namespace
+
+Word word_of(Precision precision) { return precision == Precision::kBf16 ? kWordBf16 : kWordF32; }
+bool aligned(const void* start) { return reinterpret_cast<std::uintptr_t>(start) % 16 == 0; }
+
+std::unique_ptr<Backend> make_cuda_backend(DeviceApi* api, const CudaOptions& options) {
+  std::shared_ptr<CudaDevice> device = CudaDevice::open(api, options.device);
+  auto backend = std::make_unique<CudaBackend>(device, options);
+  verify_convolutions(*device, *backend);
+  return backend;
+}
+
+std::string CudaBackend::numeric_class() const {
+  const DeviceInfo& info = device_->info();
+  return "cuda-sm" + std::to_string(info.major) + std::to_string(info.minor) + "-" +
+         dtype_name(operand_dtype());
+}
+
+// ---- memory and transfer
+
+std::byte* CudaBackend::bytes(const Tensor& x) const {
+  const auto* buffer = dynamic_cast<const CudaBuffer*>(x.buffer());
+  if (!buffer || buffer->device() != device_.get())
+    refuse("operand", x.empty() ? "an empty tensor" : "a tensor of another device");
+  return buffer->data() + x.offset();
+}
+
+Vector CudaBackend::vector(const Tensor& x) const {
+  return {bytes(x), x.dtype() == DType::kBf16 ? kWordBf16 : kWordF32};
+}
+
+const float* CudaBackend::floats(const Tensor& x) const {
+  return x.empty() ? nullptr : reinterpret_cast<const float*>(bytes(x));
+}
+
+RowParameters CudaBackend::row_parameters(const Tensor& parameters, const Tensor& group) const {
+  if (parameters.empty()) return {};
+  RowParameters made{floats(parameters), nullptr, parameters.dim(0)};
+  if (!group.empty() && made.groups > 1) made.group = reinterpret_cast<const std::int32_t*>(bytes(group));
+  return made;
+}
+
+CudaBackend::Operand::Operand(CudaBackend& backend, const Tensor& x, Word word) : vector(backend.vector(x)) {
+  if (vector.word == word && aligned(vector.data)) return;
+  const std::int64_t count = x.elements();
+  copy.emplace(*backend.device_, static_cast<std::size_t>(count) * word_bytes(word));
+  MapArguments cast;
+  cast.x = vector;
+  cast.out = vector = {copy->data(), word};
+  cast.count = count;
+  cast.cols = 8;
+  backend.launch_map(kMapAffine, cast);
+}
+
+Tensor CudaBackend::empty(DType dtype, Shape shape) {
+  require(dtype == DType::kF32 || dtype == DType::kBf16 || dtype == DType::kI32, "empty",
+          std::string("no ") + dtype_name(dtype) + " tensors on the device");
+  const auto count = static_cast<std::size_t>(element_count(shape));
+  require(count <= SIZE_MAX / 8, "empty", "impossible size " + to_string(shape));
+  return Tensor(std::make_shared<CudaBuffer>(device_, count * dtype_bytes(dtype)), 0, dtype,
+                std::move(shape));
+}
+
+Tensor CudaBackend::upload(const HostTensor& host) {
+  require(!host.empty(), "upload", "an empty host tensor");
+  if (host.dtype != DType::kI32) return upload_as(host, host.dtype == DType::kBf16 ? kWordBf16 : kWordF32);
+  const Tensor x = empty(DType::kI32, host.shape);
+  const auto entered = device_->enter();
+  device_->upload(bytes(x), x.bytes(), [&](std::byte* to, std::size_t offset, std::size_t size) {
+    std::memcpy(to, static_cast<const std::byte*>(host.data) + offset, size);
+  });
+  return x;
+}
+
+Tensor CudaBackend::upload_as(const HostTensor& host, Word word) {
+  const Tensor x = empty(dtype_of(word), host.shape);
+  const std::size_t size = word_bytes(word);
+  const auto entered = device_->enter();
+  device_->upload(bytes(x), x.bytes(), [&](std::byte* to, std::size_t offset, std::size_t piece) {
+    convert(host, word, offset / size, piece / size, to);
+  });
+  return x;
+}
+
+void CudaBackend::download(const Tensor& x, void* out) {
+  if (x.elements() == 0) return;
+  const auto entered = device_->enter();
+  device_->download(bytes(x), x.bytes(), [&](const std::byte* from, std::size_t offset, std::size_t size) {
+    if (x.dtype() != DType::kBf16) {
+      std::memcpy(static_cast<std::byte*>(out) + offset, from, size);
+      return;
+    }
+    const auto* halves = reinterpret_cast<const std::uint16_t*>(from);
+    float* to = static_cast<float*>(out) + offset / 2;
+    for (std::size_t i = 0; i < size / 2; ++i) to[i] = bf16_to_float(halves[i]);
+  });
+}
+
+void CudaBackend::synchronize() {
+  const auto entered = device_->enter();
+  device_->synchronize();
+}
+
+// ---- once per load
+
+LinearPtr CudaBackend::prepare_linear(const HostTensor& weight, const HostTensor& bias,
+                                      std::optional<Precision> precision) {
+  check_linear_weights(weight, bias);
+  auto layer = std::make_shared<CudaLinear>();
+  layer->word = word_of(precision.value_or(options_.precision));
+  layer->out_features = weight.shape[0];
+  layer->in_features = weight.shape[1];
+  layer->weight = upload_as(weight, layer->word);
+  if (bias.empty()) return layer;
+  layer->bias = upload_as(bias, kWordF32);
+  layer->bias_operand = upload_as(bias, kWordBf16);
+  return layer;
+}
+
+Conv3dPtr CudaBackend::prepare_conv3d(const HostTensor& weight, const HostTensor& bias, Strides strides,
+                                      std::optional<Precision> precision) {
+  check_conv3d_weights(weight, bias, strides);
+  auto layer = std::make_shared<CudaConv3d>();
+  layer->word = word_of(precision.value_or(options_.precision));
+  Shape s = weight.shape;
+  if (s.size() == 4) s.insert(s.begin() + 2, 1);
+  layer->out_channels = s[0], layer->in_channels = s[1];
+  layer->kernel_t = s[2], layer->kernel_h = s[3], layer->kernel_w = s[4];
+  layer->stride_t = strides.t, layer->stride_h = strides.h, layer->stride_w = strides.w;
+  const std::int64_t step = layer->word == kWordBf16 ? 8 : 1, taps = s[2] * s[3] * s[4];
+  layer->padded_in = (s[1] + step - 1) / step * step;
+  layer->padded_out = (s[0] + step - 1) / step * step;
+  const std::vector<float> w = widen(weight);
+  std::vector<float> last(
+      static_cast<std::size_t>(layer->padded_out * taps * layer->padded_in));  // channels last
+  for (std::int64_t o = 0; o < s[0]; ++o)
+    for (std::int64_t i = 0; i < s[1]; ++i)
+      for (std::int64_t k = 0; k < taps; ++k)
+        last[static_cast<std::size_t>((o * taps + k) * layer->padded_in + i)] =
+            w[static_cast<std::size_t>((o * s[1] + i) * taps + k)];
+  layer->weight =
+      upload_as(host_tensor(last, {layer->padded_out, s[2], s[3], s[4], layer->padded_in}), layer->word);
+  if (!bias.empty()) layer->bias = upload_as(bias, kWordF32);
+  return layer;
+}
+
+KeyTilesPtr CudaBackend::prepare_key_tiles(const KeyTilePlan& plan) {
+  check_key_tile_plan(plan);
+  auto tiles = std::make_shared<Tiles>();
+  tiles->first = upload(host_tensor(plan.first, {static_cast<std::int64_t>(plan.first.size())}));
+  tiles->tile = upload(host_tensor(plan.tile, {static_cast<std::int64_t>(plan.tile.size())}));
+  tiles->plan = plan;
+  tiles->plan.first.clear();
+  tiles->plan.tile.clear();
+  return tiles;
+}
+
+}  // namespace rushes::kernels::cuda

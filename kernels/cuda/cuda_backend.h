@@ -1,0 +1,146 @@
+// The CUDA backend: bf16 or fp32 operands, sums in fp32, on an NVIDIA GPU of compute capability 8.0 or higher.
+//
+// linear is cuBLASLt's, conv3d cuDNN's; attention of heads of 64 and 128 in bf16 is a kernel of ours, any other one two
+// products around a softmax. cuda_backend.cpp: memory and weights; cuda_matrix.cpp: linear, conv3d, attention;
+// cuda_rows.cpp: the rest. After a first run of the same operations nothing here takes memory from the device or waits,
+// but upload (where the pinned memory is full), download and synchronize.
+//
+// Where another backend refuses an index or group outside its table, or a mask without any key, this one gives NaN:
+// the values lie on the device.
+//
+// Thread contract: as Backend. Tensors keep their device open, so they may outlive their backend.
+#pragma once
+
+#include <optional>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/cuda_device.h"
+
+namespace rushes::kernels::cuda {
+
+struct CudaOptions {
+  int device = 0;
+  Precision precision = Precision::kBf16;
+  std::size_t score_bytes = std::size_t{256} << 20;  // of attention that is composed, about
+};
+
+// Throws DeviceFault where CudaDevice::why_not() says so, or where cuDNN computes wrongly; std::bad_alloc.
+std::unique_ptr<Backend> make_cuda_backend(DeviceApi* api, const CudaOptions& options);
+
+class CudaBuffer final : public Buffer {
+ public:
+  CudaBuffer(std::shared_ptr<CudaDevice> device, std::size_t bytes)
+      : Buffer(bytes), device_(std::move(device)), range_(*device_, bytes) {}
+  std::byte* data() const { return range_.data(); }
+  const CudaDevice* device() const { return device_.get(); }
+
+ private:
+  std::shared_ptr<CudaDevice> device_;
+  Scratch range_;
+};
+
+class CudaBackend final : public Backend {
+ public:
+  CudaBackend(std::shared_ptr<CudaDevice> device, const CudaOptions& options)
+      : device_(std::move(device)), options_(options) {}
+
+  std::string numeric_class() const override;
+  Precision precision() const override { return options_.precision; }
+  DType operand_dtype() const override {
+    return options_.precision == Precision::kBf16 ? DType::kBf16 : DType::kF32;
+  }
+
+  Tensor empty(DType dtype, Shape shape) override;
+  Tensor upload(const HostTensor& host) override;
+  void download(const Tensor& x, void* out) override;
+  void synchronize() override;
+  void reserve(std::size_t bytes) override { device_->arena().reserve(bytes); }
+  Memory memory() const override { return device_->arena().memory(); }
+
+  LinearPtr prepare_linear(const HostTensor& weight, const HostTensor& bias,
+                           std::optional<Precision> precision) override;
+  Conv3dPtr prepare_conv3d(const HostTensor& weight, const HostTensor& bias, Strides strides,
+                           std::optional<Precision> precision) override;
+  KeyTilesPtr prepare_key_tiles(const KeyTilePlan& plan) override;
+
+  void linear(const Tensor& x, const Linear& weights, const Tensor& y, Activation act) override;
+  void conv3d(const Tensor& x, const Conv3d& weights, const Padding& padding, const Tensor& y,
+              const Tensor& residual) override;
+  void attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& y,
+                 const AttentionOptions& options) override;
+
+  void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Modulation& modulation,
+                  float eps, const Tensor& y) override;
+  void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& y) override;
+  void rms_norm_rope(const Tensor& x, const Tensor& weight, float eps, const Tensor& table,
+                     const Tensor& y) override;
+  void channel_norm(const Tensor& x, const Tensor& gamma, Activation act, const Tensor& y) override;
+
+  void add_gated(const Tensor& x, const Tensor& y, const Tensor& gate, const Tensor& group) override;
+  void activate(const Tensor& x, Activation act, const Tensor& y) override;
+  void gelu_gate(const Tensor& gate, const Tensor& a, const Tensor& y) override;
+  void axpby(float a, const Tensor& x, float b, const Tensor& y, const Tensor& out) override;
+  void channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& y) override;
+  void clamp(const Tensor& x, float low, float high, const Tensor& y) override;
+
+  void fill(const Tensor& x, float value) override;
+  void copy_box(const Tensor& source, const Shape& source_start, const Tensor& target,
+                const Shape& target_start, const Shape& extent) override;
+  void permute(const Tensor& x, const std::vector<int>& order, const Tensor& y) override;
+  void upsample_nearest_2x(const Tensor& x, const Tensor& y) override;
+  void group_mean(const Tensor& x, const Tensor& y) override;
+  void group_repeat(const Tensor& x, const Tensor& y) override;
+  void gather_rows(const Tensor& table, const Tensor& index, const Tensor& y) override;
+
+ private:
+  struct Operand;  // a tensor as an operation takes it
+  struct Tiles;    // KeyTiles on the device
+
+  std::byte* bytes(const Tensor& x) const;  // throws std::invalid_argument for a foreign tensor
+  Vector vector(const Tensor& x) const;
+  const float* floats(const Tensor& x) const;  // null for an empty one
+  RowParameters row_parameters(const Tensor& parameters, const Tensor& group) const;
+  Tensor upload_as(const HostTensor& host, Word word);
+  void launch_map(Map map, MapArguments arguments);
+  void launch_norm(Norm norm, NormArguments arguments);
+  // Copies a box of `extent`; steps in elements per dimension, the last one innermost.
+  void copy_steps(const Vector& x, const Shape& x_step, const Vector& y, const Shape& y_step,
+                  const Shape& extent);
+  // Attention by one kernel, or composed of products and a softmax; operands in the backend's word.
+  void attend_by_kernel(const AttentionOptions& options, const Tiles* tiles, const Operand& q,
+                        const Operand& k, const Operand& v, const Tensor& y, std::int64_t lk);
+  void attend_by_products(const AttentionOptions& options, const Tiles* tiles, const Operand& q,
+                          const Operand& k, const Operand& v, const Tensor& y, std::int64_t lk);
+
+  std::shared_ptr<CudaDevice> device_;
+  CudaOptions options_;
+};
+
+Word word_of(Precision precision);
+bool aligned(const void* start);  // to 16 bytes
+
+// A tensor in a word that may not be its own: itself, or a copy in scratch memory; 16-byte aligned.
+struct CudaBackend::Operand {
+  Operand(CudaBackend& backend, const Tensor& x, Word word);
+  std::optional<Scratch> copy;
+  Vector vector;
+};
+struct CudaBackend::Tiles final : KeyTiles {
+  KeyTilePlan plan;  // without its lists
+  Tensor first, tile;
+};
+
+struct CudaLinear final : Linear {
+  Word word = kWordF32;
+  Tensor weight;              // [N, K]
+  Tensor bias, bias_operand;  // [N] in fp32 and, for results in bf16, in bf16; both empty where there is none
+};
+// Channels are padded with zeros to multiples of 8 in bf16: tensor cores read 16 bytes at a time.
+struct CudaConv3d final : Conv3d {
+  Word word = kWordF32;
+  std::int64_t padded_in = 0, padded_out = 0;
+  Tensor weight;  // [padded_out, kt, kh, kw, padded_in]
+  Tensor bias;    // kF32 [out_channels], or empty
+};
+
+}  // namespace rushes::kernels::cuda

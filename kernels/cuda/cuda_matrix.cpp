@@ -1,0 +1,216 @@
+// Matrix products, convolutions and attention of the CUDA backend.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/check.h"
+#include "kernels/cuda/convolutions.h"
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/products.h"
+
+namespace rushes::kernels::cuda {
+
+namespace {
+
+std::size_t word_bytes(Word word) { return word == kWordF32 ? 4 : 2; }
+Vector at(const Vector& x, std::int64_t element) {
+  return {static_cast<std::byte*>(x.data) + static_cast<std::size_t>(element) * word_bytes(x.word), x.word};
+}
+
+}  // namespace
+
+void CudaBackend::linear(const Tensor& x, const Linear& weights, const Tensor& y, Activation act) {
+  const LinearSizes s = check_linear(x, weights, y, operand_dtype());
+  const auto* layer = dynamic_cast<const CudaLinear*>(&weights);
+  require(layer != nullptr, "linear", "weights of another device");
+  if (s.rows == 0) return;
+  const auto entered = device_->enter();
+  const Operand in(*this, x, layer->word);
+  // Row-major y = x w^T is column-major y^T = w x^T.
+  Product product{s.n, s.rows, s.k};
+  product.a = vector(layer->weight), product.b = in.vector, product.d = vector(y);
+  product.stride_a = product.stride_b = s.k;
+  product.stride_d = s.n;
+  const auto bias_of = [&](Word word) -> const void* {
+    if (layer->bias.empty()) return nullptr;
+    return bytes(word == kWordF32 ? layer->bias : layer->bias_operand);
+  };
+  product.bias = bias_of(product.d.word);
+  product.gelu = act == Activation::kGeluTanh;
+  const auto finished = [&](const Epilogue& done) {
+    return (done.bias || !product.bias) && (act == Activation::kNone || done.gelu);
+  };
+  Epilogue done = device_->products().epilogue(product);
+  if (finished(done)) return device_->products().run(product);
+  // What is left is computed in fp32, then rounded once.
+  std::optional<Scratch> sums;
+  product.gelu = false;
+  if (product.d.word != kWordF32) {
+    sums.emplace(*device_, static_cast<std::size_t>(y.elements()) * sizeof(float));
+    product.d = {sums->data(), kWordF32};
+    product.bias = bias_of(kWordF32);
+  }
+  done = device_->products().epilogue(product);
+  device_->products().run(product);
+  MapArguments rest{product.d, {}, vector(y), y.elements(), static_cast<int>(s.n)};
+  if (!done.bias) rest.shift = static_cast<const float*>(bias_of(kWordF32));
+  rest.activation = static_cast<int>(act);
+  launch_map(kMapAffine, rest);
+}
+
+void CudaBackend::conv3d(const Tensor& x, const Conv3d& weights, const Padding& padding, const Tensor& y,
+                         const Tensor& residual) {
+  const ConvSizes s = check_conv3d(x, weights, padding, y, residual, operand_dtype());
+  const auto* layer = dynamic_cast<const CudaConv3d*>(&weights);
+  require(layer != nullptr, "conv3d", "weights of another device");
+  if (y.elements() == 0) return;
+  const auto entered = device_->enter();
+  Convolution shape;
+  shape.word = layer->word, shape.cin = layer->padded_in, shape.cout = layer->padded_out;
+  shape.kernel = {layer->kernel_t, layer->kernel_h, layer->kernel_w};
+  shape.stride = {layer->stride_t, layer->stride_h, layer->stride_w};
+  shape.out = {s.to, s.ho, s.wo};
+  // The library pads both ends of a dimension alike; other zeros, causal ones among them, are written around x.
+  const std::array<std::int64_t, 3> size = {s.t, s.h, s.w},
+                                    before = {padding.front, padding.top, padding.left},
+                                    behind = {0, padding.bottom, padding.right};
+  std::array<std::int64_t, 3> start = {};
+  for (std::size_t i = 0; i < 3; ++i) {
+    const bool alike = before[i] == behind[i];
+    shape.padding[i] = alike ? before[i] : 0;
+    start[i] = alike ? 0 : before[i];
+    shape.size[i] = size[i] + (alike ? 0 : before[i] + behind[i]);
+  }
+  std::optional<Operand> operand;
+  std::optional<Scratch> padded;
+  Vector in;
+  if (shape.size == size && shape.cin == s.cin) {
+    in = operand.emplace(*this, x, layer->word).vector;
+  } else {
+    const std::int64_t row = shape.size[2] * shape.cin, frame = shape.size[1] * row;
+    const auto total = static_cast<std::size_t>(shape.size[0] * frame) * word_bytes(layer->word);
+    padded.emplace(*device_, total);
+    device_->clear(padded->data(), total);
+    in = {padded->data(), layer->word};
+    copy_steps(vector(x), {s.h * s.w * s.cin, s.w * s.cin, s.cin, 1},
+               at(in, start[0] * frame + start[1] * row + start[2] * shape.cin), {frame, row, shape.cin, 1},
+               {s.t, s.h, s.w, s.cin});
+  }
+  const Word word = device_->convolutions().word_of_y(shape);
+  const bool alone = layer->bias.empty() && residual.empty();
+  const bool direct = vector(y).word == word && shape.cout == s.cout && aligned(bytes(y)) &&
+                      (residual.empty() || residual.buffer() != y.buffer());
+  std::optional<Scratch> sums;
+  if (!direct)
+    sums.emplace(*device_, static_cast<std::size_t>(s.to * s.ho * s.wo * shape.cout) * word_bytes(word));
+  const Vector out = direct ? vector(y) : Vector{sums->data(), word};
+  device_->convolutions().run(shape, in.data, bytes(layer->weight), out.data);
+  if (direct && alone) return;
+  MapArguments rest{out, residual.empty() ? Vector{} : vector(residual), vector(y), y.elements(),
+                    static_cast<int>(s.cout)};
+  rest.x_stride = shape.cout == s.cout ? 0 : static_cast<int>(shape.cout);
+  rest.shift = floats(layer->bias);
+  launch_map(kMapAffine, rest);
+}
+
+void CudaBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& y,
+                            const AttentionOptions& options) {
+  const AttentionSizes s = check_attention(q, k, v, y, options, operand_dtype());
+  const auto* tiles = dynamic_cast<const Tiles*>(options.key_tiles.get());
+  require(tiles || !options.key_tiles, "attention", "key tiles of another device");
+  require(!tiles || (tiles->plan.heads == s.heads && tiles->plan.query_length == s.lq &&
+                     tiles->plan.key_length == s.lk),
+          "attention", "key tiles planned for another geometry");
+  require(!tiles || options.key_mask.empty(), "attention", "key_mask and key_tiles exclude each other");
+  if (y.elements() == 0) return;
+  const auto entered = device_->enter();
+  const Word word = word_of(options_.precision);
+  const Operand queries(*this, q, word), keys(*this, k, word), values(*this, v, word);
+  const bool by_kernel = word == kWordBf16 && (s.width == 64 || s.width == 128) &&
+                         options.relative_bias.empty() && options.key_mask.empty();
+  if (by_kernel) {
+    attend_by_kernel(options, tiles, queries, keys, values, y, s.lk);
+  } else {
+    attend_by_products(options, tiles, queries, keys, values, y, s.lk);
+  }
+}
+
+void CudaBackend::attend_by_kernel(const AttentionOptions& options, const Tiles* tiles, const Operand& q,
+                                   const Operand& k, const Operand& v, const Tensor& y, std::int64_t lk) {
+  const Vector out = vector(y);
+  const bool direct = out.word == kWordBf16 && aligned(out.data);
+  std::optional<Scratch> sums;
+  if (!direct) sums.emplace(*device_, static_cast<std::size_t>(y.elements()) * 2);
+  const auto halves = [](void* data) { return static_cast<std::uint16_t*>(data); };
+  AttentionArguments a;
+  a.q = halves(q.vector.data), a.k = halves(k.vector.data), a.v = halves(v.vector.data);
+  a.y = halves(direct ? out.data : sums->data());
+  a.heads = static_cast<int>(y.dim(2)), a.lq = static_cast<int>(y.dim(1)), a.lk = static_cast<int>(lk);
+  a.scale = options.scale;
+  a.query_tile = a.lq, a.key_tile = a.lk;
+  if (tiles) {
+    a.first = reinterpret_cast<const std::int32_t*>(bytes(tiles->first));
+    a.tile = reinterpret_cast<const std::int32_t*>(bytes(tiles->tile));
+    a.query_tile = static_cast<int>(tiles->plan.query_tile);
+    a.key_tile = static_cast<int>(tiles->plan.key_tile);
+  }
+  const int width = static_cast<int>(y.dim(3)), batch = static_cast<int>(y.dim(0));
+  device_->launch(width == 64 ? device_->kernels().attention_64 : device_->kernels().attention_128,
+                  attention_shape(a, batch, width), a);
+  if (!direct) launch_map(kMapAffine, {{sums->data(), kWordBf16}, {}, out, y.elements(), 8});
+}
+
+// Scores of as many queries at a time as score_bytes hold, for all heads of a batch entry; with one head for all batch
+// entries.
+void CudaBackend::attend_by_products(const AttentionOptions& options, const Tiles* tiles, const Operand& q,
+                                     const Operand& k, const Operand& v, const Tensor& y, std::int64_t lk) {
+  const std::int64_t lq = y.dim(1), heads = y.dim(2), width = y.dim(3), row = heads * width;
+  const std::int64_t entries = heads == 1 ? y.dim(0) : heads, rounds = heads == 1 ? 1 : y.dim(0);
+  const std::int64_t stride = (lk + 7) / 8 * 8;
+  const Word word = q.vector.word;
+  const std::int64_t query_bytes = entries * stride * (word == kWordF32 ? 4 : 6);
+  std::int64_t chunk =
+      std::clamp(static_cast<std::int64_t>(options_.score_bytes) / query_bytes, std::int64_t{1}, lq);
+  if (chunk < lq && chunk > 64) chunk = chunk / 64 * 64;
+  const Scratch scores(*device_, static_cast<std::size_t>(entries * chunk * stride) * sizeof(float));
+  std::optional<Scratch> rounded;
+  if (word != kWordF32) rounded.emplace(*device_, static_cast<std::size_t>(entries * chunk * stride) * 2);
+
+  SoftmaxArguments soft;
+  soft.s = reinterpret_cast<const float*>(scores.data());
+  soft.p = {rounded ? rounded->data() : scores.data(), word};
+  soft.lq = static_cast<int>(lq), soft.lk = static_cast<int>(lk), soft.stride = static_cast<int>(stride);
+  soft.heads = static_cast<int>(heads), soft.scale = options.scale, soft.warps = row_warps(stride);
+  soft.relative_bias = floats(options.relative_bias);
+  if (!options.key_mask.empty())
+    soft.key_mask = reinterpret_cast<const std::int32_t*>(bytes(options.key_mask));
+  if (tiles) {
+    soft.first = reinterpret_cast<const std::int32_t*>(bytes(tiles->first));
+    soft.tile = reinterpret_cast<const std::int32_t*>(bytes(tiles->tile));
+    soft.query_tile = static_cast<int>(tiles->plan.query_tile);
+    soft.key_tile = static_cast<int>(tiles->plan.key_tile);
+  }
+  for (std::int64_t round = 0; round < rounds; ++round)
+    for (std::int64_t first = 0; first < lq; first += chunk) {
+      const std::int64_t queries = std::min(chunk, lq - first), keys_at = round * lk * row,
+                         queries_at = (round * lq + first) * row;
+      Product product{lk, queries, width, entries, true};  // k q^T, column-major: a row of keys per query
+      product.a = at(k.vector, keys_at), product.b = at(q.vector, queries_at);
+      product.d = {scores.data(), kWordF32};
+      product.stride_a = product.stride_b = row, product.stride_d = stride;
+      product.batch_a = heads == 1 ? lk * row : width, product.batch_b = heads == 1 ? lq * row : width;
+      product.batch_d = queries * stride;
+      device_->products().run(product);
+
+      soft.rows = entries * queries, soft.queries = static_cast<int>(queries);
+      soft.first_query = static_cast<int>(first), soft.batch = static_cast<int>(round);
+      device_->launch(device_->kernels().softmax, row_shape(soft.rows, soft.warps), soft);
+
+      Product mix{width, queries, lk, entries, false};
+      mix.a = at(v.vector, keys_at), mix.b = soft.p, mix.d = at(vector(y), queries_at);
+      mix.stride_a = mix.stride_d = row, mix.stride_b = stride;
+      mix.batch_a = product.batch_a, mix.batch_b = product.batch_d, mix.batch_d = product.batch_b;
+      device_->products().run(mix);
+    }
+}
+
+}  // namespace rushes::kernels::cuda

@@ -1,0 +1,237 @@
+// Norms, elementwise operations and movement of the CUDA backend.
+#include "kernels/check.h"
+#include "kernels/cuda/cuda_backend.h"
+
+namespace rushes::kernels::cuda {
+
+namespace {
+
+bool all_aligned(std::initializer_list<const void*> starts) {
+  for (const void* start : starts)
+    if (!aligned(start)) return false;
+  return true;
+}
+
+// Steps of a dense tensor, in elements.
+Shape dense_steps(const Shape& shape) {
+  Shape steps(shape.size(), 1);
+  for (std::size_t i = shape.size(); i-- > 1;) steps[i - 1] = steps[i] * shape[i];
+  return steps;
+}
+
+}  // namespace
+
+void CudaBackend::launch_map(Map map, MapArguments a) {
+  if (a.count == 0) return;
+  const bool by_column = a.scale || a.shift || a.gate.data || a.x_stride;
+  a.wide = a.count % 8 == 0 && (!by_column || (a.cols % 8 == 0 && a.x_stride % 8 == 0)) &&
+           all_aligned({a.x.data, a.y.data, a.out.data, a.scale, a.shift, a.gate.data});
+  if (a.wide && !by_column) a.cols = 8;
+  device_->launch(device_->kernels().map[map], element_shape(a.wide ? a.count / 8 : a.count), a);
+}
+
+void CudaBackend::launch_norm(Norm norm, NormArguments a) {
+  if (a.rows == 0) return;
+  a.warps = row_warps(a.cols);
+  a.wide = a.cols % 8 == 0 && (norm != kRmsNormRope || a.width % 8 == 0) &&
+           all_aligned({a.x.data, a.y.data, a.weight, a.bias, a.shift.data, a.scale.data, a.table});
+  device_->launch(device_->kernels().norm[norm], row_shape(a.rows, a.warps), a);
+}
+
+// ---- norms
+
+void CudaBackend::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                             const Modulation& modulation, float eps, const Tensor& y) {
+  const Rows s = check_layer_norm(x, weight, bias, modulation, y, operand_dtype());
+  const auto entered = device_->enter();
+  NormArguments a{vector(x), vector(y), s.rows, static_cast<int>(s.cols)};
+  a.weight = floats(weight), a.bias = floats(bias);
+  a.shift = row_parameters(modulation.shift, modulation.group);
+  a.scale = row_parameters(modulation.scale, modulation.group);
+  a.eps = eps;
+  launch_norm(kLayerNorm, a);
+}
+
+void CudaBackend::rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& y) {
+  const Rows s = check_map("rms_norm", x, y, operand_dtype());
+  require_parameter("rms_norm", "weight", weight, s.cols);
+  const auto entered = device_->enter();
+  NormArguments a{vector(x), vector(y), s.rows, static_cast<int>(s.cols)};
+  a.weight = floats(weight), a.eps = eps;
+  launch_norm(kRmsNorm, a);
+}
+
+void CudaBackend::rms_norm_rope(const Tensor& x, const Tensor& weight, float eps, const Tensor& table,
+                                const Tensor& y) {
+  check_rms_norm_rope(x, weight, table, y, operand_dtype());
+  const auto entered = device_->enter();
+  NormArguments a{vector(x), vector(y), x.dim(0) * x.dim(1), static_cast<int>(x.dim(2) * x.dim(3))};
+  a.weight = floats(weight), a.eps = eps;
+  a.table = floats(table), a.length = static_cast<int>(x.dim(1)), a.width = static_cast<int>(x.dim(3));
+  launch_norm(kRmsNormRope, a);
+}
+
+void CudaBackend::channel_norm(const Tensor& x, const Tensor& gamma, Activation act, const Tensor& y) {
+  const Rows s = check_map("channel_norm", x, y, operand_dtype());
+  require_parameter("channel_norm", "gamma", gamma, s.cols);
+  require(act == Activation::kNone || act == Activation::kSilu, "channel_norm", "act is none or SiLU");
+  const auto entered = device_->enter();
+  NormArguments a{vector(x), vector(y), s.rows, static_cast<int>(s.cols)};
+  a.weight = floats(gamma), a.activation = static_cast<int>(act);
+  launch_norm(kChannelNorm, a);
+}
+
+// ---- elementwise
+
+void CudaBackend::add_gated(const Tensor& x, const Tensor& y, const Tensor& gate, const Tensor& group) {
+  const Rows s = check_map("add_gated", x, y, operand_dtype());
+  require(x.dtype() == DType::kF32, "add_gated", "x must be f32");
+  check_row_groups("add_gated", gate, group, s);
+  const auto entered = device_->enter();
+  MapArguments a{vector(y), vector(x), vector(x), x.elements(), static_cast<int>(s.cols)};
+  a.gate = row_parameters(gate, group);
+  launch_map(kMapAddGated, a);
+}
+
+void CudaBackend::activate(const Tensor& x, Activation act, const Tensor& y) {
+  const Rows s = check_map("activate", x, y, operand_dtype());
+  const auto entered = device_->enter();
+  MapArguments a{vector(x), {}, vector(y), x.elements(), static_cast<int>(s.cols)};
+  a.activation = static_cast<int>(act);
+  launch_map(kMapAffine, a);
+}
+
+void CudaBackend::gelu_gate(const Tensor& gate, const Tensor& a, const Tensor& y) {
+  const Rows s = check_map("gelu_gate", gate, y, operand_dtype());
+  check_map("gelu_gate", a, y, operand_dtype());
+  const auto entered = device_->enter();
+  launch_map(kMapGeluGate, {vector(gate), vector(a), vector(y), y.elements(), static_cast<int>(s.cols)});
+}
+
+void CudaBackend::axpby(float a, const Tensor& x, float b, const Tensor& y, const Tensor& out) {
+  const Rows s = check_map("axpby", x, out, operand_dtype());
+  if (y.empty()) {
+    require(b == 0.0f, "axpby", "y is empty although b is not 0");
+  } else {
+    check_map("axpby", y, out, operand_dtype());
+  }
+  const auto entered = device_->enter();
+  MapArguments map{vector(x), y.empty() ? Vector{} : vector(y), vector(out), out.elements(),
+                   static_cast<int>(s.cols)};
+  map.a = a, map.b = b;
+  launch_map(kMapAxpby, map);
+}
+
+void CudaBackend::channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& y) {
+  const Rows s = check_map("channel_affine", x, y, operand_dtype());
+  if (!scale.empty()) require_parameter("channel_affine", "scale", scale, s.cols);
+  if (!shift.empty()) require_parameter("channel_affine", "shift", shift, s.cols);
+  const auto entered = device_->enter();
+  MapArguments a{vector(x), {}, vector(y), x.elements(), static_cast<int>(s.cols)};
+  a.scale = floats(scale), a.shift = floats(shift);
+  launch_map(kMapAffine, a);
+}
+
+void CudaBackend::clamp(const Tensor& x, float low, float high, const Tensor& y) {
+  const Rows s = check_map("clamp", x, y, operand_dtype());
+  require(low <= high, "clamp", "low is above high");
+  const auto entered = device_->enter();
+  MapArguments a{vector(x), {}, vector(y), x.elements(), static_cast<int>(s.cols)};
+  a.a = low, a.b = high;
+  launch_map(kMapClamp, a);
+}
+
+// ---- movement
+
+void CudaBackend::fill(const Tensor& x, float value) {
+  require(x.dtype() != DType::kI32, "fill", "expected a float tensor");
+  const auto entered = device_->enter();
+  const Vector to = vector(x);
+  if (x.elements())
+    device_->launch(device_->kernels().fill[to.word], element_shape(x.elements()),
+                    FillArguments{to.data, x.elements(), value});
+}
+
+void CudaBackend::copy_steps(const Vector& x, const Shape& x_step, const Vector& y, const Shape& y_step,
+                             const Shape& extent) {
+  StridedArguments a{x, y, element_count(extent)};
+  if (a.count == 0) return;
+  // Dimensions that follow each other on both sides are merged: fewer divisions in the kernel.
+  a.dimensions = 0;
+  for (std::size_t i = 0; i < extent.size(); ++i) {
+    if (extent[i] == 1) continue;
+    const int last = a.dimensions - 1;
+    if (last >= 0 && a.x_step[last] == x_step[i] * extent[i] && a.y_step[last] == y_step[i] * extent[i]) {
+      a.extent[last] *= extent[i], a.x_step[last] = x_step[i], a.y_step[last] = y_step[i];
+    } else {
+      a.extent[last + 1] = extent[i], a.x_step[last + 1] = x_step[i], a.y_step[last + 1] = y_step[i];
+      ++a.dimensions;
+    }
+  }
+  if (a.dimensions == 0) a.dimensions = 1, a.extent[0] = a.x_step[0] = a.y_step[0] = 1;
+  const int last = a.dimensions - 1;
+  a.wide = a.extent[last] % 8 == 0 && a.x_step[last] == 1 && a.y_step[last] == 1 && aligned(x.data) &&
+           aligned(y.data) && a.count >> 32 == 0;
+  for (int i = 0; i < last; ++i) a.wide = a.wide && a.x_step[i] % 8 == 0 && a.y_step[i] % 8 == 0;
+  device_->launch(device_->kernels().strided, element_shape(a.wide ? a.count / 8 : a.count), a);
+}
+
+void CudaBackend::copy_box(const Tensor& source, const Shape& source_start, const Tensor& target,
+                           const Shape& target_start, const Shape& extent) {
+  check_copy_box(source, source_start, target, target_start, extent);
+  const auto entered = device_->enter();
+  const auto start = [](const Vector& x, const Tensor& tensor, const Shape& steps, const Shape& at) {
+    std::int64_t offset = 0;
+    for (std::size_t i = 0; i < steps.size(); ++i) offset += steps[i] * at[i];
+    return Vector{
+        static_cast<std::byte*>(x.data) + static_cast<std::size_t>(offset) * dtype_bytes(tensor.dtype()),
+        x.word};
+  };
+  const Shape from = dense_steps(source.shape()), to = dense_steps(target.shape());
+  require(extent.size() <= kMostDimensions, "copy_box", "more than 8 dimensions");
+  copy_steps(start(vector(source), source, from, source_start), from,
+             start(vector(target), target, to, target_start), to, extent);
+}
+
+void CudaBackend::permute(const Tensor& x, const std::vector<int>& order, const Tensor& y) {
+  check_permute(x, order, y);
+  const auto entered = device_->enter();
+  const Shape steps = dense_steps(x.shape());
+  Shape from;
+  for (const int axis : order) from.push_back(steps[static_cast<std::size_t>(axis)]);
+  copy_steps(vector(x), from, vector(y), dense_steps(y.shape()), y.shape());
+}
+
+void CudaBackend::upsample_nearest_2x(const Tensor& x, const Tensor& y) {
+  check_upsample(x, y, operand_dtype());
+  const auto entered = device_->enter();
+  const std::int64_t rows = x.dim(0) * x.dim(1), w = x.dim(2), c = x.dim(3);
+  copy_steps(vector(x), {w * c, 0, c, 0, 1}, vector(y), {4 * w * c, 2 * w * c, 2 * c, c, 1},
+             {rows, 2, w, 2, c});
+}
+
+void CudaBackend::group_mean(const Tensor& x, const Tensor& y) {
+  const std::int64_t size = check_group("group_mean", x, y, operand_dtype());
+  const auto entered = device_->enter();
+  if (y.elements())
+    device_->launch(device_->kernels().group_mean, element_shape(y.elements()),
+                    GroupMeanArguments{vector(x), vector(y), y.elements(), static_cast<int>(size)});
+}
+
+void CudaBackend::group_repeat(const Tensor& x, const Tensor& y) {
+  const std::int64_t size = check_group("group_repeat", y, x, operand_dtype());
+  const auto entered = device_->enter();
+  copy_steps(vector(x), {1, 0}, vector(y), {size, 1}, {x.elements(), size});
+}
+
+void CudaBackend::gather_rows(const Tensor& table, const Tensor& index, const Tensor& y) {
+  const Rows s = check_gather(table, index, y, operand_dtype());
+  const auto entered = device_->enter();
+  if (y.elements())
+    device_->launch(
+        device_->kernels().gather, element_shape(y.elements()),
+        GatherArguments{vector(table), vector(y), reinterpret_cast<const std::int32_t*>(bytes(index)),
+                        y.elements(), table.dim(0), static_cast<int>(s.cols)});
+}
+
+}  // namespace rushes::kernels::cuda
