@@ -151,10 +151,11 @@ std::vector<Convolutions::Descriptor> Convolutions::graph(const Convolution& c, 
       .set(dnn::kForwardY, y)
       .set(dnn::kForwardConvolution, convolution)
       .set(dnn::kForwardAlpha, dnn::kTypeFloat, 1.0f)
-      .set(dnn::kForwardBeta, dnn::kTypeFloat, 0.0f)
-      .finalize();
+      .set(dnn::kForwardBeta, dnn::kTypeFloat, 0.0f);
+  if (!forward.try_finalize()) return {};
   Descriptor made(*this, dnn::kOperationGraph);
-  made.set(dnn::kGraphHandle, dnn::kTypeHandle, handle_).set(dnn::kGraphOperations, forward).finalize();
+  made.set(dnn::kGraphHandle, dnn::kTypeHandle, handle_).set(dnn::kGraphOperations, forward);
+  if (!made.try_finalize()) return {};
   std::vector<Descriptor> all;
   for (Descriptor* one : {&x, &w, &y, &convolution, &forward, &made}) all.push_back(std::move(*one));
   return all;
@@ -193,6 +194,7 @@ bool Convolutions::keeps_numbers(const Descriptor& config, Word word) const {
 
 bool Convolutions::try_plan(Plan& plan, const Convolution& shape, Word out) const {
   plan.made = graph(shape, out);
+  if (plan.made.empty()) return false;
   for (const int mode : {dnn::kModeA, dnn::kModeFallback})
     for (Descriptor& config : proposals(plan.made.back(), mode)) {
       if (!keeps_numbers(config, shape.word)) continue;
@@ -212,28 +214,26 @@ bool Convolutions::try_plan(Plan& plan, const Convolution& shape, Word out) cons
   return false;
 }
 
-const Convolutions::Plan& Convolutions::plan(const Convolution& c) {
+const Convolutions::Plan* Convolutions::plan(const Convolution& c) {
   Key key = {c.word, c.cin, c.cout};
   auto at = key.begin() + 3;
   for (const auto* part : {&c.size, &c.kernel, &c.stride, &c.padding, &c.out})
     at = std::copy(part->begin(), part->end(), at);
   std::unique_ptr<Plan>& known = plans_[key];
-  if (known) return *known;
+  if (known) return known->made.empty() ? nullptr : known.get();
   auto plan = std::make_unique<Plan>();
-  if (!try_plan(*plan, c, kWordF32) && (c.word == kWordF32 || !try_plan(*plan, c, c.word)))
-    throw DeviceFault(kInvalidValue, "cuda: " + version() + " has no engine for a convolution of " +
-                                         std::to_string(c.cin) + " to " + std::to_string(c.cout) +
-                                         " channels over " + std::to_string(c.size[0]) + " x " +
-                                         std::to_string(c.size[1]) + " x " + std::to_string(c.size[2]) +
-                                         ": install a newer one, or use --backend cpu");
+  if (!try_plan(*plan, c, kWordF32) && c.word != kWordF32) (void)try_plan(*plan, c, c.word);
   known = std::move(plan);
-  return *known;
+  return known->made.empty() ? nullptr : known.get();
 }
 
-Word Convolutions::word_of_y(const Convolution& shape) { return plan(shape).out; }
+std::optional<Word> Convolutions::word_of_y(const Convolution& shape) {
+  const Plan* known = plan(shape);
+  return known ? std::optional(known->out) : std::nullopt;
+}
 
 void Convolutions::run(const Convolution& shape, const void* x, const void* w, void* y) {
-  const Plan& plan = this->plan(shape);
+  const Plan& plan = *this->plan(shape);
   const Scratch workspace(device_, static_cast<std::size_t>(plan.workspace_bytes));
   const std::array<std::int64_t, 3> ids = {kIdX, kIdW, kIdY};
   const std::array<void*, 3> pointers = {const_cast<void*>(x), const_cast<void*>(w), y};

@@ -6,6 +6,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,10 @@ class Convolutions {
   Convolutions(const Convolutions&) = delete;
   Convolutions& operator=(const Convolutions&) = delete;
 
-  // How the library writes y of this convolution: fp32 where it can, otherwise as x.
-  Word word_of_y(const Convolution& shape);
-  // Queues it.
+  // How the library writes y of this convolution: fp32 where it can, otherwise as x; empty where it has no engine that
+  // keeps the numbers.
+  std::optional<Word> word_of_y(const Convolution& shape);
+  // Queues it; only where word_of_y() is not empty.
   void run(const Convolution& shape, const void* x, const void* w, void* y);
   std::string version() const;  // "cuDNN 9.19.0"
 
@@ -46,9 +48,9 @@ class Convolutions {
   struct Plan;
   using Key = std::array<std::int64_t, 18>;
 
-  const Plan& plan(const Convolution& shape);
+  const Plan* plan(const Convolution& shape);  // null: no engine
   Descriptor tensor(std::int64_t id, Word word, const std::array<std::int64_t, 5>& size) const;
-  // The graph last, what it was made from before it.
+  // The graph last, what it was made from before it; empty where the library does not know such an operation.
   std::vector<Descriptor> graph(const Convolution& shape, Word out) const;
   std::vector<Descriptor> proposals(const Descriptor& graph, int mode) const;
   bool keeps_numbers(const Descriptor& config, Word word) const;

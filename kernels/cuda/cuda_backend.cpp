@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "kernels/check.h"
-#include "kernels/cuda/convolutions.h"
 
 namespace rushes::kernels::cuda {
 

@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "kernels/backend.h"
+#include "kernels/cuda/convolutions.h"
 #include "kernels/cuda/cuda_device.h"
 
 namespace rushes::kernels::cuda {
@@ -106,6 +107,9 @@ class CudaBackend final : public Backend {
   // Copies a box of `extent`; steps in elements per dimension, the last one innermost.
   void copy_steps(const Vector& x, const Shape& x_step, const Vector& y, const Shape& y_step,
                   const Shape& extent);
+  // A convolution that the library has no engine for: one product per tap and frame, added up in y (fp32); `x` holds
+  // its zeros.
+  void convolve_by_products(const Convolution& shape, const Vector& x, const Vector& w, const Vector& y);
   // Attention by one kernel, or composed of products and a softmax; operands in the backend's word.
   void attend_by_kernel(const AttentionOptions& options, const Tiles* tiles, const Operand& q,
                         const Operand& k, const Operand& v, const Tensor& y, std::int64_t lk);

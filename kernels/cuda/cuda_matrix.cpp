@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "kernels/check.h"
-#include "kernels/cuda/convolutions.h"
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/products.h"
 
@@ -74,12 +73,17 @@ void CudaBackend::conv3d(const Tensor& x, const Conv3d& weights, const Padding& 
                                     before = {padding.front, padding.top, padding.left},
                                     behind = {0, padding.bottom, padding.right};
   std::array<std::int64_t, 3> start = {};
-  for (std::size_t i = 0; i < 3; ++i) {
-    const bool alike = before[i] == behind[i];
-    shape.padding[i] = alike ? before[i] : 0;
-    start[i] = alike ? 0 : before[i];
-    shape.size[i] = size[i] + (alike ? 0 : before[i] + behind[i]);
-  }
+  const auto pad = [&](bool by_library) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      const bool alike = by_library && before[i] == behind[i];
+      shape.padding[i] = alike ? before[i] : 0;
+      start[i] = alike ? 0 : before[i];
+      shape.size[i] = size[i] + (alike ? 0 : before[i] + behind[i]);
+    }
+  };
+  pad(true);
+  const std::optional<Word> library = device_->convolutions().word_of_y(shape);
+  if (!library) pad(false);
   std::optional<Operand> operand;
   std::optional<Scratch> padded;
   Vector in;
@@ -95,7 +99,7 @@ void CudaBackend::conv3d(const Tensor& x, const Conv3d& weights, const Padding& 
                at(in, start[0] * frame + start[1] * row + start[2] * shape.cin), {frame, row, shape.cin, 1},
                {s.t, s.h, s.w, s.cin});
   }
-  const Word word = device_->convolutions().word_of_y(shape);
+  const Word word = library.value_or(kWordF32);
   const bool alone = layer->bias.empty() && residual.empty();
   const bool direct = vector(y).word == word && shape.cout == s.cout && aligned(bytes(y)) &&
                       (residual.empty() || residual.buffer() != y.buffer());
@@ -103,13 +107,36 @@ void CudaBackend::conv3d(const Tensor& x, const Conv3d& weights, const Padding& 
   if (!direct)
     sums.emplace(*device_, static_cast<std::size_t>(s.to * s.ho * s.wo * shape.cout) * word_bytes(word));
   const Vector out = direct ? vector(y) : Vector{sums->data(), word};
-  device_->convolutions().run(shape, in.data, bytes(layer->weight), out.data);
+  if (library) {
+    device_->convolutions().run(shape, in.data, bytes(layer->weight), out.data);
+  } else {
+    convolve_by_products(shape, in, vector(layer->weight), out);
+  }
   if (direct && alone) return;
   MapArguments rest{out, residual.empty() ? Vector{} : vector(residual), vector(y), y.elements(),
                     static_cast<int>(s.cout)};
   rest.x_stride = shape.cout == s.cout ? 0 : static_cast<int>(shape.cout);
   rest.shift = floats(layer->bias);
   launch_map(kMapAffine, rest);
+}
+
+void CudaBackend::convolve_by_products(const Convolution& c, const Vector& x, const Vector& w,
+                                       const Vector& y) {
+  const std::int64_t row = c.size[2] * c.cin, frame = c.size[1] * row, out_row = c.out[2] * c.cout;
+  const std::int64_t taps = c.kernel[0] * c.kernel[1] * c.kernel[2];
+  for (std::int64_t t = 0; t < c.out[0]; ++t)
+    for (std::int64_t tap = 0; tap < taps; ++tap) {
+      const std::int64_t kt = tap / (c.kernel[1] * c.kernel[2]), kh = tap / c.kernel[2] % c.kernel[1],
+                         kw = tap % c.kernel[2];
+      Product product{c.cout, c.out[2], c.cin, c.out[1], true};  // one batch entry per row of y
+      product.a = at(w, tap * c.cin);
+      product.b = at(x, (t * c.stride[0] + kt) * frame + kh * row + kw * c.cin);
+      product.d = at(y, t * c.out[1] * out_row);
+      product.stride_a = taps * c.cin, product.stride_b = c.stride[2] * c.cin, product.stride_d = c.cout;
+      product.batch_b = c.stride[1] * row, product.batch_d = out_row;
+      product.accumulate = tap > 0;
+      device_->products().run(product);
+    }
 }
 
 void CudaBackend::attention(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& y,

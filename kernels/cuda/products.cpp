@@ -166,7 +166,7 @@ void Products::run(const Product& p) {
     check(api_.product_set(plan.product, blas::kBiasPointer, &p.bias, sizeof p.bias),
           "cublasLtMatmulDescSetAttribute");
   const Scratch workspace(device_, plan.chosen.workspace_bytes);
-  const float alpha = 1.0f, beta = 0.0f;
+  const float alpha = 1.0f, beta = p.accumulate ? 1.0f : 0.0f;
   check(api_.matmul(handle_, plan.product, &alpha, p.a.data, plan.layouts[0], p.b.data, plan.layouts[1],
                     &beta, p.d.data, plan.layouts[2], p.d.data, plan.layouts[2], &plan.chosen.algorithm,
                     workspace.data(), plan.chosen.workspace_bytes, device_.stream()),

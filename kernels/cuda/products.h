@@ -14,7 +14,7 @@ namespace rushes::kernels::cuda {
 
 class CudaDevice;
 
-// D = epilogue(op(A) B) per batch entry, column-major: A is [k, m] and transposed, or [m, k]; B is [k, n], D is [m, n].
+// D = epilogue(op(A) B) (+ D) per batch entry, column-major: A is [k, m] and transposed, or [m, k]; B is [k, n], D is [m, n].
 // `stride_*` from column to column, `batch_*` from entry to entry, in elements. A and B have one word.
 struct Product {
   std::int64_t m = 0, n = 0, k = 0, batches = 1;
@@ -24,7 +24,8 @@ struct Product {
   std::int64_t batch_a = 0, batch_b = 0, batch_d = 0;
   // What the epilogue should do; D's word, [m]. Null: no bias.
   const void* bias = nullptr;
-  bool gelu = false;  // the tanh form
+  bool gelu = false;        // the tanh form
+  bool accumulate = false;  // adds to D; without epilogue
 };
 // What the library did of it; the rest is the caller's.
 struct Epilogue {

@@ -222,7 +222,7 @@ double gelu(double x) {
   return 0.5 * x * (1.0 + std::tanh(std::sqrt(2.0 / M_PI) * (x + 0.044715 * x * x * x)));
 }
 
-void compute(const Problem& p, const void* a, const void* b, void* d, float alpha) {
+void compute(const Problem& p, const void* a, const void* b, void* d, float alpha, bool add) {
   const bool bf16 = p.d.type == blas::kBfloat16;
   std::vector<float> bias(p.m());
   if (p.product.biased()) bias = widened(p.product.bias, p.product.bias_type == blas::kBfloat16, p.m());
@@ -235,10 +235,12 @@ void compute(const Problem& p, const void* a, const void* b, void* d, float alph
         double sum = 0;
         for (std::size_t k = 0; k < p.k(); ++k) sum += static_cast<double>(x[k]) * static_cast<double>(y[k]);
         sum = sum * static_cast<double>(alpha) + static_cast<double>(bias[i]);
-        put_rounded(
-            d, bf16,
-            entry * static_cast<std::size_t>(p.d.batch_stride) + j * static_cast<std::size_t>(p.d.stride) + i,
-            p.product.gelu() ? gelu(sum) : sum);
+        const std::size_t to =
+            entry * static_cast<std::size_t>(p.d.batch_stride) + j * static_cast<std::size_t>(p.d.stride) + i;
+        if (add)
+          sum += static_cast<double>(bf16 ? kernels::bf16_to_float(static_cast<std::uint16_t*>(d)[to])
+                                          : static_cast<float*>(d)[to]);
+        put_rounded(d, bf16, to, p.product.gelu() ? gelu(sum) : sum);
       }
   }
 }
@@ -254,7 +256,8 @@ int matmul(void* handle, void* product, const void* alpha, const void* a, void* 
     return refuse(kUnsupported, "matmul: an algorithm that was chosen for another product");
   if (workspace_bytes < p->workspace() || !device.owns(workspace, workspace_bytes))
     return refuse(kInvalid, "matmul: too small a workspace");
-  if (*static_cast<const float*>(beta) != 0.0f) return refuse(kInvalid, "matmul: beta is not known");
+  const float old = *static_cast<const float*>(beta);
+  if (old != 0.0f && (old != 1.0f || c != d)) return refuse(kInvalid, "matmul: beta is not known");
   const void* pointers[] = {a, b, c, d};
   const Layout* layouts[] = {&p->a, &p->b, &p->c, &p->d};
   for (std::size_t i = 0; i < 4; ++i) {
@@ -268,7 +271,7 @@ int matmul(void* handle, void* product, const void* alpha, const void* a, void* 
   const float factor = *static_cast<const float*>(alpha);
   const int error = device.enqueue(stream, [=, copy = *p] {
     std::memset(workspace, 0xff, workspace_bytes);
-    compute(copy, a, b, d, factor);
+    compute(copy, a, b, d, factor, old != 0.0f);
     return kSuccess;
   });
   return error ? 13 : kSuccess;  // CUBLAS_STATUS_EXECUTION_FAILED

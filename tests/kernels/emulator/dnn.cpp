@@ -242,8 +242,9 @@ int finalize(void* handle) {
   Descriptor& d = *found->second;
   if (const std::string why = finish(d); !why.empty()) return refuse(kBadParameter, why);
   const SoftwareOptions& options = SoftwareDevice::current()->options();
-  if (d.type == dnn::kEngineHeuristic && d.work.bf16 && !d.work.bf16_out && !options.dnn_widens)
+  if (d.type == dnn::kConvolutionForward && d.work.bf16 && !d.work.bf16_out && !options.dnn_widens)
     return kUnsupported;
+  if (d.type == dnn::kEngineHeuristic && !d.work.bf16 && !options.dnn_has_f32) return kUnsupported;
   if (d.type == dnn::kExecutionPlan && d.work.engine == kBroken) return kUnsupported;
   d.finished = true;
   return kSuccess;

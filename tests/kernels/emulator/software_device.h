@@ -45,6 +45,7 @@ struct SoftwareOptions {
   std::size_t blas_version = 130100, dnn_version = 91900;
   bool blas_has_gelu = true;          // in its epilogue
   bool dnn_widens = true;             // writes fp32 from bf16 operands
+  bool dnn_has_f32 = true;            // has engines that do not round fp32 operands
   bool dnn_computes_wrongly = false;  // a convolution forgets its last input channel
 };
 
