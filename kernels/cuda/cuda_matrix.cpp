@@ -181,8 +181,18 @@ void CudaBackend::attend_by_kernel(const AttentionOptions& options, const Tiles*
     a.key_tile = static_cast<int>(tiles->plan.key_tile);
   }
   const int width = static_cast<int>(y.dim(3)), batch = static_cast<int>(y.dim(0));
-  device_->launch(width == 64 ? device_->kernels().attention_64 : device_->kernels().attention_128,
-                  attention_shape(a, batch, width), a);
+  if (device_->info().major == 9 && hopper_attention_takes(a, width)) {
+    // Two blocks of queries share the copies of keys where there are more than two.
+    const HopperIndex index = hopper_attention_index(a, width, a.lq > 2 * kHopperQueries);
+    HopperAttentionArguments hopper;
+    check(device_->api(), hopper_attention_arguments(device_->api(), index, a, batch, nullptr, &hopper),
+          "cuTensorMapEncodeTiled");
+    device_->launch(device_->kernels().attention_hopper[index], hopper_attention_shape(index, a, batch),
+                    hopper);
+  } else {
+    device_->launch(width == 64 ? device_->kernels().attention_64 : device_->kernels().attention_128,
+                    attention_shape(a, batch, width), a);
+  }
   if (!direct) launch_map(kMapAffine, {{sums->data(), kWordBf16}, {}, out, y.elements(), 8});
 }
 

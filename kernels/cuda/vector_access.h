@@ -23,17 +23,22 @@ struct alignas(16) FourWords {
   std::uint32_t v[4];
 };
 
+template <typename Chunk, typename T>
+RUSHES_DEVICE Chunk* chunk(T* at) {
+  expect_aligned(at);
+  return reinterpret_cast<Chunk*>(at);
+}
+
 template <int kWide>
 RUSHES_DEVICE void load(float (&v)[kWide], const cuda::Vector& x, std::int64_t at) {
   if constexpr (kWide == 8) {
     if (x.word == cuda::kWordF32) {
-      const auto* from = reinterpret_cast<const FourFloats*>(static_cast<const float*>(x.data) + at);
+      const auto* from = chunk<const FourFloats>(static_cast<const float*>(x.data) + at);
       const FourFloats low = from[0], high = from[1];
       RUSHES_UNROLL
       for (int i = 0; i < 4; ++i) v[i] = low.v[i], v[4 + i] = high.v[i];
     } else {
-      const FourWords words =
-          *reinterpret_cast<const FourWords*>(static_cast<const std::uint16_t*>(x.data) + at);
+      const FourWords words = *chunk<const FourWords>(static_cast<const std::uint16_t*>(x.data) + at);
       RUSHES_UNROLL
       for (int i = 0; i < 4; ++i) {
         v[2 * i] = bf16_value(static_cast<std::uint16_t>(words.v[i]));
@@ -52,11 +57,11 @@ template <int kWide>
 RUSHES_DEVICE void store(const float (&v)[kWide], const cuda::Vector& x, std::int64_t at) {
   if constexpr (kWide == 8) {
     if (x.word == cuda::kWordF32) {
-      auto* to = reinterpret_cast<FourFloats*>(static_cast<float*>(x.data) + at);
+      auto* to = chunk<FourFloats>(static_cast<float*>(x.data) + at);
       to[0] = {v[0], v[1], v[2], v[3]};
       to[1] = {v[4], v[5], v[6], v[7]};
     } else {
-      *reinterpret_cast<FourWords*>(static_cast<std::uint16_t*>(x.data) + at) = {
+      *chunk<FourWords>(static_cast<std::uint16_t*>(x.data) + at) = {
           pack_bf16(v[0], v[1]), pack_bf16(v[2], v[3]), pack_bf16(v[4], v[5]), pack_bf16(v[6], v[7])};
     }
   } else {

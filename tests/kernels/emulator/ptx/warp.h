@@ -59,6 +59,11 @@ inline void sync_block() {
 inline float bf16_value(std::uint16_t bits) { return bf16_to_float(bits); }
 inline std::uint16_t bf16_bits(float value) { return float_to_bf16(value); }
 
+inline void expect_aligned(const void* at) {
+  if (reinterpret_cast<std::uintptr_t>(at) % 16)
+    throw emulator::KernelFault("16 bytes at an address that is not aligned");
+}
+
 inline float fast_exp2(float x) { return std::exp2(x); }
 inline std::uint32_t pack_bf16(float low, float high) {
   return float_to_bf16(low) | static_cast<std::uint32_t>(float_to_bf16(high)) << 16;
