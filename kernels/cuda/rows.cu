@@ -195,25 +195,25 @@ RUSHES_DEVICE bool listed(const std::int32_t* tile, int begin, int end, int key_
   return false;
 }
 
-// Scores of eight keys of one row, scaled, -inf where the query does not attend.
-RUSHES_DEVICE void attend(const SoftmaxArguments& a, int head, int batch, int query, int list_begin,
-                          int list_end, float (&v)[8], int key) {
-  // Tiles are multiples of 16 keys: eight keys lie in one.
-  const bool kept = !a.first || listed(a.tile, list_begin, list_end, key / a.key_tile);
-  RUSHES_UNROLL
-  for (int i = 0; i < 8; ++i) {
-    const int j = key + i;
-    const bool valid =
-        kept && j < a.lk && (!a.key_mask || a.key_mask[static_cast<std::int64_t>(batch) * a.lk + j] != 0);
-    if (!valid) {
-      v[i] = -INFINITY;
-      continue;
+// What a row of scores attends to. Tiles are multiples of 16 keys: eight keys from a multiple of 8 lie in one.
+struct Attended {
+  const float* bias;         // of key 0; may be null
+  const std::int32_t* mask;  // of key 0; may be null
+  const std::int32_t* tile;  // null: all
+  int begin, end, key_tile, keys;
+  float scale;
+
+  // Scores of eight keys, scaled, -inf where the query does not attend.
+  RUSHES_DEVICE void operator()(float (&v)[8], int key) const {
+    const bool kept = !tile || listed(tile, begin, end, key / key_tile);
+    RUSHES_UNROLL
+    for (int i = 0; i < 8; ++i) {
+      v[i] *= scale;
+      if (bias && key + i < keys) v[i] += bias[key + i];
+      if (!kept || key + i >= keys || (mask && mask[key + i] == 0)) v[i] = -INFINITY;
     }
-    v[i] *= a.scale;
-    if (a.relative_bias)
-      v[i] += a.relative_bias[static_cast<std::int64_t>(head) * (a.lq + a.lk - 1) + j - query + a.lq - 1];
   }
-}
+};
 
 RUSHES_KERNEL(kRowThreads) softmax_kernel(RUSHES_ARGUMENTS(SoftmaxArguments) a) {
   const Place p = place(a.warps);
@@ -222,14 +222,16 @@ RUSHES_KERNEL(kRowThreads) softmax_kernel(RUSHES_ARGUMENTS(SoftmaxArguments) a) 
   const int entry = static_cast<int>(row / a.queries),
             query = a.first_query + static_cast<int>(row % a.queries);
   const int head = a.heads == 1 ? 0 : entry, batch = a.heads == 1 ? a.batch + entry : a.batch;
-  int begin = 0, end = 0;
+  Attended attended{nullptr, nullptr, nullptr, 0, 0, a.key_tile, a.lk, a.scale};
+  if (a.relative_bias)
+    attended.bias = a.relative_bias + static_cast<std::int64_t>(head) * (a.lq + a.lk - 1) + a.lq - 1 - query;
+  if (a.key_mask) attended.mask = a.key_mask + static_cast<std::int64_t>(batch) * a.lk;
   if (a.first) {
     const int list = head * ((a.lq + a.query_tile - 1) / a.query_tile) + query / a.query_tile;
-    begin = a.first[list], end = a.first[list + 1];
+    attended.tile = a.tile, attended.begin = a.first[list], attended.end = a.first[list + 1];
   }
-  const auto prepare = [&](float(&v)[8], int key) { attend(a, head, batch, query, begin, end, v, key); };
   const Vector scores{const_cast<float*>(a.s), kWordF32};
-  Share<8, decltype(prepare)> share(scores, row * a.stride, inside ? a.stride : 0, p, prepare);
+  Share<8, Attended> share(scores, row * a.stride, inside ? a.stride : 0, p, attended);
   float top = -INFINITY, total = 0.0f;
   share.each([&](const float(&v)[8], int) {
     RUSHES_UNROLL

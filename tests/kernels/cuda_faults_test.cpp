@@ -125,6 +125,8 @@ TEST(CudaMemory, CountsWhatIsInUse) {
   const std::int64_t before = device.allocations();
   const Tensor large = backend->empty(DType::kF32, {17 << 20});
   EXPECT_EQ(device.allocations(), before) << "reserved memory is in one piece";
+  for (int i = 0; i < 60; ++i) (void)backend->empty(DType::kF32, {1 << 19});
+  EXPECT_EQ(device.allocations(), before) << "memory that was given back is taken again";
   Tensor outlives = put(*make_cuda_backend(&device, {}), {1.0f}, {1});
   EXPECT_EQ(get(*backend, outlives)[0], 1.0f);
 }
