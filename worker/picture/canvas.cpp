@@ -156,6 +156,23 @@ int text_width(std::string_view text, TextSize size) { return length_of(text) * 
 
 int text_height(TextSize size) { return cell_height(size); }
 
+Lettered in_letters(std::string_view text) {
+  Lettered out;
+  bool in_run = false, any = false;
+  while (!text.empty()) {
+    const std::string_view before = text;
+    const char32_t code = take_character(text);
+    const bool lacks = place_of(code) == place_of(kBox);
+    if (lacks) ++out.lacking;
+    if (lacks && !in_run) out.text += "…";
+    if (!lacks) out.text += code == U' ' ? " " : before.substr(0, before.size() - text.size());
+    any = any || (!lacks && code != U' ');
+    in_run = lacks;
+  }
+  if (!any) out.text.clear();
+  return out;
+}
+
 std::string fit_text(std::string_view text, int width, TextSize size) {
   if (text_width(text, size) <= width) return std::string(text);
   const int room = width / cell_width(size) - 1;  // beside the "…"

@@ -31,6 +31,13 @@ void draw_text(Image8& canvas, int x, int y, std::string_view text, Rgb8 colour,
 int text_width(std::string_view text, TextSize size = TextSize::kText);  // pixels
 int text_height(TextSize size = TextSize::kText);
 
+// A text for these letters: a "…" for each run of characters that the font lacks, and how many those are.
+struct Lettered {
+  std::string text;  // empty where nothing else is left
+  int lacking = 0;
+};
+Lettered in_letters(std::string_view text);
+
 // The text, or its beginning with "…" when it is wider than `width` pixels.
 std::string fit_text(std::string_view text, int width, TextSize size = TextSize::kText);
 

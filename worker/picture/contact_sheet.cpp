@@ -38,6 +38,7 @@ Rgb8 tag_colour(const std::string& tag) {
 struct Layout {
   int width = 0;
   std::vector<std::string> subtitle;
+  std::string note;  // what the letters lack of the subtitle
   int inner() const { return width - 2 * kMargin; }
 };
 
@@ -86,12 +87,17 @@ Layout lay_out(const ContactSheet& sheet) {
     for (const ContactFinding& finding : row.findings) widest = std::max(widest, width_of(finding.frames));
   }
   out.width = 2 * kMargin + widest;
-  out.subtitle = wrap(sheet.subtitle, out.inner());
+  const Lettered subtitle = in_letters(sheet.subtitle);
+  out.subtitle = wrap(subtitle.text, out.inner());
+  if (subtitle.lacking > 0)
+    out.note = "(" + std::to_string(subtitle.lacking) +
+               (subtitle.lacking == 1 ? " character" : " characters") + " of the prompt not in the font)";
   return out;
 }
 
 int header_height(const ContactSheet& sheet, const Layout& layout) {
-  const int lines = static_cast<int>(layout.subtitle.size()) + (sheet.facts.empty() ? 0 : 1);
+  const int lines = static_cast<int>(layout.subtitle.size()) + (layout.note.empty() ? 0 : 1) +
+                    (sheet.facts.empty() ? 0 : 1);
   return kMargin + text_height(TextSize::kTitle) + kGap + lines * line_height();
 }
 
@@ -102,6 +108,10 @@ void draw_header(Image8& page, const ContactSheet& sheet, const Layout& layout) 
   y += text_height(TextSize::kTitle) + kGap;
   for (const std::string& line : layout.subtitle) {
     draw_text(page, kMargin, y, line, kBright);
+    y += line_height();
+  }
+  if (!layout.note.empty()) {
+    draw_text(page, kMargin, y, layout.note, kSoft);
     y += line_height();
   }
   draw_text(page, kMargin, y, fit_text(sheet.facts, layout.inner()), kSoft);

@@ -40,7 +40,7 @@ struct ContactRow {
 
 struct ContactSheet {
   std::string title;     // "sh010"
-  std::string subtitle;  // the prompt, one or two lines
+  std::string subtitle;  // the prompt, one or two lines; a line more counts what the font lacks of it
   std::string facts;     // "33 frames 1001-1033, 24 fps, 1.38 s, 512x288"
   std::vector<ContactRow> rows;
 };

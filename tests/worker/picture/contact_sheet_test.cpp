@@ -55,6 +55,27 @@ TEST(Canvas, LongAndForeignTextIsFitted) {
   EXPECT_EQ(drawn("a\nb").pixels, drawn("a b").pixels);
 }
 
+TEST(Letters, WhatTheFontLacksIsCountedInsteadOfDrawn) {
+  const auto is = [](const char* text) {
+    const Lettered lettered = in_letters(text);
+    return std::pair(lettered.text, lettered.lacking);
+  };
+  EXPECT_EQ(is("a café"), std::pair(std::string("a café"), 0));
+  EXPECT_EQ(is("a 红色的 ball 滚 rolls"), std::pair(std::string("a … ball … rolls"), 4));
+  EXPECT_EQ(is("红色的 球"), std::pair(std::string(), 4)) << "nothing is left to read";
+  EXPECT_EQ(is("a\xC3"), std::pair(std::string("a…"), 1)) << "no UTF-8";
+}
+
+TEST(ContactSheet, SaysOnceHowMuchOfThePromptItCannotShow) {
+  const auto height = [](const char* prompt) {
+    const auto page = draw_contact_sheet(
+        {"sh010", prompt, "9 frames", {{"take 1", "", "", {}, {{1001, Image8(8, 8)}}, {}}}});
+    return page ? page->height : 0;
+  };
+  EXPECT_EQ(height("a red ball 滚"), height("a red ball") + text_height() + 4) << "a line more";
+  EXPECT_EQ(height("红色的球"), height("a red ball")) << "a line instead of it";
+}
+
 TEST(ContactSheet, ChoosesEvenlySpacedFrames) {
   EXPECT_EQ(contact_frames(33, 5), (std::vector<int>{0, 8, 16, 24, 32}));
   EXPECT_EQ(contact_frames(3, 6), (std::vector<int>{0, 1, 2}));
