@@ -1,7 +1,5 @@
 #include "config/picture.h"
 
-#include <string>
-
 #include "config/limits.h"
 
 namespace rushes::config {
@@ -30,6 +28,10 @@ Status check_png(std::string_view begin) {
 }
 
 }  // namespace
+
+std::string key_frame_key(std::size_t index, std::string_view key) {
+  return "key_frames[" + std::to_string(index) + "]." + std::string(key);
+}
 
 Status check_picture(std::string_view begin, std::uint64_t bytes) {
   if (bytes > kMaxPictureBytes)

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "config/result.h"
@@ -17,5 +18,8 @@ inline constexpr std::size_t kPictureBegin =
 
 // Whether a file that begins like this is a PNG or EXR of a size that is taken. Error: kInvalid, "expected ...".
 Status check_picture(std::string_view begin, std::uint64_t bytes);
+
+// "key_frames[0].image": a key of one of a shot's key frames, in Shot::places and for problem_at().
+std::string key_frame_key(std::size_t index, std::string_view key);
 
 }  // namespace rushes::config

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "config/instant.h"
+#include "config/picture.h"
 #include "config/read_sampling.h"
 #include "config/yaml.h"
 
@@ -138,6 +139,10 @@ void read_key_frames(Fields& fields, Shot& shot, const Context& context) {
                 Fields entry(item, path, fields.problems());
                 if (item.kind != YamlNode::Kind::kMap) return;
                 KeyFrame key;
+                for (const char* name : {"frame", "image"})
+                  if (const YamlNode* value = entry.find(name))
+                    shot.places[key_frame_key(shot.key_frames.size(), name)] = {entry.path_of(name),
+                                                                                value->line, value->column};
                 entry.require("frame", "a frame counted from 0, the shot's first");
                 entry.require("image", "an image file");
                 entry.integer("frame", key.frame, 0, kMaxFrames - 1);

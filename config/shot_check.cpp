@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "config/farm.h"
+#include "config/picture.h"
 #include "config/shot.h"
 
 namespace rushes::config {
@@ -24,13 +25,12 @@ void check_key_frames(const Shot& shot, const ModelManifest& model, std::vector<
                                           " takes no pictures (conditioning: none); leave key_frames out"});
     return;
   }
-  for (const KeyFrame& key : shot.key_frames)
-    if (key.frame != 0)
-      problems.push_back(
-          {"key_frames", "model " + model.name +
-                             " can start from a picture but not pass through one: expected key "
-                             "frame 0, found " +
-                             std::to_string(key.frame)});
+  for (std::size_t i = 0; i < shot.key_frames.size(); ++i)
+    if (const int frame = shot.key_frames[i].frame; frame != 0)
+      problems.push_back({key_frame_key(i, "frame"),
+                          "model " + model.name +
+                              " can start from a picture but not pass through one: expected frame 0, found " +
+                              std::to_string(frame)});
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // clang-format off
 // The HTTP API under /v1: paths, roles and the shape of every JSON answer. The one page that clients need.
 //
+// A query has the parameters that a path lists below; any other one is refused: 400, with those that the path takes.
+//
 // A body needs a Content-Length (or comes in chunks), is not compressed, and is read after the token was checked; without a
 // length it is empty. A token that is limited to a show or a shot sees and touches nothing else: 403, or 404 for tasks,
 // artifacts and files of others; lists leave them out.
@@ -21,7 +23,7 @@
 //      Content-Type application/json, {"yaml": text, "file"?: name, "pictures"?: {"path as in the YAML": DIGEST}}.
 //      Idempotency-Key: optional header, at most 128 characters
 // POST /v1/pictures/DIGEST                      artist      {"digest", "bytes"} (201): a PNG or EXR file, with Content-Length; at
-//      most 256 MiB (config/picture.h). A batch names it by its digest; it is swept after a day without one.
+//      most 256 MiB (config/picture.h), decoded before it is kept. A batch names it by its digest; it is swept after a day without one.
 //      The farm opens no path that a client names, but absolute ones below `picture_roots` of farm.yaml
 // GET  /v1/shots                                viewer      {"shots": [SHOT...]}, takes without windows, seconds and pictures
 // GET  /v1/shots/SHOW/SHOT                      viewer      SHOT
@@ -42,13 +44,12 @@
 //      waiting: null | the kind of the reason ("inputs", "checkpoint", "limit", ... core/report/explain.h)
 //      starts_in_seconds: null | about; ahead: it runs ahead of its checkpoint's verdict; a shot has "deadline" too
 // GET  /v1/tasks/ID                             viewer      TASK
-// GET  /v1/tasks/ID/log                         viewer      text/plain: the attempts' logs
 // GET  /v1/logs/TASK, /v1/logs/SHOW/SHOT        viewer      {"tasks": [LOG...], "left_off": tasks that an answer of 1 MiB had no room for}
 //      of a shot: its tasks that a worker was given, failed ones first, then those with attempts in vain, then the others
 // POST /v1/tasks/ID/skip                        supervisor  TASK
 // GET  /v1/workers                              viewer      {"workers": [WORKER...]}
 // GET  /v1/costs[?show=NAME][&shot=SHOW/SHOT]   viewer      COSTS of the shots that the token sees; several shows and shots may be
-//      named, and 404 says which of them is not there
+//      named; 404 says which of them is not there, 400 which shot belongs to none of the shows
 // POST /v1/backups/NAME                         admin       {"backup", "folder", "bytes", "files", "records", "seconds"} (201)
 //      records: the last one that is certainly in it; answered when it is complete, which takes as long as the copy
 // POST /v1/gc {"dry_run"?}                      admin       {"takes": [{"shot", "take", "reason", "since": instant from which its
@@ -137,7 +138,8 @@
 //           "remarks": [what its process could not offer, and why], "build", "slots": all, "prefetch",
 //           "resources": {"cpu_slots", "gpu_slots", "host_bytes", "device_bytes"}, "taken": as resources,
 //           "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
-//           "models": [..], "finished", "failed", "device_seconds": COST}
+//           "models": [..], "finished", "failed", "device_seconds": COST}   process, finished, failed and
+//           device_seconds are null, and remarks empty, for a token that is limited to a show or shot
 // TIME     "2026-12-01T17:00:00.250Z"
 // EVENT    {"seq", "at": null | TIME, "seconds": since the farm began, "type", "shot", "take", "task", "worker", "words"}
 #pragma once

@@ -12,6 +12,9 @@
 namespace rushes::scheduler {
 namespace {
 
+// Of all pictures that are being received: they lie in memory until they are checked.
+constexpr std::uint64_t kMaxPictureMemory = 2 * config::kMaxPictureBytes;
+
 constexpr const char* kBytesType = "application/octet-stream";
 
 // The bytes of an artifact or a file, or the part of them that the request asks for.
@@ -42,14 +45,15 @@ const char* type_of(std::string_view bytes) {
   return bytes.starts_with('{') ? "application/json" : kBytesType;
 }
 
-// One of a number that is counted while it is there.
-struct OneOf {
-  explicit OneOf(std::atomic<int>& all) : counter(all), number(++all) {}
-  ~OneOf() { --counter; }
-  OneOf(const OneOf&) = delete;
-  OneOf& operator=(const OneOf&) = delete;
-  std::atomic<int>& counter;
-  const int number;
+// What is taken of a number while it is there.
+struct Taken {
+  Taken(std::atomic<std::uint64_t>& of, std::uint64_t amount)
+      : total(of), count(amount), all(total += count) {}
+  ~Taken() { total -= count; }
+  Taken(const Taken&) = delete;
+  Taken& operator=(const Taken&) = delete;
+  std::atomic<std::uint64_t>& total;
+  const std::uint64_t count, all;  // all: with it
 };
 
 // SHOW/SHOT of SHOW/SHOT/..., which is how deliveries lie.
@@ -60,8 +64,8 @@ std::string shot_of(const std::filesystem::path& delivered) {
 
 }  // namespace
 
-// A picture of a shot that will be submitted. It is checked by its first bytes and then goes to the vault piece by piece;
-// like any upload that nothing references it is swept after a day.
+// A picture of a shot that will be submitted. It is decoded before it is kept; like any upload that nothing references it
+// is swept after a day.
 void Handlers::picture(Call& call) {
   const auto digest = digest_from_hex(call.at(1));
   const auto bytes = number_of(call.request.get_header_value("Content-Length"));
@@ -72,39 +76,30 @@ void Handlers::picture(Call& call) {
     return refuse(call.response, may.error());
   if (*bytes > config::kMaxPictureBytes)
     return send(call.response, error_json(config::check_picture("", *bytes).error()), 413);
-  const OneOf place(pictures_);
-  if (place.number > Gateway::kMaxPictures)
+  const Taken place(pictures_, 1), memory(picture_bytes_, *bytes);
+  if (place.all > std::uint64_t{Gateway::kMaxPictures} || memory.all > kMaxPictureMemory)
     return send(call.response,
                 {{"error", {{"kind", "too_many"}, {"message", "too many pictures at once; send it again"}}}},
                 429);
 
-  const auto upload = parts_.vault->begin(*digest, *bytes);
-  if (!upload) return refuse(call.response, upload.error());
+  std::string picture;
   Status status;
-  std::string piece;
-  std::uint64_t received = 0;
-  const auto pass_on = [&] {
-    if (received == 0)
-      status = config::check_picture(std::string_view(piece).substr(0, config::kPictureBegin), *bytes);
-    if (status)
-      status = parts_.vault->add(*upload, received, piece).map([&](std::uint64_t now) { received = now; });
-    piece.clear();
-    return status.has_value();
-  };
   const auto read = stream_body(call.request, *call.reader, *bytes, [&](std::string_view more) {
-    piece += more;
-    return piece.size() < storage::kChunkBytes || pass_on();
+    const bool begins = picture.size() < config::kPictureBegin;
+    picture += more;
+    if (begins && (picture.size() >= config::kPictureBegin || picture.size() == *bytes))
+      status = config::check_picture(std::string_view(picture).substr(0, config::kPictureBegin), *bytes);
+    return status.has_value();
   });
-  if (read && status && (received < *bytes || received == 0)) pass_on();
-  if (read && status) status = parts_.vault->commit(*upload);
-  if (read && status) return send(call.response, Json{{"digest", call.at(1)}, {"bytes", *bytes}}, 201);
-  parts_.vault->abort(*upload);
   if (!read)
     return send(call.response, error_json({ErrorKind::kInvalid, read.error().message}), read.error().status);
-  if (status.error().kind == ErrorKind::kCorrupt)
+  if (!status) return refuse(call.response, status.error());
+  if (digest_of(picture) != *digest)
     return refuse(call.response,
                   {ErrorKind::kInvalid, "the picture's bytes have another digest than " + call.at(1)});
-  refuse(call.response, status.error());
+  if (status = picture_check_.check(*digest, picture); !status) return refuse(call.response, status.error());
+  if (const auto kept = parts_.vault->put(picture); !kept) return refuse(call.response, kept.error());
+  send(call.response, Json{{"digest", call.at(1)}, {"bytes", *bytes}}, 201);
 }
 
 // A digest is known to those who were told it; a token with a limit sees those of its own shots only.

@@ -50,6 +50,13 @@ std::set<std::string> values_of(const httplib::Request& request, const std::stri
 
 void Handlers::costs(Call& call) {
   const auto shows = values_of(call.request, "show"), shots = values_of(call.request, "shot");
+  if (!shows.empty())
+    for (const std::string& shot : shots)
+      if (!shows.contains(shot.substr(0, shot.find('/'))))
+        return refuse(call.response,
+                      {ErrorKind::kInvalid, "shot " + shown_name(shot) +
+                                                " belongs to none of the shows that were asked for; leave "
+                                                "the show or the shot out"});
   const auto counts = [shows, shots, caller = call.caller](const Shot& shot) {
     return caller.sees(shot.key) && (shows.empty() || shows.contains(shot.spec.show)) &&
            (shots.empty() || shots.contains(shot.key));

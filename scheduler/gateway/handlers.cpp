@@ -1,5 +1,8 @@
 #include "scheduler/gateway/handlers.h"
 
+#include <algorithm>
+
+#include "config/worker_name.h"
 #include "scheduler/gateway/body.h"
 #include "scheduler/gateway/submit.h"
 
@@ -12,7 +15,8 @@ constexpr const char* kJsonType = "application/json";
 constexpr const char* kShot =
     "([A-Za-z0-9][A-Za-z0-9_-]{0,63})/([A-Za-z0-9][A-Za-z0-9_-]{0,63}(?:@[0-9]{1,9})?)";
 constexpr const char* kTask = "([0-9]{1,18})";
-constexpr const char* kWorker = "([A-Za-z0-9][A-Za-z0-9._-]{0,127})";  // as config::is_worker_name()
+constexpr const char* kName =
+    "(.+)";  // of a worker or a backup: whoever takes it checks it, and says what is wrong
 
 std::optional<std::string> plain_header(const httplib::Request& request, const char* name, std::size_t most) {
   return plain_text(request.get_header_value(name), most);
@@ -40,7 +44,8 @@ void Handlers::serve(const Route& route, const Handler& handler, const httplib::
                      httplib::Response& response, const httplib::ContentReader* reader) {
   try {
     Call call{request, response, {}, reader};
-    if (admit(route, call) && may_touch(route, call)) handler(call);
+    if (admit(route, call) && may_touch(route, call) && asks_what_is_known(route, request, response))
+      handler(call);
   } catch (const std::exception& e) {
     refuse(response, {ErrorKind::kInternal, std::string("the request could not be served: ") + e.what()});
   }
@@ -82,6 +87,20 @@ bool Handlers::may_touch(const Route& route, Call& call) {
   return false;
 }
 
+// A slip in a name would answer another question than the one that was asked.
+bool Handlers::asks_what_is_known(const Route& route, const httplib::Request& request,
+                                  httplib::Response& response) {
+  const auto wrong = std::find_if(request.params.begin(), request.params.end(), [&](const auto& parameter) {
+    return std::find(route.query.begin(), route.query.end(), parameter.first) == route.query.end();
+  });
+  if (wrong == request.params.end()) return true;
+  std::string known;
+  for (const std::string_view name : route.query) known += (known.empty() ? "" : ", ") + std::string(name);
+  refuse(response, {ErrorKind::kInvalid, "unknown query parameter '" + shown_name(wrong->first) + "'; " +
+                                             request.path + " takes " + (known.empty() ? "none" : known)});
+  return false;
+}
+
 bool Handlers::read_call_body(Call& call) {
   auto body = whole_body(call.request, *call.reader, parts_.request_body);
   if (body) {
@@ -113,7 +132,7 @@ void Handlers::post_stream(httplib::Server& server, const std::string& path, Rou
 
 void Handlers::install(httplib::Server& server) {
   server.Get("/v1/health", [this](const httplib::Request& request, httplib::Response& response) {
-    health(request, response);
+    if (asks_what_is_known({}, request, response)) health(request, response);
   });
   install_reads(server);
   install_wishes(server);
@@ -218,7 +237,9 @@ void Handlers::list_workers(Call& call) {
     Json answer = workers_json(state, now);
     if (!caller.limited()) return std::optional(std::move(answer));
     for (Json& worker : answer["workers"]) {
-      worker["remarks"] = Json::array();  // paths of the farm's hosts
+      // Paths and addresses of the farm's hosts, and what it did for others.
+      worker["remarks"] = Json::array();
+      for (const char* key : {"process", "finished", "failed", "device_seconds"}) worker[key] = nullptr;
       Json left = Json::array();
       for (Json& row : worker["running"])
         if (caller.sees(state.shots[state.task(TaskId(row["task"].get<std::uint64_t>())).shot].key))
@@ -230,8 +251,9 @@ void Handlers::list_workers(Call& call) {
 }
 
 void Handlers::install_reads(httplib::Server& server) {
-  const auto reads = [&](About about, const std::string& path, Handler handler) {
-    get(server, path, {Role::kViewer, about}, std::move(handler));
+  const auto reads = [&](About about, const std::string& path, Handler handler,
+                         std::vector<std::string_view> query = {}) {
+    get(server, path, {Role::kViewer, about, std::move(query)}, std::move(handler));
   };
   const std::string shot = kShot, task = kTask;
   reads(About::kOwn, "/v1/shots", [this](Call& call) { list_shots(call); });
@@ -249,14 +271,14 @@ void Handlers::install_reads(httplib::Server& server) {
          [id = call.task()](const State& state, Now now) { return explain_json(state, id, now); });
   });
   reads(About::kTask, "/v1/tasks/" + task, [this](Call& call) { show_task(call); });
-  reads(About::kTask, "/v1/tasks/" + task + "/log", [this](Call& call) { log(call); });
   reads(About::kTask, "/v1/logs/" + task, [this](Call& call) { task_logs(call); });
   reads(About::kShot, "/v1/logs/" + shot, [this](Call& call) { shot_logs(call); });
   reads(About::kFarm, "/metrics", [this](Call& call) { metrics(call); });
   reads(About::kOwn, "/v1/workers", [this](Call& call) { list_workers(call); });
-  reads(About::kOwn, "/v1/costs", [this](Call& call) { costs(call); });
-  reads(About::kShot, "/v1/shots/" + shot + "/delivery", [this](Call& call) { delivery(call); });
-  reads(About::kOwn, "/v1/events", [this](Call& call) { events(call); });
+  reads(About::kOwn, "/v1/costs", [this](Call& call) { costs(call); }, {"show", "shot"});
+  reads(About::kShot, "/v1/shots/" + shot + "/delivery", [this](Call& call) { delivery(call); },
+        {"kind", "take", "version"});
+  reads(About::kOwn, "/v1/events", [this](Call& call) { events(call); }, {"since", "wait"});
   reads(About::kOwn, "/v1/artifacts/([0-9a-f]{64})", [this](Call& call) { artifact(call); });
   reads(About::kOwn, "/v1/files/(.+)", [this](Call& call) { file(call); });
 }
@@ -276,7 +298,8 @@ void Handlers::install_wishes(httplib::Server& server) {
   };
   post_stream(server, "/v1/pictures/([0-9a-f]{64})", {Role::kArtist, About::kOwn},
               [this](Call& call) { picture(call); });
-  post(server, "/v1/batches", {Role::kArtist, About::kOwn}, [this](Call& call) { submit(call); });
+  post(server, "/v1/batches", {Role::kArtist, About::kOwn, {"dry_run", "replace"}},
+       [this](Call& call) { submit(call); });
   wishes("cancel", Role::kArtist, [](const Call& call) {
     return Result<Event>(event::Cancel{0, call.shot(), call.who()});
   });
@@ -319,24 +342,43 @@ void Handlers::install_wishes(httplib::Server& server) {
        [this](Call& call) {
          wish(call, event::Skip{0, call.task(), call.who()}, [this](Call& done) { show_task(done); });
        });
-  post(server, std::string("/v1/workers/") + kWorker + "/drain", {Role::kAdmin, About::kFarm},
-       [this](Call& call) {
-         wish(call, event::DrainWorker{0, call.at(1), call.who()}, [this](Call& done) { show_worker(done); });
-       });
   post(server, "/v1/gc", {Role::kAdmin, About::kFarm}, [this](Call& call) { collect(call); });
-  post(server, std::string("/v1/backups/") + kWorker, {Role::kAdmin, About::kFarm},
+  post(server, std::string("/v1/backups/") + kName, {Role::kAdmin, About::kFarm},
        [this](Call& call) { backup(call); });
-  post(server, std::string("/v1/workers/") + kWorker + "/undrain", {Role::kAdmin, About::kFarm},
-       [this](Call& call) {
-         wish(call, event::UndrainWorker{0, call.at(1), call.who()},
-              [this](Call& done) { show_worker(done); });
-       });
-  post(server, std::string("/v1/workers/") + kWorker + "/forget", {Role::kAdmin, About::kFarm},
-       [this](Call& call) {
-         wish(call, event::ForgetWorker{0, call.at(1), call.who()}, [](Call& done) {
-           send(done.response, Json{{"message", done.message}});
+  install_wishes_about_workers(server);
+}
+
+void Handlers::install_wishes_about_workers(httplib::Server& server) {
+  const auto about_worker = [&](const std::string& verb, auto event_of, Handler then) {
+    post(server, std::string("/v1/workers/") + kName + "/" + verb, {Role::kAdmin, About::kFarm},
+         [this, event_of, then = std::move(then)](Call& call) {
+           if (config::is_worker_name(call.at(1))) return wish(call, event_of(call.at(1), call.who()), then);
+           refuse(call.response,
+                  {ErrorKind::kInvalid, std::string("worker: expected ") + config::kWorkerNameRule +
+                                            ", found '" + shown_name(call.at(1)) + "'"});
          });
-       });
+  };
+  const Handler shown = [this](Call& call) { show_worker(call); };
+  about_worker(
+      "drain",
+      [](const std::string& worker, const std::string& by) -> Event {
+        return event::DrainWorker{0, worker, by};
+      },
+      shown);
+  about_worker(
+      "undrain",
+      [](const std::string& worker, const std::string& by) -> Event {
+        return event::UndrainWorker{0, worker, by};
+      },
+      shown);
+  about_worker(
+      "forget",
+      [](const std::string& worker, const std::string& by) -> Event {
+        return event::ForgetWorker{0, worker, by};
+      },
+      [](Call& call) {
+        send(call.response, Json{{"message", call.message}});
+      });
 }
 
 void Handlers::wish(Call& call, Event event, const std::function<void(Call&)>& then) {
@@ -370,14 +412,16 @@ void Handlers::retry(Call& call) {
 }
 
 void Handlers::submit(Call& call) {
-  const auto asked = [&](const char* name) {
-    const std::string value = call.request.get_param_value(name);
-    return !value.empty() && value != "0";
-  };
   BatchRequest request;
   request.by = call.who();
-  request.dry_run = asked("dry_run");
-  request.replace = asked("replace");
+  for (const auto& [name, wanted] :
+       {std::pair("dry_run", &request.dry_run), std::pair("replace", &request.replace)}) {
+    const std::string value = call.request.has_param(name) ? call.request.get_param_value(name) : "0";
+    if (value != "0" && value != "1")
+      return refuse(call.response, {ErrorKind::kInvalid, std::string(name) + ": expected 0 or 1, found '" +
+                                                             shown_name(value) + "'"});
+    *wanted = value == "1";
+  }
   auto sent =
       read_submission(call.body, call.request.get_header_value("Content-Type").starts_with(kJsonType));
   if (!sent) return refuse(call.response, sent.error());
@@ -393,7 +437,7 @@ void Handlers::submit(Call& call) {
   if (!request.dry_run && parts_.may_submit)
     if (const auto may = parts_.may_submit(); !may) return refuse(call.response, may.error());
   auto read = read_batch_request(request, {parts_.model_roots, parts_.picture_roots}, parts_.shared_limits,
-                                 *parts_.vault);
+                                 *parts_.vault, picture_check_);
   if (!read) {
     if (read.error().kind != ErrorKind::kInvalid) return refuse(call.response, read.error());
     return send(call.response, problems_json(read.error().message), 400);

@@ -15,6 +15,7 @@
 #include "scheduler/gateway/access.h"
 #include "scheduler/gateway/gateway.h"
 #include "scheduler/gateway/json.h"
+#include "scheduler/gateway/pictures.h"
 #include "scheduler/gateway/request_body.h"
 
 namespace rushes::scheduler {
@@ -43,6 +44,8 @@ class Handlers {
   struct Route {
     config::Role role = config::Role::kViewer;
     About about = About::kFarm;
+    std::vector<std::string_view>
+        query{};  // its parameters; any other is refused: it would be silently ignored
   };
   // An admitted request: who asks, and about what.
   struct Call {
@@ -63,6 +66,8 @@ class Handlers {
              httplib::Response& response, const httplib::ContentReader* reader);
   bool admit(const Route& route, Call& call);
   bool may_touch(const Route& route, Call& call);
+  static bool asks_what_is_known(const Route& route, const httplib::Request& request,
+                                 httplib::Response& response);
   bool read_call_body(Call& call);
 
   void get(httplib::Server& server, const std::string& path, Route route, Handler handler);
@@ -73,11 +78,11 @@ class Handlers {
 
   void install_reads(httplib::Server& server);
   void install_wishes(httplib::Server& server);
+  void install_wishes_about_workers(httplib::Server& server);
 
   void submit(Call& call);
   void retry(Call& call);
   void events(Call& call);
-  void log(Call& call);
   void task_logs(Call& call);
   void shot_logs(Call& call);
   void send_logs(Call& call, const std::vector<view::TaskAttempts>& tasks);
@@ -110,7 +115,8 @@ class Handlers {
   std::function<Counts()> refused_;
   Access access_;
   std::atomic<int> waiting_{0};
-  std::atomic<int> pictures_{0};  // that are being received
+  std::atomic<std::uint64_t> pictures_{0}, picture_bytes_{0};  // that are being received
+  PictureCheck picture_check_;
   std::atomic<bool> closing_{false};
   std::mutex collectable_mutex_;
   std::optional<std::uint64_t> collectable_;  // guarded by it, as the next

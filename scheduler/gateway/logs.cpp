@@ -1,4 +1,4 @@
-// What attempts printed: GET /v1/logs/TASK, /v1/logs/SHOW/SHOT and /v1/tasks/ID/log.
+// What attempts printed: GET /v1/logs/TASK and /v1/logs/SHOW/SHOT.
 #include <algorithm>
 #include <map>
 
@@ -69,19 +69,6 @@ void Handlers::shot_logs(Call& call) {
   if (!*tasks)
     return refuse(call.response, {ErrorKind::kNotFound, "shot " + call.shot() + ": there is none"});
   send_logs(call, **tasks);
-}
-
-void Handlers::log(Call& call) {
-  const TaskId task = call.task();
-  const auto known = parts_.loop->query([task](const State& state, Now) { return state.has_task(task); });
-  if (!known) return refuse(call.response, known.error());
-  if (!*known) return refuse(call.response, {ErrorKind::kNotFound, "task " + call.at(1) + ": there is none"});
-  const auto logs = parts_.ledger->logs(task.number());
-  if (!logs) return refuse(call.response, logs.error());
-  std::string text;
-  for (const auto& [attempt, lines] : *logs)
-    text += "--- attempt " + std::to_string(attempt) + " ---\n" + lines + (lines.ends_with('\n') ? "" : "\n");
-  call.response.set_content(text, "text/plain; charset=utf-8");
 }
 
 }  // namespace rushes::scheduler

@@ -6,6 +6,7 @@
 
 #include "config/path_map.h"
 #include "config/picture.h"
+#include "config/whole_picture.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -57,24 +58,29 @@ Result<std::string> read_below(const fs::path& wanted, const fs::path& root) {
   const OpenFile file(resolved);
   const auto size = file.size_at(resolved);
   if (!size) return missing;
-  std::string bytes = *size <= config::kMaxPictureBytes ? file.read(*size) : std::string();
-  const Status checked =
-      config::check_picture(std::string_view(bytes).substr(0, config::kPictureBegin), *size);
-  if (!checked) return tl::unexpected<Error>(checked.error());
-  return bytes;
+  if (*size > config::kMaxPictureBytes)
+    return tl::unexpected<Error>(config::check_picture("", *size).error());
+  return file.read(*size);
 }
 
-Result<KeyFrame> sent_picture(const config::KeyFrame& key, const Digest& digest, storage::Vault& vault) {
-  const auto found = vault.find(digest);
+Result<KeyFrame> sent_picture(const config::KeyFrame& key, const Digest& digest,
+                              const PictureSources& sources) {
+  const auto found = sources.vault.find(digest);
   if (!found) return tl::unexpected<Error>(found.error());
   if (!*found)
     return fail(ErrorKind::kInvalid, "the farm does not have " + to_hex(digest) +
                                          "; send it with POST /v1/pictures/" + to_hex(digest));
-  const auto begin = vault.read(digest, 0, config::kPictureBegin);
+  const KeyFrame picture{key.frame, digest, (*found)->bytes};
+  if (sources.check.knows(digest)) return picture;
+  const auto begin = sources.vault.read(digest, 0, config::kPictureBegin);
   if (!begin) return tl::unexpected<Error>(begin.error());
-  if (const auto checked = config::check_picture(*begin, (*found)->bytes); !checked)
+  if (const auto checked = config::check_picture(*begin, picture.bytes); !checked)
     return tl::unexpected<Error>(checked.error());
-  return KeyFrame{key.frame, digest, (*found)->bytes};
+  const auto bytes = sources.vault.read_all(digest, config::kMaxPictureBytes);
+  if (!bytes) return tl::unexpected<Error>(bytes.error());
+  if (const auto checked = sources.check.check(digest, *bytes); !checked)
+    return tl::unexpected<Error>(checked.error());
+  return picture;
 }
 
 Result<KeyFrame> rooted_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run) {
@@ -82,22 +88,41 @@ Result<KeyFrame> rooted_picture(const config::KeyFrame& key, const PictureSource
     if (!key.image.is_absolute() || !config::lies_below(key.image, root)) continue;
     const auto bytes = read_below(key.image, root);
     if (!bytes) return tl::unexpected<Error>(bytes.error());
-    const auto digest = dry_run ? Result<Digest>(digest_of(*bytes)) : sources.vault.put(*bytes);
-    if (!digest) return tl::unexpected<Error>(digest.error());
-    return KeyFrame{key.frame, *digest, bytes->size()};
+    const Digest digest = digest_of(*bytes);
+    if (const auto checked = sources.check.check(digest, *bytes); !checked)
+      return tl::unexpected<Error>(checked.error());
+    if (!dry_run)
+      if (const auto kept = sources.vault.put(*bytes); !kept) return tl::unexpected<Error>(kept.error());
+    return KeyFrame{key.frame, digest, bytes->size()};
   }
   return fail(ErrorKind::kInvalid,
               "the farm opens no file that a client names: send it with the batch, as `rushes submit` does, "
-              "or put it "
-              "below a folder that farm.yaml lists as picture_roots");
+              "or put it below a folder that farm.yaml lists as picture_roots");
 }
 
 }  // namespace
 
+bool PictureCheck::knows(const Digest& digest) {
+  const std::lock_guard lock(mutex_);
+  return known_.contains(digest);
+}
+
+Status PictureCheck::check(const Digest& digest, const std::string& bytes) {
+  if (knows(digest)) return {};
+  {
+    const std::lock_guard one(decoding_);
+    if (Status whole = config::check_whole_picture(bytes); !whole) return whole;
+  }
+  const std::lock_guard lock(mutex_);
+  if (known_.size() >= kMaxKnown) known_.clear();
+  known_.insert(digest);
+  return {};
+}
+
 Result<KeyFrame> find_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run) {
   const std::string name = key.image.generic_string();
   const auto sent = sources.sent.find(name);
-  auto picture = sent != sources.sent.end() ? sent_picture(key, sent->second, sources.vault)
+  auto picture = sent != sources.sent.end() ? sent_picture(key, sent->second, sources)
                                             : rooted_picture(key, sources, dry_run);
   if (!picture) return with_context(picture.error(), "picture " + name);
   return picture;

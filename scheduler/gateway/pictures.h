@@ -4,11 +4,16 @@
 // digest, or it lies below one of the `picture_roots` of farm.yaml. Any other path is refused without a look at the
 // disk, so that nobody learns what lies there.
 //
-// Thread contract: HTTP threads; functions of their arguments, the vault and the files below the roots.
+// Every picture is decoded before a shot has it: a broken one is refused here and not by a worker.
+//
+// Thread contract: HTTP threads; functions of their arguments, the vault and the files below the roots. One PictureCheck
+// serves all threads.
 #pragma once
 
 #include <filesystem>
 #include <map>
+#include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,10 +23,25 @@
 
 namespace rushes::scheduler {
 
+// Decodes one picture at a time, so that memory is bounded, and remembers the good ones.
+class PictureCheck {
+ public:
+  // Whether `bytes`, which have this digest, are a picture that a worker can read. Error: kInvalid, kExhausted.
+  Status check(const Digest& digest, const std::string& bytes);
+  bool knows(const Digest& digest);  // that it is good
+
+ private:
+  static constexpr std::size_t kMaxKnown = 4096;  // then all are forgotten
+  std::mutex decoding_;
+  std::mutex mutex_;
+  std::set<Digest> known_;  // guarded by mutex_
+};
+
 struct PictureSources {
   const std::map<std::string, Digest>& sent;  // by the path that the shot file has, lexically normal
   const std::vector<std::filesystem::path>& roots;
   storage::Vault& vault;
+  PictureCheck& check;
 };
 
 // The picture of a key frame, in the vault; with `dry_run` one from a root is not kept. Error: kInvalid says what to do.

@@ -6,8 +6,8 @@
 
 #include "config/digest.h"
 #include "config/model.h"
+#include "config/picture.h"
 #include "config/prompt.h"
-#include "scheduler/gateway/pictures.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -52,7 +52,7 @@ void add_line(std::string& problems, const std::string& line) {
 
 Result<ReadBatch> read_batch_request(const BatchRequest& request, const BatchRoots& roots,
                                      const std::vector<config::SharedLimit>& shared_limits,
-                                     storage::Vault& vault) {
+                                     storage::Vault& vault, PictureCheck& check) {
   const Submission& sent = request.sent;
   auto batch = config::parse_batch(sent.text, sent.file, {});
   if (!batch) return tl::unexpected<Error>(batch.error());
@@ -64,7 +64,7 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request, const BatchRoo
   read.event.dry_run = request.dry_run;
   read.event.replace = request.replace;
   Models models(roots.models);
-  const PictureSources pictures{sent.pictures, roots.pictures, vault};
+  const PictureSources pictures{sent.pictures, roots.pictures, vault, check};
   std::string problems;
   for (const auto& shot : batch->shots) {
     const auto wrong = [&](std::string_view key_name, const std::string& message) {
@@ -80,12 +80,12 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request, const BatchRoo
     event::ShotRequest wanted{shot, *model, {}, config::prompt_remarks(shot, models.reader(**model))};
     if (!wanted.remarks.empty() && models.reader(**model))
       read.known_words[shot.model] = models.reader(**model)->known_words();
-    for (const auto& key : shot.key_frames) {
-      const auto image = find_picture(key, pictures, request.dry_run || !problems.empty());
+    for (std::size_t i = 0; i < shot.key_frames.size(); ++i) {
+      const auto image = find_picture(shot.key_frames[i], pictures, request.dry_run || !problems.empty());
       if (image)
         wanted.images.push_back(*image);
       else if (image.error().kind == ErrorKind::kInvalid)
-        wrong("key_frames", image.error().message);
+        wrong(config::key_frame_key(i, "image"), image.error().message);
       else
         return tl::unexpected<Error>(image.error());
     }

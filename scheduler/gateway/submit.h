@@ -15,6 +15,7 @@
 #include "scheduler/core/event.h"
 #include "scheduler/gateway/body.h"
 #include "scheduler/gateway/json.h"
+#include "scheduler/gateway/pictures.h"
 #include "storage/vault.h"
 
 namespace rushes::scheduler {
@@ -44,7 +45,7 @@ struct BatchRoots {
 // in the vault (not in a dry run). Error: kInvalid with one line per problem; a batch with any problem is refused whole.
 Result<ReadBatch> read_batch_request(const BatchRequest& request, const BatchRoots& roots,
                                      const std::vector<config::SharedLimit>& shared_limits,
-                                     storage::Vault& vault);
+                                     storage::Vault& vault, PictureCheck& check);
 
 // What the model of that name will not do as the prompt says, or that it could not be asked.
 std::vector<std::string> prompt_remarks(const std::string& model, const std::string& prompt,

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "config/farm.h"
+#include "config/picture.h"
 #include "config/yaml.h"
 
 namespace rushes::config {
@@ -243,9 +244,9 @@ TEST(Shot, ValidationSaysWhatWorksInstead) {
                         "expected a length of 1 to 20000 frames, found more at 24 frames per "
                         "second"));
   EXPECT_EQ(validate_shot(one("  frames: 9\n  key_frames: [{frame: 4, image: a.exr}]\n"), model),
-            one_problem("key_frames",
+            one_problem("key_frames[0].frame",
                         "model tabletop can start from a picture but not pass through one: "
-                        "expected key frame 0, found 4"));
+                        "expected frame 0, found 4"));
   ModelManifest large = model;
   large.deliver = large.size = {4096, 2304};
   EXPECT_EQ(validate_shot(one("  frames: 9\n  upgrade: {scale: 4}\n"), large),
@@ -281,6 +282,22 @@ TEST(Shot, AValueOfTheDefaultsIsNamedThere) {
   ASSERT_TRUE(batch) << batch.error().message;
   EXPECT_EQ(problem_at(batch->shots[0], "fps", "wrong"), "b.yaml:4:8: defaults.fps: wrong");
   EXPECT_EQ(problem_at(batch->shots[0], "", "wrong"), "b.yaml:6:3: shots[0]: wrong");
+}
+
+TEST(Shot, AKeyFrameIsNamedWhereItStands) {
+  const auto batch = parse_batch(
+      "version: 1\nshow: demo\ndefaults:\n  key_frames: [{frame: 0, image: a.png}]\nshots:\n"
+      "- {name: a, prompt: x, model: tabletop, frames: 5}\n"
+      "- name: b\n  prompt: x\n  model: tabletop\n  frames: 5\n  key_frames:\n"
+      "  - {frame: 0, image: a.png}\n  - {frame: 4, image: b.png}\n",
+      "b.yaml", "/");
+  ASSERT_TRUE(batch) << batch.error().message;
+  EXPECT_EQ(problem_at(batch->shots[0], key_frame_key(0, "image"), "wrong"),
+            "b.yaml:4:35: defaults.key_frames[0].image: wrong");
+  EXPECT_EQ(problem_at(batch->shots[1], key_frame_key(1, "image"), "wrong"),
+            "b.yaml:13:23: shots[1].key_frames[1].image: wrong");
+  EXPECT_EQ(problem_at(batch->shots[1], key_frame_key(1, "frame"), "wrong"),
+            "b.yaml:13:13: shots[1].key_frames[1].frame: wrong");
 }
 
 }  // namespace

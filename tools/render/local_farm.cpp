@@ -4,7 +4,9 @@
 #include <thread>
 
 #include "config/digest.h"
+#include "config/picture.h"
 #include "config/prompt.h"
+#include "config/whole_picture.h"
 #include "storage/records/words_codec.h"
 #include "worker/critic/critics.h"
 #include "worker/engine/process.h"
@@ -17,7 +19,6 @@ namespace {
 namespace sched = rushes::scheduler;
 
 constexpr const char* kWorker = "local";
-constexpr std::size_t kMaxKeyFrameBytes = std::size_t{256} << 20;
 constexpr std::uint64_t kCacheBytes = std::uint64_t{1} << 40;
 
 // A lease cannot be lost inside one process: it outlives any task.
@@ -25,6 +26,14 @@ sched::Settings local_settings() {
   config::Farm farm;
   farm.times.lease = std::chrono::hours(24 * 365);
   return sched::settings_of(farm);
+}
+
+// A line more; the kind is the first one's.
+void add_problem(Error& problems, ErrorKind kind, const std::string& line) {
+  if (problems.message.empty())
+    problems = {kind, line};
+  else
+    problems.message += "\n" + line;
 }
 
 std::string lines_of(const config::Shot& shot, const std::vector<config::ShotProblem>& problems) {
@@ -112,15 +121,27 @@ Result<sched::event::ShotRequest> LocalFarm::request_for(const config::Shot& sho
                                     std::make_shared<config::ModelManifest>(*manifest),
                                     {},
                                     config::prompt_remarks(shot, config::PromptReader::open(*manifest))};
-  for (const config::KeyFrame& key : shot.key_frames) {
-    auto bytes = worker::read_file(key.image.string(), kMaxKeyFrameBytes);
-    if (!bytes)
-      return fail(bytes.error().kind, config::problem_at(shot, "key_frames", bytes.error().message));
-    auto stored = artifacts_.put(Role::kImage, std::as_bytes(std::span(*bytes)));
-    if (!stored) return tl::unexpected(stored.error());
-    request.images.push_back({key.frame, stored->digest, stored->bytes});
+  Error problems;
+  for (std::size_t i = 0; i < shot.key_frames.size(); ++i) {
+    const auto image = stored_picture(shot.key_frames[i]);
+    if (image)
+      request.images.push_back(*image);
+    else
+      add_problem(problems, image.error().kind,
+                  config::problem_at(shot, config::key_frame_key(i, "image"), image.error().message));
   }
+  if (!problems.message.empty()) return tl::unexpected(problems);
   return request;
+}
+
+Result<KeyFrame> LocalFarm::stored_picture(const config::KeyFrame& key) {
+  auto bytes = worker::read_file(key.image.string(), config::kMaxPictureBytes);
+  if (!bytes) return tl::unexpected(bytes.error());
+  if (Status whole = config::check_whole_picture(*bytes); !whole)
+    return with_context(whole.error(), "picture " + key.image.string());
+  auto stored = artifacts_.put(Role::kImage, std::as_bytes(std::span(*bytes)));
+  if (!stored) return tl::unexpected(stored.error());
+  return KeyFrame{key.frame, stored->digest, stored->bytes};
 }
 
 Status LocalFarm::submit(const config::Batch& batch) {
@@ -128,11 +149,15 @@ Status LocalFarm::submit(const config::Batch& batch) {
   submit.request = 1;
   submit.name = batch.show;
   submit.by = "local";
+  Error problems;
   for (const config::Shot& shot : batch.shots) {
     auto request = request_for(shot);
-    if (!request) return tl::unexpected(request.error());
-    submit.shots.push_back(std::move(*request));
+    if (request)
+      submit.shots.push_back(std::move(*request));
+    else
+      add_problem(problems, request.error().kind, request.error().message);
   }
+  if (!problems.message.empty()) return tl::unexpected(problems);
   return ask(submit);
 }
 

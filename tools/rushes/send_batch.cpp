@@ -2,12 +2,13 @@
 
 #include <filesystem>
 #include <fstream>
-#include <set>
+#include <map>
 
 #include "config/digest.h"
 #include "config/picture.h"
 #include "config/shot.h"
 #include "config/utf8.h"
+#include "config/whole_picture.h"
 #include "config/yaml.h"
 
 namespace rushes::tools {
@@ -25,26 +26,62 @@ Result<std::string> read_batch(const fs::path& file) {
 Result<std::string> read_picture(const fs::path& file) {
   std::error_code code;
   if (!fs::is_regular_file(file, code))  // before it is opened: a pipe would wait for its writer
-    return fail(ErrorKind::kNotFound, "expected a PNG or EXR file at " + file.string());
+    return fail(ErrorKind::kNotFound, "expected a PNG or EXR file, found no file " + file.string());
   const auto size = fs::file_size(file, code);
   std::ifstream stream(file, std::ios::binary);
   if (code || !stream) return fail(ErrorKind::kNotFound, file.string() + ": cannot be read");
   std::string bytes(std::min<std::uint64_t>(size, config::kMaxPictureBytes), '\0');
   if (!stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
     return fail(ErrorKind::kNotFound, file.string() + ": cannot be read");
-  if (const auto good = config::check_picture(std::string_view(bytes).substr(0, config::kPictureBegin), size);
-      !good)
-    return tl::unexpected<Error>(good.error());
+  const auto good = size > bytes.size() ? config::check_picture(
+                                              std::string_view(bytes).substr(0, config::kPictureBegin), size)
+                                        : config::check_whole_picture(bytes);
+  if (!good) return with_context(good.error(), "picture " + file.string());
   return bytes;
 }
 
-// The pictures that the batch names, by their paths in it. A file that is wrong is the farm's to explain.
-std::set<fs::path> pictures_of(const std::string& text, const fs::path& file) {
-  std::set<fs::path> pictures;
-  if (const auto batch = config::parse_batch(text, file.string(), {}))
-    for (const auto& shot : batch->shots)
-      for (const auto& key : shot.key_frames) pictures.insert(key.image);
+// Where the batch names a picture first.
+struct Named {
+  const config::Shot* shot = nullptr;
+  std::string key;
+};
+
+// The pictures of the batch, by their paths in it.
+std::map<fs::path, Named> pictures_of(const config::Batch& batch) {
+  std::map<fs::path, Named> pictures;
+  for (const auto& shot : batch.shots)
+    for (std::size_t i = 0; i < shot.key_frames.size(); ++i)
+      pictures.try_emplace(shot.key_frames[i].image, Named{&shot, config::key_frame_key(i, "image")});
   return pictures;
+}
+
+// Sends all of them; once one is wrong the others are looked at only, so that each is named.
+Result<Json> send_pictures(Client& farm, const config::Batch& batch, const fs::path& folder) {
+  Json sent = Json::object();
+  std::string problems;
+  for (const auto& [picture, named] : pictures_of(batch)) {
+    const fs::path here = folder / picture;
+    std::error_code ignored;
+    // It may lie on the farm's own disks, below its picture_roots.
+    if (picture.is_absolute() && !fs::exists(here, ignored)) continue;
+    const auto bytes = read_picture(here);
+    if (!bytes) {
+      problems +=
+          (problems.empty() ? "" : "\n") + config::problem_at(*named.shot, named.key, bytes.error().message);
+      continue;
+    }
+    if (!problems.empty()) continue;
+    const std::string digest = to_hex(digest_of(*bytes));
+    const auto answer =
+        farm.post("/v1/pictures/" + digest, *bytes, {{"Content-Type", "application/octet-stream"}});
+    if (!answer)
+      return fail(answer.error().kind,
+                  config::problem_at(*named.shot, named.key,
+                                     "picture " + picture.string() + ": " + answer.error().message));
+    sent[picture.generic_string()] = digest;
+  }
+  if (!problems.empty()) return fail(ErrorKind::kInvalid, problems);
+  return sent;
 }
 
 }  // namespace
@@ -53,24 +90,18 @@ Result<Json> send_batch(Client& farm, const SubmitOptions& options) {
   const fs::path file = options.file;
   auto text = read_batch(file);
   if (!text) return tl::unexpected<Error>(text.error());
+  const std::string name = fs::absolute(file).string();
   Json pictures = Json::object();
-  for (const fs::path& picture : pictures_of(*text, file)) {
-    const fs::path here = file.parent_path() / picture;
-    std::error_code ignored;
-    // It may lie on the farm's own disks, below its picture_roots.
-    if (picture.is_absolute() && !fs::exists(here, ignored)) continue;
-    const auto bytes = read_picture(here);
-    if (!bytes) return with_context(bytes.error(), file.string() + ": picture " + picture.string());
-    const std::string digest = to_hex(digest_of(*bytes));
-    const auto sent =
-        farm.post("/v1/pictures/" + digest, *bytes, {{"Content-Type", "application/octet-stream"}});
-    if (!sent) return with_context(sent.error(), file.string() + ": picture " + picture.string());
-    pictures[picture.generic_string()] = digest;
+  // A file that is wrong is the farm's to explain.
+  if (const auto batch = config::parse_batch(*text, name, {})) {
+    auto sent = send_pictures(farm, *batch, file.parent_path());
+    if (!sent) return sent;
+    pictures = std::move(*sent);
   }
   std::map<std::string, std::string> headers;
   if (!options.idempotency_key.empty()) headers["Idempotency-Key"] = options.idempotency_key;
   const std::string path = std::string("/v1/batches?dry_run=") + (options.dry_run ? "1" : "0");
-  const Json body{{"yaml", *text}, {"file", fs::absolute(file).string()}, {"pictures", pictures}};
+  const Json body{{"yaml", *text}, {"file", name}, {"pictures", pictures}};
   return farm.post(path + (options.replace ? "&replace=1" : ""), body_text(body), headers);
 }
 

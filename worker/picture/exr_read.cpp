@@ -4,11 +4,9 @@
 #include <ImfFloatAttribute.h>
 #include <ImfFrameBuffer.h>
 #include <ImfHeader.h>
-#include <ImfIO.h>
 #include <ImfInputFile.h>
 #include <ImfIntAttribute.h>
 #include <ImfMultiPartInputFile.h>
-#include <ImfPartType.h>
 #include <ImfRationalAttribute.h>
 #include <ImfStandardAttributes.h>
 #include <ImfStringAttribute.h>
@@ -16,46 +14,16 @@
 #include <ImfVecAttribute.h>
 
 #include <cmath>
-#include <cstring>
-#include <mutex>
 #include <new>
 
+#include "config/exr_source.h"
 #include "worker/picture/atomic_file.h"
 #include "worker/picture/exr.h"
 
 namespace rushes::worker {
 namespace {
 
-class MemoryInput : public Imf::IStream {
- public:
-  MemoryInput(const std::string& bytes, const std::string& name)
-      : Imf::IStream(name.c_str()), bytes_(bytes) {}
-  bool read(char target[], int count) override {
-    const auto size = static_cast<std::size_t>(count);
-    if (count < 0 || position_ > bytes_.size() || size > bytes_.size() - position_) {
-      throw Iex::InputExc("the file ends too early");
-    }
-    std::memcpy(target, bytes_.data() + position_, size);
-    position_ += size;
-    return position_ < bytes_.size();
-  }
-  std::uint64_t tellg() override { return position_; }
-  void seekg(std::uint64_t position) override { position_ = position; }
-  void clear() override {}
-
- private:
-  const std::string& bytes_;
-  std::uint64_t position_ = 0;
-};
-
-// The library's own bound, checked before it takes memory for line offsets.
-void bound_library() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    Imf::Header::setMaxImageSize(kMaxPictureSide, kMaxPictureSide);
-    Imf::Header::setMaxTileSize(kMaxPictureSide, kMaxPictureSide);
-  });
-}
+using config::ExrBytes;
 
 const char* compression_name(Imf::Compression compression) {
   switch (compression) {
@@ -115,8 +83,7 @@ ExrHeader describe(const Imf::Header& header, int parts) {
   out.data_window = box(header.dataWindow());
   out.display_window = box(header.displayWindow());
   out.compression = compression_name(header.compression());
-  out.type =
-      header.hasType() ? header.type() : (header.hasTileDescription() ? Imf::TILEDIMAGE : Imf::SCANLINEIMAGE);
+  out.type = config::exr_type(header);
   out.parts = parts;
   for (auto it = header.channels().begin(); it != header.channels().end(); ++it) {
     const Imf::PixelType type = it.channel().type;
@@ -145,48 +112,15 @@ ExrHeader describe(const Imf::Header& header, int parts) {
   return out;
 }
 
-// What the file's RGB has to be multiplied with to be AP0; nothing when it is AP0 already.
-Result<std::optional<Matrix3>> conversion(const ExrHeader& header) {
-  Primaries from = header.chromaticities.value_or(kRec709);
-  const std::string id = header.text("colorInteropID");
-  if (id == "lin_ap0_scene")
-    from = kAp0;
-  else if (id == "lin_ap1_scene")
-    from = kAp1;
-  else if (id == "lin_rec709_scene")
-    from = kRec709;
-  else if (!id.empty() && id != "unknown") {
-    return fail(ErrorKind::kInvalid,
-                "colorInteropID: expected scene-linear light (lin_ap0_scene, lin_ap1_scene, "
-                "lin_rec709_scene), found \"" +
-                    id + "\"");
-  }
+// What the file's RGB has to be multiplied with to be AP0; nothing when it is AP0 already. The header was checked.
+Result<std::optional<Matrix3>> conversion(const Imf::Header& header, const ExrHeader& described) {
+  const std::string light = config::exr_light(header);
+  const Primaries from = light == "lin_ap0_scene"      ? kAp0
+                         : light == "lin_ap1_scene"    ? kAp1
+                         : light == "lin_rec709_scene" ? kRec709
+                                                       : described.chromaticities.value_or(kRec709);
   if (from == kAp0) return std::optional<Matrix3>{};
-  auto matrix = primaries_matrix(from, kAp0);
-  if (!matrix) return tl::unexpected<Error>(matrix.error());
-  return std::optional<Matrix3>{*matrix};
-}
-
-Status check_picture(const Imf::Header& header, const ExrHeader& described) {
-  if (described.type != Imf::SCANLINEIMAGE && described.type != Imf::TILEDIMAGE) {
-    return fail(ErrorKind::kInvalid, "expected a flat picture, found type " + described.type);
-  }
-  const std::int64_t pixels = std::int64_t{described.width()} * described.height();
-  if (described.width() < 1 || described.height() < 1 || pixels > kMaxPicturePixels) {
-    return fail(ErrorKind::kInvalid, "expected at most " + std::to_string(kMaxPicturePixels) +
-                                         " pixels, found " + std::to_string(described.width()) + "x" +
-                                         std::to_string(described.height()));
-  }
-  for (const char* name : {"R", "G", "B"}) {
-    const Imf::Channel* channel = header.channels().findChannel(name);
-    if (channel == nullptr || channel->type == Imf::UINT || channel->xSampling != 1 ||
-        channel->ySampling != 1) {
-      return fail(ErrorKind::kInvalid,
-                  std::string("expected channels R, G and B as half or float at full size, ") +
-                      "found no such channel " + name);
-    }
-  }
-  return {};
+  return primaries_matrix(from, kAp0).map([](const Matrix3& matrix) { return std::optional(matrix); });
 }
 
 void convert(Clip& clip, const Matrix3& m) {
@@ -199,13 +133,13 @@ void convert(Clip& clip, const Matrix3& m) {
 }
 
 Result<ExrFrame> read_frame(const std::string& bytes, const std::string& name) {
-  MemoryInput stream(bytes, name);
+  ExrBytes stream(bytes, name);
   Imf::InputFile file(stream, 0);
   ExrFrame out;
   out.header = describe(file.header(), 1);
-  if (auto status = check_picture(file.header(), out.header); !status)
+  if (auto status = config::check_exr_header(file.header()); !status)
     return tl::unexpected<Error>(status.error());
-  auto to_ap0 = conversion(out.header);
+  auto to_ap0 = conversion(file.header(), out.header);
   if (!to_ap0) return tl::unexpected<Error>(to_ap0.error());
   auto clip = make_clip(out.header.width(), out.header.height(), 1,
                         out.header.frames_per_second.value_or(config::Rate{}));
@@ -233,11 +167,11 @@ std::string ExrHeader::text(const std::string& name) const {
 }
 
 Result<ExrHeader> read_exr_header(const std::string& path) {
-  bound_library();
+  config::bound_exr_library();
   auto bytes = read_file(path, kMaxPictureFileBytes);
   if (!bytes) return tl::unexpected<Error>(bytes.error());
   try {
-    MemoryInput stream(*bytes, path);
+    ExrBytes stream(*bytes, path);
     Imf::MultiPartInputFile file(stream, 0);
     return describe(file.header(0), file.parts());
   } catch (const std::exception& error) {
@@ -246,7 +180,7 @@ Result<ExrHeader> read_exr_header(const std::string& path) {
 }
 
 Result<ExrFrame> decode_exr(const std::string& bytes, const std::string& name) {
-  bound_library();
+  config::bound_exr_library();
   try {
     auto frame = read_frame(bytes, name);
     if (!frame) return with_context(frame.error(), name);

@@ -2,9 +2,7 @@
 
 #include <png.h>
 
-#include <array>
-#include <new>
-
+#include "config/whole_picture.h"
 #include "worker/picture/atomic_file.h"
 
 namespace rushes::worker {
@@ -52,30 +50,13 @@ Result<Image8> read_png(const std::string& path) {
 }
 
 Result<Image8> decode_png(const std::string& bytes, const std::string& path) {
-  png_image png{};
-  png.version = PNG_IMAGE_VERSION;
-  if (png_image_begin_read_from_memory(&png, bytes.data(), bytes.size()) == 0) {
-    return fail(ErrorKind::kCorrupt, path + ": not a readable PNG file: " + png.message);
-  }
-  const std::int64_t pixels = std::int64_t{png.width} * png.height;
-  if (png.width > kMaxPictureSide || png.height > kMaxPictureSide || pixels > kMaxPicturePixels) {
-    const std::string found = std::to_string(png.width) + "x" + std::to_string(png.height);
-    png_image_free(&png);
-    return fail(ErrorKind::kInvalid,
-                path + ": expected at most " + std::to_string(kMaxPicturePixels) + " pixels, found " + found);
-  }
-  png.format = PNG_FORMAT_RGB;
-  try {
-    Image8 image(static_cast<int>(png.width), static_cast<int>(png.height));
-    const png_color black{0, 0, 0};
-    if (png_image_finish_read(&png, &black, image.pixels.data(), 0, nullptr) == 0) {
-      return fail(ErrorKind::kCorrupt, path + ": not a readable PNG file: " + png.message);
-    }
-    return image;
-  } catch (const std::bad_alloc&) {
-    png_image_free(&png);
-    return fail(ErrorKind::kExhausted, path + ": not enough memory to read it");
-  }
+  Image8 image;
+  const Status decoded = config::decode_png(bytes, [&](int width, int height) {
+    image = Image8(width, height);
+    return image.pixels.data();
+  });
+  if (!decoded) return with_context(decoded.error(), path);
+  return image;
 }
 
 Clip clip_from_display(const Image8& image, config::Rate fps) {

@@ -57,6 +57,10 @@ TEST_F(CostsTest, OfAShowOrOfShotsOnly) {
   EXPECT_EQ(shots["shots"].size(), 2u);
   EXPECT_DOUBLE_EQ(total(shots), total(shots["shots"][0]) + total(shots["shots"][1]));
   EXPECT_EQ(get("/v1/costs?show=nowhere").status, 404);
+  const auto another = get("/v1/costs?show=other&shot=demo/sh010");
+  EXPECT_EQ(another.status, 400);
+  EXPECT_THAT(another.body, HasSubstr("shot demo/sh010 belongs to none of the shows"));
+  EXPECT_EQ(get("/v1/costs?show=demo&shot=demo/sh010").status, 200);
   const auto missing = get("/v1/costs?shot=demo/sh010&shot=demo/sh099");
   EXPECT_EQ(missing.status, 404);
   EXPECT_THAT(missing.body, HasSubstr("shot demo/sh099: there is none"));

@@ -84,6 +84,22 @@ TEST_F(LogsTest, OfAShotHaveAllTasksThatWereTried) {
   EXPECT_EQ(get("/v1/logs/demo/sh020", "g").status, 403);
 }
 
+TEST_F(LogsTest, SayHowManyTasksTheyLeaveOff) {
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 201);
+  farm_.add_worker("w1");
+  ASSERT_TRUE(farm_.wait_done());
+  const Json all = get("/v1/logs/demo/sh010").json["tasks"];
+  ASSERT_GT(all.size(), 2u);
+  storage::Append append;
+  for (std::uint32_t attempt = 2; attempt < 20; ++attempt)
+    append.logs.push_back({all[1]["task"].get<std::uint64_t>(), attempt, std::string(60'000, 'x')});
+  ASSERT_TRUE(farm_.ledger().append(std::move(append)));
+  ASSERT_TRUE(farm_.ledger().flush());
+  const Json answer = get("/v1/logs/demo/sh010").json;
+  EXPECT_EQ(answer["tasks"].size(), 2u) << "the second one fills the answer";
+  EXPECT_EQ(answer["left_off"], all.size() - 2);
+}
+
 // Attempts that the state has forgotten still have their lines.
 TEST_F(LogsTest, OfAttemptsLongAgoHaveTheLinesOnly) {
   ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 201);

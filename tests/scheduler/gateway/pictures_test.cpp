@@ -5,19 +5,13 @@
 #include <fstream>
 
 #include "scheduler/gateway/body.h"
+#include "tests/config/test_pictures.h"
 #include "tests/scheduler/gateway/gateway_fixture.h"
 
 namespace rushes::scheduler {
 namespace {
 
 using testing::HasSubstr;
-
-std::string png(int width = 64, int height = 48) {
-  std::string bytes("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
-  for (const int side : {width, height})
-    for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(side >> shift);
-  return bytes + "\x08\x02 and so on";
-}
 
 std::string with_picture(const std::string& image) {
   std::string text = batch_text({"sh010"});
@@ -38,7 +32,7 @@ class PicturesTest : public GatewayTest {
 };
 
 TEST_F(PicturesTest, ASentPictureIsNamedByItsDigest) {
-  const std::string bytes = png();
+  const std::string bytes = png_of(64, 48);
   const std::string digest = to_hex(digest_of(bytes));
   EXPECT_THAT(submit("first.png", {{"first.png", digest}}).body,
               HasSubstr("send it with POST /v1/pictures/"));
@@ -51,12 +45,13 @@ TEST_F(PicturesTest, ASentPictureIsNamedByItsDigest) {
 }
 
 TEST_F(PicturesTest, WhatIsNoPictureIsNotKept) {
-  for (const std::string& bytes : {std::string("root:x:0:0"), std::string(), std::string("\x89PNG\r\n\x1a\n"),
-                                   png(100'000, 1), png(16'000, 16'000), png(0, 0)}) {
+  for (const std::string& bytes :
+       {std::string("root:x:0:0"), std::string(), std::string("\x89PNG\r\n\x1a\n"), png_head(100'000, 1),
+        png_head(16'000, 16'000), png_head(0, 0), png_of(64, 48).substr(0, 200)}) {
     EXPECT_EQ(send(bytes).status, 400) << bytes.size();
     EXPECT_FALSE(farm_.vault().contains(digest_of(bytes)));
   }
-  EXPECT_THAT(send(png(), to_hex(digest_of("another"))).body, HasSubstr("another digest"));
+  EXPECT_THAT(send(png_of(64, 48), to_hex(digest_of("another"))).body, HasSubstr("another digest"));
   EXPECT_THAT(raw("POST /v1/pictures/" + std::string(64, '0') +
                   " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a\r\nContent-Length: 999999999\r\n\r\n"),
               HasSubstr("413 "));
@@ -69,8 +64,32 @@ TEST_F(PicturesTest, WhatIsNoPictureIsNotKept) {
   EXPECT_THAT(submit("first.png", {{"first.png", to_hex(tensor)}}).body, HasSubstr("expected a PNG or EXR"));
 }
 
+// What begins well and is broken behind its beginning is found where it enters, not by a worker.
+TEST_F(PicturesTest, ABrokenPictureIsRefusedWhereItEnters) {
+  const std::string whole = noisy_png(64, 48), cut = whole.substr(0, whole.size() / 2);
+  std::string changed = whole;
+  changed[whole.size() / 2] = static_cast<char>(~changed[whole.size() / 2]);
+  for (const std::string& bytes : {cut, changed}) {
+    EXPECT_THAT(send(bytes).body, HasSubstr("expected a whole picture, found a broken PNG file"));
+    EXPECT_FALSE(farm_.vault().contains(digest_of(bytes)));
+  }
+  // In the vault for another reason, and below a root.
+  const auto there = to_hex(farm_.vault().put(cut).value());
+  const Json named = submit("first.png", {{"first.png", there}}).json["errors"][0];
+  EXPECT_EQ(named["key"], "shots[0].key_frames[0].image") << named;
+  EXPECT_GT(named["line"], 1);
+  EXPECT_GT(named["column"], 1);
+  EXPECT_THAT(named["message"].get<std::string>(), HasSubstr("picture first.png: expected a whole picture"));
+  std::filesystem::create_directories(farm_.folder() / "plates");
+  std::ofstream(farm_.folder() / "plates" / "cut.png", std::ios::binary) << cut;
+  const auto rooted =
+      post("/v1/batches?dry_run=1", with_picture((farm_.folder() / "plates/cut.png").string()), "a");
+  EXPECT_EQ(rooted.status, 400);
+  EXPECT_THAT(rooted.body, HasSubstr("expected a whole picture"));
+}
+
 TEST_F(PicturesTest, NoPathOfAClientIsOpened) {
-  std::ofstream(farm_.folder() / "first.png", std::ios::binary) << png();
+  std::ofstream(farm_.folder() / "first.png", std::ios::binary) << png_of(64, 48);
   const auto is = [&](const std::string& path) { return post("/v1/batches", with_picture(path), "a"); };
   // A file that is there and one that is not read the same.
   const std::string there = (farm_.folder() / "first.png").string(),
@@ -87,9 +106,9 @@ TEST_F(PicturesTest, NoPathOfAClientIsOpened) {
 TEST_F(PicturesTest, APictureBelowARootIsRead) {
   const auto plates = farm_.folder() / "plates";
   std::filesystem::create_directories(plates / "day1");
-  std::ofstream(plates / "day1" / "first.png", std::ios::binary) << png();
+  std::ofstream(plates / "day1" / "first.png", std::ios::binary) << png_of(64, 48);
   std::ofstream(plates / "day1" / "notes.txt") << "not a picture";
-  std::ofstream(farm_.folder() / "secret.png", std::ios::binary) << png(32, 32);
+  std::ofstream(farm_.folder() / "secret.png", std::ios::binary) << png_of(32, 32);
   std::filesystem::create_symlink(farm_.folder() / "secret.png", plates / "out.png");
   std::filesystem::create_symlink(plates / "day1", plates / "today");
   const auto is = [&](const std::string& path) {

@@ -27,7 +27,6 @@ constexpr VerbRow kVerbs[] = {
     {"GET", "/v1/explain/demo/sh010", Role::kViewer},
     {"GET", "/v1/explain/1", Role::kViewer},
     {"GET", "/v1/tasks/1", Role::kViewer},
-    {"GET", "/v1/tasks/1/log", Role::kViewer},
     {"GET", "/v1/logs/1", Role::kViewer},
     {"GET", "/v1/logs/demo/sh010", Role::kViewer},
     {"GET", "/v1/workers", Role::kViewer},
@@ -90,7 +89,7 @@ TEST_F(RolesTest, ATokenOfAShowTouchesNothingElse) {
       EXPECT_TRUE(reply.status == 403 || reply.status == 404) << verb.path << ": " << reply.body;
     }
   }
-  for (const char* whole : {"/metrics", "/v1/tasks/1", "/v1/tasks/1/log", "/v1/logs/1", "/v1/explain/1"})
+  for (const char* whole : {"/metrics", "/v1/tasks/1", "/v1/logs/1", "/v1/explain/1"})
     EXPECT_GE(get(whole, "other-secret").status, 403) << whole;
   EXPECT_EQ(get("/v1/tasks/1", "demo-secret").status, 200);
   EXPECT_EQ(post("/v1/workers/w1/drain", "", "demo-secret").status, 403) << "a worker is the whole farm's";
@@ -128,6 +127,52 @@ TEST_F(RolesTest, AGuestSeesOneShot) {
   EXPECT_EQ(get("/v1/shots/demo/sh020", "g").status, 403);
   EXPECT_EQ(post("/v1/shots/demo/sh010/pause", "", "g").status, 403);
   for (const auto& event : get("/v1/events", "g").json["events"]) EXPECT_EQ(event["shot"], "demo/sh010");
+}
+
+TEST_F(RolesTest, WhatAWorkerDidForOthersIsNotTold) {
+  farm_.add_worker("w1");
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 201);
+  ASSERT_TRUE(farm_.wait_done());
+  EXPECT_GT(get("/v1/workers").json["workers"][0]["finished"], 0);
+  for (const char* limited : {"g", "other-secret"}) {
+    const Json worker = get("/v1/workers", limited).json["workers"][0];
+    EXPECT_EQ(worker["worker"], "w1");
+    for (const char* key : {"process", "finished", "failed", "device_seconds"})
+      EXPECT_TRUE(worker[key].is_null()) << key << " " << limited;
+    EXPECT_TRUE(worker["remarks"].empty());
+  }
+}
+
+TEST_F(RolesTest, WhatAQueryDoesNotTakeIsRefusedWithWhatItTakes) {
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 201);
+  for (const VerbRow& verb : kVerbs) {
+    if (verb.method != std::string("GET")) continue;
+    const auto reply = get(verb.path + std::string("?shwo=demo"), "root");
+    EXPECT_EQ(reply.status, 400) << verb.path;
+    EXPECT_THAT(reply.body, HasSubstr("unknown query parameter 'shwo'")) << verb.path;
+  }
+  EXPECT_THAT(get("/v1/costs?shwo=demo").body, HasSubstr("/v1/costs takes show, shot"));
+  EXPECT_THAT(get("/v1/shots?x=1").body, HasSubstr("/v1/shots takes none"));
+  EXPECT_EQ(get("/v1/health?x=1").status, 400);
+  EXPECT_EQ(get("/v1/events?since=0&wait=0").status, 200);
+  // Of a submit too: a slip would render what was to be looked at only.
+  for (const char* query : {"?dry-run=1", "?dry_run=yes", "?dry_run", "?dry_run=1&replace=true"})
+    EXPECT_EQ(post(std::string("/v1/batches") + query, batch_text({"sh020"}), "a").status, 400) << query;
+  EXPECT_EQ(get("/v1/shots").json["shots"].size(), 1u);
+}
+
+TEST_F(RolesTest, ANameIsCheckedByTheRuleOfItsKind) {
+  for (const char* name : {"a/b", "-w", "w%20x", "%FF"}) {
+    const auto worker = post(std::string("/v1/workers/") + name + "/drain", "", "root");
+    EXPECT_EQ(worker.status, 400) << name;
+    EXPECT_THAT(worker.body, HasSubstr("worker: expected a name of at most 128 letters")) << name;
+    const auto backup = post(std::string("/v1/backups/") + name, "", "root");
+    if (name != std::string("-w")) {
+      EXPECT_EQ(backup.status, 400) << name;
+      EXPECT_THAT(backup.body, HasSubstr("backup: expected a name of letters")) << name;
+    }
+  }
+  EXPECT_EQ(post("/v1/workers/" + std::string(128, 'w') + "/drain", "", "root").status, 404);
 }
 
 TEST_F(RolesTest, ATokenEndsAtItsTime) {

@@ -1,0 +1,96 @@
+#include "config/whole_picture.h"
+
+#include <ImfFrameBuffer.h>
+#include <ImfInputPart.h>
+#include <ImfMultiPartInputFile.h>
+#include <png.h>
+
+#include <new>
+#include <vector>
+
+#include "config/exr_source.h"
+#include "config/limits.h"
+#include "config/picture.h"
+
+namespace rushes::config {
+namespace {
+
+constexpr int kRgb = 3;
+constexpr const char* kNoMemory = "not enough memory to read it";
+
+// Every row into the same one: the picture is decoded and not kept.
+Status read_rows(const std::string& bytes) {
+  ExrBytes stream(bytes, "picture");
+  Imf::MultiPartInputFile file(stream, 0);
+  const Imf::Header& header = file.header(0);
+  // Before the part is opened, which takes memory for rows of all channels.
+  if (Status good = check_exr_header(header); !good) return good;
+  Imf::InputPart part(file, 0);
+  const Imath::Box2i window = header.dataWindow();
+  std::vector<float> row(static_cast<std::size_t>(window.max.x - window.min.x + 1));
+  Imf::FrameBuffer buffer;
+  for (const char* name : {"R", "G", "B"})
+    buffer.insert(
+        name, Imf::Slice(Imf::FLOAT, reinterpret_cast<char*>(row.data() - window.min.x), sizeof(float), 0));
+  part.setFrameBuffer(buffer);
+  part.readPixels(window.min.y, window.max.y);
+  return {};
+}
+
+Status check_exr(const std::string& bytes) {
+  bound_exr_library();
+  try {
+    return read_rows(bytes);
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorKind::kExhausted, kNoMemory);
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::kCorrupt, std::string("a broken EXR file: ") + error.what());
+  }
+}
+
+}  // namespace
+
+Status decode_png(std::string_view bytes, const std::function<std::uint8_t*(int width, int height)>& room) {
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  if (png_image_begin_read_from_memory(&png, bytes.data(), bytes.size()) == 0)
+    return fail(ErrorKind::kCorrupt, std::string("a broken PNG file: ") + png.message);
+  const std::int64_t pixels = std::int64_t{png.width} * png.height;
+  if (png.width > kMaxPictureSide || png.height > kMaxPictureSide || pixels > kMaxPicturePixels) {
+    const std::string found = std::to_string(png.width) + "x" + std::to_string(png.height);
+    png_image_free(&png);
+    return fail(ErrorKind::kInvalid,
+                "expected at most " + std::to_string(kMaxPicturePixels) + " pixels, found " + found);
+  }
+  png.format = PNG_FORMAT_RGB;
+  try {
+    const png_color black{0, 0, 0};
+    std::uint8_t* target = room(static_cast<int>(png.width), static_cast<int>(png.height));
+    if (png_image_finish_read(&png, &black, target, 0, nullptr) == 0)
+      return fail(ErrorKind::kCorrupt, std::string("a broken PNG file: ") + png.message);
+    return {};
+  } catch (const std::bad_alloc&) {
+    png_image_free(&png);
+    return fail(ErrorKind::kExhausted, kNoMemory);
+  }
+}
+
+Status check_whole_picture(const std::string& bytes) {
+  if (Status begins = check_picture(std::string_view(bytes).substr(0, kPictureBegin), bytes.size()); !begins)
+    return begins;
+  Status whole;
+  if (bytes.starts_with("\x89PNG")) {
+    std::vector<std::uint8_t> pixels;
+    whole = decode_png(bytes, [&](int width, int height) {
+      pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * kRgb);
+      return pixels.data();
+    });
+  } else {
+    whole = check_exr(bytes);
+  }
+  if (whole || whole.error().kind != ErrorKind::kCorrupt) return whole;
+  return fail(ErrorKind::kInvalid,
+              "expected a whole picture, found " + whole.error().message + "; write the file again");
+}
+
+}  // namespace rushes::config

@@ -1,0 +1,27 @@
+// Pictures of shots, decoded to their last byte: what config/picture.h tells from the first bytes is not known to be whole.
+//
+// The decoders are those by which workers read the same files, so that a shot is refused where it enters and not on a
+// worker. A picture is hostile until it is checked: its size is bounded before memory is taken.
+//
+// Thread contract: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "config/result.h"
+
+namespace rushes::config {
+
+// A PNG as 8-bit sRGB, rows from the top, three bytes a pixel, into the room that `room` gives for its size. Alpha is
+// composed over black; 16-bit pictures are reduced to 8. Errors: kCorrupt (broken), kInvalid (beyond kMaxPictureSide or
+// kMaxPicturePixels), kExhausted.
+Status decode_png(std::string_view bytes, const std::function<std::uint8_t*(int width, int height)>& room);
+
+// Whether the file is a PNG or EXR that a worker can read. It takes the memory of a decoded PNG, three bytes a pixel, and
+// of an EXR a row. Errors: kInvalid, "expected ..."; kExhausted: no memory to find out.
+Status check_whole_picture(const std::string& bytes);
+
+}  // namespace rushes::config
