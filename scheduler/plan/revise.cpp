@@ -4,6 +4,7 @@
 #include <map>
 
 #include "config/critics.h"
+#include "config/seconds.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -79,7 +80,7 @@ RevisionChoice choose_revision(const ShotSpec& spec, std::span<const Finding> fi
     const double each = std::max(spent.window_seconds, 1e-9);
     if (left <= 0 || (spent.window_seconds > 0 && left < spent.window_seconds)) {
       return {{},
-              "the budget of " + std::to_string(static_cast<long>(spec.revise_device_seconds)) +
+              "the budget of " + config::seconds_text(spec.revise_device_seconds) +
                   " device seconds for revisions is used"};
     }
     if (spent.window_seconds > 0 && left / each < room) room = static_cast<std::uint32_t>(left / each);

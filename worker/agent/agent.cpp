@@ -435,7 +435,7 @@ void Agent::on_exit(std::uint32_t slot, const std::string& cause, const std::str
     Attempt& attempt = attempts_[index];
     if (attempt.state == State::kRunning)
       attempt.failure =
-          protocol::Failed{*id, FailKind::kCrash, "the engine process ended: " + cause, cause, log_tail};
+          protocol::Failed{*id, FailKind::kCrash, "the engine process ended with " + cause, cause, log_tail};
     else if (attempt.failure)
       attempt.failure->exit_cause = cause, attempt.failure->log_tail = log_tail;
     ended(index, now);

@@ -128,7 +128,7 @@ Result<TaskResult> run_critique(const Task& task, StageContext& context) {
   if (Status status = put_output(context, Role::kCritique, std::as_bytes(std::span(text)), outcome); !status)
     return tl::unexpected(status.error());
   if (!proxy) return outcome;
-  const auto summary = read_critique(text, task.name);
+  const auto summary = read_critique(text, "the critique");
   if (!summary) return tl::unexpected(summary.error());
   if (Status status = proxy->finish(*summary, outcome); !status) return tl::unexpected(status.error());
   return outcome;

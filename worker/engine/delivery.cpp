@@ -123,7 +123,7 @@ Result<CritiqueSummary> critique_of(const Task& task, const LocalArtifacts& arti
     if (!mapped) return tl::unexpected(mapped.error());
     const auto bytes = mapped->bytes();
     return read_critique({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
-                         task.name + ": the critique of take " + std::to_string(take));
+                         "the critique of take " + std::to_string(take));
   }
   return CritiqueSummary{};
 }

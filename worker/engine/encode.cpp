@@ -40,7 +40,7 @@ Result<Clip> key_picture(const Task& task, StageContext& context, const KeyFrame
   if (!mapped) return tl::unexpected(mapped.error());
   const auto bytes = mapped->bytes();
   auto picture = decode_picture(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
-                                task.name + ": key frame " + std::to_string(key.frame));
+                                "key frame " + std::to_string(key.frame));
   if (!picture) return tl::unexpected(picture.error());
   return cover(*picture, task.recipe.width, task.recipe.height);
 }

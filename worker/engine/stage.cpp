@@ -72,7 +72,7 @@ Result<TaskResult> run_task(const Task& task, StageContext& context) {
   const double cpu_before = cpu_seconds();
   const auto begin = std::chrono::steady_clock::now();
   auto outcome = run_stage(task, context);
-  if (!outcome) return with_context(outcome.error(), task.name);
+  if (!outcome) return outcome;
   outcome->compute_seconds = cpu_seconds() - cpu_before;
   outcome->wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   outcome->peak_memory_bytes = peak_memory();

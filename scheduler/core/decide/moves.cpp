@@ -1,6 +1,7 @@
 #include "scheduler/core/decide/moves.h"
 
 #include "config/mutation.h"
+#include "scheduler/plan/compose.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -40,7 +41,8 @@ void give_to_person(Decision& decision, TaskId task, const std::string& message)
   const State& state = decision.state();
   const ShotId shot = state.task(task).shot;
   if (state.shots[shot].state == ShotState::kCancelled) return;
-  move_shot(decision, shot, ShotState::kAttention, message, task);
+  const std::string name = task_name(state.shots[shot].spec, state.task(task).plan);
+  move_shot(decision, shot, ShotState::kAttention, name + ": " + message, task);
 }
 
 void leave_attention(Decision& decision, ShotId shot) {

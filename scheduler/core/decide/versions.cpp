@@ -1,7 +1,7 @@
 // A person's word about the versions of a take: render again, keep, go back, restore.
 #include <algorithm>
-#include <cstdio>
 
+#include "config/seconds.h"
 #include "scheduler/core/decide/events.h"
 #include "scheduler/core/decide/lookup.h"
 #include "scheduler/core/decide/moves.h"
@@ -119,15 +119,13 @@ std::string effect_of(const State& state, const Shot& shot, const record::Versio
   double seconds = 0;
   for (const PlannedTask& task : planned.tasks)
     seconds += task.work * pace(state, shot, task.stage, task.level);
-  char cost[64];
-  std::snprintf(cost, sizeof cost, "about %.0f device seconds", seconds);
   std::string text = (version.windows.size() == 1 ? "window " : "windows ") + windows + " with seed " +
                      std::to_string(version.seed) + (version.prompt.empty() ? "" : " and a new prompt") +
                      ": frames " + number(frames.begin) + " to " + number(frames.end - 1) + " change, ";
   if (frames.end < recipe.frames)
     text += number(frames.end) + " to " + number(recipe.frames - 1) +
             " differ a little where the decoder remembers the ones before, ";
-  return text + cost;
+  return text + "about " + config::seconds_text(seconds) + " device seconds";
 }
 
 // ---- keep, revert, restore

@@ -17,14 +17,11 @@ std::string name_of(const State& state, WorkerId worker) {
 }
 
 AttemptInfo bad_attempt(const Failure& bad) {
-  return {bad.attempt,
-          bad.worker,
-          to_string(bad.end),
-          bad.kind,
-          bad.started_wall_ms,
-          bad.wall_ms,
+  return {bad.attempt, bad.worker, to_string(bad.end), bad.kind, bad.started_wall_ms, bad.wall_ms,
           seconds_between(bad.started_wall_ms, bad.wall_ms),
-          bad.exit_cause.empty() ? bad.message : bad.message + " (" + bad.exit_cause + ")"};
+          // The message of an engine that died has the cause.
+          bad.message.find(bad.exit_cause) != std::string::npos ? bad.message
+                                                                : bad.message + " (" + bad.exit_cause + ")"};
 }
 
 TaskAttempts row_of(const State& state, const Task& task, Now now) {
