@@ -293,7 +293,7 @@ TEST(Shot, AKeyFrameIsNamedWhereItStands) {
       "b.yaml", "/");
   ASSERT_TRUE(batch) << batch.error().message;
   EXPECT_EQ(problem_at(batch->shots[0], key_frame_key(0, "image"), "wrong"),
-            "b.yaml:4:35: defaults.key_frames[0].image: wrong");
+            "b.yaml:4:34: defaults.key_frames[0].image: wrong");
   EXPECT_EQ(problem_at(batch->shots[1], key_frame_key(1, "image"), "wrong"),
             "b.yaml:13:23: shots[1].key_frames[1].image: wrong");
   EXPECT_EQ(problem_at(batch->shots[1], key_frame_key(1, "frame"), "wrong"),

@@ -5,14 +5,18 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 from farm import BIN, SOURCE, Farm, free_ports
 
 PROGRAMS = ["rushes", "rushes-scheduler", "rushes-worker", "rushes-render", "rushes-bench", "rushes-critique",
             "rushes-parity", "rushes-simulate"]
+
+PICTURE = "tools/pictures/first-light.png"
 
 
 SCRATCH = tempfile.TemporaryDirectory()  # verbs write where they are called, such as `keygen -- -1`
@@ -85,6 +89,54 @@ class CommandLine(unittest.TestCase):
             self.assertIn(code, (1, 2, 3), words)
             self.assertEqual(out, "", words)
             self.assertEqual(set(json.loads(error)["error"]), {"kind", "message"}, words)
+
+    def test_a_word_that_is_no_name_is_refused_before_it_is_asked_for(self):
+        for words, part in ((["skip", "abc"], "TASK: expected a task's number"), (["show", "a/b/c"], "expected SHOW/SHOT"),
+                            (["costs", "a b"], "expected SHOW/SHOT"), (["drain", "a/b"], "WORKER: expected a name")):
+            self.assertIn(part, self.one_line(words, {2}))
+
+    def test_rendering_says_what_it_lacks(self):
+        shot = pathlib.Path(self.folder) / "one.yaml"
+        text = (SOURCE / "config" / "shots" / "first-light.yaml").read_text()
+        shot.write_text(text)
+        code, _, error = run("rushes-render", shot, "--out", self.folder)  # outside of a checkout
+        self.assertEqual((code, error.count("\n")), (2, 1), error)
+        self.assertIn("--models: expected a folder that holds NAME/model.yaml, found no folder 'config/models'", error)
+
+    def test_an_interrupted_render_says_so_as_json(self):
+        shot = pathlib.Path(self.folder) / "long.yaml"
+        shot.write_text("version: 1\nshow: s\nshots:\n- {name: long, prompt: a red metal sphere moves right, "
+                        "model: tabletop, frames: 129, seeds: [7], sampling: {steps: 50}}\n")
+        out = pathlib.Path(self.folder) / "interrupted"
+        render = subprocess.Popen([BIN / "rushes-render", "--json", "--models", SOURCE / "config" / "models", "--out", out,
+                                   "--", shot], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(600):
+            if out.is_dir() and list(out.iterdir()):
+                break
+            time.sleep(0.05)
+        render.send_signal(signal.SIGINT)
+        text, error = render.communicate(timeout=60)
+        self.assertEqual((render.returncode, text), (128 + signal.SIGINT, ""))
+        self.assertEqual(json.loads(error)["error"]["kind"], "conflict")
+        self.assertIn("stopped", json.loads(error)["error"]["message"])
+
+    def test_a_broken_picture_is_named_where_the_shot_names_it(self):
+        folder = pathlib.Path(self.folder)
+        (folder / "cut.png").write_bytes((SOURCE / PICTURE).read_bytes()[:-2000])
+        shot = folder / "pictures.yaml"
+        shot.write_text("version: 1\nshow: s\nshots:\n- name: a\n  prompt: a red metal sphere\n  model: tabletop\n"
+                        "  frames: 5\n  key_frames: [{frame: 0, image: cut.png}]\n"
+                        "- {name: b, prompt: x, model: tabletop, frames: 5, key_frames: [{frame: 0, image: none.png}]}\n")
+        code, _, error = run("rushes", "submit", shot, RUSHES_URL=self.url)  # nothing is sent
+        self.assertEqual((code, error.count("\n")), (2, 2), error)
+        self.assertIn("pictures.yaml:8:34: shots[0].key_frames[0].image: picture ", error)
+        self.assertIn("expected a whole picture, found a broken PNG file", error)
+        self.assertIn("pictures.yaml:9:83: shots[1].key_frames[0].image: expected a PNG or EXR file, found no file", error)
+        shot.write_text(shot.read_text().split("- {name: b")[0])
+        code, _, error = run("rushes-render", "--models", SOURCE / "config" / "models", "--out", folder / "p", "--", shot)
+        self.assertEqual(code, 2)
+        self.assertIn("pictures.yaml:8:34: shots[0].key_frames[0].image: picture ", error)
+        self.assertIn("expected a whole picture, found a broken PNG file", error)
 
     def test_every_program_has_a_version(self):
         for program in PROGRAMS:

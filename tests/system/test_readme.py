@@ -49,11 +49,11 @@ class Readme(unittest.TestCase):
     def check(self, said, folder):
         planned = said['rushes retry fl010 --take 1 --windows 0 --note "flat light" --dry-run']
         self.assertIn("frames 1001 to 1033 change", planned)
-        before, after = (sorted((folder / f"look/fl010_draft_take1_v{v}").glob("*.exr")) for v in (0, 1))
+        before, after = (sorted((folder / f"look/first-light/fl010_draft_take1_v{v}").glob("*.exr")) for v in (0, 1))
         self.assertEqual((len(before), len(after)), (33, 33))
         self.assertNotEqual(before[0].read_bytes(), after[0].read_bytes())
-        self.assertTrue(list((folder / "look/fl010_proxy_take1_v0").glob("*.mp4")))
-        self.assertIn("conforms", said["rushes verify final/fl010_draft_v002"])
+        self.assertTrue(list((folder / "look/first-light/fl010_proxy_take1_v0").glob("*.mp4")))
+        self.assertIn("conforms", said["rushes verify final/first-light/fl010_draft_v002"])
 
 
 if __name__ == "__main__":

@@ -120,13 +120,13 @@ class Review(unittest.TestCase):
         """Returns the folder of take 2's frames."""
         done = json.loads(farm.cli("export", "sh010", folder / "new", "--take", 2, "--kind", "proxy", "--json").stdout)
         self.assertEqual((done["kind"], done["take"], done["version"]), ("proxy", 2, "take2_v0"))
-        proxy = folder / "new" / "sh010_proxy_take2_v0"
+        proxy = folder / "new" / "test" / "sh010_proxy_take2_v0"
         self.assertEqual(sorted(done["files"]), sorted(path.name for path in proxy.iterdir()))
         self.assertTrue((proxy / "sh010_proxy_take2_v0.mp4").read_bytes()[4:8] == b"ftyp")
         self.assertTrue((proxy / "sh010_proxy_take2_v0_contact.png").read_bytes().startswith(b"\x89PNG"))
 
         done = farm.cli("export", "sh010", folder, "--take", 2)
-        draft = folder / done.stdout.split("/")[-1].strip()
+        draft = folder / "test" / done.stdout.split("/")[-1].strip()
         self.assertEqual(len(list(draft.iterdir())), 9)
         self.assertEqual(len(list(draft.glob("*take2_v0*.exr"))), 9)
         again = farm.cli("export", "sh010", folder, "--take", 2, "--version", 0, check=False)
@@ -139,7 +139,8 @@ class Review(unittest.TestCase):
         master = farm.cli("export", "sh010", folder, "--take", 2, "--kind", "master", check=False)
         self.assertEqual(master.returncode, 1)
         self.assertIn("rushes approve test/sh010 --take 2", master.stderr)
-        self.assertEqual({path.name for path in folder.iterdir()}, {"new", draft.name}, "refusals leave nothing")
+        self.assertEqual({path.name for path in folder.iterdir()}, {"new", "test"}, "refusals leave nothing")
+        self.assertEqual(list((folder / "test").iterdir()), [draft], "refusals leave nothing")
         return draft
 
     def test_a_master_is_exported_as_it_is_delivered(self):
@@ -160,26 +161,27 @@ class Review(unittest.TestCase):
             folder = pathlib.Path(folder)
             (folder / "shots.yaml").write_text(SHOT)
 
-            def render():
+            def render(*more):
                 return subprocess.run(
                     [BIN / "rushes-render", folder / "shots.yaml", "--out", folder / "out", "--models", MODELS,
-                     "--colour", SOURCE / "config" / "colour" / "farm.ocio", "--json"],
+                     "--colour", SOURCE / "config" / "colour" / "farm.ocio", *more],
                     capture_output=True, text=True, timeout=300,
                 )  # fmt: skip
 
-            done = render()
-            self.assertEqual(done.returncode, 0, done.stderr)
-            self.assertRegex(done.stderr, r"waits for a person: look at its takes in .*`seeds: \[1[12]\]`")
+            done = render("--json")
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
             (review,) = json.loads(done.stdout)["reviews"]
             self.assertEqual(pathlib.Path(review["folder"]), folder / "out" / "test" / "sh010" / "review" / "v001")
             for take in review["takes"]:
                 files = sorted(path.suffix for path in (pathlib.Path(review["folder"]) / take["folder"]).iterdir())
                 self.assertEqual(files, 9 * [".exr"] + [".mp4", ".png"])
             self.assertEqual([take["take"] for take in review["takes"]], [1, 2])
-            (again,) = json.loads(render().stdout)["reviews"]
-            self.assertTrue(again["folder"].endswith("review/v002"), "the next version that is free")
-            first, second = (pathlib.Path(one["folder"]) / "take1" for one in (review, again))
-            self.assertEqual(pixels(first), pixels(second))
+            done = render()
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertRegex(done.stderr, r"waits for a person: look at its takes in .*review/v002; .*`seeds: \[1[12]\]`")
+            self.assertIn(f"to deliver take {review['best']}, write `seeds: [{review['best_seed']}]`", done.stderr)
+            first = pathlib.Path(review["folder"])
+            self.assertEqual(pixels(first / "take1"), pixels(first.parent / "v002" / "take1"))
             self.assertEqual(sorted(path.name for path in (folder / "out").iterdir()), ["test"])
 
 

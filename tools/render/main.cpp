@@ -14,6 +14,7 @@
 #include "scheduler/gateway/json.h"
 #include "tools/render/local_farm.h"
 #include "tools/render/review.h"
+#include "tools/rushes/client.h"
 #include "tools/rushes/live_table.h"
 #include "tools/rushes/terminal.h"
 #include "tools/rushes/text.h"
@@ -65,7 +66,11 @@ Json reviews_json(const std::vector<rushes::tools::Review>& reviews) {
     Json takes = Json::array();
     for (const auto& take : review.takes)
       takes.push_back({{"take", take.take}, {"folder", take.folder}, {"files", take.files}});
-    json.push_back({{"shot", review.shot}, {"folder", review.folder.string()}, {"takes", takes}});
+    json.push_back({{"shot", review.shot},
+                    {"folder", review.folder.string()},
+                    {"takes", takes},
+                    {"best", review.best},
+                    {"best_seed", review.best_seed}});
   }
   return json;
 }
@@ -98,20 +103,35 @@ rushes::Status go_on(double) {
 }
 
 // A shot in review because nothing passed is work that failed; one that a person was to approve is done.
-rushes::Result<int> exit_code_of(const LocalFarm& farm) {
-  auto code = rushes::ExitCode::kOk;
+rushes::Status outcome_of(const LocalFarm& farm) {
+  std::string failed;
   for (const auto& shot : sched::view::shots(farm.state(), farm.now())) {
-    if (shot.state == sched::ShotState::kAttention || shot.state == sched::ShotState::kCancelled)
-      return rushes::fail(rushes::ErrorKind::kInternal, shot.shot + ": " + shot.reason);
-    if (shot.state != sched::ShotState::kReview || shot.reason.empty()) continue;
-    std::cerr << "rushes-render: " << shot.shot << ": " << shot.reason << "\n";
-    code = rushes::ExitCode::kWorkFailed;
+    const bool in_vain = shot.state == sched::ShotState::kAttention ||
+                         shot.state == sched::ShotState::kCancelled ||
+                         (shot.state == sched::ShotState::kReview && !shot.reason.empty());
+    if (in_vain) failed += (failed.empty() ? "" : "\n") + shot.shot + ": " + shot.reason;
   }
-  return static_cast<int>(code);
+  if (failed.empty()) return {};
+  return rushes::fail(rushes::ErrorKind::kInternal, failed);
 }
 
-rushes::Result<int> render(const Arguments& arguments) {
+// The default is a folder of a checkout.
+rushes::Status check_models(const std::vector<std::string>& folders) {
+  for (const std::string& folder : folders) {
+    std::error_code code;
+    if (!std::filesystem::is_directory(folder, code))
+      return rushes::fail(
+          rushes::ErrorKind::kInvalid,
+          "--models: expected a folder that holds NAME/model.yaml, found no folder '" + folder +
+              "' here; name one, such as config/models of a Rushes checkout or a model_roots of "
+              "your worker.yaml");
+  }
+  return {};
+}
+
+rushes::Status render(const Arguments& arguments) {
   namespace fs = std::filesystem;
+  if (rushes::Status models = check_models(arguments.models); !models) return tl::unexpected(models.error());
   auto batch = rushes::config::read_batch(arguments.shots);
   if (!batch) return tl::unexpected(batch.error());
   rushes::tools::LocalFarmOptions options;
@@ -135,9 +155,11 @@ rushes::Result<int> render(const Arguments& arguments) {
   if (rushes::Status submitted = (*farm)->submit(*batch); !submitted)
     return tl::unexpected(submitted.error());
 
+  // As JSON the shots have them.
   for (const sched::Shot& shot : (*farm)->state().shots)
     for (const std::string& remark : shot.spec.remarks)
-      std::cerr << "rushes-render: " << shot.spec.show << "/" << shot.spec.name << ": " << remark << "\n";
+      if (!arguments.json)
+        std::cerr << "rushes-render: " << shot.spec.show << "/" << shot.spec.name << ": " << remark << "\n";
 
   rushes::tools::LiveTable table(stderr);
   auto drawn = std::chrono::steady_clock::time_point{};
@@ -166,12 +188,23 @@ rushes::Result<int> render(const Arguments& arguments) {
   const auto reviews = rushes::tools::write_reviews(**farm, options.deliveries, go_on);
   if (!reviews) return tl::unexpected(reviews.error());
   const Json shots = shots_json(**farm);
-  if (arguments.json)
-    std::cout << Json{{"shots", shots}, {"reviews", reviews_json(*reviews)}}.dump(2) << "\n";
-  else
+  if (arguments.json) {
+    const Json answer{{"shots", shots}, {"reviews", reviews_json(*reviews)}};
+    std::cout << rushes::tools::body_text(answer, 2) << "\n";
+  } else {
     std::cout << rushes::tools::closing_report(shots, {rushes::tools::has_colours(STDOUT_FILENO)});
-  for (const auto& review : *reviews) std::cerr << rushes::tools::review_line(review) << "\n";
-  return exit_code_of(**farm);
+    for (const auto& review : *reviews) std::cerr << rushes::tools::review_line(review) << "\n";
+  }
+  return outcome_of(**farm);
+}
+
+// One line or, with --json, one document.
+int report(const rushes::Error& error, const Arguments& arguments, int code) {
+  if (arguments.json)
+    std::cerr << rushes::config::error_line(sched::kind_word(error.kind), error.message) << "\n";
+  else
+    std::cerr << "rushes-render: " << error.message << "\n";
+  return code;
 }
 
 }  // namespace
@@ -189,15 +222,14 @@ int main(int count, char** values) {
   app.flag("--json", arguments.json, "print JSON");
   if (const auto code = app.parse(count, values)) return *code;
   rushes::config::watch_interrupts();
-  auto code = render(arguments);
-  if (code) return *code;
-  if (const int signal = rushes::config::interrupted(); signal != 0) {
-    std::cerr << "rushes-render: stopped; what was not complete is removed\n";
-    return 128 + signal;
+  rushes::Status done;
+  try {
+    done = render(arguments);
+  } catch (const std::exception& e) {
+    done = rushes::fail(rushes::ErrorKind::kInternal, e.what());
   }
-  if (arguments.json)
-    std::cerr << sched::error_json(code.error()).dump() << "\n";
-  else
-    std::cerr << "rushes-render: " << code.error().message << "\n";
-  return static_cast<int>(rushes::exit_code(code.error().kind));
+  if (done) return 0;
+  if (const int signal = rushes::config::interrupted(); signal != 0)
+    return report(go_on(0).error(), arguments, 128 + signal);
+  return report(done.error(), arguments, static_cast<int>(rushes::exit_code(done.error().kind)));
 }

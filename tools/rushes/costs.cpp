@@ -1,8 +1,9 @@
 #include "tools/rushes/costs.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <functional>
+
+#include "config/seconds.h"
 
 namespace rushes::tools {
 namespace {
@@ -16,11 +17,7 @@ std::string right(const std::string& text) {
   return (width < kFigures ? std::string(kFigures - width, ' ') : " ") + text;
 }
 
-std::string seconds(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, value < 1e7 ? "%.1f" : "%.3g", value);
-  return right(text);
-}
+std::string seconds(double value) { return right(config::seconds_text(value)); }
 
 // A name that is longer than its column stands on a line of its own: it can be copied.
 std::string named(const std::string& name, const std::string& figures) {
@@ -28,40 +25,43 @@ std::string named(const std::string& name, const std::string& figures) {
   return name + "\n" + std::string(kNames, ' ') + figures + "\n";
 }
 
-std::string spent_row(const std::string& name, const Json& row) {
+std::string spent_row(const std::string& name, const Json& row, bool table) {
   const Json& spent = member(row, "device_seconds");
+  if (!table) return name + "\n    " + cost_text(spent) + "\n";
   const double wasted_cpu = number(spent, "wasted_cpu"), wasted_gpu = number(spent, "wasted_gpu");
   return named(name, seconds(number(spent, "cpu") - wasted_cpu) + seconds(number(spent, "gpu") - wasted_gpu) +
                          seconds(wasted_cpu) + seconds(wasted_gpu) + seconds(number(spent, "total")));
 }
 
-std::string spent_rows(const std::string& title, const Json& rows, const Style& style,
-                       const std::function<std::string(const Json&)>& name) {
-  if (rows.empty()) return "";
-  std::string text = "\n" + style.bold(title) + "\n";
-  const std::size_t shown = std::min(rows.size(), kShown);
-  for (std::size_t i = 0; i < shown; ++i) text += spent_row("  " + name(rows[i]), rows[i]);
-  if (shown < rows.size())
-    text += "  and " + std::to_string(rows.size() - shown) + " more; --json has them all\n";
-  return text;
-}
-
 }  // namespace
 
-std::string costs_text(const Json& costs, const Style& style) {
+std::string costs_text(const Json& costs, const Style& style, std::size_t width) {
   const Json& shots = list(costs, "shots");
   if (shots.empty()) return "no shot yet\n";
-  std::string text = padded("device seconds", kNames) + right("used cpu") + right("used gpu") +
-                     right("wasted cpu") + right("wasted gpu") + right("total") + "\n";
-  text += spent_row(counted(shots.size(), "shot"), costs);
-  text += spent_rows("shows", list(costs, "shows"), style, [](const Json& row) {
+  const bool table = width == 0 || width >= kNames + 5 * kFigures;
+  const auto rows = [&](const std::string& title, const Json& all,
+                        const std::function<std::string(const Json&)>& name) {
+    if (all.empty()) return std::string();
+    std::string text = "\n" + style.bold(title) + "\n";
+    const std::size_t shown = std::min(all.size(), kShown);
+    for (std::size_t i = 0; i < shown; ++i) text += spent_row("  " + name(all[i]), all[i], table);
+    if (shown < all.size())
+      text += "  and " + std::to_string(all.size() - shown) + " more; --json has them all\n";
+    return text;
+  };
+  std::string text;
+  if (table)
+    text = padded("device seconds", kNames) + right("used cpu") + right("used gpu") + right("wasted cpu") +
+           right("wasted gpu") + right("total") + "\n";
+  text += spent_row(counted(static_cast<double>(shots.size()), "shot"), costs, table);
+  text += rows("shows", list(costs, "shows"), [](const Json& row) {
     return word(row, "show") + ", " + counted(number(row, "shots"), "shot");
   });
-  text += spent_rows("batches", list(costs, "batches"), style, [](const Json& row) {
+  text += rows("batches", list(costs, "batches"), [](const Json& row) {
     const std::string file = word(row, "name");
     return std::to_string(static_cast<long>(number(row, "batch"))) + " " + file.substr(file.rfind('/') + 1);
   });
-  return text + spent_rows("shots", shots, style, [](const Json& row) { return word(row, "shot"); });
+  return text + rows("shots", shots, [](const Json& row) { return word(row, "shot"); });
 }
 
 namespace {
@@ -83,10 +83,7 @@ std::string range_row(const std::string& name, const Json& range, const std::str
 }  // namespace
 
 std::string price_line(const Json& range) {
-  const auto figure = [&](const char* key) {
-    const std::string text = seconds(number(range, key));
-    return text.substr(text.find_first_not_of(' '));
-  };
+  const auto figure = [&](const char* key) { return config::seconds_text(number(range, key)); };
   const std::string basis = basis_text(range);
   return "about " + figure("expected") + " device s (" + figure("low") + " to " + figure("high") + ")" +
          (basis.empty() ? "" : ", " + basis);

@@ -11,7 +11,8 @@ namespace rushes::tools {
 
 // COSTS of the API: shows, batches and shots, the most expensive first. Of many batches and shots only the first are
 // listed, and the others are counted.
-std::string costs_text(const Json& costs, const Style& style);
+// `width` of the terminal; 0: there is none. One that has no room for the table gets a list.
+std::string costs_text(const Json& costs, const Style& style, std::size_t width);
 
 // RANGE of the API in a line: "about 14.0 device s (12.0 to 16.0)", and where it is no more than a guess.
 std::string price_line(const Json& range);

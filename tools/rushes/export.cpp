@@ -58,6 +58,12 @@ Status download_input(Client& farm, const Input& input, worker::LocalArtifacts& 
   return incoming->finish();
 }
 
+// A folder for each show, as in the farm's deliveries: shots of two shows may have one name. The farm knows the shot, so
+// the show's name is one for a folder.
+fs::path folder_of(const ExportOptions& options, const std::string& shot) {
+  return fs::path(options.folder) / shot.substr(0, shot.find('/'));
+}
+
 Result<worker::Task> fetch_task(Client& farm, const std::string& shot, const ExportOptions& options) {
   std::string path =
       "/v1/shots/" + shot + "/delivery?kind=" + (options.kind.empty() ? "draft" : options.kind);
@@ -86,7 +92,7 @@ Result<int> export_take(Client& farm, const std::string& shot, const ExportOptio
   if (!task) return tl::unexpected(task.error());
   const auto name = worker::export_name(*task);
   if (!name) return tl::unexpected(name.error());
-  auto folder = worker::AtomicFolder::create(options.folder, *name);
+  auto folder = worker::AtomicFolder::create(folder_of(options, shot), *name);
   if (!folder) return tl::unexpected(folder.error());
 
   const fs::path inputs = folder->path() / ".inputs";
@@ -141,7 +147,7 @@ Result<int> export_delivery(Client& farm, const std::string& shot, const ExportO
   if (name.find('/') != std::string::npos || name.front() == '.')
     return fail(ErrorKind::kCorrupt,
                 "shot " + shot + ": its delivery \"" + name + "\" is no name for a folder");
-  auto folder = worker::AtomicFolder::create(options.folder, name);
+  auto folder = worker::AtomicFolder::create(folder_of(options, shot), name);
   if (!folder) return tl::unexpected(folder.error());
   ProgressLine line(stderr, !print.json && is_live(STDERR_FILENO));
   std::vector<std::string> files;

@@ -16,7 +16,7 @@ struct ExportOptions {
   std::string kind;  // "draft", "master", "proxy"; empty: not said
 };
 
-// Writes the folder FOLDER/SHOT_KIND_VERSION, which must not exist; it appears when it is complete. With neither take,
+// Writes the folder FOLDER/SHOW/SHOT_KIND_VERSION, which must not exist; it appears when it is complete. With neither take,
 // version nor kind it is the newest delivery, else the take ("draft" unless said).
 Result<int> export_shot(Client& farm, const ExportOptions& options, const Printer& print);
 

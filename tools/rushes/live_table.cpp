@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "config/seconds.h"
 #include "tools/rushes/terminal.h"
 
 namespace rushes::tools {
@@ -36,9 +37,9 @@ std::string take_line(const Json& take, const Style& style) {
 
 std::string shot_line(const Json& shot, const Style& style) {
   char numbers[96];
-  std::snprintf(numbers, sizeof numbers, "%3.0f %%   elapsed %s   device %.0f s",
+  std::snprintf(numbers, sizeof numbers, "%3.0f %%   elapsed %s   device %s s",
                 100 * number(shot, "progress"), duration(number(shot, "elapsed_seconds")).c_str(),
-                number(member(shot, "device_seconds"), "total"));
+                config::seconds_text(number(member(shot, "device_seconds"), "total")).c_str());
   std::string text = style.bold(padded(word(shot, "shot"), 24)) + " " +
                      padded(style.state(word(shot, "state")), 11) + numbers;
   if (member(shot, "estimate_seconds").is_number())

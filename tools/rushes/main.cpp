@@ -283,7 +283,8 @@ int main(int count, char** values) {
   verb.option("TASK", a.task).required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::skip_task(farm, a.task, print); });
 
-  verb = shot_verb("export", "write a take, or the newest delivery, into a new folder below DIR");
+  verb = shot_verb("export",
+                   "write a take, or the newest delivery, into a new folder DIR/SHOW/SHOT_KIND_VERSION");
   verb.option("DIR", a.folder).required();
   verb.option("--take", a.take, "take number; default: the approved one, else the best").between(1, 9999);
   verb.option("--version", a.version, "0: the first rendering; default: the current one").between(0, 9999);

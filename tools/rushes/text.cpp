@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 
+#include "config/seconds.h"
 #include "config/stage.h"
 
 namespace rushes::tools {
@@ -30,7 +31,7 @@ std::string stage_seconds(const Json& seconds) {
     const char* stage = to_string(one);
     if (!seconds.is_object() || !seconds.contains(stage)) continue;
     if (!text.empty()) text += ", ";
-    text += std::string(stage) + " " + format("%.1f", number(seconds, stage)) + " s";
+    text += std::string(stage) + " " + config::seconds_text(number(seconds, stage)) + " s";
   }
   return text;
 }
@@ -174,6 +175,10 @@ std::string padded(const std::string& text, std::size_t width) {
     i = next;
   }
   return cut + "…";
+}
+
+std::string column(const std::string& name, std::size_t width) {
+  return text_width(name) < width ? padded(name, width) : name + "  ";
 }
 
 namespace {
@@ -332,15 +337,44 @@ std::string look_text(const Json& shot) {
   return "";
 }
 
-std::string shot_list(const Json& shots, const Style& style) {
-  std::string text = padded("shot", 28) + padded("state", 12) + padded("takes", 7) + padded("progress", 10) +
-                     "device time\n";
-  for (const Json& shot : shots)
-    text += padded(word(shot, "shot"), 28) + padded(style.state(word(shot, "state")), 12) +
-            padded(std::to_string(list(shot, "takes").size()), 7) +
-            padded(format("%.0f %%", 100 * number(shot, "progress")), 10) +
-            format("%.1f s", number(member(shot, "device_seconds"), "total")) + "\n";
+namespace {
+
+std::string shot_row(const Json& shot, const Style& style) {
+  return padded(style.state(word(shot, "state")), 12) +
+         padded(std::to_string(list(shot, "takes").size()), 7) +
+         padded(format("%.0f %%", 100 * number(shot, "progress")), 10) +
+         config::seconds_text(number(member(shot, "device_seconds"), "total")) + " s\n";
+}
+
+}  // namespace
+
+std::string shot_list(const Json& shots, const Style& style, std::size_t width) {
+  constexpr std::size_t kName = 28, kFigures = 40;
+  const bool table = width == 0 || width >= kName + kFigures;
+  const std::string indent = table ? "" : "  ";
+  std::string text = (table ? padded("shot", kName) : "shot\n" + indent) + padded("state", 12) +
+                     padded("takes", 7) + padded("progress", 10) + "device time\n";
+  for (const Json& shot : shots) {
+    const std::string name = word(shot, "shot");
+    // A name that is longer than its column stands on a line of its own.
+    if (table && text_width(name) < kName)
+      text += padded(name, kName);
+    else
+      text += name + "\n" + (table ? std::string(kName, ' ') : indent);
+    text += shot_row(shot, style);
+  }
   return text;
+}
+
+std::string event_line(const Json& event) {
+  std::string about = word(event, "shot");
+  for (const char* key : {"take", "task"})
+    if (number(event, key) > 0)
+      about += (about.empty() ? "" : " ") + std::string(key) + " " + format("%.0f", number(event, key));
+  const std::string worker = word(event, "worker");
+  if (!worker.empty()) about += (about.empty() ? "" : " ") + ("on " + worker);
+  return padded(format("%.0f", number(event, "seq")), 8) + padded(duration(number(event, "seconds")), 10) +
+         padded(word(event, "type"), 18) + column(about, 32) + word(event, "words") + "\n";
 }
 
 // At its checkpoints.
@@ -415,10 +449,11 @@ std::string collected_text(const Json& answer) {
 }
 
 std::string cost_text(const Json& cost) {
-  std::string text = format("%.1f device s", number(cost, "total"));
+  const auto seconds = [&](const char* key) { return config::seconds_text(number(cost, key)); };
+  std::string text = seconds("total") + " device s";
   if (number(cost, "gpu") > 0 && number(cost, "cpu") > 0)
-    text += format(" (%.1f cpu, ", number(cost, "cpu")) + format("%.1f gpu)", number(cost, "gpu"));
-  if (number(cost, "wasted") > 0) text += format(", %.1f of it in vain", number(cost, "wasted"));
+    text += " (" + seconds("cpu") + " cpu, " + seconds("gpu") + " gpu)";
+  if (number(cost, "wasted") > 0) text += ", " + seconds("wasted") + " of it in vain";
   return text;
 }
 
@@ -434,7 +469,8 @@ std::string attempt_line(const Json& attempt) {
                      (state == "unknown" ? "long ago, only its lines are left" : state);
   if (!started.empty()) text += ", from " + started;
   if (!ended.empty()) text += (started.empty() ? ", ended " : " to ") + ended;
-  if (member(attempt, "seconds").is_number()) text += format(", %.1f s", number(attempt, "seconds"));
+  if (member(attempt, "seconds").is_number())
+    text += ", " + config::seconds_text(number(attempt, "seconds")) + " s";
   return text + (message.empty() ? "" : ": " + message);
 }
 
@@ -472,13 +508,15 @@ std::string workers_text(const Json& workers, const Style& style) {
   std::string text;
   for (const Json& worker : workers) {
     const std::string since = word(worker, "since");
-    text += padded(word(worker, "worker"), 20) + padded(style.state(word(worker, "state")), 12) +
+    text += column(word(worker, "worker"), 20) + padded(style.state(word(worker, "state")), 12) +
             (since.empty() ? resources_text(member(worker, "taken"), member(worker, "resources"))
                            : "since " + since) +
-            (member(worker, "drained") == true && word(worker, "state") != "drained" ? ", drained  " : "  ") +
-            format("%.0f done  ", number(worker, "finished")) +
-            format("%.0f failed  ", number(worker, "failed")) + cost_text(member(worker, "device_seconds")) +
-            "\n";
+            (member(worker, "drained") == true && word(worker, "state") != "drained" ? ", drained" : "");
+    // What it did for all shows is not told to those who see one.
+    if (member(worker, "device_seconds").is_object())
+      text += "  " + format("%.0f done  ", number(worker, "finished")) +
+              format("%.0f failed  ", number(worker, "failed")) + cost_text(member(worker, "device_seconds"));
+    text += "\n";
     for (const Json& remark : list(worker, "remarks"))
       if (remark.is_string()) text += "  note: " + remark.get<std::string>() + "\n";
     for (const Json& task : list(worker, "running"))

@@ -23,7 +23,9 @@ std::string duration(double seconds);  // "3:05", "1:02:03"
 // "████▌     " of `width` cells.
 std::string bar(double fraction, int width);
 std::string padded(const std::string& text, std::size_t width);  // by characters, not bytes; cut with "…"
-std::size_t text_width(const std::string& text);                 // characters without escape sequences
+// The same for a name, which is never cut: people copy it. One that is too long has two spaces behind it.
+std::string column(const std::string& name, std::size_t width);
+std::size_t text_width(const std::string& text);  // characters without escape sequences
 
 // Lines that are longer than `width` go on in the next one, further in; 0: they stay as they are.
 std::string wrapped(const std::string& text, std::size_t width);
@@ -47,7 +49,9 @@ std::string revision_line(
 std::string shot_text(const Json& shot, const Style& style);
 // How to look at a take of a shot that has pictures; empty when none has.
 std::string look_text(const Json& shot);
-std::string shot_list(const Json& shots, const Style& style);
+// A table of the terminal's width (characters; 0: there is no terminal). One that has no room for it is a list.
+std::string shot_list(const Json& shots, const Style& style, std::size_t width);
+std::string event_line(const Json& event);  // EVENT of the API
 std::string critiques_text(const Json& answer, const Style& style);
 // "12.5 device s, 2.3 of it in vain": of a COST.
 std::string cost_text(const Json& cost);

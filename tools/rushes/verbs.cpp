@@ -8,6 +8,7 @@
 #include <sstream>
 #include <thread>
 
+#include "config/worker_name.h"
 #include "tools/rushes/costs.h"
 #include "tools/rushes/live_table.h"
 #include "tools/rushes/send_batch.h"
@@ -53,14 +54,17 @@ Status add_details(Client& farm, Json& shots) {
   return {};
 }
 
-// The shots of these names, in the farm's order; all of them when `names` is empty. Few of them come with
+bool is_archived(const Json& shot) { return word(shot, "shot").find('@') != std::string::npos; }
+
+// The shots of these names, in the farm's order; all but archived ones when `names` is empty. Few of them come with
 // windows.
 Result<Json> shots_of(Client& farm, const std::vector<std::string>& names) {
   auto answer = farm.get("/v1/shots");
   if (!answer) return tl::unexpected(answer.error());
   Json chosen = Json::array();
   for (const Json& shot : list(*answer, "shots"))
-    if (names.empty() || std::find(names.begin(), names.end(), word(shot, "shot")) != names.end())
+    if (names.empty() ? !is_archived(shot)
+                      : std::find(names.begin(), names.end(), word(shot, "shot")) != names.end())
       chosen.push_back(shot);
   if (chosen.size() > kDetailed) return chosen;
   if (Status detailed = add_details(farm, chosen); !detailed) return tl::unexpected(detailed.error());
@@ -125,7 +129,7 @@ std::string batch_text(const Json& batch) {
        << ", " << price_line(member(batch, "price")) << "\n";
   for (const Json& shot : shots) {
     const Json& price = member(shot, "price");
-    text << "  " << padded(word(shot, "shot"), 28) << counted(number(shot, "takes"), "take") << ", "
+    text << "  " << column(word(shot, "shot"), 28) << counted(number(shot, "takes"), "take") << ", "
          << counted(number(shot, "windows"), "window") << ", " << counted(number(shot, "tasks"), "task")
          << ", " << counted(number(shot, "frames"), "frame") << " at " << word(shot, "fps") << " fps\n"
          << lines_of(list(shot, "remarks"), "    note: ") << stages_text(list(shot, "stages"))
@@ -139,7 +143,14 @@ std::string batch_text(const Json& batch) {
 }  // namespace
 
 Result<std::string> full_name(Client& farm, const std::string& shot) {
-  if (shot.find('/') != std::string::npos) return shot;
+  const auto slashes = std::count(shot.begin(), shot.end(), '/');
+  if (slashes > 1 || shot.empty() || !std::all_of(shot.begin(), shot.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 ||
+               std::string_view("_-@/").find(static_cast<char>(c)) != std::string_view::npos;
+      }))
+    return fail(ErrorKind::kInvalid,
+                "expected SHOW/SHOT, or a shot's name where only one show has it, found '" + shot + "'");
+  if (slashes == 1) return shot;
   auto answer = farm.get("/v1/shots");
   if (!answer) return tl::unexpected(answer.error());
   std::vector<std::string> found;
@@ -156,9 +167,13 @@ Result<std::string> full_name(Client& farm, const std::string& shot) {
 
 namespace {
 
+bool is_number(const std::string& text) {
+  return !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
 // The number of a task as it is, or the full name of a shot.
 Result<std::string> task_or_shot(Client& farm, const std::string& what) {
-  if (!what.empty() && what.find_first_not_of("0123456789") == std::string::npos) return what;
+  if (is_number(what)) return what;
   return full_name(farm, what);
 }
 
@@ -179,8 +194,8 @@ Result<int> list_shots(Client& farm, bool archived, const Printer& print) {
   if (!answer) return tl::unexpected(answer.error());
   Json shots = Json::array();
   for (const Json& shot : list(*answer, "shots"))
-    if (archived || word(shot, "shot").find('@') == std::string::npos) shots.push_back(shot);
-  return say(print, Json{{"shots", shots}}, shot_list(shots, Style{print.colour}));
+    if (archived || !is_archived(shot)) shots.push_back(shot);
+  return say(print, Json{{"shots", shots}}, shot_list(shots, Style{print.colour}, print.width));
 }
 
 Result<int> show_shot(Client& farm, const std::string& shot, const Printer& print) {
@@ -260,13 +275,14 @@ Result<int> costs(Client& farm, const CostsOptions& options, const Printer& prin
   };
   if (!options.show.empty()) ask("show", options.show);
   for (const std::string& shot : options.shots) {
-    auto name = full_name(farm, shot);
+    const bool of_show = !options.show.empty() && shot.find('/') == std::string::npos;
+    auto name = full_name(farm, of_show ? options.show + "/" + shot : shot);
     if (!name) return tl::unexpected(name.error());
     ask("shot", *name);
   }
   auto answer = farm.get(path);
   if (!answer) return tl::unexpected(answer.error());
-  return say(print, *answer, costs_text(*answer, Style{print.colour}));
+  return say(print, *answer, costs_text(*answer, Style{print.colour}, print.width));
 }
 
 Result<int> workers(Client& farm, const Printer& print) {
@@ -283,11 +299,7 @@ Result<int> events(Client& farm, long since, bool follow_on, const Printer& prin
       if (print.json)
         std::cout << body_text(event) << "\n";
       else
-        std::cout << wrapped(padded(std::to_string(static_cast<long>(number(event, "seq"))), 8) +
-                                 padded(duration(number(event, "seconds")), 10) +
-                                 padded(word(event, "type"), 18) + padded(word(event, "shot"), 24) +
-                                 word(event, "words") + "\n",
-                             print.width);
+        std::cout << wrapped(event_line(event), print.width);
     }
     std::cout << std::flush;
     since = static_cast<long>(number(*answer, "next", static_cast<double>(since)));
@@ -306,6 +318,11 @@ Result<int> change_shot(Client& farm, const std::string& shot, const std::string
 }
 
 Result<int> skip_task(Client& farm, const std::string& task, const Printer& print) {
+  if (!is_number(task))
+    return fail(ErrorKind::kInvalid,
+                "TASK: expected a task's number, as `rushes show SHOT` and `rushes explain SHOT` print it, "
+                "found '" +
+                    task + "'");
   auto answer = farm.post("/v1/tasks/" + task + "/skip", "{}");
   if (!answer) return tl::unexpected(answer.error());
   return say(print, *answer, "task " + task + " " + word(*answer, "state") + "\n");
@@ -313,7 +330,7 @@ Result<int> skip_task(Client& farm, const std::string& task, const Printer& prin
 
 Result<int> backup(Client& farm, const std::string& name, const Printer& print) {
   constexpr int kLongest = 24 * 3600;  // of a copy to another disk
-  auto answer = farm.post("/v1/backups/" + name, "{}", {}, kLongest);
+  auto answer = farm.post("/v1/backups/" + query_text(name), "{}", {}, kLongest);
   if (!answer) return tl::unexpected(answer.error());
   return say(print, *answer,
              "backup " + name + ": " + word(*answer, "folder") + ", " + bytes_text(number(*answer, "bytes")) +
@@ -329,6 +346,9 @@ Result<int> collect(Client& farm, bool dry_run, const Printer& print) {
 
 Result<int> change_worker(Client& farm, const std::string& worker, const std::string& verb,
                           const Printer& print) {
+  if (!config::is_worker_name(worker))
+    return fail(ErrorKind::kInvalid,
+                std::string("WORKER: expected ") + config::kWorkerNameRule + ", found '" + worker + "'");
   auto answer = farm.post("/v1/workers/" + worker + "/" + verb, "{}");
   if (!answer) return tl::unexpected(answer.error());
   return say(print, *answer, word(*answer, "message") + "\n");

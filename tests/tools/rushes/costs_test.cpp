@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tools/rushes/client.h"
 
 namespace rushes::tools {
@@ -29,7 +31,7 @@ TEST(CostsText, IsATableOfEightyColumns) {
     costs["shots"].push_back(
         {{"shot", i == 0 ? "demo/" + std::string(64, 'x') : "demo/sh" + std::to_string(i)},
          {"device_seconds", spent(1, 4, 0)}});
-  const std::vector<std::string> lines = lines_of(costs_text(costs, Style{}));
+  const std::vector<std::string> lines = lines_of(costs_text(costs, Style{}, 0));
   for (const std::string& line : lines) EXPECT_LE(text_width(line), 80u) << line;
   ASSERT_GT(lines.size(), 10u);
   EXPECT_EQ(lines[0], "device seconds              used cpu   used gpu wasted cpu wasted gpu      total");
@@ -40,10 +42,44 @@ TEST(CostsText, IsATableOfEightyColumns) {
   EXPECT_EQ(lines.back(), "  and 5 more; --json has them all");
 }
 
+TEST(CostsText, IsAListWhereTheTableHasNoRoom) {
+  const Json costs{{"device_seconds", spent(20, 1234567.25, 0)},
+                   {"shots", {{{"shot", "demo/sh010"}, {"device_seconds", spent(0.01, 4, 0)}}}}};
+  EXPECT_EQ(lines_of(costs_text(costs, Style{}, 80)).size(), 5u);
+  const std::vector<std::string> lines = lines_of(costs_text(costs, Style{}, 40));
+  const std::vector<std::string> expected{"1 shot",
+                                          "    1234587.2 device s (20.0 cpu, 1234567.2 gpu)",
+                                          "",
+                                          "shots",
+                                          "  demo/sh010",
+                                          "    4.0 device s (<0.1 cpu, 4.0 gpu)"};
+  EXPECT_EQ(lines, expected);
+}
+
+TEST(ShotList, FitsTheTerminalAndCutsNoName) {
+  const std::string longest = "demo/" + std::string(40, 'x');
+  Json shots = Json::array();
+  for (const std::string& name : {std::string("demo/sh010"), longest})
+    shots.push_back({{"shot", name},
+                     {"state", "drafting"},
+                     {"progress", 0.5},
+                     {"takes", Json::array()},
+                     {"device_seconds", {{"total", 0.02}}}});
+  for (const std::size_t width : {0, 80, 40}) {
+    const std::vector<std::string> lines = lines_of(shot_list(shots, Style{}, width));
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), longest), 1) << "it can be copied";
+    for (const std::string& line : lines) {
+      const bool fits = line == longest || width == 0 || text_width(line) <= width + 4;
+      EXPECT_TRUE(fits) << line;
+    }
+    EXPECT_NE(lines.back().find("<0.1 s"), std::string::npos) << lines.back();
+  }
+}
+
 TEST(CostsText, AnswersOfAnyShapeDoNotThrow) {
-  EXPECT_EQ(costs_text(Json::object(), Style{}), "no shot yet\n");
+  EXPECT_EQ(costs_text(Json::object(), Style{}, 0), "no shot yet\n");
   for (const char* text : {"null", "[1]", R"({"shots": [1, {}], "shows": {"a": 1}, "batches": [[]]})"})
-    EXPECT_NO_THROW(costs_text(Json::parse(text), Style{})) << text;
+    EXPECT_NO_THROW(costs_text(Json::parse(text), Style{}, 0)) << text;
 }
 
 Json range(double low, double expected, double high, const char* basis) {
@@ -74,6 +110,10 @@ TEST(PriceText, IsATableOfEightyColumns) {
       "    more, if critics ask                        2.5       30.0"};
   EXPECT_EQ(lines, expected);
   for (const std::string& line : lines) EXPECT_LE(text_width(line), 80u) << line;
+}
+
+TEST(PriceText, NothingThatCostsReadsAsNothing) {
+  EXPECT_EQ(price_line(range(0, 0.004, 0.2, "measured")), "about <0.1 device s (0.0 to 0.2)");
 }
 
 TEST(Counted, SaysOneAndMany) {

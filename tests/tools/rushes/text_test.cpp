@@ -34,6 +34,35 @@ TEST(Padded, CountsCharactersAndCuts) {
   EXPECT_EQ(text_width(padded(Style{true}.state("drafting"), 12)), 12u);
 }
 
+TEST(Column, CutsNoName) {
+  EXPECT_EQ(column("ab", 4), "ab  ");
+  EXPECT_EQ(column("abcd", 4), "abcd  ");
+}
+
+TEST(EventLine, NamesTakeTaskAndWorker) {
+  Json event{{"seq", 7},  {"seconds", 65}, {"type", "task.running"}, {"shot", "demo/sh010"},
+             {"take", 2}, {"task", 12},    {"worker", "w1"},         {"words", "it began"}};
+  EXPECT_EQ(event_line(event),
+            "7       1:05      task.running      demo/sh010 take 2 task 12 on w1 it began\n");
+  event["take"] = event["task"] = 0;
+  event["worker"] = "";
+  EXPECT_EQ(event_line(event),
+            "7       1:05      task.running      demo/sh010" + std::string(22, ' ') + "it began\n");
+}
+
+TEST(WorkersText, SaysNothingOfWhatIsNotTold) {
+  Json worker{{"worker", "w1"},
+              {"state", "idle"},
+              {"finished", 3},
+              {"failed", 0},
+              {"device_seconds", {{"total", 12.5}, {"cpu", 12.5}, {"gpu", 0}, {"wasted", 0}}}};
+  EXPECT_NE(workers_text(Json::array({worker}), Style{}).find("3 done  0 failed  12.5 device s"),
+            std::string::npos);
+  worker["finished"] = worker["failed"] = worker["device_seconds"] = nullptr;
+  for (const char* part : {"done", "failed", "device s"})
+    EXPECT_EQ(workers_text(Json::array({worker}), Style{}).find(part), std::string::npos) << part;
+}
+
 TEST(Duration, ReadsAsAClock) {
   EXPECT_EQ(duration(65), "1:05");
   EXPECT_EQ(duration(3661), "1:01:01");
