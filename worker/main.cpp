@@ -16,8 +16,10 @@
 #include "config/log.h"
 #include "config/worker.h"
 #include "kernels/backends.h"
+#include "kernels/cuda/device_api.h"
 #include "storage/records/text.h"
 #include "storage/records/words_codec.h"
+#include "worker/agent/gpus.h"
 #include "worker/agent/offered_models.h"
 #include "worker/agent/runner.h"
 #include "worker/critic/critics.h"
@@ -34,7 +36,7 @@ struct Arguments {
   fs::path config, engine_program;
   config::WorkerFlags flags;
   std::string backend, log_level;
-  int slots = 0, cpu_slots = -1, device = 0;
+  int slots = 0, cpu_slots = -1;
   bool engine = false;
 };
 
@@ -54,14 +56,13 @@ Result<config::Worker> read_settings(const Arguments& arguments) {
   return settings;
 }
 
-int run_engine(const Arguments& arguments, const config::Worker& settings) {
+int run_engine(const config::Worker& settings) {
   // The agent alone cleans and evicts; engines only read and add.
   auto artifacts = LocalArtifacts::open_folder(settings.folder / "cache", settings.cache);
   if (!artifacts) return stop_with(artifacts.error(), exit_code(artifacts.error().kind));
   EngineOptions options;
   options.model_roots = settings.model_roots;
   options.backend = settings.backend;
-  options.device = arguments.device;
   options.threads = settings.threads_per_slot;
   auto models = Models::open(options);
   if (!models) return stop_with(models.error(), exit_code(models.error().kind));
@@ -88,8 +89,8 @@ Result<protocol::ClientOptions> client_options(const config::Worker& settings, c
   return protocol::ClientOptions{endpoint, *scheduler, {*open, *secret}};
 }
 
-std::vector<std::string> engine_command(const Arguments& arguments, bool has_gpu, SlotKind kind,
-                                        std::size_t slot) {
+// `gpus`: of the GPU slots. The child sees the device of its slot alone, as number 0.
+EngineCommand engine_command(const Arguments& arguments, const Gpus* gpus, SlotKind kind, std::size_t slot) {
   const fs::path program =
       arguments.engine_program.empty() ? fs::read_symlink("/proc/self/exe") : arguments.engine_program;
   std::vector<std::string> words{program.string(), "--engine", "--config",
@@ -97,22 +98,42 @@ std::vector<std::string> engine_command(const Arguments& arguments, bool has_gpu
   if (!arguments.flags.name.empty()) words.insert(words.end(), {"--name", arguments.flags.name});
   if (!arguments.flags.folder.empty())
     words.insert(words.end(), {"--folder", fs::absolute(arguments.flags.folder).string()});
-  if (kind == SlotKind::kGpu)
-    words.insert(words.end(), {"--backend", "cuda", "--device", std::to_string(slot)});
-  else if (!arguments.backend.empty() || has_gpu)
+  EngineCommand command;
+  if (kind == SlotKind::kGpu) {
+    words.insert(words.end(), {"--backend", "cuda"});
+    // NVML counts devices by their place on the bus, CUDA otherwise by their speed.
+    command.environment = {"CUDA_DEVICE_ORDER=PCI_BUS_ID", "CUDA_VISIBLE_DEVICES=" + gpus->visible()[slot]};
+  } else if (!arguments.backend.empty() || gpus != nullptr) {
     words.insert(words.end(), {"--backend", "cpu"});
-  return words;
+  }
+  command.words = std::move(words);
+  return command;
 }
 
-Result<Resources> resources_of(const config::Worker& settings, const fs::path& file) {
+// The devices of the GPU slots; null without any.
+Result<std::unique_ptr<Gpus>> open_gpus(const config::Worker& settings) {
+  if (settings.backend != config::Backend::kCuda) return nullptr;
+  auto visible =
+      visible_devices(static_cast<std::size_t>(settings.slots), std::getenv("CUDA_VISIBLE_DEVICES"));
+  if (!visible) return tl::unexpected(visible.error());
+  std::string why = "this build has no CUDA engine";
+  kernels::cuda::DeviceApi* api = kernels::cuda::device_api();
+  return Gpus::open(api != nullptr ? api->nvml(&why) : nullptr, why, std::move(*visible));
+}
+
+Result<Resources> resources_of(const config::Worker& settings, const Gpus* gpus, const fs::path& file) {
   const auto slots = static_cast<std::uint32_t>(settings.slots),
              cpu_slots = static_cast<std::uint32_t>(settings.cpu_slots);
   if (settings.backend == config::Backend::kCpu) return Resources{{{slots, 0}}, settings.memory, 0};
-  if (settings.device_memory == 0)
-    return fail(
-        ErrorKind::kInvalid,
-        file.string() + ": device_memory: needed with backend cuda, what all GPU slots together may use");
-  return Resources{{{cpu_slots, slots}}, settings.memory, settings.device_memory};
+  std::uint64_t device_memory = settings.device_memory;
+  if (device_memory == 0)  // a tenth of what the devices have is left to the driver and its libraries
+    for (const DeviceState& device : gpus->latest()) device_memory += device.total_bytes / 10 * 9;
+  if (device_memory == 0)
+    return fail(ErrorKind::kInvalid, file.string() +
+                                         ": device_memory: needed, as the driver does not say how much the "
+                                         "GPUs have (" +
+                                         gpus->latest().front().trouble + ")");
+  return Resources{{{cpu_slots, slots}}, settings.memory, device_memory};
 }
 
 int run_agent(const Arguments& arguments, const config::Worker& settings) {
@@ -120,7 +141,9 @@ int run_agent(const Arguments& arguments, const config::Worker& settings) {
   RunnerOptions options;
   auto control = client_options(settings, settings.control);
   auto artifacts = client_options(settings, settings.artifacts);
-  auto resources = resources_of(settings, arguments.config);
+  auto gpus = open_gpus(settings);
+  if (!gpus) return stop_with(gpus.error(), ExitCode::kEnvironment);
+  auto resources = resources_of(settings, gpus->get(), arguments.config);
   if (!resources) return stop_with(resources.error(), ExitCode::kUsage);
   if (!control) return stop_with(control.error(), ExitCode::kUsage);
   if (!artifacts) return stop_with(artifacts.error(), ExitCode::kUsage);
@@ -144,10 +167,10 @@ int run_agent(const Arguments& arguments, const config::Worker& settings) {
   options.artifacts = std::move(*artifacts);
   options.folder = settings.folder;
   options.cache_bytes = settings.cache;
-  const bool has_gpu = resources->slots[SlotKind::kGpu] > 0;
-  options.engine = [&arguments, has_gpu](SlotKind kind, std::size_t slot) {
-    return engine_command(arguments, has_gpu, kind, slot);
+  options.engine = [&arguments, devices = gpus->get()](SlotKind kind, std::size_t slot) {
+    return engine_command(arguments, devices, kind, slot);
   };
+  if (*gpus) options.devices = [devices = gpus->get()] { return devices->latest(); };
   auto runner = Runner::open(std::move(options));
   if (!runner) return stop_with(runner.error(), exit_code(runner.error().kind));
   return static_cast<int>((*runner)->run());
@@ -171,7 +194,6 @@ int main(int count, char** words) {
   app.option("--cpu-slots", arguments.cpu_slots,
              "with cuda: attempts that need no GPU at once, 0..64; overrides worker.yaml")
       .between(0, 64);
-  app.option("--device", arguments.device, "number of the engine's GPU").between(0, 63).hidden();
   app.option("--engine-program", arguments.engine_program, "program of the engine child, instead of this one")
       .hidden();
   app.option("--log-level", arguments.log_level, "debug, info, warning or error").one_of(log::kLevels);
@@ -184,6 +206,5 @@ int main(int count, char** words) {
     return worker::stop_with(table.error(), exit_code(table.error().kind));
   const auto settings = worker::read_settings(arguments);
   if (!settings) return worker::stop_with(settings.error(), exit_code(settings.error().kind));
-  return arguments.engine ? worker::run_engine(arguments, *settings)
-                          : worker::run_agent(arguments, *settings);
+  return arguments.engine ? worker::run_engine(*settings) : worker::run_agent(arguments, *settings);
 }

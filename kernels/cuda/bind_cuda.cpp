@@ -324,9 +324,14 @@ const NvmlApi* CudaApi::nvml(std::string* why) {
   static const Library library = [] {
     Library nvml = Library::open("libnvidia-ml.so.1");
     return nvml.bind(api.init, "nvmlInit_v2")
-        .bind(api.shutdown, "nvmlShutdown")
+        .bind(api.error_text, "nvmlErrorString")
         .bind(api.driver_version, "nvmlSystemGetDriverVersion")
-        .bind(api.device_by_bus_id, "nvmlDeviceGetHandleByPciBusId_v2")
+        .bind(api.device_by_index, "nvmlDeviceGetHandleByIndex_v2")
+        .bind(api.device_by_uuid, "nvmlDeviceGetHandleByUUID")
+        .bind(api.uuid, "nvmlDeviceGetUUID")
+        .bind(api.name, "nvmlDeviceGetName")
+        .bind(api.capability, "nvmlDeviceGetCudaComputeCapability")
+        .bind(api.memory, "nvmlDeviceGetMemoryInfo")
         .bind(api.temperature, "nvmlDeviceGetTemperature")
         .bind(api.ecc_errors, "nvmlDeviceGetTotalEccErrors");
   }();

@@ -138,8 +138,10 @@
 //           "remarks": [what its process could not offer, and why], "build", "slots": all, "prefetch",
 //           "resources": {"cpu_slots", "gpu_slots", "host_bytes", "device_bytes"}, "taken": as resources,
 //           "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
-//           "models": [..], "finished", "failed", "device_seconds": COST}   process, finished, failed and
-//           device_seconds are null, and remarks empty, for a token that is limited to a show or shot
+//           "models": [..], "devices": [{"name", "capability": "9.0", "driver", "total_bytes", "free_bytes", "celsius": null | n,
+//           "memory_errors": uncorrected, "trouble": why it cannot be asked}] its GPUs, "finished", "failed",
+//           "device_seconds": COST}   process, finished, failed and device_seconds are null, and remarks empty, for a token that
+//           is limited to a show or shot
 // TIME     "2026-12-01T17:00:00.250Z"
 // EVENT    {"seq", "at": null | TIME, "seconds": since the farm began, "type", "shot", "take", "task", "worker", "words"}
 #pragma once

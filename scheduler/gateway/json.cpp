@@ -325,6 +325,17 @@ Json resources_json(const Resources& resources) {
           {"device_bytes", resources.device_bytes}};
 }
 
+Json device_json(const DeviceState& device) {
+  return {{"name", device.name},
+          {"capability", device.capability},
+          {"driver", device.driver},
+          {"total_bytes", device.total_bytes},
+          {"free_bytes", device.free_bytes},
+          {"celsius", device.celsius < 0 ? Json() : Json(device.celsius)},
+          {"memory_errors", device.memory_errors},
+          {"trouble", device.trouble}};
+}
+
 Json worker_row(const State& state, const view::WorkerInfo& worker) {
   Json running = Json::array();
   for (const TaskId id : worker.tasks) {
@@ -334,6 +345,8 @@ Json worker_row(const State& state, const view::WorkerInfo& worker) {
                        {"fraction", task.progress.fraction},
                        {"words", task.progress.text}});
   }
+  Json devices = Json::array();
+  for (const DeviceState& device : worker.devices) devices.push_back(device_json(device));
   const std::string word = worker.state != "connected" ? worker.state : worker.held > 0 ? "busy" : "idle";
   const WorkerProcess& process = worker.process;
   return {{"worker", worker.name},
@@ -352,6 +365,7 @@ Json worker_row(const State& state, const view::WorkerInfo& worker) {
           {"running", std::move(running)},
           {"numeric_classes", worker.numeric_classes},
           {"models", worker.models},
+          {"devices", std::move(devices)},
           {"finished", worker.accepted},
           {"failed", worker.failed},
           {"device_seconds", cost_json(worker.cost)}};

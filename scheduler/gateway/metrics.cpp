@@ -105,6 +105,17 @@ MetricFamily refusals_of(std::string name, std::string help, const std::vector<p
   return refused;
 }
 
+// A figure of every GPU, by worker and number of the slot.
+template <class Figure>
+MetricFamily devices_of(const view::FarmFigures& figures, std::string name, std::string help, Figure figure) {
+  MetricFamily values = family(std::move(name), std::move(help), MetricType::Gauge);
+  for (const auto& [worker, devices] : figures.devices)
+    for (std::size_t i = 0; i < devices.size(); ++i)
+      if (const auto value = figure(devices[i]); value >= 0)
+        add(values, static_cast<double>(value), {{"worker", worker}, {"device", std::to_string(i)}});
+  return values;
+}
+
 }  // namespace
 
 struct Metrics::Histograms {
@@ -143,6 +154,15 @@ std::string Metrics::text(const view::FarmFigures& figures, const DiskFigures& d
                "Seconds for which attempts that failed, were lost or called off held a slot.",
                &DeviceSeconds::wasted),
       std::move(workers),
+      devices_of(figures, "rushes_device_memory_bytes", "Memory of a worker's GPU.",
+                 [](const DeviceState& device) { return static_cast<double>(device.total_bytes); }),
+      devices_of(figures, "rushes_device_memory_free_bytes", "Free memory of a worker's GPU.",
+                 [](const DeviceState& device) { return static_cast<double>(device.free_bytes); }),
+      devices_of(figures, "rushes_device_temperature_celsius", "Temperature of a worker's GPU.",
+                 [](const DeviceState& device) { return device.celsius; }),
+      devices_of(figures, "rushes_device_memory_errors",
+                 "Uncorrected memory errors of a worker's GPU since its driver was loaded.",
+                 [](const DeviceState& device) { return static_cast<double>(device.memory_errors); }),
       single("rushes_slots", "Slots of connected workers.", MetricType::Gauge, figures.farm.slots),
       single("rushes_open_shots", "Shots that are neither delivered nor cancelled.", MetricType::Gauge,
              figures.farm.open_shots),

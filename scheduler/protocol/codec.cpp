@@ -40,6 +40,17 @@ RUSHES_CODEC(ModelOffer, wire::Model, model) {
   FIELD(Digest, model.digest);
 }
 
+RUSHES_CODEC(DeviceState, wire::Device, device) {
+  FIELD(Name, device.name);
+  FIELD(Capability, device.capability);
+  FIELD(Driver, device.driver);
+  FIELD(TotalBytes, device.total_bytes);
+  FIELD(FreeBytes, device.free_bytes);
+  FIELD(Celsius, device.celsius);
+  FIELD(MemoryErrors, device.memory_errors);
+  FIELD(Trouble, device.trouble);
+}
+
 RUSHES_CODEC(WorkerProcess, wire::Process, process) {
   FIELD(Id, process.id);
   FIELD(Lock, process.lock);
@@ -153,6 +164,7 @@ RUSHES_CODEC(Heartbeat, wire::Heartbeat, beat) {
   FIELD(Attempts, beat.attempts);
   FIELD(Cached, beat.cached);
   FIELD(Leaving, beat.leaving);
+  FIELD(Devices, beat.devices);
 }
 
 RUSHES_CODEC(Completed, wire::Completed, completed) {

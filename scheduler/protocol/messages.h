@@ -40,7 +40,8 @@ struct Heartbeat {
   std::uint64_t sequence = 0;
   std::vector<Progress> attempts;
   std::vector<Digest> cached;
-  bool leaving = false;  // it takes nothing new, finishes what runs, and says Bye
+  bool leaving = false;              // it takes nothing new, finishes what runs, and says Bye
+  std::vector<DeviceState> devices;  // the GPUs of its slots, in the order of the slots; at most kMaxDevices
   bool operator==(const Heartbeat&) const = default;
 };
 

@@ -119,6 +119,19 @@ struct Heartbeat {
   attempts @1 :List(Progress) $maxCount(.maxAttempts);
   cached @2 :List(Data) $maxCount(.maxCached);  # digests of artifacts held here, most recently used first
   leaving @3 :Bool;             # it takes nothing new, finishes what runs, and says Bye
+  devices @4 :List(Device) $maxCount(64);  # the GPUs of its slots, in the order of the slots
+}
+
+# A GPU as its driver tells it.
+struct Device {
+  name @0 :Text $maxBytes(128);       # "NVIDIA H200"
+  capability @1 :Text $maxBytes(64);  # compute capability, "9.0"; empty: the driver does not say
+  driver @2 :Text $maxBytes(64);      # its version
+  totalBytes @3 :UInt64;
+  freeBytes @4 :UInt64;
+  celsius @5 :Int32 = -1;       # temperature; -1: the driver does not say
+  memoryErrors @6 :UInt64;      # uncorrected, since the driver was loaded
+  trouble @7 :Text $maxBytes(.maxText);  # why it cannot be asked
 }
 
 struct Progress {

@@ -335,6 +335,19 @@ struct WorkerOffer {
 };
 
 inline constexpr std::size_t kMaxProcessRemarks = 64;
+inline constexpr std::size_t kMaxDevices = 64;
+
+// A GPU of a worker, as its driver tells it.
+struct DeviceState {
+  std::string name;        // "NVIDIA H200"
+  std::string capability;  // compute capability, "9.0"; empty: the driver does not say
+  std::string driver;      // its version, "580.95.05"
+  std::uint64_t total_bytes = 0, free_bytes = 0;
+  std::int32_t celsius = -1;        // temperature; -1: the driver does not say
+  std::uint64_t memory_errors = 0;  // uncorrected, since the driver was loaded
+  std::string trouble;              // why it cannot be asked, empty: it can
+  bool operator==(const DeviceState&) const = default;
+};
 
 // One start of a worker's agent.
 struct WorkerProcess {

@@ -504,6 +504,20 @@ std::string logs_text(const Json& answer, const Style& style) {
   return text.empty() ? "no attempt has printed anything yet\n" : text;
 }
 
+// "NVIDIA H200 (9.0, driver 580.95.05)  12.3 GiB of 139.8 GiB free  54 C"
+static std::string device_text(const Json& device) {
+  std::string text = word(device, "name");
+  if (const std::string capability = word(device, "capability"); !capability.empty())
+    text += " (" + capability + ", driver " + word(device, "driver") + ")";
+  if (const std::string trouble = word(device, "trouble"); !trouble.empty()) return text + "  " + trouble;
+  text += "  " + bytes_text(number(device, "free_bytes")) + " of " +
+          bytes_text(number(device, "total_bytes")) + " free";
+  if (member(device, "celsius").is_number()) text += format("  %.0f C", number(device, "celsius"));
+  if (const double errors = number(device, "memory_errors"); errors > 0)
+    text += "  " + counted(errors, "memory error");
+  return text;
+}
+
 std::string workers_text(const Json& workers, const Style& style) {
   std::string text;
   for (const Json& worker : workers) {
@@ -517,6 +531,7 @@ std::string workers_text(const Json& workers, const Style& style) {
       text += "  " + format("%.0f done  ", number(worker, "finished")) +
               format("%.0f failed  ", number(worker, "failed")) + cost_text(member(worker, "device_seconds"));
     text += "\n";
+    for (const Json& device : list(worker, "devices")) text += "  " + device_text(device) + "\n";
     for (const Json& remark : list(worker, "remarks"))
       if (remark.is_string()) text += "  note: " + remark.get<std::string>() + "\n";
     for (const Json& task : list(worker, "running"))

@@ -9,6 +9,7 @@
 namespace rushes::worker {
 namespace {
 
+constexpr int kFalseStarts = 2;             // after which a GPU slot is withdrawn
 constexpr std::size_t kMaxUnanswered = 64;  // heartbeats remembered while the scheduler is silent
 constexpr std::size_t kMaxFailures = 256;
 // While another process has the name: how often it is asked for, how often a line says so, and after how many times the
@@ -33,7 +34,7 @@ std::vector<SlotKind> slot_kinds(const SlotCounts& slots) {
 Agent::Agent(AgentOptions options, std::vector<protocol::Completed> outbox, Time now)
     : options_(std::move(options)), sequence_(static_cast<std::uint64_t>(now.count())) {
   options_.offer.protocol_version = options_.process.id.empty() ? kTellsSlotsByKind : kNamesItsProcess;
-  for (const SlotKind kind : slot_kinds(options_.offer.resources.slots)) slots_.push_back({kind, false, {}});
+  for (const SlotKind kind : slot_kinds(options_.offer.resources.slots)) slots_.emplace_back().kind = kind;
   for (protocol::Completed& result : outbox) {
     if (mutated(Mutation::kDropOutboxEntry) && &result == &outbox.front()) continue;
     results_.push_back({std::move(result), false, now, Time(0)});
@@ -97,6 +98,7 @@ void Agent::send_hello(Time now) {
   protocol::Hello hello;
   hello.name = options_.name;
   hello.offer = options_.offer;
+  hello.offer.resources = offered();
   hello.outbox = static_cast<std::uint32_t>(results_.size());
   hello.sequence = ++sequence_;
   hello.process = options_.process;
@@ -117,6 +119,7 @@ void Agent::send_heartbeat(Time now) {
   protocol::Heartbeat beat;
   beat.sequence = ++sequence_;
   beat.leaving = leaves();
+  beat.devices = devices_;
   for (Attempt& attempt : attempts_) {
     beat.attempts.push_back(attempt.progress);
     if (attempt.first_sequence == 0) attempt.first_sequence = sequence_;
@@ -350,6 +353,11 @@ void Agent::upload(Finished& finished) {
 void Agent::on_ready(std::uint32_t slot, const std::string& numeric_class, Time now) {
   if (slot >= slots_.size()) return;
   slots_[slot].ready = true;
+  slots_[slot].false_starts = 0;
+  if (std::exchange(slots_[slot].withdrawn, false)) {
+    log("slot " + std::to_string(slot) + " is offered again");
+    send_hello(now);
+  }
   if (slots_[slot].kind != tensor_kind()) return fill_slots(now);
   std::vector<std::string>& classes = options_.offer.numeric_classes;
   const bool first = classes.empty();
@@ -357,6 +365,26 @@ void Agent::on_ready(std::uint32_t slot, const std::string& numeric_class, Time 
     classes.push_back(numeric_class);
   if (first) send_hello(now);
   fill_slots(now);
+}
+
+Resources Agent::offered() const {
+  Resources all = options_.offer.resources;
+  const std::uint32_t gpus = all.slots[SlotKind::kGpu];
+  for (const Slot& slot : slots_)
+    if (slot.withdrawn) --all.slots[slot.kind];
+  if (gpus > 0) all.device_bytes = all.device_bytes / gpus * all.slots[SlotKind::kGpu];
+  return all;
+}
+
+// A device that fell off the bus, or a driver that does not start: the other slots go on.
+void Agent::withdraw(std::uint32_t slot, const std::string& cause, Time now) {
+  slots_[slot].withdrawn = true;
+  warn("slot " + std::to_string(slot) + " is withdrawn: its engine ended " + std::to_string(kFalseStarts) +
+       " times before it was ready (" + cause + "); it is tried again");
+  const Resources left = offered();
+  if (left.slots[SlotKind::kCpu] + left.slots[SlotKind::kGpu] > 0) return send_hello(now);
+  exit_ = {ExitCode::kEnvironment, "no engine becomes ready: " + cause};
+  on_shutdown(now);
 }
 
 void Agent::fill_slots(Time now) {
@@ -429,7 +457,7 @@ void Agent::on_failed(std::uint32_t slot, const protocol::EngineFailed& failed, 
 
 void Agent::on_exit(std::uint32_t slot, const std::string& cause, const std::string& log_tail, Time now) {
   if (slot >= slots_.size()) return;
-  slots_[slot].ready = false;
+  const bool was_ready = std::exchange(slots_[slot].ready, false);
   if (const auto id = std::exchange(slots_[slot].running, std::nullopt)) {
     const std::size_t index = *find(*id);
     Attempt& attempt = attempts_[index];
@@ -440,6 +468,10 @@ void Agent::on_exit(std::uint32_t slot, const std::string& cause, const std::str
       attempt.failure->exit_cause = cause, attempt.failure->log_tail = log_tail;
     ended(index, now);
   }
+  Slot& ended_slot = slots_[slot];
+  if (!was_ready && ended_slot.kind == SlotKind::kGpu && !ended_slot.withdrawn && !leaves() &&
+      ++ended_slot.false_starts >= kFalseStarts)
+    withdraw(slot, cause, now);
   leave_if_empty();
 }
 

@@ -107,6 +107,7 @@ class Agent {
                  Time now);
   void on_exit(std::uint32_t slot, const std::string& cause, const std::string& log_tail, Time now);
   void on_cached(std::vector<Digest> recent) { cached_ = std::move(recent); }
+  void on_devices(std::vector<DeviceState> devices) { devices_ = std::move(devices); }
   void on_tick(Time now);  // at least every next_tick()
   // The first signal: takes nothing new, gives back what has not begun, finishes what runs within the grace, says Bye,
   // exits.
@@ -154,6 +155,8 @@ class Agent {
   struct Slot {
     SlotKind kind = SlotKind::kCpu;
     bool ready = false;
+    bool withdrawn = false;  // not offered: its engine does not become ready
+    int false_starts = 0;    // ends of its engine since it was last ready
     std::optional<AttemptId> running;
   };
 
@@ -170,6 +173,8 @@ class Agent {
 
   void send_hello(Time now);
   void send_heartbeat(Time now);
+  Resources offered() const;  // without withdrawn slots
+  void withdraw(std::uint32_t slot, const std::string& cause, Time now);
   void renew(std::uint64_t sequence);
   void take_spec(Attempt& attempt, TaskSpec spec);
   // Of the slots that compute tensors: on a host with GPUs its CPU slots are for all that computes none.
@@ -207,6 +212,7 @@ class Agent {
   std::deque<AttemptId> over_;  // the last ones that are over, oldest first
   std::vector<Slot> slots_;
   std::vector<Digest> cached_;
+  std::vector<DeviceState> devices_;
   std::vector<Action> actions_;
 
   std::uint64_t first_lease_ = 0;  // see protocol::Welcome

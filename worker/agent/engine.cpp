@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -36,8 +37,22 @@ void close_end(int& file) {
   file = -1;
 }
 
+// This process's environment with `ours` in place of variables of the same names; ends with null.
+std::vector<char*> environment_with(std::vector<std::string>& ours) {
+  const auto name = [](std::string_view text) { return text.substr(0, text.find('=') + 1); };
+  std::vector<char*> all;
+  for (char** variable = environ; *variable != nullptr; ++variable)
+    if (std::none_of(ours.begin(), ours.end(),
+                     [&](const std::string& own) { return name(own) == name(*variable); }))
+      all.push_back(*variable);
+  for (std::string& variable : ours) all.push_back(variable.data());
+  all.push_back(nullptr);
+  return all;
+}
+
 // Between fork and exec only async-signal-safe calls are allowed.
-[[noreturn]] void become_engine(char* const* words, int in, int out, int output, pid_t agent) {
+[[noreturn]] void become_engine(char* const* words, char* const* environment, int in, int out, int output,
+                                pid_t agent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != agent) ::_exit(0);  // it died before the line above
   ::setpgid(0, 0);
@@ -54,7 +69,7 @@ void close_end(int& file) {
   ::dup2(high_in, kFromAgent);
   ::dup2(high_out, kToAgent);
   ::close_range(kToAgent + 1, ~0u, 0);
-  ::execv(words[0], words);
+  ::execve(words[0], words, environment);
   ::_exit(127);
 }
 
@@ -82,9 +97,10 @@ Status Engine::start() {
   std::vector<char*> words;
   for (std::string& word : command_.words) words.push_back(word.data());
   words.push_back(nullptr);
+  std::vector<char*> environment = environment_with(command_.environment);
   const pid_t agent = ::getpid();
   const pid_t child = opened ? ::fork() : -1;
-  if (child == 0) become_engine(words.data(), to.read, from.write, output.write, agent);
+  if (child == 0) become_engine(words.data(), environment.data(), to.read, from.write, output.write, agent);
   const std::string cause = std::strerror(errno);
   close_end(to.read);
   close_end(from.write);

@@ -27,9 +27,10 @@ namespace rushes::worker {
 using Time = std::chrono::milliseconds;  // of CLOCK_BOOTTIME
 
 struct EngineCommand {
-  std::vector<std::string> words;  // program and arguments
-  std::filesystem::path logs;      // folder of attempt logs
-  Time grace{10'000};              // from the request to stop until SIGKILL
+  std::vector<std::string> words;             // program and arguments
+  std::filesystem::path logs = {};            // folder of attempt logs
+  Time grace{10'000};                         // from the request to stop until SIGKILL
+  std::vector<std::string> environment = {};  // "NAME=value", in place of or beside this process's
 };
 
 class Engine {

@@ -110,8 +110,9 @@ Status Runner::prepare() {
   const sigset_t set = our_signals();
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
   for (const SlotKind kind : slot_kinds(options_.agent.offer.resources.slots)) {
-    EngineCommand command{options_.engine(kind, engine_slots_.size()), options_.folder / "logs",
-                          options_.grace};
+    EngineCommand command = options_.engine(kind, engine_slots_.size());
+    command.logs = options_.folder / "logs";
+    command.grace = options_.grace;
     engine_slots_.push_back({std::make_unique<Engine>(std::move(command)), Time(0), Time(0)});
   }
 
@@ -148,6 +149,7 @@ ExitCode Runner::run() {
     read_mail();
     read_signals();
     for (std::uint32_t slot = 0; slot < engine_slots_.size(); ++slot) tend(slot);
+    if (options_.devices) agent_->on_devices(options_.devices());
     agent_->on_tick(boot_time());
     tidy_cache();
     complain_when_alone();

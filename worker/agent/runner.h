@@ -26,8 +26,9 @@ struct RunnerOptions {
   protocol::ClientOptions control, artifacts;
   std::filesystem::path folder;  // lock, outbox/, cache/, logs/
   std::uint64_t cache_bytes = 2ull << 30;
-  // Program and arguments of the engine child in a slot; on a GPU the slot's number is the device's.
-  std::function<std::vector<std::string>(SlotKind kind, std::size_t slot)> engine;
+  // Program, arguments and environment of the engine child in a slot; GPU slots come first.
+  std::function<EngineCommand(SlotKind kind, std::size_t slot)> engine;
+  std::function<std::vector<DeviceState>()> devices;  // how the GPUs are now; may be empty
   std::vector<std::string> remarks;  // what this start cannot offer, and why; at most kMaxProcessRemarks
   Time grace{10'000};                // from the request to stop an attempt until SIGKILL of its engine
 };

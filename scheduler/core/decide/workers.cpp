@@ -210,6 +210,7 @@ void receive(Decision& decision, const std::string& name, const protocol::Heartb
       decision.send(name, protocol::Revoke{beat.id, task->lease().revoke_reason});  // resent
   }
   if (!heartbeat.cached.empty()) decision.emit(record::WorkerCaches{id, heartbeat.cached});
+  if (worker->devices != heartbeat.devices) decision.emit(record::WorkerDevices{id, heartbeat.devices});
   decision.send(name, protocol::HeartbeatAck{heartbeat.sequence});
 }
 

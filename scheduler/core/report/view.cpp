@@ -399,6 +399,8 @@ FarmFigures figures(const State& state) {
     all.workers[name] = 0;
   for (const Worker& worker : state.workers)
     if (!worker.forgotten) ++all.workers[state_of(worker)];
+  for (const Worker& worker : state.workers)
+    if (worker.connected && !worker.devices.empty()) all.devices[worker.name] = worker.devices;
   return all;
 }
 
@@ -472,6 +474,7 @@ std::vector<WorkerInfo> workers(const State& state, Now now) {
                         : worker.connected         ? 0
                                                    : worker.seen_wall_ms;
     info.process = worker.process;
+    info.devices = worker.devices;
     result.push_back(std::move(info));
   }
   return result;

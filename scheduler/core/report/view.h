@@ -157,6 +157,7 @@ struct WorkerInfo {
   std::uint32_t prefetch = 0, held = 0, running = 0;
   Resources offered, taken;                          // taken: by the attempts that have a slot
   std::vector<std::string> numeric_classes, models;  // models: names
+  std::vector<DeviceState> devices;                  // as it told last
   std::vector<TaskId> tasks;
   std::uint64_t accepted = 0, failed = 0;
   DeviceSeconds cost;
@@ -179,8 +180,9 @@ struct ShowFigures {
 struct FarmFigures {
   FarmInfo farm;
   std::vector<ShowFigures> shows;
-  std::map<std::string, std::uint32_t> workers;    // by WorkerInfo::state; every state is there
-  std::array<std::uint32_t, kShotStates> shots{};  // by state, without archived ones
+  std::map<std::string, std::uint32_t> workers;             // by WorkerInfo::state; every state is there
+  std::array<std::uint32_t, kShotStates> shots{};           // by state, without archived ones
+  std::map<std::string, std::vector<DeviceState>> devices;  // by name of the connected worker
 };
 
 FarmInfo farm(const State& state);

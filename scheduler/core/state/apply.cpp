@@ -489,6 +489,8 @@ void apply_one(State& state, const record::WorkerCaches& r) {
   }
 }
 
+void apply_one(State& state, const record::WorkerDevices& r) { state.workers[r.worker].devices = r.devices; }
+
 void apply_one(State& state, const record::RetryDue& r) {
   Task& task = state.tasks[r.task];
   hold_back(state, task, 0);

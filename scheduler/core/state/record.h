@@ -317,6 +317,11 @@ struct WorkerCaches {
   WorkerId worker;
   std::vector<Digest> cached;
 };
+struct WorkerDevices {
+  static constexpr bool kDurable = false;
+  WorkerId worker;
+  std::vector<DeviceState> devices;
+};
 struct RetryDue {
   static constexpr bool kDurable = false;
   TaskId task;
@@ -384,9 +389,9 @@ using Record = std::variant<
     record::TwinRefused, record::WorkerQuarantined, record::WorkerNoted, record::Recovered, record::FarmRow,
     record::BatchRow, record::WorkerRow, record::ShotRow, record::TaskRow, record::SnapshotEnd,
     record::EstimateRow, record::LeaseRenewed, record::Progressed, record::WorkerSeen, record::WorkerCaches,
-    record::RetryDue, record::QuarantineOver, record::Counted, record::Dispatched, record::Reserved,
-    record::ReservationOver, record::DeadlineSeen, record::EstimatesSeen, record::Configured,
-    record::RetentionSeen, record::Ticked, record::Snapshotted>;
+    record::WorkerDevices, record::RetryDue, record::QuarantineOver, record::Counted, record::Dispatched,
+    record::Reserved, record::ReservationOver, record::DeadlineSeen, record::EstimatesSeen,
+    record::Configured, record::RetentionSeen, record::Ticked, record::Snapshotted>;
 
 // Whether the record is written to the journal.
 inline bool is_durable(const Record& record) {

@@ -139,6 +139,7 @@ struct Worker : WorkerFacts {
   bool counted_loaded = false, counted_idle = false;  // in LoadedModel
   std::unordered_set<Digest, DigestHash> cached;      // artifacts that it reported, bounded
   Digest model_loaded{};                              // of the task it started last
+  std::vector<DeviceState> devices;                   // as its last heartbeat told
   std::uint64_t accepted = 0, failed = 0;
   DeviceSeconds cost;    // of the attempts that it has ended
   bool changed = false;  // it stands in State::changed

@@ -154,6 +154,19 @@ TEST(Workers, ADrainGivesBackWhatOnlyWaitsThere) {
   EXPECT_THAT(answer(farm), HasSubstr("finishes 1 task and"));
 }
 
+TEST(Workers, TellHowTheirGpusAre) {
+  TestFarm farm;
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  EXPECT_TRUE(info_of(farm, "a").devices.empty());
+  protocol::Heartbeat beat;
+  beat.sequence = 1000;
+  beat.devices = {{"NVIDIA H200", "9.0", "580.95.05", 100, 40, 54, 0, ""}};
+  farm.step(event::FromWorker{"a", beat});
+  EXPECT_EQ(info_of(farm, "a").devices, beat.devices);
+  EXPECT_EQ(view::figures(farm.state()).devices.at("a"), beat.devices);
+}
+
 TEST(Workers, OnlyOneThatIsGoneCanBeForgotten) {
   TestFarm farm;
   SimWorker a(farm, "a"), b(farm, "b");

@@ -44,7 +44,8 @@ class Hostile : public testing::Test {
                                         });
   }
   void keep_lease() {
-    farm_.loop().post("worker", protocol::WorkerMessage(protocol::Heartbeat{1, {{held_, 0, "", 0}}, {}}));
+    farm_.loop().post("worker",
+                      protocol::WorkerMessage(protocol::Heartbeat{1, {{held_, 0, "", 0}}, {}, false, {}}));
   }
   Digest hash() {
     keep_lease();
@@ -93,7 +94,7 @@ TEST_F(Hostile, AWorkerCannotSpeakOfAnothersAttempt) {
   ASSERT_TRUE(client.client->send(protocol::Failed{held_, FailKind::kCrash, "forged", "", ""}));
   ASSERT_TRUE(client.client->send(protocol::Stopped{held_}));
   ASSERT_TRUE(client.client->send(protocol::Started{held_}));
-  ASSERT_TRUE(client.client->send(protocol::Heartbeat{2, {{held_, 1, "forged", 0}}, {}}));
+  ASSERT_TRUE(client.client->send(protocol::Heartbeat{2, {{held_, 1, "forged", 0}}, {}, false, {}}));
   ASSERT_TRUE(reaches(heard_, 6));
   EXPECT_EQ(hash(), before);
   // The forged result names an artifact that the vault does not hold: it comes to the core as a failure.

@@ -23,7 +23,7 @@ TEST(Control, AKnownKeyIsHeardAndAnswered) {
   welcome.sequence = 41;
   ASSERT_TRUE(server.control->send({"worker", ""}, welcome));
   EXPECT_EQ(std::get<Welcome>(client.heard.next().value()).sequence, 41u);
-  ASSERT_TRUE(client.client->send(Heartbeat{42, {}, {}}));
+  ASSERT_TRUE(client.client->send(Heartbeat{42, {}, {}, false, {}}));
   ASSERT_TRUE(server.heard.next());
   ASSERT_TRUE(server.control->send({"worker", ""}, HeartbeatAck{42}));
   EXPECT_EQ(std::get<HeartbeatAck>(client.heard.next().value()).sequence, 42u);
@@ -116,7 +116,7 @@ TEST(Control, AfterARestartOfTheSchedulerTheWorkerIsAskedToGreet) {
   ASSERT_EQ(client.links.next()->first, Link::kLost);
   server = std::make_unique<Server>(keys, endpoint);
   ASSERT_TRUE(client.connected());
-  ASSERT_TRUE(client.client->send(Heartbeat{2, {}, {}}));
+  ASSERT_TRUE(client.client->send(Heartbeat{2, {}, {}, false, {}}));
   EXPECT_TRUE(std::holds_alternative<Greet>(client.heard.next().value()));
   EXPECT_EQ(server->authenticator->counters().ungreeted, 1u);
   ASSERT_TRUE(server->control->send({"worker", ""}, FailedAck{}));  // not known yet: dropped and counted

@@ -71,6 +71,17 @@ inline WorkerOffer random_offer() {
   return offer;
 }
 
+inline DeviceState random_device() {
+  return {random_name(),
+          random_name(),
+          random_name(),
+          *rc::gen::arbitrary<std::uint64_t>(),
+          *rc::gen::arbitrary<std::uint64_t>(),
+          *rc::gen::inRange<std::int32_t>(-1, 120),
+          *rc::gen::arbitrary<std::uint64_t>(),
+          random_text()};
+}
+
 inline WorkerMessage random_worker_message() {
   switch (*rc::gen::inRange(0, 7)) {
     case 0:
@@ -78,7 +89,8 @@ inline WorkerMessage random_worker_message() {
                    *rc::gen::arbitrary<std::uint32_t>(), *rc::gen::arbitrary<std::uint64_t>()};
     case 1:
       return Heartbeat{*rc::gen::arbitrary<std::uint64_t>(), random_list(10, random_progress),
-                       random_list(50, random_digest)};
+                       random_list(50, random_digest), *rc::gen::arbitrary<bool>(),
+                       random_list(4, random_device)};
     case 2:
       return Started{random_id()};
     case 3:

@@ -46,7 +46,7 @@ TEST(Security, AKeyThatIsRemovedIsNotServedAnyMore) {
   EXPECT_TRUE(std::holds_alternative<Refused>(client.heard.next().value()));
   EXPECT_EQ(server.authenticator->counters().withdrawn, 1u);
   // The connection is open, but its messages are dropped, and none is sent to it.
-  ASSERT_TRUE(client.client->send(Heartbeat{2, {}, {}}));
+  ASSERT_TRUE(client.client->send(Heartbeat{2, {}, {}, false, {}}));
   ASSERT_TRUE(client.client->send(hello("worker", 3)));
   EXPECT_TRUE(reaches(server.authenticator->counters().after_withdrawal, 2));
   ASSERT_TRUE(server.control->send({"worker", ""}, FailedAck{}));
@@ -57,7 +57,7 @@ TEST(Security, AKeyThatIsRemovedIsNotServedAnyMore) {
   Client again(keys.client(server.control->endpoint(), keys.worker));
   EXPECT_EQ(again.links.next()->first, Link::kDenied);
   // Other workers are served as before.
-  ASSERT_TRUE(stays.client->send(Heartbeat{2, {}, {}}));
+  ASSERT_TRUE(stays.client->send(Heartbeat{2, {}, {}, false, {}}));
   EXPECT_EQ(server.heard.next().value().first, "other");
 }
 
@@ -88,7 +88,7 @@ TEST(Security, AWorkersKeyIsExchangedWithoutAGap) {
   std::ofstream(keys.folder / "workers" / "worker.pub", std::ios::app) << fresh.public_key << "\n";
   Client after(keys.client(server.control->endpoint(), fresh));
   ASSERT_TRUE(after.connected());
-  ASSERT_TRUE(before.client->send(Heartbeat{2, {}, {}}));  // the old one goes on
+  ASSERT_TRUE(before.client->send(Heartbeat{2, {}, {}, false, {}}));  // the old one goes on
   ASSERT_TRUE(server.heard.next());
   ASSERT_TRUE(after.client->send(hello("worker", 5)));
   EXPECT_EQ(server.heard.next().value().first, "worker");
@@ -96,10 +96,10 @@ TEST(Security, AWorkersKeyIsExchangedWithoutAGap) {
 
   std::ofstream(keys.folder / "workers" / "worker.pub") << fresh.public_key << "\n";
   std::this_thread::sleep_for(milliseconds(1500));  // the authenticator looks once a second
-  ASSERT_TRUE(before.client->send(Heartbeat{3, {}, {}}));
+  ASSERT_TRUE(before.client->send(Heartbeat{3, {}, {}, false, {}}));
   EXPECT_TRUE(reaches(server.authenticator->counters().after_withdrawal, 1));
   EXPECT_EQ(server.authenticator->counters().withdrawn, 0u) << "the worker's own connection has the new key";
-  ASSERT_TRUE(after.client->send(Heartbeat{6, {}, {}}));
+  ASSERT_TRUE(after.client->send(Heartbeat{6, {}, {}, false, {}}));
   EXPECT_EQ(std::get<Heartbeat>(server.heard.next().value().second).sequence, 6u);
 }
 
@@ -136,8 +136,9 @@ TEST(Security, AFloodIsCutAndStarvesNobody) {
   ASSERT_TRUE(flooding.connected() && quiet.connected());
   ASSERT_TRUE(flooding.client->send(hello("worker")));
   ASSERT_TRUE(quiet.client->send(hello("other")));
-  for (std::uint64_t i = 0; i < 5'000; ++i) ASSERT_TRUE(flooding.client->send(Heartbeat{i, {}, {}}));
-  ASSERT_TRUE(quiet.client->send(Heartbeat{77, {}, {}}));
+  for (std::uint64_t i = 0; i < 5'000; ++i)
+    ASSERT_TRUE(flooding.client->send(Heartbeat{i, {}, {}, false, {}}));
+  ASSERT_TRUE(quiet.client->send(Heartbeat{77, {}, {}, false, {}}));
   int flooded = 0;
   bool served = false;
   while (const auto message = server.heard.next(milliseconds(500))) {

@@ -80,7 +80,12 @@ Hello hello_with_remarks() {
 
 const std::vector<std::pair<std::string, WorkerMessage>> kFromWorker{
     {"hello_with_remarks", hello_with_remarks()},
-    {"heartbeat_leaving", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}, true}},
+    {"heartbeat_devices", Heartbeat{79,
+                                    {kProgress},
+                                    {digest("a")},
+                                    false,
+                                    {{"NVIDIA H200", "9.0", "580.95.05", 150u << 20, 140u << 20, 54, 2, ""},
+                                     {"GPU 1", "", "", 0, 0, -1, 0, "NVML: GPU is lost"}}}},
     {"started", Started{kId}},
     {"completed", Completed{kId, result(), "the log's end"}},
     {"failed", Failed{kId, FailKind::kCrash, "it died", "signal 9 (Killed)", "the log's end"}},
@@ -198,7 +203,8 @@ TEST(WireBytes, MessagesOfBeforeAreReadAsTheyWereMeant) {
       {"hello", hello(kTakesStoredSpecs, {{{2, 0}}, 8u << 20, 0})},
       {"hello_of_process", hello_of_process()},
       {"hello_by_kind", hello(kTellsSlotsByKind, {{{2, 1}}, 8u << 20, 16u << 20})},
-      {"heartbeat", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}}},
+      {"heartbeat", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}, false, {}}},
+      {"heartbeat_leaving", Heartbeat{78, {kProgress}, {digest("a"), digest("b")}, true, {}}},
   };
   check_before(before, decode_from_worker);
   check_before<SchedulerMessage>({{"assign", Assign{kId, 15'000, 480'000, spec()}}}, decode_to_worker);

@@ -34,6 +34,49 @@ TEST_F(AgentTest, AnAttemptRunsInASlotOfItsKind) {
   EXPECT_EQ(runs[1].slot, 1u);
 }
 
+TEST_F(AgentTest, AGpuSlotWhoseEngineDoesNotStartIsWithdrawn) {
+  resources = {{{1, 2}}, 8ull << 30, 16ull << 30};
+  start({});
+  agent->on_connected(now);
+  agent->on_ready(0, "cuda-class", now);
+  ASSERT_EQ(sent<Hello>().size(), 1u);
+  agent->on_exit(1, "exit code 4", "", now);
+  EXPECT_THAT(sent<Hello>(), IsEmpty()) << "once may be chance";
+  agent->on_exit(1, "exit code 4", "", now);
+  auto hello = sent<Hello>();
+  ASSERT_EQ(hello.size(), 1u);
+  EXPECT_EQ(hello[0].offer.resources, (Resources{{{1, 1}}, 8ull << 30, 8ull << 30}));
+  agent->on_exit(1, "exit code 4", "", now);
+  EXPECT_THAT(sent<Hello>(), IsEmpty()) << "it is withdrawn once";
+  agent->on_ready(1, "cuda-class", now);
+  hello = sent<Hello>();
+  ASSERT_EQ(hello.size(), 1u);
+  EXPECT_EQ(hello[0].offer.resources, resources) << "the device came back";
+}
+
+TEST_F(AgentTest, AWorkerWithoutAnySlotLeftEnds) {
+  resources = {{{0, 1}}, 8ull << 30, 16ull << 30};
+  start({});
+  agent->on_connected(now);
+  agent->on_exit(0, "exit code 4", "", now);
+  EXPECT_THAT(all<action::Exit>(), IsEmpty());
+  agent->on_exit(0, "exit code 4", "", now);
+  const auto exit = all<action::Exit>();
+  ASSERT_EQ(exit.size(), 1u);
+  EXPECT_EQ(exit[0].code, ExitCode::kEnvironment);
+  EXPECT_NE(exit[0].message.find("exit code 4"), std::string::npos);
+}
+
+TEST_F(AgentTest, HeartbeatsTellHowTheGpusAre) {
+  join();
+  agent->on_devices({{"NVIDIA H200", "9.0", "580.95.05", 100, 40, 54, 0, ""}});
+  pass(Time(2'000));
+  const auto beats = sent<Heartbeat>();
+  ASSERT_FALSE(beats.empty());
+  ASSERT_EQ(beats.back().devices.size(), 1u);
+  EXPECT_EQ(beats.back().devices[0].celsius, 54);
+}
+
 TEST_F(AgentTest, WithoutCpuSlotsPicturesRunOnAGpu) {
   resources = {{{0, 1}}, 8ull << 30, 16ull << 30};
   start({});

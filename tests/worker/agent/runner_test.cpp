@@ -90,7 +90,9 @@ struct RunnerTest : ::testing::Test {
     made.artifacts = keys.client(scheduler->artifacts->endpoint(), pair);
     made.folder = folder / "worker";
     made.engine = [cache = (folder / "worker" / "cache").string()](SlotKind, std::size_t) {
-      return std::vector<std::string>{TEST_ENGINE, cache};
+      EngineCommand command;
+      command.words = {TEST_ENGINE, cache};
+      return command;
     };
     made.grace = Time(100);
     made.agent.stop_grace = Time(0);
