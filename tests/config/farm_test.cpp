@@ -11,11 +11,12 @@
 #include "config/worker_name.h"
 #include "config/write_tokens.h"
 #include "config/yaml.h"
+#include "tests/folders.h"
 
 namespace rushes::config {
 namespace {
 
-const std::filesystem::path kFolder = std::filesystem::path(RUSHES_SOURCE_DIR) / "config";
+const std::filesystem::path kFolder = test::source_folder() / "config";
 
 constexpr const char* kFarm = R"(version: 1
 keys: {secret: k/s, workers: k/w, tokens: k/t.yaml}

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/config/tiny_manifest.h"
+#include "tests/folders.h"
 
 namespace rushes::config {
 namespace {
@@ -149,7 +150,7 @@ TEST(Model, DigestFollowsWhatDecidesPixels) {
 
 // Every model that ships reads, and its files are the ones its manifest names.
 TEST(Model, ShippedModelsVerify) {
-  const fs::path root = fs::path(RUSHES_SOURCE_DIR) / "config/models";
+  const fs::path root = test::source_folder() / "config/models";
   for (const std::string& name : list_models({root})) {
     const auto model = find_model(name, {root});
     ASSERT_TRUE(model) << model.error().message;

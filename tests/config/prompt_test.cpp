@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "config/yaml.h"
+#include "tests/folders.h"
 
 namespace rushes::config {
 namespace {
@@ -18,7 +19,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 
 ModelManifest tabletop() {
-  return read_model(std::filesystem::path(RUSHES_SOURCE_DIR) / "config/models/tabletop/model.yaml").value();
+  return read_model(test::source_folder() / "config/models/tabletop/model.yaml").value();
 }
 
 class Prompts : public ::testing::Test {

@@ -11,6 +11,7 @@
 #include "config/critics.h"
 #include "config/shot.h"
 #include "config/yaml.h"
+#include "tests/folders.h"
 
 namespace rushes::config {
 namespace {
@@ -48,7 +49,7 @@ TEST(ShotKeys, TheTableNamesTheLimitsThatTheReaderHas) {
 }
 
 TEST(ShotKeys, TheReadmeHoldsTheTable) {
-  const auto readme = read_text(std::filesystem::path(RUSHES_SOURCE_DIR) / "README.md");
+  const auto readme = read_text(test::source_folder() / "README.md");
   ASSERT_TRUE(readme);
   EXPECT_NE(readme->find(shot_keys_table()), std::string::npos)
       << "README.md lacks this table, or has another one:\n"

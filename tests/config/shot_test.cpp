@@ -7,6 +7,7 @@
 #include "config/farm.h"
 #include "config/picture.h"
 #include "config/yaml.h"
+#include "tests/folders.h"
 
 namespace rushes::config {
 namespace {
@@ -40,7 +41,7 @@ Shot one(const std::string& shot) {
 }
 
 TEST(Shot, FirstLightReads) {
-  const auto read = read_batch(std::filesystem::path(RUSHES_SOURCE_DIR) / "config/shots/first-light.yaml");
+  const auto read = read_batch(test::source_folder() / "config/shots/first-light.yaml");
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->show, "first-light");
   ASSERT_EQ(read->shots.size(), 3u);

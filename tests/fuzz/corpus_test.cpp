@@ -8,13 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "tests/folders.h"
 #include "tests/fuzz/targets.h"
 
 namespace rushes::fuzz {
 namespace {
 
 namespace fs = std::filesystem;
-const fs::path kCorpus = RUSHES_SOURCE_DIR "/tests/data/fuzz";
+const fs::path kCorpus = test::source_folder() / "tests/data/fuzz";
 
 struct Target {
   const char* name;

@@ -4,6 +4,7 @@
 #include "config/shot.h"
 #include "config/tokens.h"
 #include "config/worker.h"
+#include "tests/folders.h"
 #include "tests/fuzz/targets.h"
 
 namespace rushes::fuzz {
@@ -17,7 +18,7 @@ bool read_or_refused(const Result<T>& read) {
 
 // The model that ships with the farm, as far as a shot is checked against it.
 const config::ModelManifest& shipped_model() {
-  static const auto model = config::read_model(RUSHES_SOURCE_DIR "/config/models/tabletop/model.yaml");
+  static const auto model = config::read_model(test::source_folder() / "config/models/tabletop/model.yaml");
   require(model.has_value(), "the shipped model's manifest reads");
   return *model;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 
+#include "tests/folders.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/shrink.h"
 
@@ -156,8 +157,8 @@ TEST_F(DiskTest, AFullDiskRefusesUntilItIsOpenedAgain) {
 }
 
 int exit_of(const std::string& arguments) {
-  const int status =
-      std::system((RUSHES_BINARY_DIR "/bin/rushes-simulate " + arguments + " >/dev/null 2>&1").c_str());
+  const int status = std::system(
+      (test::build_folder().string() + "/bin/rushes-simulate " + arguments + " >/dev/null 2>&1").c_str());
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 

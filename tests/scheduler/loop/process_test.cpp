@@ -15,6 +15,7 @@
 
 #include "config/digest.h"
 #include "scheduler/protocol/keys.h"
+#include "tests/folders.h"
 #include "tests/scheduler/loop/fake_farm.h"
 #include "tests/scheduler/protocol/control_fixture.h"
 
@@ -69,7 +70,7 @@ class Process : public testing::Test {
     const int log = ::open((folder_.path() / "log").c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
     dup2(log, 1);
     dup2(log, 2);
-    const std::string program = std::string(RUSHES_BINARY_DIR) + "/bin/rushes-scheduler";
+    const std::string program = test::build_folder().string() + "/bin/rushes-scheduler";
     const std::string config = (folder_.path() / "farm.yaml").string();
     execl(program.c_str(), program.c_str(), "--config", config.c_str(), nullptr);
     _exit(127);

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "scheduler/protocol/codec.h"
+#include "tests/folders.h"
 
 namespace rushes::protocol {
 namespace {
@@ -137,7 +138,7 @@ const std::vector<std::pair<std::string, FromEngine>> kFromEngine{
 
 std::map<std::string, std::string> stored() {
   std::map<std::string, std::string> bytes;  // in hexadecimal
-  std::ifstream file(RUSHES_SOURCE_DIR "/tests/data/wire-0.1/messages.txt");
+  std::ifstream file(test::source_folder() / "tests/data/wire-0.1/messages.txt");
   for (std::string name, hex; file >> name >> hex;) bytes[name] = hex;
   return bytes;
 }

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "tests/folders.h"
 #include "tests/tools/render/peaks.h"
 #include "tests/worker/model/tiny_model.h"
 #include "tools/render/local_farm.h"
@@ -21,7 +22,7 @@ void render(const worker::TinyModel& shape, int frames, const std::string& more)
   ASSERT_TRUE(model) << model.error().message;
   auto farm = LocalFarm::open({{folder.path() / "models"},
                                folder.path() / "out",
-                               fs::path(RUSHES_SOURCE_DIR) / "config" / "colour" / "farm.ocio",
+                               test::source_folder() / "config" / "colour" / "farm.ocio",
                                folder.path() / "artifacts",
                                2});
   ASSERT_TRUE(farm) << farm.error().message;

@@ -6,6 +6,7 @@
 
 #include "scheduler/plan/plan.h"
 #include "storage/records/noise.h"
+#include "tests/folders.h"
 #include "tests/worker/model/tiny_model.h"
 #include "tools/render/local_farm.h"
 #include "worker/engine/payload.h"
@@ -36,7 +37,7 @@ class Revision : public testing::Test {
     EXPECT_TRUE(model) << model.error().message;
     auto farm = LocalFarm::open({{folder_.path() / "models"},
                                  folder_.path() / "out",
-                                 fs::path(RUSHES_SOURCE_DIR) / "config" / "colour" / "farm.ocio",
+                                 test::source_folder() / "config" / "colour" / "farm.ocio",
                                  folder_.path() / "artifacts",
                                  2});
     EXPECT_TRUE(farm) << farm.error().message;

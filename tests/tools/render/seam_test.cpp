@@ -7,6 +7,7 @@
 #include <set>
 
 #include "scheduler/plan/windows.h"
+#include "tests/folders.h"
 #include "tests/tools/render/peaks.h"
 #include "tools/render/local_farm.h"
 #include "worker/picture/colour.h"
@@ -70,11 +71,11 @@ GridLines lines_of(const std::vector<Rect>& tiles, int height, int width, int cr
 }
 
 TEST(Upgrade, LeavesNoSeamAtTileBorders) {
-  const fs::path models = fs::path(RUSHES_SOURCE_DIR) / "config" / "models";
+  const fs::path models = test::source_folder() / "config" / "models";
   Folder folder;
   LocalFarmOptions options{{models},
                            folder.path / "out",
-                           fs::path(RUSHES_SOURCE_DIR) / "config" / "colour" / "farm.ocio",
+                           test::source_folder() / "config" / "colour" / "farm.ocio",
                            folder.path / "artifacts",
                            2};
   auto farm = LocalFarm::open(options);

@@ -6,6 +6,7 @@
 
 #include "scheduler/plan/compose.h"
 #include "scheduler/plan/recipe.h"
+#include "tests/folders.h"
 #include "tests/worker/model/tiny_model.h"
 #include "tools/render/local_farm.h"
 #include "worker/engine/payload.h"
@@ -43,7 +44,7 @@ class Sizes : public testing::TestWithParam<Shape> {
   fs::path models() const { return folder_.path() / "models"; }
   fs::path artifacts() const { return folder_.path() / "artifacts"; }
   fs::path deliveries() const { return folder_.path() / "out"; }
-  fs::path colour() const { return fs::path(RUSHES_SOURCE_DIR) / "config" / "colour" / "farm.ocio"; }
+  fs::path colour() const { return test::source_folder() / "config" / "colour" / "farm.ocio"; }
 
   // Renders the shot to its end; null after a failure.
   std::unique_ptr<LocalFarm> render(const std::string& text) {

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "config/model.h"
+#include "tests/folders.h"
 #include "tools/train/scene/grammar.h"
 
 namespace rushes::scene {
@@ -42,8 +43,7 @@ TEST(Grammar, FullCaptionsStateEveryAttribute) {
 
 // What submit calls unknown is what captions never say, and the other way round.
 TEST(Grammar, TheManifestListsTheWordsOfCaptions) {
-  const auto model =
-      config::read_model(std::filesystem::path(RUSHES_SOURCE_DIR) / "config/models/tabletop/model.yaml");
+  const auto model = config::read_model(test::source_folder() / "config/models/tabletop/model.yaml");
   ASSERT_TRUE(model) << model.error().message;
   std::set<std::string> listed, said;
   for (const auto& list : model->knows) listed.insert(list.words.begin(), list.words.end());

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/folders.h"
 #include "tests/worker/critic/scene.h"
 #include "worker/picture/exr.h"
 
@@ -22,7 +23,7 @@ struct Outcome {
 };
 
 Outcome run(const std::string& arguments) {
-  const std::string command = std::string(RUSHES_BINARY_DIR) + "/bin/rushes-critique " + arguments + " 2>&1";
+  const std::string command = test::build_folder().string() + "/bin/rushes-critique " + arguments + " 2>&1";
   Outcome outcome;
   std::FILE* pipe = popen(command.c_str(), "r");
   std::array<char, 4096> block{};

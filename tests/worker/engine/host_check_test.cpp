@@ -1,4 +1,5 @@
 #include "worker/engine/host_check.h"
+#include "tests/folders.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,7 +24,7 @@ class HostCheck : public ::testing::Test {
   }
   ~HostCheck() override { fs::remove_all(folder_); }
   fs::path folder_;
-  const fs::path colour_ = fs::path(RUSHES_SOURCE_DIR) / "config/colour/farm.ocio";
+  const fs::path colour_ = test::source_folder() / "config/colour/farm.ocio";
 };
 
 TEST_F(HostCheck, AFolderThatCanBeMadeIsMadeAndLeftEmpty) {

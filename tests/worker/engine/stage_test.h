@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "config/digest.h"
+#include "tests/folders.h"
 #include "tests/worker/model/tiny_model.h"
 #include "worker/engine/payload.h"
 #include "worker/engine/stage.h"
@@ -118,8 +119,7 @@ class StageTest : public testing::Test {
   }
 
   TestFolder folder_;
-  const std::filesystem::path colour_ =
-      std::filesystem::path(RUSHES_SOURCE_DIR) / "config" / "colour" / "farm.ocio";
+  const std::filesystem::path colour_ = test::source_folder() / "config" / "colour" / "farm.ocio";
   Digest digest_{};
   std::optional<Models> models_;
   std::optional<LocalArtifacts> artifacts_;

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "config/schedule.h"
+#include "tests/folders.h"
 #include "tests/worker/model/tiny_model.h"
 #include "worker/model/sampler.h"
 
@@ -110,7 +111,7 @@ TEST_F(ModelFolder, MemoryEstimateHolds) {
 
 // What ships must open: files as their digests say, weights as the manifest says.
 TEST(ShippedModels, OpenAsTheirManifestsSay) {
-  const std::filesystem::path root = std::filesystem::path(RUSHES_SOURCE_DIR) / "config" / "models";
+  const std::filesystem::path root = test::source_folder() / "config" / "models";
   const auto backend = kernels::make_cpu_backend({1, kernels::Precision::kF32});
   for (const std::string& name : config::list_models({root})) {
     const auto manifest = config::find_model(name, {root});

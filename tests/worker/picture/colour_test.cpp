@@ -8,6 +8,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/folders.h"
 #include "tests/worker/picture/synthetic.h"
 
 namespace rushes::worker {
@@ -153,7 +154,7 @@ TEST(DisplayView, ErrorsNameWhatExists) {
   EXPECT_NE(wrong.error().message.find("ACES 1.1 SDR"), std::string::npos);
   const testing::ScratchFolder folder;
   const std::string broken = folder.file("broken.ocio");
-  std::filesystem::copy_file(std::string(RUSHES_SOURCE_DIR) + "/CMakeLists.txt", broken);
+  std::filesystem::copy_file(test::source_folder().string() + "/CMakeLists.txt", broken);
   EXPECT_EQ(DisplayView::sdr(broken).error().kind, ErrorKind::kInvalid);
 }
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/folders.h"
 #include "worker/picture/exr.h"
 #include "worker/picture/frames.h"
 
@@ -42,7 +43,7 @@ class ScratchFolder {
   std::string path_;
 };
 
-inline std::string ocio_config() { return std::string(RUSHES_SOURCE_DIR) + "/config/colour/farm.ocio"; }
+inline std::string ocio_config() { return test::source_folder().string() + "/config/colour/farm.ocio"; }
 
 // A ball with a highlight of 8 rolls over ground under an evening sky: every frame differs, all light is
 // legal.
