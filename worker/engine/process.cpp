@@ -14,6 +14,7 @@
 #include <new>
 #include <thread>
 
+#include "kernels/cuda/device_fault.h"
 #include "scheduler/protocol/framing.h"
 
 namespace rushes::worker {
@@ -121,6 +122,8 @@ protocol::FromEngine run_one(const protocol::EngineRun& task, const TaskFunction
     return protocol::EngineDone{task.id, std::move(*result)};
   } catch (const std::bad_alloc&) {
     return protocol::EngineFailed{task.id, FailKind::kMemory, "out of memory"};
+  } catch (const kernels::cuda::DeviceFault& fault) {
+    return protocol::EngineFailed{task.id, FailKind::kCrash, fault.what()};
   } catch (const std::exception& exception) {
     return protocol::EngineFailed{task.id, FailKind::kEngine, std::string("unexpected: ") + exception.what()};
   }
@@ -162,6 +165,12 @@ int serve(const protocol::EngineReady& ready, const TaskFunction& run, int from_
     if (!mouth.say(answer))
       mouth.say(protocol::EngineFailed{task.id, FailKind::kEngine,
                                        "the task's result does not fit into a message"});
+    // A GPU that failed answers nothing more to this process; the next one may find it well.
+    const auto* failed = std::get_if<protocol::EngineFailed>(&answer);
+    if (failed != nullptr && failed->kind == FailKind::kCrash) {
+      std::fprintf(stderr, "engine: %s\n", failed->message.c_str());
+      ::_exit(static_cast<int>(ExitCode::kEnvironment));  // no destructor waits for that GPU
+    }
   }
 }
 

@@ -22,7 +22,8 @@ struct EngineHooks {
   std::function<bool()> cancelled;
 };
 
-// Exceptions become Failed{engine}, lack of memory Failed{memory}.
+// Exceptions become Failed{engine}, lack of memory Failed{memory}; a GPU's fault Failed{crash}, after which the process
+// ends.
 using TaskFunction = std::function<Result<TaskResult>(const TaskSpec& spec, const EngineHooks&)>;
 
 // Why the attempt failed with this error: what a stage calls invalid or corrupt lies in its task and in inputs whose

@@ -10,6 +10,7 @@
 //   wait         goes on until it is cancelled
 //   wait-for FILE     goes on until FILE exists, reporting progress
 //   memory       throws std::bad_alloc
+//   gpu          fails as a GPU does that fell off the bus
 #include <signal.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include <sstream>
 #include <thread>
 
+#include "kernels/cuda/device_fault.h"
 #include "tests/scheduler/protocol/records.h"
 #include "worker/engine/artifacts.h"
 #include "worker/engine/process.h"
@@ -61,6 +63,7 @@ Result<TaskResult> run(LocalArtifacts& artifacts, const TaskSpec& spec, const En
   }
   if (verb == "crash-once") return result_with(artifacts, "second attempt");
   if (verb == "memory") throw std::bad_alloc();
+  if (verb == "gpu") throw kernels::cuda::DeviceFault(100, "cudaMalloc: cudaErrorNoDevice");
   if (verb == "hang")
     while (true) nap();
   if (verb == "wait") {

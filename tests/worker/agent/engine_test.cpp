@@ -87,6 +87,18 @@ TEST_F(EngineTest, ACrashIsReapedWithItsCauseAndLastWords) {
   EXPECT_TRUE(next<EngineReady>(engine));
 }
 
+TEST_F(EngineTest, AGpuThatFailedEndsItsAttemptWithTheCauseAndTheProcess) {
+  Engine engine(command());
+  ASSERT_TRUE(engine.start());
+  ASSERT_TRUE(next<EngineReady>(engine));
+  ASSERT_TRUE(engine.run(kId, test_spec({}, "gpu")));
+  const auto failed = next<EngineDone, EngineFailed>(engine);
+  ASSERT_TRUE(failed && std::holds_alternative<EngineFailed>(*failed));
+  EXPECT_EQ(std::get<EngineFailed>(*failed).kind, FailKind::kCrash);
+  EXPECT_EQ(std::get<EngineFailed>(*failed).message, "cudaMalloc: cudaErrorNoDevice");
+  EXPECT_EQ(end_of(engine), "exit code 4");
+}
+
 TEST_F(EngineTest, CancelIsEnoughForATaskThatListens) {
   Engine engine(command());
   ASSERT_TRUE(engine.start());
