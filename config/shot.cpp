@@ -13,8 +13,6 @@ namespace rushes::config {
 namespace {
 
 constexpr std::array<std::string_view, 2> kApproveWords{"person", "best"};
-constexpr std::int64_t kMaxSeed =
-    (std::int64_t{1} << 53) - 1;  // still exact in JSON readers that use doubles
 
 std::vector<std::string> words(const auto& views) { return {views.begin(), views.end()}; }
 

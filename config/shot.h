@@ -29,6 +29,8 @@ inline constexpr int kMaxShots = 1000;           // in one batch file
 inline constexpr int kMaxTakes = 64;             // of one shot
 inline constexpr int kMaxFrames = 20000;         // of one shot
 inline constexpr std::size_t kMaxPrompt = 4096;  // bytes of UTF-8
+inline constexpr std::int64_t kMaxSeed =
+    (std::int64_t{1} << 53) - 1;  // exact in JSON readers that use doubles
 
 enum class Approve { kPerson, kBest };  // who chooses the take that is upgraded and delivered
 enum class Retime { kNone, kConform };  // kConform: same frames, played at the shot's rate

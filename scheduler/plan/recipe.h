@@ -9,8 +9,9 @@
 
 namespace rushes::scheduler {
 
-// The seed of a take's revision n >= 1: SplitMix64's output function (Steele et al. 2014) of seed + n *
-// golden gamma, so revisions of one take differ from each other and from the take.
+// The seed of a take's revision n >= 1: the low 53 bits (config::kMaxSeed) of SplitMix64's output function (Steele et
+// al. 2014) of seed + n * golden gamma, so revisions of one take differ from each other and from the take. Journals have
+// seeds of 64 bits of older builds: they stay as they were written.
 std::uint64_t revision_seed(std::uint64_t take_seed, std::uint32_t number);
 
 }  // namespace rushes::scheduler

@@ -136,6 +136,8 @@ TEST(Plan, ARevisionRendersItsWindowsOnlyAndReadsFrozenNeighbours) {
   }
   EXPECT_NE(revision_seed(7, 1), revision_seed(7, 2));
   EXPECT_NE(revision_seed(7, 1), 7u);
+  for (std::uint64_t seed = 0; seed < 100; ++seed)
+    EXPECT_LE(revision_seed(seed << 40, 1), (std::uint64_t{1} << 53) - 1) << "JSON readers keep every digit";
 }
 
 TEST(Plan, TheUpgradeIsAStencilOverTilesAndWindows) {
