@@ -53,7 +53,9 @@ struct TakeCollected {
 };
 struct Collected {
   std::vector<TakeCollected> takes;
-  std::uint64_t artifacts = 0, bytes = 0;  // of all of them
+  std::uint64_t artifacts = 0, bytes = 0;                 // of all of them
+  std::uint64_t later_artifacts = 0, later_bytes = 0;     // of these: made within upload_sweep_ms
+  std::optional<event::CollectGarbage::Place> next = {};  // takes behind this one were not looked at
 };
 struct Done {
   std::string message;

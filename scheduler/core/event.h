@@ -126,10 +126,17 @@ struct ForgetWorker {
   RequestId request = 0;
   std::string worker, by;
 };
-// What takes made whose days are over leaves; the answer is command::Collected.
+// What takes made whose days are over leaves; the answer is command::Collected. No decision is long: of a farm with many
+// such takes some leave, and the answer says behind which take the next request looks.
 struct CollectGarbage {
+  struct Place {
+    std::uint32_t shot = 0, take = 0;  // the shot by its number (core/state/facts.h, ShotId)
+  };
   RequestId request = 0;
   bool dry_run = false;  // say what would leave
+  std::string by = {};
+  std::optional<Place> after = {};   // none: from the first take on
+  std::int64_t upload_sweep_ms = 0;  // what was made within it leaves, and is swept later
 };
 
 // ---- from workers

@@ -53,11 +53,12 @@
 // POST /v1/backups/NAME                         admin       {"backup", "folder", "bytes", "files", "records", "seconds"} (201)
 //      records: the last one that is certainly in it; answered when it is complete, which takes as long as the copy
 // POST /v1/gc {"dry_run"?}                      admin       {"takes": [{"shot", "take", "reason", "since": instant from which its
-//      days count, "artifacts", "bytes"}], "artifacts", "bytes", "uploads": SWEPT, "freed": null | SWEPT, "dry_run"}
-//      takes whose days are over (retention of farm.yaml), with what nothing else needs: all of it leaves, or would;
+//      days count, "artifacts", "bytes"}], "artifacts", "bytes", "later": SWEPT, "uploads": SWEPT, "freed": null | SWEPT, "dry_run"}
+//      takes whose days are over (retention of farm.yaml), with what nothing else needs: all of it leaves, or would, at most
+//      10,000 takes at once; later: what of it was uploaded within times.upload_sweep, which is not removed now;
 //      uploads: that no result names, older than times.upload_sweep; freed: what was removed now, of takes and uploads; the
 //      disk has its space once the vault is compacted, which begins at once and takes seconds or, where much is left, hours.
-//      What was uploaded within upload_sweep follows later. SWEPT: {"artifacts", "bytes"}
+//      SWEPT: {"artifacts", "bytes"}
 // POST /v1/workers/NAME/drain|undrain           admin       WORKER with "message": what was done, in words
 // POST /v1/workers/NAME/forget                  admin       {"message"}; 409: it lives, or its leases have not run out
 // GET  /v1/events?since=N&wait=SECONDS          viewer      {"events": [EVENT...], "next": N, "first": oldest held}

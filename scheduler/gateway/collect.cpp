@@ -8,11 +8,24 @@ namespace {
 
 constexpr std::chrono::minutes kCollectableAge{5};  // it is a pass over all tasks
 
-Result<command::Collected> ask(Loop& loop, bool dry_run) {
-  const auto answer = loop.request(event::CollectGarbage{0, dry_run});
-  if (!answer) return tl::unexpected<Error>(answer.error());
-  if (const auto* collected = std::get_if<command::Collected>(&*answer)) return *collected;
-  return fail(ErrorKind::kInternal, "the gc got another answer");
+constexpr std::size_t kMostTakes = 10'000;  // of one request
+
+// A decision for some takes at a time: between two of them the core does what else there is to do.
+Result<command::Collected> ask(Loop& loop, event::CollectGarbage wanted) {
+  command::Collected all;
+  do {
+    const auto answer = loop.request(wanted);
+    if (!answer) return tl::unexpected<Error>(answer.error());
+    const auto* some = std::get_if<command::Collected>(&*answer);
+    if (some == nullptr) return fail(ErrorKind::kInternal, "the gc got another answer");
+    all.takes.insert(all.takes.end(), some->takes.begin(), some->takes.end());
+    all.artifacts += some->artifacts;
+    all.bytes += some->bytes;
+    all.later_artifacts += some->later_artifacts;
+    all.later_bytes += some->later_bytes;
+    wanted.after = some->next;
+  } while (wanted.after && all.takes.size() < kMostTakes);
+  return all;
 }
 
 Json swept_json(const storage::Swept& swept) {
@@ -28,7 +41,10 @@ Json collected_json(const command::Collected& collected) {
                      {"since", config::instant_text(take.since_wall_ms)},
                      {"artifacts", take.artifacts},
                      {"bytes", take.bytes}});
-  return {{"takes", std::move(takes)}, {"artifacts", collected.artifacts}, {"bytes", collected.bytes}};
+  return {{"takes", std::move(takes)},
+          {"artifacts", collected.artifacts},
+          {"bytes", collected.bytes},
+          {"later", swept_json({collected.later_artifacts, collected.later_bytes})}};
 }
 
 }  // namespace
@@ -44,7 +60,7 @@ void Handlers::collect(Call& call) {
   const auto uploads = parts_.vault->unreferenced(janitor.sweep_age());
   if (!uploads) return refuse(call.response, uploads.error());
   const storage::Swept before = janitor.swept();
-  const auto collected = ask(*parts_.loop, *dry_run);
+  const auto collected = ask(*parts_.loop, {0, *dry_run, call.who(), {}, janitor.sweep_age().count()});
   if (!collected) return refuse(call.response, collected.error());
   Json answer = collected_json(*collected);
   answer["dry_run"] = *dry_run;
@@ -69,10 +85,12 @@ std::optional<std::uint64_t> Handlers::collectable_bytes() {
     const std::lock_guard lock(collectable_mutex_);
     if (collectable_at_ && now < *collectable_at_ + kCollectableAge) return collectable_;
   }
-  const auto collected = ask(*parts_.loop, true);
+  event::CollectGarbage would{0, true};
+  if (parts_.janitor != nullptr) would.upload_sweep_ms = parts_.janitor->sweep_age().count();
+  const auto collected = ask(*parts_.loop, std::move(would));
   const std::lock_guard lock(collectable_mutex_);
   collectable_at_ = now;
-  collectable_ = collected ? std::optional(collected->bytes) : std::nullopt;
+  collectable_ = collected ? std::optional(collected->bytes - collected->later_bytes) : std::nullopt;
   return collectable_;
 }
 

@@ -64,13 +64,17 @@ Result<std::string> read_below(const fs::path& wanted, const fs::path& root) {
 }
 
 Result<KeyFrame> sent_picture(const config::KeyFrame& key, const Digest& digest,
-                              const PictureSources& sources) {
+                              const PictureSources& sources, bool dry_run) {
   const auto found = sources.vault.find(digest);
   if (!found) return tl::unexpected<Error>(found.error());
   if (!*found)
     return fail(ErrorKind::kInvalid, "the farm does not have " + to_hex(digest) +
                                          "; send it with POST /v1/pictures/" + to_hex(digest));
   const KeyFrame picture{key.frame, digest, (*found)->bytes};
+  // It may have been sent long ago: no sweep takes it before the shot refers to it.
+  if (!dry_run)
+    if (const auto renewed = sources.vault.renew(digest); !renewed)
+      return tl::unexpected<Error>(renewed.error());
   if (sources.check.knows(digest)) return picture;
   const auto begin = sources.vault.read(digest, 0, config::kPictureBegin);
   if (!begin) return tl::unexpected<Error>(begin.error());
@@ -122,7 +126,7 @@ Status PictureCheck::check(const Digest& digest, const std::string& bytes) {
 Result<KeyFrame> find_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run) {
   const std::string name = key.image.generic_string();
   const auto sent = sources.sent.find(name);
-  auto picture = sent != sources.sent.end() ? sent_picture(key, sent->second, sources)
+  auto picture = sent != sources.sent.end() ? sent_picture(key, sent->second, sources, dry_run)
                                             : rooted_picture(key, sources, dry_run);
   if (!picture) return with_context(picture.error(), "picture " + name);
   return picture;

@@ -459,6 +459,7 @@ struct TakeLeft {
 struct TakeMoved { shot @0 :UInt32; take @1 :UInt32; state @2 :TakeState; reason @3 :Text; wallMs @4 :Int64; }
 struct ShotMoved { shot @0 :UInt32; state @1 :ShotState; reason @2 :Text; task @3 :UInt64; wallMs @4 :Int64; }
 struct TakesRanked { shot @0 :UInt32; ranking @1 :List(UInt32); wallMs @2 :Int64; }
+  by @6 :Text;                    # a person; empty: its days were over, or an older record
 struct TakeApproved { shot @0 :UInt32; take @1 :UInt32; by @2 :Text; wallMs @3 :Int64; }  # take 0: withdrawn
 struct HoldChanged { shot @0 :UInt32; requested @1 :Bool; reached @2 :Bool; by @3 :Text; wallMs @4 :Int64; }
 struct DeliveryDone {

@@ -434,7 +434,8 @@ std::string collected_text(const Json& answer) {
   for (std::size_t i = 0; i < takes.size(); ++i)
     text += padded(names[i], width + 2) + padded(bytes_text(number(takes[i], "bytes")), 10) +
             word(takes[i], "reason") + " since " + word(takes[i], "since").substr(0, 10) + "\n";
-  const double bytes = number(answer, "bytes"), upload_bytes = number(uploads, "bytes");
+  const double bytes = number(answer, "bytes"), upload_bytes = number(uploads, "bytes"),
+               later = number(member(answer, "later"), "bytes");
   text += counted(static_cast<double>(takes.size()), "take") +
           (member(answer, "dry_run") == true ? " would leave: " : " left: ") +
           counted(number(answer, "artifacts"), "artifact") + ", " + bytes_text(bytes) + "\n" +
@@ -443,7 +444,7 @@ std::string collected_text(const Json& answer) {
   if (!freed.is_object()) return text;
   text += bytes_text(number(freed, "bytes")) + " freed";
   if (number(freed, "bytes") > 0) text += "; the disk shows it once the vault is compacted";
-  if (number(freed, "bytes") < bytes + upload_bytes)
+  if (later == 0 && number(freed, "bytes") < bytes + upload_bytes)
     text += "\nwhat was uploaded lately follows (times.upload_sweep)";
   return text + "\n";
 }
@@ -461,6 +462,7 @@ namespace {
 
 // "attempt 2 on w1: failed, 2026-12-01T17:00:00.250Z to 2026-12-01T17:00:05.250Z, 5.0 s: it broke"
 std::string attempt_line(const Json& attempt) {
+          (later > 0 ? bytes_text(later) + " of it later: made within times.upload_sweep\n" : "") +
   const std::string worker = word(attempt, "worker"), started = word(attempt, "started"),
                     ended = word(attempt, "ended"), message = word(attempt, "message");
   const std::string state = word(attempt, "state");

@@ -159,6 +159,7 @@ RUSHES_CODEC(TakeLeft, records::TakeLeft, r) {
   FIELD(Bytes, r.bytes);
   FIELD(WallMs, r.wall_ms);
 }
+  FIELD(By, r.by);
 
 RUSHES_CODEC(TakeMoved, records::TakeMoved, r) {
   FIELD(Shot, r.shot);

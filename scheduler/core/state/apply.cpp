@@ -313,7 +313,8 @@ void apply_one(State& state, const record::TakeLeft& r) {
   Shot& shot = state.shots[r.shot];
   shot.take(r.take).left = {r.before, r.reason, r.wall_ms};
   note(state, r.wall_ms, "take.left", shot.key, r.take, {}, "",
-       r.reason + ", " + std::to_string(r.bytes >> 20) + " MiB");
+       r.reason + ", " + std::to_string(r.bytes >> 20) + " MiB" +
+           (r.by.empty() ? std::string() : ", by " + r.by));
 }
 
 void apply_one(State& state, const record::TakeMoved& r) {

@@ -85,6 +85,7 @@ std::optional<LeavingTake> leaving(const State& state, const Shot& shot, const T
 struct Found {
   std::size_t take = 0;
   std::uint64_t bytes = 0;
+  std::int64_t wall_ms = 0;  // when it was made last
 };
 using Artifacts = std::unordered_map<Digest, Found, DigestHash>;
 
@@ -96,7 +97,10 @@ Artifacts own_artifacts(const State& state, const std::vector<TakeId>& takes, bo
     for (const TaskId id : state.shots[takes[i].shot].tasks) {
       const Task& task = state.task(id);
       if (task.plan.take != takes[i].take || has_left(state, task) != gone) continue;
-      for (const Output& output : task.result.outputs) own.try_emplace(output.digest, Found{i, output.bytes});
+      for (const Output& output : task.result.outputs) {
+        Found& found = own.try_emplace(output.digest, Found{i, output.bytes, 0}).first->second;
+        found.wall_ms = std::max(found.wall_ms, task.finished_wall_ms);
+      }
     }
   if (own.empty()) return own;
   std::vector<TakeId> sorted = takes;
@@ -158,24 +162,29 @@ std::string reason_of(const LeavingTake& leaving) {
 }
 
 std::vector<LeavingTake> takes_to_leave(const State& state, const Settings& settings,
-                                        std::int64_t now_wall_ms, std::size_t most) {
+                                        const LeavingSearch& search) {
   std::vector<LeavingTake> leaving_takes;
   std::vector<TakeId> ids;
-  for (ShotId id(0); state.shots.has(id) && ids.size() < most; ++id) {
+  for (ShotId id = search.after.shot; state.shots.has(id) && ids.size() < search.most; ++id) {
     const Shot& shot = state.shots[id];
     const config::Retention says = config::retention_of(settings.shows, settings.retention, shot.spec.show);
     const policy::RetentionDays days{*says.dropped_days, *says.draft_days};
     if (days.dropped == config::Retention::kForever && days.drafts == config::Retention::kForever) continue;
     for (const Take& take : shot.takes) {
-      auto found = ids.size() < most ? leaving(state, shot, take, days, now_wall_ms) : std::nullopt;
+      if (ids.size() == search.most || TakeId{id, take.number} <= search.after) continue;
+      const auto found = leaving(state, shot, take, days, search.now_wall_ms);
       if (!found) continue;
       ids.push_back(found->id);
       leaving_takes.push_back(*found);
     }
   }
   for (const auto& [digest, artifact] : own_artifacts(state, ids, false)) {
-    ++leaving_takes[artifact.take].artifacts;
-    leaving_takes[artifact.take].bytes += artifact.bytes;
+    LeavingTake& take = leaving_takes[artifact.take];
+    ++take.artifacts;
+    take.bytes += artifact.bytes;
+    if (artifact.wall_ms < search.fresh_wall_ms) continue;
+    ++take.later_artifacts;
+    take.later_bytes += artifact.bytes;
   }
   return leaving_takes;
 }

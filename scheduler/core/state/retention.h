@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -44,13 +45,22 @@ struct LeavingTake {
   policy::Leave leave;
   double days = 0;                         // that it was kept since
   std::uint64_t artifacts = 0, bytes = 0;  // that nothing else needs; of a shared one the first take has it
+  std::uint64_t later_artifacts = 0, later_bytes = 0;  // of these: made since `fresh_wall_ms`
 };
 
 std::string reason_of(const LeavingTake& leaving);  // "never approved, 30 days"
 
+// Which takes are looked at.
+struct LeavingSearch {
+  std::int64_t now_wall_ms = 0;
+  std::size_t most = 0;                     // takes
+  TakeId after = {ShotId(0), 0};            // only those behind it
+  std::int64_t fresh_wall_ms = kNothingIs;  // what was made since then is swept later
+  static constexpr std::int64_t kNothingIs = std::numeric_limits<std::int64_t>::max();
+};
 // The takes whose days are over, at most so many.
 std::vector<LeavingTake> takes_to_leave(const State& state, const Settings& settings,
-                                        std::int64_t now_wall_ms, std::size_t most);
+                                        const LeavingSearch& search);
 
 // What the takes made, that left, and that no other task made too.
 std::vector<Digest> unneeded_artifacts(const State& state, const std::vector<TakeId>& takes);

@@ -34,6 +34,22 @@ class CollectTest : public GatewayTest {
   int approved_ = 0, other_ = 0;
 };
 
+class CollectLately : public CollectTest {
+ protected:
+  CollectLately() { farm_.sweep_age = std::chrono::hours(24); }
+};
+
+TEST_F(CollectLately, WhatWasMadeWithinTheUploadSweepIsNotCollectableYet) {
+  deliver();
+  farm_.vault().put("an upload that no result names").value();
+  const auto would = post("/v1/gc", R"({"dry_run": true})", "root");
+  ASSERT_EQ(would.json["takes"].size(), 1u) << would.body;
+  EXPECT_EQ(would.json["later"]["bytes"], would.json["bytes"]);
+  EXPECT_EQ(would.json["later"]["artifacts"], would.json["artifacts"]);
+  EXPECT_EQ(would.json["uploads"]["artifacts"], 0);
+  EXPECT_THAT(get("/metrics").body, HasSubstr("rushes_collectable_bytes 0\n"));
+}
+
 TEST_F(CollectTest, ADryRunSaysWhatLeavesAndThenItDoes) {
   deliver();
   farm_.vault().put("an upload that no result names").value();
@@ -44,6 +60,7 @@ TEST_F(CollectTest, ADryRunSaysWhatLeavesAndThenItDoes) {
   EXPECT_EQ(would.json["takes"][0]["take"], other_);
   EXPECT_EQ(would.json["takes"][0]["reason"], "never approved, 0 days");
   EXPECT_GT(would.json["bytes"], 0);
+  EXPECT_EQ(would.json["later"]["bytes"], 0);
   EXPECT_EQ(would.json["uploads"]["artifacts"], 1);
   EXPECT_TRUE(would.json["freed"].is_null());
   EXPECT_EQ(get("/v1/artifacts/" + frames_of(other_)).status, 200) << "nothing is done";
@@ -53,6 +70,7 @@ TEST_F(CollectTest, ADryRunSaysWhatLeavesAndThenItDoes) {
   const auto did = post("/v1/gc", "", "root");
   ASSERT_EQ(did.status, 200) << did.body;
   EXPECT_EQ(did.json["bytes"], would.json["bytes"]);
+  EXPECT_THAT(get("/v1/events?since=0").body, HasSubstr(", by adm\""));
   EXPECT_EQ(did.json["freed"]["bytes"],
             would.json["bytes"].get<int>() + would.json["uploads"]["bytes"].get<int>());
   EXPECT_EQ(get("/v1/artifacts/" + frames_of(other_)).status, 404);

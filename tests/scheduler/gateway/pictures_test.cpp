@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <thread>
 
 #include "scheduler/gateway/body.h"
+#include "scheduler/gateway/pictures.h"
 #include "tests/config/test_pictures.h"
 #include "tests/scheduler/gateway/gateway_fixture.h"
 
@@ -42,6 +44,22 @@ TEST_F(PicturesTest, ASentPictureIsNamedByItsDigest) {
   const auto taken = submit("first.png", {{"./first.png", digest}});
   EXPECT_EQ(taken.status, 201) << taken.body;
   EXPECT_EQ(send(bytes).status, 201) << "once more";
+}
+
+TEST_F(PicturesTest, APictureThatIsNamedIsAsNewAsOneThatIsSent) {
+  const std::string bytes = png_of(32, 32);
+  const std::string digest = to_hex(digest_of(bytes));
+  ASSERT_EQ(send(bytes).status, 201);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const auto old = [&] { return farm_.vault().unreferenced(std::chrono::milliseconds(250))->artifacts; };
+  ASSERT_EQ(old(), 1u);
+  EXPECT_EQ(submit("first.png", {{"first.png", digest}}, "?dry_run=1").status, 200);
+  EXPECT_EQ(old(), 1u) << "a dry run changes nothing";
+  const std::map<std::string, Digest> sent{{"first.png", digest_of(bytes)}};
+  const std::vector<std::filesystem::path> no_roots;
+  PictureCheck check;
+  ASSERT_TRUE(find_picture({"first.png", 0}, {sent, no_roots, farm_.vault(), check}, false));
+  EXPECT_EQ(old(), 0u);
 }
 
 TEST_F(PicturesTest, WhatIsNoPictureIsNotKept) {

@@ -242,3 +242,7 @@ TEST(Text, AGcSaysWhatLeavesAndWhatIsFreed) {
 
 }  // namespace
 }  // namespace rushes::tools
+  Json lately = answer;
+  lately["later"] = {{"artifacts", 2}, {"bytes", 1048576}};
+  EXPECT_NE(collected_text(lately).find("25 MiB\n1 MiB of it later: made within times.upload_sweep\n"),
+            std::string::npos);
