@@ -449,6 +449,7 @@ struct VersionKept {
 }
 # What the take's tasks before `before` made is removed from the vault.
 struct TakeLeft {
+  byRestore @6 :Bool;             # that person asked to have a dropped take back
   shot @0 :UInt32;
   take @1 :UInt32;
   before @2 :UInt64;
@@ -535,6 +536,7 @@ struct TakeRow {
 }
 
 struct WallSpan { beginMs @0 :Int64; endMs @1 :Int64; }  # 0: it lasts
+  chosenByRestore @13 :Bool;
 
 struct ShotRow {
   shot @0 :UInt32;

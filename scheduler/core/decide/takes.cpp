@@ -63,6 +63,13 @@ std::string unchanged(const Shot& shot, const Take& take, const Version& version
          " made what is there, so nothing would change; name another seed";
 }
 
+// Who asked to have a take of the ranking back, to look at it, has not chosen yet: `approve: best` waits for them.
+const Take* restored_take(const Shot& shot) {
+  for (const std::uint32_t number : shot.ranking)
+    if (shot.take(number).chosen_by_restore) return &shot.take(number);
+  return nullptr;
+}
+
 // `approve: best` delivers what passed, what no critic had a word about, and what a person chose.
 bool may_be_delivered(const Take& take) {
   const Verdict verdict = take.versions[take.kept].verdict;
@@ -334,6 +341,10 @@ Status plan_upgrade_of(Decision& decision, ShotId shot) {
   planned.graph = std::move(plan->graph);
   planned.recipe = encode_recipe(*recipe);
   const Status made = check_upgrade_size(row.spec, recipe->master, std::ssize(planned.recipe));
+  if (const Take* restored = restored_take(row))
+    return move_shot(decision, shot, ShotState::kReview,
+                     "take " + std::to_string(restored->number) + " was restored by " + restored->chosen_by +
+                         ": approve the take that is to be delivered");
   if (!made) return made;
   planned.recipe_hash = recipe_hash(planned.recipe);
   planned.tasks = std::move(plan->tasks);

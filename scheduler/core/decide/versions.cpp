@@ -275,17 +275,21 @@ void on(Decision& decision, const event::RestoreTake& e) {
   if (has_left(*take)) return decision.refuse(e.request, ErrorKind::kConflict, why_left(*shot, *take));
   const ShotId id = state.shots.id_of(*shot);
   const std::string reason = "restored by " + person(e.by);
-  decision.emit(record::VersionKept{id, e.take, take->kept, decision.now().wall_ms, person(e.by)});
+  decision.emit(
+      record::VersionKept{id, e.take, take->kept, decision.now().wall_ms, person(e.by), false, true});
+  const auto then = [&] {
+    const bool waits = shot->spec.approve_best && shot->approved == 0;
+    return std::string(waits ? "; nothing is delivered until a take is approved" : "");
+  };
   if (reopen(decision, take->versions[take->kept].graph, reason)) {
     withdraw_approval(decision, id, name + " is " + reason);
     move_take(decision, id, e.take, TakeState::kRendering, reason);
     move_shot(decision, id, ShotState::kDrafting, reason);
-    return decision.reply(e.request, name + " goes on where it was stopped");
+    return decision.reply(e.request, name + " goes on where it was stopped" + then());
   }
   move_take(decision, id, e.take, TakeState::kJudged, reason);
   rank_if_judged(decision, id);
-  decision.reply(e.request, name + " is in the choice again" +
-                                (shot->spec.approve_best ? "; the best is delivered, as the shot says" : ""));
+  decision.reply(e.request, name + " is in the choice again" + then());
 }
 
 }  // namespace rushes::scheduler

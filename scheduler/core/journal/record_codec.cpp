@@ -149,6 +149,7 @@ RUSHES_CODEC(VersionKept, records::VersionKept, r) {
   FIELD(WallMs, r.wall_ms);
   FIELD(By, r.by);
   FIELD(ByRetry, r.by_retry);
+  FIELD(ByRestore, r.by_restore);
 }
 
 RUSHES_CODEC(TakeLeft, records::TakeLeft, r) {

@@ -165,6 +165,7 @@ RUSHES_CODEC(Take, records::TakeRow, take) {
   FIELD(LeftWallMs, take.left.wall_ms);
   FIELD(ChangedWallMs, take.changed_wall_ms);
   const bool waits = !is_planned(take) && take.kept == 0 && take.state == TakeState::kPlanned;
+  FIELD(ChosenByRestore, take.chosen_by_restore);
   io.require(waits || take.kept < take.versions.size(), "take: keeps a version that it does not have");
   if constexpr (Io::kReads) take.master_recipe_hash = hash_of(take.master_recipe);
 }

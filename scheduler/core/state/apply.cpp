@@ -306,6 +306,7 @@ void apply_one(State& state, const record::VersionKept& r) {
   take.versions[r.number].was_kept = true;
   note(state, r.wall_ms, "take.kept", shot.key, r.take, {}, "",
        (r.number == 0 ? "the first rendering" : "revision " + std::to_string(r.number)) +
+  take.chosen_by_restore = r.by_restore;
            (r.by.empty() ? std::string() : ", by " + r.by));
 }
 

@@ -166,6 +166,7 @@ struct Take {
   bool chosen_by_retry =
       false;  // it was chosen because that person had it rendered, not because they kept it
   TakeLeft left;
+  bool chosen_by_restore = false;  // because that person asked to have the dropped take back
   std::int64_t changed_wall_ms = 0;  // its last change of state or version; 0: an older journal does not say
   UpgradeGraph upgrade;              // empty until planned
   Bytes master_recipe;

@@ -153,7 +153,8 @@ struct VersionKept {
   std::uint32_t take = 0, number = 0;
   std::int64_t wall_ms = 0;
   std::string by = {};
-  bool by_retry = false;  // that person had it rendered; they did not say that it is to be kept
+  bool by_retry = false;    // that person had it rendered; they did not say that it is to be kept
+  bool by_restore = false;  // that person asked to have the dropped take back
 };
 // What its tasks before `before` made was not wanted any more, and is removed from the vault.
 struct TakeLeft {

@@ -389,6 +389,70 @@ TEST(Versions, KeepStopsARevisionAndNoCriticGoesOn) {
 
 TEST(Versions, WhatCannotChangePixelsIsNotRendered) {
   Story story("review");
+// In a shot that delivers its best take by itself, take 1 was rejected; take 2 says `other`.
+struct Restoring {
+  TestFarm farm;
+  SimWorker worker{farm, "a"};
+
+  explicit Restoring(Verdict other, Verdict restored = Verdict::kReject) {
+    worker.critic = [other, restored](const Task& task) {
+      if (task.plan.take == 2) return says(other, 0.5f);
+      return task.plan.whole_take ? says(restored, 0.9f) : says(Verdict::kPass, 0.9f);
+    };
+    config::Shot shot = test_shot("sh010", 53, 2);
+    shot.budget.windows = 0;
+    farm.submit({shot});
+    worker.hello();
+  }
+  const Shot& shot() { return farm.shot(kShot); }
+};
+
+TEST(Versions, ARestoredTakeTakesPartAndNothingIsDeliveredWithoutApproval) {
+  Restoring story(Verdict::kRevise);
+  TestFarm& farm = story.farm;
+  run_to_end(farm, {&story.worker});
+  ASSERT_EQ(story.shot().state, ShotState::kReview) << "nothing passed";
+  ASSERT_EQ(story.shot().take(1).state, TakeState::kDropped);
+  farm.step(event::RestoreTake{1, kShot, 1, "ann"});
+  ASSERT_TRUE(farm.last_reply().result);
+  EXPECT_NE(std::get<command::Done>(*farm.last_reply().result).message.find("until a take is approved"),
+            std::string::npos);
+  run_to_end(farm, {&story.worker});
+  EXPECT_EQ(story.shot().state, ShotState::kReview);
+  EXPECT_NE(story.shot().reason.find("take 1 was restored by ann: approve"), std::string::npos)
+      << story.shot().reason;
+  EXPECT_EQ(story.shot().ranking.size(), 2u);
+  EXPECT_TRUE(story.shot().deliveries.empty());
+  farm.restart();
+  EXPECT_TRUE(story.shot().take(1).chosen_by_restore);
+  story.worker.lose_everything();
+  story.worker.hello();
+  farm.step(event::Approve{2, kShot, 1, "ann"});
+  run_to_end(farm, {&story.worker});
+  EXPECT_EQ(story.shot().state, ShotState::kDelivered);
+  EXPECT_EQ(story.shot().deliveries.at(0).take, 1u);
+}
+
+TEST(Versions, AKeptTakeOfAShotThatDeliversByItselfIsDelivered) {
+  Restoring story(Verdict::kRevise);
+  TestFarm& farm = story.farm;
+  run_to_end(farm, {&story.worker});
+  farm.step(event::RestoreTake{1, kShot, 1, "ann"});
+  farm.step(event::Keep{2, kShot, 1, "ann"});
+  EXPECT_TRUE(farm.last_reply().result);
+  run_to_end(farm, {&story.worker});
+  EXPECT_EQ(story.shot().state, ShotState::kDelivered) << "ann chose it";
+}
+
+TEST(Versions, WhatNoCriticJudgedHasNoScore) {
+  Restoring story(Verdict::kUnknown, Verdict::kUnknown);
+  story.worker.critic = [](const Task&) { return says(Verdict::kUnknown, 1.0f); };
+  run_to_end(story.farm, {&story.worker});
+  EXPECT_EQ(story.shot().state, ShotState::kDelivered);
+  EXPECT_EQ(story.shot().take(1).versions[0].verdict, Verdict::kUnknown);
+  EXPECT_EQ(story.shot().take(1).versions[0].score, 0.0f);
+}
+
   TestFarm& farm = story.farm;
   const std::uint64_t seed = farm.shot(kShot).spec.seeds[0];
   farm.step(event::Retry{1, kShot, 1, {1}, "", "ann", seed});
