@@ -43,7 +43,7 @@ Json critique_json(const Shot& shot, const Critique& critique) {
                           {"blocks", score.blocks}});
   for (const auto& finding : critique.findings) findings.push_back(finding_json(shot, finding));
   return {{"verdict", to_string(critique.verdict)},
-          {"score", critique.score},
+          {"score", none_or(critique.verdict != Verdict::kUnknown, critique.score)},
           {"dimensions", std::move(dimensions)},
           {"findings", std::move(findings)},
           {"critics", critique.critics},
@@ -51,6 +51,24 @@ Json critique_json(const Shot& shot, const Critique& critique) {
 }
 
 // Revisions of a take with the scores before and after; `kept`: it became the current version once; `current`: it is
+// Nobody gave a score where no critic had a word.
+Json score_json(bool judged, Verdict verdict, float score) {
+  return none_or(judged && verdict != Verdict::kUnknown, score);
+}
+
+// The windows of the current version that are not as the take was rendered first: who made them of which seed and
+// prompt.
+Json renewed_json(const Shot& shot, const Take& take) {
+  Json renewed = Json::array();
+  if (!is_planned(take)) return renewed;
+  const auto made = windows_made(shot.spec.recipe.windows.size(), shot.spec.seeds[take.number - 1],
+                                 shot.spec.recipe.prompt, revisions_of(take, take.kept));
+  for (const WindowsMade& row : renewed_windows(made))
+    renewed.push_back(
+        {{"windows", row.windows}, {"revision", row.revision}, {"seed", row.seed}, {"prompt", row.prompt}});
+  return renewed;
+}
+
 // the one that is shown and delivered.
 Json revisions_json(const Take& take) {
   Json revisions = Json::array();

@@ -67,7 +67,10 @@ Status apply_shot(const Arguments& arguments, CriticContext& context) {
 }
 
 void print(const Critique& critique) {
-  std::cout << to_string(critique.verdict) << "  score " << decimal(critique.score, 2) << "\n";
+  if (critique.verdict == Verdict::kUnknown)
+    std::cout << "not judged\n";
+  else
+    std::cout << to_string(critique.verdict) << "  score " << decimal(critique.score, 2) << "\n";
   for (const Score& one : critique.dimensions)
     std::cout << "  " << one.dimension << "  " << decimal(one.score, 2) << "  ("
               << (one.blocks ? "revised" : "advises") << " below " << decimal(one.threshold, 2) << ")\n";

@@ -275,7 +275,10 @@ std::string finding_line(const Json& finding) {
 }
 
 std::string critique_line(const Json& critique) {
-  std::string text = word(critique, "verdict", "unknown") + format(" %.2f", number(critique, "score"));
+  const bool judged =
+      word(critique, "verdict", "unknown") != "unknown";  // older farms have a score all the same
+  std::string text =
+      judged ? word(critique, "verdict") + format(" %.2f", number(critique, "score")) : "not judged";
   std::string parts;
   for (const Json& dimension : list(critique, "dimensions")) {
     if (!parts.empty()) parts += ", ";

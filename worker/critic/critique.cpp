@@ -125,8 +125,12 @@ std::string to_json(const ClipCritique& critique) {
   const auto span = [](Range frames, int from = 0) {
     return Json::array({from + frames.begin, from + frames.end - 1});
   };
+  // Without a critic that blocks nobody gave a score.
+  const auto score = [](Verdict verdict, double value) {
+    return verdict == Verdict::kUnknown ? Json(nullptr) : Json(rounded(value));
+  };
   Json json{{"verdict", to_string(critique.verdict)},
-            {"score", rounded(critique.score)},
+            {"score", score(critique.verdict, critique.score)},
             {"critics", critique.critics}};
   json["dimensions"] = Json::array();
   for (const Score& one : critique.dimensions)
@@ -141,7 +145,7 @@ std::string to_json(const ClipCritique& critique) {
                                {"frames", span(one.frames)},
                                {"exr_frames", span(one.frames, critique.start_frame)},
                                {"verdict", to_string(one.verdict)},
-                               {"score", rounded(one.score)}});
+                               {"score", score(one.verdict, one.score)}});
   json["findings"] = Json::array();
   for (const Finding& one : critique.findings)
     json["findings"].push_back(

@@ -66,7 +66,7 @@ ClipCritique critique(ClipView clip, const CriticContext& context, CriticTable t
 std::string names_of(const config::CriticRules& rules);
 
 // JSON of the HTTP API and of the critique artifact:
-// {"verdict": "pass|revise|reject|unknown", "score": 0..1, "critics": "...",
+// {"verdict": "pass|revise|reject|unknown", "score": 0..1 | null: unknown, "critics": "...",
 //  "dimensions": [{"dimension", "score", "threshold", "reject", "blocks"}],
 //  "windows": [{"window", "frames": [first, last], "exr_frames": [first, last], "verdict", "score"}],
 //  "findings": [{"dimension", "severity", "frames": [first, last], "exr_frames": [first, last], "window",

@@ -33,7 +33,8 @@ Result<Image8> contact_sheet(const Task& task, StageContext& context, const Disp
     if (!critique) return tl::unexpected(critique.error());
     auto row = sheet_row(task, context, take, known, *critique, view);
     if (!row) return tl::unexpected(row.error());
-    if (known != nullptr && known->rank == 1 && takes.size() > 1) row->tags.emplace_back("best");
+    if (known != nullptr && known->rank == 1 && critique->known && takes.size() > 1)
+      row->tags.emplace_back("best");
     if (take == task.take) row->tags.emplace_back("approved");
     sheet.rows.push_back(std::move(*row));
   }

@@ -110,9 +110,15 @@ Result<CritiqueSummary> read_critique(std::string_view text, const std::string& 
       !summary.json["verdict"].is_string() || !summary.json.contains("score") ||
       !summary.json["score"].is_number())
     return fail(ErrorKind::kCorrupt, label + " is not readable");
-  summary.known = true;
   summary.verdict = summary.json["verdict"].get<std::string>();
-  summary.score = summary.json["score"].get<double>();
+  Json& score = summary.json["score"];
+  if (summary.verdict == to_string(Verdict::kUnknown)) {
+    score = nullptr;  // older workers wrote 1, which no critic had said
+    return summary;
+  }
+  if (!score.is_number()) return fail(ErrorKind::kCorrupt, label + " is not readable");
+  summary.known = true;
+  summary.score = score.get<double>();
   return summary;
 }
 

@@ -184,6 +184,7 @@ void judge_if_complete(Decision& decision, ShotId shot, std::uint32_t take_numbe
   const State& state = decision.state();
   const Take& take = state.shots[shot].take(take_number);
   const Version& version = take.versions[number];
+  int known = 0;
   if (take.state == TakeState::kDropped || version.judged) return;
   for (const TaskId id : version.graph.decode) {
     if (!is_done(state.task(id))) return;
@@ -193,13 +194,16 @@ void judge_if_complete(Decision& decision, ShotId shot, std::uint32_t take_numbe
   for (const TaskId id : critiques_of(version.graph)) {
     const Task& task = state.task(id);
     if (!is_done(task)) return;
-    verdicts.push_back(task.result.critique.verdict);
-    sum += task.result.critique.score;
+    const Critique& critique = task.result.critique;
+    verdicts.push_back(critique.verdict);
+    if (critique.verdict == Verdict::kUnknown) continue;
+    sum += static_cast<float>(critique.score);
+    ++known;
   }
   // The whole take's score is the take's; without it (skipped, unknown) the mean of all is the best there is.
   const Critique& whole = state.task(version.graph.critique).result.critique;
-  const float score =
-      whole.verdict != Verdict::kUnknown ? whole.score : sum / static_cast<float>(verdicts.size());
+  const float score = whole.verdict != Verdict::kUnknown ? static_cast<float>(whole.score)
+                                                         : sum / static_cast<float>(std::max(known, 1));
   decision.emit(record::VersionJudged{shot, take_number, number, policy::worst(verdicts), score,
                                       decision.now().wall_ms});
   settle_version(decision, shot, take_number, number);

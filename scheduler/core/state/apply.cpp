@@ -292,8 +292,10 @@ void apply_one(State& state, const record::VersionJudged& r) {
   version.score = r.score;
   version.judged_wall_ms = r.wall_ms;
   note(state, r.wall_ms, "take.judged", shot.key, r.take, {}, "",
-       (r.number > 0 ? "revision " + std::to_string(r.number) + ": " : std::string()) + to_string(r.verdict) +
-           ", score " + std::to_string(r.score));
+       (r.number > 0 ? "revision " + std::to_string(r.number) + ": " : std::string()) +
+           (r.verdict == Verdict::kUnknown
+                ? "not judged"
+                : std::string(to_string(r.verdict)) + ", score " + std::to_string(r.score)));
 }
 
 void apply_one(State& state, const record::VersionKept& r) {

@@ -71,6 +71,41 @@ TEST_F(Delivering, TheSidecarListsFramesInTheirOrder) {
     EXPECT_EQ(files[static_cast<std::size_t>(t)]["file"], exr_file_name("sh010_draft_v001", 9998 + t));
 }
 
+TEST_F(Delivering, TheSidecarSaysOfWhatEachWindowWasMade) {
+  Task task = task_of(Stage::kDeliver, false);
+  task.recipe.prompt = "a red ball";
+  task.recipe.seed = 7;
+  task.recipe.revisions = {{1, {0}, 77, "flicker", "a blue ball"}, {2, {0}, 78, "again", ""}};
+  auto recipe = sidecar(run(task))["recipe"];
+  EXPECT_EQ(recipe["prompt"], "a red ball");
+  EXPECT_EQ(recipe["seed"], 7);
+  ASSERT_EQ(recipe["revisions"].size(), 2U);
+  EXPECT_EQ(recipe["revisions"][0]["prompt"], "a blue ball");
+  EXPECT_EQ(recipe["revisions"][1]["prompt"], "a blue ball") << "that of before";
+  EXPECT_EQ(
+      recipe["renewed"],
+      nlohmann::json::parse(R"([{"windows": [0], "revision": 2, "seed": 78, "prompt": "a blue ball"}])"));
+  task.recipe.prompt.clear();  // an older recipe does not say
+  task.delivery.shot_wall_ms = 7;
+  recipe = sidecar(run(task))["recipe"];
+  EXPECT_TRUE(recipe["prompt"].is_null());
+  EXPECT_EQ(recipe["renewed"][0]["prompt"], "a blue ball");
+  task.recipe.revisions.clear();
+  task.recipe.prompt = "a red ball";
+  task.delivery.shot_wall_ms = 8;
+  EXPECT_TRUE(sidecar(run(task))["recipe"]["renewed"].empty());
+}
+
+TEST(Critiques, WithoutAVerdictThereIsNoScore) {
+  const auto summary = read_critique(R"({"verdict": "unknown", "score": 1.0, "dimensions": []})", "it");
+  ASSERT_TRUE(summary) << summary.error().message;
+  EXPECT_FALSE(summary->known);
+  EXPECT_TRUE(summary->json["score"].is_null()) << "older workers wrote 1";
+  EXPECT_TRUE(read_critique(R"({"verdict": "unknown", "score": null})", "it"));
+  EXPECT_FALSE(read_critique(R"({"verdict": "pass", "score": null})", "it"));
+  EXPECT_TRUE(read_critique(R"({"verdict": "pass", "score": 0.5})", "it")->known);
+}
+
 TEST_F(Delivering, AMasterGoesOnWithWhatItsFinishTasksWroteAndMakesWhatIsMissing) {
   Task finish = task_of(Stage::kFinish, true), deliver = task_of(Stage::kDeliver, true);
   finish.frames = {0, 3};
