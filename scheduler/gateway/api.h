@@ -35,7 +35,8 @@
 //      the answers to all of these have "message": what was done, in words
 // POST /v1/shots/SHOW/SHOT/retry                artist      SHOT      body {"windows": [..]?, "take"?, "seed"?, "prompt"?, "note"?,
 //                                                         "dry_run"?}
-// GET  /v1/critiques/SHOW/SHOT                  viewer      {"takes": [{"take", "seed", "state", "critique": null | CRITIQUE,
+// GET  /v1/critiques/SHOW/SHOT                  viewer      {"takes": [{"take", "seed", "prompt", "renewed": [RENEWED...], "state",
+//                                                             "critique": null | CRITIQUE,
 //                                                             "windows": [CRITIQUE + {"window", "revision", "state",
 //                                                             "doing"}], "revisions": [REVISION...]}]}
 // GET  /v1/explain/SHOW/SHOT, /v1/explain/TASK  viewer      {"state", "waiting", "reason", "starts_in_seconds",
@@ -104,7 +105,8 @@
 //           "batches": [{"batch", "name": of its file, "show", "shots", "device_seconds": SPENT}], "shots": [{"shot", "show",
 //           "batch", "state", "device_seconds": SPENT}]}   each list has the most expensive first. Shots that were cancelled,
 //           replaced or removed count on: what was spent stays spent. batches: empty for a token of one shot
-// TAKE     {"take", "seed", "state", "reason", "rank": null | 1.., "score": null | 0..1, "verdict": null | "pass"..,
+// TAKE     {"take", "seed": its own, "prompt": its own, "renewed": [RENEWED...], "state", "reason", "rank": null | 1..,
+//           "score": null (not judged) | 0..1, "verdict": null | "pass|revise|reject|unknown",
 //           "stage": "what runs now", "progress": 0..1, "activity": "words for people", "windows": [WINDOW...],
 //           "device_seconds": COST, "seconds_per_stage": {...}, "recipe_hash", "critique": null | CRITIQUE,
 //           "revisions": [REVISION...], "versions": [VERSION...], "master_decoded": [DECODED...],
@@ -116,14 +118,17 @@
 // ARTIFACT {"digest", "bytes"}   GET /v1/artifacts/DIGEST
 // DECODED  ARTIFACT + {"tile"}: safetensors, scene-linear ACES2065-1 half floats of a tile in all frames
 // WINDOW   {"window", "progress": 0..1, "revision", "doing": "words for people", "worker"}
-// CRITIQUE {"verdict": "pass|revise|reject|unknown", "score": 0..1, "dimensions": [{"dimension", "score",
+// RENEWED  {"windows": [..], "revision", "seed", "prompt"}   windows of the current version that are not as the take was
+//           rendered first, and of what they were made
+// CRITIQUE {"verdict": "pass|revise|reject|unknown", "score": null: unknown | 0..1, "dimensions": [{"dimension", "score",
 //           "threshold", "reject", "blocks"}], "findings": [FINDING...], "critics", "compute_seconds": of the
 //           critics alone, as they counted them}
 //           thresholds are the rules in force; without "blocks" a dimension advises and changes no verdict
 // FINDING  {"dimension", "severity": 0..1, "frames": [first, last], "exr_frames": [first, last], "window",
 //           "box": [x, y, width, height], "message", "remedy", "evidence", "threshold", "blocks"}   both ends included;
 //           frames from 0, exr_frames and the message by the numbers of the EXR files; box 0..1 from the top left
-// REVISION {"revision", "windows": [..], "seed", "prompt": null | its own, "reason", "by", "score_before": null | 0..1,
+// REVISION {"revision", "windows": [..], "seed", "prompt": null (that of before) | its own, "reason", "by",
+//           "again": its parent's pictures had left, and it made the same ones again, "score_before": null | 0..1,
 //           "score_after": null | 0..1, "kept": null | it became the current one, "current": true | false}
 // TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",
 //           "progress", "attempts": [ATTEMPT...],

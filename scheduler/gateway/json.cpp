@@ -7,6 +7,7 @@
 #include "config/rate.h"
 #include "scheduler/plan/compose.h"
 #include "storage/records/frame_files.h"
+#include "storage/records/lineage.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -50,7 +51,6 @@ Json critique_json(const Shot& shot, const Critique& critique) {
           {"compute_seconds", critique.compute_seconds}};
 }
 
-// Revisions of a take with the scores before and after; `kept`: it became the current version once; `current`: it is
 // Nobody gave a score where no critic had a word.
 Json score_json(bool judged, Verdict verdict, float score) {
   return none_or(judged && verdict != Verdict::kUnknown, score);
@@ -69,6 +69,7 @@ Json renewed_json(const Shot& shot, const Take& take) {
   return renewed;
 }
 
+// Revisions of a take with the scores before and after; `kept`: it became the current version once; `current`: it is
 // the one that is shown and delivered.
 Json revisions_json(const Take& take) {
   Json revisions = Json::array();
@@ -76,15 +77,17 @@ Json revisions_json(const Take& take) {
     if (version.number == 0) continue;
     const auto parent = std::find_if(take.versions.begin(), take.versions.end(),
                                      [&](const Version& other) { return other.number == version.parent; });
-    const bool before = parent != take.versions.end() && parent->judged;
+    const bool before = parent != take.versions.end();
     revisions.push_back({{"revision", version.number},
                          {"windows", version.windows},
                          {"seed", version.seed},
                          {"prompt", none_or(!version.prompt.empty(), version.prompt)},
                          {"reason", version.reason},
                          {"by", version.by.empty() ? "critics" : version.by},
-                         {"score_before", none_or(before, before ? parent->score : 0)},
-                         {"score_after", none_or(version.judged, version.score)},
+                         {"again", version.again},
+                         {"score_before", before ? score_json(parent->judged, parent->verdict, parent->score)
+                                                 : Json(nullptr)},
+                         {"score_after", score_json(version.judged, version.verdict, version.score)},
                          {"kept", none_or(version.judged, version.was_kept || take.kept == version.number)},
                          {"current", take.kept == version.number}});
   }
@@ -183,7 +186,7 @@ Json take_json(const Shot& shot, const view::TakeInfo& info,
           {"state", to_string(info.state)},
           {"reason", info.reason},
           {"rank", none_or(info.rank > 0, info.rank)},
-          {"score", none_or(info.judged, info.score)},
+          {"score", score_json(info.judged, info.verdict, info.score)},
           {"verdict", none_or(info.judged, to_string(info.verdict))},
           {"stage", info.stage},
           {"progress", info.fraction},
@@ -193,6 +196,8 @@ Json take_json(const Shot& shot, const view::TakeInfo& info,
           {"seconds_per_stage", seconds_json(seconds)},
           {"recipe_hash", info.recipe_hash},
           {"critique", critique != nullptr ? critique_json(shot, critique->critique) : Json(nullptr)},
+          {"prompt", shot.spec.recipe.prompt},
+          {"renewed", renewed_json(shot, take)},
           {"revisions", revisions_json(take)},
           {"left", left_json(info)},
           {"versions", versions_json(info.versions)},
@@ -442,6 +447,8 @@ std::optional<Json> critiques_json(const State& state, std::string_view key) {
                      {"state", to_string(take.state)},
                      {"critique", whole != nullptr ? critique_json(*shot, whole->critique) : Json(nullptr)},
                      {"windows", std::move(windows)},
+                     {"prompt", shot->spec.recipe.prompt},
+                     {"renewed", renewed_json(*shot, take)},
                      {"revisions", revisions_json(take)}});
   }
   return Json{{"takes", std::move(takes)}};

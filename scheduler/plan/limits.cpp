@@ -197,6 +197,18 @@ Status check_recipe_size(const ShotSpec& spec, std::int64_t recipe_bytes) {
   return check.status();
 }
 
+Status check_again(const ShotSpec& spec, std::span<const PlannedTask> tasks) {
+  constexpr const char* kFromOneSeed = "render it from one seed instead (retry --seed)";
+  std::int64_t needs = 0;
+  for (const PlannedTask& task : tasks) needs += std::ssize(task.needs);
+  Check check(spec);
+  check.at_most(std::ssize(tasks), kMaxPlanTasks, "making this take again as it was takes", " tasks",
+                kFromOneSeed);
+  check.at_most(needs, kMaxPlanNeeds, "making this take again as it was takes", " dependencies",
+                kFromOneSeed);
+  return check.status();
+}
+
 Status check_upgrade_size(const ShotSpec& spec, const Master& master, std::int64_t recipe_bytes) {
   Check check(spec);
   Upgrade(spec, master).describe(check, recipe_bytes);

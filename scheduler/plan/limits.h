@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "config/result.h"
 #include "scheduler/plan/vocabulary.h"
@@ -29,5 +30,8 @@ std::int64_t description_bytes(const ShotSpec& spec, const PlannedTask& task, st
 Status check_recipe_size(const ShotSpec& spec, std::int64_t recipe_bytes);
 // The same for the tasks of a take's upgrade; `master` stands in the recipe.
 Status check_upgrade_size(const ShotSpec& spec, const Master& master, std::int64_t recipe_bytes);
+
+// Whether a record can hold the tasks that make a take again after it left: with many revisions they are many.
+Status check_again(const ShotSpec& spec, std::span<const PlannedTask> tasks);
 
 }  // namespace rushes::scheduler

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cassert>
+#include <map>
+#include <set>
+#include <tuple>
 
 #include "config/digest.h"
 #include "config/schedule.h"
@@ -52,7 +55,7 @@ class Builder {
 
   const ShotSpec& spec_;
   const std::uint32_t take_;
-  const TaskId encode_;
+  TaskId encode_;  // of the prompt of what is planned next
 
  private:
   TaskId next_;
@@ -159,6 +162,101 @@ void add_windows(Builder& build, VersionGraph& graph, std::span<const std::uint3
           window_critique(build, w, segments - 1, revision, graph.denoise[w * segments + segments - 1]));
     }
   }
+}
+
+// Plans what a version of a take was made of again. A piece is one denoise task that some version had: a segment of a
+// window, from the recipe of that version. Versions are counted by their place in the lineage.
+class Replay {
+ public:
+  Replay(const ShotSpec& spec, std::span<const Rendered> lineage)
+      : spec_(spec), lineage_(lineage), makers_(spec.recipe.windows.size()) {
+    for (std::uint32_t v = 0; v < lineage.size(); ++v)
+      for (const std::uint32_t window : lineage[v].windows)
+        if (window < makers_.size()) makers_[window].push_back(v);
+    for (std::uint32_t w = 0; w < makers_.size(); ++w) want({makers_[w].back(), segments() - 1, w});
+    while (!unseen_.empty()) {
+      const Piece piece = unseen_.back();
+      unseen_.pop_back();
+      for (const Piece& before : read_by(piece)) want(before);
+    }
+  }
+
+  // Its tasks; `graph` gets those of what is shown.
+  void plan(Builder& build, VersionGraph& graph, std::uint32_t number) {
+    const std::uint32_t gate = spec_.gate ? inner_checkpoint(spec_.recipe.draft) : segments();
+    const TaskId shots_encode = build.encode_;
+    for (const Piece& piece : pieces_) {
+      const auto& [v, s, w] = piece;
+      build.encode_ = encode_of(build, v, number, shots_encode);
+      const bool shown = makers_[w].back() == v;
+      PlannedTask t = denoise_task(build, w, s, number);
+      for (const Piece& before : read_by(piece)) t.needs.push_back({ids_.at(before), true});
+      if (shown && s > gate) t.needs.push_back({graph.checkpoints[w], false});
+      const TaskId id = add(build, std::move(t), v);
+      ids_[piece] = id;
+      if (!shown) continue;
+      graph.denoise[w * segments() + s] = id;
+      if (s == gate) graph.checkpoints[w] = add(build, window_critique(build, w, s, number, id), v);
+      if (s + 1 == segments() && makers_.size() > 1)
+        graph.window_critiques[w] = add(build, window_critique(build, w, s, number, id), v);
+    }
+    const Rendered& last = lineage_.back();
+    if (last.encode != kNoId) graph.encode = encodes_.at(last.encode);
+  }
+
+ private:
+  using Piece =
+      std::tuple<std::uint32_t, std::uint32_t, std::uint32_t>;  // version, segment, window: in this order
+
+  std::uint32_t segments() const { return static_cast<std::uint32_t>(spec_.recipe.draft.segments.size()); }
+  void want(const Piece& piece) {
+    if (pieces_.insert(piece).second) unseen_.push_back(piece);
+  }
+  // What it starts from: its own window and its neighbours as they were then.
+  std::vector<Piece> read_by(const Piece& piece) const {
+    const auto& [v, s, w] = piece;
+    std::vector<Piece> before;
+    const auto& windows = spec_.recipe.windows;
+    const auto last = static_cast<std::uint32_t>(windows.size() - 1);
+    for (std::uint32_t n = w == 0 ? 0 : w - 1; s > 0 && n <= std::min(w + 1, last); ++n)
+      if (overlap(windows[n], windows[w]))
+        before.emplace_back(*std::prev(std::upper_bound(makers_[n].begin(), makers_[n].end(), v)), s - 1, n);
+    return before;
+  }
+  TaskId add(Builder& build, PlannedTask task, std::uint32_t v) const {
+    task.replays = lineage_[v].number;
+    return build.add(std::move(task));
+  }
+  TaskId encode_of(Builder& build, std::uint32_t v, std::uint32_t number, TaskId shots_encode) {
+    if (lineage_[v].encode == kNoId) return shots_encode;
+    const auto [found, is_new] = encodes_.try_emplace(lineage_[v].encode);
+    if (is_new) {
+      PlannedTask t = plan_encode(spec_, build.task(Stage::kEncode).id);
+      t.take = build.take_;
+      t.revision = number;
+      found->second = add(build, std::move(t), v);
+    }
+    return found->second;
+  }
+
+  const ShotSpec& spec_;
+  const std::span<const Rendered> lineage_;
+  std::vector<std::vector<std::uint32_t>>
+      makers_;  // by window: the versions that rendered it, the first one first
+  std::set<Piece> pieces_;
+  std::vector<Piece> unseen_;
+  std::map<Piece, TaskId> ids_;
+  std::map<TaskId, TaskId> encodes_;  // of then -> of now
+};
+
+// A graph with room for every task, none of which is planned.
+VersionGraph empty_graph(const ShotSpec& spec) {
+  const std::size_t windows = spec.recipe.windows.size(), segments = spec.recipe.draft.segments.size();
+  VersionGraph empty;
+  empty.denoise.resize(windows * segments);
+  if (spec.gate && inner_checkpoint(spec.recipe.draft) < segments) empty.checkpoints.resize(windows);
+  if (windows > 1) empty.window_critiques.resize(windows);
+  return empty;
 }
 
 }  // namespace
@@ -271,13 +369,7 @@ PlannedTask plan_encode(const ShotSpec& spec, TaskId id) {
 VersionPlan plan_take(const ShotSpec& spec, std::uint32_t take, TaskId encode, TaskId first) {
   std::vector<std::uint32_t> all(spec.recipe.windows.size());
   for (std::uint32_t w = 0; w < all.size(); ++w) all[w] = w;
-  VersionGraph empty;
-  empty.denoise.resize(all.size() * spec.recipe.draft.segments.size());
-  if (spec.gate && inner_checkpoint(spec.recipe.draft) < spec.recipe.draft.segments.size()) {
-    empty.checkpoints.resize(all.size());
-  }
-  if (all.size() > 1) empty.window_critiques.resize(all.size());
-  return plan_revision(spec, take, 0, all, empty, encode, first);
+  return plan_revision(spec, take, 0, all, empty_graph(spec), encode, first);
 }
 
 VersionPlan plan_revision(const ShotSpec& spec, std::uint32_t take, std::uint32_t number,
@@ -296,6 +388,17 @@ VersionPlan plan_revision(const ShotSpec& spec, std::uint32_t take, std::uint32_
   add_windows(build, plan.graph, windows, number);
   add_judging(build, plan.graph, number);
   for (PlannedTask& task : build.take_tasks()) plan.tasks.push_back(std::move(task));
+  return plan;
+}
+
+VersionPlan plan_again(const ShotSpec& spec, std::uint32_t take, std::uint32_t number,
+                       std::span<const Rendered> lineage, TaskId encode, TaskId first) {
+  VersionPlan plan;
+  plan.graph = empty_graph(spec);
+  Builder build(spec, take, encode, first);
+  Replay(spec, lineage).plan(build, plan.graph, number);
+  add_judging(build, plan.graph, number);
+  plan.tasks = build.take_tasks();
   return plan;
 }
 

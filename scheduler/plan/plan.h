@@ -56,6 +56,17 @@ VersionPlan plan_revision(const ShotSpec& spec, std::uint32_t take, std::uint32_
                           std::span<const std::uint32_t> windows, const VersionGraph& parent, TaskId encode,
                           TaskId first, bool new_prompt = false);
 
+// What is replayed of a version: what it rendered of the take.
+struct Rendered {
+  std::uint32_t number = 0;
+  std::span<const std::uint32_t> windows;  // ascending; of the first rendering all
+  TaskId encode;                           // of a prompt of its own; none: the shot's
+};
+// Version `number` of a take makes again what the last version of `lineage` (the first rendering first) had, which left:
+// every window from its own recipe, and what it was made of as far as it is needed. `encode` is the shot's.
+VersionPlan plan_again(const ShotSpec& spec, std::uint32_t take, std::uint32_t number,
+                       std::span<const Rendered> lineage, TaskId encode, TaskId first);
+
 // What an upgrade adds to the recipe of a take.
 Master plan_master(const ShotSpec& spec);
 

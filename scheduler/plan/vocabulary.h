@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -67,6 +68,8 @@ struct PlannedTask {
   std::uint64_t host_bytes = 0, tensor_bytes = 0;
   double work = 0;                // relative effort inside its stage: tokens x steps, or pixels
   std::vector<Dependency> needs;  // the order decides the order of the inputs
+  // The version of its take of whose recipe it makes again what left; none: its own version's.
+  std::optional<std::uint32_t> replays;
   bool operator==(const PlannedTask&) const = default;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "storage/records/lineage.h"
+
 namespace rushes {
 namespace {
 
@@ -33,7 +35,11 @@ std::uint64_t noise_seed(const Recipe& recipe, int t) {
 }
 
 bool renders_otherwise(const Recipe& a, const Recipe& b) {
-  if (a.prompt != b.prompt) return true;
+  const auto same_prompt = [](const WindowMade& one, const WindowMade& other) {
+    return one.prompt == other.prompt;
+  };
+  const std::vector<WindowMade> made_a = windows_made(a), made_b = windows_made(b);
+  if (!std::equal(made_a.begin(), made_a.end(), made_b.begin(), made_b.end(), same_prompt)) return true;
   for (int t = 0; t < length_of(a.windows); ++t)
     if (noise_seed(a, t) != noise_seed(b, t)) return true;
   return false;

@@ -21,7 +21,7 @@ std::vector<int> renewed_frames(std::span<const Range> windows, std::span<const 
 // The seed of latent frame t: of the newest revision that renewed it, else the take's.
 std::uint64_t noise_seed(const Recipe& recipe, int t);
 
-// Whether two recipes of a take differ in what they render: in the noise of a frame, or in the prompt.
+// Whether two recipes of a take differ in what they render: in the noise of a frame, or in the prompt of a window.
 bool renders_otherwise(const Recipe& a, const Recipe& b);
 
 }  // namespace rushes

@@ -49,7 +49,7 @@ struct Recipe {
   numericClass @1 :Text;         # kernels/backend.h numeric_class(); a take stays inside one
   model @2 :Text;                # manifest name
   modelDigest @3 :Data;          # digest over the digests of the model's files
-  prompt @4 :Text;
+  prompt @4 :Text;               # that is encoded now: of the newest revision that has one, else the take's
   negativePrompt @5 :Text;
   seed @6 :UInt64;
   fpsNumerator @7 :UInt32 $most(.maxRate);
@@ -66,6 +66,7 @@ struct Recipe {
   revisions @18 :List(Revision) $maxCount(.maxRevisions); # lineage, oldest first
   master @19 :Master;            # present when the take is upgraded
   decodeTiles @20 :List(Tile) $maxCount(.maxTiles);  # of the draft, disjoint; absent: the whole frame is one tile
+  takePrompt @21 :Text;          # the take's own, where a revision has another; older recipes do not say
 }
 
 struct Sampling {
@@ -325,6 +326,7 @@ struct PlannedTask {
   work @12 :Float64;
   needs @13 :List(Dependency) $maxCount(.maxListed);
   hostBytes @14 :UInt64;        # of memoryBytes; older records do not say
+  replays @15 :UInt32;          # 1 + the version of its take of whose recipe it makes again what left; 0: its own
 }
 
 struct VersionGraph {
@@ -360,6 +362,7 @@ struct Version {
   judgedWallMs @12 :Int64;
   prompt @13 :Text;
   wasKept @14 :Bool;
+  again @15 :Bool;                # its parent's pictures left, and it makes the same ones from the same recipe
 }
 
 struct BatchSubmitted { batch @0 :UInt64; row @1 :BatchRow; }
@@ -446,21 +449,21 @@ struct VersionKept {
   wallMs @3 :Int64;
   by @4 :Text;                    # a person; empty: the critics
   byRetry @5 :Bool;               # that person had it rendered; older records do not say
+  byRestore @6 :Bool;             # that person asked to have a dropped take back
 }
 # What the take's tasks before `before` made is removed from the vault.
 struct TakeLeft {
-  byRestore @6 :Bool;             # that person asked to have a dropped take back
   shot @0 :UInt32;
   take @1 :UInt32;
   before @2 :UInt64;
   reason @3 :Text;
   bytes @4 :UInt64;               # that only they needed
   wallMs @5 :Int64;
+  by @6 :Text;                    # a person; empty: its days were over, or an older record
 }
 struct TakeMoved { shot @0 :UInt32; take @1 :UInt32; state @2 :TakeState; reason @3 :Text; wallMs @4 :Int64; }
 struct ShotMoved { shot @0 :UInt32; state @1 :ShotState; reason @2 :Text; task @3 :UInt64; wallMs @4 :Int64; }
 struct TakesRanked { shot @0 :UInt32; ranking @1 :List(UInt32); wallMs @2 :Int64; }
-  by @6 :Text;                    # a person; empty: its days were over, or an older record
 struct TakeApproved { shot @0 :UInt32; take @1 :UInt32; by @2 :Text; wallMs @3 :Int64; }  # take 0: withdrawn
 struct HoldChanged { shot @0 :UInt32; requested @1 :Bool; reached @2 :Bool; by @3 :Text; wallMs @4 :Int64; }
 struct DeliveryDone {
@@ -533,10 +536,10 @@ struct TakeRow {
   leftReason @10 :Text;
   leftWallMs @11 :Int64;
   changedWallMs @12 :Int64;       # 0: an older row
+  chosenByRestore @13 :Bool;
 }
 
 struct WallSpan { beginMs @0 :Int64; endMs @1 :Int64; }  # 0: it lasts
-  chosenByRestore @13 :Bool;
 
 struct ShotRow {
   shot @0 :UInt32;

@@ -157,11 +157,13 @@ struct Master {
   bool operator==(const Master&) const = default;
 };
 
+// How each window was made of prompt, seed and revisions: storage/records/lineage.h.
 struct Recipe {
   std::string engine_build, numeric_class, model;
   Digest model_digest{};
-  std::string prompt, negative_prompt;
-  std::uint64_t seed = 0;
+  std::string prompt;  // the take's own; empty: an older recipe, whose revisions have prompts, does not say
+  std::string negative_prompt;
+  std::uint64_t seed = 0;  // the take's own
   config::Rate fps;
   int frames = 0, rendered_frames = 0;
   int width = 0, height = 0, deliver_width = 0, deliver_height = 0;

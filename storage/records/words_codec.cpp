@@ -1,6 +1,9 @@
 #include "storage/records/words_codec.h"
 
+#include <algorithm>
 #include <cmath>
+
+#include "storage/records/lineage.h"
 
 namespace rushes {
 
@@ -47,12 +50,22 @@ RUSHES_CODEC(Master, records::Master, master) {
   FIELD(Windows, master.windows);
 }
 
+namespace {
+
+bool has_own_prompts(const std::vector<Revision>& revisions) {
+  return std::any_of(revisions.begin(), revisions.end(),
+                     [](const Revision& revision) { return !revision.prompt.empty(); });
+}
+
+}  // namespace
+
 RUSHES_CODEC(Recipe, records::Recipe, recipe) {
   FIELD(EngineBuild, recipe.engine_build);
   FIELD(NumericClass, recipe.numeric_class);
   FIELD(Model, recipe.model);
   FIELD(ModelDigest, recipe.model_digest);
-  FIELD(Prompt, recipe.prompt);
+  records::Of<Io, std::string> prompt = current_prompt(recipe);
+  FIELD(Prompt, prompt);
   FIELD(NegativePrompt, recipe.negative_prompt);
   FIELD(Seed, recipe.seed);
   FIELD(FpsNumerator, recipe.fps.numerator);
@@ -70,6 +83,11 @@ RUSHES_CODEC(Recipe, records::Recipe, recipe) {
   // Absent rather than empty: the canonical bytes tell one from the other.
   if (Io::kReads ? io.message.hasMaster() : recipe.master.scale > 0) FIELD(Master, recipe.master);
   if (Io::kReads || !recipe.decode_tiles.empty()) FIELD(DecodeTiles, recipe.decode_tiles);
+  // Engines of before read `prompt` only, and their recipes have nothing else: what they encode stays the same.
+  const bool own_prompts = has_own_prompts(recipe.revisions);
+  if (Io::kReads || (own_prompts && !recipe.prompt.empty())) FIELD(TakePrompt, recipe.prompt);
+  if constexpr (Io::kReads)
+    if (!own_prompts) recipe.prompt = prompt;
 }
 
 RUSHES_CODEC(AttemptId, records::AttemptRef, id) {

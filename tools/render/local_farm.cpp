@@ -22,8 +22,9 @@ constexpr const char* kWorker = "local";
 constexpr std::uint64_t kCacheBytes = std::uint64_t{1} << 40;
 
 // A lease cannot be lost inside one process: it outlives any task.
-sched::Settings local_settings() {
+sched::Settings local_settings(const config::Retention& retention) {
   config::Farm farm;
+  farm.retention = retention;
   farm.times.lease = std::chrono::hours(24 * 365);
   return sched::settings_of(farm);
 }
@@ -49,7 +50,7 @@ LocalFarm::LocalFarm(const LocalFarmOptions& options, worker::LocalArtifacts art
     : options_(options),
       artifacts_(std::move(artifacts)),
       models_(std::move(models)),
-      settings_(local_settings()) {}
+      settings_(local_settings(options.retention)) {}
 
 Result<std::unique_ptr<LocalFarm>> LocalFarm::open(const LocalFarmOptions& options) {
   if (Status table = worker::check_critics(); !table) return tl::unexpected(table.error());

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "config/farm.h"
 #include "config/result.h"
 #include "config/shot.h"
 #include "scheduler/core/core.h"
@@ -25,6 +26,7 @@ struct LocalFarmOptions {
   std::filesystem::path artifacts;   // working folder for intermediate results, the caller's to remove
   int threads = 2;
   std::function<bool()> stopped{};  // true: the task that runs ends soon, and step() fails; may be empty
+  config::Retention retention{};    // event::CollectGarbage lets takes go by it, whose files stay
 };
 
 class LocalFarm {

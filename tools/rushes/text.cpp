@@ -102,6 +102,7 @@ std::string take_text(const Json& take, const Style& style) {
     for (const Json& finding : list(critique, "findings")) text += "      - " + finding_line(finding) + "\n";
   }
   for (const Json& revision : list(take, "revisions")) text += "    " + revision_line(revision) + "\n";
+  for (const Json& renewed : list(take, "renewed")) text += "    " + renewed_line(renewed) + "\n";
   if (const Json& left = member(take, "left"); left.is_object()) {
     bool there = false;  // those of the current version
     for (const Json& version : list(take, "versions"))
@@ -287,17 +288,35 @@ std::string critique_line(const Json& critique) {
   return parts.empty() ? text : text + " (" + parts + ")";
 }
 
-std::string revision_line(const Json& revision) {
+// "1, 2"
+static std::string windows_text(const Json& made) {
   std::string windows;
-  for (const Json& window : list(revision, "windows"))
+  for (const Json& window : list(made, "windows"))
     if (window.is_number()) windows += (windows.empty() ? "" : ", ") + std::to_string(window.get<int>());
+  return windows;
+}
+
+std::string renewed_line(const Json& renewed) {
+  return "now window " + windows_text(renewed) + " is of revision " +
+         format("%.0f", number(renewed, "revision")) + ": seed " + seed_text(renewed) + ", prompt \"" +
+         word(renewed, "prompt") + "\"";
+}
+
+std::string revision_line(const Json& revision) {
+  const std::string windows = windows_text(revision);
   const std::string prompt = word(revision, "prompt");
-  std::string text = "revision " + format("%.0f", number(revision, "revision")) + " rendered window " +
-                     windows + " again with seed " + seed_text(revision) +
-                     (prompt.empty() ? "" : " and the prompt \"" + prompt + "\"") + ": " +
-                     word(revision, "reason") + "; score " + format("%.2f", number(revision, "score_before"));
-  if (member(revision, "score_after").is_number()) {
-    text += " -> " + format("%.2f", number(revision, "score_after"));
+  const auto score = [&](const char* key) {
+    return member(revision, key).is_number() ? format("%.2f", number(revision, key)) : "not judged";
+  };
+  std::string text = "revision " + format("%.0f", number(revision, "revision"));
+  if (member(revision, "again") == true)
+    text += " made the take again as it was";
+  else
+    text += " rendered window " + windows + " again with seed " + seed_text(revision) +
+            (prompt.empty() ? "" : " and the prompt \"" + prompt + "\"");
+  text += ": " + word(revision, "reason") + "; score " + score("score_before");
+  if (!member(revision, "kept").is_null()) {
+    text += " -> " + score("score_after");
     text += member(revision, "current") == true ? ", current"
             : member(revision, "kept") == true  ? ", was current once"
                                                 : ", never current";
@@ -442,6 +461,7 @@ std::string collected_text(const Json& answer) {
   text += counted(static_cast<double>(takes.size()), "take") +
           (member(answer, "dry_run") == true ? " would leave: " : " left: ") +
           counted(number(answer, "artifacts"), "artifact") + ", " + bytes_text(bytes) + "\n" +
+          (later > 0 ? bytes_text(later) + " of it later: made within times.upload_sweep\n" : "") +
           counted(number(uploads, "artifacts"), "upload") +
           " that no result names: " + bytes_text(upload_bytes) + "\n";
   if (!freed.is_object()) return text;
@@ -465,7 +485,6 @@ namespace {
 
 // "attempt 2 on w1: failed, 2026-12-01T17:00:00.250Z to 2026-12-01T17:00:05.250Z, 5.0 s: it broke"
 std::string attempt_line(const Json& attempt) {
-          (later > 0 ? bytes_text(later) + " of it later: made within times.upload_sweep\n" : "") +
   const std::string worker = word(attempt, "worker"), started = word(attempt, "started"),
                     ended = word(attempt, "ended"), message = word(attempt, "message");
   const std::string state = word(attempt, "state");

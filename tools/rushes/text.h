@@ -45,6 +45,9 @@ std::string critique_line(const Json& critique);  // "pass 0.93 (flicker 0.97, f
 std::string revision_line(
     const Json& revision);  // "revision 1 rendered window 1 again: ...; score 0.61 -> 0.88, current"
 
+// "now window 1 is of revision 2: seed 7, prompt "a blue ball""
+std::string renewed_line(const Json& renewed);
+
 // Several lines each, for `show`, `critiques`, `workers`, `list`.
 std::string shot_text(const Json& shot, const Style& style);
 // How to look at a take of a shot that has pictures; empty when none has.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "storage/records/lineage.h"
 #include "worker/critic/critique.h"
 #include "worker/engine/take_pictures.h"
 #include "worker/picture/colour.h"
@@ -28,7 +29,7 @@ Result<CriticContext> critic_context(const Task& task, const StageContext& engin
   CriticContext context;
   for (Range window : task.recipe.windows)
     context.windows.push_back(window_frames(task.recipe, window, manifest->vae.stride[0]));
-  context.expects_motion = asks_for_motion(task.recipe.prompt);
+  context.expects_motion = asks_for_motion(current_prompt(task.recipe));
   context.start_frame = task.delivery.start_frame;
   context.space = manifest->working_space;
   for (const CriticSetting& change : task.critics) {

@@ -3,6 +3,7 @@
 #include "config/digest.h"
 #include "config/rate.h"
 #include "config/version_name.h"
+#include "storage/records/lineage.h"
 #include "worker/picture/atomic_file.h"
 #include "worker/picture/manifest.h"
 
@@ -18,6 +19,33 @@ Json sampling_json(const Sampling& plan) {
           {"segments", plan.segments.size()}};
 }
 
+Json prompt_json(const std::string& prompt) { return prompt.empty() ? Json(nullptr) : Json(prompt); }
+
+// What each revision rendered again, the oldest first: with its prompt, or that of before.
+Json revisions_json(const Recipe& recipe) {
+  Json revisions = Json::array();
+  std::string prompt = recipe.prompt;
+  for (const Revision& revision : recipe.revisions) {
+    if (!revision.prompt.empty()) prompt = revision.prompt;
+    revisions.push_back({{"revision", revision.number},
+                         {"windows", revision.windows},
+                         {"seed", revision.seed},
+                         {"prompt", prompt_json(prompt)}});
+  }
+  return revisions;
+}
+
+// The windows that are not as the take was rendered first.
+Json renewed_json(const Recipe& recipe) {
+  Json renewed = Json::array();
+  for (const WindowsMade& made : renewed_windows(windows_made(recipe)))
+    renewed.push_back({{"windows", made.windows},
+                       {"revision", made.revision},
+                       {"seed", made.seed},
+                       {"prompt", prompt_json(made.prompt)}});
+  return renewed;
+}
+
 Json recipe_json(const Task& task) {
   const Recipe& recipe = task.recipe;
   Json json{{"hash", to_hex(task.recipe_hash)},
@@ -25,17 +53,14 @@ Json recipe_json(const Task& task) {
             {"numeric_class", recipe.numeric_class},
             {"model", recipe.model},
             {"model_digest", to_hex(recipe.model_digest)},
-            {"prompt", recipe.prompt},
+            {"prompt", prompt_json(recipe.prompt)},
             {"negative_prompt", recipe.negative_prompt},
             {"seed", recipe.seed},
             {"frames", recipe.frames},
             {"windows", recipe.windows.size()},
+            {"revisions", revisions_json(recipe)},
+            {"renewed", renewed_json(recipe)},
             {"draft", sampling_json(recipe.draft)}};
-  Json revisions = Json::array();
-  for (const Revision& revision : recipe.revisions)
-    revisions.push_back(
-        {{"revision", revision.number}, {"windows", revision.windows}, {"seed", revision.seed}});
-  json["revisions"] = revisions;
   if (recipe.master.scale > 0) {
     json["master"] = sampling_json(recipe.master.sampling);
     json["master"]["scale"] = recipe.master.scale;
@@ -74,7 +99,8 @@ Result<DeliveryTags> delivery_tags(const Task& task, const CritiqueSummary& crit
   tags.recipe_hash = to_hex(task.recipe_hash);
   tags.numeric_class = recipe.numeric_class;
   tags.engine_build = recipe.engine_build;
-  tags.prompt_hash = to_hex(digest_of(recipe.prompt));
+  // Of an older recipe that does not say the take's own prompt: the last one.
+  tags.prompt_hash = to_hex(digest_of(recipe.prompt.empty() ? current_prompt(recipe) : recipe.prompt));
   if (task.delivery.master)
     tags.parent_take = task.show + "/" + task.shot + " take " + std::to_string(task.take) + " draft";
   const int scale = task.delivery.master ? std::max(1, recipe.master.scale) : 1;
@@ -107,8 +133,7 @@ Result<CritiqueSummary> read_critique(std::string_view text, const std::string& 
   CritiqueSummary summary;
   summary.json = Json::parse(text.begin(), text.end(), nullptr, false);
   if (!summary.json.is_object() || !summary.json.contains("verdict") ||
-      !summary.json["verdict"].is_string() || !summary.json.contains("score") ||
-      !summary.json["score"].is_number())
+      !summary.json["verdict"].is_string() || !summary.json.contains("score"))
     return fail(ErrorKind::kCorrupt, label + " is not readable");
   summary.verdict = summary.json["verdict"].get<std::string>();
   Json& score = summary.json["score"];

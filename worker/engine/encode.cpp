@@ -1,6 +1,7 @@
 // encode: what all takes of a shot share. Prompts through the text encoder, key frames through the VAE.
 #include <algorithm>
 
+#include "storage/records/lineage.h"
 #include "worker/engine/stages.h"
 #include "worker/picture/colour.h"
 #include "worker/picture/exr.h"
@@ -133,9 +134,9 @@ Result<TaskResult> run_encode(const Task& task, StageContext& context) {
   auto model = context.models.get(task.recipe);
   if (!model) return tl::unexpected(model.error());
   Conditioning conditioning;
-  for (auto [text, states] :
-       {std::pair<const std::string*, std::vector<float>*>{&task.recipe.prompt, &conditioning.context},
-        {&task.recipe.negative_prompt, &conditioning.context_null}}) {
+  for (auto [text, states] : {std::pair<const std::string*, std::vector<float>*>{&current_prompt(task.recipe),
+                                                                                 &conditioning.context},
+                              {&task.recipe.negative_prompt, &conditioning.context_null}}) {
     auto encoded = (*model)->encode_text(*text);
     if (!encoded) return tl::unexpected(encoded.error());
     conditioning.text_dim = static_cast<int>(encoded->dim);

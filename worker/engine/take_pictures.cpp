@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "storage/records/lineage.h"
 #include "worker/critic/finding.h"
 #include "worker/picture/canvas.h"
 
@@ -105,12 +106,39 @@ Result<std::vector<ContactFinding>> findings_of(const Task& task, const Critique
 
 }  // namespace
 
+namespace {
+
+constexpr std::size_t kSheetNotes = 6;
+
+// "take 2, windows 1, 2 of revision 1: seed 77, prompt "a blue ball"", for each revision that is seen in the take.
+std::vector<std::string> renewed_notes(const Task& task) {
+  std::vector<std::string> notes;
+  const std::vector<WindowsMade> renewed = renewed_windows(windows_made(task.recipe));
+  for (const WindowsMade& made : renewed) {
+    if (notes.size() + 1 == kSheetNotes && renewed.size() > kSheetNotes) {
+      notes.push_back("and windows of " + std::to_string(renewed.size() - notes.size()) + " more revisions");
+      break;
+    }
+    std::string note =
+        "take " + std::to_string(task.take) + (made.windows.size() == 1 ? ", window " : ", windows ");
+    for (std::size_t i = 0; i < made.windows.size(); ++i)
+      note += (i == 0 ? "" : ", ") + std::to_string(made.windows[i]);
+    note += " of revision " + std::to_string(made.revision) + ": seed " + std::to_string(made.seed);
+    if (made.prompt != task.recipe.prompt) note += ", prompt \"" + made.prompt + "\"";
+    notes.push_back(std::move(note));
+  }
+  return notes;
+}
+
+}  // namespace
+
 ContactSheet empty_sheet(const Task& task) {
   const Recipe& recipe = task.recipe;
   const int scale = task.delivery.master ? recipe.master.scale : 1, first = task.delivery.start_frame;
   const config::Rate fps = task.delivery.fps;
   ContactSheet sheet{
       task.show + "/" + task.shot + (task.delivery.master ? " master" : ""), recipe.prompt, {}, {}};
+  sheet.notes = renewed_notes(task);
   sheet.facts = std::to_string(recipe.frames) + " frames " + std::to_string(first) + "-" +
                 std::to_string(first + recipe.frames - 1) + " | " + config::to_string(fps) + " fps | " +
                 decimal(recipe.frames / fps.value(), 2) + " s | " +

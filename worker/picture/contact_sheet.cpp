@@ -96,8 +96,8 @@ Layout lay_out(const ContactSheet& sheet) {
 }
 
 int header_height(const ContactSheet& sheet, const Layout& layout) {
-  const int lines = static_cast<int>(layout.subtitle.size()) + (layout.note.empty() ? 0 : 1) +
-                    (sheet.facts.empty() ? 0 : 1);
+  const int lines = static_cast<int>(layout.subtitle.size() + sheet.notes.size()) +
+                    (layout.note.empty() ? 0 : 1) + (sheet.facts.empty() ? 0 : 1);
   return kMargin + text_height(TextSize::kTitle) + kGap + lines * line_height();
 }
 
@@ -115,6 +115,11 @@ void draw_header(Image8& page, const ContactSheet& sheet, const Layout& layout) 
     y += line_height();
   }
   draw_text(page, kMargin, y, fit_text(sheet.facts, layout.inner()), kSoft);
+  if (!sheet.facts.empty()) y += line_height();
+  for (const std::string& note : sheet.notes) {
+    draw_text(page, kMargin, y, fit_text(note, layout.inner()), kSoft);
+    y += line_height();
+  }
 }
 
 // From the right end; returns where the last one begins.

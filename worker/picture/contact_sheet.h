@@ -43,6 +43,7 @@ struct ContactSheet {
   std::string subtitle;  // the prompt, one or two lines; a line more counts what the font lacks of it
   std::string facts;     // "33 frames 1001-1033, 24 fps, 1.38 s, 512x288"
   std::vector<ContactRow> rows;
+  std::vector<std::string> notes = {};  // lines under the facts; each is cut with "…" when too long
 };
 
 inline constexpr int kContactColumns = 6;    // frames of a take that a sheet shows

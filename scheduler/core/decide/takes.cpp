@@ -16,6 +16,7 @@
 #include "scheduler/plan/plan.h"
 #include "scheduler/plan/recipe.h"
 #include "scheduler/plan/revise.h"
+#include "storage/records/lineage.h"
 #include "storage/records/noise.h"
 
 namespace rushes::scheduler {
@@ -29,19 +30,12 @@ std::vector<TaskId> critiques_of(const VersionGraph& graph) {
   return tasks;
 }
 
-Revision revision_of(const Version& version) {
-  return {version.number, version.windows, version.seed, version.reason, version.prompt};
-}
-
-// The recipe of a version: the take's, with the chain of versions that led to it.
-Recipe recipe_of(const Shot& shot, const Take& take, std::uint32_t last) {
+// The recipe of the current version: the take's, with the chain of versions that led to it.
+Recipe current_recipe(const Shot& shot, const Take& take) {
   Recipe recipe = take_recipe(shot.spec, take.number);
   recipe.numeric_class = shot.numeric_class;
   recipe.engine_build = shot.engine_build;
-  for (std::uint32_t n = last; n != 0; n = take.versions[n].parent)
-    recipe.revisions.insert(recipe.revisions.begin(), revision_of(take.versions[n]));
-  for (const Revision& revision : recipe.revisions)
-    if (!revision.prompt.empty()) recipe.prompt = revision.prompt;
+  if (is_planned(take)) recipe.revisions = revisions_of(take, take.kept);
   return recipe;
 }
 
@@ -63,17 +57,17 @@ std::string unchanged(const Shot& shot, const Take& take, const Version& version
          " made what is there, so nothing would change; name another seed";
 }
 
+// `approve: best` delivers what passed, what no critic had a word about, and what a person chose.
+bool may_be_delivered(const Take& take) {
+  const Verdict verdict = take.versions[take.kept].verdict;
+  return verdict == Verdict::kPass || verdict == Verdict::kUnknown || !take.chosen_by.empty();
+}
+
 // Who asked to have a take of the ranking back, to look at it, has not chosen yet: `approve: best` waits for them.
 const Take* restored_take(const Shot& shot) {
   for (const std::uint32_t number : shot.ranking)
     if (shot.take(number).chosen_by_restore) return &shot.take(number);
   return nullptr;
-}
-
-// `approve: best` delivers what passed, what no critic had a word about, and what a person chose.
-bool may_be_delivered(const Take& take) {
-  const Verdict verdict = take.versions[take.kept].verdict;
-  return verdict == Verdict::kPass || verdict == Verdict::kUnknown || !take.chosen_by.empty();
 }
 
 std::string why_none_is_delivered(const Shot& shot) {
@@ -184,13 +178,13 @@ void judge_if_complete(Decision& decision, ShotId shot, std::uint32_t take_numbe
   const State& state = decision.state();
   const Take& take = state.shots[shot].take(take_number);
   const Version& version = take.versions[number];
-  int known = 0;
   if (take.state == TakeState::kDropped || version.judged) return;
   for (const TaskId id : version.graph.decode) {
     if (!is_done(state.task(id))) return;
   }
   std::vector<Verdict> verdicts;
   float sum = 0;
+  int known = 0;
   for (const TaskId id : critiques_of(version.graph)) {
     const Task& task = state.task(id);
     if (!is_done(task)) return;
@@ -200,13 +194,36 @@ void judge_if_complete(Decision& decision, ShotId shot, std::uint32_t take_numbe
     sum += static_cast<float>(critique.score);
     ++known;
   }
-  // The whole take's score is the take's; without it (skipped, unknown) the mean of all is the best there is.
+  // The whole take's score is the take's; without it (skipped, unknown) the mean of those that have one.
   const Critique& whole = state.task(version.graph.critique).result.critique;
   const float score = whole.verdict != Verdict::kUnknown ? static_cast<float>(whole.score)
                                                          : sum / static_cast<float>(std::max(known, 1));
   decision.emit(record::VersionJudged{shot, take_number, number, policy::worst(verdicts), score,
                                       decision.now().wall_ms});
   settle_version(decision, shot, take_number, number);
+}
+
+// The current version, whose pictures left, is made again: the same pixels, by the same recipe.
+Result<record::VersionPlanned> make_again(const Decision& decision, ShotId shot,
+                                          record::VersionPlanned planned) {
+  const State& state = decision.state();
+  const Shot& row = state.shots[shot];
+  const Take& take = row.take(planned.take);
+  Version& version = planned.version;
+  std::vector<Rendered> lineage;
+  for (const std::uint32_t number : lineage_of(take, take.kept)) {
+    const Version& part = take.versions[number];
+    lineage.push_back({number, number == 0 ? version.windows : part.windows, part.graph.encode});
+  }
+  VersionPlan plan =
+      plan_again(row.spec, take.number, version.number, lineage, row.encode, state.tasks.next_id());
+  if (Status made = check_again(row.spec, plan.tasks); !made) return tl::unexpected(made.error());
+  version.again = true;
+  version.graph = std::move(plan.graph);
+  version.recipe = take.versions[take.kept].recipe;
+  version.recipe_hash = take.versions[take.kept].recipe_hash;
+  planned.tasks = std::move(plan.tasks);
+  return planned;
 }
 
 }  // namespace
@@ -273,21 +290,22 @@ Result<record::VersionPlanned> next_version(const Decision& decision, ShotId sho
   version.by = std::move(wanted.by);
   version.planned_wall_ms = decision.now().wall_ms;
   VersionPlan plan;
-  Recipe recipe = recipe_of(row, take, take.kept);
+  Recipe recipe = current_recipe(row, take);
   if (version.number == 0) {
     version.seed = row.spec.seeds[take_number - 1];
     for (std::uint32_t w = 0; w < row.spec.recipe.windows.size(); ++w) version.windows.push_back(w);
     plan = plan_take(row.spec, take_number, row.encode, state.tasks.next_id());
   } else {
     version.windows = std::move(wanted.windows);
-    const bool left = has_left(take);  // then all of it is made again, from the seed that made it
+    const bool left = has_left(take);  // then all of it is made again
     const std::uint64_t seed =
         left ? seed_of(row, take) : revision_seed(row.spec.seeds[take_number - 1], version.number);
     version.seed = wanted.seed.value_or(seed);
-    if (wanted.prompt != recipe.prompt) version.prompt = std::move(wanted.prompt);
+    if (wanted.prompt != current_prompt(recipe)) version.prompt = std::move(wanted.prompt);
+    if (left && !wanted.seed && version.prompt.empty()) return make_again(decision, shot, std::move(planned));
     const Recipe before = recipe;
-    recipe.revisions.push_back(revision_of(version));
-    if (!version.prompt.empty()) recipe.prompt = version.prompt;
+    recipe.revisions.push_back(
+        {version.number, version.windows, version.seed, version.reason, version.prompt});
     if (!left && !renders_otherwise(before, recipe))
       return fail(ErrorKind::kConflict, unchanged(row, take, version));
     const VersionGraph& parent = take.versions[take.kept].graph;
@@ -323,6 +341,10 @@ void rank_if_judged(Decision& decision, ShotId shot) {
         "every take was dropped; restore one (restore-take), render one again (retry --take), or cancel");
   decision.emit(record::TakesRanked{shot, policy::rank(judged), decision.now().wall_ms});
   if (!row.spec.approve_best) return move_shot(decision, shot, ShotState::kReview);
+  if (const Take* restored = restored_take(row))
+    return move_shot(decision, shot, ShotState::kReview,
+                     "take " + std::to_string(restored->number) + " was restored by " + restored->chosen_by +
+                         ": approve the take that is to be delivered");
   for (const std::uint32_t number : row.ranking)
     if (may_be_delivered(row.take(number))) return approve(decision, shot, number, "approve: best");
   move_shot(decision, shot, ShotState::kReview, why_none_is_delivered(row));
@@ -338,6 +360,7 @@ Status plan_upgrade_of(Decision& decision, ShotId shot) {
   if (!plan) return tl::unexpected(plan.error());
   auto recipe = decode_recipe(take.versions[take.kept].recipe);
   if (!recipe) return tl::unexpected(recipe.error());
+  if (recipe->prompt.empty()) recipe->prompt = row.spec.recipe.prompt;  // an older one does not say
   recipe->master = std::move(plan->master);
   record::UpgradePlanned planned;
   planned.shot = shot;
@@ -345,10 +368,6 @@ Status plan_upgrade_of(Decision& decision, ShotId shot) {
   planned.graph = std::move(plan->graph);
   planned.recipe = encode_recipe(*recipe);
   const Status made = check_upgrade_size(row.spec, recipe->master, std::ssize(planned.recipe));
-  if (const Take* restored = restored_take(row))
-    return move_shot(decision, shot, ShotState::kReview,
-                     "take " + std::to_string(restored->number) + " was restored by " + restored->chosen_by +
-                         ": approve the take that is to be delivered");
   if (!made) return made;
   planned.recipe_hash = recipe_hash(planned.recipe);
   planned.tasks = std::move(plan->tasks);

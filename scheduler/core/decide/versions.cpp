@@ -105,6 +105,12 @@ Result<std::vector<std::uint32_t>> windows_to_render(const Shot& shot, const Tak
 std::string effect_of(const State& state, const Shot& shot, const record::VersionPlanned& planned) {
   const Recipe& recipe = shot.spec.recipe;
   const Version& version = planned.version;
+  double seconds = 0;
+  for (const PlannedTask& task : planned.tasks)
+    seconds += task.work * pace(state, shot, task.stage, task.level);
+  const std::string cost = "about " + config::seconds_text(seconds) + " device seconds";
+  if (version.again)
+    return "every window from its own seed and prompt, so that the pixels that left come back, " + cost;
   std::string windows;
   Range latents = recipe.windows[version.windows.front()];
   for (const std::uint32_t window : version.windows) {
@@ -116,16 +122,13 @@ std::string effect_of(const State& state, const Shot& shot, const record::Versio
   const auto number = [&](int frame) {
     return std::to_string(static_cast<int>(shot.spec.start_frame) + frame);
   };
-  double seconds = 0;
-  for (const PlannedTask& task : planned.tasks)
-    seconds += task.work * pace(state, shot, task.stage, task.level);
   std::string text = (version.windows.size() == 1 ? "window " : "windows ") + windows + " with seed " +
                      std::to_string(version.seed) + (version.prompt.empty() ? "" : " and a new prompt") +
                      ": frames " + number(frames.begin) + " to " + number(frames.end - 1) + " change, ";
   if (frames.end < recipe.frames)
     text += number(frames.end) + " to " + number(recipe.frames - 1) +
             " differ a little where the decoder remembers the ones before, ";
-  return text + "about " + config::seconds_text(seconds) + " device seconds";
+  return text + cost;
 }
 
 // ---- keep, revert, restore

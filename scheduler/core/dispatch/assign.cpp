@@ -79,10 +79,8 @@ TaskSpec spec_of(const State& state, const Task& task) {
     recipe.engine_build = shot.engine_build;
     shared = encode_recipe(recipe);
     composition.recipe = &shared;
-  } else if (task.plan.level > 0) {
-    composition.recipe = &take->master_recipe;
   } else {
-    composition.recipe = &take->versions[task.plan.revision].recipe;
+    composition.recipe = &recipe_of(*take, task.plan);
   }
   return compose(composition);
 }

@@ -159,8 +159,8 @@ RUSHES_CODEC(TakeLeft, records::TakeLeft, r) {
   FIELD(Reason, r.reason);
   FIELD(Bytes, r.bytes);
   FIELD(WallMs, r.wall_ms);
-}
   FIELD(By, r.by);
+}
 
 RUSHES_CODEC(TakeMoved, records::TakeMoved, r) {
   FIELD(Shot, r.shot);

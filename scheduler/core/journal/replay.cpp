@@ -1,5 +1,6 @@
 #include "scheduler/core/journal/replay.h"
 
+#include <algorithm>
 #include <span>
 
 #include "scheduler/core/journal/record_codec.h"
@@ -49,7 +50,10 @@ struct Fits {
   }
   bool operator()(const record::VersionPlanned& r) const {
     return has_take(state, r.shot, r.take) && follow_on(state, r.tasks) &&
-           r.version.number == state.shots[r.shot].take(r.take).versions.size();
+           r.version.number == state.shots[r.shot].take(r.take).versions.size() &&
+           std::all_of(r.tasks.begin(), r.tasks.end(), [&](const PlannedTask& task) {
+             return !task.replays || *task.replays < r.version.number;
+           });
   }
   bool operator()(const record::UpgradePlanned& r) const {
     return has_take(state, r.shot, r.take) && follow_on(state, r.tasks);
@@ -124,6 +128,7 @@ struct Fits {
   bool operator()(const record::TaskRow& r) const {
     return r.row.plan.id == state.tasks.next_id() && knows(r.row.shot) &&
            r.row.plan.take <= state.shots[r.row.shot].takes.size() &&
+           (!r.row.plan.replays || has_version(state, r.row.shot, r.row.plan.take, *r.row.plan.replays)) &&
            (!is_held(r.row.state) || state.workers.has(r.row.lease().worker));
   }
   bool operator()(const record::EstimateRow&) const { return true; }

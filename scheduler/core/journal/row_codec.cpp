@@ -60,7 +60,10 @@ RUSHES_CODEC(PlannedTask, records::PlannedTask, task) {
   FIELD(HostBytes, task.host_bytes);
   FIELD(Work, task.work);
   FIELD(Needs, task.needs);
+  records::Of<Io, std::uint32_t> replays = task.replays ? *task.replays + 1 : 0;
+  FIELD(Replays, replays);
   if constexpr (Io::kReads) {
+    if (replays > 0) task.replays = replays - 1;
     if (!computes_tensors(task.stage, task.whole_take)) task.host_bytes = memory_bytes;
     io.require(task.host_bytes <= memory_bytes, "task: its host memory is more than all of its memory");
     task.tensor_bytes = memory_bytes - task.host_bytes;
@@ -102,6 +105,8 @@ RUSHES_CODEC(Version, records::Version, version) {
   FIELD(JudgedWallMs, version.judged_wall_ms);
   FIELD(Prompt, version.prompt);
   FIELD(WasKept, version.was_kept);
+  FIELD(Again, version.again);
+  io.require(!version.again || version.number > 0, "version: the first one makes another one again");
   io.require(version.number == 0 || version.parent < version.number, "version: its parent is not older");
   if constexpr (Io::kReads) version.recipe_hash = hash_of(version.recipe);
 }
@@ -160,12 +165,12 @@ RUSHES_CODEC(Take, records::TakeRow, take) {
   FIELD(MasterRecipe, take.master_recipe);
   FIELD(ChosenBy, take.chosen_by);
   FIELD(ChosenByRetry, take.chosen_by_retry);
+  FIELD(ChosenByRestore, take.chosen_by_restore);
   FIELD(LeftBefore, take.left.before);
   FIELD(LeftReason, take.left.reason);
   FIELD(LeftWallMs, take.left.wall_ms);
   FIELD(ChangedWallMs, take.changed_wall_ms);
   const bool waits = !is_planned(take) && take.kept == 0 && take.state == TakeState::kPlanned;
-  FIELD(ChosenByRestore, take.chosen_by_restore);
   io.require(waits || take.kept < take.versions.size(), "take: keeps a version that it does not have");
   if constexpr (Io::kReads) take.master_recipe_hash = hash_of(take.master_recipe);
 }

@@ -92,7 +92,9 @@ void apply_one(State& state, const record::VersionPlanned& r) {
   add_tasks(state, r.shot, r.tasks, r.version.planned_wall_ms);
   if (r.version.number > 0) {
     note(state, r.version.planned_wall_ms, "take.revision", shot.key, r.take, {}, "",
-         "revision " + std::to_string(r.version.number) + " of windows " + window_list(r.version.windows) +
+         "revision " + std::to_string(r.version.number) +
+             (r.version.again ? " makes version " + std::to_string(r.version.parent) + " again"
+                              : " of windows " + window_list(r.version.windows)) +
              ": " + r.version.reason);
   }
 }
@@ -304,11 +306,11 @@ void apply_one(State& state, const record::VersionKept& r) {
   take.kept = r.number;
   take.chosen_by = r.by;
   take.chosen_by_retry = r.by_retry;
+  take.chosen_by_restore = r.by_restore;
   take.changed_wall_ms = r.wall_ms;
   take.versions[r.number].was_kept = true;
   note(state, r.wall_ms, "take.kept", shot.key, r.take, {}, "",
        (r.number == 0 ? "the first rendering" : "revision " + std::to_string(r.number)) +
-  take.chosen_by_restore = r.by_restore;
            (r.by.empty() ? std::string() : ", by " + r.by));
 }
 

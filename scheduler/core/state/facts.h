@@ -144,6 +144,7 @@ struct Version {
   Verdict verdict = Verdict::kUnknown;
   float score = 0;
   bool was_kept = false;  // it became the take's current version once
+  bool again = false;     // its parent's pictures left, and it makes the same ones from the same recipe
   std::int64_t planned_wall_ms = 0, judged_wall_ms = 0;
 };
 
@@ -165,13 +166,24 @@ struct Take {
       chosen_by;  // the person who chose the current version, which no critic changes; empty: the critics
   bool chosen_by_retry =
       false;  // it was chosen because that person had it rendered, not because they kept it
-  TakeLeft left;
   bool chosen_by_restore = false;  // because that person asked to have the dropped take back
+  TakeLeft left;
   std::int64_t changed_wall_ms = 0;  // its last change of state or version; 0: an older journal does not say
   UpgradeGraph upgrade;              // empty until planned
   Bytes master_recipe;
   Digest master_recipe_hash{};
 };
+
+// The versions that a version of the take is made of, the first rendering first: of one that makes another one again,
+// those of the other one.
+std::vector<std::uint32_t> lineage_of(const Take& take, std::uint32_t version);
+// The same as a recipe has it: without the first rendering.
+std::vector<Revision> revisions_of(const Take& take, std::uint32_t version);
+
+// Canonical, with which a task of the take is rendered.
+inline const Bytes& recipe_of(const Take& take, const PlannedTask& task) {
+  return task.level > 0 ? take.master_recipe : take.versions[task.replays.value_or(task.revision)].recipe;
+}
 
 // Its tasks exist: a shot's takes are planned when its first task is leased.
 inline bool is_planned(const Take& take) { return !take.versions.empty(); }

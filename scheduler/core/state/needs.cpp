@@ -13,7 +13,7 @@ namespace {
 std::int64_t recipe_bytes(const State& state, const Task& task) {
   const Take* take = state.take_of(task);
   if (take == nullptr) return state.shots[task.shot].recipe_bytes;
-  return std::ssize(task.plan.level > 0 ? take->master_recipe : take->versions[task.plan.revision].recipe);
+  return std::ssize(recipe_of(*take, task.plan));
 }
 
 }  // namespace

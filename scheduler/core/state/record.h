@@ -165,8 +165,8 @@ struct TakeLeft {
   std::string reason;       // for people
   std::uint64_t bytes = 0;  // that only they needed
   std::int64_t wall_ms = 0;
-};
   std::string by = {};  // a person; empty: its days were over, or an older journal
+};
 struct TakeMoved {
   static constexpr bool kDurable = true;
   ShotId shot;

@@ -131,8 +131,7 @@ bool has_left(const State& state, const Task& task) {
 
 std::string why_left(const Shot& shot, const Take& take) {
   const std::string number = std::to_string(take.number);
-  std::string remedy = "render it again from its seed (rushes retry " + shot.key + " --take " + number + ")";
-  if (take.kept != 0) remedy += ", which makes all windows from one seed and prompt";
+  std::string remedy = "render it again as it was (rushes retry " + shot.key + " --take " + number + ")";
   if (is_shot_over(shot)) remedy = "submit the shot again";
   if (take.state == TakeState::kRendering) remedy = "it is being rendered again";
   return "the pictures of take " + number + " of " + shot.key + " left on " +

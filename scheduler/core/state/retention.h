@@ -34,7 +34,7 @@ inline bool has_left(const Take& take) {
   return !take.versions.empty() && has_left(take, take.versions[take.kept]);
 }
 // "the pictures of take 2 of show/sh010 left on 2026-12-01 by the retention of its show (never approved, 30 days): render
-// it again from its seed (rushes retry show/sh010 --take 2)"
+// it again as it was (rushes retry show/sh010 --take 2)"
 std::string why_left(const Shot& shot, const Take& take);
 
 // Journals of before do not say when a take changed last: its days begin when a scheduler that counts them starts.

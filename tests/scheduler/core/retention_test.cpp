@@ -5,6 +5,7 @@
 #include "scheduler/core/report/take_delivery.h"
 #include "scheduler/core/report/view.h"
 #include "scheduler/core/state/apply.h"
+#include "storage/records/words_codec.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {
@@ -138,11 +139,116 @@ TEST_F(Retained, ATakeWithWordsOfItsOwnEncodesThemAgain) {
   ASSERT_EQ(refusal(event::Retry{2, kShot, 1, {}, "", "ann"}), "");
   const Version& again = take(1).versions.back();
   EXPECT_EQ(again.seed, 7u);
+  EXPECT_EQ(again.recipe, take(1).versions[1].recipe);
   EXPECT_GE(again.graph.encode, take(1).left.before);
   run_to_end(farm_, {&worker_});
   EXPECT_EQ(farm_.shot(kShot).state, ShotState::kReview);
   EXPECT_FALSE(left(1));
   EXPECT_NE(refusal(event::Revert{3, kShot, 1, 0, "ann"}).find("version 0: the pictures"), std::string::npos);
+}
+
+TEST_F(Retained, ATakeOfSeveralSeedsAndPromptsComesBackWindowByWindow) {
+  render(for_review(1));
+  ASSERT_EQ(farm_.shot(kShot).spec.recipe.windows.size(), 2u);
+  ASSERT_EQ(refusal(event::Retry{1, kShot, 1, {1}, "", "ann", 77, "a blue ball"}), "");
+  run_to_end(farm_, {&worker_});
+  pass_days(31);
+  ASSERT_TRUE(left(1));
+  const TaskId before = take(1).left.before;
+  ASSERT_EQ(refusal(event::Retry{2, kShot, 1, {}, "", "ann"}), "");
+  EXPECT_NE(
+      std::get<command::Done>(*farm_.last_reply().result).message.find("the pixels that left come back"),
+      std::string::npos);
+  const Version& again = take(1).versions.back();
+  EXPECT_TRUE(again.again);
+  EXPECT_EQ(again.recipe, take(1).versions[1].recipe);
+  // What is shown of window 0 has the first recipe, window 1 that of the revision, and nothing reads what left.
+  const std::size_t segments = farm_.shot(kShot).spec.recipe.draft.segments.size();
+  EXPECT_EQ(farm_.state().task(again.graph.denoise[segments - 1]).plan.replays, 0u);
+  EXPECT_EQ(farm_.state().task(again.graph.denoise[2 * segments - 1]).plan.replays, 1u);
+  EXPECT_EQ(farm_.state().task(again.graph.encode).plan.replays, 1u);
+  for (TaskId id = before; farm_.state().has_task(id); ++id)
+    for (const Dependency& need : farm_.state().task(id).plan.needs)
+      EXPECT_TRUE(need.task >= before || farm_.state().task(need.task).plan.take == 0) << id.number();
+  const Digest hash = state_hash(farm_.state());
+  EXPECT_EQ(state_hash(farm_.recovered()), hash);
+  farm_.snapshot();
+  EXPECT_EQ(state_hash(farm_.recovered()), hash);
+  run_to_end(farm_, {&worker_});
+  ASSERT_EQ(farm_.shot(kShot).state, ShotState::kReview);
+  EXPECT_FALSE(left(1));
+  // The next revision starts from it, and its recipe knows each of them.
+  ASSERT_EQ(refusal(event::Retry{3, kShot, 1, {0}, "", "ann", 79}), "");
+  const auto recipe = decode_recipe(take(1).versions.back().recipe);
+  ASSERT_EQ(recipe->revisions.size(), 2u);
+  EXPECT_EQ(recipe->revisions[0].number, 1u);
+  EXPECT_EQ(recipe->revisions[0].prompt, "a blue ball");
+  EXPECT_EQ(recipe->revisions[1].number, 3u);
+  EXPECT_EQ(recipe->prompt, farm_.shot(kShot).spec.recipe.prompt) << "the take's own";
+  run_to_end(farm_, {&worker_});
+  pass_days(31);  // and once more, from there
+  ASSERT_TRUE(left(1));
+  ASSERT_EQ(refusal(event::Retry{4, kShot, 1, {}, "", "ann"}), "");
+  EXPECT_EQ(take(1).versions.back().recipe, take(1).versions[3].recipe);
+  run_to_end(farm_, {&worker_});
+  ASSERT_EQ(refusal(event::Approve{5, kShot, 1, "ann"}), "");
+  run_to_end(farm_, {&worker_});
+  EXPECT_EQ(farm_.shot(kShot).state, ShotState::kDelivered);
+}
+
+TEST_F(Retained, WithASeedOrWordsOfItsOwnItIsRenderedAnew) {
+  render(for_review(1));
+  pass_days(31);
+  ASSERT_TRUE(left(1));
+  ASSERT_EQ(refusal(event::Retry{1, kShot, 1, {}, "", "ann", 99}), "");
+  const Version& version = take(1).versions.back();
+  EXPECT_FALSE(version.again);
+  EXPECT_EQ(version.seed, 99u);
+  EXPECT_EQ(decode_recipe(version.recipe)->revisions.size(), 1u);
+}
+
+TEST_F(Retained, ManyTakesLeaveSomeAtATimeAndTheJournalSaysWhoAsked) {
+  std::vector<config::Shot> shots;
+  for (int i = 0; i < 150; ++i) {
+    shots.push_back(test_shot("sh" + std::to_string(1000 + i), 9, 2));
+    shots.back().approve = config::Approve::kPerson;
+  }
+  farm_.check_every_step = false;
+  farm_.submit(shots);
+  worker_.hello();
+  run_to_end(farm_, {&worker_});
+  farm_.now.wall_ms += 31 * kDay;
+  const auto ask = [&](std::optional<event::CollectGarbage::Place> after, bool dry_run) {
+    farm_.step(event::CollectGarbage{9, dry_run, "ann", after});
+    return std::get<command::Collected>(*farm_.last_reply().result);
+  };
+  const auto would = ask({}, true);
+  ASSERT_EQ(would.takes.size(), 256u);
+  ASSERT_TRUE(would.next);
+  EXPECT_EQ(ask(would.next, true).takes.size(), 44u);
+  const auto first = ask({}, false), second = ask(first.next, false);
+  EXPECT_EQ(first.takes.size(), 256u);
+  EXPECT_EQ(second.takes.size(), 44u);
+  EXPECT_FALSE(second.next);
+  EXPECT_EQ(takes_that_left(farm_.state()).size(), 300u);
+  std::size_t by_ann = 0;
+  for (const Record& record : farm_.journal)
+    if (const auto* left = std::get_if<record::TakeLeft>(&record)) by_ann += left->by == "ann" ? 1 : 0;
+  EXPECT_EQ(by_ann, 300u);
+}
+
+TEST_F(Retained, WhatWasMadeLatelyIsSweptLater) {
+  render(for_review(1));
+  farm_.now.wall_ms += 31 * kDay;
+  const auto later = [&](std::int64_t upload_sweep_ms) {
+    farm_.step(event::CollectGarbage{9, true, "", {}, upload_sweep_ms});
+    return std::get<command::Collected>(*farm_.last_reply().result);
+  };
+  EXPECT_EQ(later(30 * kDay).later_bytes, 0u);
+  const auto all = later(32 * kDay);
+  EXPECT_EQ(all.later_bytes, all.bytes);
+  EXPECT_EQ(all.later_artifacts, all.artifacts);
+  EXPECT_GT(all.bytes, 0u);
 }
 
 TEST_F(Retained, WhatAPersonKeepsStays) {

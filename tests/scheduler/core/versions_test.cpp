@@ -4,6 +4,7 @@
 
 #include "scheduler/core/state/retention.h"
 #include "scheduler/plan/recipe.h"
+#include "storage/records/lineage.h"
 #include "tests/scheduler/core/sim_farm.h"
 
 namespace rushes::scheduler {
@@ -344,8 +345,9 @@ TEST(Versions, APersonsVersionIsTheCurrentOneWhateverTheCriticsSay) {
   EXPECT_EQ(take.versions[1].seed, 77u);
   const auto recipe = decode_recipe(take.versions[1].recipe);
   ASSERT_TRUE(recipe);
-  EXPECT_EQ(recipe->prompt, "a blue ball");
+  EXPECT_EQ(recipe->prompt, farm.shot(kShot).spec.recipe.prompt) << "the take's own stays";
   EXPECT_EQ(recipe->revisions.front().prompt, "a blue ball");
+  EXPECT_EQ(current_prompt(*recipe), "a blue ball");
   EXPECT_NE(take.versions[1].graph.encode, TaskId()) << "its prompt is encoded for it";
   EXPECT_EQ(farm.shot(kShot).state, ShotState::kReview);
 
@@ -357,7 +359,7 @@ TEST(Versions, APersonsVersionIsTheCurrentOneWhateverTheCriticsSay) {
   farm.step(event::Retry{4, kShot, 1, {0}, "", "ann"});
   const Version& next = farm.shot(kShot).take(1).versions[2];
   EXPECT_EQ(next.parent, 1u);
-  EXPECT_EQ(decode_recipe(next.recipe)->prompt, "a blue ball");
+  EXPECT_EQ(current_prompt(*decode_recipe(next.recipe)), "a blue ball");
   EXPECT_EQ(next.graph.encode, take.versions[1].graph.encode);
 }
 
@@ -387,8 +389,6 @@ TEST(Versions, KeepStopsARevisionAndNoCriticGoesOn) {
   EXPECT_EQ(farm.shot(kShot).state, ShotState::kDelivered) << "what a person keeps may be delivered";
 }
 
-TEST(Versions, WhatCannotChangePixelsIsNotRendered) {
-  Story story("review");
 // In a shot that delivers its best take by itself, take 1 was rejected; take 2 says `other`.
 struct Restoring {
   TestFarm farm;
@@ -453,6 +453,8 @@ TEST(Versions, WhatNoCriticJudgedHasNoScore) {
   EXPECT_EQ(story.shot().take(1).versions[0].score, 0.0f);
 }
 
+TEST(Versions, WhatCannotChangePixelsIsNotRendered) {
+  Story story("review");
   TestFarm& farm = story.farm;
   const std::uint64_t seed = farm.shot(kShot).spec.seeds[0];
   farm.step(event::Retry{1, kShot, 1, {1}, "", "ann", seed});

@@ -102,6 +102,14 @@ TEST_F(GatewayTest, PeopleChangeTheirMindsAboutTakes) {
   const auto revision = [&] { return get(shot).json["takes"][0]["revisions"][0]; };
   EXPECT_EQ(revision()["seed"], 99);
   EXPECT_EQ(revision()["current"], true);
+  for (const auto& take : {get(shot).json["takes"][0], get("/v1/critiques/demo/sh010").json["takes"][0]}) {
+    EXPECT_EQ(take["prompt"], get(shot).json["prompt"]);
+    EXPECT_NE(take["seed"], 99) << "its own";
+    ASSERT_EQ(take["renewed"].size(), 1u) << take;
+    EXPECT_EQ(take["renewed"][0]["revision"], 1);
+    EXPECT_EQ(take["renewed"][0]["seed"], 99);
+    EXPECT_EQ(take["renewed"][0]["prompt"], take["prompt"]);
+  }
 
   EXPECT_EQ(post(shot + "/revert", R"({"take": 1})", "a").status, 403);
   EXPECT_EQ(post(shot + "/revert", R"({"take": "one"})", "s").status, 400);
@@ -110,6 +118,7 @@ TEST_F(GatewayTest, PeopleChangeTheirMindsAboutTakes) {
   EXPECT_EQ(back.json["message"], "take 1 of demo/sh010 is at version 0");
   EXPECT_EQ(revision()["current"], false);
   EXPECT_EQ(revision()["kept"], true) << "it was, once";
+  EXPECT_TRUE(get(shot).json["takes"][0]["renewed"].empty()) << "it is as it was rendered first";
   EXPECT_EQ(post(shot + "/keep", R"({"take": 1})", "s").status, 200);
   EXPECT_EQ(post(shot + "/restore-take", R"({"take": 1})", "s").status, 409) << "it was not dropped";
   ASSERT_TRUE(farm_.wait_done());

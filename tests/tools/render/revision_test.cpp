@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "scheduler/core/state/retention.h"
 #include "scheduler/plan/plan.h"
 #include "storage/records/noise.h"
 #include "tests/folders.h"
@@ -39,7 +40,9 @@ class Revision : public testing::Test {
                                  folder_.path() / "out",
                                  test::source_folder() / "config" / "colour" / "farm.ocio",
                                  folder_.path() / "artifacts",
-                                 2});
+                                 2,
+                                 {},
+                                 {0.0, 0.0}});
     EXPECT_TRUE(farm) << farm.error().message;
     farm_ = std::move(*farm);
     const auto batch = config::parse_batch(kShot, "revision.yaml", folder_.path());
@@ -123,6 +126,36 @@ TEST_F(Revision, OfTheMiddleWindowChangesItsFramesAndNoneBeforeIt) {
     }
   }
   // What is left of it behind the window is the decoder's memory.
+}
+
+TEST_F(Revision, OfSeveralSeedsAndPromptsComesBackAfterItLeft) {
+  const std::size_t windows = shot().spec.recipe.windows.size(),
+                    segments = shot().spec.recipe.draft.segments.size();
+  ASSERT_GT(segments, 1u) << "else no window reads its neighbours";
+  for (const auto& wish : {sched::event::Retry{1, "test/sh010", 1, {1}, "", "ann", 77, "a blue cube"},
+                           sched::event::Retry{2, "test/sh010", 1, {2}, "", "ann", 78}}) {
+    const Status asked = farm_->ask(wish);
+    ASSERT_TRUE(asked) << asked.error().message;
+    run();
+  }
+  ASSERT_TRUE(farm_->ask(sched::event::CollectGarbage{3}));
+  ASSERT_TRUE(sched::has_left(shot().take(1)));
+  const Status asked = farm_->ask(sched::event::Retry{4, "test/sh010", 1, {}, "", "ann"});
+  ASSERT_TRUE(asked) << asked.error().message;
+  run();
+  ASSERT_TRUE(version(3).judged);
+  EXPECT_EQ(version(3).recipe_hash, version(2).recipe_hash);
+  for (std::size_t w = 0; w < windows; ++w) {
+    const std::size_t last = w * segments + segments - 1;
+    EXPECT_NE(version(3).graph.denoise[last], version(2).graph.denoise[last]) << "it is rendered";
+    EXPECT_EQ(bytes_of(version(3).graph.denoise[last], Role::kLatent),
+              bytes_of(version(2).graph.denoise[last], Role::kLatent))
+        << "window " << w;
+  }
+  EXPECT_EQ(bytes_of(version(3).graph.decode.front(), Role::kFrames),
+            bytes_of(version(2).graph.decode.front(), Role::kFrames));
+  const std::vector<float> changed = differences(0, 3);
+  EXPECT_GT(*std::max_element(changed.begin(), changed.end()), 0.0F) << "of more than the first seed";
 }
 
 TEST_F(Revision, WithTheSeedOfBeforeIsRefusedAndAnotherPromptIsNot) {

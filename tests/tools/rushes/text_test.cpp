@@ -158,6 +158,29 @@ TEST(Critiques, SayTheSeedAndWhatWasFoundAtCheckpoints) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
 
+TEST(Critiques, SayThatNobodyJudgedInsteadOfAScore) {
+  EXPECT_EQ(critique_line(Json::parse(R"({"verdict": "unknown", "score": null})")), "not judged");
+  EXPECT_EQ(critique_line(Json::parse(R"({"verdict": "unknown", "score": 1.0})")), "not judged")
+      << "an older farm";
+  EXPECT_EQ(critique_line(Json::parse(R"({"verdict": "pass", "score": 1.0})")), "pass 1.00");
+  EXPECT_NE(revision_line(Json::parse(R"({"revision": 1, "windows": [0], "seed": 7, "score_before": null,
+                                          "score_after": null, "kept": true, "current": true})"))
+                .find("score not judged -> not judged, current"),
+            std::string::npos);
+}
+
+TEST(ShotText, SaysOfWhatRenewedWindowsWereMade) {
+  Json shot = sample_shots()[0];
+  shot["takes"][0]["renewed"] =
+      Json::parse(R"([{"windows": [0, 2], "revision": 1, "seed": 77, "prompt": "a blue ball"}])");
+  EXPECT_NE(
+      shot_text(shot, Style{}).find("now window 0, 2 is of revision 1: seed 77, prompt \"a blue ball\"\n"),
+      std::string::npos);
+  shot["takes"][0]["revisions"][0]["again"] = true;
+  EXPECT_NE(shot_text(shot, Style{}).find("revision 1 made the take again as it was: flicker"),
+            std::string::npos);
+}
+
 TEST(LogsText, HasAHeadingForEveryAttempt) {
   const Json answer = Json::parse(R"({"left_off": 1, "tasks": [
     {"task": 12, "name": "sh010 decode tile 0", "state": "succeeded", "attempts": [
@@ -228,6 +251,10 @@ TEST(Text, AGcSaysWhatLeavesAndWhatIsFreed) {
             "feature/sh010 take 2  25 MiB    never approved, 30 days since 2026-11-01\n"
             "1 take would leave: 12 artifacts, 25 MiB\n"
             "1 upload that no result names: 2 KiB\n");
+  Json lately = answer;
+  lately["later"] = {{"artifacts", 2}, {"bytes", 1048576}};
+  EXPECT_NE(collected_text(lately).find("25 MiB\n1 MiB of it later: made within times.upload_sweep\n"),
+            std::string::npos);
   answer["dry_run"] = false;
   answer["freed"] = {{"artifacts", 12}, {"bytes", 26214400}};
   EXPECT_NE(collected_text(answer).find("1 take left: 12 artifacts"), std::string::npos);
@@ -242,7 +269,3 @@ TEST(Text, AGcSaysWhatLeavesAndWhatIsFreed) {
 
 }  // namespace
 }  // namespace rushes::tools
-  Json lately = answer;
-  lately["later"] = {{"artifacts", 2}, {"bytes", 1048576}};
-  EXPECT_NE(collected_text(lately).find("25 MiB\n1 MiB of it later: made within times.upload_sweep\n"),
-            std::string::npos);

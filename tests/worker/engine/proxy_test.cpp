@@ -76,8 +76,9 @@ TEST_F(Proxy, IsTheSameOnEveryHostAndTheMovieThatIsDelivered) {
 // The sheet of a delivery whose take has this critique.
 class Sheet : public Proxy {
  protected:
-  Image8 delivered_with(const std::string& critique) {
+  Image8 delivered_with(const std::string& critique, std::vector<Revision> revisions = {}) {
     Task task = judged_take(9);
+    task.recipe.revisions = std::move(revisions);
     task.stage = Stage::kDeliver;
     task.delivery.takes = {{1, 2, 77, 1}};
     task.delivery.shot_wall_ms = ++shots_;  // a delivery of its own
@@ -105,6 +106,15 @@ TEST_F(Sheet, ShowsWhereTheCriticsFoundSomethingPixelForPixel) {
   for (std::size_t i = 0; i < one.pixels.size(); i += 3)
     marked += one.pixels[i] == 240 && one.pixels[i + 1] == 168 && one.pixels[i + 2] == 48 ? 1 : 0;
   EXPECT_EQ(marked, 2 * 2 * 40 + 2 * 2 * (24 - 4));
+}
+
+TEST_F(Sheet, SaysWhichWindowsAreOfARevision) {
+  const int none = delivered_with(with_findings("")).height;
+  const int one = delivered_with(with_findings(""), {{1, {0}, 77, "flicker", "a blue ball"}}).height;
+  EXPECT_GT(one, none) << "a line for it";
+  EXPECT_EQ(delivered_with(with_findings(""), {{1, {0}, 77, "", "a blue ball"}, {2, {0}, 78, "", ""}}).height,
+            one)
+      << "the first revision is not seen any more";
 }
 
 TEST_F(Sheet, LeavesOutWhatACritiqueCannotMean) {
