@@ -1,0 +1,95 @@
+// The agent's slots: which are ready, offered and taken.
+#include <algorithm>
+
+#include "worker/agent/agent.h"
+
+namespace rushes::worker {
+namespace {
+
+constexpr int kFalseStarts = 2;  // after which a GPU slot is withdrawn
+
+}  // namespace
+
+std::vector<SlotKind> slot_kinds(const SlotCounts& slots) {
+  std::vector<SlotKind> kinds(slots[SlotKind::kGpu], SlotKind::kGpu);
+  kinds.insert(kinds.end(), slots[SlotKind::kCpu], SlotKind::kCpu);
+  return kinds;
+}
+
+void Agent::on_ready(std::uint32_t slot, const std::string& numeric_class, Time now) {
+  if (slot >= slots_.size()) return;
+  slots_[slot].ready = true;
+  slots_[slot].false_starts = 0;
+  if (std::exchange(slots_[slot].withdrawn, false)) {
+    log("slot " + std::to_string(slot) + " is offered again");
+    send_hello(now);
+  }
+  if (slots_[slot].kind != tensor_kind()) return fill_slots(now);
+  std::vector<std::string>& classes = options_.offer.numeric_classes;
+  const bool first = classes.empty();
+  if (std::find(classes.begin(), classes.end(), numeric_class) == classes.end())
+    classes.push_back(numeric_class);
+  if (first) send_hello(now);
+  fill_slots(now);
+}
+
+Resources Agent::offered() const {
+  Resources all = options_.offer.resources;
+  const std::uint32_t gpus = all.slots[SlotKind::kGpu];
+  for (const Slot& slot : slots_)
+    if (slot.withdrawn) --all.slots[slot.kind];
+  if (gpus > 0) all.device_bytes = all.device_bytes / gpus * all.slots[SlotKind::kGpu];
+  return all;
+}
+
+// A device that fell off the bus, or a driver that does not start: the other slots go on.
+void Agent::withdraw(std::uint32_t slot, const std::string& cause, Time now) {
+  slots_[slot].withdrawn = true;
+  warn("slot " + std::to_string(slot) + " is withdrawn: its engine ended " + std::to_string(kFalseStarts) +
+       " times before it was ready (" + cause + "); it is tried again");
+  const Resources left = offered();
+  if (left.slots[SlotKind::kCpu] + left.slots[SlotKind::kGpu] > 0) return send_hello(now);
+  exit_ = {ExitCode::kEnvironment, "no engine becomes ready: " + cause};
+  on_shutdown(now);
+}
+
+void Agent::fill_slots(Time now) {
+  if (leaves()) return;
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    if (!slots_[slot].ready || slots_[slot].running) continue;
+    const auto next = std::find_if(attempts_.begin(), attempts_.end(), [&](const Attempt& attempt) {
+      return attempt.state == State::kWaiting && attempt.kind == slots_[slot].kind;
+    });
+    if (next == attempts_.end()) continue;
+    next->state = State::kRunning;
+    next->slot = slot;
+    next->started = next->progressed = now;
+    next->progress.text = "starting";
+    slots_[slot].running = next->id;
+    actions_.emplace_back(action::Run{slot, next->id, *next->spec});
+    log(name_of(next->id) + " starts in slot " + std::to_string(slot));
+    send(protocol::Started{next->id});
+  }
+}
+
+void Agent::on_exit(std::uint32_t slot, const std::string& cause, const std::string& log_tail, Time now) {
+  if (slot >= slots_.size()) return;
+  const bool was_ready = std::exchange(slots_[slot].ready, false);
+  if (const auto id = std::exchange(slots_[slot].running, std::nullopt)) {
+    const std::size_t index = *find(*id);
+    Attempt& attempt = attempts_[index];
+    if (attempt.state == State::kRunning)
+      attempt.failure =
+          protocol::Failed{*id, FailKind::kCrash, "the engine process ended with " + cause, cause, log_tail};
+    else if (attempt.failure)
+      attempt.failure->exit_cause = cause, attempt.failure->log_tail = log_tail;
+    ended(index, now);
+  }
+  Slot& ended_slot = slots_[slot];
+  if (!was_ready && ended_slot.kind == SlotKind::kGpu && !ended_slot.withdrawn && !leaves() &&
+      ++ended_slot.false_starts >= kFalseStarts)
+    withdraw(slot, cause, now);
+  leave_if_empty();
+}
+
+}  // namespace rushes::worker
