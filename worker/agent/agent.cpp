@@ -485,14 +485,9 @@ void Agent::repeat(Time now) {
 void Agent::on_leave(Time now) {
   if (leaves()) return;
   leave_by_ = now + options_.stop_grace;
-  std::vector<AttemptId> not_begun;
-  for (const Attempt& attempt : attempts_)
-    if (attempt.state == State::kFetching || attempt.state == State::kWaiting)
-      not_begun.push_back(attempt.id);
-  for (const AttemptId& id : not_begun) stop(attempts_[*find(id)], std::nullopt, now);
-  log("leaving: " + std::to_string(not_begun.size()) + " attempts are given back, " +
-      std::to_string(attempts_.size()) + " have " + std::to_string(options_.stop_grace.count() / 1000) +
-      " s to finish");
+  give_back(std::nullopt, now);
+  log("leaving: " + std::to_string(attempts_.size()) + " attempts have " +
+      std::to_string(options_.stop_grace.count() / 1000) + " s to finish");
   if (welcomed_) send_heartbeat(now);
   leave_if_empty();
 }

@@ -175,6 +175,8 @@ class Agent {
   void send_heartbeat(Time now);
   Resources offered() const;  // without withdrawn slots
   void withdraw(std::uint32_t slot, const std::string& cause, Time now);
+  void give_back(std::optional<SlotKind> kind,
+                 Time now);  // what has not begun, of one kind of slot or of all
   void renew(std::uint64_t sequence);
   void take_spec(Attempt& attempt, TaskSpec spec);
   // Of the slots that compute tensors: on a host with GPUs its CPU slots are for all that computes none.

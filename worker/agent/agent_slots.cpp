@@ -48,9 +48,24 @@ void Agent::withdraw(std::uint32_t slot, const std::string& cause, Time now) {
   warn("slot " + std::to_string(slot) + " is withdrawn: its engine ended " + std::to_string(kFalseStarts) +
        " times before it was ready (" + cause + "); it is tried again");
   const Resources left = offered();
-  if (left.slots[SlotKind::kCpu] + left.slots[SlotKind::kGpu] > 0) return send_hello(now);
+  if (left.slots[SlotKind::kCpu] + left.slots[SlotKind::kGpu] > 0) {
+    if (left.slots[SlotKind::kGpu] == 0)
+      give_back(SlotKind::kGpu, now);  // nothing here would ever begin them
+    return send_hello(now);
+  }
   exit_ = {ExitCode::kEnvironment, "no engine becomes ready: " + cause};
   on_shutdown(now);
+}
+
+void Agent::give_back(std::optional<SlotKind> kind, Time now) {
+  std::vector<AttemptId> not_begun;
+  for (const Attempt& attempt : attempts_)
+    if ((attempt.state == State::kFetching || attempt.state == State::kWaiting) &&
+        (!kind || attempt.kind == *kind))
+      not_begun.push_back(attempt.id);
+  for (const AttemptId& id : not_begun) stop(attempts_[*find(id)], std::nullopt, now);
+  if (!not_begun.empty())
+    log(std::to_string(not_begun.size()) + " attempts that had not begun are given back");
 }
 
 void Agent::fill_slots(Time now) {

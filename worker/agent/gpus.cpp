@@ -16,6 +16,7 @@ namespace rushes::worker {
 namespace {
 
 constexpr std::chrono::seconds kAskEvery{2};
+constexpr std::size_t kMaxNameBytes = 128;  // of a message (wire.capnp, Device)
 constexpr int kUncorrected = 1, kSinceDriver = 0, kGpuSensor = 0;
 
 bool is_index(const std::string& device, unsigned& index) {
@@ -46,6 +47,10 @@ Result<std::vector<std::string>> visible_devices(std::size_t slots, const char* 
                                            " GPU slots needs one; set slots to " +
                                            std::to_string(devices.size()) + ", or name more");
   devices.resize(slots);
+  for (auto it = devices.begin(); it != devices.end(); ++it)
+    if (std::find(devices.begin(), it, *it) != it)
+      return fail(ErrorKind::kExhausted,
+                  "CUDA_VISIBLE_DEVICES names " + *it + " twice; a slot needs a GPU of its own");
   return devices;
 }
 
@@ -113,8 +118,8 @@ void* Gpus::find(const std::string& device, int& status) const {
 
 DeviceState Gpus::ask(const std::string& device) const {
   DeviceState state;
-  state.name = "GPU " + device;
-  state.trouble = why_;
+  state.name = clean_text("GPU " + device, kMaxNameBytes);  // the words of an environment variable
+  state.trouble = clean_text(why_);
   if (nvml_ == nullptr) return state;
   int status = 0;
   void* handle = find(device, status);

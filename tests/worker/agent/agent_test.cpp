@@ -54,6 +54,23 @@ TEST_F(AgentTest, AGpuSlotWhoseEngineDoesNotStartIsWithdrawn) {
   EXPECT_EQ(hello[0].offer.resources, resources) << "the device came back";
 }
 
+TEST_F(AgentTest, WhatWaitsForTheLastGpuIsGivenBackWithIt) {
+  resources = {{{1, 1}}, 8ull << 30, 16ull << 30};
+  start({});
+  join();
+  agent->on_exit(0, "signal 9 (Killed)", "", now);  // it was ready
+  agent->on_message(Assign{id(1), kLease, 0, test_spec({}, "task", Stage::kDenoise)}, now);
+  agent->on_fetched(id(1), {}, now);
+  agent->on_message(Assign{id(2), kLease, 0, test_spec({}, "task", Stage::kFinish)}, now);
+  EXPECT_THAT(sent<Stopped>(), IsEmpty());
+  agent->on_exit(0, "exit code 4", "", now);
+  agent->on_exit(0, "exit code 4", "", now);
+  const auto stopped = sent<Stopped>();
+  ASSERT_EQ(stopped.size(), 1u);
+  EXPECT_EQ(stopped[0].id, id(1));
+  EXPECT_EQ(agent->attempts(), 1u) << "the CPU slot's goes on";
+}
+
 TEST_F(AgentTest, AWorkerWithoutAnySlotLeftEnds) {
   resources = {{{0, 1}}, 8ull << 30, 16ull << 30};
   start({});

@@ -27,6 +27,12 @@ TEST(VisibleDevices, MustBeEnough) {
   }
 }
 
+TEST(VisibleDevices, AreDifferentOnes) {
+  const auto devices = visible_devices(2, "1,1");
+  ASSERT_FALSE(devices);
+  EXPECT_THAT(devices.error().message, HasSubstr("names 1 twice"));
+}
+
 // A driver with two devices, of which the second one is lost.
 kernels::cuda::NvmlApi played_driver() {
   kernels::cuda::NvmlApi nvml;
@@ -84,6 +90,9 @@ TEST(Gpus, AreClaimedWithoutADriver) {
   ASSERT_TRUE(gpus);
   EXPECT_EQ((*gpus)->latest()[0].trouble, "libnvidia-ml.so.1 was not found");
   EXPECT_FALSE(Gpus::open(nullptr, "", {device}));
+  const auto odd = Gpus::open(nullptr, "", {device + std::string(300, '\xff')});
+  ASSERT_TRUE(odd);
+  EXPECT_LE((*odd)->latest()[0].name.size(), 128u) << "a heartbeat with more is refused";
 }
 
 }  // namespace
