@@ -11,6 +11,7 @@
 #define RUSHES_HAS_DNN_HEADER
 #endif
 
+#include <map>
 #include <mutex>
 
 #include "kernels/cuda/device_api.h"
@@ -212,8 +213,12 @@ class CudaApi final : public DeviceApi {
   const NvmlApi* nvml(std::string* why) override;
 
  private:
+  int permit(const void* kernel, std::uint32_t shared_bytes);
+
   KernelTable table_;
-  std::mutex mutex_;  // of kernel attributes
+  std::mutex mutex_;
+  std::map<std::pair<const void*, int>, std::uint32_t>
+      permitted_;  // shared memory by kernel and device; guarded by mutex_
 };
 
 int CudaApi::device_info(int device, DeviceInfo* info) {
@@ -232,14 +237,23 @@ int CudaApi::device_info(int device, DeviceInfo* info) {
   return kSuccess;
 }
 
+// More than 48 KiB of shared memory need a permission, once a kernel and device.
+int CudaApi::permit(const void* kernel, std::uint32_t shared_bytes) {
+  if (shared_bytes <= (48u << 10)) return kSuccess;
+  int device = 0;
+  if (const cudaError_t error = cudaGetDevice(&device)) return error;
+  const std::lock_guard lock(mutex_);
+  std::uint32_t& permitted = permitted_[{kernel, device}];
+  if (shared_bytes <= permitted) return kSuccess;
+  const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                                 static_cast<int>(shared_bytes));
+  if (error == cudaSuccess) permitted = shared_bytes;
+  return error;
+}
+
 int CudaApi::launch(const KernelCode& kernel, const LaunchShape& shape, const void* arguments,
                     Stream stream) {
-  if (shape.shared_bytes > (48u << 10)) {  // more than 48 KiB need a permission, once a kernel and device
-    const std::lock_guard lock(mutex_);
-    const cudaError_t error = cudaFuncSetAttribute(
-        kernel.function, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shape.shared_bytes));
-    if (error != cudaSuccess) return error;
-  }
+  if (const int error = permit(kernel.function, shape.shared_bytes)) return error;
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(shape.grid[0], shape.grid[1], shape.grid[2]);
   config.blockDim = dim3(shape.threads);
