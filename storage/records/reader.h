@@ -304,10 +304,11 @@ Buffer flat_bytes(capnp::MessageBuilder& message) {
   const auto bytes = words.asBytes();
   return Buffer(bytes.begin(), bytes.end());
 }
-// A flat message of one word.
+// A flat message of one value. What lies beyond the first segment costs up to 16 bytes more for each text and list
+// (far pointers and their landing pads): a `segment` of the whole message's bytes makes its size predictable.
 template <class Root, class Buffer = Bytes, class T>
-Buffer encode(Source source, const T& value) {
-  capnp::MallocMessageBuilder message;
+Buffer encode(Source source, const T& value, std::size_t segment = std::size_t{8} << 10) {
+  capnp::MallocMessageBuilder message(static_cast<kj::uint>(segment / sizeof(capnp::word)));
   Writer writer(source);
   write(writer, message.initRoot<Root>(), value);
   return flat_bytes<Buffer>(message);

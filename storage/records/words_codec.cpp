@@ -260,7 +260,10 @@ Result<Recipe> decode_recipe(std::span<const std::uint8_t> bytes) {
 }
 
 std::string encode_task(const TaskSpec& spec) {
-  return records::encode<records::TaskSpec, std::string>(records::Source::kWire, spec);
+  constexpr std::size_t kInput = 112,
+                        kOthers = 16u << 10;  // bytes of an input, of everything else, from above
+  return records::encode<records::TaskSpec, std::string>(
+      records::Source::kWire, spec, spec.recipe_bytes.size() + spec.inputs.size() * kInput + kOthers);
 }
 Result<TaskSpec> decode_task(std::string_view bytes) {
   return records::decode<records::TaskSpec, TaskSpec>(records::Source::kWire, records::octets(bytes),

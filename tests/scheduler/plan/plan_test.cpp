@@ -307,5 +307,16 @@ TEST(Compose, InputsAreListedInTheOrderOfTheDependencies) {
   EXPECT_EQ(*decode_task(encode_task(composed)), composed);
 }
 
+// Limits reckon with 96 bytes an input (plan/limits.cpp), which holds where a message has one segment.
+TEST(Plan, TheDescriptionOfATaskGrowsByAFixedNumberOfBytesAnInput) {
+  TaskSpec task;
+  task.recipe_bytes = Bytes(30'000, 1);
+  const std::size_t others = encode_task(task).size();
+  for (const std::size_t count : {1u, 100u, 3829u}) {
+    task.inputs.assign(count, Input{.role = Role::kLatent, .digest = digest_of("latent")});
+    EXPECT_LE(encode_task(task).size(), others + count * 96 + 8) << count;
+  }
+}
+
 }  // namespace
 }  // namespace rushes::scheduler
