@@ -22,7 +22,7 @@ Result<Conditioning> load_conditioning(const Task& task, StageContext& context) 
   if (!input) return tl::unexpected(input.error());
   auto mapped = context.artifacts.open((*input)->digest);
   if (!mapped) return tl::unexpected(mapped.error());
-  return read_conditioning(mapped->bytes(), label_of(task, **input));
+  return read_conditioning(mapped->bytes(), label_of(**input));
 }
 
 Result<std::vector<LatentInput>> load_latents(const Task& task, StageContext& context, int channels,
@@ -31,18 +31,18 @@ Result<std::vector<LatentInput>> load_latents(const Task& task, StageContext& co
   for (const Input* input : inputs_of(task, role)) {
     auto mapped = context.artifacts.open(input->digest);
     if (!mapped) return tl::unexpected(mapped.error());
-    auto view = read_latents(mapped->bytes(), label_of(task, *input));
+    auto view = read_latents(mapped->bytes(), label_of(*input));
     if (!view) return tl::unexpected(view.error());
     if (view->channels != channels)
-      return fail(ErrorKind::kCorrupt, label_of(task, *input) + ": expected " + std::to_string(channels) +
+      return fail(ErrorKind::kCorrupt, label_of(*input) + ": expected " + std::to_string(channels) +
                                            " channels, found " + std::to_string(view->channels));
     all.push_back({std::move(*mapped), std::move(*view)});
   }
   return all;
 }
 
-std::string label_of(const Task& task, const Input& input) {
-  return task.name + ": input " + to_string(input.role) + " " + to_hex(input.digest).substr(0, 12);
+std::string label_of(const Input& input) {
+  return std::string("input ") + to_string(input.role) + " " + to_hex(input.digest).substr(0, 12);
 }
 
 Status put_output(StageContext& context, Role role, std::span<const std::byte> bytes, TaskResult& outcome) {

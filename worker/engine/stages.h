@@ -39,8 +39,8 @@ struct LatentInput {
 Result<std::vector<LatentInput>> load_latents(const Task& task, StageContext& context, int channels,
                                               Role role = Role::kLatent);
 
-// "TASK: input ROLE DIGEST", for messages.
-std::string label_of(const Task& task, const Input& input);
+// "input ROLE DIGEST", for messages; the agent names the task.
+std::string label_of(const Input& input);
 
 // The view that people see pictures through. An error lies in the host's colour configuration, never in the task.
 Result<DisplayView> display_view(const StageContext& context);

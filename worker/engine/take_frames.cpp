@@ -50,7 +50,7 @@ Result<TakeFrames> TakeFrames::open(const Task& task, const LocalArtifacts& arti
     if (input->take != take || input->level != level) continue;
     auto mapped = artifacts.open(input->digest);
     if (!mapped) return tl::unexpected(mapped.error());
-    const std::string label = label_of(task, *input);
+    const std::string label = label_of(*input);
     auto reader = PixelReader::open(mapped->bytes(), label);
     if (!reader) return tl::unexpected(reader.error());
     if (reader->box().frames < frames)

@@ -11,9 +11,11 @@ bool contains(const Values& values, const Value& wanted) {
   return std::find(values.begin(), values.end(), wanted) != values.end();
 }
 
-bool has_model(const WorkerOffer& offer, const Digest& model) {
-  return std::any_of(offer.models.begin(), offer.models.end(),
-                     [&](const ModelOffer& offered) { return offered.digest == model; });
+// One model may lie under two names, of which the worker offers one: its engines find models by name.
+bool has_model(const WorkerOffer& offer, const Requirements& needs) {
+  return std::any_of(offer.models.begin(), offer.models.end(), [&](const ModelOffer& offered) {
+    return offered.digest == needs.model && (needs.model_name.empty() || offered.name == needs.model_name);
+  });
 }
 
 // A worker of before loads the model and checks the class in every stage.
@@ -48,7 +50,7 @@ Footprint footprint(const WorkerOffer& offer, const Requirements& needs) {
 }
 
 Fit fit(const WorkerOffer& offer, const Requirements& needs) {
-  if (needs.model != Digest{} && !has_model(offer, needs.model)) return Fit::kNoModel;
+  if (needs.model != Digest{} && !has_model(offer, needs)) return Fit::kNoModel;
   if (asks_for_class(offer, needs) && !contains(offer.numeric_classes, needs.numeric_class))
     return Fit::kNoClass;
   const Footprint takes = footprint(offer, needs);

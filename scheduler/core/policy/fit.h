@@ -25,6 +25,7 @@ struct Requirements {
   bool tensors = true;        // else it needs no model, and no class but on workers of before
   bool stored_spec = false;   // its description may be an artifact
   Digest model{};             // zero: none
+  std::string model_name;     // under which engines find it; empty: any
   std::string numeric_class;  // empty: not chosen yet
   std::uint64_t host_bytes = 0, tensor_bytes = 0;
   auto operator<=>(const Requirements&) const = default;

@@ -22,7 +22,10 @@ Requirements needs_of(const State& state, const Task& task) {
   const Shot& shot = state.shots[task.shot];
   Requirements needs;
   needs.tensors = computes_tensors(task.plan);
-  if (needs.tensors) needs.model = shot.spec.recipe.model_digest;
+  if (needs.tensors) {
+    needs.model = shot.spec.recipe.model_digest;
+    needs.model_name = shot.spec.recipe.model;
+  }
   needs.numeric_class = shot.numeric_class;
   needs.stored_spec = description_bytes(shot.spec, task.plan, recipe_bytes(state, task)) >
                       static_cast<std::int64_t>(kMaxInlineDescriptionBytes);

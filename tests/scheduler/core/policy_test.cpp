@@ -60,6 +60,17 @@ TEST(Policy, FitAsksModelThenClassThenMemory) {
   EXPECT_EQ(fit({}, "", 1), Fit::kFits);
 }
 
+// One model under two names: engines find it by the name that the recipe gives.
+TEST(Policy, FitAsksForTheModelUnderItsName) {
+  const Worker worker = worker_with({"cpu-a"});
+  policy::Requirements needs;
+  needs.model = worker.offer.models.front().digest;
+  needs.model_name = worker.offer.models.front().name;
+  EXPECT_EQ(policy::fit(worker.offer, needs), Fit::kFits);
+  needs.model_name += "-copy";
+  EXPECT_EQ(policy::fit(worker.offer, needs), Fit::kNoModel);
+}
+
 TEST(Policy, ACpuLeavesTheChoiceOfTheClassToAGpu) {
   State state;
   state.workers = {worker_with({"cpu-a"}), worker_with({"cuda-sm90-bf16", "cpu-a"})};
