@@ -1,4 +1,5 @@
 // The CPU backend against the reference on random shapes, in both precisions; bits for any number of threads.
+#include <gtest/gtest.h>
 #include <hwy/targets.h>
 
 #include "tests/kernels/operations.h"

@@ -1,4 +1,5 @@
 // The software device's model of Hopper keeps the rules of PTX, and says which one a kernel broke.
+#include <gtest/gtest.h>
 #include <ptx/hopper.h>
 
 #include <gmock/gmock.h>

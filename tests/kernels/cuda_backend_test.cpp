@@ -1,4 +1,6 @@
 // The CUDA backend on the software device, against the reference: every operation in both precisions, any alignment.
+#include <gtest/gtest.h>
+
 #include "kernels/cuda/cuda_backend.h"
 
 #include "tests/kernels/emulator/software_device.h"

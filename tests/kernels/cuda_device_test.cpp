@@ -1,5 +1,6 @@
 // The software device keeps CUDA's rules, and says which one was broken.
 #include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "kernels/cuda/kernel_table.h"
 #include "tests/kernels/device_memory.h"

@@ -1,5 +1,6 @@
 // The CUDA backend's memory, and what it says where something is missing, wrong or gone.
 #include <gmock/gmock.h>
+#include <gtest/gtest.h>
 
 #include "kernels/backends.h"
 #include "kernels/cuda/cuda_backend.h"

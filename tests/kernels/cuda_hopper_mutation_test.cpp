@@ -1,5 +1,6 @@
 // Whether the software device would notice a mistake in the Hopper kernel: RUSHES_MUTATION(n) of
 // kernels/cuda/attention_hopper_block.h plants mistake n, and a run must fail. The table that the test prints says how.
+#include <gtest/gtest.h>
 #include <iomanip>
 #include <iostream>
 #include <sstream>

@@ -1,4 +1,6 @@
 // The Hopper attention kernel against the reference: on the software device everywhere, on a GPU where there is one.
+#include <gtest/gtest.h>
+
 #include "tests/kernels/emulator/software_device.h"
 #include "tests/kernels/hopper_runs.h"
 

@@ -1,19 +1,19 @@
-// Vectors on a device, for tests that start kernels by hand.
+// Vectors on a device, for tests that start kernels by hand. What a device refuses is thrown as DeviceFault.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <cstring>
 #include <vector>
 
-#include "kernels/cuda/device_api.h"
+#include "kernels/cuda/device_fault.h"
 
 namespace rushes::kernels::cuda {
 
 // One stream of a device; copies are waited for.
 class Queue {
  public:
-  explicit Queue(DeviceApi& device) : api(device) { EXPECT_EQ(api.stream_create(&stream), kSuccess); }
+  explicit Queue(DeviceApi& device) : api(device) {
+    check(api, api.stream_create(&stream), "cudaStreamCreate");
+  }
   ~Queue() { (void)api.stream_destroy(stream); }
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
@@ -26,7 +26,7 @@ template <typename T>
 class DeviceVector {
  public:
   DeviceVector(Queue& queue, std::size_t count) : queue_(queue), count_(count) {
-    EXPECT_EQ(queue_.api.malloc(&data_, count * sizeof(T)), kSuccess);
+    check(queue_.api, queue_.api.malloc(&data_, count * sizeof(T)), "cudaMalloc");
   }
   DeviceVector(Queue& queue, const std::vector<T>& values) : DeviceVector(queue, values.size()) {
     move(values.data(), nullptr);
@@ -44,16 +44,18 @@ class DeviceVector {
 
  private:
   void move(const T* from, T* to) const {
+    DeviceApi& api = queue_.api;
     const std::size_t bytes = count_ * sizeof(T);
     void* pinned = nullptr;
-    ASSERT_EQ(queue_.api.malloc_host(&pinned, bytes), kSuccess);
+    check(api, api.malloc_host(&pinned, bytes), "cudaMallocHost");
     if (from) std::memcpy(pinned, from, bytes);
-    EXPECT_EQ(from ? queue_.api.memcpy_async(data_, pinned, bytes, CopyKind::kToDevice, queue_.stream)
-                   : queue_.api.memcpy_async(pinned, data_, bytes, CopyKind::kToHost, queue_.stream),
-              kSuccess);
-    EXPECT_EQ(queue_.api.stream_synchronize(queue_.stream), kSuccess);
+    check(api,
+          from ? api.memcpy_async(data_, pinned, bytes, CopyKind::kToDevice, queue_.stream)
+               : api.memcpy_async(pinned, data_, bytes, CopyKind::kToHost, queue_.stream),
+          "cudaMemcpyAsync");
+    check(api, api.stream_synchronize(queue_.stream), "cudaStreamSynchronize");
     if (to) std::memcpy(to, pinned, bytes);
-    (void)queue_.api.free_host(pinned);
+    (void)api.free_host(pinned);
   }
 
   Queue& queue_;

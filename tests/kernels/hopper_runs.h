@@ -1,4 +1,4 @@
-// Runs the Hopper attention kernel on a device, for its tests.
+// Runs the attention kernels on a device by hand, for their tests.
 #pragma once
 
 #include <string>
@@ -8,6 +8,9 @@
 #include "tests/kernels/attention_cases.h"
 
 namespace rushes::kernels::cuda {
+
+// The portable kernel.
+std::vector<float> run_portable(DeviceApi& api, const AttentionCase& c);
 
 struct HopperResult {
   int error = kSuccess;  // of the run

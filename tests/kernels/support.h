@@ -1,7 +1,6 @@
-// Helpers of the kernels' tests: random tensors, the two precisions and the distance between two results.
+// Helpers of the kernels' tests: random tensors, the two precisions and the distance between two results. No GoogleTest:
+// tools/gpu_check runs the same cases on machines without it.
 #pragma once
-
-#include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>

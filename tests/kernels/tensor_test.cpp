@@ -1,4 +1,6 @@
 // Views, conversions, the memory pool, movement operations against hand-made expectations, and refusals.
+#include <gtest/gtest.h>
+
 #include "kernels/layout.h"
 #include "tests/kernels/support.h"
 
