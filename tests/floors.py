@@ -16,6 +16,7 @@ MAY_INCLUDE = {
     "scheduler/core/": ["scheduler/core/", "scheduler/plan/", "scheduler/protocol/", *RECORDS, "storage/limits.h", "config/"],
     "scheduler/": ["scheduler/", "storage/", "config/"],
     "worker/": ["worker/", "scheduler/protocol/", "kernels/", *RECORDS, "config/"],
+    "tools/gpu_check/": ["tools/gpu_check/", "tests/kernels/", "worker/model/", "kernels/", "config/"],
     "tools/": ["tools/", "worker/", "scheduler/", "storage/", "kernels/", "config/"],
 }
 PURE = ("scheduler/plan/", "scheduler/core/")

@@ -1,0 +1,58 @@
+// The device that everything runs on: GPU 0, or one in software.
+//
+// Thread contract: one thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "kernels/backend.h"
+#include "kernels/cuda/cuda_device.h"
+#include "tests/kernels/emulator/software_device.h"
+#include "tools/gpu_check/request.h"
+#include "tools/gpu_check/timed_api.h"
+
+namespace rushes::gpu_check {
+
+class Machine {
+ public:
+  // Throws DeviceFault where there is no GPU that can be used.
+  Machine(bool emulate, std::uint64_t seed);
+
+  bool emulated() const { return software_ != nullptr; }
+  cuda::DeviceApi& api() { return *api_; }
+  TimedApi& timed() { return *timed_; }
+  cuda::CudaDevice& device() { return *device_; }  // on timed()
+  kernels::Backend& backend(kernels::Precision precision);
+  // What the software device noticed; empty on a GPU.
+  std::string fault() const { return software_ ? software_->fault() : ""; }
+
+  // Milliseconds of `work` by events on the device's stream.
+  double milliseconds(const std::function<void()>& work);
+  // What `work` started, by kernel: name, calls and milliseconds.
+  std::vector<Reply> split(const std::function<void()>& work);
+
+ private:
+  std::unique_ptr<emulator::SoftwareDevice> software_;
+  cuda::DeviceApi* api_;
+  std::unique_ptr<TimedApi> timed_;
+  std::shared_ptr<cuda::CudaDevice> device_;
+  std::unique_ptr<kernels::Backend> backends_[2];  // by precision
+};
+
+// Device memory of its own, beside the arena.
+class DeviceBytes {
+ public:
+  DeviceBytes(cuda::DeviceApi& api, std::size_t bytes);
+  ~DeviceBytes() { (void)api_.free(start_); }
+  DeviceBytes(const DeviceBytes&) = delete;
+  DeviceBytes& operator=(const DeviceBytes&) = delete;
+  std::byte* at(std::size_t offset) const { return static_cast<std::byte*>(start_) + offset; }
+
+ private:
+  cuda::DeviceApi& api_;
+  void* start_ = nullptr;
+};
+
+}  // namespace rushes::gpu_check

@@ -1,0 +1,138 @@
+"""tools/gpu-check: builds the driver, runs the steps within a budget of seconds, writes what was found."""
+import argparse
+import datetime
+import pathlib
+import platform
+import shutil
+import subprocess
+import sys
+import time
+
+from . import report, sizes, steps
+from .clocks import Clocks
+from .contenders import torch_versions
+from .driver import Driver, Failed
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+
+
+class OutOfTime(Exception):
+    pass
+
+
+class Check:
+    """One run: where it stands, what it found."""
+
+    def __init__(self, arguments):
+        self.begin = time.monotonic()
+        self.emulated, self.budget = arguments.emulate, arguments.budget
+        self.out = arguments.out
+        self.sizes = sizes.EMULATED if self.emulated else sizes.GPU
+        self.root = ROOT
+        self.results = {"schema": 1, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+                        "commit": commit(), "host": platform.platform(), "python": platform.python_version(), "device": {},
+                        "versions": {}, "steps": {}, "correctness": [], "fragments": [], "sanitizer": {}, "rows": []}
+        self.driver = self.info = self.clocks = None
+
+    def say(self, text):
+        print(f"[{time.monotonic() - self.begin:6.1f} s] {text}", flush=True)
+
+    def progress_rows(self, contenders_of_one_case):
+        case = self.results["rows"][-contenders_of_one_case]["case"] if self.results["rows"] else ""
+        for found in self.results["rows"]:
+            if found["case"] == case:
+                self.say("  " + report.line(found))
+
+    def must_go_on(self):
+        if time.monotonic() - self.begin > self.budget:
+            raise OutOfTime()
+
+
+def commit():
+    found = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], capture_output=True, text=True)
+    return found.stdout.strip() if found.returncode == 0 else ""
+
+
+def build(check, folder):
+    """The driver of this machine, from tools/gpu_check/bare: no library of the farm is needed."""
+    check.say(f"building in {folder}")
+    for command in (["cmake", "-S", ROOT / "tools/gpu_check/bare", "-B", folder, "-G", "Ninja"],
+                    ["ninja", "-C", folder, "rushes-gpu-check"]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
+    return folder / "bin/rushes-gpu-check"
+
+
+def run_step(check, name, step):
+    begin = time.monotonic()
+    check.say(f"{name}: {step.__doc__.splitlines()[0]}")
+    try:
+        check.must_go_on()
+        step(check)
+        outcome = "done"
+    except OutOfTime:
+        outcome = f"stopped: the budget of {check.budget:.0f} s is spent"
+    except Failed as failure:
+        outcome = f"failed: {failure}"
+    except Exception as failure:  # one step's mistake does not cost the others their figures
+        outcome = f"failed: {type(failure).__name__}: {failure}"
+    if outcome != "done":
+        check.say(f"{name} {outcome}")
+    check.results["steps"][name] = {"outcome": outcome, "seconds": round(time.monotonic() - begin, 1)}
+
+
+def read_arguments(arguments):
+    parser = argparse.ArgumentParser(prog="tools/gpu-check", description=__doc__)
+    parser.add_argument("--emulate", action="store_true", help="on the software device, with tiny sizes")
+    parser.add_argument("--driver", type=pathlib.Path, help="a driver that is built already")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build-gpu-check", help="folder to build it in")
+    parser.add_argument("--budget", type=float, default=520.0, help="seconds after which no new case begins")
+    parser.add_argument("--out", type=pathlib.Path, help="folder of the results")
+    parser.add_argument("--only", help="names of steps, separated by commas")
+    chosen = parser.parse_args(arguments)
+    if chosen.out is None:  # figures of the software device are no results
+        chosen.out = chosen.build / "emulated" if chosen.emulate else ROOT / "tools/bench/results"
+    known = [name for name, _ in steps.STEPS]
+    if chosen.only and (unknown := set(chosen.only.split(",")) - set(known)):
+        parser.error(f"no step {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return chosen
+
+
+def main(arguments=None):
+    chosen = read_arguments(arguments)
+    check = Check(chosen)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    program = chosen.driver or build(check, chosen.build)
+    check.driver = Driver([str(program)] + (["--emulate"] if chosen.emulate else []))
+    try:
+        check.info = check.driver.ask("info")
+    except Failed as failure:
+        print(failure, file=sys.stderr)
+        return 4
+    check.results["device"] = {name: value for name, value in check.info.items() if name not in ("operations", "row_kernels")}
+    check.results["versions"] = {"nvcc": nvcc(), **({} if chosen.emulate else torch_versions())}
+    check.say(f"{check.info['device']}, compute capability {check.info['capability']}, driver {check.info['driver'] or 'none'}")
+    check.clocks = Clocks(not chosen.emulate)
+    for name, step in steps.STEPS:
+        if not chosen.only or name in chosen.only.split(","):
+            run_step(check, name, step)
+            report.write(check.results, chosen.out)
+    check.clocks.stop()
+    check.driver.stop()
+    check.results["seconds"] = round(time.monotonic() - check.begin, 1)
+    file = report.write(check.results, chosen.out)
+    print(report.table(check.results))
+    outcomes = {name: step["outcome"] for name, step in check.results["steps"].items()}
+    print()
+    for name, outcome in outcomes.items():
+        print(f"{name:14} {outcome}")
+    check.say(f"results: {file}")
+    return 1 if any(outcome.startswith("failed") for outcome in outcomes.values()) else 0
+
+
+def nvcc():
+    program = shutil.which("nvcc") or shutil.which("/usr/local/cuda/bin/nvcc")
+    if not program:
+        return ""
+    return subprocess.run([program, "--version"], capture_output=True, text=True).stdout.strip().splitlines()[-1]

@@ -1,0 +1,165 @@
+"""The steps of a check. Each asks the driver (and torch), and adds what it found to the results."""
+import shutil
+import statistics
+import time
+
+from .contenders import Ours, Torch, torch_backends
+from .driver import Driver, Failed
+
+ATTENTION_FORMS = (("portable", 64), ("portable", 128), ("portable_list", 64), ("portable_list", 128), ("hopper", 64),
+                   ("hopper", 128), ("hopper_cluster", 128), ("hopper_list", 64), ("hopper_list", 128))
+
+
+def expect(answer, what):
+    """A result that is not near enough fails its step, after it was written down."""
+    return [] if answer["ok"] else [f"{what}: " + answer.get("why", f"rel-L2 {answer.get('rel_l2')}")]
+
+
+def operations(check):
+    """Every operation and every form of attention against the reference, at eight shapes; outputs start as NaN."""
+    wrong, cases = [], check.results["correctness"]
+    for name in [entry["name"] for entry in check.info["operations"]]:
+        for precision in ("bf16", "f32"):
+            for seed in check.sizes["seeds"]:
+                answer = check.driver.ask("operation", name=name, precision=precision, seed=seed)
+                cases.append({"operation": name, "precision": precision, "seed": seed, **answer})
+                wrong += expect(answer, f"{name} {precision} seed {seed}")
+        check.must_go_on()
+    for form, width in ATTENTION_FORMS:
+        for seed in check.sizes["seeds"]:
+            answer = check.driver.ask("attention_case", form=form, width=width, seed=seed, longest=check.sizes["longest"])
+            if "skipped" in answer:
+                break
+            cases.append({"operation": f"attention {form} {width}", "precision": "bf16", "seed": seed, **answer})
+            wrong += expect(answer, f"attention {form} {width} seed {seed}")
+        check.must_go_on()
+    check.say(f"{len(cases)} cases, {len(wrong)} wrong")
+    if wrong:
+        raise Failed("; ".join(wrong[:5]) + (f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""))
+
+
+def sanitizer(check):
+    """compute-sanitizer over small cases."""
+    tool = shutil.which("compute-sanitizer")
+    if check.emulated or not tool:
+        check.say("compute-sanitizer is not installed here" if not tool else "the software device checks by itself")
+        return
+    for kind in ("memcheck", "racecheck", "synccheck"):
+        driver = Driver([tool, "--tool", kind, "--error-exitcode", "9", "--log-file", str(check.out / f"sanitizer_{kind}.txt"),
+                         *check.driver.command])
+        for name in [entry["name"] for entry in check.info["operations"]] if kind == "memcheck" else []:
+            driver.ask("operation", name=name, precision="bf16", seed=2)
+        for form, width in ATTENTION_FORMS:
+            driver.ask("attention_case", form=form, width=width, seed=2, longest=300)
+        driver.process.stdin.close()
+        code = driver.process.wait(timeout=60)
+        check.results["sanitizer"][kind] = code == 0
+        if code:
+            raise Failed(f"compute-sanitizer --tool {kind} ended with {code}: {check.out}/sanitizer_{kind}.txt")
+        check.must_go_on()
+
+
+def fragments(check):
+    """The layouts that the kernels rely on: the device's against the emulator's."""
+    answer = check.driver.ask("fragments", **check.sizes["fragments"], save=check.out)
+    check.results["fragments"] = answer["probes"]
+    for probe in answer["probes"]:
+        equal = "equals the emulated map" if probe["equal"] else f"DIFFERS in {probe['different']} of {probe['words']} words"
+        check.say(f"{probe['name']}: {probe['device_map']} {equal}")
+    if not answer["ok"]:
+        raise Failed("the emulator's layouts are not the device's")
+
+
+def row(check, table, case, contender, answer, begin):
+    """A row of the table: time, speed, nearness, clocks."""
+    found = {"table": table, "case": case, "contender": contender, **answer, **check.clocks.since(begin)}
+    seconds = answer["ms"] / 1e3
+    if "flop" in answer:
+        found["tflops"] = answer["flop"] / seconds / 1e12
+    if "bytes" in answer:
+        found["gbps"] = answer["bytes"] / seconds / 1e9
+    check.results["rows"].append(found)
+    return found
+
+
+def ceiling(check):
+    """A large product by cuBLASLt: what a matrix-bound kernel can reach here."""
+    begin, size = time.monotonic(), check.sizes["product"]
+    answer = check.driver.ask("product", size=size, launches=8 if check.sizes["round_ms"] else 1, rounds=check.sizes["rounds"])
+    row(check, "product", f"{size}^3 bf16", "cuBLASLt", answer, begin)
+    for failure in expect(answer, "product"):
+        raise Failed(failure)
+
+
+def interleaved(check, table, case, flop, contenders):
+    """One round after the other, each over all contenders in an order that moves on; medians."""
+    times = {one.name: [] for one in contenders}
+    launches, near, wrong = {}, {}, []
+    for one in list(contenders):
+        try:
+            near[one.name] = one.compare()
+            wrong += expect(near[one.name], f"{case} {one.name}")
+            first = one.time(1)
+            launches[one.name] = max(1, min(50, round(check.sizes["round_ms"] / max(first, 1e-3))))
+        except Exception as failure:  # what torch refuses it says in many classes
+            wrong.append(f"{case} {one.name}: {str(failure).splitlines()[0][:200]}")
+            contenders.remove(one)
+    begin = time.monotonic()
+    for round_number in range(check.sizes["rounds"]):
+        for i in range(len(contenders)):
+            one = contenders[(i + round_number) % len(contenders)]
+            times[one.name].append(one.time(launches[one.name]))
+    for one in contenders:
+        row(check, table, case, one.name,
+            {"ms": statistics.median(times[one.name]), "rounds": times[one.name], "flop": flop, **near[one.name]}, begin)
+        one.close()
+    return wrong
+
+
+def attention(check):
+    """Dense attention: our forms, cuDNN and FlashAttention through torch, in turn."""
+    backends, why = torch_backends(check.emulated)
+    if why:
+        check.say(why)
+    wrong = []
+    for length, heads, width in check.sizes["attention"]:
+        opened = check.driver.ask("attention_open", length=length, heads=heads, width=width)
+        contenders = [Ours(check.driver, form["form"]) for form in opened["forms"]]
+        contenders += [Torch(name, length, heads, width) for name in backends]
+        wrong += interleaved(check, "attention", f"S {length} H {heads} D {width}", opened["flop"], contenders)
+        check.driver.ask("attention_close")
+        check.progress_rows(1)
+        check.must_go_on()
+    if wrong:
+        raise Failed("; ".join(wrong))
+
+
+def sparse(check):
+    """Attention over lists of key tiles; speed counts the kept tiles alone."""
+    wrong = []
+    for length, heads, width, key_tile, density in check.sizes["sparse"]:
+        opened = check.driver.ask("attention_open", length=length, heads=heads, width=width, key_tile=key_tile, density=density)
+        case = f"S {length} H {heads} D {width} tile {key_tile} {density:.0%}"
+        wrong += interleaved(check, "sparse", case, opened["flop"], [Ours(check.driver, form["form"]) for form in opened["forms"]])
+        check.driver.ask("attention_close")
+        check.must_go_on()
+    if wrong:
+        raise Failed("; ".join(wrong))
+
+
+def rows(check):
+    """Kernels over rows and elements beside a copy of the same tensor."""
+    wrong, (count, cols) = [], check.sizes["rows"]
+    for name in [entry["name"] for entry in check.info["row_kernels"]]:
+        begin = time.monotonic()
+        answer = check.driver.ask("rows", name=name, rows=count, cols=cols, rounds=check.sizes["rounds"],
+                                  launches=10 if check.sizes["round_ms"] else 1)
+        row(check, "rows", f"[{count}, {cols}]", name, answer, begin)
+        wrong += expect(answer, name)
+        check.must_go_on()
+    if wrong:
+        raise Failed("; ".join(wrong))
+
+
+STEPS = [("operations", operations), ("fragments", fragments), ("ceiling", ceiling), ("attention", attention),
+         ("sparse", sparse), ("rows", rows), ("sanitizer", sanitizer)]
