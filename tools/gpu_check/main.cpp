@@ -44,6 +44,10 @@ std::map<std::string, Verb> verbs(Machine& machine, std::unique_ptr<AttentionBen
       {"fragments", on(compare_fragments)},
       {"rows", on(time_rows)},
       {"product", on(time_product)},
+      {"transformer", on(time_transformer)},
+      {"vae", on(time_vae)},
+      {"draft", on(time_draft)},
+      {"tabletop", on(time_tabletop)},
       {"attention_open",
        [&](const Request& request) {
          bench.reset();

@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 
-from . import report, sizes, steps
+from . import goals, models, report, sizes, steps
 from .clocks import Clocks
 from .contenders import torch_versions
 from .driver import Driver, Failed
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ALL_STEPS = steps.STEPS + models.STEPS
+
+
+GRACE = 15.0  # seconds
 
 
 class OutOfTime(Exception):
@@ -31,7 +35,7 @@ class Check:
         self.root = ROOT
         self.results = {"schema": 1, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
                         "commit": commit(), "host": platform.platform(), "python": platform.python_version(), "device": {},
-                        "versions": {}, "steps": {}, "correctness": [], "fragments": [], "sanitizer": {}, "rows": []}
+                        "versions": {}, "steps": {}, "correctness": [], "fragments": [], "sanitizer": {}, "rows": [], "goals": []}
         self.driver = self.info = self.clocks = None
 
     def say(self, text):
@@ -43,9 +47,20 @@ class Check:
             if found["case"] == case:
                 self.say("  " + report.line(found))
 
+    def left(self):
+        return self.budget - (time.monotonic() - self.begin)
+
     def must_go_on(self):
-        if time.monotonic() - self.begin > self.budget:
+        if self.left() < 0:
             raise OutOfTime()
+
+    def ask(self, verb, timeout=120.0, **fields):
+        """Of the driver. What is under way when the budget ends has a little longer."""
+        try:
+            return self.driver.ask(verb, timeout=min(timeout, max(1.0, self.left()) + GRACE), **fields)
+        except Failed:
+            self.must_go_on()
+            raise
 
 
 def commit():
@@ -93,7 +108,7 @@ def read_arguments(arguments):
     chosen = parser.parse_args(arguments)
     if chosen.out is None:  # figures of the software device are no results
         chosen.out = chosen.build / "emulated" if chosen.emulate else ROOT / "tools/bench/results"
-    known = [name for name, _ in steps.STEPS]
+    known = [name for name, _ in ALL_STEPS]
     if chosen.only and (unknown := set(chosen.only.split(",")) - set(known)):
         parser.error(f"no step {', '.join(sorted(unknown))}; there are {', '.join(known)}")
     return chosen
@@ -114,15 +129,20 @@ def main(arguments=None):
     check.results["versions"] = {"nvcc": nvcc(), **({} if chosen.emulate else torch_versions())}
     check.say(f"{check.info['device']}, compute capability {check.info['capability']}, driver {check.info['driver'] or 'none'}")
     check.clocks = Clocks(not chosen.emulate)
-    for name, step in steps.STEPS:
+    for name, step in ALL_STEPS:
         if not chosen.only or name in chosen.only.split(","):
             run_step(check, name, step)
             report.write(check.results, chosen.out)
     check.clocks.stop()
     check.driver.stop()
     check.results["seconds"] = round(time.monotonic() - check.begin, 1)
+    check.results["goals"] = goals.judged(check.results)
     file = report.write(check.results, chosen.out)
     print(report.table(check.results))
+    print(report.split_table(check.results))
+    print(report.goal_table(check.results))
+    if not chosen.emulate:
+        check.say(report.picture(check.results, file.with_suffix(".png")))
     outcomes = {name: step["outcome"] for name, step in check.results["steps"].items()}
     print()
     for name, outcome in outcomes.items():

@@ -21,13 +21,13 @@ def operations(check):
     for name in [entry["name"] for entry in check.info["operations"]]:
         for precision in ("bf16", "f32"):
             for seed in check.sizes["seeds"]:
-                answer = check.driver.ask("operation", name=name, precision=precision, seed=seed)
+                answer = check.ask("operation", name=name, precision=precision, seed=seed)
                 cases.append({"operation": name, "precision": precision, "seed": seed, **answer})
                 wrong += expect(answer, f"{name} {precision} seed {seed}")
         check.must_go_on()
     for form, width in ATTENTION_FORMS:
         for seed in check.sizes["seeds"]:
-            answer = check.driver.ask("attention_case", form=form, width=width, seed=seed, longest=check.sizes["longest"])
+            answer = check.ask("attention_case", form=form, width=width, seed=seed, longest=check.sizes["longest"])
             if "skipped" in answer:
                 break
             cases.append({"operation": f"attention {form} {width}", "precision": "bf16", "seed": seed, **answer})
@@ -61,7 +61,7 @@ def sanitizer(check):
 
 def fragments(check):
     """The layouts that the kernels rely on: the device's against the emulator's."""
-    answer = check.driver.ask("fragments", **check.sizes["fragments"], save=check.out)
+    answer = check.ask("fragments", **check.sizes["fragments"], save=check.out)
     check.results["fragments"] = answer["probes"]
     for probe in answer["probes"]:
         equal = "equals the emulated map" if probe["equal"] else f"DIFFERS in {probe['different']} of {probe['words']} words"
@@ -85,7 +85,7 @@ def row(check, table, case, contender, answer, begin):
 def ceiling(check):
     """A large product by cuBLASLt: what a matrix-bound kernel can reach here."""
     begin, size = time.monotonic(), check.sizes["product"]
-    answer = check.driver.ask("product", size=size, launches=8 if check.sizes["round_ms"] else 1, rounds=check.sizes["rounds"])
+    answer = check.ask("product", size=size, launches=8 if check.sizes["round_ms"] else 1, rounds=check.sizes["rounds"])
     row(check, "product", f"{size}^3 bf16", "cuBLASLt", answer, begin)
     for failure in expect(answer, "product"):
         raise Failed(failure)
@@ -123,11 +123,11 @@ def attention(check):
         check.say(why)
     wrong = []
     for length, heads, width in check.sizes["attention"]:
-        opened = check.driver.ask("attention_open", length=length, heads=heads, width=width)
+        opened = check.ask("attention_open", length=length, heads=heads, width=width)
         contenders = [Ours(check.driver, form["form"]) for form in opened["forms"]]
         contenders += [Torch(name, length, heads, width) for name in backends]
         wrong += interleaved(check, "attention", f"S {length} H {heads} D {width}", opened["flop"], contenders)
-        check.driver.ask("attention_close")
+        check.ask("attention_close")
         check.progress_rows(1)
         check.must_go_on()
     if wrong:
@@ -138,10 +138,10 @@ def sparse(check):
     """Attention over lists of key tiles; speed counts the kept tiles alone."""
     wrong = []
     for length, heads, width, key_tile, density in check.sizes["sparse"]:
-        opened = check.driver.ask("attention_open", length=length, heads=heads, width=width, key_tile=key_tile, density=density)
+        opened = check.ask("attention_open", length=length, heads=heads, width=width, key_tile=key_tile, density=density)
         case = f"S {length} H {heads} D {width} tile {key_tile} {density:.0%}"
         wrong += interleaved(check, "sparse", case, opened["flop"], [Ours(check.driver, form["form"]) for form in opened["forms"]])
-        check.driver.ask("attention_close")
+        check.ask("attention_close")
         check.must_go_on()
     if wrong:
         raise Failed("; ".join(wrong))
@@ -152,7 +152,7 @@ def rows(check):
     wrong, (count, cols) = [], check.sizes["rows"]
     for name in [entry["name"] for entry in check.info["row_kernels"]]:
         begin = time.monotonic()
-        answer = check.driver.ask("rows", name=name, rows=count, cols=cols, rounds=check.sizes["rounds"],
+        answer = check.ask("rows", name=name, rows=count, cols=cols, rounds=check.sizes["rounds"],
                                   launches=10 if check.sizes["round_ms"] else 1)
         row(check, "rows", f"[{count}, {cols}]", name, answer, begin)
         wrong += expect(answer, name)
