@@ -81,6 +81,10 @@ def torch_backends(emulated):
         import torch
     except ImportError:
         return [], "torch is not installed: nothing to compare attention with"
+    try:
+        import torch.nn.attention  # noqa: F401
+    except ImportError:
+        return [], f"torch {torch.__version__} cannot be told which attention to use: nothing to compare with"
     if not torch.cuda.is_available():
         return [], f"torch {torch.__version__} sees no GPU: nothing to compare attention with"
     return ["cuDNN", "FLASH"], ""

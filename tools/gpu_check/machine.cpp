@@ -35,6 +35,17 @@ kernels::Backend& Machine::backend(kernels::Precision precision) {
   return *made;
 }
 
+kernels::Backend& Machine::checked_backend(kernels::Precision precision) {
+  auto& made = checked_backends_[static_cast<std::size_t>(precision)];
+  if (!made) {
+    if (!software_ && !checked_) checked_ = std::make_unique<CheckedApi>(*api_);
+    cuda::CudaOptions options;
+    options.precision = precision;
+    made = cuda::make_cuda_backend(software_ ? api_ : checked_.get(), options);
+  }
+  return *made;
+}
+
 double Machine::milliseconds(const std::function<void()>& work) {
   const cuda::Stream stream = device_->stream();
   cuda::Event events[2];

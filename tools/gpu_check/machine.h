@@ -10,6 +10,7 @@
 #include "kernels/backend.h"
 #include "kernels/cuda/cuda_device.h"
 #include "tests/kernels/emulator/software_device.h"
+#include "tools/gpu_check/checked_api.h"
 #include "tools/gpu_check/request.h"
 #include "tools/gpu_check/timed_api.h"
 
@@ -25,6 +26,9 @@ class Machine {
   TimedApi& timed() { return *timed_; }
   cuda::CudaDevice& device() { return *device_; }  // on timed()
   kernels::Backend& backend(kernels::Precision precision);
+  // For results alone: outputs start as NaN, and what is written behind them is noticed, as damaged() counts.
+  kernels::Backend& checked_backend(kernels::Precision precision);
+  std::int64_t damaged() const { return checked_ ? checked_->damaged() : 0; }
   // What the software device noticed; empty on a GPU.
   std::string fault() const { return software_ ? software_->fault() : ""; }
 
@@ -38,7 +42,9 @@ class Machine {
   cuda::DeviceApi* api_;
   std::unique_ptr<TimedApi> timed_;
   std::shared_ptr<cuda::CudaDevice> device_;
+  std::unique_ptr<CheckedApi> checked_;            // on a GPU; the software device checks by itself
   std::unique_ptr<kernels::Backend> backends_[2];  // by precision
+  std::unique_ptr<kernels::Backend> checked_backends_[2];
 };
 
 // Device memory of its own, beside the arena.

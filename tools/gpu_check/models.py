@@ -15,7 +15,7 @@ def floor_flop(size, tokens, text_tokens):
 
 
 def shapes_file(check, name, found):
-    folder = check.out / "shapes"
+    folder = check.work / "shapes"
     folder.mkdir(parents=True, exist_ok=True)
     return shapes.write(found, folder / (name + ".txt"))
 

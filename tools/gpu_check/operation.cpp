@@ -1,10 +1,8 @@
 // One random case of an operation on the device and on the reference, from fresh data; outputs start as NaN.
 #include <algorithm>
 
-#include "kernels/cuda/cuda_backend.h"
 #include "tests/kernels/hopper_runs.h"
 #include "tests/kernels/operations.h"
-#include "tools/gpu_check/checked_api.h"
 #include "tools/gpu_check/numbers.h"
 #include "tools/gpu_check/verbs.h"
 
@@ -41,19 +39,12 @@ Reply check_operation(Machine& machine, const Request& request) {
   const auto seed = static_cast<std::uint64_t>(request.number("seed"));
   for (const kernels::Operation& operation : kernels::operations()) {
     if (operation.name != request.text("name")) continue;
-    cuda::CudaOptions options;
-    options.precision = precision;
-    std::vector<float> values;
-    std::int64_t damaged = 0;
-    if (machine.emulated()) {  // fills and guards its memory by itself
-      values = operation.run(*cuda::make_cuda_backend(&machine.api(), options), kernels::Random(seed));
-    } else {
-      CheckedApi checked(machine.api());
-      values = operation.run(*cuda::make_cuda_backend(&checked, options), kernels::Random(seed));
-      damaged = checked.damaged();
-    }
+    const std::int64_t damaged = machine.damaged();
+    const std::vector<float> values =
+        operation.run(machine.checked_backend(precision), kernels::Random(seed));
     const auto reference = kernels::make_reference_backend();
-    if (damaged) return Reply().add("ok", false).add("why", "memory behind a result was overwritten");
+    if (machine.damaged() > damaged)
+      return Reply().add("ok", false).add("why", "memory behind a result was overwritten");
     return compared(values, operation.run(*reference, kernels::Random(seed)),
                     tolerance(operation, precision));
   }

@@ -62,7 +62,7 @@ def picture(results, file):
         return "no picture: it needs the steps ceiling and rows"
     figure, axes = pyplot.subplots(figsize=(9, 6))
     edge = top * 1e3 / copy  # FLOP per byte
-    axes.plot([edge / 1e3, edge, edge * 1e3], [top / 1e3, top, top], color="black", label=f"copy {copy:.0f} GB/s, cuBLASLt {top:.0f} TFLOP/s")
+    axes.plot([0.5, edge, max(10 * edge, 1e5)], [0.5 * copy / 1e3, top, top], color="black", label=f"copy {copy:.0f} GB/s, cuBLASLt {top:.0f} TFLOP/s")
     for contender in dict.fromkeys(found["contender"] for found in results["rows"] if found["table"] == "attention"):
         points = [found for found in results["rows"] if found["table"] == "attention" and found["contender"] == contender]
         axes.plot([intensity(found["case"]) for found in points], [found["tflops"] for found in points], "o", label=contender, alpha=0.7)

@@ -31,6 +31,7 @@ class Check:
         self.begin = time.monotonic()
         self.emulated, self.budget = arguments.emulate, arguments.budget
         self.out = arguments.out
+        self.work = arguments.out if self.emulated else arguments.build  # files that are no results
         self.sizes = sizes.EMULATED if self.emulated else sizes.GPU
         self.root = ROOT
         self.results = {"schema": 1, "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),

@@ -2,7 +2,7 @@
 
 GPU = {
     "seeds": range(1, 9),  # eight shapes of each operation
-    "longest": 1500,  # sequence of an attention case
+    "longest": 600,  # sequence of an attention case
     "fragments": {"sparser": 1},
     "rounds": 5,
     "pass_rounds": 5,  # of whole models

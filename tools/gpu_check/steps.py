@@ -45,7 +45,7 @@ def sanitizer(check):
         check.say("compute-sanitizer is not installed here" if not tool else "the software device checks by itself")
         return
     for kind in ("memcheck", "racecheck", "synccheck"):
-        driver = Driver([tool, "--tool", kind, "--error-exitcode", "9", "--log-file", str(check.out / f"sanitizer_{kind}.txt"),
+        driver = Driver([tool, "--tool", kind, "--error-exitcode", "9", "--log-file", str(check.work / f"sanitizer_{kind}.txt"),
                          *check.driver.command])
         for name in [entry["name"] for entry in check.info["operations"]] if kind == "memcheck" else []:
             driver.ask("operation", name=name, precision="bf16", seed=2)
@@ -55,13 +55,13 @@ def sanitizer(check):
         code = driver.process.wait(timeout=60)
         check.results["sanitizer"][kind] = code == 0
         if code:
-            raise Failed(f"compute-sanitizer --tool {kind} ended with {code}: {check.out}/sanitizer_{kind}.txt")
+            raise Failed(f"compute-sanitizer --tool {kind} ended with {code}: {check.work}/sanitizer_{kind}.txt")
         check.must_go_on()
 
 
 def fragments(check):
     """The layouts that the kernels rely on: the device's against the emulator's."""
-    answer = check.ask("fragments", **check.sizes["fragments"], save=check.out)
+    answer = check.ask("fragments", **check.sizes["fragments"], save=check.work)
     check.results["fragments"] = answer["probes"]
     for probe in answer["probes"]:
         equal = "equals the emulated map" if probe["equal"] else f"DIFFERS in {probe['different']} of {probe['words']} words"
@@ -125,7 +125,11 @@ def attention(check):
     for length, heads, width in check.sizes["attention"]:
         opened = check.ask("attention_open", length=length, heads=heads, width=width)
         contenders = [Ours(check.driver, form["form"]) for form in opened["forms"]]
-        contenders += [Torch(name, length, heads, width) for name in backends]
+        for name in backends:
+            try:
+                contenders.append(Torch(name, length, heads, width))
+            except Exception as failure:  # no memory for its tensors, as a rule
+                wrong.append(f"torch {name} S {length} H {heads}: {str(failure).splitlines()[0][:200]}")
         wrong += interleaved(check, "attention", f"S {length} H {heads} D {width}", opened["flop"], contenders)
         check.ask("attention_close")
         check.progress_rows(1)
