@@ -20,7 +20,7 @@ using kernels::Tensor;
 struct Operands {
   Backend& backend;
   std::int64_t rows, cols, heads;
-  Tensor x, y, operand, gain, shift, one_row, table, index;
+  Tensor x, second, y, operand, gain, shift, one_row, table, index;
 
   Operands(Backend& on, std::int64_t row_count, std::int64_t col_count, std::uint64_t seed);
   Tensor floats(Shape shape, std::uint64_t seed) const;
@@ -38,7 +38,7 @@ Tensor Operands::floats(Shape shape, std::uint64_t seed) const {
 
 Operands::Operands(Backend& on, std::int64_t row_count, std::int64_t col_count, std::uint64_t seed)
     : backend(on), rows(row_count), cols(col_count), heads(col_count / 128) {
-  x = floats({rows, cols}, seed);
+  x = floats({rows, cols}, seed), second = floats({rows, cols}, seed + 4);
   y = backend.empty(DType::kF32, {rows, cols});
   operand = backend.empty(backend.operand_dtype(), {rows, cols});
   gain = floats({cols}, seed + 1), shift = floats({cols}, seed + 2), one_row = floats({1, cols}, seed + 3);
@@ -61,7 +61,7 @@ struct RowKernel {
   bool operand = false;  // its result is in `operand`, otherwise in `y`
 };
 
-// `y` and `operand` are written whole, so that a call can be repeated.
+// What a call writes it does not read, so that it can be repeated. Rows are a multiple of 16.
 const std::vector<RowKernel>& row_kernels() {
   static const std::vector<RowKernel> all = {
       {"layer_norm_modulated", 6,
@@ -80,7 +80,8 @@ const std::vector<RowKernel>& row_kernels() {
        [](const Operands& o) { o.backend.channel_norm(o.x, o.gain, Activation::kSilu, o.operand); }, true},
       {"gelu", 6, [](const Operands& o) { o.backend.activate(o.x, Activation::kGeluTanh, o.operand); }, true},
       {"channel_affine", 8, [](const Operands& o) { o.backend.channel_affine(o.x, o.gain, o.shift, o.y); }},
-      {"axpby", 8, [](const Operands& o) { o.backend.axpby(0.7f, o.x, 0.0f, {}, o.y); }},
+      {"gelu_gate", 12, [](const Operands& o) { o.backend.gelu_gate(o.x, o.second, o.y); }},
+      {"axpby", 12, [](const Operands& o) { o.backend.axpby(0.7f, o.x, 0.3f, o.second, o.y); }},
       {"clamp", 8, [](const Operands& o) { o.backend.clamp(o.x, -1.0f, 1.0f, o.y); }},
       {"gather_rows", 8, [](const Operands& o) { o.backend.gather_rows(o.x, o.index, o.y); }},
       {"copy_box", 8,
@@ -92,6 +93,18 @@ const std::vector<RowKernel>& row_kernels() {
          o.backend.permute(o.x.reshape({o.rows, o.heads, 128}), {1, 0, 2},
                            o.y.reshape({o.heads, o.rows, 128}));
        }},
+      {"fill", 4, [](const Operands& o) { o.backend.fill(o.y, 1.5f); }},
+      {"group_mean", 5,  // of groups of four: a quarter of `y`
+       [](const Operands& o) {
+         const Tensor part = o.y.slice(0, o.rows / 4);
+         o.backend.group_mean(o.x.reshape({o.rows * o.cols / 4, 4}), part.reshape({o.rows * o.cols / 4}));
+       }},
+      {"upsample_nearest_2x", 5,
+       [](const Operands& o) {
+         const std::int64_t quarter = o.rows / 4;
+         o.backend.upsample_nearest_2x(o.x.slice(0, quarter).reshape({1, 4, quarter / 4, o.cols}),
+                                       o.y.reshape({1, 8, quarter / 2, o.cols}));
+       }},
   };
   return all;
 }
@@ -100,7 +113,8 @@ const std::vector<RowKernel>& row_kernels() {
 void add_gated(const Operands& o, const Tensor& stream) { o.backend.add_gated(stream, o.x, o.one_row); }
 
 std::vector<float> result(Backend& backend, const RowKernel* kernel, std::int64_t cols) {
-  const Operands o(backend, 33, cols, 3);
+  const Operands o(backend, 48, cols, 3);
+  backend.fill(o.y, 0.0f);
   const Tensor stream = o.floats({o.rows, o.cols}, 9);
   if (kernel) {
     kernel->run(o);

@@ -1,7 +1,9 @@
 """The driver process (rushes-gpu-check): one request a line, one JSON object a line back."""
 import json
+import os
 import queue
 import subprocess
+import sys
 import threading
 
 
@@ -18,7 +20,9 @@ class Driver:
         self.lines = None
 
     def start(self):
-        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # kernels/cuda/library.cpp looks for CUDA's libraries among the packages of this Python, where torch has them.
+        environment = {"VIRTUAL_ENV": sys.prefix, **os.environ}
+        self.process = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
         self.lines = queue.Queue()
         threading.Thread(target=self.read, args=(self.process, self.lines), daemon=True).start()
 

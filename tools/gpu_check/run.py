@@ -1,6 +1,7 @@
 """tools/gpu-check: builds the driver, runs the steps within a budget of seconds, writes what was found."""
 import argparse
 import datetime
+import os
 import pathlib
 import platform
 import shutil
@@ -70,10 +71,14 @@ def commit():
 
 
 def build(check, folder):
-    """The driver of this machine, from tools/gpu_check/bare: no library of the farm is needed."""
+    """The driver: of the farm's build where there is one, otherwise from tools/gpu_check/bare, without the farm's libraries."""
+    farm = ROOT / os.environ.get("RUSHES_BUILD", "build")
+    if (farm / "build.ninja").exists():
+        folder, commands = farm, []
+    else:
+        commands = [["cmake", "-S", ROOT / "tools/gpu_check/bare", "-B", folder, "-G", "Ninja"]]
     check.say(f"building in {folder}")
-    for command in (["cmake", "-S", ROOT / "tools/gpu_check/bare", "-B", folder, "-G", "Ninja"],
-                    ["ninja", "-C", folder, "rushes-gpu-check"]):
+    for command in commands + [["ninja", "-C", folder, "rushes-gpu-check"]]:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout[-4000:]}{done.stderr[-4000:]}")
