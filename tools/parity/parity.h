@@ -53,6 +53,9 @@ std::vector<Compared> compare(const worker::TensorFile& file, const std::vector<
 // Writes the recomputed outputs with the file's own dtypes and shapes and its metadata.
 Status dump(const worker::TensorFile& file, const std::vector<Output>& outputs, const std::string& path);
 
+// rushes-parity from its arguments to its exit code (program.cpp).
+int run_program(int argc, char** argv);
+
 // ---- one function per kind
 using Outputs = Result<std::vector<Output>>;
 Outputs recompute_dit(const worker::TensorFile& file, const Engine& engine);  // t2v, i2v, vace, ti2v
