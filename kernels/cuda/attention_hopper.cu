@@ -18,8 +18,10 @@ attention_hopper_kernel(RUSHES_ARGUMENTS(HopperAttentionArguments) a) {
 template <HopperIndex kIndex>
 Kernel<HopperAttentionArguments> handle(const char* name) {
   constexpr HopperForm kForm = kHopperForm[kIndex];
-  return RUSHES_HANDLE(name, false,
-                       attention_hopper_kernel<kForm.width, kForm.keys, kForm.cluster, kForm.listed>);
+  Kernel<HopperAttentionArguments> made = RUSHES_HANDLE(
+      name, false, attention_hopper_kernel<kForm.width, kForm.keys, kForm.cluster, kForm.listed>);
+  made.only_for = 90;
+  return made;
 }
 
 }  // namespace

@@ -33,6 +33,7 @@ inline constexpr int kInvalidValue = 1;      // cudaErrorInvalidValue
 inline constexpr int kOldDriver = 35;        // cudaErrorInsufficientDriver
 inline constexpr int kNoDevice = 100;        // cudaErrorNoDevice
 inline constexpr int kInvalidDevice = 101;   // cudaErrorInvalidDevice
+inline constexpr int kNoKernel = 209;        // cudaErrorNoKernelImageForDevice
 inline constexpr int kIllegalAddress = 700;  // cudaErrorIllegalAddress; sticky: the process must end
 inline constexpr int kInCapture = 900;       // cudaErrorStreamCaptureUnsupported
 

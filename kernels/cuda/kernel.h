@@ -19,6 +19,7 @@ struct KernelCode {
   std::size_t argument_bytes = 0;
   // No thread waits for another one and none uses shared memory: the software device runs them one by one.
   bool independent = false;
+  int only_for = 0;  // 90: compiled for compute capability 9.0 alone; 0: for any from 8.0
 };
 template <typename Arguments>
 struct Kernel : KernelCode {};

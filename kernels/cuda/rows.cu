@@ -33,10 +33,10 @@ RUSHES_DEVICE float over_row(float value, const Place& p) {
   for (int mask = 16; mask > 0; mask /= 2) value = Operation::of(value, device::shuffle_xor(value, mask));
   if (p.warps == 1) return value;
   auto* shared = reinterpret_cast<float*>(device::shared_memory());
-  const int warp = device::thread_index() / 32, first = warp / p.warps * p.warps;
-  device::sync_block();  // the one before has been read
+  const int warp = device::thread_index() / 32, first = RUSHES_MUTATION(43) ? 0 : warp / p.warps * p.warps;
+  if (!RUSHES_MUTATION(41)) device::sync_block();  // the one before has been read
   if (device::thread_index() % 32 == 0) shared[warp] = value;
-  device::sync_block();
+  if (!RUSHES_MUTATION(42)) device::sync_block();
   value = shared[first];
   for (int i = 1; i < p.warps; ++i) value = Operation::of(value, shared[first + i]);
   return value;
@@ -162,7 +162,9 @@ RUSHES_DEVICE void rms_norm_row(const NormArguments& a, const Place& p, int cols
 template <Norm kNorm, int kWide>
 RUSHES_DEVICE void norm_row(const NormArguments& a) {
   const Place p = place(a.warps);
-  const int cols = p.row < a.rows ? a.cols : 0;  // rows behind the last one take part without a column
+  const int cols = p.row < a.rows || RUSHES_MUTATION(44)
+                       ? a.cols
+                       : 0;  // rows behind the last one take part without a column
   if constexpr (kNorm == kLayerNorm) {
     layer_norm_row<kWide>(a, p, cols);
   } else {

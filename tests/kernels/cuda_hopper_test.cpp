@@ -1,6 +1,7 @@
 // The Hopper attention kernel against the reference: on the software device everywhere, on a GPU where there is one.
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
 
+#include "tests/kernels/device_memory.h"
 #include "tests/kernels/emulator/software_device.h"
 #include "tests/kernels/hopper_runs.h"
 
@@ -60,6 +61,21 @@ TEST(CudaHopper, TheLogSumIsOptional) {
   const HopperResult result = run_hopper(device, c, false, false);
   EXPECT_LE(distance(result.y, c.expected), 3e-3);
   for (const float value : result.log_sum) EXPECT_TRUE(std::isnan(value)) << "nothing may be written";
+}
+
+// Its code is for 9.0a alone: neither an older nor a newer device has it.
+TEST(CudaHopper, IsRefusedByOtherDevices) {
+  for (const int major : {8, 10}) {
+    emulator::SoftwareDevice device({.major = major});
+    Queue queue(device);
+    HopperAttentionArguments a;
+    a.lq = a.lk = 1;
+    EXPECT_EQ(
+        launch(device, device.kernels().attention_hopper[kHopper64],
+               hopper_attention_shape(kHopper64, {.lq = 1, .lk = 1, .query_tile = 1}, 1), a, queue.stream),
+        kNoKernel);
+    EXPECT_THAT(device.fault(), testing::HasSubstr("attention_hopper_64: no code for compute capability"));
+  }
 }
 
 TEST(CudaHopper, OnAGpu) {

@@ -15,8 +15,6 @@
 // One block of a multiprocessor: registers are moved between its warpgroups (setmaxnreg).
 #define RUSHES_KERNEL_ALONE(threads) __global__ void __launch_bounds__(threads, 1)
 #define RUSHES_UNROLL_NONE _Pragma("unroll 1")
-// Mistakes that the tests plant in the emulated form (tests/kernels/cuda_hopper_mutation_test.cpp).
-#define RUSHES_MUTATION(number) false
 
 #include <ptx/wgmma.h>
 

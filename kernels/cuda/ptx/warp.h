@@ -21,6 +21,8 @@
   ::rushes::kernels::device::kernel_handle(name, independent, __VA_ARGS__)
 // Keeps the two forms of the kernels apart where one program has both.
 #define RUSHES_FORM compiled
+// Mistakes that the tests plant in the emulated form (tests/kernels/cuda_*_mutation_test.cpp).
+#define RUSHES_MUTATION(number) false
 
 namespace rushes::kernels::device {
 

@@ -29,9 +29,6 @@
 
 namespace rushes::emulator {
 
-// The mistake of a kernel that is planted now (RUSHES_MUTATION); 0: none.
-inline int planted = 0;
-
 using Offset = std::uint32_t;  // an address in shared memory
 
 struct Copy {

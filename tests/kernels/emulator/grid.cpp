@@ -113,26 +113,53 @@ class Pauses {
 
 }  // namespace
 
+namespace {
+
+// The threads in the order of their turns. One group: each thread runs until it waits, then the next one. A group for
+// each warp: it goes on as long as its threads get anywhere, so that one warp is always far ahead of the others.
+std::vector<std::vector<Thread*>> turns(const Cluster& cluster, std::uint64_t seed) {
+  std::vector<std::vector<Thread*>> warps;
+  for (const auto& block : cluster.blocks)
+    for (Thread& thread : block->threads) {
+      if (thread.index % 32 == 0) warps.emplace_back();
+      warps.back().push_back(&thread);
+    }
+  if (seed / 3 % 3 == 1) {
+    std::shuffle(warps.begin(), warps.end(), std::mt19937_64(seed));
+    return warps;
+  }
+  std::vector<Thread*> all;
+  for (const auto& warp : warps) all.insert(all.end(), warp.begin(), warp.end());
+  if (seed % 3 == 1) std::reverse(all.begin(), all.end());
+  if (seed % 3 == 2) std::shuffle(all.begin(), all.end(), std::mt19937_64(seed));
+  return {std::move(all)};
+}
+
+}  // namespace
+
 void Cluster::run(std::uint64_t seed) {
   async = std::make_shared<AsyncMachine>(*this, seed);
-  std::vector<Thread*> order;
-  for (const auto& block : blocks)
-    for (Thread& thread : block->threads) order.push_back(&thread);
-  if (seed % 3 == 1) std::reverse(order.begin(), order.end());
-  if (seed % 3 == 2) std::shuffle(order.begin(), order.end(), std::mt19937_64(seed));
+  std::vector<std::vector<Thread*>> groups = turns(*this, seed);
+  const bool far_ahead = groups.size() > 1;
   Pauses pauses(seed, *this);
-  while (!order.empty()) {
+  while (!groups.empty()) {
     progress = false;
     async->turn();
-    for (Thread* thread : order) {
-      if (pauses.of(*thread)) continue;
-      current = thread;
-      thread->fiber->resume();
-      if (thread->fiber->done()) progress = true;
-    }
-    std::erase_if(order, [](const Thread* thread) { return thread->fiber->done(); });
+    bool any = progress;
+    for (std::vector<Thread*>& group : groups) do {
+        progress = false;
+        for (Thread* thread : group) {
+          if (pauses.of(*thread)) continue;
+          current = thread;
+          thread->fiber->resume();
+          if (thread->fiber->done()) progress = true;
+        }
+        std::erase_if(group, [](const Thread* thread) { return thread->fiber->done(); });
+        any = any || progress;
+      } while (far_ahead && progress);
+    std::erase_if(groups, [](const auto& group) { return group.empty(); });
     pauses.next_round();
-    if (!progress && !order.empty() && !async->land_one() && !pauses.end())
+    if (!any && !groups.empty() && !async->land_one() && !pauses.end())
       throw KernelFault("deadlock: " + waiting(*this));
   }
   async->check_end();

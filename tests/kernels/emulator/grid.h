@@ -1,10 +1,10 @@
 // Runs a kernel's blocks and threads on the CPU.
 //
 // Blocks of a cluster run together, each thread on a fiber: one at a time, each until it waits. The order in which
-// threads and blocks take turns comes from a seed, so that a missing barrier shows for some seed; for every third seed
-// some warps pause, and a cluster's block begins late. Shared memory starts
-// as NaN and ends at a checked border. A kernel whose threads depend on each other finds its neighbours through
-// `self()`; kernels/cuda/ptx/*.h have their emulated forms in ptx/.
+// threads and blocks take turns comes from a seed, so that a missing barrier shows for some seed: for a third of them some
+// warps pause, and a cluster's block begins late; for a third one warp runs as far ahead of the others as it can. Shared
+// memory starts as NaN and ends at a checked border. A kernel whose threads depend on each other finds its neighbours
+// through `self()`; kernels/cuda/ptx/*.h have their emulated forms in ptx/.
 //
 // A wrong kernel throws KernelFault: deadlock (with what each thread waits for), lanes of one warp in different
 // operations, a write behind shared memory.
@@ -14,7 +14,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -47,6 +46,9 @@ struct Barrier {
   std::uint64_t round = 0;
 };
 
+// The mistake of a kernel that is planted now (RUSHES_MUTATION); 0: none.
+inline int planted = 0;
+
 class Block;
 
 // Copies into shared memory that a thread asked for and has not waited for.
@@ -63,7 +65,7 @@ struct Thread {
   const char* waits_for = nullptr;
   std::uint64_t operations = 0;  // of its warp, so far
   std::vector<AsyncCopy> open;
-  std::deque<std::vector<AsyncCopy>> groups;  // committed, oldest first
+  std::vector<std::vector<AsyncCopy>> groups;  // committed, oldest first
   std::unique_ptr<Fiber> fiber;
 };
 

@@ -145,6 +145,8 @@ const char* SoftwareDevice::error_name(int error) {
       return "cudaErrorNoDevice";
     case kInvalidDevice:
       return "cudaErrorInvalidDevice";
+    case kNoKernel:
+      return "cudaErrorNoKernelImageForDevice";
     case kIllegalAddress:
       return "cudaErrorIllegalAddress";
     case kInCapture:
@@ -406,6 +408,9 @@ int SoftwareDevice::launch(const KernelCode& kernel, const LaunchShape& shape, c
   const std::lock_guard lock(mutex_);
   if (dead()) return dead();
   if (!kernel.function) return refuse(kInvalidValue, "a kernel that is not in the table");
+  if (kernel.only_for && kernel.only_for != 10 * options_.major + options_.minor)
+    return refuse(kNoKernel, std::string(kernel.name) + ": no code for compute capability " +
+                                 std::to_string(options_.major) + "." + std::to_string(options_.minor));
   if (shape.threads < 1 || shape.threads > 1024 || shape.grid[0] < 1 || shape.grid[1] < 1 ||
       shape.grid[2] < 1 || shape.grid[1] > 65535 || shape.grid[2] > 65535 || shape.cluster < 1 ||
       shape.cluster > 8 || shape.grid[0] % shape.cluster || shape.shared_bytes > (227u << 10))

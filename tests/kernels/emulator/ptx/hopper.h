@@ -10,7 +10,6 @@
 
 #define RUSHES_KERNEL_ALONE(threads) void
 #define RUSHES_UNROLL_NONE
-#define RUSHES_MUTATION(number) (::rushes::emulator::planted == (number))
 
 namespace rushes::kernels::device {
 

@@ -19,6 +19,7 @@
 #define RUSHES_HANDLE(name, independent, ...) \
   ::rushes::kernels::device::kernel_handle<__VA_ARGS__>(name, independent)
 #define RUSHES_FORM emulated
+#define RUSHES_MUTATION(number) (::rushes::emulator::planted == (number))
 
 namespace rushes::kernels::device {
 
@@ -89,7 +90,7 @@ inline void commit_copies() {
 template <int kPending>
 inline void wait_copies() {
   auto& groups = emulator::self().groups;
-  for (; groups.size() > static_cast<std::size_t>(kPending); groups.pop_front())
+  for (; groups.size() > static_cast<std::size_t>(kPending); groups.erase(groups.begin()))
     for (const emulator::AsyncCopy& copy : groups.front()) {
       if (copy.valid) {
         std::memcpy(copy.to, copy.from, 16);
