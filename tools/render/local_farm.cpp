@@ -1,6 +1,7 @@
 #include "tools/render/local_farm.h"
 
 #include <chrono>
+#include <new>
 #include <thread>
 
 #include "config/digest.h"
@@ -181,7 +182,12 @@ protocol::WorkerMessage LocalFarm::run(const protocol::Assign& assign, const Pro
     context.progress = [&](double fraction, const std::string& words) {
       progress(task->name, fraction, words);
     };
-  auto result = worker::run_task(*task, context);
+  Result<TaskResult> result;
+  try {
+    result = worker::run_task(*task, context);
+  } catch (const std::bad_alloc&) {
+    return failed(FailKind::kMemory, {ErrorKind::kExhausted, "out of memory"});
+  }
   // Through bytes, as on a farm: what they cannot hold is the engine's fault.
   if (result) result = decode_result(encode_result(*result));
   if (!result) return failed(worker::fail_kind(result.error()), result.error());

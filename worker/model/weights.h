@@ -17,6 +17,7 @@
 
 #include "config/result.h"
 #include "kernels/backend.h"
+#include "kernels/cuda/device_fault.h"
 #include "worker/model/safetensors.h"
 
 namespace rushes::worker {
@@ -58,13 +59,16 @@ class Weights {
   std::optional<std::string> error_;
 };
 
-// Runs `work`, turning what a backend throws into an Error: exhausted memory and broken assumptions.
+// Runs `work`, turning a broken assumption that a backend throws into an Error. A lack of memory (std::bad_alloc) and a
+// GPU's fault pass: neither lies in the work, and a process whose GPU failed has to end (worker/engine/process.h).
 template <typename Work>
 auto guarded(const std::string& context, Work&& work) -> decltype(work()) {
   try {
     return work();
   } catch (const std::bad_alloc&) {
-    return fail(ErrorKind::kExhausted, context + ": out of memory");
+    throw;
+  } catch (const kernels::cuda::DeviceFault& fault) {
+    throw kernels::cuda::DeviceFault(fault.code(), context + ": " + fault.what());
   } catch (const std::exception& broken) {
     return fail(ErrorKind::kInternal, context + ": " + broken.what());
   }

@@ -244,7 +244,8 @@ Result<config::ModelManifest> write_tiny_model(const std::filesystem::path& fold
   const std::string size =
       "{width: " + std::to_string(model.size.width) + ", height: " + std::to_string(model.size.height) + "}";
   const std::map<std::string, RandomTensors> weights = {
-      {"transformer", random_transformer({32, 48, 2, 2 * kChannels + 4, kChannels, 16, 0, 0})},
+      {"transformer",
+       random_transformer({2 * model.head_dim, 48, 2, 2 * kChannels + 4, kChannels, 16, 0, 0})},
       {"text_encoder", random_text_encoder({})},
       {"vae", random_vae({patchified, 4, 4, kChannels, 1})}};
   for (const auto& [name, tensors] : weights)
@@ -262,8 +263,9 @@ Result<config::ModelManifest> write_tiny_model(const std::filesystem::path& fold
     yaml << "  " << role << ": {path: " << file << ", digest: \"" << *digest << "\"}\n";
   }
   yaml << "fps: 24\nframes: " << model.frames << "\nsize: " << size << "\ndeliver: " << size
-       << "\nhead_dim: 16\ntext_len: 12\ntext_heads: 2\nconditioning: i2v\nvae: {form: "
-       << config::to_string(model.form) << ", stride: " << (patchified ? "[4, 16, 16]" : "[4, 8, 8]")
+       << "\nhead_dim: " << model.head_dim
+       << "\ntext_len: 12\ntext_heads: 2\nconditioning: i2v\nvae: {form: " << config::to_string(model.form)
+       << ", stride: " << (patchified ? "[4, 16, 16]" : "[4, 8, 8]")
        << ", mean: [0.1, -0.2, 0.3, 0], std: [1.1, 0.9, 1.0, 1.2]}\n"
           "working_space: acescct\nsampling:\n"
           "  draft:  {sampler: unipc, steps: 3, shift: 3.0, guidance: 2.0}\n"

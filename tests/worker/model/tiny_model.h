@@ -76,6 +76,7 @@ struct TinyModel {
   int frames = 9;                     // of a window, at 24 fps
   config::FrameSize size = {32, 32};  // multiples of 32, of 16 for kWan21
   config::VaeForm form = config::VaeForm::kWan22;
+  int head_dim = 16;  // of the transformer's two heads
 };
 
 // FOLDER/model.yaml and its files, named after the folder: VAE stride 4x16x16 (kWan22) or 4x8x8 (kWan21) with 4

@@ -1,0 +1,132 @@
+// A whole model on a CUDA device in software: from a prompt to pixels as on the CPU, the same bits whatever the order of
+// threads and streams, and a device's fault reaches whoever has to end the process.
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "config/schedule.h"
+#include "kernels/cuda/cuda_backend.h"
+#include "tests/kernels/emulator/software_device.h"
+#include "tests/kernels/support.h"
+#include "tests/worker/model/tiny_model.h"
+#include "worker/model/model.h"
+#include "worker/model/sampler.h"
+
+namespace rushes::worker {
+namespace {
+
+using emulator::SoftwareDevice;
+using emulator::SoftwareOptions;
+using kernels::Precision;
+
+class CudaModel : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TestFolder;
+    auto manifest = write_tiny_model(folder_->path() / "tiny", {9, {32, 32}, config::VaeForm::kWan22, 64});
+    ASSERT_TRUE(manifest) << manifest.error().message;
+    manifest_ = new config::ModelManifest(*manifest);
+  }
+  static void TearDownTestSuite() {
+    delete manifest_;
+    delete folder_;
+  }
+
+  // Latents and pixels of a prompt, nine frames.
+  static std::vector<float> render(kernels::Backend& compute, kernels::Backend& pixels) {
+    auto model = Model::open(*manifest_, compute, pixels);
+    EXPECT_TRUE(model) << model.error().message;
+    const auto prompt = (*model)->prompt_context(*(*model)->encode_text("a red ball"));
+    const auto null = (*model)->prompt_context(*(*model)->encode_text(""));
+    EXPECT_TRUE(prompt && null);
+    Volume latent = Volume::zeros(4, 3, 2, 2);
+    for (std::size_t i = 0; i < latent.values.size(); ++i)
+      latent.values[i] = std::sin(static_cast<float>(i) * 2.3f);
+    const Volume condition = Volume::zeros(8, 3, 2, 2);
+    Sampler sampler(manifest_->draft.sampler, *config::make_schedule(manifest_->draft), latent.values.size());
+    while (!sampler.done()) {
+      const auto velocity =
+          (*model)->guided_velocity(latent, condition, sampler.timestep(), *prompt, &*null, 2.0f);
+      EXPECT_TRUE(velocity) << velocity.error().message;
+      EXPECT_TRUE(velocity && sampler.step(latent.values, *velocity));
+    }
+    const auto video = (*model)->vae().decode(latent);
+    EXPECT_TRUE(video) << video.error().message;
+    std::vector<float> values = latent.values;
+    values.insert(values.end(), video->values.begin(), video->values.end());
+    return values;
+  }
+
+  struct Backends {
+    Backends(SoftwareDevice& device, Precision precision)
+        : compute(kernels::cuda::make_cuda_backend(&device, {0, precision})),
+          pixels(kernels::cuda::make_cuda_backend(&device, {0, Precision::kF32})) {}
+    std::unique_ptr<kernels::Backend> compute, pixels;
+  };
+  static std::vector<float> render_on(SoftwareDevice& device, Precision precision) {
+    const Backends backends(device, precision);
+    return render(*backends.compute, *backends.pixels);
+  }
+
+  static std::vector<float> render_on_cpu(Precision precision) {
+    const auto compute = kernels::make_cpu_backend({1, precision}),
+               pixels = kernels::make_cpu_backend({1, Precision::kF32});
+    return render(*compute, *pixels);
+  }
+
+  static TestFolder* folder_;
+  static config::ModelManifest* manifest_;
+};
+TestFolder* CudaModel::folder_ = nullptr;
+config::ModelManifest* CudaModel::manifest_ = nullptr;
+
+TEST_F(CudaModel, RendersWhatTheCpuRenders) {
+  for (const auto& [precision, near] : {std::pair{Precision::kF32, 2e-5}, {Precision::kBf16, 3e-2}}) {
+    std::vector<float> first;
+    for (const std::uint64_t seed : {1, 2}) {
+      SoftwareDevice device({.seed = seed});
+      const std::vector<float> values = render_on(device, precision);
+      EXPECT_EQ(device.fault(), "");
+      if (first.empty()) first = values;
+      EXPECT_TRUE(kernels::same_bits(values, first)) << "another order of threads";
+    }
+    const double apart = kernels::distance(first, render_on_cpu(precision));
+    std::printf("[ measured ] %s: %.2e from the CPU\n", precision == Precision::kF32 ? "fp32" : "bf16",
+                apart);
+    EXPECT_LE(apart, near);
+  }
+}
+
+// Wherever the device falls off the bus: never an Error, which an engine would outlive.
+TEST_F(CudaModel, PassesOnThatTheDeviceIsGone) {
+  SoftwareDevice whole;
+  (void)render_on(whole, Precision::kBf16);
+  constexpr std::int64_t kPlaces = 12;
+  for (std::int64_t place = 1; place <= kPlaces; ++place) {
+    SoftwareDevice device({.vanish_at = whole.launches() * place / kPlaces});
+    try {
+      (void)render_on(device, Precision::kBf16);
+      ADD_FAILURE() << "place " << place << ": nobody heard of it";
+    } catch (const kernels::cuda::DeviceFault& fault) {
+      EXPECT_THAT(fault.what(), testing::HasSubstr("cudaErrorNoDevice (100)")) << place;
+    }
+  }
+}
+
+// Memory for the backends alone, and for a part of the work.
+TEST_F(CudaModel, PassesOnThatMemoryIsExhausted) {
+  SoftwareDevice whole;
+  const Backends all(whole, Precision::kBf16);
+  const std::size_t opened = all.compute->memory().peak_bytes;
+  (void)render(*all.compute, *all.pixels);
+  const std::size_t most = all.compute->memory().peak_bytes;
+  for (std::size_t quarters = 0; quarters < 4; ++quarters) {
+    SoftwareDevice device({.memory_bytes = opened + (most - opened) * quarters / 4});
+    const Backends backends(device, Precision::kBf16);
+    EXPECT_THROW((void)render(*backends.compute, *backends.pixels), std::bad_alloc) << quarters;
+    EXPECT_EQ(device.fault(), "");
+  }
+}
+
+}  // namespace
+}  // namespace rushes::worker
