@@ -79,10 +79,11 @@ class Farm:
         )
 
     # ---- processes ------------------------------------------------------------------------------------------------
-    def start(self, name, *command):
+    def start(self, name, *command, environment=None):
         log = open(self.root / f"{name}.log", "ab")
         self.processes[name] = subprocess.Popen(
-            [str(word) for word in command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
+            [str(word) for word in command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True,
+            env=dict(os.environ, **(environment or {}))
         )
         log.close()
         return self.processes[name]

@@ -1,4 +1,4 @@
-// cuBLASLt and cuDNN in software: the libraries' functions as kernels/cuda calls them, computed plainly on the newest
+// cuBLASLt, cuDNN and NVML in software: the libraries' functions as Rushes calls them, computed plainly on the newest
 // SoftwareDevice.
 //
 // Every descriptor is checked where the libraries would look at it; what is missing or does not fit is refused with a
@@ -13,12 +13,14 @@
 
 #include "kernels/cuda/blas_api.h"
 #include "kernels/cuda/dnn_api.h"
+#include "kernels/cuda/nvml_api.h"
 #include "kernels/tensor.h"
 
 namespace rushes::emulator {
 
 const kernels::cuda::BlasApi& software_blas();
 const kernels::cuda::DnnApi& software_dnn();
+const kernels::cuda::NvmlApi& software_nvml();
 
 // `count` numbers of device memory, fp32 or bf16.
 inline std::vector<float> widened(const void* start, bool bf16, std::size_t count) {

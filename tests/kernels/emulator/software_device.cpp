@@ -427,7 +427,10 @@ int SoftwareDevice::launch(const KernelCode& kernel, const LaunchShape& shape, c
 int SoftwareDevice::start_kernel(const KernelCode& kernel, const LaunchShape& shape,
                                  const std::vector<std::byte>& arguments) {
   ++launches_;
-  if (launches_ == options_.vanish_at) return refuse(kNoDevice, "the device fell off the bus");
+  if (launches_ == options_.vanish_at) {
+    if (options_.vanished) options_.vanished();
+    return refuse(kNoDevice, "the device fell off the bus");
+  }
   if (launches_ == options_.illegal_address_at)
     return refuse(kIllegalAddress, "an illegal address, as asked for");
   alignas(128) std::byte aligned[4096];
@@ -511,8 +514,8 @@ const DnnApi* SoftwareDevice::dnn(std::string* why) {
 }
 
 const NvmlApi* SoftwareDevice::nvml(std::string* why) {
-  *why = "NVML is not installed";
-  return nullptr;
+  *why = options_.has_nvml ? "" : "libnvidia-ml.so.1 was not found";
+  return options_.has_nvml ? &software_nvml() : nullptr;
 }
 
 }  // namespace rushes::emulator

@@ -4,7 +4,8 @@
 // as events allow. So a missing synchronisation reads what was not computed yet. Device memory cannot be read or
 // written by the host outside an operation (a segmentation fault), starts as NaN, and has red zones behind every range
 // that the arena cuts out. Kernels are the project's own sources on fibers (grid.h); cuBLASLt and cuDNN are computed
-// plainly, their descriptors checked (blas.cpp, dnn.cpp). Faults come on demand.
+// plainly, their descriptors checked (blas.cpp, dnn.cpp); NVML tells of the host's devices (nvml.cpp). Faults come on
+// demand.
 //
 // Thread contract: callable from any thread; one lock.
 #pragma once
@@ -47,6 +48,12 @@ struct SoftwareOptions {
   bool dnn_widens = true;             // writes fp32 from bf16 operands
   bool dnn_has_f32 = true;            // has engines that do not round fp32 operands
   bool dnn_computes_wrongly = false;  // a convolution forgets its last input channel
+  bool has_nvml = true;
+  // What the host has beyond this process.
+  std::function<void()> vanished = {};        // is called when the device vanishes
+  int host_devices = 0;                       // that NVML counts; 0: `devices`, of which CUDA may see a part
+  std::function<bool(int device)> lost = {};  // whether NVML's device with that number fell off the bus
+  std::string uuid = "GPU-software-";         // in front of a device's number
 };
 
 class SoftwareDevice final : public kernels::cuda::DeviceApi {
