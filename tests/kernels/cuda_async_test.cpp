@@ -69,6 +69,22 @@ TEST(SoftwareDeviceHopper, CountsArrivalsAndBytes) {
   EXPECT_THAT(fault_of([](const Arguments&) { mbarrier_arrive(barrier()); }), HasSubstr("not initialised"));
 }
 
+// Warps that a pause holds back are no deadlock, whenever the pause is drawn anew.
+TEST(SoftwareDeviceHopper, PausedWarpsAreNoDeadlock) {
+  const auto code = RUSHES_HANDLE("probe", false, kernel);
+  Arguments a;
+  a.body = [](const Arguments&) {
+    for (int i = 0; i < 40; ++i) {
+      for (int turn = 0; turn < i; ++turn) (void)shuffle_xor(1.0f, 1);
+      sync_block();
+    }
+  };
+  cuda::LaunchShape shape;
+  shape.threads = 64;
+  for (std::uint64_t seed = 2; seed < 150; ++seed)
+    EXPECT_NO_THROW(emulator::run_grid(code, shape, &a, seed)) << seed;
+}
+
 // A matrix of 16 rows and 80 columns; boxes of 64 columns and 8 rows.
 Arguments boxes(const std::vector<std::uint16_t>& matrix, std::vector<std::uint16_t>& out) {
   TensorMapShape shape;

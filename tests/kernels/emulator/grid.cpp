@@ -158,9 +158,9 @@ void Cluster::run(std::uint64_t seed) {
         any = any || progress;
       } while (far_ahead && progress);
     std::erase_if(groups, [](const auto& group) { return group.empty(); });
-    pauses.next_round();
     if (!any && !groups.empty() && !async->land_one() && !pauses.end())
       throw KernelFault("deadlock: " + waiting(*this));
+    pauses.next_round();  // after the look at those of this round
   }
   async->check_end();
   for (const auto& block : blocks) block->check_border();
