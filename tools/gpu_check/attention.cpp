@@ -135,8 +135,8 @@ Reply AttentionBench::describe() const {
     forms.push_back("hopper");
     if (s.width == 128 && !s.listed) forms.push_back("hopper_cluster");
   }
-  std::vector<Reply> list;
-  for (const std::string& form : forms) list.push_back(Reply().add("form", form));
+  std::vector<Reply> list(forms.size());
+  for (std::size_t i = 0; i < forms.size(); ++i) list[i].add("form", forms[i]);
   double pairs = static_cast<double>(s.length) * s.length * s.heads;  // of queries and keys
   if (s.listed) {
     pairs = 0;
@@ -195,8 +195,8 @@ std::vector<float> AttentionBench::State::expected_row(int set, int row, int hea
     for (int x = 0; x < width; ++x)
       sums[static_cast<std::size_t>(x)] += weight * static_cast<double>(value(set, 2, key, head, x));
   }
-  std::vector<float> out;
-  for (const double sum : sums) out.push_back(static_cast<float>(sum / total));
+  std::vector<float> out(sums.size());
+  for (std::size_t i = 0; i < sums.size(); ++i) out[i] = static_cast<float>(sums[i] / total);
   return out;
 }
 

@@ -51,6 +51,9 @@ class Driver:
             self.process = None
             raise Failed(f"{request}: the driver ended with {code}")
         answer = json.loads(line)
+        if answer.get("ends"):
+            self.process.wait()
+            self.process = None
         if "error" in answer:
             raise Failed(f"{request}: {answer['error']}")
         return answer

@@ -16,12 +16,12 @@ emulator::SoftwareOptions software_options(std::uint64_t seed) {
 
 }  // namespace
 
-Machine::Machine(bool emulate, std::uint64_t seed)
+Machine::Machine(bool emulate, bool portable, std::uint64_t seed)
     : software_(emulate ? std::make_unique<emulator::SoftwareDevice>(software_options(seed)) : nullptr),
       api_(emulate ? software_.get() : cuda::device_api()) {
   if (const std::string why = cuda::CudaDevice::why_not(api_, 0); !why.empty())
     throw cuda::DeviceFault(cuda::kNoDevice, why);
-  timed_ = std::make_unique<TimedApi>(*api_);
+  timed_ = std::make_unique<TimedApi>(*api_, portable);
   device_ = cuda::CudaDevice::open(timed_.get(), 0);
 }
 

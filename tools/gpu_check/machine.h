@@ -19,7 +19,7 @@ namespace rushes::gpu_check {
 class Machine {
  public:
   // Throws DeviceFault where there is no GPU that can be used.
-  Machine(bool emulate, std::uint64_t seed);
+  Machine(bool emulate, bool portable, std::uint64_t seed);
 
   bool emulated() const { return software_ != nullptr; }
   cuda::DeviceApi& api() { return *api_; }

@@ -1,7 +1,7 @@
 // What tools/gpu-check measures with: reads one request a line, answers each with one line of JSON, until its input ends.
 //
-// --emulate: on the software device. A verb that fails answers {"error": ...}; after a fault of the device the process
-// ends with 1, for nothing on that device can be used any more.
+// --emulate: on the software device. --portable: without the kernels of Hopper's own. A verb that fails answers {"error": ...}; after a fault of the device it adds
+// "ends" and the process ends with 1, for nothing on that device can be used any more.
 //
 // Thread contract: one thread.
 #include <cstring>
@@ -17,8 +17,8 @@ namespace rushes::gpu_check {
 namespace {
 
 std::vector<Reply> listed(const std::vector<std::string>& names) {
-  std::vector<Reply> list;
-  for (const std::string& name : names) list.push_back(Reply().add("name", name));
+  std::vector<Reply> list(names.size());
+  for (std::size_t i = 0; i < names.size(); ++i) list[i].add("name", names[i]);
   return list;
 }
 
@@ -64,8 +64,8 @@ std::map<std::string, Verb> verbs(Machine& machine, std::unique_ptr<AttentionBen
   };
 }
 
-int serve(bool emulate, std::uint64_t seed) {
-  Machine machine(emulate, seed);
+int serve(bool emulate, bool portable, std::uint64_t seed) {
+  Machine machine(emulate, portable, seed);
   std::unique_ptr<AttentionBench> bench;
   const auto known = verbs(machine, bench);
   for (std::string line; std::getline(std::cin, line);) {
@@ -88,6 +88,7 @@ int serve(bool emulate, std::uint64_t seed) {
       reply = Reply().add("error", "software device: " + fault);
       broken = true;
     }
+    if (broken) reply.add("ends", true);
     std::cout << reply.text() << std::endl;
     if (broken) return 1;
   }
@@ -98,20 +99,22 @@ int serve(bool emulate, std::uint64_t seed) {
 }  // namespace rushes::gpu_check
 
 int main(int argc, char** argv) {
-  bool emulate = false;
+  bool emulate = false, portable = false;
   std::uint64_t seed = 1;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--emulate") == 0) {
       emulate = true;
+    } else if (std::strcmp(argv[i], "--portable") == 0) {
+      portable = true;
     } else if (std::strcmp(argv[i], "--seed") == 0 && i + 1 < argc) {
       seed = std::strtoull(argv[++i], nullptr, 10);
     } else {
-      std::cerr << "usage: rushes-gpu-check [--emulate] [--seed N] < requests\n";
+      std::cerr << "usage: rushes-gpu-check [--emulate] [--portable] [--seed N] < requests\n";
       return 2;
     }
   }
   try {
-    return rushes::gpu_check::serve(emulate, seed);
+    return rushes::gpu_check::serve(emulate, portable, seed);
   } catch (const std::exception& error) {
     std::cout << rushes::gpu_check::Reply().add("error", error.what()).text() << std::endl;
     return 4;

@@ -8,7 +8,9 @@ namespace {
 TimedApi* current = nullptr;
 }  // namespace
 
-TimedApi::TimedApi(cuda::DeviceApi& behind) : ForwardingApi(behind) { current = this; }
+TimedApi::TimedApi(cuda::DeviceApi& behind, bool portable) : ForwardingApi(behind), portable_(portable) {
+  current = this;
+}
 
 TimedApi::~TimedApi() {
   for (const cuda::Event event : idle_) (void)behind_.event_destroy(event);
@@ -49,6 +51,12 @@ std::map<std::string, TimedApi::Share> TimedApi::finish() {
   }
   spans_.clear();
   return shares;
+}
+
+int TimedApi::device_info(int device, cuda::DeviceInfo* info) {
+  const int error = behind_.device_info(device, info);
+  if (portable_ && info->major == 9) info->major = 8, info->minor = 0;
+  return error;
 }
 
 int TimedApi::memcpy_async(void* to, const void* from, std::size_t bytes, cuda::CopyKind kind,

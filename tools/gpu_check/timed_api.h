@@ -13,7 +13,8 @@ namespace rushes::gpu_check {
 
 class TimedApi final : public ForwardingApi {
  public:
-  explicit TimedApi(cuda::DeviceApi& behind);
+  // `portable`: a device of compute capability 9 passes for one of 8, so that no kernel of Hopper's own is started.
+  explicit TimedApi(cuda::DeviceApi& behind, bool portable = false);
   ~TimedApi() override;
 
   struct Share {
@@ -24,6 +25,7 @@ class TimedApi final : public ForwardingApi {
   // What ran since record(), by name; waits for it.
   std::map<std::string, Share> finish();
 
+  int device_info(int device, cuda::DeviceInfo* info) override;
   int memcpy_async(void* to, const void* from, std::size_t bytes, cuda::CopyKind kind,
                    cuda::Stream stream) override;
   int memset_async(void* to, int value, std::size_t bytes, cuda::Stream stream) override;
@@ -40,6 +42,7 @@ class TimedApi final : public ForwardingApi {
   template <typename Call>
   int timed(const char* name, cuda::Stream stream, Call&& call);
 
+  const bool portable_;
   bool recording_ = false;
   std::vector<Span> spans_;
   std::vector<cuda::Event> idle_;
