@@ -10,6 +10,8 @@
 #include <array>
 #include <cstring>
 
+#include "config/limits.h"
+
 namespace rushes::scheduler {
 namespace {
 
@@ -35,7 +37,9 @@ class RequestStream final : public httplib::Stream {
     request.headers.erase("Expect");
     chunked_ = request.has_header("Transfer-Encoding");
     body_ = request.get_header_value<std::uint64_t>("Content-Length");
-    until_ = Clock::now() + BoundedServer::kBody + std::chrono::seconds(body_ / BoundedServer::kBodyRate);
+    // A client names any length; no request may have more.
+    const std::uint64_t awaited = std::min(body_, kMaxArtifactBytes);
+    until_ = Clock::now() + BoundedServer::kBody + std::chrono::seconds(awaited / BoundedServer::kBodyRate);
     begun_ = true;
   }
   // What follows is the beginning of the next request.
