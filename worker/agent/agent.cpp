@@ -382,6 +382,7 @@ void Agent::on_failed(std::uint32_t slot, const protocol::EngineFailed& failed, 
   const auto index = in_slot(slot, failed.id);
   if (!index) return;
   slots_[slot].running.reset();
+  if (failed.kind == FailKind::kCrash) slots_[slot].ending = true, slots_[slot].ready = false;
   Attempt& attempt = attempts_[*index];
   if (attempt.state == State::kRunning)
     attempt.failure = protocol::Failed{attempt.id, failed.kind, failed.message, "", log_tail};

@@ -155,6 +155,7 @@ class Agent {
   struct Slot {
     SlotKind kind = SlotKind::kCpu;
     bool ready = false;
+    bool ending = false;     // its engine said that it ends: a GPU failed under it
     bool withdrawn = false;  // not offered: its engine does not become ready
     int false_starts = 0;    // ends of its engine since it was last ready
     std::optional<AttemptId> running;

@@ -89,7 +89,8 @@ void Agent::fill_slots(Time now) {
 
 void Agent::on_exit(std::uint32_t slot, const std::string& cause, const std::string& log_tail, Time now) {
   if (slot >= slots_.size()) return;
-  const bool was_ready = std::exchange(slots_[slot].ready, false);
+  const bool announced = std::exchange(slots_[slot].ending, false);
+  const bool was_ready = std::exchange(slots_[slot].ready, false) || announced;
   if (const auto id = std::exchange(slots_[slot].running, std::nullopt)) {
     const std::size_t index = *find(*id);
     Attempt& attempt = attempts_[index];

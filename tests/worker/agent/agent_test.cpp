@@ -54,6 +54,30 @@ TEST_F(AgentTest, AGpuSlotWhoseEngineDoesNotStartIsWithdrawn) {
   EXPECT_EQ(hello[0].offer.resources, resources) << "the device came back";
 }
 
+// The next task would fail with it, for nothing.
+TEST_F(AgentTest, AnEngineWhoseGpuFailedIsGivenNothingMore) {
+  resources = {{{1, 2}}, 8ull << 30, 16ull << 30};
+  start({});
+  join();
+  const auto next = [&](std::uint64_t task) {
+    agent->on_message(Assign{id(task), kLease, 0, test_spec({}, "task", Stage::kDenoise)}, now);
+    agent->on_fetched(id(task), {}, now);
+  };
+  next(1), next(2), next(3);
+  ASSERT_EQ(all<action::Run>().size(), 2u);
+  agent->on_failed(0, {id(1), FailKind::kCrash, "cuda: gone"}, "", now);
+  EXPECT_EQ(sent<Failed>().at(0).message, "cuda: gone");
+  EXPECT_THAT(all<action::Run>(), IsEmpty());
+  agent->on_exit(0, "exit code 4", "", now);
+  EXPECT_THAT(sent<Failed>(), IsEmpty());
+  agent->on_exit(0, "exit code 4", "", now);
+  EXPECT_THAT(sent<Hello>(), IsEmpty()) << "the end after the fault was no false start";
+  agent->on_ready(0, "cuda-class", now);
+  const auto runs = all<action::Run>();
+  ASSERT_EQ(runs.size(), 1u);
+  EXPECT_EQ(runs[0].id, id(3));
+}
+
 TEST_F(AgentTest, WhatWaitsForTheLastGpuIsGivenBackWithIt) {
   resources = {{{1, 1}}, 8ull << 30, 16ull << 30};
   start({});
