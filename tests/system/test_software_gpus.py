@@ -60,7 +60,7 @@ class SoftwareGpus(unittest.TestCase):
 
     def render(self, farm):
         farm.submit(SHOTS)
-        shots = farm.until_at_rest(60)
+        shots = farm.until_at_rest(120)
         self.assertEqual([shot["state"] for shot in shots], ["delivered", "delivered"], shots)
         kept = pathlib.Path(tempfile.mkdtemp(dir=self.folder)) / "renders"
         farm.deliveries.rename(kept)
@@ -76,16 +76,22 @@ class SoftwareGpus(unittest.TestCase):
         self.assertEqual(len(files), 2 * 9)
         return {str(file.relative_to(renders)): file.read_bytes() for file in files}
 
-    def test_a_shot_on_one_gpu_on_a_cpu_and_on_a_gpu_that_falls_off_the_bus(self):
+    def on_gpus(self, name, gpus, seed):
+        """(renders, ended attempts, the worker's row, its log, the host) of the shots on such a host."""
+        host = self.host(name, gpus, seed)
         with Farm(self.folder / "models") as farm:
             farm.start_scheduler()
-            self.start_worker(farm, self.host("one", ["well"], 1))
-            on_gpu = self.render(farm)
-            worker = farm.get("/v1/workers")["workers"][0]
-            self.assertIn("cuda-sm90-bf16+cuda-sm90-f32", str(worker), worker)
-            self.assertIn("Software device", str(worker), worker)
-            ended = [e for e in farm.get("/v1/events?since=0")["events"] if e["type"] == "task.attempt_ended"]
-            self.assertEqual(ended, [])
+            self.start_worker(farm, host, slots=len(gpus))
+            renders = self.render(farm)
+            events = farm.get("/v1/events?since=0")["events"]
+            ended = [event["words"] for event in events if event["type"] == "task.attempt_ended"]
+            return renders, ended, str(farm.get("/v1/workers")["workers"]), farm.log("bay"), host
+
+    def test_the_cpu_is_near_and_faults_change_nothing(self):
+        on_gpu, ended, worker, _, _ = self.on_gpus("one", ["well"], 1)
+        self.assertEqual(ended, [])
+        self.assertIn("cuda-sm90-bf16+cuda-sm90-f32", worker)
+        self.assertIn("Software device", worker)
 
         with Farm(self.folder / "models") as farm:
             farm.start_scheduler()
@@ -97,21 +103,22 @@ class SoftwareGpus(unittest.TestCase):
             self.assertLess(apart, NEAR)
         self.assertGreater(distance(self.sequence(on_gpu, "sh010"), self.sequence(on_gpu, "sh020")), 10 * NEAR)
 
-        host = self.host("two", ["vanish 300", "well"], 2)
-        with Farm(self.folder / "models") as farm:
-            farm.start_scheduler()
-            self.start_worker(farm, host, slots=2)
-            again = self.render(farm)
-            events = farm.get("/v1/events?since=0")["events"]
-            log = farm.log("bay")
-            worker = farm.get("/v1/workers")["workers"][0]
-        self.assertEqual(self.bits(again), self.bits(on_gpu))
-        self.assertEqual((host / "0").read_text().strip(), "lost")
-        ended = [e for e in events if e["type"] == "task.attempt_ended"]
-        self.assertEqual(len(ended), 1, ended)
-        self.assertIn("cudaErrorNoDevice", ended[0]["words"])
-        self.assertIn("slot 0 is withdrawn", log)
-        self.assertIn("GPU is lost", str(worker), worker)
+        with self.subTest("one of two GPUs falls off the bus"):
+            again, ended, worker, log, host = self.on_gpus("lost", ["vanish 100", "well"], 2)
+            self.assertEqual(self.bits(again), self.bits(on_gpu))
+            self.assertEqual((host / "0").read_text(), "lost\n")
+            self.assertEqual(len(ended), 1, ended)
+            self.assertIn("cudaErrorNoDevice", ended[0])
+            self.assertIn("slot 0 is withdrawn", log)
+            self.assertIn("GPU is lost", worker)
+
+        with self.subTest("a kernel reads an illegal address: a new engine goes on"):
+            again, ended, _, log, host = self.on_gpus("fault", ["fault 100"], 3)
+            self.assertEqual(self.bits(again), self.bits(on_gpu))
+            self.assertEqual((host / "0").read_text(), "well\n")
+            self.assertEqual(len(ended), 1, ended)
+            self.assertIn("cudaErrorIllegalAddress", ended[0])
+            self.assertNotIn("is withdrawn", log)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 //
 // The agent and each engine child are this program. RUSHES_SOFTWARE_GPUS names a folder that plays the host: a file for
 // each GPU, "0", "1", ..., that says how it is: "well"; "vanish N": it falls off the bus at the N-th launch of an engine
-// on it; "lost": it did. A file "seed" holds the seed of all orders of threads and streams. An engine sees the GPUs that
+// on it; "lost": it did; "fault N": that launch reads an illegal address, and the next engine finds the GPU well. A file
+// "seed" holds the seed of all orders of threads and streams. An engine sees the GPUs that
 // CUDA_VISIBLE_DEVICES names and that are not lost.
 //
 // Thread contract: as rushes-worker.
@@ -30,14 +31,15 @@ class SoftwareHost {
   }
   int gpus() const { return gpus_; }
   bool lost(int gpu) const { return read(std::to_string(gpu)).first == "lost"; }
-  std::int64_t vanish_at(int gpu) const {
-    const auto [word, number] = read(std::to_string(gpu));
-    return word == "vanish" ? number : 0;
+  // The launch at which it does what `word` says; 0: never.
+  std::int64_t launch_of(const std::string& word, int gpu) const {
+    const auto [found, number] = read(std::to_string(gpu));
+    return found == word ? number : 0;
   }
   // Others read the file meanwhile: it is replaced as a whole.
-  void lose(int gpu) const {
+  void set(int gpu, const std::string& word) const {
     const fs::path file = folder_ / std::to_string(gpu), whole = file.string() + ".new";
-    std::ofstream(whole) << "lost\n";
+    std::ofstream(whole) << word << "\n";
     fs::rename(whole, file);
   }
   std::uint64_t seed() const {
@@ -85,8 +87,10 @@ int run(int count, char** words) {
   options.uuid = host.uuid();
   options.lost = [&host](int gpu) { return host.lost(gpu); };
   if (visible.size() == 1) {  // an engine
-    options.vanish_at = host.vanish_at(visible[0]);
-    options.vanished = [&host, gpu = visible[0]] { host.lose(gpu); };
+    const int gpu = visible[0];
+    options.vanish_at = host.launch_of("vanish", gpu);
+    options.illegal_address_at = host.launch_of("fault", gpu);
+    options.faulted = [&host, gpu, lost = options.vanish_at > 0] { host.set(gpu, lost ? "lost" : "well"); };
   }
   emulator::SoftwareDevice device(options);
   kernels::cuda::install(&device);

@@ -427,10 +427,9 @@ int SoftwareDevice::launch(const KernelCode& kernel, const LaunchShape& shape, c
 int SoftwareDevice::start_kernel(const KernelCode& kernel, const LaunchShape& shape,
                                  const std::vector<std::byte>& arguments) {
   ++launches_;
-  if (launches_ == options_.vanish_at) {
-    if (options_.vanished) options_.vanished();
-    return refuse(kNoDevice, "the device fell off the bus");
-  }
+  const bool faults = launches_ == options_.vanish_at || launches_ == options_.illegal_address_at;
+  if (faults && options_.faulted) options_.faulted();
+  if (launches_ == options_.vanish_at) return refuse(kNoDevice, "the device fell off the bus");
   if (launches_ == options_.illegal_address_at)
     return refuse(kIllegalAddress, "an illegal address, as asked for");
   alignas(128) std::byte aligned[4096];

@@ -50,7 +50,7 @@ struct SoftwareOptions {
   bool dnn_computes_wrongly = false;  // a convolution forgets its last input channel
   bool has_nvml = true;
   // What the host has beyond this process.
-  std::function<void()> vanished = {};        // is called when the device vanishes
+  std::function<void()> faulted = {};         // is called when a fault comes
   int host_devices = 0;                       // that NVML counts; 0: `devices`, of which CUDA may see a part
   std::function<bool(int device)> lost = {};  // whether NVML's device with that number fell off the bus
   std::string uuid = "GPU-software-";         // in front of a device's number
