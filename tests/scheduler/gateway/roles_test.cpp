@@ -126,7 +126,9 @@ TEST_F(RolesTest, AGuestSeesOneShot) {
   EXPECT_EQ(get("/v1/shots/demo/sh010", "g").status, 200);
   EXPECT_EQ(get("/v1/shots/demo/sh020", "g").status, 403);
   EXPECT_EQ(post("/v1/shots/demo/sh010/pause", "", "g").status, 403);
-  for (const auto& event : get("/v1/events", "g").json["events"]) EXPECT_EQ(event["shot"], "demo/sh010");
+  const auto told = get("/v1/events", "g");
+  EXPECT_FALSE(told.json["events"].empty());
+  for (const auto& event : told.json["events"]) EXPECT_EQ(event["shot"], "demo/sh010");
 }
 
 TEST_F(RolesTest, WhatAWorkerDidForOthersIsNotTold) {

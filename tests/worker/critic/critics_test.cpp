@@ -149,7 +149,7 @@ TEST(Critics, CostWhatTheirRowsSay) {
     const double each = 1e6 * static_cast<double>(spent[i]) / CLOCKS_PER_SEC / clip.frames;
     std::printf("[ measured ] %-10s %6.0f us a frame, at most %d\n", std::string(critics()[i]->name).c_str(),
                 each, critics()[i]->cost);
-#ifdef __OPTIMIZE__
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
     EXPECT_LE(each, critics()[i]->cost) << critics()[i]->name;
 #endif
   }
