@@ -35,7 +35,9 @@ Reply device_info(Machine& machine) {
   reply.add("multiprocessors", info.multiprocessors)
       .add("bytes", info.total_bytes)
       .add("l2_bytes", info.l2_bytes);
-  reply.add("driver", driver_text(api));
+  std::size_t free = 0, total = 0;
+  cuda::check(api, api.memory_info(&free, &total), "cudaMemGetInfo");
+  reply.add("free_bytes", free).add("driver", driver_text(api));
   reply.add("driver_cuda",
             std::to_string(cuda_version / 1000) + "." + std::to_string(cuda_version % 1000 / 10));
   if (blas) reply.add("cublaslt", three_parts(blas->version()));

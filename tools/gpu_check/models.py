@@ -58,7 +58,7 @@ def layers_that_fit(check, size):
     frames, rows, columns = size["latent"]
     work = frames * rows * columns // 4 * (size["dim"] * 30 + size["ffn"] * 4) + (4 << 30)
     every = 2 * shapes.parameters(shapes.transformer(size["dim"], size["ffn"], 1, size["channels"], text_dim=size["text_dim"]))
-    return size["layers"] if check.emulated else max(1, min(size["layers"], (check.info["bytes"] - work) // every))
+    return size["layers"] if check.emulated else max(1, min(size["layers"], (check.info["free_bytes"] - work) // every))
 
 
 def passes_of_vae(check):
