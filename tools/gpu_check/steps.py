@@ -32,7 +32,7 @@ def cases(check, what, verb, fields, wrong):
 
 
 def operations(check):
-    """Every operation and every form of attention against the reference, at eight shapes; outputs start as NaN."""
+    """Every operation and every form of attention against the reference, a shape a seed; outputs start as NaN."""
     wrong = []
     for name in [entry["name"] for entry in check.info["operations"]]:
         for precision in ("bf16", "f32"):

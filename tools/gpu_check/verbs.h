@@ -29,6 +29,7 @@ class AttentionBench {
   AttentionBench(Machine& machine,
                  const Request& request);  // length, heads, width; density and key_tile where listed
   ~AttentionBench();
+  // The forms that this device can start, and the arithmetic of one launch: of the kept tiles alone where there is a list.
   Reply describe() const;
   // Milliseconds of `launches` launches of a form, each on other buffers, after one that is not counted.
   Reply time(const Request& request);
