@@ -1,5 +1,6 @@
 // One random case of an operation on the device and on the reference, from fresh data; outputs start as NaN.
 #include <algorithm>
+#include <cmath>
 
 #include "tests/kernels/hopper_runs.h"
 #include "tests/kernels/operations.h"
