@@ -4,12 +4,12 @@
 #include <utility>
 
 #include "kernels/cuda/cuda_device.h"
+#include "kernels/cuda/workspace.h"
 
 namespace rushes::kernels::cuda {
 
 namespace {
 
-constexpr std::int64_t kMostWorkspace = std::int64_t{1} << 30;
 constexpr std::int64_t kAlignment = 16;
 constexpr std::int64_t kMostProposals = 16;
 constexpr std::int64_t kIdX = 'x', kIdW = 'w', kIdY = 'y';
@@ -203,7 +203,7 @@ bool Convolutions::try_plan(Plan& plan, const Convolution& shape, Word out) cons
       if (!made.try_finalize()) continue;  // a proposal is not a promise
       std::int64_t workspace = 0;
       (void)made.get(dnn::kPlanWorkspace, dnn::kTypeInt64, 1, &workspace);
-      if (workspace > kMostWorkspace) continue;
+      if (workspace > static_cast<std::int64_t>(kMostDnnWorkspace)) continue;
       plan.workspace_bytes = workspace;
       plan.out = out;
       plan.made.push_back(std::move(config));

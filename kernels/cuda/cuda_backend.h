@@ -16,6 +16,7 @@
 #include "kernels/backend.h"
 #include "kernels/cuda/convolutions.h"
 #include "kernels/cuda/cuda_device.h"
+#include "kernels/cuda/workspace.h"
 
 namespace rushes::kernels::cuda {
 
@@ -55,7 +56,7 @@ class CudaBackend final : public Backend {
   Tensor upload(const HostTensor& host) override;
   void download(const Tensor& x, void* out) override;
   void synchronize() override;
-  void reserve(std::size_t bytes) override { device_->arena().reserve(bytes); }
+  void reserve(std::size_t bytes) override { device_->arena().reserve(bytes + kMostDnnWorkspace); }
   Memory memory() const override { return device_->arena().memory(); }
 
   LinearPtr prepare_linear(const HostTensor& weight, const HostTensor& bias,

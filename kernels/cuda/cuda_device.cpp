@@ -126,6 +126,7 @@ void CudaDevice::synchronize() {
 }
 
 void CudaDevice::upload(void* to, std::size_t bytes, const Write& write) {
+  if (!api_.computes()) return;
   for (std::size_t done = 0; done < bytes;) {
     if (pinned_used_ == kPinnedBytes) synchronize();
     const std::size_t piece = std::min(bytes - done, kPinnedBytes - pinned_used_);

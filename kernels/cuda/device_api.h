@@ -92,6 +92,9 @@ class DeviceApi {
   // Needs compute capability 9.0.
   virtual int encode_tensor_map(TensorMap* map, const TensorMapShape& shape) = 0;
 
+  // False: memory is counted and nothing is computed (dry_device.h).
+  virtual bool computes() const { return true; }
+
   // What the arena cut out of its memory, in the stream's order. The software device fills a new range with NaN and
   // checks at its end that the red_zone_bytes() behind it are untouched; a GPU does nothing.
   virtual std::size_t red_zone_bytes() const { return 0; }

@@ -1,13 +1,12 @@
 #include "kernels/cuda/products.h"
 
 #include "kernels/cuda/cuda_device.h"
+#include "kernels/cuda/workspace.h"
 
 namespace rushes::kernels::cuda {
 
 namespace {
 
-constexpr std::size_t kMostWorkspace = std::size_t{32}
-                                       << 20;  // what NVIDIA advises for compute capability 9.0
 constexpr std::int64_t kBestAlignment = 256;
 
 int type_of(Word word) { return word == kWordF32 ? blas::kFloat32 : blas::kBfloat16; }
@@ -111,7 +110,7 @@ bool Products::try_plan(Plan& plan, const Product& p, Epilogue epilogue) const {
     check(api_.preference_set(preference, attribute, &value, sizeof value),
           "cublasLtMatmulPreferenceSetAttribute");
   };
-  prefer(blas::kMaxWorkspace, std::size_t{kMostWorkspace});
+  prefer(blas::kMaxWorkspace, std::size_t{kMostBlasWorkspace});
   prefer(blas::kAlignmentA, static_cast<std::uint32_t>(alignment(p.a.data)));
   prefer(blas::kAlignmentB, static_cast<std::uint32_t>(alignment(p.b.data)));
   prefer(blas::kAlignmentC, static_cast<std::uint32_t>(alignment(p.d.data)));
