@@ -20,6 +20,8 @@ inline constexpr unsigned kMaxTaskInputs = 4096;
 
 // ---- artifacts
 inline constexpr std::uint64_t kMaxArtifactBytes = 4ull << 30;
+inline constexpr std::uint64_t kMaxModelMemory = 1ull << 44;   // bytes of tensors, of a whole run
+inline constexpr std::uint64_t kMaxLatentMemory = 1ull << 32;  // of one token or latent
 
 // ---- pictures
 inline constexpr int kMaxPictureSide = 16384;                             // pixels, rendered or delivered

@@ -163,6 +163,24 @@ void read_knows(Fields& root, ModelManifest& model) {
   for (const YamlEntry& entry : node->entries) read_words(root, entry, model.knows);
 }
 
+void read_memory(Fields& root, ModelMemory& memory) {
+  root.map("memory", [&](Fields& fields) {
+    memory.measured = true;
+    const auto bytes = [&](const char* key, std::uint64_t& out, std::uint64_t most) {
+      std::int64_t value = 0;
+      fields.require(key, "a number of bytes, as rushes-worker --measure prints it");
+      if (fields.integer(key, value, 0, static_cast<std::int64_t>(most)))
+        out = static_cast<std::uint64_t>(value);
+    };
+    bytes("weights", memory.weights, kMaxModelMemory);
+    bytes("step", memory.step, kMaxModelMemory);
+    bytes("token", memory.token, kMaxLatentMemory);
+    bytes("vae", memory.vae, kMaxModelMemory);
+    bytes("box_latent", memory.box_latent, kMaxLatentMemory);
+    bytes("frame_latent", memory.frame_latent, kMaxLatentMemory);
+  });
+}
+
 void read_root(Fields& root, ModelManifest& model) {
   root.find("version");
   root.require("name", "the model's name");
@@ -200,6 +218,7 @@ void read_root(Fields& root, ModelManifest& model) {
     model.working_space = static_cast<WorkingSpace>(index);
   read_sampling(root, model);
   root.text("negative_prompt", model.negative_prompt);
+  read_memory(root, model.memory);
   read_knows(root, model);
   check_sizes(root, model);
   root.finish();
@@ -212,6 +231,15 @@ std::string join(const std::vector<std::string>& names) {
 }
 
 }  // namespace
+
+std::string to_string(const ModelMemory& memory) {
+  const auto entry = [](const char* key, std::uint64_t value) {
+    return std::string(key) + ": " + std::to_string(value);
+  };
+  return "memory: {" + entry("weights", memory.weights) + ", " + entry("step", memory.step) + ", " +
+         entry("token", memory.token) + ", " + entry("vae", memory.vae) + ", " +
+         entry("box_latent", memory.box_latent) + ", " + entry("frame_latent", memory.frame_latent) + "}";
+}
 
 std::string_view to_string(WorkingSpace space) { return kSpaces[static_cast<std::size_t>(space)]; }
 std::string_view to_string(VaeForm form) { return kForms[static_cast<std::size_t>(form)]; }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "config/digest.h"
+#include "config/model_memory.h"
 #include "config/rate.h"
 #include "config/result.h"
 #include "config/sampling.h"
@@ -67,6 +68,7 @@ struct ModelManifest {
   WorkingSpace working_space = WorkingSpace::kAcescct;
   Sampling draft, master;
   std::string negative_prompt;
+  ModelMemory memory;
   std::vector<WordList> knows;  // empty: a model of an open vocabulary; decides no pixels
 
   int latent_frames(int count) const { return (count - 1) / vae.stride[0] + 1; }  // of `count` = 4n+1 frames

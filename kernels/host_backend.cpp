@@ -82,8 +82,21 @@ void HostPool::give_back(std::byte* start, std::size_t bytes) {
   insert_free(start, bytes);
 }
 
+void HostPool::release_unused_slabs() {
+  std::erase_if(slabs_, [&](const auto& slab) {
+    const auto block = free_.find(slab.first);
+    if (block == free_.end() || block->second != slab.second) return false;
+    memory_.pooled_bytes -= slab.second;
+    free_.erase(block);
+    std::free(slab.first);
+    return true;
+  });
+}
+
 void HostPool::reserve(std::size_t bytes) {
-  if (memory_.pooled_bytes < bytes) add_slab(bytes - memory_.in_use_bytes);
+  if (memory_.pooled_bytes >= bytes) return;
+  release_unused_slabs();
+  add_slab(bytes - std::min(bytes, memory_.in_use_bytes));
 }
 
 HostBuffer::HostBuffer(std::shared_ptr<HostPool> pool, std::size_t bytes)

@@ -26,6 +26,7 @@ class HostPool {
 
  private:
   void add_slab(std::size_t bytes);
+  void release_unused_slabs();
   void insert_free(std::byte* start, std::size_t bytes);
 
   std::vector<std::pair<std::byte*, std::size_t>> slabs_;

@@ -28,6 +28,7 @@
 #include "worker/engine/host_check.h"
 #include "worker/engine/process.h"
 #include "worker/engine/stage.h"
+#include "worker/model/measure.h"
 
 namespace rushes::worker {
 namespace {
@@ -37,7 +38,7 @@ namespace fs = std::filesystem;
 struct Arguments {
   fs::path config, engine_program;
   config::WorkerFlags flags;
-  std::string backend, log_level;
+  std::string backend, log_level, measured_model;
   int slots = 0, cpu_slots = -1;
   bool engine = false;
 };
@@ -138,6 +139,16 @@ Result<Resources> resources_of(const config::Worker& settings, const Gpus* gpus,
   return Resources{{{cpu_slots, slots}}, settings.memory, device_memory};
 }
 
+// Prints what a model takes of a GPU, as its manifest has it.
+int measure(const config::Worker& settings, const std::string& name) {
+  const auto manifest = config::find_model(name, settings.model_roots);
+  if (!manifest) return stop_with(manifest.error(), exit_code(manifest.error().kind));
+  const auto memory = measure_memory(*manifest);
+  if (!memory) return stop_with(memory.error(), exit_code(memory.error().kind));
+  std::printf("%s\n", to_string(*memory).c_str());
+  return 0;
+}
+
 int run_agent(const Arguments& arguments, const config::Worker& settings) {
   block_signals();
   RunnerOptions options;
@@ -154,8 +165,14 @@ int run_agent(const Arguments& arguments, const config::Worker& settings) {
   if (Status host = check_host(settings.deliveries, settings.colour); !host)
     return stop_with({host.error().kind, arguments.config.string() + ": " + host.error().message},
                      ExitCode::kEnvironment);
-  auto models = offered_models(settings.model_roots, settings.folder / "model-digests");
+  const std::uint32_t gpus_here = resources->slots[SlotKind::kGpu];
+  auto models = offered_models(settings.model_roots, settings.folder / "model-digests",
+                               resources->device_bytes / std::max(1U, gpus_here));
   if (!models) return stop_with(models.error(), exit_code(models.error().kind));
+  if (settings.device_memory == 0)
+    for (std::uint32_t i = 0; i < gpus_here; ++i)
+      resources->device_bytes -=
+          std::min(resources->device_bytes, models->most_weights + config::ModelMemory::kLibraries);
 
   options.agent.name = settings.name;
   options.agent.stop_grace = settings.stop_grace;
@@ -196,6 +213,8 @@ int run_program(int count, char** words) {
       .between(0, 64);
   app.option("--engine-program", arguments.engine_program, "program of the engine child, instead of this one")
       .hidden();
+  app.option("--measure", arguments.measured_model,
+             "prints the line memory: for this model's model.yaml, measured without a GPU, and ends");
   app.option("--log-level", arguments.log_level, "debug, info, warning or error").one_of(log::kLevels);
   app.flag("--engine", arguments.engine, "the child process of one slot; started by the agent").hidden();
   if (const auto code = app.parse(count, words)) return *code;
@@ -206,6 +225,7 @@ int run_program(int count, char** words) {
     return stop_with(table.error(), exit_code(table.error().kind));
   const auto settings = read_settings(arguments);
   if (!settings) return stop_with(settings.error(), exit_code(settings.error().kind));
+  if (!arguments.measured_model.empty()) return measure(*settings, arguments.measured_model);
   return arguments.engine ? run_engine(*settings) : run_agent(arguments, *settings);
 }
 

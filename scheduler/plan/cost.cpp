@@ -8,19 +8,20 @@ double sampling_work(std::uint64_t latents, std::uint32_t steps, float guidance)
   return static_cast<double>(latents) * steps * (guidance == 1.0f ? 1 : 2);
 }
 
-// A token is 1x2x2 latents (patch of the Wan family). 64 KiB a token: residual stream, q, k, v and
-// feed-forward activations of a model of width 1536 in fp32 with a margin; smaller models need less.
-TaskMemory sampling_memory(std::uint64_t latents) { return {kBaseMemory, latents / 4 * (64ull << 10)}; }
+TaskMemory sampling_memory(const ModelGrid& grid, std::uint64_t latents) {
+  return {kBaseMemory, grid.memory.step_bytes(latents)};
+}
 
 namespace {
 
-constexpr std::uint64_t kChunk = 256ull << 20;  // the VAE chooses its chunks and boxes below it
+constexpr std::uint64_t kChunk = config::ModelMemory::kVaeChunk;
+// Of a model whose manifest says nothing: Tabletop's VAE (widths 16 to 64) on a CPU.
 constexpr int kHalo = 13;                       // latents around a decode tile
 constexpr std::uint64_t kVaePixel = 1024;       // bytes: a pixel of a tile, of all frames of one latent
-constexpr std::uint64_t kMiddleLatent = 10240;  // bytes: the middle block's; measured 9,500 at 3840x2176
+constexpr std::uint64_t kMiddleLatent = 10240;  // bytes: the middle block's
 constexpr std::uint64_t kDraftPixel = 8;   // bytes a pixel of the master: the draft's frames of one latent
 constexpr std::uint64_t kFramePixel = 72;  // bytes: fp32 light and code, halves, planes, a packed file
-constexpr std::uint64_t kClipPixel = 32;   // bytes
+constexpr std::uint64_t kClipPixel = 32;   // bytes: what the VAE gives, and its light
 constexpr std::uint64_t kMoviePixel = 4;   // bytes: a picture that the encoder looks ahead at
 constexpr std::uint64_t kLookahead = 40ull * 1920 * 1088, kMorePictures = 20;
 
@@ -35,19 +36,24 @@ std::uint64_t pixels_of(const ModelGrid& grid, int rows, int columns) {
 }  // namespace
 
 TaskMemory decode_memory(const ModelGrid& grid, const LatentExtent& take, const Rect& tile) {
+  const std::uint64_t frame = area(take.rows, take.columns);
+  if (grid.memory.measured)
+    return {kBaseMemory, grid.memory.decode_bytes(area(tile.height, tile.width), frame,
+                                                  static_cast<std::uint64_t>(take.frames))};
   const int rows = std::min(take.rows, tile.height + 2 * kHalo),
             columns = std::min(take.columns, tile.width + 2 * kHalo);
   const std::uint64_t one = pixels_of(grid, rows, columns) * kVaePixel;
   const std::uint64_t whole = one * static_cast<std::uint64_t>(take.frames);
-  return {kBaseMemory,
-          std::max(one, std::min(kChunk, whole)) + area(take.rows, take.columns) * kMiddleLatent};
+  return {kBaseMemory, std::max(one, std::min(kChunk, whole)) + frame * kMiddleLatent};
 }
 
 TaskMemory encode_memory(const ModelGrid& grid, const LatentExtent& take) {
-  const std::uint64_t pixels = pixels_of(grid, take.rows, take.columns);
-  const std::uint64_t whole = pixels * kVaePixel * static_cast<std::uint64_t>(take.frames);
-  return {kBaseMemory + pixels * kDraftPixel,
-          std::min(kChunk, whole) + area(take.rows, take.columns) * kMiddleLatent};
+  const std::uint64_t pixels = pixels_of(grid, take.rows, take.columns),
+                      frame = area(take.rows, take.columns);
+  const auto frames = static_cast<std::uint64_t>(take.frames);
+  const std::uint64_t host = kBaseMemory + pixels * kDraftPixel;
+  if (grid.memory.measured) return {host, grid.memory.encode_bytes(frame, frames)};
+  return {host, std::min(kChunk, pixels * kVaePixel * frames) + frame * kMiddleLatent};
 }
 
 TaskMemory picture_memory(std::uint64_t frame_pixels) {
@@ -60,9 +66,12 @@ TaskMemory movie_memory(std::uint64_t frame_pixels) {
   return {picture_memory(frame_pixels).host + (ahead + kMorePictures) * frame_pixels * kMoviePixel, 0};
 }
 
-TaskMemory decoded_clip_memory(std::uint64_t pixels) {
-  const std::uint64_t half = pixels * kClipPixel / 2;  // what the VAE makes of it; and its light
-  return {kBaseMemory + half, half};
+TaskMemory decoded_clip_memory(const ModelGrid& grid, std::uint64_t frame_latents, std::uint64_t frames) {
+  const std::uint64_t bytes = frame_latents * area(grid.stride_y, grid.stride_x) * frames * kClipPixel;
+  if (!grid.memory.measured) return {kBaseMemory + bytes / 2, bytes / 2};
+  return {kBaseMemory + bytes,
+          grid.memory.decode_bytes(frame_latents, frame_latents,
+                                   frames / static_cast<std::uint64_t>(grid.stride_t) + 1)};
 }
 
 double first_guess(Stage stage) {

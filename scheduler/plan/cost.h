@@ -1,10 +1,9 @@
 // What a task needs and how much work it is: estimates, for placement and for times shown to people.
 //
-// Memory is what an attempt holds at most beyond the weights, with a margin; a worker offers what is left beside
-// its weights. What lies on the device of a GPU engine is counted apart from pictures and files. Stages read,
-// compute and write a few frames at a time, so that what a long take needs does not depend on its length. The VAE's
-// share is that of Tabletop's widths (16 to 64). Work is relative inside one stage: the core measures seconds per
-// unit.
+// Memory is what an attempt holds at most beyond the weights; a worker offers what is left beside its weights. Tensors,
+// which lie on the device of a GPU engine, are counted apart from pictures and files, by the numbers that the model's
+// manifest gives (config/model_memory.h). Stages read, compute and write a few frames at a time, so that what a long
+// take needs does not depend on its length. Work is relative inside one stage: the core measures seconds per unit.
 //
 // Thread contract: pure functions.
 #pragma once
@@ -24,16 +23,17 @@ inline void set_memory(PlannedTask& task, const TaskMemory& memory) {
   task.host_bytes = memory.host;
   task.tensor_bytes = memory.tensors;
 }
-TaskMemory sampling_memory(std::uint64_t latents);  // activations of the transformer
+TaskMemory sampling_memory(const ModelGrid& grid, std::uint64_t latents);
 // A take of so many latents, decoded in a tile and encoded.
 struct LatentExtent {
   int frames = 0, rows = 0, columns = 0;
 };
 TaskMemory decode_memory(const ModelGrid& grid, const LatentExtent& take, const Rect& tile);
 TaskMemory encode_memory(const ModelGrid& grid, const LatentExtent& take);
-TaskMemory picture_memory(std::uint64_t frame_pixels);      // frames read and written one by one
-TaskMemory movie_memory(std::uint64_t frame_pixels);        // the same, and a movie made of them
-TaskMemory decoded_clip_memory(std::uint64_t pixels);       // so many pixels at once, decoded and judged
+TaskMemory picture_memory(std::uint64_t frame_pixels);  // frames read and written one by one
+TaskMemory movie_memory(std::uint64_t frame_pixels);    // the same, and a movie made of them
+// So many frames at once, decoded and judged.
+TaskMemory decoded_clip_memory(const ModelGrid& grid, std::uint64_t frame_latents, std::uint64_t frames);
 inline constexpr std::uint64_t kBaseMemory = 128ull << 20;  // of the host, whatever the stage
 
 // Seconds of one unit of work before anything of its kind was measured: orders of magnitude of one CPU core,

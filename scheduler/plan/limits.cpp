@@ -13,11 +13,11 @@ namespace rushes::scheduler {
 namespace {
 
 // Bytes of a description (compose.h), from above.
-constexpr std::int64_t kInputBytes = 96;          // one input: numbers, role, digest and their pointers
-constexpr std::int64_t kLongRoleBytes = 8;        // more, where the role has eight letters or more
-constexpr std::int64_t kHistoryInputs = 3;        // of a solver, beside one input for each dependency
-constexpr std::int64_t kNamesBytes = 4096;        // show, shot, task, delivery, critics, the takes of its sheet
-constexpr std::int64_t kBuildBytes = 192;         // engine build and numeric class, which are pinned later
+constexpr std::int64_t kInputBytes = 96;    // one input: numbers, role, digest and their pointers
+constexpr std::int64_t kLongRoleBytes = 8;  // more, where the role has eight letters or more
+constexpr std::int64_t kHistoryInputs = 3;  // of a solver, beside one input for each dependency
+constexpr std::int64_t kNamesBytes = 4096;  // show, shot, task, delivery, critics, the takes of its sheet
+constexpr std::int64_t kBuildBytes = 192;   // engine build and numeric class, which are pinned later
 constexpr std::int64_t kLineageBytes = 8u << 10;  // room for revisions
 // Bytes of artifacts (worker/engine/payload.h), from above.
 constexpr std::int64_t kHeaderBytes = 1u << 20;

@@ -80,7 +80,7 @@ PlannedTask denoise_task(Builder& build, std::uint32_t window, std::uint32_t seg
   t.revision = revision;
   const std::uint64_t latents = recipe.windows[window].size() * grid_area(build.spec_, 1);
   t.work = sampling_work(latents, recipe.draft.segments[segment].size(), recipe.draft.guidance);
-  set_memory(t, sampling_memory(latents));
+  set_memory(t, sampling_memory(build.spec_.grid, latents));
   t.needs.push_back({build.encode_, true});
   return t;
 }
@@ -97,7 +97,7 @@ PlannedTask window_critique(Builder& build, std::uint32_t window, std::uint32_t 
                             std::uint32_t revision, TaskId latents) {
   PlannedTask t =
       critique_task(build, clip_frames(build.spec_.recipe.windows[window], build.spec_.grid), revision);
-  set_memory(t, decoded_clip_memory(t.frames.size() * frame_pixels(build.spec_, 1)));
+  set_memory(t, decoded_clip_memory(build.spec_.grid, grid_area(build.spec_, 1), t.frames.size()));
   t.window = window;
   t.segment = segment;
   t.needs.push_back({latents, true});
@@ -288,6 +288,7 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   spec.grid.stride_y = model.vae.stride[1];
   spec.grid.stride_x = model.vae.stride[2];
   spec.grid.channels = static_cast<int>(model.vae.mean.size());
+  spec.grid.memory = model.memory;
   spec.master = std::move(*master);
   spec.seeds = shot.seeds;
   spec.priority = static_cast<std::uint32_t>(shot.priority);

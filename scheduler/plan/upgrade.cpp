@@ -61,7 +61,7 @@ struct UpgradeBuilder {
     const std::uint64_t latents = static_cast<std::uint64_t>(master.windows[window].size()) *
                                   master.tiles[tile].height * master.tiles[tile].width;
     t.work = sampling_work(latents, master.sampling.segments[segment].size(), master.sampling.guidance);
-    set_memory(t, sampling_memory(latents));
+    set_memory(t, sampling_memory(spec.grid, latents));
     t.needs.push_back({encode, true});
     t.needs.push_back({plan.graph.enlarge, true});
     if (segment > 0) {

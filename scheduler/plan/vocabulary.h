@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "config/model_memory.h"
 #include "storage/records/words.h"
 
 namespace rushes::scheduler {
@@ -20,6 +21,7 @@ struct ModelGrid {
   int window_frames = 0;                           // native window, 4n+1
   int stride_t = 4, stride_y = 16, stride_x = 16;  // frames, rows, columns per latent
   int channels = 16;                               // of a latent
+  config::ModelMemory memory;
   bool operator==(const ModelGrid&) const = default;
 };
 

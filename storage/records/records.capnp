@@ -23,6 +23,8 @@ const maxScale :UInt32 = 64;
 const maxTakes :UInt32 = 4096;
 const maxRevisions :UInt32 = 16384;
 const maxArtifactBytes :UInt64 = 4294967296;
+const maxModelMemory :UInt64 = 17592186044416;  # bytes of tensors, of a whole run
+const maxLatentMemory :UInt64 = 4294967296;     # of one token or latent
 
 enum Stage {
   encode @0;    # a shot: prompt, key frames, annotations -> conditioning tensors
@@ -306,6 +308,14 @@ struct ShotSpec {
   limits @23 :List(Text) $maxCount(64);        # shared limits that its tasks claim
   channels @24 :UInt32 = 16 $least(1) $most(4096);  # of a latent
   remarks @25 :List(Text) $maxCount(64);       # what the model will not do as the prompt says, in sentences
+  # What the model's tensors take (config/model_memory.h); the defaults are those of shots before it was measured.
+  memoryMeasured @26 :Bool;
+  memoryWeights @27 :UInt64 $most(.maxModelMemory);
+  memoryStep @28 :UInt64 $most(.maxModelMemory);
+  memoryToken @29 :UInt64 = 65536 $most(.maxLatentMemory);
+  memoryVae @30 :UInt64 $most(.maxModelMemory);
+  memoryBoxLatent @31 :UInt64 = 524288 $most(.maxLatentMemory);
+  memoryFrameLatent @32 :UInt64 = 10240 $most(.maxLatentMemory);
 }
 
 struct Dependency { task @0 :UInt64; data @1 :Bool = true; }  # data: its outputs are inputs

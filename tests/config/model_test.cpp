@@ -59,6 +59,22 @@ TEST(Model, ReadsTheWholeManifest) {
   EXPECT_EQ(model->rendered_frames(1), 1);
 }
 
+TEST(Model, ReadsWhatItsTensorsTake) {
+  EXPECT_EQ(parse_model(tiny_manifest(), "m.yaml")->memory, ModelMemory{});
+  const auto model = parse_model(
+      tiny_manifest() +
+          "memory: {weights: 1, step: 2, token: 3, vae: 400000000, box_latent: 5, frame_latent: 6}\n",
+      "m.yaml");
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_TRUE(model->memory.measured);
+  EXPECT_EQ(model->memory.weights, 1u);
+  EXPECT_EQ(model->memory.step_bytes(400), 2u + 100 * 3);
+  EXPECT_EQ(model->memory.decode_bytes(1000, 10, 3), 400000000u + 15000 + 60);
+  EXPECT_EQ(model->memory.decode_bytes(100'000'000, 10, 3), 900000060u);
+  EXPECT_EQ(model->memory.encode_bytes(100'000'000, 3), 400000000u + ModelMemory::kVaeChunk + 600'000'000);
+  EXPECT_EQ(parse_model(tiny_manifest() + to_string(model->memory) + "\n", "m.yaml")->memory, model->memory);
+}
+
 TEST(Model, RefusesWithTheReason) {
   const std::vector<std::array<std::string, 3>> table{
       {"frames: 33", "frames: 32",
@@ -100,6 +116,11 @@ TEST(Model, RefusesWithTheReason) {
       {"licence:", "license:",
        "m.yaml:1:1: licence: expected an SPDX licence name, found no such key\n"
        "m.yaml:4:1: license: unknown key; did you mean 'licence'?"},
+      {"text_heads: 4", "text_heads: 4\nmemory: {weights: -1, step: 2, token: 3, vae: 4, box_latent: 5}",
+       "m.yaml:17:9: memory.frame_latent: expected a number of bytes, as rushes-worker --measure prints it, "
+       "found no "
+       "such key\n"
+       "m.yaml:17:19: memory.weights: expected a whole number from 0 to 17592186044416, found '-1'"},
   };
   for (const auto& [from, to, message] : table) EXPECT_EQ(complaint(from, to), message);
   EXPECT_NE(complaint("digest: \"blake2b-256:", "digest: \"sha256:")

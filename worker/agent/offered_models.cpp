@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
 #include <map>
 #include <optional>
@@ -74,6 +75,8 @@ Status verify(const config::ModelManifest& manifest, std::map<std::string, Seen>
   return {};
 }
 
+std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
+
 Result<Digest> digest_of(const config::ModelManifest& manifest) {
   const std::string text = config::model_digest(manifest);
   return digest_from_hex(std::string_view(text).substr(config::kDigestPrefix.size()));
@@ -81,7 +84,8 @@ Result<Digest> digest_of(const config::ModelManifest& manifest) {
 
 }  // namespace
 
-Result<OfferedModels> offered_models(const std::vector<fs::path>& roots, const fs::path& memory_file) {
+Result<OfferedModels> offered_models(const std::vector<fs::path>& roots, const fs::path& memory_file,
+                                     std::uint64_t gpu_bytes) {
   std::map<std::string, Seen> memory = read_memory(memory_file);
   OfferedModels found;
   std::optional<Error> first;
@@ -94,12 +98,17 @@ Result<OfferedModels> offered_models(const std::vector<fs::path>& roots, const f
     const auto manifest = config::find_model(name, roots);
     if (!manifest) {
       leave_out(manifest.error());
+    } else if (const std::uint64_t weights = manifest->memory.weights;
+               gpu_bytes > 0 && weights >= gpu_bytes) {
+      leave_out({ErrorKind::kExhausted, "model " + name + ": its weights take " + mebibytes(weights) +
+                                            " of a GPU, which has " + mebibytes(gpu_bytes) + " here"});
     } else if (auto verified = verify(*manifest, memory); !verified) {
       leave_out(verified.error());
     } else if (const auto digest = digest_of(*manifest); !digest) {
       leave_out(digest.error());
     } else {
       found.models.push_back({name, *digest});
+      found.most_weights = std::max(found.most_weights, manifest->memory.weights);
     }
   }
   write_memory(memory_file, memory);

@@ -17,12 +17,13 @@ namespace rushes::worker {
 
 struct OfferedModels {
   std::vector<ModelOffer> models;
+  std::uint64_t most_weights = 0;     // bytes on a GPU, of the largest of them as far as manifests say
   std::vector<std::string> left_out;  // one line a model: which file is missing or wrong
 };
 
-// `memory`: a file of this worker's state folder. A model with a missing or wrong file is left out; its line is logged
-// too. Error: that line, when no model is left; kNotFound when the roots hold none at all.
+// `memory`: a file of this worker's state folder. `gpu_bytes`: what a GPU here has for one engine, 0 without GPUs. A
+// model with a missing or wrong file, or with weights that no GPU here holds, is left out; its line is logged too. Error: that line, when no model is left; kNotFound when the roots hold none at all.
 Result<OfferedModels> offered_models(const std::vector<std::filesystem::path>& roots,
-                                     const std::filesystem::path& memory);
+                                     const std::filesystem::path& memory, std::uint64_t gpu_bytes = 0);
 
 }  // namespace rushes::worker

@@ -48,6 +48,7 @@ Result<std::unique_ptr<Model>> Model::open(const config::ModelManifest& manifest
   if (!vae) return tl::unexpected(vae.error());
   std::unique_ptr<Model> model(new Model(manifest, compute, std::move(*tokenizer), std::move(*text),
                                          std::move(*transformer), std::move(*vae)));
+  model->vae_.set_memory(manifest.memory);
   if (auto ok = model->check(); !ok) return with_context(ok.error(), "model " + manifest.name);
   return model;
 }
@@ -122,6 +123,17 @@ Result<kernels::Tensor> Model::upload(const Volume& latent, const Volume& condit
     return compute_.upload(
         kernels::host_tensor(joined, {latent.channels + extra, latent.frames, latent.rows, latent.columns}));
   });
+}
+
+Status Model::reserve_step(std::int64_t latents) {
+  if (!manifest_.memory.measured) return {};
+  const std::uint64_t bytes = manifest_.memory.step_bytes(static_cast<std::uint64_t>(latents));
+  return guarded(
+      "a step over " + std::to_string(latents) + " latents, " + std::to_string(bytes >> 20) + " MiB",
+      [&]() -> Status {
+        reserve(compute_, bytes);
+        return {};
+      });
 }
 
 Result<std::vector<float>> Model::velocity(const Volume& latent, const Volume& condition, float timestep,

@@ -55,6 +55,10 @@ class Model {
                                              const PromptContext& context, const PromptContext* null,
                                              float guidance, const TokenOrigin& origin = {},
                                              const StopCheck& stop = {});
+  // Reserves what the manifest says of a step over so many latents, prompts included, so that a run fails before it
+  // begins. Error: kExhausted.
+  Status reserve_step(std::int64_t latents);
+
   Vae& vae() { return vae_; }
   Transformer& transformer() { return transformer_; }
   MiddleCache& middle_cache() { return middle_cache_; }

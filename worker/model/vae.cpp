@@ -276,6 +276,10 @@ Status Vae::decode(const Extent& latent, const FrameBox& box, const LatentSource
   const bool keep = middle != nullptr && !known && held != whole;
   if (keep) middle->restart();
   return guarded("decode", [&]() -> Status {
+    if (memory_.measured)
+      reserve(*backend_, memory_.decode_bytes(static_cast<std::uint64_t>(box.rows * box.columns),
+                                              static_cast<std::uint64_t>(latent.rows * latent.columns),
+                                              static_cast<std::uint64_t>(latent.frames)));
     const std::int64_t chunk = chunk_frames(stream_bytes(latent, box.rows, box.columns));
     Stream stream(*backend_);
     for (std::int64_t t = 0; t < latent.frames; t += chunk) {

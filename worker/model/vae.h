@@ -19,6 +19,7 @@
 #include <span>
 #include <vector>
 
+#include "config/model_memory.h"
 #include "worker/model/middle_cache.h"
 #include "worker/model/scratch.h"
 #include "worker/model/vae_layers.h"
@@ -64,6 +65,8 @@ class Vae {
   // Bytes of working memory per call that chunks and the encoder's boxes are chosen for. At least one latent
   // frame is processed, of at least kLeastBox latents a side.
   void set_memory_limit(std::size_t bytes) { memory_limit_ = bytes; }
+  // What a manifest says of its VAE: where it was measured, decode() and encode() reserve it before they begin.
+  void set_memory(const config::ModelMemory& memory) { memory_ = memory; }
   // Bytes that decoding `latent_frames` at once over rows x columns latents takes, weights aside; an upper
   // estimate.
   std::size_t decode_bytes(std::int64_t latent_frames, std::int64_t rows, std::int64_t columns) const;
@@ -109,6 +112,7 @@ class Vae {
   std::int64_t z_ = 0, patch_ = 1, time_stride_ = 1, space_stride_ = 1, halo_ = 0, encode_halo_ = 0;
   std::vector<std::int64_t> reach_;  // per decoder level: positions around a box that its output depends on
   std::size_t memory_limit_ = std::size_t{128} << 20;
+  config::ModelMemory memory_;
 
   CausalConv encoder_in_, encoder_head_, decoder_in_, decoder_head_;
   std::vector<Level> down_, up_;

@@ -126,6 +126,9 @@ Status Vae::encode(const Extent& video, const PixelSource& source, const FrameSi
   return guarded("encode", [&]() -> Status {
     const Extent latent{(video.frames - 1) / time_stride_ + 1, video.rows / space_stride_,
                         video.columns / space_stride_};
+    if (memory_.measured)
+      reserve(*backend_, memory_.encode_bytes(static_cast<std::uint64_t>(latent.rows * latent.columns),
+                                              static_cast<std::uint64_t>(latent.frames)));
     auto features = Scratch::open(scratch);
     if (!features) return tl::unexpected(features.error());
     for (const FrameBox& box : encode_boxes(latent))

@@ -74,4 +74,9 @@ auto guarded(const std::string& context, Work&& work) -> decltype(work()) {
   }
 }
 
+// Makes room for a run that takes so many bytes beside what is held now. Throws std::bad_alloc where there is none.
+inline void reserve(kernels::Backend& backend, std::uint64_t bytes) {
+  backend.reserve(backend.memory().in_use_bytes + bytes);
+}
+
 }  // namespace rushes::worker

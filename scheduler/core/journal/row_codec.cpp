@@ -34,6 +34,13 @@ RUSHES_CODEC(ShotSpec, records::ShotSpec, spec) {
   FIELD(DeadlineWallMs, spec.deadline_wall_ms);
   FIELD(Limits, spec.limits);
   FIELD(Remarks, spec.remarks);
+  FIELD(MemoryMeasured, spec.grid.memory.measured);
+  FIELD(MemoryWeights, spec.grid.memory.weights);
+  FIELD(MemoryStep, spec.grid.memory.step);
+  FIELD(MemoryToken, spec.grid.memory.token);
+  FIELD(MemoryVae, spec.grid.memory.vae);
+  FIELD(MemoryBoxLatent, spec.grid.memory.box_latent);
+  FIELD(MemoryFrameLatent, spec.grid.memory.frame_latent);
   io.require(!spec.recipe.windows.empty() && !spec.recipe.draft.segments.empty(), "shot: has no windows");
   io.require(!spec.seeds.empty(), "shot: has no takes");
 }

@@ -46,7 +46,8 @@ TEST(StageNeeds, ListEveryStageOnceWithWhatItsLargestTaskNeeds) {
   EXPECT_EQ(words(stages), all);
   std::uint64_t largest = 0;
   for (const Range& window : spec.recipe.windows)
-    largest = std::max(largest, sampling_memory(static_cast<std::uint64_t>(window.size()) * 10 * 6).tensors);
+    largest = std::max(
+        largest, sampling_memory(spec.grid, static_cast<std::uint64_t>(window.size()) * 10 * 6).tensors);
   EXPECT_EQ(stages[1].tensor_bytes, largest);
   EXPECT_EQ(stages[1].host_bytes, kBaseMemory);
   for (const StageNeeds& stage : stages) EXPECT_TRUE(stage.tensors || stage.tensor_bytes == 0);

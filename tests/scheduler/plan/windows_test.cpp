@@ -115,7 +115,7 @@ TEST(Tiles, CoverWithEvenOriginsAndDecodeTilesAreDisjoint) {
           for (int x = tile.x; x < tile.x + tile.width; ++x) ++covered[y * width + x];
         }
       }
-      for (const Rect& tile : cut_decode_tiles(height, width, {33, 4, 16, 16}, 33)) {
+      for (const Rect& tile : cut_decode_tiles(height, width, {33, 4, 16, 16, 16, {}}, 33)) {
         for (int y = tile.y; y < tile.y + tile.height; ++y) {
           for (int x = tile.x; x < tile.x + tile.width; ++x) ++decoded[y * width + x];
         }

@@ -43,6 +43,23 @@ TEST_F(OfferedModels, OnlyVerifiedOnesAreOffered) {
   EXPECT_NE(left_out[1].find("expected digest"), std::string::npos) << left_out[1];
 }
 
+TEST_F(OfferedModels, OnlyModelsWhoseWeightsAGpuHoldsAreOffered) {
+  write("small");
+  write("large");
+  std::ofstream(root / "large" / "model.yaml", std::ios::app)
+      << "memory: {weights: 40000000000, step: 1, token: 1, vae: 1, box_latent: 1, frame_latent: 1}\n";
+  const auto here = offered_models({root}, folder / "memory", 24ull << 30);
+  ASSERT_TRUE(here);
+  ASSERT_EQ(here->models.size(), 1u);
+  EXPECT_EQ(here->models[0].name, "small");
+  EXPECT_EQ(here->most_weights, 0u);
+  EXPECT_EQ(
+      here->left_out,
+      std::vector<std::string>{"model large: its weights take 38146 MiB of a GPU, which has 24576 MiB here"});
+  EXPECT_EQ(offered_models({root}, folder / "memory", 80ull << 30)->most_weights, 40000000000u);
+  EXPECT_EQ(offered_models({root}, folder / "memory")->models.size(), 2u);
+}
+
 TEST_F(OfferedModels, AloneAWrongFileIsTheErrorThatNamesIt) {
   write("wrong");
   std::ofstream(root / "wrong" / "vae.bin") << "other bytes";
