@@ -16,9 +16,8 @@ namespace {
 
 constexpr std::uint64_t kChunk = config::ModelMemory::kVaeChunk;
 // Of a model whose manifest says nothing: Tabletop's VAE (widths 16 to 64) on a CPU.
-constexpr int kHalo = 13;                       // latents around a decode tile
-constexpr std::uint64_t kVaePixel = 1024;       // bytes: a pixel of a tile, of all frames of one latent
-constexpr std::uint64_t kMiddleLatent = 10240;  // bytes: the middle block's
+constexpr int kHalo = 13;                  // latents around a decode tile
+constexpr std::uint64_t kVaePixel = 1024;  // bytes: a pixel of a tile, of all frames of one latent
 constexpr std::uint64_t kDraftPixel = 8;   // bytes a pixel of the master: the draft's frames of one latent
 constexpr std::uint64_t kFramePixel = 72;  // bytes: fp32 light and code, halves, planes, a packed file
 constexpr std::uint64_t kClipPixel = 32;   // bytes: what the VAE gives, and its light
@@ -44,7 +43,7 @@ TaskMemory decode_memory(const ModelGrid& grid, const LatentExtent& take, const 
             columns = std::min(take.columns, tile.width + 2 * kHalo);
   const std::uint64_t one = pixels_of(grid, rows, columns) * kVaePixel;
   const std::uint64_t whole = one * static_cast<std::uint64_t>(take.frames);
-  return {kBaseMemory, std::max(one, std::min(kChunk, whole)) + frame * kMiddleLatent};
+  return {kBaseMemory, std::max(one, std::min(kChunk, whole)) + frame * grid.memory.frame_latent};
 }
 
 TaskMemory encode_memory(const ModelGrid& grid, const LatentExtent& take) {
@@ -53,7 +52,7 @@ TaskMemory encode_memory(const ModelGrid& grid, const LatentExtent& take) {
   const auto frames = static_cast<std::uint64_t>(take.frames);
   const std::uint64_t host = kBaseMemory + pixels * kDraftPixel;
   if (grid.memory.measured) return {host, grid.memory.encode_bytes(frame, frames)};
-  return {host, std::min(kChunk, pixels * kVaePixel * frames) + frame * kMiddleLatent};
+  return {host, std::min(kChunk, pixels * kVaePixel * frames) + frame * grid.memory.frame_latent};
 }
 
 TaskMemory picture_memory(std::uint64_t frame_pixels) {

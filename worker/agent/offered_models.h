@@ -22,7 +22,8 @@ struct OfferedModels {
 };
 
 // `memory`: a file of this worker's state folder. `gpu_bytes`: what a GPU here has for one engine, 0 without GPUs. A
-// model with a missing or wrong file, or with weights that no GPU here holds, is left out; its line is logged too. Error: that line, when no model is left; kNotFound when the roots hold none at all.
+// model with a missing or wrong file, or with weights that no GPU here holds, is left out; its line is logged too.
+// Error: that line, when no model is left; kNotFound when the roots hold none at all.
 Result<OfferedModels> offered_models(const std::vector<std::filesystem::path>& roots,
                                      const std::filesystem::path& memory, std::uint64_t gpu_bytes = 0);
 

@@ -153,8 +153,7 @@ Result<TaskResult> run_denoise(const Task& task, StageContext& context) {
   if (!start) return tl::unexpected(start.error());
   auto condition = condition_of(task, context, *conditioning, region, *volume, (*model)->takes_condition());
   if (!condition) return tl::unexpected(condition.error());
-  if (Status reserved = (*model)->reserve_step(static_cast<std::int64_t>(region.volume())); !reserved)
-    return tl::unexpected(reserved.error());
+  (*model)->reserve_step(static_cast<std::int64_t>(region.volume()));
   auto prompts = prompts_of(**model, *conditioning, plan.guidance != 1.0F);
   if (!prompts) return tl::unexpected(prompts.error());
 

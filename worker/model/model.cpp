@@ -125,15 +125,9 @@ Result<kernels::Tensor> Model::upload(const Volume& latent, const Volume& condit
   });
 }
 
-Status Model::reserve_step(std::int64_t latents) {
-  if (!manifest_.memory.measured) return {};
-  const std::uint64_t bytes = manifest_.memory.step_bytes(static_cast<std::uint64_t>(latents));
-  return guarded(
-      "a step over " + std::to_string(latents) + " latents, " + std::to_string(bytes >> 20) + " MiB",
-      [&]() -> Status {
-        reserve(compute_, bytes);
-        return {};
-      });
+void Model::reserve_step(std::int64_t latents) {
+  const config::ModelMemory& memory = manifest_.memory;
+  if (memory.measured) reserve(compute_, memory.step_bytes(static_cast<std::uint64_t>(latents)));
 }
 
 Result<std::vector<float>> Model::velocity(const Volume& latent, const Volume& condition, float timestep,

@@ -56,8 +56,8 @@ class Model {
                                              float guidance, const TokenOrigin& origin = {},
                                              const StopCheck& stop = {});
   // Reserves what the manifest says of a step over so many latents, prompts included, so that a run fails before it
-  // begins. Error: kExhausted.
-  Status reserve_step(std::int64_t latents);
+  // begins. Throws std::bad_alloc where there is not so much.
+  void reserve_step(std::int64_t latents);
 
   Vae& vae() { return vae_; }
   Transformer& transformer() { return transformer_; }
