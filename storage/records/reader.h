@@ -211,6 +211,7 @@ inline constexpr bool kIsList = false;
 template <class T>
 inline constexpr bool kIsList<std::vector<T>> = !std::same_as<T, std::uint8_t>;  // Bytes are data
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a type takes none
 #define RUSHES_CODEC_DECLARED(WORD, SCHEMA)                                    \
   void write(records::Writer& writer, SCHEMA::Builder out, const WORD& value); \
   void read(records::Reader& reader, SCHEMA::Reader in, WORD& value);
@@ -228,6 +229,7 @@ inline constexpr bool kIsList<std::vector<T>> = !std::same_as<T, std::uint8_t>; 
   }                                                                            \
   template <class Io>                                                          \
   static void fields(Io& io, records::Of<Io, WORD>& value)
+// NOLINTEND(bugprone-macro-parentheses)
 
 // One field: NAME as in getNAME(), and the member that holds it.
 #define FIELD(NAME, MEMBER)                                                                          \
