@@ -59,7 +59,8 @@ void read_retention(Fields& fields, Retention& retention) {
 void read_shows(Fields& root, std::vector<Show>& shows) {
   std::set<std::string> names;
   double floors = 0;
-  root.list("shows", 1000, "a list of {name: SHOW, weight: X, floor: X, retention: {...}}",
+  root.list("shows", 1000,
+            "a list of {name: SHOW, weight: X, floor: X, retention: {...}, numeric_class: CLASS}",
             [&](const YamlNode& item, const std::string& path) {
               Fields fields(item, path, root.problems());
               if (item.kind != YamlNode::Kind::kMap) return;
@@ -69,6 +70,7 @@ void read_shows(Fields& root, std::vector<Show>& shows) {
               fields.number("weight", show.weight, 0.001, 1e6);
               fields.number("floor", show.floor, 0, 1);
               read_retention(fields, show.retention);
+              fields.name("numeric_class", show.numeric_class);
               if (!show.name.empty() && !names.insert(show.name).second)
                 fields.problem("name", "expected every show once, found '" + show.name + "' again");
               fields.finish();

@@ -53,6 +53,7 @@ struct Show {
   double weight = 1.0;  // > 0; shares are proportional
   double floor = 0.0;   // 0..1 of all slots, kept while the show has runnable work; all floors sum to <= 1
   Retention retention = {};
+  std::string numeric_class = {};  // in which its shots are rendered (kernels/backend.h); empty: any
   bool operator==(const Show&) const = default;
 };
 

@@ -13,7 +13,7 @@ struct Settings {
   config::Times times;
   config::Retries retries;
   config::Limits limits;
-  std::vector<config::Show> shows;  // a show that is not listed has weight 1 and no floor
+  std::vector<config::Show> shows;  // a show that is not listed has weight 1, no floor and any numeric class
   config::Scheduling scheduling;
   config::CriticRules critics = config::default_rules();  // of shots that are submitted from now on
   config::Retention retention = {};                       // of shows that do not say

@@ -29,6 +29,24 @@ command::SubmittedShot summary(const ShotSpec& spec, Pricer& pricer) {
           {}};
 }
 
+// What farm.yaml says when a shot is submitted holds for all of it.
+void choose_class(const Decision& decision, ShotSpec& spec) {
+  const auto& shows = decision.settings().shows;
+  const auto is_its = [&](const config::Show& show) { return show.name == spec.show; };
+  const auto listed = std::find_if(shows.begin(), shows.end(), is_its);
+  if (listed == shows.end() || listed->numeric_class.empty()) return;
+  spec.recipe.numeric_class = listed->numeric_class;
+  const auto offers = [&](const Worker& worker) {
+    const auto& classes = worker.offer.numeric_classes;
+    return worker.connected &&
+           std::find(classes.begin(), classes.end(), listed->numeric_class) != classes.end();
+  };
+  const auto& workers = decision.state().workers;
+  if (std::none_of(workers.begin(), workers.end(), offers))
+    spec.remarks.push_back("show " + spec.show + ": its shots wait for a worker of numeric class " +
+                           listed->numeric_class + ", and none is connected");
+}
+
 bool is_over(const Shot& shot) {
   return shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
 }
@@ -89,6 +107,7 @@ void on(Decision& decision, const event::SubmitBatch& e) {
     auto spec = resolve_shot(wanted.shot, *wanted.model, wanted.images, decision.settings().critics);
     if (spec) {
       spec->remarks = wanted.remarks;
+      choose_class(decision, *spec);
       specs.push_back(std::move(*spec));
     } else {
       problem(config::problem_at(wanted.shot, "", spec.error().message));

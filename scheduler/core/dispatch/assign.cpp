@@ -22,7 +22,8 @@ void pin_class(Decision& decision, ShotId shot, const Worker& worker, const Requ
   const State& state = decision.state();
   record::ClassPinned pinned;
   pinned.shot = shot;
-  pinned.numeric_class = class_to_begin(state, worker, needs);
+  const std::string& wanted = class_of(state.shots[shot]);
+  pinned.numeric_class = wanted.empty() ? class_to_begin(state, worker, needs) : wanted;
   pinned.engine_build = worker.offer.build;
   for (const Take& take : state.shots[shot].takes) {
     Recipe recipe = take_recipe(state.shots[shot].spec, take.number);

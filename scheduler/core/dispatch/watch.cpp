@@ -20,7 +20,7 @@ void watch_deadline(Decision& decision, ShotId id, double work_seconds) {
     if (!is_final(state.task(task).state)) path = std::max(path, static_cast<double>(state.task(task).path));
   }
   Requirements tensors;  // which are nearly all of the work
-  tensors.numeric_class = shot.numeric_class;
+  tensors.numeric_class = class_of(shot);
   const double slots =
       state.capacity.slots()[kind_of(state, tensors)] * share_of(state, state.shows[shot.show]);
   const double left = policy::seconds_left(path, work_seconds, slots);

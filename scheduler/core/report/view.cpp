@@ -273,7 +273,7 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
     info.notable = notable_tasks(state, shot);
   }
   info.batch = shot.batch;
-  info.numeric_class = shot.numeric_class;
+  info.numeric_class = class_of(shot);
   info.tasks = counts_of(shot);
   info.deliveries = shot.deliveries;
   info.created_wall_ms = shot.created_wall_ms;
@@ -296,7 +296,7 @@ ShotInfo shot_info(const State& state, const Shot& shot, Now now, bool details) 
   }
   // Work left, spread over the slots that are there; other shots' work is not counted.
   Requirements tensors;  // which are nearly all of it
-  tensors.numeric_class = shot.numeric_class;
+  tensors.numeric_class = class_of(shot);
   const SlotKind kind = kind_of(state, tensors);
   std::uint32_t slots = 0;
   for (const Worker& worker : state.workers)

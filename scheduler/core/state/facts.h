@@ -214,7 +214,7 @@ struct ShotFacts {
   std::string reason;     // of attention and cancelled, one line
   TaskId attention_task;  // the evidence, if it is one task
   bool pause_requested = false, paused = false;
-  std::string numeric_class, engine_build;  // empty until the first task is leased
+  std::string numeric_class, engine_build;  // empty until the first task is leased; see class_of()
   TaskId encode;
   std::vector<Take> takes;             // read through take()
   std::vector<std::uint32_t> ranking;  // take numbers, best first; empty until all are judged
@@ -243,6 +243,10 @@ struct ShotFacts {
 
 // "show/shot", or "show/shot@archived".
 std::string key_of(const ShotSpec& spec, std::uint32_t archived);
+// The numeric class that it is rendered in: chosen with its first task, before that its show's; empty: any.
+inline const std::string& class_of(const ShotFacts& shot) {
+  return shot.numeric_class.empty() ? shot.spec.recipe.numeric_class : shot.numeric_class;
+}
 
 struct WorkerFacts {
   std::string name;

@@ -26,7 +26,7 @@ Requirements needs_of(const State& state, const Task& task) {
     needs.model = shot.spec.recipe.model_digest;
     needs.model_name = shot.spec.recipe.model;
   }
-  needs.numeric_class = shot.numeric_class;
+  needs.numeric_class = class_of(shot);
   needs.stored_spec = description_bytes(shot.spec, task.plan, recipe_bytes(state, task)) >
                       static_cast<std::int64_t>(kMaxInlineDescriptionBytes);
   needs.host_bytes = task.plan.host_bytes;

@@ -68,6 +68,37 @@ TEST(Resources, PicturesRunInACpuSlotWhileTheGpuDenoises) {
   EXPECT_EQ(farm.shot("demo/sh020").state, ShotState::kDelivered);
 }
 
+// A CPU may begin it although a GPU is there, and a GPU may not.
+TEST(Resources, AShowIsRenderedInItsNumericClass) {
+  Settings settings = test_settings();
+  settings.shows = {{"demo", 1, 0, {}, "cpu-b"}};
+  TestFarm farm(settings);
+  SimWorker gpu(farm, "gpu", 2, 0);
+  use_gpu(gpu, kCuda);
+  gpu.hello();
+  farm.submit({test_shot("sh010", 33, 1)});
+  const auto submitted = std::get<command::Submitted>(*farm.last_reply().result);
+  EXPECT_EQ(submitted.shots.at(0).remarks,
+            std::vector<std::string>{
+                "show demo: its shots wait for a worker of numeric class cpu-b, and none is connected"});
+  const Explanation why = explain(farm.state(), farm.state().task(farm.shot("demo/sh010").encode), farm.now);
+  EXPECT_EQ(why.waiting, Waiting::kNoClass);
+  EXPECT_EQ(why.text,
+            "the shot is pinned to numeric class cpu-b, which no connected worker with its model offers; it "
+            "needs a CPU slot");
+  SimWorker cpu(farm, "cpu", 2, 1);
+  cpu.offer.numeric_classes = {"cpu-b"};
+  cpu.hello();
+  farm.submit({test_shot("sh020", 33, 1), test_shot("sh030", 33, 1, "other")});
+  EXPECT_TRUE(std::get<command::Submitted>(*farm.last_reply().result).shots.at(0).remarks.empty());
+  run_to_end(farm, {&gpu, &cpu});
+  for (const char* shot : {"demo/sh010", "demo/sh020"}) {
+    EXPECT_EQ(farm.shot(shot).state, ShotState::kDelivered);
+    EXPECT_EQ(farm.shot(shot).numeric_class, "cpu-b");
+  }
+  EXPECT_EQ(farm.shot("other/sh030").numeric_class, kCuda) << "no show of ours";
+}
+
 TEST(Resources, AWorkerWithoutCpuSlotsStillDelivers) {
   TestFarm farm;
   SimWorker host(farm, "host", 2, 1);
