@@ -5,6 +5,7 @@
 #include <ImfMultiPartInputFile.h>
 #include <png.h>
 
+#include <cmath>
 #include <new>
 #include <vector>
 
@@ -15,8 +16,19 @@
 namespace rushes::config {
 namespace {
 
-constexpr int kRgb = 3;
+constexpr std::size_t kRgb = 3;
 constexpr const char* kNoMemory = "not enough memory to read it";
+
+// What is no number in one pixel is none in the whole take; what no half holds is no light that a delivery can have.
+Status check_light_of_row(const std::vector<float>& row, int y) {
+  constexpr float kLargestHalf = 65504;
+  for (std::size_t i = 0; i < row.size(); ++i)
+    if (!(std::fabs(row[i]) <= kLargestHalf))
+      return fail(ErrorKind::kInvalid, "expected light that a half can hold (up to 65504), found " +
+                                           std::to_string(row[i]) + " in " + "RGB"[i % kRgb] + " at column " +
+                                           std::to_string(i / kRgb) + ", row " + std::to_string(y));
+  return {};
+}
 
 // Every row into the same one: the picture is decoded and not kept.
 Status read_rows(const std::string& bytes) {
@@ -27,13 +39,17 @@ Status read_rows(const std::string& bytes) {
   if (Status good = check_exr_header(header); !good) return good;
   Imf::InputPart part(file, 0);
   const Imath::Box2i window = header.dataWindow();
-  std::vector<float> row(static_cast<std::size_t>(window.max.x - window.min.x + 1));
+  std::vector<float> row(static_cast<std::size_t>(window.max.x - window.min.x + 1) * kRgb);
+  constexpr std::size_t kPixel = sizeof(float) * kRgb;
+  char* origin = reinterpret_cast<char*>(row.data()) - std::ptrdiff_t{window.min.x} * std::ptrdiff_t{kPixel};
   Imf::FrameBuffer buffer;
-  for (const char* name : {"R", "G", "B"})
-    buffer.insert(
-        name, Imf::Slice(Imf::FLOAT, reinterpret_cast<char*>(row.data() - window.min.x), sizeof(float), 0));
+  for (std::size_t c = 0; c < kRgb; ++c)
+    buffer.insert(std::string(1, "RGB"[c]), Imf::Slice(Imf::FLOAT, origin + c * sizeof(float), kPixel, 0));
   part.setFrameBuffer(buffer);
-  part.readPixels(window.min.y, window.max.y);
+  for (int y = window.min.y; y <= window.max.y; ++y) {
+    part.readPixels(y);
+    if (Status light = check_light_of_row(row, y - window.min.y); !light) return light;
+  }
   return {};
 }
 

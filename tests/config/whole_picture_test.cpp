@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "tests/config/test_pictures.h"
 
@@ -32,12 +33,15 @@ class Bytes : public Imf::OStream {
   std::size_t at = 0;
 };
 
-std::string exr_of(int width, int height, const std::string& light = "", const char* blue = "B") {
+// `last`: the last pixel's light.
+std::string exr_of(int width, int height, const std::string& light = "", const char* blue = "B",
+                   float last = 0) {
   Imf::Header header(width, height);
   if (!light.empty()) header.insert("colorInteropID", Imf::StringAttribute(light));
   std::vector<float> pixels(static_cast<std::size_t>(width * height));
   std::uint32_t state = 1;
   for (float& value : pixels) value = static_cast<float>((state = state * 1664525u + 1013904223u) >> 24);
+  pixels.back() = last;
   Imf::FrameBuffer buffer;
   for (const char* name : {"R", "G", blue}) {
     header.channels().insert(name, Imf::Channel(Imf::FLOAT));
@@ -89,6 +93,17 @@ TEST(WholePicture, IsBoundedBeforeItIsDecoded) {
 TEST(WholePicture, HasTheLightAndChannelsThatAWorkerReads) {
   EXPECT_THAT(refusal(exr_of(8, 8, "g22_rec709_display")), HasSubstr("expected scene-linear light"));
   EXPECT_THAT(refusal(exr_of(8, 8, "", "Z")), HasSubstr("found no such channel B"));
+}
+
+// One such pixel would be the whole take: the VAE mixes them all.
+TEST(WholePicture, HasLightThatAHalfHolds) {
+  const auto with = [](float last) { return refusal(exr_of(40, 20, "", "B", last)); };
+  EXPECT_EQ(with(65504), "");
+  EXPECT_EQ(with(-0.5F), "");
+  EXPECT_THAT(with(std::numeric_limits<float>::quiet_NaN()),
+              HasSubstr("found nan in R at column 39, row 19"));
+  EXPECT_THAT(with(-std::numeric_limits<float>::infinity()), HasSubstr("found -inf in R"));
+  EXPECT_THAT(with(65536), HasSubstr("expected light that a half can hold (up to 65504), found 65536"));
 }
 
 }  // namespace
