@@ -64,6 +64,18 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
   EXPECT_EQ(shipped->show("another").floor, 0.0);
 }
 
+TEST(Farm, AShowMaySayItsNumericClass) {
+  const auto farm =
+      parse_farm(std::string(kFarm) + "shows: [{name: a, numeric_class: cuda-sm90-bf16}, {name: b}]\n",
+                 "/etc/farm.yaml");
+  ASSERT_TRUE(farm) << farm.error().message;
+  EXPECT_EQ(farm->show("a").numeric_class, "cuda-sm90-bf16");
+  EXPECT_EQ(farm->show("b").numeric_class, "");
+  EXPECT_NE(farm_complaint("shows: [{name: a, numeric_class: cuda sm90}]\n")
+                .find("shows[0].numeric_class: expected"),
+            std::string::npos);
+}
+
 TEST(Farm, PathsAreMappedByTheLongestRuleAndWholeNames) {
   const auto farm = parse_farm(std::string(kFarm) +
                                    "path_map:\n  - {from: /mnt/farm, to: /studio/farm/}\n"

@@ -30,7 +30,7 @@ policy::Candidate candidate_of(const State& state, const Worker& worker, const T
   return candidate;
 }
 
-// Whether a worker with room that made one of the inputs holds more of them than this one does.
+// Whether a worker with room that made one of the inputs holds more of them than this one does, and would take the task.
 bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const Requirements& needs) {
   const policy::Candidate mine = candidate_of(state, state.workers[here], task);
   if (mine.held_bytes == mine.input_bytes) return false;
@@ -39,7 +39,7 @@ bool nearer_elsewhere(const State& state, WorkerId here, const Task& task, const
     if (!need.data || id == here || !state.workers.has(id)) return false;
     const Worker& other = state.workers[id];
     return state.capacity.idle(footprint(other, needs).kind).contains(id) && is_loaded(other, needs) &&
-           blocker_of(state, other, needs) == Blocker::kNone &&
+           blocker_of(state, other, needs) == Blocker::kNone && !is_avoided(state, task, other) &&
            candidate_of(state, other, task).held_bytes > mine.held_bytes;
   });
 }

@@ -167,6 +167,43 @@ TEST(Resources, AGpuTakesWhatFailedInTheFreeCpuSlot) {
   EXPECT_EQ(gpu.held.front().task, task);
 }
 
+// The CPU slot must not leave a picture to the GPU that made its frames, while that leaves it to the CPU slot: the GPU
+// would go to another show, although one below its floor has pictures for it.
+TEST(Resources, AShowBelowItsFloorGetsTheGpuForPicturesToo) {
+  Settings settings = test_settings();
+  settings.shows = {{"series", 1, 0.9}, {"feature", 1, 0}};
+  TestFarm farm(settings);
+  SimWorker gpu(farm, "gpu", 1, 0), cpu(farm, "cpu", 1, 0);
+  use_gpu(gpu, kCuda);
+  gpu.hello();
+  config::Shot series = upgraded_shot("sh010");
+  series.show = "series";
+  farm.submit({series});
+  farm.submit({test_shot("sh010", 33, 16, "feature")});
+  const auto plan = [&](const AttemptId& id) { return farm.state().task(id.task).plan; };
+  for (int i = 0; i < 500; ++i) {
+    gpu.receive();
+    ASSERT_FALSE(gpu.held.empty());
+    if (plan(gpu.held.front()).stage == Stage::kDecode && plan(gpu.held.front()).level == 1) break;
+    gpu.start(gpu.held.front());
+    gpu.complete(gpu.held.front());
+  }
+  cpu.hello();  // which holds nothing of what the pictures need
+  cpu.receive();
+  ASSERT_EQ(cpu.held.size(), 1u);
+  ASSERT_EQ(plan(cpu.held.front()).stage, Stage::kDeliver);  // the draft
+  cpu.start(cpu.held.front());
+  cpu.complete(cpu.held.front());
+  gpu.start(gpu.held.front());
+  gpu.complete(gpu.held.front());
+  gpu.receive();
+  cpu.receive();
+  ASSERT_EQ(cpu.held.size(), 1u);
+  EXPECT_EQ(plan(cpu.held.front()).stage, Stage::kFinish);
+  ASSERT_EQ(gpu.held.size(), 1u);
+  EXPECT_EQ(plan(gpu.held.front()).stage, Stage::kFinish);
+}
+
 TEST(Resources, WithItsCpuSlotsGoneAWorkerRunsPicturesInItsGpuSlot) {
   TestFarm farm;
   SimWorker host(farm, "host", 1, 2);
