@@ -101,12 +101,4 @@ bool is_open(const fs::path& folder) {
   return held;
 }
 
-bool takes_direct_io(const std::filesystem::path& folder) {
-  const std::filesystem::path path = folder / "direct-io-probe";
-  const int file = ::open(path.c_str(), O_CREAT | O_WRONLY | O_DIRECT | O_CLOEXEC, 0600);
-  if (file >= 0) ::close(file);
-  ::unlink(path.c_str());  // some file systems make it and then refuse to open it
-  return file >= 0;
-}
-
 }  // namespace rushes::storage

@@ -35,8 +35,4 @@ Status sync_path(const std::filesystem::path& path);
 // Whether another process has the database in this folder open.
 bool is_open(const std::filesystem::path& folder);
 
-// Whether its file system takes writes that bypass the page cache (O_DIRECT; tmpfs does not). Tries it with a file
-// that it removes.
-bool takes_direct_io(const std::filesystem::path& folder);
-
 }  // namespace rushes::storage

@@ -115,8 +115,6 @@ Result<Database> open_database(const std::filesystem::path& folder, const Format
   if (auto checked = check_logs(folder); !checked)
     return fail(ErrorKind::kCorrupt,
                 what + ": damaged: restore the folder from a backup (" + checked.error().message + ")");
-  bool& direct = options.use_direct_io_for_flush_and_compaction;
-  direct = direct && takes_direct_io(folder);
   Database database;
   rocksdb::DB* db = nullptr;
   const auto opened = rocksdb::DB::Open(options, folder.string(), families, &database.families, &db);

@@ -36,8 +36,7 @@ struct Database {
 };
 
 // Opens or creates the database in `folder`. Errors: kConflict (locked by another process), kDenied
-// (read-only), kExhausted (disk full), kCorrupt (damaged, or not ours), kInvalid (another format). Writes go through
-// the page cache where the file system takes no direct ones, whatever the options ask for.
+// (read-only), kExhausted (disk full), kCorrupt (damaged, or not ours), kInvalid (another format).
 Result<Database> open_database(const std::filesystem::path& folder, const Format& format,
                                rocksdb::DBOptions options,
                                std::vector<rocksdb::ColumnFamilyDescriptor> families);

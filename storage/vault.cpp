@@ -505,9 +505,12 @@ Result<std::unique_ptr<Vault>> Vault::open(const std::filesystem::path& folder, 
   if (sodium_init() < 0) return fail(ErrorKind::kInternal, "libsodium cannot be initialised");
   rocksdb::DBOptions database_options = common_options(options.env);
   database_options.max_total_wal_size = 512u << 20;
-  // Frames are written once and read later, if at all: a copy of them in the page cache costs more than the write.
-  database_options.use_direct_io_for_flush_and_compaction = true;
+  // Through the page cache, not around it: the kernel gathers larger writes than a flush that waits for each of its
+  // own, and who wants a frame mostly wants it soon.
   database_options.bytes_per_sync = 8u << 20;
+  database_options.max_background_flushes = 2;  // one writes while the other waits for its sync
+  database_options.max_background_compactions = 1;
+  database_options.advise_random_on_open = false;  // artifacts are read front to back: the kernel reads ahead
   database_options.wal_bytes_per_sync = 8u << 20;  // spreads the cost of the sync at commit
   auto database = open_database(folder, kFormat, database_options,
                                 {{"artifacts", rocksdb::ColumnFamilyOptions()},
