@@ -1,6 +1,7 @@
 #include "config/farm.h"
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 
 #include "config/endpoint.h"
@@ -56,6 +57,18 @@ void read_retention(Fields& fields, Retention& retention) {
   });
 }
 
+// As kernels and engines write it (worker/engine/models.h).
+void read_class(Fields& fields, std::string& numeric_class) {
+  constexpr std::size_t kMostBytes = 256;
+  if (!fields.text("numeric_class", numeric_class, kMostBytes)) return;
+  const auto is_known = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '+' || c == '.';
+  };
+  if (numeric_class.empty() || !std::all_of(numeric_class.begin(), numeric_class.end(), is_known))
+    fields.problem("numeric_class",
+                   "expected a numeric class as `rushes workers` shows it, found '" + numeric_class + "'");
+}
+
 void read_shows(Fields& root, std::vector<Show>& shows) {
   std::set<std::string> names;
   double floors = 0;
@@ -70,7 +83,7 @@ void read_shows(Fields& root, std::vector<Show>& shows) {
               fields.number("weight", show.weight, 0.001, 1e6);
               fields.number("floor", show.floor, 0, 1);
               read_retention(fields, show.retention);
-              fields.name("numeric_class", show.numeric_class);
+              read_class(fields, show.numeric_class);
               if (!show.name.empty() && !names.insert(show.name).second)
                 fields.problem("name", "expected every show once, found '" + show.name + "' again");
               fields.finish();

@@ -66,10 +66,10 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
 
 TEST(Farm, AShowMaySayItsNumericClass) {
   const auto farm =
-      parse_farm(std::string(kFarm) + "shows: [{name: a, numeric_class: cuda-sm90-bf16}, {name: b}]\n",
+      parse_farm(std::string(kFarm) + "shows: [{name: a, numeric_class: cpu-avx2-bf16+cpu-avx2-f32}, {name: b}]\n",
                  "/etc/farm.yaml");
   ASSERT_TRUE(farm) << farm.error().message;
-  EXPECT_EQ(farm->show("a").numeric_class, "cuda-sm90-bf16");
+  EXPECT_EQ(farm->show("a").numeric_class, "cpu-avx2-bf16+cpu-avx2-f32");
   EXPECT_EQ(farm->show("b").numeric_class, "");
   EXPECT_NE(farm_complaint("shows: [{name: a, numeric_class: cuda sm90}]\n")
                 .find("shows[0].numeric_class: expected"),

@@ -555,6 +555,8 @@ std::string workers_text(const Json& workers, const Style& style) {
       text += "  " + format("%.0f done  ", number(worker, "finished")) +
               format("%.0f failed  ", number(worker, "failed")) + cost_text(member(worker, "device_seconds"));
     text += "\n";
+    for (const Json& name : list(worker, "numeric_classes"))
+      if (name.is_string()) text += "  class " + name.get<std::string>() + "\n";
     for (const Json& device : list(worker, "devices")) text += "  " + device_text(device) + "\n";
     for (const Json& remark : list(worker, "remarks"))
       if (remark.is_string()) text += "  note: " + remark.get<std::string>() + "\n";

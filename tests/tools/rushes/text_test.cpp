@@ -217,16 +217,17 @@ TEST(Workers, SayWhatIsTakenOfWhatTheyOffer) {
 }
 
 TEST(Workers, SayHowTheirGpusAre) {
-  const Json workers = Json::parse(R"([{"worker": "bay1", "state": "busy", "devices": [
+  const Json workers =
+      Json::parse(R"([{"worker": "bay1", "state": "busy", "numeric_classes": ["cpu-a+cpu-b"], "devices": [
     {"name": "NVIDIA H200", "capability": "9.0", "driver": "580.95.05", "total_bytes": 150323855360,
      "free_bytes": 21474836480, "celsius": 54, "memory_errors": 2, "trouble": ""},
     {"name": "GPU 1", "capability": "", "driver": "", "total_bytes": 0, "free_bytes": 0, "celsius": null,
      "memory_errors": 0, "trouble": "NVML: GPU is lost"}]}])");
   const std::string text = workers_text(workers, Style{});
-  EXPECT_NE(
-      text.find("  NVIDIA H200 (9.0, driver 580.95.05)  20.0 GiB of 140.0 GiB free  54 C  2 memory errors\n"
-                "  GPU 1  NVML: GPU is lost\n"),
-      std::string::npos)
+  EXPECT_NE(text.find("  class cpu-a+cpu-b\n  NVIDIA H200 (9.0, driver 580.95.05)  20.0 GiB of 140.0 GiB "
+                      "free  54 C  2 memory errors\n"
+                      "  GPU 1  NVML: GPU is lost\n"),
+            std::string::npos)
       << text;
 }
 
