@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/check.h"
+#include "kernels/cuda/products.h"
 
 namespace rushes::kernels::cuda {
 
@@ -66,7 +67,7 @@ void verify_convolutions(CudaDevice& device, Backend& backend) {
       distance(sample_convolution(backend), sample_convolution(*make_reference_backend(backend.precision())));
   const double most = backend.precision() == Precision::kBf16 ? 1e-2 : 1e-5;
   if (!(error <= most))
-    throw DeviceFault(kInvalidValue, "backend cuda: " + device.convolutions().version() +
+    throw DeviceFault(kInvalidValue, "backend cuda: " + device.dnn().version() +
                                          " computes a convolution in " + dtype_name(backend.operand_dtype()) +
                                          " wrongly (relative error " + std::to_string(error) +
                                          "); install another version, or use --backend cpu");
@@ -85,10 +86,15 @@ std::unique_ptr<Backend> make_cuda_backend(DeviceApi* api, const CudaOptions& op
   return backend;
 }
 
+// Libraries choose their engines by the device's size and by release, so both decide bits.
 std::string CudaBackend::numeric_class() const {
   const DeviceInfo& info = device_->info();
-  return "cuda-sm" + std::to_string(info.major) + std::to_string(info.minor) + "-" +
-         dtype_name(operand_dtype());
+  std::string name = "cuda-sm" + std::to_string(info.major) + std::to_string(info.minor) + "x" +
+                     std::to_string(info.multiprocessors) + "-" + dtype_name(operand_dtype()) + "-blas" +
+                     std::to_string(device_->products().api().version()) + "-dnn" +
+                     std::to_string(device_->dnn().api().version());
+  if (options_.library_attention && options_.precision == Precision::kBf16) name += "-sdpa";
+  return name;
 }
 
 // ---- memory and transfer

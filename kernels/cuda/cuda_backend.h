@@ -1,7 +1,7 @@
 // The CUDA backend: bf16 or fp32 operands, sums in fp32, on an NVIDIA GPU of compute capability 8.0 or higher.
 //
-// linear is cuBLASLt's, conv3d cuDNN's; attention of heads of 64 and 128 in bf16 is a kernel of ours, any other one two
-// products around a softmax. cuda_backend.cpp: memory and weights; cuda_matrix.cpp: linear, conv3d, attention;
+// linear is cuBLASLt's, conv3d cuDNN's; attention of heads of 64 and 128 in bf16 is a kernel of ours or cuDNN's, any
+// other one two products around a softmax. cuda_backend.cpp: memory and weights; cuda_matrix.cpp: linear, conv3d, attention;
 // cuda_rows.cpp: the rest. After a first run of the same operations nothing here takes memory from the device or waits,
 // but upload (where the pinned memory is full), download and synchronize.
 //
@@ -24,6 +24,7 @@ struct CudaOptions {
   int device = 0;
   Precision precision = Precision::kBf16;
   std::size_t score_bytes = std::size_t{256} << 20;  // of attention that is composed, about
+  bool library_attention = false;                    // cuDNN's where it takes the shape (library_attention.h)
 };
 
 // Throws DeviceFault where CudaDevice::why_not() says so, or where cuDNN computes wrongly; std::bad_alloc.

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "kernels/cuda/convolutions.h"
+#include "kernels/cuda/library_attention.h"
 #include "kernels/cuda/products.h"
 
 namespace rushes::kernels::cuda {
@@ -90,7 +91,9 @@ CudaDevice::CudaDevice(DeviceApi& api, int number) : api_(api), number_(number) 
     check(api_, api_.malloc_host(&pinned_, kPinnedBytes), "cudaMallocHost");
     arena_ = std::make_unique<Arena>(api_, number_, stream_);
     products_ = std::make_unique<Products>(*this);
-    convolutions_ = std::make_unique<Convolutions>(*this);
+    dnn_ = std::make_unique<Dnn>(*this);
+    convolutions_ = std::make_unique<Convolutions>(*dnn_);
+    library_attention_ = std::make_unique<LibraryAttention>(*dnn_);
   } catch (...) {
     close();
     throw;
@@ -103,7 +106,9 @@ CudaDevice::~CudaDevice() { close(); }
 void CudaDevice::close() noexcept {
   (void)api_.set_device(number_);
   if (stream_) (void)api_.stream_synchronize(stream_);
+  library_attention_.reset();
   convolutions_.reset();
+  dnn_.reset();
   products_.reset();
   arena_.reset();
   (void)api_.free_host(pinned_);

@@ -14,8 +14,10 @@
 
 namespace rushes::kernels::cuda {
 
-class Products;      // products.h
-class Convolutions;  // convolutions.h
+class Products;          // products.h
+class Dnn;               // dnn.h
+class Convolutions;      // convolutions.h
+class LibraryAttention;  // library_attention.h
 
 class CudaDevice {
  public:
@@ -36,7 +38,9 @@ class CudaDevice {
   Stream stream() const { return stream_; }
   Arena& arena() { return *arena_; }
   Products& products() { return *products_; }
+  Dnn& dnn() { return *dnn_; }
   Convolutions& convolutions() { return *convolutions_; }
+  LibraryAttention& library_attention() { return *library_attention_; }
   const KernelTable& kernels() { return api_.kernels(); }
 
   template <typename Arguments>
@@ -66,7 +70,9 @@ class CudaDevice {
   std::size_t pinned_used_ = 0;  // by copies that may still be under way
   std::unique_ptr<Arena> arena_;
   std::unique_ptr<Products> products_;
+  std::unique_ptr<Dnn> dnn_;
   std::unique_ptr<Convolutions> convolutions_;
+  std::unique_ptr<LibraryAttention> library_attention_;
 };
 
 // Memory of the device until the end of a scope; work that was queued before may still use it.

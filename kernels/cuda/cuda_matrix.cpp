@@ -4,6 +4,7 @@
 
 #include "kernels/check.h"
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/cuda/library_attention.h"
 #include "kernels/cuda/products.h"
 
 namespace rushes::kernels::cuda {
@@ -181,7 +182,9 @@ void CudaBackend::attend_by_kernel(const AttentionOptions& options, const Tiles*
     a.key_tile = static_cast<int>(tiles->plan.key_tile);
   }
   const int width = static_cast<int>(y.dim(3)), batch = static_cast<int>(y.dim(0));
-  if (device_->info().major == 9 && hopper_attention_takes(a, width)) {
+  if (options_.library_attention && device_->library_attention().takes(a, batch, width)) {
+    device_->library_attention().run(a, batch, width);
+  } else if (device_->info().major == 9 && hopper_attention_takes(a, width)) {
     // Two blocks of queries share the copies of keys where there are more than two.
     const HopperIndex index = hopper_attention_index(a, width, a.lq > 2 * kHopperQueries);
     HopperAttentionArguments hopper;

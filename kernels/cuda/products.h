@@ -39,6 +39,7 @@ class Products {
   Products(const Products&) = delete;
   Products& operator=(const Products&) = delete;
 
+  const BlasApi& api() const { return api_; }
   // Whether the library does this product's bias and activation as it computes.
   Epilogue epilogue(const Product& product);
   // Queues the product, with epilogue(product).

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 
 #include "tests/kernels/emulator/libraries.h"
 #include "tests/kernels/emulator/software_device.h"
@@ -16,6 +17,7 @@ using namespace kernels::cuda;  // NOLINT(google-build-using-namespace): the nam
 constexpr int kBadParameter = 2000, kNotFinalized = 2004, kUnsupported = 3000,
               kFailed = 5000;  // cudnnStatus_t
 
+using Four = std::array<std::int64_t, 4>;
 using Five = std::array<std::int64_t, 5>;
 using Three = std::array<std::int64_t, 3>;
 
@@ -24,13 +26,21 @@ struct Attribute {
   std::int64_t count = 0;
   std::vector<std::byte> bytes;
 };
-// What a plan runs.
+// A tensor that a plan reads or writes.
+struct Argument {
+  std::int64_t id = 0;
+  std::size_t bytes = 0;
+  bool by_value = false;  // in host memory, read when the plan is executed
+};
+// What a plan runs: a convolution, or attention.
 struct Work {
   Five x{}, w{}, y{};  // {n, c, t, h, w}
   Three padding{}, stride{};
+  Four q{}, k{};  // {b, heads, length, width}; of attention
   bool bf16 = false, bf16_out = false;
-  std::int64_t id_x = 0, id_w = 0, id_y = 0;
-  int engine = 0;  // see below
+  std::vector<Argument> arguments;  // x, w, y; or q, k, v, o, scale
+  int engine = 0;                   // see below
+  bool is_attention() const { return q[0] > 0; }
 };
 struct Descriptor {
   int type = 0;
@@ -66,14 +76,19 @@ Descriptor* find(void* handle, int type) {
 struct Rule {
   int owner, name, type;
   std::int64_t count;
-  int refers = 0;  // to descriptors of this type
+  int refers = 0;          // to descriptors of this type; -1: to an operation
+  std::int64_t other = 0;  // count that is known too
+  bool optional = false;
 };
+constexpr int kAnOperation = -1;
+bool is_operation(int type) { return type == dnn::kConvolutionForward || type == dnn::kSdpa; }
 constexpr Rule kRules[] = {
     {dnn::kTensor, dnn::kDataType, dnn::kTypeDataType, 1},
-    {dnn::kTensor, dnn::kDimensions, dnn::kTypeInt64, 5},
-    {dnn::kTensor, dnn::kTensorStrides, dnn::kTypeInt64, 5},
+    {dnn::kTensor, dnn::kDimensions, dnn::kTypeInt64, 5, 0, 4},
+    {dnn::kTensor, dnn::kTensorStrides, dnn::kTypeInt64, 5, 0, 4},
     {dnn::kTensor, dnn::kUniqueId, dnn::kTypeInt64, 1},
     {dnn::kTensor, dnn::kAlignment, dnn::kTypeInt64, 1},
+    {dnn::kTensor, dnn::kIsByValue, dnn::kTypeBoolean, 1, 0, 0, true},
     {dnn::kConvolution, dnn::kSpatialDims, dnn::kTypeInt64, 1},
     {dnn::kConvolution, dnn::kComputeType, dnn::kTypeDataType, 1},
     {dnn::kConvolution, dnn::kConvolutionMode, dnn::kTypeConvolutionMode, 1},
@@ -88,13 +103,18 @@ constexpr Rule kRules[] = {
     {dnn::kConvolutionForward, dnn::kForwardAlpha, dnn::kTypeFloat, 1},
     {dnn::kConvolutionForward, dnn::kForwardBeta, dnn::kTypeFloat, 1},
     {dnn::kOperationGraph, dnn::kGraphHandle, dnn::kTypeHandle, 1},
-    {dnn::kOperationGraph, dnn::kGraphOperations, dnn::kTypeDescriptor, 1, dnn::kConvolutionForward},
+    {dnn::kSdpa, dnn::kSdpaQ, dnn::kTypeDescriptor, 1, dnn::kTensor},
+    {dnn::kSdpa, dnn::kSdpaK, dnn::kTypeDescriptor, 1, dnn::kTensor},
+    {dnn::kSdpa, dnn::kSdpaV, dnn::kTypeDescriptor, 1, dnn::kTensor},
+    {dnn::kSdpa, dnn::kSdpaO, dnn::kTypeDescriptor, 1, dnn::kTensor},
+    {dnn::kSdpa, dnn::kSdpaScale, dnn::kTypeDescriptor, 1, dnn::kTensor},
+    {dnn::kOperationGraph, dnn::kGraphOperations, dnn::kTypeDescriptor, 1, kAnOperation},
     {dnn::kEngineHeuristic, dnn::kHeuristicGraph, dnn::kTypeDescriptor, 1, dnn::kOperationGraph},
     {dnn::kEngineHeuristic, dnn::kHeuristicMode, dnn::kTypeHeuristicMode, 1},
     {dnn::kExecutionPlan, dnn::kPlanHandle, dnn::kTypeHandle, 1},
     {dnn::kExecutionPlan, dnn::kPlanConfig, dnn::kTypeDescriptor, 1, dnn::kEngineConfig},
-    {dnn::kVariantPack, dnn::kPackIds, dnn::kTypeInt64, 3},
-    {dnn::kVariantPack, dnn::kPackPointers, dnn::kTypePointer, 3},
+    {dnn::kVariantPack, dnn::kPackIds, dnn::kTypeInt64, 3, 0, 5},
+    {dnn::kVariantPack, dnn::kPackPointers, dnn::kTypePointer, 3, 0, 5},
     {dnn::kVariantPack, dnn::kPackWorkspace, dnn::kTypePointer, 1},
 };
 
@@ -105,6 +125,8 @@ std::size_t size_of(int type) {
     case dnn::kTypePointer:
     case dnn::kTypeDescriptor:
       return 8;
+    case dnn::kTypeBoolean:
+      return sizeof(bool);
     default:
       return 4;
   }
@@ -135,14 +157,16 @@ int set(void* handle, int name, int type, std::int64_t count, const void* from) 
   const std::string what =
       "attribute " + std::to_string(name) + " of descriptor type " + std::to_string(d.type);
   if (rule == std::end(kRules)) return refuse(kUnsupported, what + " is not known");
-  if (rule->type != type || rule->count != count)
+  if (rule->type != type || (rule->count != count && rule->other != count))
     return refuse(kBadParameter, what + " has another type or count");
   if (rule->refers) {
     void* other = nullptr;
     std::memcpy(&other, from, sizeof other);
-    Descriptor* target = find(other, rule->refers);
-    if (!target || !target->finished)
-      return refuse(kNotFinalized, what + " refers to no finalized descriptor");
+    const auto known = descriptors.find(other);
+    Descriptor* target = known == descriptors.end() ? nullptr : known->second.get();
+    const bool fits =
+        target && (rule->refers == kAnOperation ? is_operation(target->type) : target->type == rule->refers);
+    if (!fits || !target->finished) return refuse(kNotFinalized, what + " refers to no finalized descriptor");
     ++target->users;
     d.used.push_back(other);
   }
@@ -158,26 +182,73 @@ int set(void* handle, int name, int type, std::int64_t count, const void* from) 
 
 // ---- finalize
 
+std::size_t rank(const Descriptor& tensor) {
+  return static_cast<std::size_t>(tensor.attributes.at(dnn::kDimensions).count);
+}
+bool is_scalar(const Descriptor& tensor) {
+  return tensor.attributes.contains(dnn::kIsByValue) && value<bool>(tensor, dnn::kIsByValue);
+}
+Argument argument_of(const Descriptor& tensor) {
+  std::size_t bytes = value<int>(tensor, dnn::kDataType) == dnn::kBfloat16 ? 2 : 4;
+  for (std::size_t i = 0; i < rank(tensor); ++i)
+    bytes *= static_cast<std::size_t>(value<std::int64_t>(tensor, dnn::kDimensions, i));
+  return {value<std::int64_t>(tensor, dnn::kUniqueId), bytes, is_scalar(tensor)};
+}
+
 bool channels_last(const Descriptor& tensor) {
   const Five size = values<5>(tensor, dnn::kDimensions), step = values<5>(tensor, dnn::kTensorStrides);
   const std::int64_t row = size[4] * size[1], frame = size[3] * row;
   return step == Five{size[2] * frame, 1, frame, row, size[1]};
 }
 
+bool share_an_id(const std::vector<Argument>& arguments) {
+  std::set<std::int64_t> ids;
+  for (const Argument& argument : arguments) ids.insert(argument.id);
+  return ids.size() < arguments.size();
+}
+
+// [b, length, heads, width] in memory.
+bool is_sequence(const Descriptor& tensor) {
+  if (rank(tensor) != 4 || is_scalar(tensor) || value<int>(tensor, dnn::kDataType) != dnn::kBfloat16)
+    return false;
+  const Four size = values<4>(tensor, dnn::kDimensions), step = values<4>(tensor, dnn::kTensorStrides);
+  const std::int64_t row = size[1] * size[3];
+  return step == Four{size[2] * row, size[3], row, 1};
+}
+
+std::string finish_attention(Descriptor& d) {
+  const Descriptor &q = referred(d, dnn::kSdpaQ), &k = referred(d, dnn::kSdpaK),
+                   &v = referred(d, dnn::kSdpaV), &o = referred(d, dnn::kSdpaO),
+                   &scale = referred(d, dnn::kSdpaScale);
+  for (const Descriptor* tensor : {&q, &k, &v, &o})
+    if (!is_sequence(*tensor)) return "attention of a tensor that is no bf16 sequence";
+  if (!is_scalar(scale) || value<int>(scale, dnn::kDataType) != dnn::kFloat32)
+    return "a scale that is no fp32 value";
+  Work& work = d.work;
+  work.q = values<4>(q, dnn::kDimensions), work.k = values<4>(k, dnn::kDimensions);
+  work.bf16 = work.bf16_out = true;
+  work.arguments = {argument_of(q), argument_of(k), argument_of(v), argument_of(o), argument_of(scale)};
+  if (share_an_id(work.arguments)) return "tensors of one id";
+  if (values<4>(v, dnn::kDimensions) != work.k || values<4>(o, dnn::kDimensions) != work.q)
+    return "sizes of k and v, or of q and o, differ";
+  return work.q[0] != work.k[0] || work.q[1] != work.k[1] || work.q[3] != work.k[3] ? "q and k do not fit"
+                                                                                    : "";
+}
+
 std::string finish_forward(Descriptor& d) {
   const Descriptor &x = referred(d, dnn::kForwardX), &w = referred(d, dnn::kForwardW),
                    &y = referred(d, dnn::kForwardY), &c = referred(d, dnn::kForwardConvolution);
+  if (rank(x) != 5 || rank(w) != 5 || rank(y) != 5) return "a convolution of other than five dimensions";
   Work& work = d.work;
   work.x = values<5>(x, dnn::kDimensions), work.w = values<5>(w, dnn::kDimensions);
   work.y = values<5>(y, dnn::kDimensions);
   work.padding = values<3>(c, dnn::kPaddingBefore), work.stride = values<3>(c, dnn::kStrides);
   const int type = value<int>(x, dnn::kDataType), out = value<int>(y, dnn::kDataType);
   work.bf16 = type == dnn::kBfloat16, work.bf16_out = out == dnn::kBfloat16;
-  work.id_x = value<std::int64_t>(x, dnn::kUniqueId), work.id_w = value<std::int64_t>(w, dnn::kUniqueId);
-  work.id_y = value<std::int64_t>(y, dnn::kUniqueId);
+  work.arguments = {argument_of(x), argument_of(w), argument_of(y)};
   if (value<int>(w, dnn::kDataType) != type) return "x and w of different types";
   if (work.bf16_out && !work.bf16) return "fp32 into bf16";
-  if (work.id_x == work.id_w || work.id_w == work.id_y || work.id_x == work.id_y) return "tensors of one id";
+  if (share_an_id(work.arguments)) return "tensors of one id";
   if (value<float>(d, dnn::kForwardAlpha) != 1.0f || value<float>(d, dnn::kForwardBeta) != 0.0f)
     return "alpha and beta are not known";
   if (values<3>(c, dnn::kPaddingBehind) != work.padding) return "zeros that differ before and behind";
@@ -191,7 +262,7 @@ std::string finish_forward(Descriptor& d) {
 
 std::string finish(Descriptor& d) {
   for (const Rule& rule : kRules)
-    if (rule.owner == d.type && !d.attributes.contains(rule.name))
+    if (rule.owner == d.type && !rule.optional && !d.attributes.contains(rule.name))
       return "attribute " + std::to_string(rule.name) + " of descriptor type " + std::to_string(d.type) +
              " is missing";
   switch (d.type) {
@@ -199,10 +270,11 @@ std::string finish(Descriptor& d) {
       const int type = value<int>(d, dnn::kDataType);
       if (type != dnn::kFloat32 && type != dnn::kBfloat16) return "a data type that is not known";
       if (value<std::int64_t>(d, dnn::kAlignment) != 16) return "an alignment that is not 16";
-      const Five size = values<5>(d, dnn::kDimensions);
-      if (std::any_of(size.begin(), size.end(), [](std::int64_t s) { return s < 1; }))
-        return "an empty tensor";
-      return channels_last(d) ? "" : "strides that are not channels last";
+      if (d.attributes.at(dnn::kTensorStrides).count != d.attributes.at(dnn::kDimensions).count)
+        return "strides of other dimensions";
+      for (std::size_t i = 0; i < rank(d); ++i)
+        if (value<std::int64_t>(d, dnn::kDimensions, i) < 1) return "an empty tensor";
+      return rank(d) == 4 || channels_last(d) ? "" : "strides that are not channels last";
     }
     case dnn::kConvolution: {
       if (value<std::int64_t>(d, dnn::kSpatialDims) != 3) return "not three dimensions";
@@ -216,6 +288,8 @@ std::string finish(Descriptor& d) {
     }
     case dnn::kConvolutionForward:
       return finish_forward(d);
+    case dnn::kSdpa:
+      return finish_attention(d);
     case dnn::kOperationGraph:
       d.work = referred(d, dnn::kGraphOperations).work;
       return "";
@@ -244,6 +318,8 @@ int finalize(void* handle) {
   const SoftwareOptions& options = SoftwareDevice::current()->options();
   if (d.type == dnn::kConvolutionForward && d.work.bf16 && !d.work.bf16_out && !options.dnn_widens)
     return kUnsupported;
+  if (d.type == dnn::kEngineHeuristic && d.work.is_attention() && !options.dnn_has_attention)
+    return kUnsupported;
   if (d.type == dnn::kEngineHeuristic && !d.work.bf16 && !options.dnn_has_f32) return kUnsupported;
   if (d.type == dnn::kExecutionPlan && d.work.engine == kBroken) return kUnsupported;
   d.finished = true;
@@ -269,7 +345,9 @@ std::vector<int> notes(int engine) {
       return {};
   }
 }
-std::int64_t workspace_of(const Work& work) { return 512 * (1 + (work.x[1] + work.y[1]) % 3); }
+std::int64_t workspace_of(const Work& work) {
+  return 512 * (1 + (work.is_attention() ? work.k[2] : work.x[1] + work.y[1]) % 3);
+}
 
 int get(void* handle, int name, int type, std::int64_t wanted, std::int64_t* count, void* to) {
   const std::lock_guard lock(mutex);
@@ -342,6 +420,36 @@ void compute(const Work& c, const void* from, const void* weights, void* to, std
         }
 }
 
+void attend(const Work& a, const std::array<void*, 4>& tensors, double scale) {
+  const auto [batch, heads, lq, width] = a.q;
+  const std::int64_t lk = a.k[2], row = heads * width;
+  const auto count = [](const Four& size) {
+    return static_cast<std::size_t>(size[0] * size[1] * size[2] * size[3]);
+  };
+  const std::vector<float> q = widened(tensors[0], true, count(a.q)),
+                           k = widened(tensors[1], true, count(a.k)),
+                           v = widened(tensors[2], true, count(a.k));
+  std::vector<double> weights(static_cast<std::size_t>(lk));
+  for (std::int64_t n = 0; n < batch * lq * heads; ++n) {
+    const std::int64_t b = n / (lq * heads), head = n % heads, keys = b * lk * row + head * width;
+    double most = -INFINITY, sum = 0;
+    for (std::int64_t j = 0; j < lk; ++j) {
+      double dot = 0;
+      for (std::int64_t d = 0; d < width; ++d)
+        dot += double{q[n * width + d]} * double{k[keys + j * row + d]};
+      weights[j] = scale * dot;
+      most = std::max(most, weights[j]);
+    }
+    for (double& weight : weights) sum += weight = std::exp(weight - most);
+    for (std::int64_t d = 0; d < width; ++d) {
+      double mixed = 0;
+      for (std::int64_t j = 0; j < lk; ++j) mixed += weights[j] * double{v[keys + j * row + d]};
+      const bool bad = a.engine == kNondeterministic || a.engine == kTensorFloat;
+      put_rounded(tensors[3], true, static_cast<std::size_t>(n * width + d), bad ? NAN : mixed / sum);
+    }
+  }
+}
+
 int execute(void* handle, void* plan, void* variant_pack) {
   const std::lock_guard lock(mutex);
   SoftwareDevice& device = *SoftwareDevice::current();
@@ -351,28 +459,32 @@ int execute(void* handle, void* plan, void* variant_pack) {
     return refuse(kBadParameter, "executes what is not finalized");
   if (!library->second->stream) return refuse(kBadParameter, "a handle without a stream");
   const Work& work = p->work;
-  void* pointers[3] = {};
-  const std::int64_t ids[3] = {work.id_x, work.id_w, work.id_y};
-  const std::size_t bytes[3] = {elements(work.x) * (work.bf16 ? 2 : 4),
-                                elements(work.w) * (work.bf16 ? 2 : 4),
-                                elements(work.y) * (work.bf16_out ? 2 : 4)};
-  for (std::size_t i = 0; i < 3; ++i) {
-    for (std::size_t j = 0; j < 3; ++j)
-      if (value<std::int64_t>(*pack, dnn::kPackIds, j) == ids[i])
-        pointers[i] = value<void*>(*pack, dnn::kPackPointers, j);
-    if (reinterpret_cast<std::uintptr_t>(pointers[i]) % 16 || !device.owns(pointers[i], bytes[i]))
+  std::vector<void*> pointers;
+  for (const Argument& argument : work.arguments) {
+    pointers.push_back(nullptr);
+    for (std::int64_t at = 0; at < pack->attributes.at(dnn::kPackIds).count; ++at)
+      if (value<std::int64_t>(*pack, dnn::kPackIds, static_cast<std::size_t>(at)) == argument.id)
+        pointers.back() = value<void*>(*pack, dnn::kPackPointers, static_cast<std::size_t>(at));
+    const bool there = argument.by_value ? pointers.back() != nullptr
+                                         : reinterpret_cast<std::uintptr_t>(pointers.back()) % 16 == 0 &&
+                                               device.owns(pointers.back(), argument.bytes);
+    if (!there)
       return refuse(kBadParameter, "a tensor that is missing, not aligned or outside an allocation");
   }
   void* workspace = value<void*>(*pack, dnn::kPackWorkspace);
   const auto workspace_bytes = static_cast<std::size_t>(workspace_of(work));
   if (!device.owns(workspace, workspace_bytes)) return refuse(kBadParameter, "too small a workspace");
   const std::int64_t channels = work.x[1] - (device.options().dnn_computes_wrongly ? 1 : 0);
-  const int error =
-      device.enqueue(library->second->stream, [=, x = pointers[0], w = pointers[1], y = pointers[2]] {
-        std::memset(workspace, 0xff, workspace_bytes);
-        compute(work, x, w, y, channels);
-        return kSuccess;
-      });
+  float scale = 0;
+  if (work.is_attention()) std::memcpy(&scale, pointers[4], sizeof scale);
+  const int error = device.enqueue(library->second->stream, [=] {
+    std::memset(workspace, 0xff, workspace_bytes);
+    if (work.is_attention())
+      attend(work, {pointers[0], pointers[1], pointers[2], pointers[3]}, double{scale});
+    else
+      compute(work, pointers[0], pointers[1], pointers[2], channels);
+    return kSuccess;
+  });
   return error ? kFailed : kSuccess;
 }
 

@@ -47,6 +47,7 @@ struct SoftwareOptions {
   bool blas_has_gelu = true;          // in its epilogue
   bool dnn_widens = true;             // writes fp32 from bf16 operands
   bool dnn_has_f32 = true;            // has engines that do not round fp32 operands
+  bool dnn_has_attention = true;      // has engines for attention
   bool dnn_computes_wrongly = false;  // a convolution forgets its last input channel
   bool has_nvml = true;
   // What the host has beyond this process.
