@@ -107,6 +107,13 @@ struct Modulation {
   Tensor group;  // optional, see above
 };
 
+// One term of a sum of tensors.
+struct Term {
+  float factor = 1.0f;
+  Tensor x;
+};
+inline constexpr std::size_t kMostTerms = 4;
+
 struct Memory {
   std::size_t in_use_bytes = 0;  // held by tensors and prepared weights
   std::size_t peak_bytes = 0;    // the most that was ever in use
@@ -181,8 +188,9 @@ class Backend {
   virtual void activate(const Tensor& x, Activation act, const Tensor& y) = 0;
   // y = a * gelu_tanh(gate): UMT5's gated feed-forward. Float, equal shapes.
   virtual void gelu_gate(const Tensor& gate, const Tensor& a, const Tensor& y) = 0;
-  // out = a x + b y. Float, equal shapes; y may be empty where b is 0.
-  virtual void axpby(float a, const Tensor& x, float b, const Tensor& y, const Tensor& out) = 0;
+  // out = ((f0 x0 + f1 x1) + f2 x2) + f3 x3, one to kMostTerms terms. Float, equal shapes. In fp32, every product
+  // and every sum rounded by itself: equal inputs give equal bits on every backend. `out` may be any of the x.
+  virtual void combine(const std::vector<Term>& terms, const Tensor& out) = 0;
   // y[r, c] = x[r, c] * scale[c] + shift[c]; either may be empty. x, y float [..., C], scale, shift kF32 [C].
   virtual void channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& y) = 0;
   virtual void clamp(const Tensor& x, float low, float high, const Tensor& y) = 0;

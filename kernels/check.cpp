@@ -162,6 +162,13 @@ Rows check_layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   return rows;
 }
 
+void check_combine(const std::vector<Term>& terms, const Tensor& out, DType operand) {
+  const char* op = "combine";
+  require(!terms.empty() && terms.size() <= kMostTerms, op,
+          std::to_string(terms.size()) + " terms, expected 1 to " + std::to_string(kMostTerms));
+  for (const Term& term : terms) check_map(op, term.x, out, operand);
+}
+
 void check_rms_norm_rope(const Tensor& x, const Tensor& weight, const Tensor& table, const Tensor& y,
                          DType operand) {
   const char* op = "rms_norm_rope";

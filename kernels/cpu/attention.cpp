@@ -132,7 +132,8 @@ class QueryBlock {
       to_units(s, keys, job_.operands, units, p_.data() + r * job_.tile_units());
       if (rescale != 1.0f) {
         float* sum = sums_.data() + r * out_stride();
-        axpby_row(rescale, sum, 0.0f, nullptr, out_stride(), sum);
+        const RowTerm term{rescale, sum};
+        combine_row({&term, 1}, out_stride(), sum);
       }
     }
     product(p_.data(), job_.tile_units(), units, v, job_.value_blocks, job_.s.width, sums_.data(),
@@ -142,8 +143,8 @@ class QueryBlock {
   void finish(float* out) const {
     const std::int64_t stride = job_.s.heads * job_.s.width;
     for (std::int64_t r = 0; r < rows_; ++r) {
-      axpby_row(1.0f / total_[static_cast<std::size_t>(r)], sums_.data() + r * out_stride(), 0.0f, nullptr,
-                job_.s.width, out + r * stride);
+      const RowTerm sum{1.0f / total_[static_cast<std::size_t>(r)], sums_.data() + r * out_stride()};
+      combine_row({&sum, 1}, job_.s.width, out + r * stride);
     }
   }
 

@@ -162,16 +162,14 @@ void channel_norm(const float* x, std::int64_t rows, std::int64_t count, const f
   }
 }
 
-void axpby(float a, const float* x, float b, const float* y, std::int64_t count, float* out) {
+void combine(std::span<const RowTerm> terms, std::int64_t count, float* out) {
   const Floats d;
-  const Vector va = hn::Set(d, a), vb = hn::Set(d, b);
-  if (!y) {
-    map_row(x, count, out, [=](Vector v, std::int64_t) { return hn::Mul(va, v); });
-  } else {
-    map_row(x, count, out, [=](Vector v, std::int64_t i) {
-      return hn::Add(hn::Mul(va, v), hn::Mul(vb, load_at(y, i, count)));
-    });
-  }
+  map_row(terms[0].x, count, out, [=](Vector v, std::int64_t i) {
+    Vector sum = hn::Mul(hn::Set(d, terms[0].factor), v);
+    for (const RowTerm& term : terms.subspan(1))
+      sum = hn::Add(sum, hn::Mul(hn::Set(d, term.factor), load_at(term.x, i, count)));
+    return sum;
+  });
 }
 
 void add_gated(float* x, const float* y, const float* gate, std::int64_t count) {
@@ -247,7 +245,7 @@ HWY_EXPORT(layer_norm);
 HWY_EXPORT(rms_norm);
 HWY_EXPORT(rms_norm_rope);
 HWY_EXPORT(channel_norm);
-HWY_EXPORT(axpby);
+HWY_EXPORT(combine);
 HWY_EXPORT(add_gated);
 HWY_EXPORT(affine);
 HWY_EXPORT(finish);
@@ -281,8 +279,8 @@ void gelu_gate_row(const float* gate, const float* a, std::int64_t count, float*
   HWY_DYNAMIC_DISPATCH(gelu_gate)(gate, a, count, y);
 }
 
-void axpby_row(float a, const float* x, float b, const float* y, std::int64_t count, float* out) {
-  HWY_DYNAMIC_DISPATCH(axpby)(a, x, b, y, count, out);
+void combine_row(std::span<const RowTerm> terms, std::int64_t count, float* out) {
+  HWY_DYNAMIC_DISPATCH(combine)(terms, count, out);
 }
 
 void add_gated_row(float* x, const float* y, const float* gate, std::int64_t count) {

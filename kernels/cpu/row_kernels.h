@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "kernels/backend.h"
@@ -31,8 +32,12 @@ void channel_norm_rows(const float* x, std::int64_t rows, std::int64_t count, co
 
 void activate_row(const float* x, std::int64_t count, Activation act, float* y);
 void gelu_gate_row(const float* gate, const float* a, std::int64_t count, float* y);
-void axpby_row(float a, const float* x, float b, const float* y, std::int64_t count,
-               float* out);                                                           // y may be null
+// out = f0 x0 + f1 x1 + ..., from the left, every product and sum rounded by itself.
+struct RowTerm {
+  float factor = 1.0f;
+  const float* x = nullptr;
+};
+void combine_row(std::span<const RowTerm> terms, std::int64_t count, float* out);
 void add_gated_row(float* x, const float* y, const float* gate, std::int64_t count);  // gate may be null
 void affine_row(const float* x, const float* scale, const float* shift, std::int64_t count, float* y);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <thread>
 
 #include "kernels/check.h"
@@ -123,18 +124,15 @@ void CpuBackend::gelu_gate(const Tensor& gate, const Tensor& a, const Tensor& y)
   });
 }
 
-void CpuBackend::axpby(float a, const Tensor& x, float b, const Tensor& y, const Tensor& out) {
-  check_map("axpby", x, out, operand_dtype());
-  if (y.empty()) {
-    require(b == 0.0f, "axpby", "y is empty although b is not 0");
-  } else {
-    check_map("axpby", y, out, operand_dtype());
-  }
-  const auto* p = host_data<float>(x);
-  const float* q = y.empty() ? nullptr : host_data<float>(y);
+void CpuBackend::combine(const std::vector<Term>& terms, const Tensor& out) {
+  check_combine(terms, out, operand_dtype());
+  std::array<RowTerm, kMostTerms> rows;
+  for (std::size_t n = 0; n < terms.size(); ++n) rows[n] = {terms[n].factor, host_data<float>(terms[n].x)};
   auto* sum = host_data<float>(out);
   run_ranges(out.elements(), 1, [&](std::int64_t begin, std::int64_t end) {
-    axpby_row(a, p + begin, b, q ? q + begin : nullptr, end - begin, sum + begin);
+    std::array<RowTerm, kMostTerms> part = rows;
+    for (std::size_t n = 0; n < terms.size(); ++n) part[n].x += begin;
+    combine_row({part.data(), terms.size()}, end - begin, sum + begin);
   });
 }
 

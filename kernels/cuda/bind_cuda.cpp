@@ -146,6 +146,7 @@ class CudaApi final : public DeviceApi {
     compiled::add_attention(table_);
     compiled::add_attention_hopper(table_);
     compiled::add_elementwise(table_);
+    compiled::add_exact(table_);
     compiled::add_movement(table_);
     compiled::add_rows(table_);
   }

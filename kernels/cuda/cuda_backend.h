@@ -82,7 +82,7 @@ class CudaBackend final : public Backend {
   void add_gated(const Tensor& x, const Tensor& y, const Tensor& gate, const Tensor& group) override;
   void activate(const Tensor& x, Activation act, const Tensor& y) override;
   void gelu_gate(const Tensor& gate, const Tensor& a, const Tensor& y) override;
-  void axpby(float a, const Tensor& x, float b, const Tensor& y, const Tensor& out) override;
+  void combine(const std::vector<Term>& terms, const Tensor& out) override;
   void channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& y) override;
   void clamp(const Tensor& x, float low, float high, const Tensor& y) override;
 

@@ -108,18 +108,18 @@ void CudaBackend::gelu_gate(const Tensor& gate, const Tensor& a, const Tensor& y
   launch_map(kMapGeluGate, {vector(gate), vector(a), vector(y), y.elements(), static_cast<int>(s.cols)});
 }
 
-void CudaBackend::axpby(float a, const Tensor& x, float b, const Tensor& y, const Tensor& out) {
-  const Rows s = check_map("axpby", x, out, operand_dtype());
-  if (y.empty()) {
-    require(b == 0.0f, "axpby", "y is empty although b is not 0");
-  } else {
-    check_map("axpby", y, out, operand_dtype());
-  }
+void CudaBackend::combine(const std::vector<Term>& terms, const Tensor& out) {
+  check_combine(terms, out, operand_dtype());
   const auto entered = device_->enter();
-  MapArguments map{vector(x), y.empty() ? Vector{} : vector(y), vector(out), out.elements(),
-                   static_cast<int>(s.cols)};
-  map.a = a, map.b = b;
-  launch_map(kMapAxpby, map);
+  CombineArguments a;
+  a.out = vector(out), a.count = out.elements(), a.terms = static_cast<int>(terms.size());
+  if (a.count == 0) return;
+  a.wide = a.count % 8 == 0 && aligned(a.out.data);
+  for (std::size_t n = 0; n < terms.size(); ++n) {
+    a.x[n] = vector(terms[n].x), a.factor[n] = terms[n].factor;
+    a.wide = a.wide && aligned(a.x[n].data);
+  }
+  device_->launch(device_->kernels().combine, element_shape(a.wide ? a.count / 8 : a.count), a);
 }
 
 void CudaBackend::channel_affine(const Tensor& x, const Tensor& scale, const Tensor& shift, const Tensor& y) {

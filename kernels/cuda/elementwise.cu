@@ -48,7 +48,6 @@ RUSHES_DEVICE void map_elements(const MapArguments& a, std::int64_t row, int col
     RUSHES_UNROLL
     for (int i = 0; i < kWide; ++i) {
       if constexpr (kMap == kMapGeluGate) v[i] = device::gelu_tanh(v[i]) * y[i];
-      if constexpr (kMap == kMapAxpby) v[i] = a.a * v[i] + a.b * y[i];
       if constexpr (kMap == kMapClamp) v[i] = v[i] < a.a ? a.a : a.b < v[i] ? a.b : v[i];
     }
   }
@@ -85,7 +84,6 @@ void RUSHES_FORM::add_elementwise(KernelTable& table) {
   table.fill[kWordBf16] = RUSHES_HANDLE("fill_bf16", true, fill_kernel<std::uint16_t>);
   table.map[kMapAffine] = RUSHES_HANDLE("map_affine", true, map_kernel<kMapAffine>);
   table.map[kMapGeluGate] = RUSHES_HANDLE("map_gelu_gate", true, map_kernel<kMapGeluGate>);
-  table.map[kMapAxpby] = RUSHES_HANDLE("map_axpby", true, map_kernel<kMapAxpby>);
   table.map[kMapClamp] = RUSHES_HANDLE("map_clamp", true, map_kernel<kMapClamp>);
   table.map[kMapAddGated] = RUSHES_HANDLE("map_add_gated", true, map_kernel<kMapAddGated>);
 }

@@ -31,7 +31,6 @@ struct FillArguments {
 enum Map {
   kMapAffine,    // out = act(x scale[c] + shift[c]) + y; scale, shift and y are optional
   kMapGeluGate,  // out = gelu_tanh(x) y
-  kMapAxpby,     // out = a x + b y; y is optional
   kMapClamp,     // out = x, at least a and at most b
   kMapAddGated,  // out = y + gate[r, c] x; gate is optional
   kMaps

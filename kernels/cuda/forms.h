@@ -10,6 +10,7 @@ namespace compiled {
 void add_attention(KernelTable& table);
 void add_attention_hopper(KernelTable& table);
 void add_elementwise(KernelTable& table);
+void add_exact(KernelTable& table);
 void add_movement(KernelTable& table);
 void add_rows(KernelTable& table);
 }  // namespace compiled
@@ -18,6 +19,7 @@ namespace emulated {
 void add_attention(KernelTable& table);
 void add_attention_hopper(KernelTable& table);
 void add_elementwise(KernelTable& table);
+void add_exact(KernelTable& table);
 void add_movement(KernelTable& table);
 void add_rows(KernelTable& table);
 }  // namespace emulated

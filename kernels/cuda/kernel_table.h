@@ -6,6 +6,7 @@
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/attention_hopper.h"
 #include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/exact.h"
 #include "kernels/cuda/movement.h"
 #include "kernels/cuda/rows.h"
 
@@ -14,6 +15,7 @@ namespace rushes::kernels::cuda {
 struct KernelTable {
   Kernel<FillArguments> fill[2];  // by Word
   Kernel<MapArguments> map[kMaps];
+  Kernel<CombineArguments> combine;
   Kernel<StridedArguments> strided;
   Kernel<GatherArguments> gather;
   Kernel<GroupMeanArguments> group_mean;

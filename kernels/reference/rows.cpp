@@ -134,19 +134,14 @@ void ReferenceBackend::gelu_gate(const Tensor& gate, const Tensor& a, const Tens
   }
 }
 
-void ReferenceBackend::axpby(float a, const Tensor& x, float b, const Tensor& y, const Tensor& out) {
-  check_map("axpby", x, out, operand_dtype());
-  if (y.empty()) {
-    require(b == 0.0f, "axpby", "y is empty although b is not 0");
-    map(x, out, [a](double value) { return static_cast<double>(a) * value; });
-    return;
-  }
-  check_map("axpby", y, out, operand_dtype());
-  const auto *p = host_data<float>(x), *q = host_data<float>(y);
-  auto* sum = host_data<float>(out);
+// In fp32: its bits are part of what it means.
+void ReferenceBackend::combine(const std::vector<Term>& terms, const Tensor& out) {
+  check_combine(terms, out, operand_dtype());
+  auto* to = host_data<float>(out);
   for (std::int64_t i = 0; i < out.elements(); ++i) {
-    sum[i] = static_cast<float>(static_cast<double>(a) * static_cast<double>(p[i]) +
-                                static_cast<double>(b) * static_cast<double>(q[i]));
+    float sum = terms[0].factor * host_data<float>(terms[0].x)[i];
+    for (std::size_t n = 1; n < terms.size(); ++n) sum += terms[n].factor * host_data<float>(terms[n].x)[i];
+    to[i] = sum;
   }
 }
 

@@ -21,10 +21,14 @@ void expect_near_reference(const Operation& operation, Precision precision, doub
   }
 }
 
-TEST_P(CpuOperation, F32IsNearTheReference) { expect_near_reference(GetParam(), Precision::kF32, 2e-6); }
+double f32_tolerance(const Operation& operation) { return operation.kind == Operation::kExact ? 0 : 2e-6; }
+
+TEST_P(CpuOperation, F32IsNearTheReference) {
+  expect_near_reference(GetParam(), Precision::kF32, f32_tolerance(GetParam()));
+}
 
 TEST_P(CpuOperation, Bf16IsNearTheReference) {
-  static const double tolerances[] = {2e-6, 1e-2, 3e-3};
+  static const double tolerances[] = {2e-6, 1e-2, 3e-3, 0};
   expect_near_reference(GetParam(), Precision::kBf16, tolerances[GetParam().kind]);
 }
 
@@ -47,7 +51,7 @@ TEST_P(CpuOperation, OtherInstructionSetsAreNearTheReference) {
   for (const auto disabled : {HWY_AVX3 | HWY_AVX3_DL, HWY_AVX3 | HWY_AVX3_DL | HWY_AVX2}) {
     hwy::DisableTargets(static_cast<std::int64_t>(disabled));
     hwy::GetChosenTarget().DeInit();
-    expect_near_reference(GetParam(), Precision::kF32, 2e-6, 8);
+    expect_near_reference(GetParam(), Precision::kF32, f32_tolerance(GetParam()), 8);
     EXPECT_EQ(make_cpu_backend()->numeric_class(), disabled & HWY_AVX2 ? "cpu-scalar-f32" : "cpu-avx2-f32");
     hwy::DisableTargets(0);
     hwy::GetChosenTarget().DeInit();

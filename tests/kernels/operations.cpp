@@ -153,12 +153,25 @@ std::vector<float> elementwise_case(Backend& backend, Random random) {
   backend.activate(x, static_cast<Activation>(random.between(0, 3)), x);
   backend.add_gated(x, y, put(backend, random.normal(cols), {1, cols}));
   backend.gelu_gate(y, x, y);
-  backend.axpby(0.7f, x, -1.3f, y, y);
+  backend.combine({{0.7f, x}, {-1.3f, y}}, y);
   backend.channel_affine(y, put(backend, random.normal(cols), {cols}),
                          put(backend, random.normal(cols), {cols}), y);
   backend.clamp(y, -3.0f, 2.5f, y);
-  backend.axpby(1.5f, y, 0.0f, {}, y);
+  backend.combine({{1.5f, y}}, y);
   return get(backend, y);
+}
+
+std::vector<float> combine_case(Backend& backend, Random random) {
+  const std::int64_t rows = odd_size(random), cols = odd_size(random) * random.between(1, 20);
+  const auto count = static_cast<std::size_t>(random.between(1, static_cast<std::int64_t>(kMostTerms)));
+  std::vector<Term> terms;
+  for (std::size_t i = 0; i < count; ++i)
+    terms.push_back({random.normal(1)[0], put(backend, random.normal(rows * cols), {rows, cols})});
+  const std::int64_t place = random.between(0, static_cast<std::int64_t>(count));
+  const Tensor out = place < static_cast<std::int64_t>(count) ? terms[static_cast<std::size_t>(place)].x
+                                                              : backend.empty(DType::kF32, {rows, cols});
+  backend.combine(terms, out);
+  return get(backend, out);
 }
 
 std::vector<float> resample_case(Backend& backend, Random random) {
@@ -191,6 +204,7 @@ const std::vector<Operation>& operations() {
       {"channel_norm", Operation::kRows, channel_norm_case},
       {"elementwise", Operation::kRows, elementwise_case},
       {"resample", Operation::kRows, resample_case},
+      {"combine", Operation::kExact, combine_case},
   };
   return all;
 }

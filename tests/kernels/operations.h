@@ -11,8 +11,8 @@ namespace rushes::kernels {
 
 struct Operation {
   const char* name;
-  // Which tolerance class it is: products lose more in bf16.
-  enum Kind { kRows, kProduct, kAttention } kind;
+  // Which tolerance class it is: products lose more in bf16; the exact ones have the same bits everywhere.
+  enum Kind { kRows, kProduct, kAttention, kExact } kind;
   std::function<std::vector<float>(Backend&, Random)> run;
 };
 

@@ -81,7 +81,10 @@ const std::vector<RowKernel>& row_kernels() {
       {"gelu", 6, [](const Operands& o) { o.backend.activate(o.x, Activation::kGeluTanh, o.operand); }, true},
       {"channel_affine", 8, [](const Operands& o) { o.backend.channel_affine(o.x, o.gain, o.shift, o.y); }},
       {"gelu_gate", 12, [](const Operands& o) { o.backend.gelu_gate(o.x, o.second, o.y); }},
-      {"axpby", 12, [](const Operands& o) { o.backend.axpby(0.7f, o.x, 0.3f, o.second, o.y); }},
+      {"combine", 12,
+       [](const Operands& o) {
+         o.backend.combine({{0.7f, o.x}, {0.3f, o.second}}, o.y);
+       }},
       {"clamp", 8, [](const Operands& o) { o.backend.clamp(o.x, -1.0f, 1.0f, o.y); }},
       {"gather_rows", 8, [](const Operands& o) { o.backend.gather_rows(o.x, o.index, o.y); }},
       {"copy_box", 8,

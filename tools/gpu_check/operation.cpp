@@ -15,7 +15,7 @@ using kernels::Precision;
 
 // As the tests on the software device have them.
 double tolerance(const kernels::Operation& operation, Precision precision) {
-  static const double f32[] = {2e-6, 1e-5, 1e-5}, bf16[] = {2e-6, 1e-2, 3e-3};
+  static const double f32[] = {2e-6, 1e-5, 1e-5, 0}, bf16[] = {2e-6, 1e-2, 3e-3, 0};
   return (precision == Precision::kF32 ? f32 : bf16)[operation.kind];
 }
 

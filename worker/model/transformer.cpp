@@ -148,7 +148,7 @@ Tensor Transformer::embed_image(std::span<const float> image, std::int64_t rows)
   const DType operand = backend_->operand_dtype();
   const std::vector<float> values(image.begin(), image.end());
   const Tensor x = backend_->upload(kernels::host_tensor(values, {rows, sizes_.image_dim}));
-  if (!image_position_.empty()) backend_->axpby(1.0f, x, 1.0f, image_position_, x);
+  if (!image_position_.empty()) backend_->combine({{1.0f, x}, {1.0f, image_position_}}, x);
   const Tensor normed = backend_->empty(operand, x.shape()), hidden = backend_->empty(operand, x.shape());
   const Tensor raw = backend_->empty(DType::kF32, {rows, sizes_.block.dim});
   const Tensor out = backend_->empty(operand, {rows, sizes_.block.dim});
@@ -243,7 +243,7 @@ std::vector<Tensor> Transformer::vace_hints(const VaceControl& vace, const Tenso
   kernels::patchify_tokens(*backend_, vace.latent, p, patches);
   backend_->linear(patches, *vace_patch_, first);
   backend_->linear(first, *vace_[0].before, c);
-  backend_->axpby(1.0f, c, 1.0f, x, c);
+  backend_->combine({{1.0f, c}, {1.0f, x}}, c);
   for (std::size_t i = 0; i < vace_.size(); ++i) {
     run_block(*backend_, vace_[i].block, sizes_.block, inputs, context.vace_blocks[i], c);
     hints.push_back(backend_->empty(DType::kF32, x.shape()));
@@ -312,8 +312,8 @@ Result<Tensor> Transformer::velocity(const Tensor& latent, const Timesteps& time
       run_block(*backend_, blocks_[n], s.block, inputs, context.blocks[n], x);
       const auto listed = std::find(s.vace_layers.begin(), s.vace_layers.end(), i);
       if (!hints.empty() && listed != s.vace_layers.end())
-        backend_->axpby(1.0f, x, vace.scale, hints[static_cast<std::size_t>(listed - s.vace_layers.begin())],
-                        x);
+        backend_->combine(
+            {{1.0f, x}, {vace.scale, hints[static_cast<std::size_t>(listed - s.vace_layers.begin())]}}, x);
     }
     const Tensor out = backend_->empty(DType::kF32, {s.out_dim, latent.dim(1), latent.dim(2), latent.dim(3)});
     kernels::unpatchify_tokens(*backend_, head(x, e, inputs.group), s.patch, out);

@@ -77,7 +77,7 @@ void cross_attention(Backend& backend, const CrossAttention& layer, const BlockS
   if (image) {
     const Tensor second = backend.empty(DType::kF32, x.shape());
     backend.attention(heads_view(q, sizes), keys.k_img, keys.v_img, heads_view(second, sizes), scaled(sizes));
-    backend.axpby(1.0f, attended, 1.0f, second, attended);
+    backend.combine({{1.0f, attended}, {1.0f, second}}, attended);
   }
   backend.linear(attended, *layer.o, y);
 }

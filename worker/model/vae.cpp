@@ -240,7 +240,7 @@ Volume Vae::run_up_levels(Stream& stream, Tensor x, const Extent& latent, const 
     held = inner;
     if (!level.resample) continue;
     x = run_up(stream, level.resample, x);
-    if (level.averaged) backend.axpby(1.0f, x, 1.0f, shortcut, x);
+    if (level.averaged) backend.combine({{1.0f, x}, {1.0f, shortcut}}, x);
     held = held.scaled(2);
     wanted = wanted.scaled(2);
     rows *= 2;

@@ -53,7 +53,7 @@ Tensor Vae::run_down_levels(Stream& stream, const Volume& video) {
     }
     x = run_blocks(stream, level, x);
     if (level.resample) x = run_down(stream, level.resample, x);
-    if (level.averaged) backend.axpby(1.0f, x, 1.0f, shortcut, x);
+    if (level.averaged) backend.combine({{1.0f, x}, {1.0f, shortcut}}, x);
   }
   return x;
 }

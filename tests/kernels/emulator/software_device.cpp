@@ -57,6 +57,7 @@ SoftwareDevice::SoftwareDevice(const SoftwareOptions& options) : options_(option
   emulated::add_attention(table_);
   emulated::add_attention_hopper(table_);
   emulated::add_elementwise(table_);
+  emulated::add_exact(table_);
   emulated::add_movement(table_);
   emulated::add_rows(table_);
   options_.memory_bytes = (options_.memory_bytes + kPage - 1) / kPage * kPage;

@@ -1,0 +1,25 @@
+// Kernels whose results have the bits of the CPU: every product and every sum is rounded by itself, none is fused.
+//
+// Their source is compiled with -fmad=false (nvcc) and -ffp-contract=off (the software device).
+//
+// Thread contract: plain values.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/vector.h"
+
+namespace rushes::kernels::cuda {
+
+// out = ((f0 x0 + f1 x1) + f2 x2) + f3 x3, `terms` of them. `out` may be any of the x.
+inline constexpr int kCombined = 4;
+struct CombineArguments {
+  Vector x[kCombined] = {}, out = {};
+  float factor[kCombined] = {};
+  int terms = 1;
+  bool wide = false;
+  std::int64_t count = 0;
+};
+
+}  // namespace rushes::kernels::cuda
