@@ -4,6 +4,19 @@
 
 namespace rushes::kernels {
 
+void write_values(Backend& backend, const std::vector<float>& values, const Tensor& target) {
+  require(static_cast<std::int64_t>(values.size()) == target.elements(), "write_values",
+          std::to_string(values.size()) + " values into " + to_string(target.shape()));
+  const Tensor x = backend.upload(host_tensor(values, target.shape()));
+  backend.copy_box(x, Shape(x.shape().size(), 0), target, Shape(x.shape().size(), 0), x.shape());
+}
+
+std::vector<float> read_values(Backend& backend, const Tensor& x) {
+  std::vector<float> values(static_cast<std::size_t>(x.elements()));
+  backend.download(x, values.data());
+  return values;
+}
+
 void to_channels_last(Backend& backend, const Tensor& x, const Tensor& y) {
   backend.permute(x, {1, 2, 3, 0}, y);
 }

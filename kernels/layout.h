@@ -1,4 +1,5 @@
-// Rearrangements of video tensors, each one permutation of a reshaped view (Backend::permute).
+// Rearrangements of video tensors, each one permutation of a reshaped view (Backend::permute), and numbers of the host
+// in a part of a tensor.
 //
 // Thread contract: as Backend.
 #pragma once
@@ -6,6 +7,11 @@
 #include "kernels/backend.h"
 
 namespace rushes::kernels {
+
+// Writes as many values as `target` (kF32 or kBf16) has elements, rounded to its dtype.
+void write_values(Backend& backend, const std::vector<float>& values, const Tensor& target);
+// kF32 or kBf16; waits.
+std::vector<float> read_values(Backend& backend, const Tensor& x);
 
 // x [C, T, H, W] -> y [T, H, W, C], and back.
 void to_channels_last(Backend& backend, const Tensor& x, const Tensor& y);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "config/schedule.h"
+#include "kernels/layout.h"
 #include "kernels/philox.h"
 #include "worker/model/sampler.h"
 
@@ -37,12 +38,12 @@ Result<scene::Clip> TabletopEngine::make(const std::string& caption, std::uint64
   const auto& stride = manifest_.vae.stride;
   const std::int64_t channels = model_->latent_channels(), frames = manifest_.latent_frames(manifest_.frames);
   const std::int64_t rows = manifest_.size.height / stride[1], columns = manifest_.size.width / stride[2];
-  auto latent = worker::Volume::zeros(channels, frames, rows, columns);
+  auto volume = worker::Volume::zeros(channels, frames, rows, columns);
   kernels::fill_noise({seed, 0, 0},
                       {{0, 0, 0, 0},
                        {static_cast<std::uint32_t>(channels), static_cast<std::uint32_t>(frames),
                         static_cast<std::uint32_t>(rows), static_cast<std::uint32_t>(columns)}},
-                      latent.values.data());
+                      volume.values.data());
   worker::Volume condition;
   if (model_->takes_condition()) condition = worker::Volume::zeros(4 + channels, frames, rows, columns);
 
@@ -55,15 +56,20 @@ Result<scene::Clip> TabletopEngine::make(const std::string& caption, std::uint64
   if (!prompt) return tl::unexpected(prompt.error());
   if (!null) return tl::unexpected(null.error());
   if (!schedule) return tl::unexpected(schedule.error());
-  worker::Sampler sampler(sampling_.sampler, *schedule, latent.values.size());
+  auto input = model_->step_input(frames, rows, columns, condition);
+  if (!input) return tl::unexpected(input.error());
+  const kernels::Tensor latent = model_->latent_of(*input);
+  kernels::write_values(*compute_, volume.values, latent);
+  worker::Sampler sampler(*compute_, sampling_.sampler, *schedule, latent.shape());
   while (!sampler.done()) {
-    auto velocity = model_->guided_velocity(latent, condition, sampler.timestep(), *prompt, &*null,
+    auto velocity = model_->guided_velocity(*input, sampler.timestep(), *prompt, &*null,
                                             static_cast<float>(sampling_.guidance));
     if (!velocity) return tl::unexpected(velocity.error());
-    if (const auto stepped = sampler.step(latent.values, *velocity); !stepped)
+    if (const auto stepped = sampler.step(latent, *velocity); !stepped)
       return tl::unexpected(stepped.error());
   }
-  auto video = model_->vae().decode(latent);
+  volume.values = kernels::read_values(*compute_, latent);
+  auto video = model_->vae().decode(volume);
   if (!video) return tl::unexpected(video.error());
 
   scene::Clip clip{

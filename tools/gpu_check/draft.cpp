@@ -1,6 +1,7 @@
 // A whole draft by models of random weights: text, denoising, decoding; and encoding, which a first frame would need.
 #include <cmath>
 
+#include "kernels/layout.h"
 #include "tools/gpu_check/passes.h"
 #include "tools/gpu_check/verbs.h"
 #include "worker/model/guidance.h"
@@ -70,13 +71,14 @@ Volume denoise(Backend& backend, worker::Transformer& transformer, const worker:
   config::Sampling sampling;
   sampling.sampler = config::Sampler::kEuler;
   sampling.steps = steps, sampling.shift = 5.0;
-  worker::Sampler sampler(sampling.sampler, must(config::make_schedule(sampling)), latent.values.size());
+  const kernels::Tensor x = backend.upload(kernels::host_tensor(latent.values, latent.shape()));
+  worker::Sampler sampler(backend, sampling.sampler, must(config::make_schedule(sampling)), x.shape());
   while (!sampler.done()) {
-    const kernels::Tensor x = backend.upload(kernels::host_tensor(latent.values, latent.shape()));
     const auto velocity = must(
         worker::guided_velocity(backend, transformer, x, {{sampler.timestep()}, {}}, context, nullptr, 1.0f));
-    if (auto ok = sampler.step(latent.values, velocity); !ok) throw std::runtime_error(ok.error().message);
+    if (auto ok = sampler.step(x, velocity); !ok) throw std::runtime_error(ok.error().message);
   }
+  latent.values = kernels::read_values(backend, x);
   return latent;
 }
 

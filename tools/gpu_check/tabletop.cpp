@@ -2,6 +2,7 @@
 // step of one frame, with the reference.
 #include <cmath>
 
+#include "kernels/layout.h"
 #include "kernels/philox.h"
 #include "tools/gpu_check/passes.h"
 #include "tools/gpu_check/verbs.h"
@@ -39,15 +40,17 @@ struct Generator {
     const auto states = must(text.encode(tokens));
     return must(transformer.prompt(states, static_cast<std::int64_t>(tokens.size())));
   }
-  // No first frame: mask and condition channels are zeros.
-  std::vector<float> velocity(const Volume& latent, float timestep, const worker::PromptContext& prompt,
-                              const worker::PromptContext* null, float guidance) {
+  // What the transformer reads. No first frame: mask and condition channels are zeros.
+  kernels::Tensor input(const Volume& latent) {
     std::vector<float> joined = latent.values;
     const std::int64_t channels = transformer.sizes().in_dim;
     joined.resize(latent.values.size() / static_cast<std::size_t>(latent.channels) *
                   static_cast<std::size_t>(channels));
-    const kernels::Tensor x =
-        backend.upload(kernels::host_tensor(joined, {channels, latent.frames, latent.rows, latent.columns}));
+    return backend.upload(
+        kernels::host_tensor(joined, {channels, latent.frames, latent.rows, latent.columns}));
+  }
+  kernels::Tensor velocity(const kernels::Tensor& x, float timestep, const worker::PromptContext& prompt,
+                           const worker::PromptContext* null, float guidance) {
     return must(worker::guided_velocity(backend, transformer, x, {{timestep}, {}}, prompt, null, guidance));
   }
 };
@@ -85,12 +88,15 @@ Shot render(Generator& generator, worker::Vae& vae, const Request& request) {
   sampling.sampler = config::Sampler::kUniPc;
   sampling.steps = static_cast<int>(request.number("steps")), sampling.shift = request.real("shift");
   shot.denoise_ms = wall_milliseconds([&] {
-    worker::Sampler sampler(sampling.sampler, must(config::make_schedule(sampling)), latent.values.size());
+    const kernels::Tensor input = generator.input(latent), x = input.slice(0, latent.channels);
+    worker::Sampler sampler(generator.backend, sampling.sampler, must(config::make_schedule(sampling)),
+                            x.shape());
     while (!sampler.done()) {
-      const auto v = generator.velocity(latent, sampler.timestep(), prompt, &null,
+      const auto v = generator.velocity(input, sampler.timestep(), prompt, &null,
                                         static_cast<float>(request.real("guidance")));
-      if (auto ok = sampler.step(latent.values, v); !ok) throw std::runtime_error(ok.error().message);
+      if (auto ok = sampler.step(x, v); !ok) throw std::runtime_error(ok.error().message);
     }
+    latent.values = kernels::read_values(generator.backend, x);
   });
   shot.decode_ms = wall_milliseconds([&] { shot.frames = must(vae.decode(latent)); });
   return shot;
@@ -105,7 +111,8 @@ std::vector<float> small_case(kernels::Backend& compute, kernels::Backend& pixel
   auto vae = must(worker::Vae::load(pixels, must(worker::TensorFile::open(request.text("vae"))),
                                     floats(request.reals("mean")), floats(request.reals("std"))));
   *frame = must(vae.decode(latent)).values;
-  return generator.velocity(latent, 700.0f, prompt, nullptr, 1.0f);
+  return kernels::read_values(compute,
+                              generator.velocity(generator.input(latent), 700.0f, prompt, nullptr, 1.0f));
 }
 
 }  // namespace

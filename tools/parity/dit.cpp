@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "kernels/layout.h"
 #include "tools/parity/parity.h"
 #include "worker/model/guidance.h"
 #include "worker/model/sampler.h"
@@ -115,10 +116,7 @@ Outputs recompute_dit(const TensorFile& file, const Engine& engine) {
     vace.scale = pass.vace_scale;
     auto v = model->velocity(*x, group_timesteps(*t), *prompt, {}, vace);
     if (!v) return tl::unexpected(v.error());
-    Output output{
-        pass.out, std::vector<float>(static_cast<std::size_t>(v->elements())), engine.pick(1e-5, 2e-2), {}};
-    engine.backend->download(*v, output.values.data());
-    outputs.push_back(std::move(output));
+    outputs.push_back({pass.out, kernels::read_values(*engine.backend, *v), engine.pick(1e-5, 2e-2), {}});
   }
   return outputs;
 }
@@ -176,14 +174,15 @@ Outputs recompute_cfg_sample(const TensorFile& file, const Engine& engine) {
   if (!schedule) return with_context(schedule.error(), file.path());
 
   Output latents{"out.latents", noise->values, engine.pick(2e-5, 5e-2), {}};
-  worker::Sampler sampler(solver->sampler, *schedule, noise->values.size());
-  std::vector<float> latent = noise->values;
+  const Tensor x = engine.backend->upload(kernels::host_tensor(noise->values, noise->shape()));
+  worker::Sampler sampler(*engine.backend, solver->sampler, *schedule, x.shape());
+  std::vector<float> latent;
   while (!sampler.done()) {
-    const Tensor x = engine.backend->upload(kernels::host_tensor(latent, noise->shape()));
     auto v = worker::guided_velocity(*engine.backend, *model, x, {{sampler.timestep()}, {}}, *positive,
                                      &*negative, static_cast<float>(*guidance));
     if (!v) return tl::unexpected(v.error());
-    if (auto ok = sampler.step(latent, *v); !ok) return tl::unexpected(ok.error());
+    if (auto ok = sampler.step(x, *v); !ok) return tl::unexpected(ok.error());
+    latent = kernels::read_values(*engine.backend, x);
     latents.values.insert(latents.values.end(), latent.begin(), latent.end());
   }
   return std::vector<Output>{{"out.latent", latent, engine.pick(2e-5, 5e-2), {}},

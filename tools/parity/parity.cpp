@@ -66,7 +66,7 @@ Outputs recompute(const TensorFile& file, const Engine& engine) {
   if (kind == "cfg_sample") return recompute_cfg_sample(file, engine);
   if (kind == "vae21" || kind == "vae22") return recompute_vae(file, engine);
   if (kind == "umt5") return recompute_umt5(file, engine);
-  if (kind == "schedulers") return recompute_schedulers(file);
+  if (kind == "schedulers") return recompute_schedulers(file, engine);
   if (kind.empty())
     return fail(ErrorKind::kInvalid, file.path() + ": no 'kind' in its metadata: not a golden file");
   return fail(ErrorKind::kInvalid, file.path() + ": kind '" + kind + "' not supported yet");

@@ -63,7 +63,7 @@ Outputs recompute_cross_attention(const worker::TensorFile& file, const Engine& 
 Outputs recompute_cfg_sample(const worker::TensorFile& file, const Engine& engine);
 Outputs recompute_vae(const worker::TensorFile& file, const Engine& engine);
 Outputs recompute_umt5(const worker::TensorFile& file, const Engine& engine);
-Outputs recompute_schedulers(const worker::TensorFile& file);
+Outputs recompute_schedulers(const worker::TensorFile& file, const Engine& engine);
 
 // A solver as golden files name it: "unipc", "dpmpp", "euler_unipc", "euler_dpmpp", "euler_diffusers".
 struct Solver {

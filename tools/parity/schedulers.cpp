@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "config/schedule.h"
+#include "kernels/layout.h"
 #include "tools/parity/parity.h"
 #include "worker/model/sampler.h"
 
@@ -49,19 +50,24 @@ std::optional<Name> parse(const std::string& name) {
   return parsed;
 }
 
-Result<std::vector<float>> trajectory(const Name& name, const config::Schedule& schedule,
-                                      std::vector<float> x, float a, float b) {
-  worker::Sampler sampler(name.solver->sampler, schedule, x.size());
+Result<std::vector<float>> trajectory(kernels::Backend& backend, const Name& name,
+                                      const config::Schedule& schedule, std::vector<float> x, float a,
+                                      float b) {
+  const kernels::Shape shape = {static_cast<std::int64_t>(x.size())};
+  const kernels::Tensor latent = backend.upload(kernels::host_tensor(x, shape));
+  worker::Sampler sampler(backend, name.solver->sampler, schedule, shape);
   std::vector<float> all = x, v(x.size());
   while (!sampler.done()) {
     for (std::size_t i = 0; i < x.size(); ++i) v[i] = std::tanh(a * x[i] + b * sampler.sigma());
-    if (auto ok = sampler.step(x, v); !ok) return tl::unexpected(ok.error());
+    if (auto ok = sampler.step(latent, backend.upload(kernels::host_tensor(v, shape))); !ok)
+      return tl::unexpected(ok.error());
+    x = kernels::read_values(backend, latent);
     all.insert(all.end(), x.begin(), x.end());
   }
   return all;
 }
 
-Result<Output> recompute_one(const TensorFile& file, const std::string& name,
+Result<Output> recompute_one(const TensorFile& file, kernels::Backend& backend, const std::string& name,
                              const std::vector<float>& noise) {
   const auto parsed = parse(name);
   if (!parsed)
@@ -74,8 +80,11 @@ Result<Output> recompute_one(const TensorFile& file, const std::string& name,
     const int index = parsed->what[0] == 'i' ? std::atoi(parsed->what.c_str() + 1) : -1;
     if (index < 0 || index > parsed->steps || x0->size() != noise.size())
       return fail(ErrorKind::kCorrupt, file.path() + ": '" + name + "' does not fit its step count or in.x0");
-    worker::add_noise(*x0, noise, schedule->sigmas[static_cast<std::size_t>(index)]);
-    return Output{name, std::move(*x0), kTolerance, {}};
+    const kernels::Shape shape = {static_cast<std::int64_t>(noise.size())};
+    const kernels::Tensor latent = backend.upload(kernels::host_tensor(*x0, shape));
+    worker::add_noise(backend, latent, backend.upload(kernels::host_tensor(noise, shape)),
+                      schedule->sigmas[static_cast<std::size_t>(index)]);
+    return Output{name, kernels::read_values(backend, latent), kTolerance, {}};
   }
   if (parsed->what == "sigmas") return Output{name, schedule->sigmas, 0, {}};
   // Integer timesteps are exact; diffusers gives floats, which are exact products of exact σ as well.
@@ -85,7 +94,8 @@ Result<Output> recompute_one(const TensorFile& file, const std::string& name,
   auto a = meta_number(file, "a"), b = meta_number(file, "b");
   if (!a) return tl::unexpected(a.error());
   if (!b) return tl::unexpected(b.error());
-  auto values = trajectory(*parsed, *schedule, noise, static_cast<float>(*a), static_cast<float>(*b));
+  auto values =
+      trajectory(backend, *parsed, *schedule, noise, static_cast<float>(*a), static_cast<float>(*b));
   if (!values) return tl::unexpected(values.error());
   return Output{name, std::move(*values), kTolerance, {}};
 }
@@ -98,13 +108,13 @@ const Solver* find_solver(const std::string& name) {
   return nullptr;
 }
 
-Outputs recompute_schedulers(const TensorFile& file) {
+Outputs recompute_schedulers(const TensorFile& file, const Engine& engine) {
   auto noise = file.floats("in.x_T");
   if (!noise) return tl::unexpected(noise.error());
   std::vector<Output> outputs;
   for (const auto& [name, tensor] : file.tensors()) {
     if (!name.starts_with("out.")) continue;
-    auto output = recompute_one(file, name, *noise);
+    auto output = recompute_one(file, *engine.backend, name, *noise);
     if (!output) return tl::unexpected(output.error());
     outputs.push_back(std::move(*output));
   }

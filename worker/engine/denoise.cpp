@@ -1,11 +1,14 @@
 // denoise and refine: one segment of steps on one window (and tile).
 //
+// Latent, velocity and the solver's history stay on the model's backend from the first step to the last.
+//
 // A segment starts from what its window and the overlapping neighbours held at the checkpoint before, blended
 // (blend.h); the first segment of a draft starts from noise, that of a master from the guide brought to the
 // first sigma. A solver's history is blended like the latent itself, because it is made of predictions of the
 // same place.
 #include <algorithm>
 
+#include "kernels/layout.h"
 #include "kernels/philox.h"
 #include "storage/records/noise.h"
 #include "worker/engine/stages.h"
@@ -17,18 +20,15 @@ constexpr float kGuideMask =
     0.5F;  // "the condition is a low-resolution guide": what Tabletop is trained with
 constexpr int kMaskChannels = 4;
 
-struct Start {
-  std::vector<float> values;
-  SamplerState sampler;
-};
-
-std::vector<float> noise_of(const Task& task, const Region& region, int channels) {
-  std::vector<float> noise(region.volume() * static_cast<std::size_t>(channels));
+// Level, frame and seed of a take decide the noise at a place; noise [C, T, h, w] over the region.
+void fill_noise(kernels::Backend& backend, const Task& task, const Region& region,
+                const kernels::Tensor& target) {
+  std::vector<float> noise(static_cast<std::size_t>(target.elements()));
   const std::size_t plane =
       static_cast<std::size_t>(region.rect.height) * static_cast<std::size_t>(region.rect.width);
   const auto coordinate = [](int value) { return static_cast<std::uint32_t>(value); };
   std::size_t at = 0;
-  for (int c = 0; c < channels; ++c)
+  for (int c = 0; c < static_cast<int>(target.dim(0)); ++c)
     for (int t = region.t.begin; t < region.t.end; ++t, at += plane) {
       const kernels::NoiseSource source{noise_seed(task.recipe, t), static_cast<std::uint32_t>(task.level),
                                         0};
@@ -37,7 +37,7 @@ std::vector<float> noise_of(const Task& task, const Region& region, int channels
           {1, 1, coordinate(region.rect.height), coordinate(region.rect.width)}};
       kernels::fill_noise(source, box, noise.data() + at);
     }
-  return noise;
+  kernels::write_values(backend, noise, target);
 }
 
 // The guide of a master over a region.
@@ -50,17 +50,30 @@ Result<std::vector<float>> guide_of(const Task& task, StageContext& context, con
   return cut(region, channels, {guide.region, guide.values});
 }
 
-Result<Start> first_start(const Task& task, StageContext& context, const Region& region, int channels) {
-  std::vector<float> noise = noise_of(task, region, channels);
-  if (task.level == 0) return Start{std::move(noise), {}};
-  auto guide = guide_of(task, context, region, channels);
+// What the first step of a take starts from, into `latent`.
+Status first_latent(kernels::Backend& backend, const Task& task, StageContext& context, const Region& region,
+                    const kernels::Tensor& latent) {
+  if (task.level == 0) {
+    fill_noise(backend, task, region, latent);
+    return {};
+  }
+  auto guide = guide_of(task, context, region, static_cast<int>(latent.dim(0)));
   if (!guide) return tl::unexpected(guide.error());
-  add_noise(*guide, noise, task.sampling().sigmas.front());
-  return Start{std::move(*guide), {}};
+  const kernels::Tensor noise = backend.empty(kernels::DType::kF32, latent.shape());
+  fill_noise(backend, task, region, noise);
+  kernels::write_values(backend, *guide, latent);
+  add_noise(backend, latent, noise, task.sampling().sigmas.front());
+  return {};
 }
 
+struct Start {
+  std::vector<float> values;
+  SamplerState sampler;
+};
+
+// Where a later segment goes on.
 Result<Start> blended_start(const Task& task, StageContext& context, const Region& region,
-                            const TakeVolume& volume) {
+                            const TakeVolume& volume, int step) {
   auto inputs = load_latents(task, context, volume.channels);
   if (!inputs) return tl::unexpected(inputs.error());
   const LatentView* own = nullptr;
@@ -72,7 +85,7 @@ Result<Start> blended_start(const Task& task, StageContext& context, const Regio
   if (!own) return fail(ErrorKind::kInvalid, "the window's own latents are not among the inputs");
   auto values = blend(region, volume.whole, volume.channels, parts);
   if (!values) return tl::unexpected(values.error());
-  Start start{std::move(*values), {own->step, own->order, {}}};
+  Start start{std::move(*values), {step, own->order, {}}};
   for (const auto& [name, ignored] : own->history) {
     std::vector<Part> history;
     for (const LatentInput& input : *inputs) {
@@ -135,6 +148,62 @@ Result<Prompts> prompts_of(Model& model, const Conditioning& conditioning, bool 
   return prompts;
 }
 
+// A segment under way.
+struct Segment {
+  const Task& task;
+  StageContext& context;
+  Model& model;
+  Region region;
+  const TakeVolume& volume;
+  Sampler sampler;
+  kernels::Tensor input, latent;  // the latent is a part of what the transformer reads
+
+  Range steps() const { return task.sampling().segments[static_cast<std::size_t>(task.segment)]; }
+  Status begin();
+  // Runs all steps; gives the predicted clean latent of the last one, empty where the last step of the take is one of
+  // them.
+  Result<kernels::Tensor> run(const Prompts& prompts);
+  Latents result(const kernels::Tensor& preview) const;
+};
+
+Status Segment::begin() {
+  kernels::Backend& backend = model.compute();
+  if (task.segment == 0) return first_latent(backend, task, context, region, latent);
+  auto start = blended_start(task, context, region, volume, steps().begin);
+  if (!start) return tl::unexpected(start.error());
+  kernels::write_values(backend, start->values, latent);
+  return sampler.restore(start->sampler);
+}
+
+Result<kernels::Tensor> Segment::run(const Prompts& prompts) {
+  const Sampling& plan = task.sampling();
+  kernels::Tensor preview;
+  for (int step = steps().begin; step < steps().end; ++step) {
+    auto velocity = model.guided_velocity(input, sampler.timestep(), prompts.prompt,
+                                          plan.guidance != 1.0F ? &prompts.null : nullptr, plan.guidance, {},
+                                          context.cancelled);
+    if (!velocity) return tl::unexpected(velocity.error());
+    if (step + 1 == steps().end && step + 1 < plan.steps()) {
+      preview = model.compute().empty(kernels::DType::kF32, latent.shape());
+      predict_clean(model.compute(), latent, *velocity, sampler.sigma(), preview);
+    }
+    if (Status status = sampler.step(latent, *velocity); !status) return tl::unexpected(status.error());
+    const Status go_on =
+        step_done(context, static_cast<double>(step + 1 - steps().begin) / steps().size(),
+                  "step " + std::to_string(step + 1) + " of " + std::to_string(plan.steps()));
+    if (!go_on) return tl::unexpected(go_on.error());
+  }
+  return preview;
+}
+
+Latents Segment::result(const kernels::Tensor& preview) const {
+  kernels::Backend& backend = model.compute();
+  Latents latents{volume.channels, region, kernels::read_values(backend, latent), {}, {}};
+  if (!preview.empty()) latents.preview = kernels::read_values(backend, preview);
+  if (!sampler.done()) latents.sampler = sampler.state();
+  return latents;
+}
+
 }  // namespace
 
 Result<TaskResult> run_denoise(const Task& task, StageContext& context) {
@@ -146,45 +215,25 @@ Result<TaskResult> run_denoise(const Task& task, StageContext& context) {
   if (!conditioning) return tl::unexpected(conditioning.error());
   const Region region = region_of(task, *volume);
   const Sampling& plan = task.sampling();
-  const Range segment = plan.segments[static_cast<std::size_t>(task.segment)];
-
-  auto start = task.segment == 0 ? first_start(task, context, region, volume->channels)
-                                 : blended_start(task, context, region, *volume);
-  if (!start) return tl::unexpected(start.error());
   auto condition = condition_of(task, context, *conditioning, region, *volume, (*model)->takes_condition());
   if (!condition) return tl::unexpected(condition.error());
+
   (*model)->reserve_step(static_cast<std::int64_t>(region.volume()));
+  auto input = (*model)->step_input(region.t.size(), region.rect.height, region.rect.width, *condition);
+  if (!input) return tl::unexpected(input.error());
+  const kernels::Tensor latent = (*model)->latent_of(*input);
+  Segment segment{
+      task,    context,
+      **model, region,
+      *volume, Sampler((*model)->compute(), plan.sampler, {plan.sigmas, plan.timesteps}, latent.shape()),
+      *input,  latent};
+  if (Status begun = segment.begin(); !begun) return tl::unexpected(begun.error());
   auto prompts = prompts_of(**model, *conditioning, plan.guidance != 1.0F);
   if (!prompts) return tl::unexpected(prompts.error());
+  auto preview = segment.run(*prompts);
+  if (!preview) return tl::unexpected(preview.error());
 
-  Sampler sampler(plan.sampler, {plan.sigmas, plan.timesteps}, start->values.size());
-  start->sampler.step = segment.begin;
-  if (Status status = sampler.restore(std::move(start->sampler)); !status)
-    return tl::unexpected(status.error());
-  Volume latent{volume->channels, region.t.size(), region.rect.height, region.rect.width,
-                std::move(start->values)};
-  std::vector<float> preview;
-  for (int step = segment.begin; step < segment.end; ++step) {
-    auto velocity = (*model)->guided_velocity(latent, *condition, sampler.timestep(), prompts->prompt,
-                                              plan.guidance != 1.0F ? &prompts->null : nullptr, plan.guidance,
-                                              {}, context.cancelled);
-    if (!velocity) return tl::unexpected(velocity.error());
-    if (step + 1 == segment.end && step + 1 < plan.steps()) {
-      preview.resize(latent.values.size());
-      const float sigma = sampler.sigma();
-      for (std::size_t i = 0; i < preview.size(); ++i) preview[i] = latent.values[i] - sigma * (*velocity)[i];
-    }
-    if (Status status = sampler.step(latent.values, *velocity); !status)
-      return tl::unexpected(status.error());
-    const Status go_on =
-        step_done(context, static_cast<double>(step + 1 - segment.begin) / segment.size(),
-                  "step " + std::to_string(step + 1) + " of " + std::to_string(plan.steps()));
-    if (!go_on) return tl::unexpected(go_on.error());
-  }
-
-  Latents result{volume->channels, region, std::move(latent.values), std::move(preview), {}};
-  if (!sampler.done()) result.sampler = sampler.state();
-  auto bytes = write_latents(result);
+  auto bytes = write_latents(segment.result(*preview));
   if (!bytes) return tl::unexpected(bytes.error());
   TaskResult outcome;
   outcome.numeric_class = context.models.numeric_class();

@@ -10,6 +10,7 @@
 #include "kernels/cuda/workspace.h"
 #include "worker/model/guidance.h"
 #include "worker/model/model.h"
+#include "worker/model/sampler.h"
 
 namespace rushes::worker {
 namespace {
@@ -113,8 +114,17 @@ Result<std::uint64_t> measure_step(const config::ModelManifest& manifest, std::i
     if (!prompt) return tl::unexpected(prompt.error());
     if (!null) return tl::unexpected(null.error());
     const kernels::Tensor x = backend.empty(kernels::DType::kF32, {sizes.in_dim, frames, rows, columns});
-    auto velocity = guided_velocity(backend, *model, x, {{0.5F}, {}}, *prompt, &*null, 2.0F, {}, {});
-    if (!velocity) return tl::unexpected(velocity.error());
+    // The solver with the longest history; it is complete in the third step.
+    auto schedule = config::make_schedule(config::SigmaList::kUniPC, 3, 5.0);
+    if (!schedule) return tl::unexpected(schedule.error());
+    const kernels::Tensor latent = x.slice(0, sizes.out_dim);
+    Sampler sampler(backend, config::Sampler::kUniPc, *schedule, latent.shape());
+    while (!sampler.done()) {
+      auto velocity =
+          guided_velocity(backend, *model, x, {{sampler.timestep()}, {}}, *prompt, &*null, 2.0F, {}, {});
+      if (!velocity) return tl::unexpected(velocity.error());
+      if (Status step = sampler.step(latent, *velocity); !step) return step;
+    }
     return {};
   });
 }

@@ -1,5 +1,6 @@
 #include "worker/model/model.h"
 
+#include "kernels/layout.h"
 #include "worker/model/guidance.h"
 
 namespace rushes::worker {
@@ -106,22 +107,20 @@ Result<PromptContext> Model::prompt_context(const TextStates& states) {
   return transformer_.prompt(states.values, states.rows);
 }
 
-Result<kernels::Tensor> Model::upload(const Volume& latent, const Volume& condition) const {
-  const std::int64_t extra = takes_condition() ? transformer_.sizes().in_dim - latent_channels() : 0;
-  if (!latent.valid() || latent.channels != latent_channels())
-    return fail(ErrorKind::kInvalid, "velocity: expected a latent of " + std::to_string(latent_channels()) +
-                                         " channels, found " + shape_text(latent.shape()));
-  const bool fits = condition.valid() && condition.channels == extra && condition.frames == latent.frames &&
-                    condition.rows == latent.rows && condition.columns == latent.columns;
-  if (extra ? !fits : !condition.values.empty())
-    return fail(ErrorKind::kInvalid, "velocity: expected " + std::to_string(extra) +
+Result<kernels::Tensor> Model::step_input(std::int64_t frames, std::int64_t rows, std::int64_t columns,
+                                          const Volume& condition) {
+  const std::int64_t channels = latent_channels(), in_dim = transformer_.sizes().in_dim;
+  if (auto grid = transformer_.grid(frames, rows, columns); !grid) return tl::unexpected(grid.error());
+  const bool fits = condition.valid() && condition.channels == in_dim - channels &&
+                    condition.frames == frames && condition.rows == rows && condition.columns == columns;
+  if (takes_condition() ? !fits : !condition.values.empty())
+    return fail(ErrorKind::kInvalid, "velocity: expected " + std::to_string(in_dim - channels) +
                                          " condition channels over the latent's grid, found " +
                                          shape_text(condition.shape()));
   return guarded("velocity", [&]() -> Result<kernels::Tensor> {
-    std::vector<float> joined = latent.values;
-    joined.insert(joined.end(), condition.values.begin(), condition.values.end());
-    return compute_.upload(
-        kernels::host_tensor(joined, {latent.channels + extra, latent.frames, latent.rows, latent.columns}));
+    kernels::Tensor input = compute_.empty(kernels::DType::kF32, {in_dim, frames, rows, columns});
+    if (takes_condition()) kernels::write_values(compute_, condition.values, input.slice(channels, in_dim));
+    return input;
   });
 }
 
@@ -130,30 +129,12 @@ void Model::reserve_step(std::int64_t latents) {
   if (memory.measured) reserve(compute_, memory.step_bytes(static_cast<std::uint64_t>(latents)));
 }
 
-Result<std::vector<float>> Model::velocity(const Volume& latent, const Volume& condition, float timestep,
-                                           const PromptContext& context, const TokenOrigin& origin) {
-  return guided_velocity(latent, condition, timestep, context, nullptr, 1.0f, origin);
-}
-
-Result<std::vector<float>> Model::guided_velocity(const Volume& latent, const Volume& condition,
-                                                  float timestep, const PromptContext& context,
-                                                  const PromptContext* null, float guidance,
-                                                  const TokenOrigin& origin, const StopCheck& stop) {
-  auto x = upload(latent, condition);
-  if (!x) return tl::unexpected(x.error());
-  return worker::guided_velocity(compute_, transformer_, *x, {{timestep}, {}}, context, null, guidance,
+Result<kernels::Tensor> Model::guided_velocity(const kernels::Tensor& input, float timestep,
+                                               const PromptContext& context, const PromptContext* null,
+                                               float guidance, const TokenOrigin& origin,
+                                               const StopCheck& stop) {
+  return worker::guided_velocity(compute_, transformer_, input, {{timestep}, {}}, context, null, guidance,
                                  origin, stop);
-}
-
-// Per token: the residual stream, its update, the normed input, q, k, v, the raw and the attended rows, the
-// hidden rows of the feed-forward and the rotation table; once more for what the pool rounds up.
-std::size_t Model::velocity_bytes(std::int64_t frames, std::int64_t rows, std::int64_t columns) const {
-  const TransformerSizes& t = transformer_.sizes();
-  const std::int64_t tokens = (frames / t.patch.t) * (rows / t.patch.h) * (columns / t.patch.w);
-  const std::int64_t latent = (t.in_dim + t.out_dim) * frames * rows * columns;
-  return static_cast<std::size_t>(
-      (tokens * (8 * t.block.dim + 2 * t.block.ffn_dim + t.block.head_dim) + 3 * latent) *
-      static_cast<std::int64_t>(sizeof(float)) * 2);
 }
 
 }  // namespace rushes::worker

@@ -45,33 +45,30 @@ class Model {
   // Longer prompts than the model's text length are cut there. An empty prompt is the state of </s> alone.
   Result<TextStates> encode_text(const std::string& prompt);
   Result<PromptContext> prompt_context(const TextStates& states);
-  // latent [C, T, h, w]; condition [4 + C, T, h, w], or empty where the model takes none. Result: values of
-  // [C, T, h, w].
-  Result<std::vector<float>> velocity(const Volume& latent, const Volume& condition, float timestep,
-                                      const PromptContext& context, const TokenOrigin& origin = {});
-  // Classifier-free guidance: v_null + guidance (v - v_null); one pass where `null` is absent or guidance
-  // is 1.
-  Result<std::vector<float>> guided_velocity(const Volume& latent, const Volume& condition, float timestep,
-                                             const PromptContext& context, const PromptContext* null,
-                                             float guidance, const TokenOrigin& origin = {},
-                                             const StopCheck& stop = {});
+  // What a step reads, kF32 [in_dim, T, h, w] on compute(): latent_of() it, whose numbers are still undefined, and
+  // behind it `condition` [4 + C, T, h, w], which is empty where the model takes none.
+  Result<kernels::Tensor> step_input(std::int64_t frames, std::int64_t rows, std::int64_t columns,
+                                     const Volume& condition);
+  kernels::Tensor latent_of(const kernels::Tensor& input) const { return input.slice(0, latent_channels()); }
+  // kF32 [C, T, h, w]. Classifier-free guidance: v_null + guidance (v - v_null); one pass where `null` is absent or
+  // guidance is 1.
+  Result<kernels::Tensor> guided_velocity(const kernels::Tensor& input, float timestep,
+                                          const PromptContext& context, const PromptContext* null,
+                                          float guidance, const TokenOrigin& origin = {},
+                                          const StopCheck& stop = {});
   // Reserves what the manifest says of a step over so many latents, prompts included, so that a run fails before it
   // begins. Throws std::bad_alloc where there is not so much.
   void reserve_step(std::int64_t latents);
 
+  kernels::Backend& compute() { return compute_; }
   Vae& vae() { return vae_; }
   Transformer& transformer() { return transformer_; }
   MiddleCache& middle_cache() { return middle_cache_; }
-
-  // Bytes of working memory of one velocity() over such a latent, weights and prompts aside; an upper
-  // estimate.
-  std::size_t velocity_bytes(std::int64_t frames, std::int64_t rows, std::int64_t columns) const;
 
  private:
   Model(config::ModelManifest manifest, kernels::Backend& compute, config::Tokenizer tokenizer,
         TextEncoder text, Transformer transformer, Vae vae);
   Status check() const;
-  Result<kernels::Tensor> upload(const Volume& latent, const Volume& condition) const;
 
   config::ModelManifest manifest_;
   kernels::Backend& compute_;

@@ -4,21 +4,14 @@
 #include <utility>
 
 namespace rushes::worker {
+
+using kernels::Tensor;
+
 namespace {
 
 const std::string kNewest = "x0.1", kOlder = "x0.2", kSample = "sample";
 
-// out = a·x + b·y + c·z, per element in fp32, summed from the left.
-void combine(std::span<float> out, double a, std::span<const float> x, double b, std::span<const float> y,
-             double c, std::span<const float> z) {
-  const auto fa = static_cast<float>(a), fb = static_cast<float>(b), fc = static_cast<float>(c);
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = fa * x[i] + fb * y[i] + fc * z[i];
-}
-
-void combine(std::span<float> out, double a, std::span<const float> x, double b, std::span<const float> y) {
-  const auto fa = static_cast<float>(a), fb = static_cast<float>(b);
-  for (std::size_t i = 0; i < out.size(); ++i) out[i] = fa * x[i] + fb * y[i];
-}
+kernels::Term term(double factor, const Tensor& x) { return {static_cast<float>(factor), x}; }
 
 }  // namespace
 
@@ -32,15 +25,16 @@ Sampler::Level Sampler::level(int index) const {
   return {sigma, 1 - sigma, std::log(1 - sigma) - std::log(sigma)};
 }
 
-Sampler::Sampler(config::Sampler solver, config::Schedule schedule, std::size_t count)
-    : solver_(solver), schedule_(std::move(schedule)), count_(count) {}
+Sampler::Sampler(kernels::Backend& backend, config::Sampler solver, config::Schedule schedule,
+                 kernels::Shape latent)
+    : backend_(backend), solver_(solver), schedule_(std::move(schedule)), shape_(std::move(latent)) {}
 
-Status Sampler::step(std::span<float> latent, std::span<const float> velocity) {
+Status Sampler::step(const Tensor& latent, const Tensor& velocity) {
   if (done()) return fail(ErrorKind::kInvalid, "sampler: all " + std::to_string(steps()) + " steps are done");
-  if (latent.size() != count_ || velocity.size() != count_)
-    return fail(ErrorKind::kInvalid, "sampler: expected " + std::to_string(count_) +
-                                         " elements, found a latent of " + std::to_string(latent.size()) +
-                                         " and a velocity of " + std::to_string(velocity.size()));
+  if (latent.shape() != shape_ || velocity.shape() != shape_)
+    return fail(ErrorKind::kInvalid, "sampler: expected " + kernels::to_string(shape_) + ", found a latent " +
+                                         kernels::to_string(latent.shape()) + " and a velocity " +
+                                         kernels::to_string(velocity.shape()));
   switch (solver_) {
     case config::Sampler::kEuler:
       euler(latent, velocity);
@@ -52,32 +46,37 @@ Status Sampler::step(std::span<float> latent, std::span<const float> velocity) {
       dpmpp(latent, velocity);
       break;
   }
-  ++state_.step;
+  ++step_;
   return {};
 }
 
-void Sampler::euler(std::span<float> latent, std::span<const float> velocity) {
-  const auto i = static_cast<std::size_t>(state_.step);
+void Sampler::euler(const Tensor& latent, const Tensor& velocity) {
+  const auto i = static_cast<std::size_t>(step_);
   const float step = schedule_.sigmas[i + 1] - schedule_.sigmas[i];
-  for (std::size_t n = 0; n < count_; ++n) latent[n] += step * velocity[n];
+  backend_.combine({{1.0f, latent}, {step, velocity}}, latent);
+}
+
+Tensor Sampler::predict(const Tensor& latent, const Tensor& velocity) const {
+  Tensor prediction = backend_.empty(kernels::DType::kF32, shape_);
+  predict_clean(backend_, latent, velocity, sigma(), prediction);
+  return prediction;
 }
 
 // Keeps the two newest predictions.
-void Sampler::push(std::vector<float> prediction) {
-  if (auto newest = state_.arrays.find(kNewest); newest != state_.arrays.end())
-    state_.arrays[kOlder] = std::move(newest->second);
-  state_.arrays[kNewest] = std::move(prediction);
+void Sampler::push(Tensor prediction) {
+  older_ = std::move(newest_);
+  newest_ = std::move(prediction);
 }
 
-// Multistep UniC of order `state_.order`: redoes step i-1 -> i from the sample kept there, now that the
-// prediction at σ_i is known. D is 0 in the limit λ_{i-2} = -inf (σ = 1), and the 2x2 system has ρ = (0, b1).
-void Sampler::correct(std::span<float> latent, std::span<const float> prediction) {
-  const int i = state_.step;
+// Multistep UniC of order `order_`: redoes step i-1 -> i from the sample kept there, now that the prediction
+// at σ_i is known, and keeps what it finds as the sample. D is 0 in the limit λ_{i-2} = -inf (σ = 1), and the
+// 2x2 system has ρ = (0, b1).
+void Sampler::correct(const Tensor& prediction) {
+  const int i = step_;
   const Level from = level(i - 1), to = level(i);
   const double h = to.lambda - from.lambda, phi1 = std::expm1(-h), ratio = to.sigma / from.sigma;
-  const std::vector<float>&sample = state_.arrays[kSample], &m1 = state_.arrays[kNewest];
   double older = 0, rho = 0.5;  // weights of D and Dt, in units of -α·B
-  if (state_.order == 2) {
+  if (order_ == 2) {
     const double phi2 = phi1 / -h - 1, phi3 = phi2 / -h - 0.5;
     const double b1 = phi2 / phi1, b2 = 2 * phi3 / phi1;
     const double r = (level(i - 2).lambda - from.lambda) / h;
@@ -91,90 +90,104 @@ void Sampler::correct(std::span<float> latent, std::span<const float> prediction
   }
   const double b = -to.alpha * phi1;
   // ratio·sample + b·(m1 + older·(m2 - m1) + rho·(m - m1))
-  const std::vector<float>& m2 = older != 0 ? state_.arrays[kOlder] : m1;
-  combine(latent, ratio, sample, b * (1 - older - rho), m1, b * rho, prediction);
-  if (older != 0) {
-    const auto weight = static_cast<float>(b * older);
-    for (std::size_t n = 0; n < count_; ++n) latent[n] += weight * m2[n];
-  }
+  std::vector<kernels::Term> terms = {term(ratio, sample_), term(b * (1 - older - rho), newest_),
+                                      term(b * rho, prediction)};
+  if (older != 0) terms.push_back(term(b * older, older_));
+  backend_.combine(terms, sample_);
 }
 
-void Sampler::unipc(std::span<float> latent, std::span<const float> velocity) {
-  const int i = state_.step;
+void Sampler::unipc(const Tensor& latent, const Tensor& velocity) {
+  const int i = step_;
   const Level from = level(i), to = level(i + 1);
-  std::vector<float> prediction(count_);
-  combine(prediction, 1.0, latent, -from.sigma, velocity);
-  if (i > 0) correct(latent, prediction);  // the prediction stays that of the uncorrected sample
+  Tensor prediction = predict(latent, velocity);
+  if (i > 0) {
+    correct(prediction);  // the prediction stays that of the uncorrected sample
+  } else {
+    sample_ = backend_.empty(kernels::DType::kF32, shape_);
+    backend_.combine({{1.0f, latent}}, sample_);
+  }
   push(std::move(prediction));
-  state_.arrays[kSample].assign(latent.begin(), latent.end());
 
   // Order min(2, steps left, steps done + 1): the first and the last step are of order 1.
-  state_.order = i == 0 || i == steps() - 1 ? 1 : 2;
+  order_ = i == 0 || i == steps() - 1 ? 1 : 2;
   const double h = to.lambda - from.lambda, phi1 = std::expm1(-h);  // h = +inf at the last step: phi1 = -1
   const double ratio = to.sigma / from.sigma, b = -to.alpha * phi1;
-  const std::vector<float>& m = state_.arrays[kNewest];
   double older = 0;  // 0.5/r, r = (λ_{i-1} - λ_i)/h
-  if (state_.order == 2) older = 0.5 * h / (level(i - 1).lambda - from.lambda);
-  if (older != 0)
-    combine(latent, ratio, state_.arrays[kSample], b * (1 - older), m, b * older, state_.arrays[kOlder]);
-  else
-    combine(latent, ratio, state_.arrays[kSample], b, m);
+  if (order_ == 2) older = 0.5 * h / (level(i - 1).lambda - from.lambda);
+  std::vector<kernels::Term> terms = {term(ratio, sample_), term(b * (1 - older), newest_)};
+  if (older != 0) terms.push_back(term(b * older, older_));
+  backend_.combine(terms, latent);
 }
 
-void Sampler::dpmpp(std::span<float> latent, std::span<const float> velocity) {
-  const int i = state_.step;
+void Sampler::dpmpp(const Tensor& latent, const Tensor& velocity) {
+  const int i = step_;
   const Level from = level(i), to = level(i + 1);
-  std::vector<float> prediction(count_);
-  combine(prediction, 1.0, latent, -from.sigma, velocity);
-  push(std::move(prediction));
+  push(predict(latent, velocity));
   const double h = to.lambda - from.lambda;  // +inf at σ = 1 and at the last step: expm1(-h) = -1
   const double ratio = to.sigma / from.sigma, b = -to.alpha * std::expm1(-h);
-  const std::vector<float>& m = state_.arrays[kNewest];
   double newer = 0;  // 0.5/r0, r0 = (λ_i - λ_{i-1})/h; the last step is of order 1
   if (i > 0 && i < steps() - 1) newer = 0.5 * h / (from.lambda - level(i - 1).lambda);
-  if (newer != 0)
-    combine(latent, ratio, std::vector<float>(latent.begin(), latent.end()), b * (1 + newer), m, -b * newer,
-            state_.arrays[kOlder]);
-  else
-    combine(latent, ratio, std::vector<float>(latent.begin(), latent.end()), b, m);
+  std::vector<kernels::Term> terms = {term(ratio, latent), term(b * (1 + newer), newest_)};
+  if (newer != 0) terms.push_back(term(-b * newer, older_));
+  backend_.combine(terms, latent);
 }
 
-std::vector<std::string> Sampler::expected_arrays(int step) const {
-  std::vector<std::string> names;
-  if (solver_ == config::Sampler::kEuler || step == 0) return names;
-  if (solver_ == config::Sampler::kUniPc) names.push_back(kSample);
-  names.push_back(kNewest);
-  if (step > 1) names.push_back(kOlder);
-  return names;
+std::map<std::string, const Tensor*> Sampler::history(int step) const {
+  std::map<std::string, const Tensor*> parts;
+  if (solver_ == config::Sampler::kEuler || step == 0) return parts;
+  if (solver_ == config::Sampler::kUniPc) parts[kSample] = &sample_;
+  parts[kNewest] = &newest_;
+  if (step > 1) parts[kOlder] = &older_;
+  return parts;
 }
 
-Status Sampler::restore(SamplerState state) {
+SamplerState Sampler::state() const {
+  SamplerState state{step_, order_, {}};
+  for (const auto& [name, tensor] : history(step_)) {
+    std::vector<float>& values = state.arrays[name];
+    values.resize(static_cast<std::size_t>(tensor->elements()));
+    backend_.download(*tensor, values.data());
+  }
+  return state;
+}
+
+Status Sampler::restore(const SamplerState& state) {
   if (state.step < 0 || state.step > steps())
     return fail(ErrorKind::kCorrupt, "sampler state: step " + std::to_string(state.step) + " outside 0 to " +
                                          std::to_string(steps()));
-  const std::vector<std::string> names = expected_arrays(state.step);
-  for (const std::string& name : names) {
+  const auto count = static_cast<std::size_t>(kernels::element_count(shape_));
+  const auto parts = history(state.step);
+  for (const auto& [name, ignored] : parts) {
     const auto found = state.arrays.find(name);
-    if (found == state.arrays.end() || found->second.size() != count_)
+    if (found == state.arrays.end() || found->second.size() != count)
       return fail(
           ErrorKind::kCorrupt,
-          "sampler state: expected '" + name + "' with " + std::to_string(count_) + " elements, found " +
+          "sampler state: expected '" + name + "' with " + std::to_string(count) + " elements, found " +
               (found == state.arrays.end() ? std::string("none") : std::to_string(found->second.size())));
   }
-  if (state.arrays.size() != names.size())
-    return fail(ErrorKind::kCorrupt, "sampler state: expected " + std::to_string(names.size()) +
+  if (state.arrays.size() != parts.size())
+    return fail(ErrorKind::kCorrupt, "sampler state: expected " + std::to_string(parts.size()) +
                                          " arrays, found " + std::to_string(state.arrays.size()));
   const bool ordered = solver_ == config::Sampler::kUniPc && state.step > 0;
   if (ordered ? state.order != (state.step == 1 || state.step == steps() ? 1 : 2) : state.order != 0)
     return fail(ErrorKind::kCorrupt, "sampler state: order " + std::to_string(state.order) + " at step " +
                                          std::to_string(state.step) + " does not fit this solver");
-  state_ = std::move(state);
+  const auto upload = [&](const std::string& name) {
+    return parts.contains(name) ? backend_.upload(kernels::host_tensor(state.arrays.at(name), shape_))
+                                : Tensor();
+  };
+  step_ = state.step, order_ = state.order;
+  newest_ = upload(kNewest), older_ = upload(kOlder), sample_ = upload(kSample);
   return {};
 }
 
-void add_noise(std::span<float> x0, std::span<const float> noise, float sigma) {
-  const float alpha = 1.0f - sigma;
-  for (std::size_t i = 0; i < x0.size(); ++i) x0[i] = alpha * x0[i] + sigma * noise[i];
+void predict_clean(kernels::Backend& backend, const Tensor& latent, const Tensor& velocity, float sigma,
+                   const Tensor& out) {
+  backend.combine({{1.0f, latent}, {-sigma, velocity}}, out);
+}
+
+void add_noise(kernels::Backend& backend, const Tensor& x0, const Tensor& noise, float sigma) {
+  backend.combine({{1.0f - sigma, x0}, {sigma, noise}}, x0);
 }
 
 }  // namespace rushes::worker

@@ -3,23 +3,23 @@
 //
 // Euler: x += (σ_{i+1} - σ_i)·v. UniPC (order 2, bh2, x0 prediction, corrector; Zhao et al. 2023, as Wan2.1
 // wan/utils/fm_solvers_unipc.py) and DPM++ 2M (midpoint; Lu et al. 2022, as Wan2.1 wan/utils/fm_solvers.py).
-// Coefficients are computed in double from the fp32 σ, then applied per element in fp32 in a fixed order, so
-// a step gives the same bits whatever the number of threads.
+// Latent, velocity and history are tensors of one backend. Coefficients are computed in double from the fp32 σ, then
+// applied by Backend::combine: a step gives the same bits on every backend, and waits for nothing.
 //
-// A multistep solver remembers earlier predictions. That history is part of a segment's output: save() gives
+// A multistep solver remembers earlier predictions. That history is part of a segment's output: state() gives
 // it as named arrays of the latent's size, restore() goes on from them, and the result is bit-identical to
 // never having stopped.
 //
-// Thread contract: one thread at a time.
+// Thread contract: as the backend, one thread at a time.
 #pragma once
 
 #include <map>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "config/result.h"
 #include "config/schedule.h"
+#include "kernels/backend.h"
 
 namespace rushes::worker {
 
@@ -33,42 +33,52 @@ struct SamplerState {
 
 class Sampler {
  public:
-  // `count` = elements of the latent.
-  Sampler(config::Sampler solver, config::Schedule schedule, std::size_t count);
+  // `latent`: the shape of the latent. `backend` must outlive this object.
+  Sampler(kernels::Backend& backend, config::Sampler solver, config::Schedule schedule,
+          kernels::Shape latent);
 
   int steps() const { return schedule_.steps(); }
-  int step_index() const { return state_.step; }
-  bool done() const { return state_.step >= steps(); }
+  bool done() const { return step_ >= steps(); }
   // Of the next step. Precondition: !done().
-  float sigma() const { return schedule_.sigmas[static_cast<std::size_t>(state_.step)]; }
-  float timestep() const { return schedule_.timesteps[static_cast<std::size_t>(state_.step)]; }
+  float sigma() const { return schedule_.sigmas[static_cast<std::size_t>(step_)]; }
+  float timestep() const { return schedule_.timesteps[static_cast<std::size_t>(step_)]; }
 
-  // Replaces `latent` (at sigma()) by the latent at the next σ. kInvalid when done or when a size does not
-  // fit.
-  Status step(std::span<float> latent, std::span<const float> velocity);
+  // Replaces `latent` (at sigma()) by the latent at the next σ; both kF32. kInvalid when done or when a shape does
+  // not fit.
+  Status step(const kernels::Tensor& latent, const kernels::Tensor& velocity);
 
-  const SamplerState& state() const { return state_; }
+  // Waits for the backend.
+  SamplerState state() const;
   // kCorrupt when the state does not belong to this solver, schedule and latent size.
-  Status restore(SamplerState state);
+  Status restore(const SamplerState& state);
 
  private:
   struct Level;  // σ, α and λ of one σ
   Level level(int index) const;
-  void euler(std::span<float> latent, std::span<const float> velocity);
-  void unipc(std::span<float> latent, std::span<const float> velocity);
-  void dpmpp(std::span<float> latent, std::span<const float> velocity);
-  void correct(std::span<float> latent, std::span<const float> prediction);
-  void push(std::vector<float> prediction);
-  std::vector<std::string> expected_arrays(int step) const;
+  void euler(const kernels::Tensor& latent, const kernels::Tensor& velocity);
+  void unipc(const kernels::Tensor& latent, const kernels::Tensor& velocity);
+  void dpmpp(const kernels::Tensor& latent, const kernels::Tensor& velocity);
+  void correct(const kernels::Tensor& prediction);
+  kernels::Tensor predict(const kernels::Tensor& latent, const kernels::Tensor& velocity) const;
+  void push(kernels::Tensor prediction);
+  // The parts of the history that the step before `step` leaves, by name.
+  std::map<std::string, const kernels::Tensor*> history(int step) const;
 
+  kernels::Backend& backend_;
   config::Sampler solver_;
   config::Schedule schedule_;
-  std::size_t count_;
-  SamplerState state_;
+  kernels::Shape shape_;
+  int step_ = 0, order_ = 0;                 // as SamplerState
+  kernels::Tensor newest_, older_, sample_;  // likewise; empty where there is none
 };
+
+// x0 - σ·v is what a velocity predicts of the clean latent x0; `out` may be `latent`.
+void predict_clean(kernels::Backend& backend, const kernels::Tensor& latent, const kernels::Tensor& velocity,
+                   float sigma, const kernels::Tensor& out);
 
 // (1-σ)·x0 + σ·noise, in place of x0: brings a clean latent to a noise level (add_noise of the official
 // solvers).
-void add_noise(std::span<float> x0, std::span<const float> noise, float sigma);
+void add_noise(kernels::Backend& backend, const kernels::Tensor& x0, const kernels::Tensor& noise,
+               float sigma);
 
 }  // namespace rushes::worker

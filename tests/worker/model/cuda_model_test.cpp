@@ -6,6 +6,7 @@
 
 #include "config/schedule.h"
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/layout.h"
 #include "tests/kernels/emulator/software_device.h"
 #include "tests/kernels/support.h"
 #include "tests/worker/model/tiny_model.h"
@@ -42,14 +43,16 @@ class CudaModel : public testing::Test {
     Volume latent = Volume::zeros(4, 3, 2, 2);
     for (std::size_t i = 0; i < latent.values.size(); ++i)
       latent.values[i] = std::sin(static_cast<float>(i) * 2.3f);
-    const Volume condition = Volume::zeros(8, 3, 2, 2);
-    Sampler sampler(manifest_->draft.sampler, *config::make_schedule(manifest_->draft), latent.values.size());
+    const auto input = *(*model)->step_input(3, 2, 2, Volume::zeros(8, 3, 2, 2));
+    const kernels::Tensor x = (*model)->latent_of(input);
+    kernels::write_values(compute, latent.values, x);
+    Sampler sampler(compute, manifest_->draft.sampler, *config::make_schedule(manifest_->draft), x.shape());
     while (!sampler.done()) {
-      const auto velocity =
-          (*model)->guided_velocity(latent, condition, sampler.timestep(), *prompt, &*null, 2.0f);
+      const auto velocity = (*model)->guided_velocity(input, sampler.timestep(), *prompt, &*null, 2.0f);
       EXPECT_TRUE(velocity) << velocity.error().message;
-      EXPECT_TRUE(velocity && sampler.step(latent.values, *velocity));
+      EXPECT_TRUE(velocity && sampler.step(x, *velocity));
     }
+    latent.values = kernels::read_values(compute, x);
     const auto video = (*model)->vae().decode(latent);
     EXPECT_TRUE(video) << video.error().message;
     std::vector<float> values = latent.values;

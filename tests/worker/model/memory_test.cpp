@@ -8,6 +8,7 @@
 #include "tests/folders.h"
 #include "worker/model/measure.h"
 #include "worker/model/model.h"
+#include "worker/model/sampler.h"
 
 namespace rushes::config {
 void PrintTo(const ModelMemory& memory, std::ostream* out) { *out << to_string(memory); }
@@ -76,9 +77,16 @@ TEST_F(TabletopMemory, AStepTakesWhatIsPromised) {
       const auto prompt = transformer.prompt(words, sizes.text_len),
                  null = transformer.prompt(words, sizes.text_len);
       ASSERT_TRUE(prompt && null);
-      Volume latent = Volume::zeros(sizes.out_dim, frames, rows, columns);
-      Volume condition = Volume::zeros(sizes.in_dim - sizes.out_dim, frames, rows, columns);
-      ASSERT_TRUE(model_->guided_velocity(latent, condition, 0.5F, *prompt, &*null, 2.0F));
+      const Volume condition = Volume::zeros(sizes.in_dim - sizes.out_dim, frames, rows, columns);
+      const auto input = model_->step_input(frames, rows, columns, condition);
+      ASSERT_TRUE(input) << input.error().message;
+      const kernels::Tensor latent = model_->latent_of(*input);
+      Sampler sampler(*compute_, config::Sampler::kUniPc,
+                      *config::make_schedule(config::SigmaList::kUniPC, 4, 5.0), latent.shape());
+      while (!sampler.done()) {
+        const auto velocity = model_->guided_velocity(*input, sampler.timestep(), *prompt, &*null, 2.0F);
+        ASSERT_TRUE(velocity && sampler.step(latent, *velocity));
+      }
     }
     expect_promised(manifest_.memory.step_bytes(static_cast<std::uint64_t>(latents)), 0.95);
   }

@@ -5,24 +5,35 @@
 
 #include <cmath>
 
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/layout.h"
+#include "tests/kernels/emulator/software_device.h"
+#include "tests/kernels/support.h"
+
 namespace rushes::worker {
 namespace {
 
 using config::Sampler;
 using config::SigmaList;
+using kernels::Backend;
+using kernels::Tensor;
 
-constexpr std::size_t kCount = 64;
+const kernels::Shape kShape = {2, 1, 4, 8};
 
 std::vector<float> start() {
-  std::vector<float> x(kCount);
-  for (std::size_t i = 0; i < kCount; ++i) x[i] = std::sin(static_cast<float>(i) * 1.7f) * 1.5f;
+  std::vector<float> x(static_cast<std::size_t>(kernels::element_count(kShape)));
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = std::sin(static_cast<float>(i) * 1.7f) * 1.5f;
   return x;
 }
 
-std::vector<float> velocity(const std::vector<float>& x, float sigma) {
-  std::vector<float> v(x.size());
-  for (std::size_t i = 0; i < x.size(); ++i) v[i] = std::tanh(0.7f * x[i] - 0.4f * sigma);
-  return v;
+Tensor tensor(Backend& backend, const std::vector<float>& values) {
+  return backend.upload(kernels::host_tensor(values, kShape));
+}
+
+Tensor velocity(Backend& backend, const Tensor& x, float sigma) {
+  std::vector<float> v = kernels::read_values(backend, x);
+  for (float& value : v) value = std::tanh(0.7f * value - 0.4f * sigma);
+  return tensor(backend, v);
 }
 
 class EverySampler : public ::testing::TestWithParam<std::tuple<config::Sampler, double>> {
@@ -30,26 +41,43 @@ class EverySampler : public ::testing::TestWithParam<std::tuple<config::Sampler,
   config::Schedule schedule() const {
     return *config::make_schedule({std::get<0>(GetParam()), 7, 5.0, 1.0, std::get<1>(GetParam())});
   }
-  worker::Sampler make() const { return worker::Sampler(std::get<0>(GetParam()), schedule(), kCount); }
+  worker::Sampler make(Backend& backend) const {
+    return worker::Sampler(backend, std::get<0>(GetParam()), schedule(), kShape);
+  }
+  worker::Sampler make() const { return make(*backend_); }
+  // Latents after every step.
+  std::vector<float> trajectory(Backend& backend) const {
+    auto sampler = make(backend);
+    const Tensor x = tensor(backend, start());
+    std::vector<float> all;
+    while (!sampler.done()) {
+      EXPECT_TRUE(sampler.step(x, velocity(backend, x, sampler.sigma())));
+      const std::vector<float> values = kernels::read_values(backend, x);
+      all.insert(all.end(), values.begin(), values.end());
+    }
+    return all;
+  }
+
+  std::unique_ptr<Backend> backend_ = kernels::make_reference_backend();
 };
 
 // Stopping between any two steps and going on from the saved history changes no bit.
 TEST_P(EverySampler, GoesOnFromItsState) {
   auto whole = make();
-  std::vector<float> x = start();
+  const Tensor x = tensor(*backend_, start());
   std::vector<SamplerState> states;
   std::vector<std::vector<float>> latents;
   while (!whole.done()) {
     states.push_back(whole.state());
-    latents.push_back(x);
-    ASSERT_TRUE(whole.step(x, velocity(x, whole.sigma())));
+    latents.push_back(kernels::read_values(*backend_, x));
+    ASSERT_TRUE(whole.step(x, velocity(*backend_, x, whole.sigma())));
   }
   for (std::size_t i = 0; i < states.size(); ++i) {
     auto later = make();
     ASSERT_TRUE(later.restore(states[i]));
-    std::vector<float> y = latents[i];
-    while (!later.done()) ASSERT_TRUE(later.step(y, velocity(y, later.sigma())));
-    EXPECT_EQ(x, y) << "from step " << i;
+    const Tensor y = tensor(*backend_, latents[i]);
+    while (!later.done()) ASSERT_TRUE(later.step(y, velocity(*backend_, y, later.sigma())));
+    EXPECT_EQ(kernels::read_values(*backend_, x), kernels::read_values(*backend_, y)) << "from step " << i;
   }
 }
 
@@ -57,17 +85,28 @@ TEST_P(EverySampler, GoesOnFromItsState) {
 TEST_P(EverySampler, FollowsAStraightPath) {
   auto sampler = make();
   const std::vector<float> noise = start();
-  std::vector<float> x(kCount, 0.25f), v(kCount);
-  add_noise(x, noise, sampler.sigma());
-  for (std::size_t i = 0; i < kCount; ++i) v[i] = noise[i] - 0.25f;
+  std::vector<float> straight = noise;
+  for (float& value : straight) value -= 0.25f;
+  const Tensor x = tensor(*backend_, std::vector<float>(noise.size(), 0.25f)),
+               v = tensor(*backend_, straight);
+  add_noise(*backend_, x, tensor(*backend_, noise), sampler.sigma());
   while (!sampler.done()) ASSERT_TRUE(sampler.step(x, v));
-  for (float value : x) EXPECT_NEAR(value, 0.25f, 2e-5f);
+  for (float value : kernels::read_values(*backend_, x)) EXPECT_NEAR(value, 0.25f, 2e-5f);
+}
+
+TEST_P(EverySampler, GivesTheSameBitsOnEveryBackend) {
+  const auto expected = trajectory(*backend_);
+  for (const int threads : {1, 3})
+    EXPECT_TRUE(kernels::same_bits(trajectory(*kernels::make_cpu_backend({threads})), expected));
+  emulator::SoftwareDevice device;
+  EXPECT_TRUE(kernels::same_bits(trajectory(*kernels::cuda::make_cuda_backend(&device, {})), expected));
+  EXPECT_EQ(device.fault(), "");
 }
 
 TEST_P(EverySampler, RefusesForeignState) {
   auto sampler = make();
-  std::vector<float> x = start();
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(sampler.step(x, velocity(x, sampler.sigma())));
+  const Tensor x = tensor(*backend_, start());
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(sampler.step(x, velocity(*backend_, x, sampler.sigma())));
   SamplerState state = sampler.state();
   state.step = 99;
   EXPECT_FALSE(make().restore(state));
@@ -77,7 +116,7 @@ TEST_P(EverySampler, RefusesForeignState) {
   state = sampler.state();
   state.order = 5;
   EXPECT_FALSE(make().restore(state));
-  EXPECT_FALSE(sampler.step(std::span(x).first(3), x));
+  EXPECT_FALSE(sampler.step(x.slice(0, 1), x));
 }
 
 INSTANTIATE_TEST_SUITE_P(All, EverySampler,

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "kernels/layout.h"
 #include "tests/worker/model/tiny_model.h"
 #include "worker/model/guidance.h"
 
@@ -37,9 +38,7 @@ struct Engine {
     EXPECT_TRUE(prompt) << prompt.error().message;
     auto v = model.velocity(x, t, *prompt, origin);
     EXPECT_TRUE(v) << v.error().message;
-    std::vector<float> out(static_cast<std::size_t>(v->elements()));
-    backend->download(*v, out.data());
-    return out;
+    return kernels::read_values(*backend, *v);
   }
 
   std::unique_ptr<kernels::Backend> backend;
@@ -94,12 +93,14 @@ TEST(Transformer, GuidanceOfOneIsOnePass) {
   const auto positive = *engine.model.prompt(text, 2),
              negative = *engine.model.prompt(std::span(text).first(16), 1);
   const auto v = [&](const PromptContext* null, float g) {
-    return *guided_velocity(*engine.backend, engine.model, x, {{10.0f}, {}}, positive, null, g);
+    return kernels::read_values(*engine.backend, *guided_velocity(*engine.backend, engine.model, x,
+                                                                  {{10.0f}, {}}, positive, null, g));
   };
   EXPECT_EQ(v(&negative, 1.0f), v(nullptr, 5.0f));
   const auto plain = v(nullptr, 1.0f), guided = v(&negative, 3.0f);
-  const auto null =
-      *guided_velocity(*engine.backend, engine.model, x, {{10.0f}, {}}, negative, nullptr, 1.0f);
+  const auto null = kernels::read_values(
+      *engine.backend,
+      *guided_velocity(*engine.backend, engine.model, x, {{10.0f}, {}}, negative, nullptr, 1.0f));
   for (std::size_t i = 0; i < plain.size(); ++i) EXPECT_EQ(guided[i], null[i] + 3.0f * (plain[i] - null[i]));
 }
 
@@ -110,10 +111,12 @@ TEST(Transformer, LeavesAPassBetweenTwoBlocks) {
   const auto prompt = *engine.model.prompt(text, 2);
   const auto layers = static_cast<int>(engine.model.sizes().layers);
   int asked = 0;
-  const auto pass = [&](int stop_at) {
+  const auto pass = [&](int stop_at) -> Result<std::vector<float>> {
     asked = 0;
-    return guided_velocity(*engine.backend, engine.model, x, {{10.0f}, {}}, prompt, &prompt, 3.0f, {},
-                           [&, stop_at] { return ++asked == stop_at; });
+    auto v = guided_velocity(*engine.backend, engine.model, x, {{10.0f}, {}}, prompt, &prompt, 3.0f, {},
+                             [&, stop_at] { return ++asked == stop_at; });
+    if (!v) return tl::unexpected(v.error());
+    return kernels::read_values(*engine.backend, *v);
   };
   const auto whole = pass(0);
   ASSERT_TRUE(whole);
