@@ -30,6 +30,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/philox.h"
 #include "kernels/tensor.h"
 
 namespace rushes::kernels {
@@ -197,6 +198,10 @@ class Backend {
 
   // ---- movement
   virtual void fill(const Tensor& x, float value) = 0;
+  // x[c, t, h, w] = the noise of frames[t] at the absolute coordinates first + (c, t, h, w), kernels/philox.h: equal bits
+  // on every backend. x kF32 [C, T, H, W]; `frames` has T sources.
+  virtual void fill_noise(const Tensor& x, const std::vector<NoiseSource>& frames,
+                          const NoisePlace& first) = 0;
   // Copies a box of `extent` elements from `source` at `source_start` to `target` at `target_start` (one
   // entry per dimension, equal ranks), converting between float dtypes: concatenation, slices, padding,
   // casts.

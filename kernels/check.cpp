@@ -162,6 +162,14 @@ Rows check_layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
   return rows;
 }
 
+void check_fill_noise(const Tensor& x, const std::vector<NoiseSource>& frames) {
+  const char* op = "fill_noise";
+  require(!x.empty() && x.dtype() == DType::kF32 && x.rank() == 4, op,
+          "expected f32 [C, T, H, W], found " + to_string(x.shape()));
+  require(static_cast<std::int64_t>(frames.size()) == x.dim(1), op,
+          std::to_string(frames.size()) + " sources for the frames of " + to_string(x.shape()));
+}
+
 void check_combine(const std::vector<Term>& terms, const Tensor& out, DType operand) {
   const char* op = "combine";
   require(!terms.empty() && terms.size() <= kMostTerms, op,

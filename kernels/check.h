@@ -44,6 +44,8 @@ Rows check_layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                       const Tensor& y, DType operand);
 // `parameters` is kF32 [G, C] (or empty); with 1 < G < R `group` is kI32 [R].
 void check_row_groups(const char* op, const Tensor& parameters, const Tensor& group, Rows rows);
+// x kF32 [C, T, H, W] and one source for each of its frames.
+void check_fill_noise(const Tensor& x, const std::vector<NoiseSource>& frames);
 void check_combine(const std::vector<Term>& terms, const Tensor& out, DType operand);
 void check_rms_norm_rope(const Tensor& x, const Tensor& weight, const Tensor& table, const Tensor& y,
                          DType operand);

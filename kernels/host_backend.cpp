@@ -195,6 +195,17 @@ void HostBackend::fill(const Tensor& x, float value) {
   }
 }
 
+void HostBackend::fill_noise(const Tensor& x, const std::vector<NoiseSource>& frames,
+                             const NoisePlace& first) {
+  check_fill_noise(x, frames);
+  const auto size = [&](int axis) { return static_cast<std::uint32_t>(x.dim(axis)); };
+  auto* out = host_data<float>(x);
+  for (std::uint32_t c = 0; c < size(0); ++c)
+    for (std::uint32_t t = 0; t < size(1); ++t, out += x.dim(2) * x.dim(3))
+      kernels::fill_noise(frames[t],
+                          {{first[0] + c, first[1] + t, first[2], first[3]}, {1, 1, size(2), size(3)}}, out);
+}
+
 namespace {
 
 void convert_run(const std::byte* in, DType from, std::byte* out, DType to, std::int64_t count) {

@@ -91,6 +91,7 @@ class HostBackend : public Backend {
   KeyTilesPtr prepare_key_tiles(const KeyTilePlan& plan) override;
 
   void fill(const Tensor& x, float value) override;
+  void fill_noise(const Tensor& x, const std::vector<NoiseSource>& frames, const NoisePlace& first) override;
   void copy_box(const Tensor& source, const Shape& source_start, const Tensor& target,
                 const Shape& target_start, const Shape& extent) override;
   void permute(const Tensor& x, const std::vector<int>& order, const Tensor& y) override;

@@ -11,7 +11,6 @@
 #pragma once
 
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 
@@ -63,10 +62,10 @@ RUSHES_HOST_DEVICE inline PhiloxKey noise_key(const NoiseSource& source) {
 // Natural logarithm for positive normal numbers, within 2 ulp: exponent apart, then 2 artanh((m - 1) / (m +
 // 1)) as a series; |s| <= 0.1716, so s^23 is below 1e-17.
 RUSHES_HOST_DEVICE inline double ieee_log(double x) {
-  auto bits = std::bit_cast<std::uint64_t>(x);
+  auto bits = __builtin_bit_cast(std::uint64_t, x);  // std::bit_cast is no function of a GPU's
   int exponent = static_cast<int>(bits >> 52) - 1023;
   bits = (bits & 0x000fffffffffffffu) | 0x3ff0000000000000u;
-  double m = std::bit_cast<double>(bits);  // [1, 2)
+  double m = __builtin_bit_cast(double, bits);  // [1, 2)
   if (m > 1.4142135623730951) {
     m = m * 0.5;
     ++exponent;
@@ -175,10 +174,11 @@ RUSHES_HOST_DEVICE inline float gaussian_at(PhiloxKey key, std::uint32_t channel
   return static_cast<float>(inverse_normal(p));
 }
 
-// A box of latents: absolute coordinates of its first element and its size, [channels, frames, height,
-// width].
+// Absolute coordinates: channel, frame, row, column.
+using NoisePlace = std::array<std::uint32_t, 4>;
+// A box of latents: its first element and its size.
 struct NoiseBox {
-  std::array<std::uint32_t, 4> first{};
+  NoisePlace first{};
   std::array<std::uint32_t, 4> size{};
 };
 // Writes the noise of a box to `out`, row-major [C, T, H, W].

@@ -87,6 +87,7 @@ class CudaBackend final : public Backend {
   void clamp(const Tensor& x, float low, float high, const Tensor& y) override;
 
   void fill(const Tensor& x, float value) override;
+  void fill_noise(const Tensor& x, const std::vector<NoiseSource>& frames, const NoisePlace& first) override;
   void copy_box(const Tensor& source, const Shape& source_start, const Tensor& target,
                 const Shape& target_start, const Shape& extent) override;
   void permute(const Tensor& x, const std::vector<int>& order, const Tensor& y) override;

@@ -152,6 +152,23 @@ void CudaBackend::fill(const Tensor& x, float value) {
                     FillArguments{to.data, x.elements(), value});
 }
 
+void CudaBackend::fill_noise(const Tensor& x, const std::vector<NoiseSource>& frames,
+                             const NoisePlace& first) {
+  check_fill_noise(x, frames);
+  const auto entered = device_->enter();
+  NoiseArguments a;
+  a.rows = x.dim(2), a.cols = x.dim(3), a.count = x.dim(0) * a.rows * a.cols;
+  a.channel_step = x.dim(1) * a.rows * a.cols;
+  if (a.count == 0) return;
+  auto* out = reinterpret_cast<float*>(bytes(x));
+  for (std::size_t t = 0; t < frames.size(); ++t, out += a.rows * a.cols) {
+    a.x = out, a.key = noise_key(frames[t]);
+    a.channel = first[0], a.frame = first[1] + static_cast<std::uint32_t>(t);
+    a.row = first[2], a.column = first[3];
+    device_->launch(device_->kernels().noise, element_shape(a.count), a);
+  }
+}
+
 void CudaBackend::copy_steps(const Vector& x, const Shape& x_step, const Vector& y, const Shape& y_step,
                              const Shape& extent) {
   StridedArguments a{x, y, element_count(extent)};

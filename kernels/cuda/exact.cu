@@ -37,10 +37,21 @@ RUSHES_KERNEL(kElementThreads) combine_kernel(RUSHES_ARGUMENTS(CombineArguments)
   }
 }
 
+RUSHES_KERNEL(kElementThreads) noise_kernel(RUSHES_ARGUMENTS(NoiseArguments) a) {
+  for (std::int64_t i = device::first_element(); i < a.count; i += device::element_step()) {
+    const std::int64_t line = i / a.cols, channel = line / a.rows;
+    const std::int64_t row = line - channel * a.rows, column = i - line * a.cols;
+    a.x[channel * a.channel_step + row * a.cols + column] =
+        gaussian_at(a.key, a.channel + static_cast<std::uint32_t>(channel), a.frame,
+                    a.row + static_cast<std::uint32_t>(row), a.column + static_cast<std::uint32_t>(column));
+  }
+}
+
 }  // namespace
 
 void RUSHES_FORM::add_exact(KernelTable& table) {
   table.combine = RUSHES_HANDLE("combine", true, combine_kernel);
+  table.noise = RUSHES_HANDLE("noise", true, noise_kernel);
 }
 
 }  // namespace rushes::kernels::cuda

@@ -9,6 +9,7 @@
 
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/vector.h"
+#include "kernels/philox.h"
 
 namespace rushes::kernels::cuda {
 
@@ -20,6 +21,16 @@ struct CombineArguments {
   int terms = 1;
   bool wide = false;
   std::int64_t count = 0;
+};
+
+// The noise of one frame: x[c, y, w] = gaussian_at(key, channel + c, frame, row + y, column + w), channels `channel_step`
+// elements apart.
+struct NoiseArguments {
+  float* x = nullptr;
+  std::int64_t count = 0, rows = 1, cols = 1;  // count: channels * rows * cols
+  std::int64_t channel_step = 0;
+  PhiloxKey key = {};
+  std::uint32_t channel = 0, frame = 0, row = 0, column = 0;
 };
 
 }  // namespace rushes::kernels::cuda

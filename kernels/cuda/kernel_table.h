@@ -16,6 +16,7 @@ struct KernelTable {
   Kernel<FillArguments> fill[2];  // by Word
   Kernel<MapArguments> map[kMaps];
   Kernel<CombineArguments> combine;
+  Kernel<NoiseArguments> noise;
   Kernel<StridedArguments> strided;
   Kernel<GatherArguments> gather;
   Kernel<GroupMeanArguments> group_mean;

@@ -174,6 +174,20 @@ std::vector<float> combine_case(Backend& backend, Random random) {
   return get(backend, out);
 }
 
+std::vector<float> fill_noise_case(Backend& backend, Random random) {
+  const std::int64_t frames = random.between(1, 4);
+  const Tensor x =
+      backend.empty(DType::kF32, {random.between(1, 5), frames, random.between(1, 20), odd_size(random)});
+  NoisePlace first;
+  for (std::uint32_t& place : first) place = static_cast<std::uint32_t>(random.between(0, 1'000'000));
+  std::vector<NoiseSource> sources;
+  for (std::int64_t t = 0; t < frames; ++t)
+    sources.push_back({static_cast<std::uint64_t>(random.between(0, INT64_MAX)),
+                       static_cast<std::uint32_t>(random.between(0, 2)), static_cast<std::uint32_t>(t)});
+  backend.fill_noise(x, sources, first);
+  return get(backend, x);
+}
+
 std::vector<float> resample_case(Backend& backend, Random random) {
   const std::int64_t t = random.between(1, 5), h = 2 * random.between(1, 6), w = 2 * random.between(1, 6);
   const std::int64_t c = random.between(1, 20);
@@ -205,6 +219,7 @@ const std::vector<Operation>& operations() {
       {"elementwise", Operation::kRows, elementwise_case},
       {"resample", Operation::kRows, resample_case},
       {"combine", Operation::kExact, combine_case},
+      {"fill_noise", Operation::kExact, fill_noise_case},
   };
   return all;
 }

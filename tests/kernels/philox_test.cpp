@@ -8,6 +8,8 @@
 #include <cstring>
 #include <vector>
 
+#include "kernels/backend.h"
+
 namespace rushes::kernels {
 namespace {
 
@@ -109,6 +111,24 @@ TEST(Philox, ShardsAreCutsOfTheWhole) {
     for (std::size_t t = 2; t < 5; ++t)
       for (std::size_t y = 2; y < 7; ++y)
         for (std::size_t x = 4; x < 10; ++x) EXPECT_EQ(shard[i++], whole[((c * 6 + t) * 9 + y) * 11 + x]);
+}
+
+// Any backend's noise is gaussian_at() at the element's place, frame by frame of its own source.
+TEST(Philox, TheOperationDrawsAtAbsolutePlaces) {
+  const auto backend = make_reference_backend();
+  const std::vector<NoiseSource> frames = {{5, 1, 0}, {6, 1, 0}};
+  const Tensor x = backend->empty(DType::kF32, {3, 2, 4, 5});
+  backend->fill_noise(x, frames, {1, 20, 300, 4000});
+  std::vector<float> values(static_cast<std::size_t>(x.elements()));
+  backend->download(x, values.data());
+  std::size_t i = 0;
+  for (std::uint32_t c = 0; c < 3; ++c)
+    for (std::uint32_t t = 0; t < 2; ++t)
+      for (std::uint32_t y = 0; y < 4; ++y)
+        for (std::uint32_t w = 0; w < 5; ++w)
+          EXPECT_EQ(values[i++], gaussian_at(noise_key(frames[t]), 1 + c, 20 + t, 300 + y, 4000 + w));
+  EXPECT_THROW(backend->fill_noise(x, {frames[0]}, {}), std::invalid_argument);
+  EXPECT_THROW(backend->fill_noise(x.reshape({6, 4, 5}), frames, {}), std::invalid_argument);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 
 #include "config/schedule.h"
 #include "kernels/layout.h"
-#include "kernels/philox.h"
 #include "worker/model/sampler.h"
 
 namespace rushes::bench {
@@ -38,12 +37,6 @@ Result<scene::Clip> TabletopEngine::make(const std::string& caption, std::uint64
   const auto& stride = manifest_.vae.stride;
   const std::int64_t channels = model_->latent_channels(), frames = manifest_.latent_frames(manifest_.frames);
   const std::int64_t rows = manifest_.size.height / stride[1], columns = manifest_.size.width / stride[2];
-  auto volume = worker::Volume::zeros(channels, frames, rows, columns);
-  kernels::fill_noise({seed, 0, 0},
-                      {{0, 0, 0, 0},
-                       {static_cast<std::uint32_t>(channels), static_cast<std::uint32_t>(frames),
-                        static_cast<std::uint32_t>(rows), static_cast<std::uint32_t>(columns)}},
-                      volume.values.data());
   worker::Volume condition;
   if (model_->takes_condition()) condition = worker::Volume::zeros(4 + channels, frames, rows, columns);
 
@@ -59,7 +52,8 @@ Result<scene::Clip> TabletopEngine::make(const std::string& caption, std::uint64
   auto input = model_->step_input(frames, rows, columns, condition);
   if (!input) return tl::unexpected(input.error());
   const kernels::Tensor latent = model_->latent_of(*input);
-  kernels::write_values(*compute_, volume.values, latent);
+  compute_->fill_noise(latent,
+                       std::vector(static_cast<std::size_t>(frames), kernels::NoiseSource{seed, 0, 0}), {});
   worker::Sampler sampler(*compute_, sampling_.sampler, *schedule, latent.shape());
   while (!sampler.done()) {
     auto velocity = model_->guided_velocity(*input, sampler.timestep(), *prompt, &*null,
@@ -68,8 +62,8 @@ Result<scene::Clip> TabletopEngine::make(const std::string& caption, std::uint64
     if (const auto stepped = sampler.step(latent, *velocity); !stepped)
       return tl::unexpected(stepped.error());
   }
-  volume.values = kernels::read_values(*compute_, latent);
-  auto video = model_->vae().decode(volume);
+  auto video =
+      model_->vae().decode({channels, frames, rows, columns, kernels::read_values(*compute_, latent)});
   if (!video) return tl::unexpected(video.error());
 
   scene::Clip clip{

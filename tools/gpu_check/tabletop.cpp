@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "kernels/layout.h"
-#include "kernels/philox.h"
 #include "tools/gpu_check/passes.h"
 #include "tools/gpu_check/verbs.h"
 #include "worker/model/guidance.h"
@@ -55,18 +54,12 @@ struct Generator {
   }
 };
 
-Volume noise(const Generator& generator, std::int64_t frames, std::int64_t rows, std::int64_t columns) {
-  Volume latent = Volume::zeros(generator.transformer.sizes().out_dim, frames, rows, columns);
-  const kernels::PhiloxKey key = kernels::noise_key({7, 0, 0});
-  std::size_t i = 0;
-  for (std::int64_t c = 0; c < latent.channels; ++c)
-    for (std::int64_t t = 0; t < frames; ++t)
-      for (std::int64_t y = 0; y < rows; ++y)
-        for (std::int64_t x = 0; x < columns; ++x)
-          latent.values[i++] =
-              kernels::gaussian_at(key, static_cast<std::uint32_t>(c), static_cast<std::uint32_t>(t),
-                                   static_cast<std::uint32_t>(y), static_cast<std::uint32_t>(x));
-  return latent;
+Volume noise(Generator& generator, std::int64_t frames, std::int64_t rows, std::int64_t columns) {
+  const kernels::Tensor x = generator.backend.empty(
+      kernels::DType::kF32, {generator.transformer.sizes().out_dim, frames, rows, columns});
+  generator.backend.fill_noise(
+      x, std::vector(static_cast<std::size_t>(frames), kernels::NoiseSource{7, 0, 0}), {});
+  return {x.dim(0), frames, rows, columns, kernels::read_values(generator.backend, x)};
 }
 
 struct Shot {

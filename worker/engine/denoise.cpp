@@ -9,7 +9,6 @@
 #include <algorithm>
 
 #include "kernels/layout.h"
-#include "kernels/philox.h"
 #include "storage/records/noise.h"
 #include "worker/engine/stages.h"
 
@@ -22,22 +21,13 @@ constexpr int kMaskChannels = 4;
 
 // Level, frame and seed of a take decide the noise at a place; noise [C, T, h, w] over the region.
 void fill_noise(kernels::Backend& backend, const Task& task, const Region& region,
-                const kernels::Tensor& target) {
-  std::vector<float> noise(static_cast<std::size_t>(target.elements()));
-  const std::size_t plane =
-      static_cast<std::size_t>(region.rect.height) * static_cast<std::size_t>(region.rect.width);
+                const kernels::Tensor& noise) {
   const auto coordinate = [](int value) { return static_cast<std::uint32_t>(value); };
-  std::size_t at = 0;
-  for (int c = 0; c < static_cast<int>(target.dim(0)); ++c)
-    for (int t = region.t.begin; t < region.t.end; ++t, at += plane) {
-      const kernels::NoiseSource source{noise_seed(task.recipe, t), static_cast<std::uint32_t>(task.level),
-                                        0};
-      const kernels::NoiseBox box{
-          {coordinate(c), coordinate(t), coordinate(region.rect.y), coordinate(region.rect.x)},
-          {1, 1, coordinate(region.rect.height), coordinate(region.rect.width)}};
-      kernels::fill_noise(source, box, noise.data() + at);
-    }
-  kernels::write_values(backend, noise, target);
+  std::vector<kernels::NoiseSource> frames;
+  for (int t = region.t.begin; t < region.t.end; ++t)
+    frames.push_back({noise_seed(task.recipe, t), coordinate(task.level), 0});
+  backend.fill_noise(noise, frames,
+                     {0, coordinate(region.t.begin), coordinate(region.rect.y), coordinate(region.rect.x)});
 }
 
 // The guide of a master over a region.
