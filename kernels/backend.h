@@ -172,6 +172,11 @@ class Backend {
   // x kF32 [R, C], y float [R, C]; weight, bias kF32 [C] or both empty; modulation kF32 (optional).
   virtual void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                           const Modulation& modulation, float eps, const Tensor& y) = 0;
+  // add_gated(x, update, gate, modulation.group), then layer_norm(x, ...) into y: what stands between two layers of a
+  // transformer, in one pass over x. The bits of x and y are those of the two. y is another tensor than x and update.
+  virtual void add_gated_layer_norm(const Tensor& x, const Tensor& update, const Tensor& gate,
+                                    const Tensor& weight, const Tensor& bias, const Modulation& modulation,
+                                    float eps, const Tensor& y) = 0;
   // y = x / sqrt(mean(x^2) + eps) * weight. x, y float [R, C] (in place allowed), weight kF32 [C].
   virtual void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& y) = 0;
   // RMS norm over all heads together, then rotation of interleaved pairs: for pair p of a head,

@@ -177,6 +177,14 @@ void check_combine(const std::vector<Term>& terms, const Tensor& out, DType oper
   for (const Term& term : terms) check_map(op, term.x, out, operand);
 }
 
+Rows check_add_gated(const Tensor& x, const Tensor& y, const Tensor& gate, const Tensor& group,
+                     DType operand) {
+  const Rows rows = check_map("add_gated", x, y, operand);
+  require(x.dtype() == DType::kF32, "add_gated", "x must be f32");
+  check_row_groups("add_gated", gate, group, rows);
+  return rows;
+}
+
 void check_rms_norm_rope(const Tensor& x, const Tensor& weight, const Tensor& table, const Tensor& y,
                          DType operand) {
   const char* op = "rms_norm_rope";

@@ -42,6 +42,8 @@ AttentionSizes check_attention(const Tensor& q, const Tensor& k, const Tensor& v
 void check_key_tile_plan(const KeyTilePlan& plan);
 Rows check_layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Modulation& modulation,
                       const Tensor& y, DType operand);
+Rows check_add_gated(const Tensor& x, const Tensor& y, const Tensor& gate, const Tensor& group,
+                     DType operand);
 // `parameters` is kF32 [G, C] (or empty); with 1 < G < R `group` is kI32 [R].
 void check_row_groups(const char* op, const Tensor& parameters, const Tensor& group, Rows rows);
 // x kF32 [C, T, H, W] and one source for each of its frames.

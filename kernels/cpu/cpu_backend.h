@@ -33,6 +33,9 @@ class CpuBackend final : public HostBackend {
 
   void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Modulation& modulation,
                   float eps, const Tensor& y) override;
+  void add_gated_layer_norm(const Tensor& x, const Tensor& update, const Tensor& gate, const Tensor& weight,
+                            const Tensor& bias, const Modulation& modulation, float eps,
+                            const Tensor& y) override;
   void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& y) override;
   void rms_norm_rope(const Tensor& x, const Tensor& weight, float eps, const Tensor& table,
                      const Tensor& y) override;

@@ -39,19 +39,50 @@ void CpuBackend::run_ranges(std::int64_t count, std::int64_t cost,
                    body);
 }
 
+namespace {
+
+// The parameters of each row of a layer norm.
+struct NormRows {
+  NormRows(const Tensor& weight, const Tensor& bias, const Modulation& modulation, std::int64_t rows)
+      : shift("layer_norm", modulation.shift, modulation.group, rows),
+        scale("layer_norm", modulation.scale, modulation.group, rows),
+        w(weight.empty() ? nullptr : host_data<float>(weight)),
+        b(bias.empty() ? nullptr : host_data<float>(bias)) {}
+  NormRow row(std::int64_t r) const {
+    return {w, b, scale ? scale.row(r) : nullptr, shift ? shift.row(r) : nullptr};
+  }
+  RowGroups shift, scale;
+  const float *w, *b;
+};
+
+}  // namespace
+
 void CpuBackend::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                             const Modulation& modulation, float eps, const Tensor& y) {
   const Rows s = check_layer_norm(x, weight, bias, modulation, y, operand_dtype());
-  const RowGroups shift("layer_norm", modulation.shift, modulation.group, s.rows);
-  const RowGroups scale("layer_norm", modulation.scale, modulation.group, s.rows);
-  const float* w = weight.empty() ? nullptr : host_data<float>(weight);
-  const float* b = bias.empty() ? nullptr : host_data<float>(bias);
+  const NormRows parameters(weight, bias, modulation, s.rows);
   const auto* in = host_data<float>(x);
   auto* out = host_data<float>(y);
   run_ranges(s.rows, s.cols, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t r = begin; r < end; ++r)
+      layer_norm_row(in + r * s.cols, s.cols, parameters.row(r), eps, out + r * s.cols);
+  });
+}
+
+void CpuBackend::add_gated_layer_norm(const Tensor& x, const Tensor& update, const Tensor& gate,
+                                      const Tensor& weight, const Tensor& bias, const Modulation& modulation,
+                                      float eps, const Tensor& y) {
+  const Rows s = check_layer_norm(x, weight, bias, modulation, y, operand_dtype());
+  check_add_gated(x, update, gate, modulation.group, operand_dtype());
+  const NormRows parameters(weight, bias, modulation, s.rows);
+  const RowGroups gates("add_gated", gate, modulation.group, s.rows);
+  auto *sum = host_data<float>(x), *out = host_data<float>(y);
+  const auto* in = host_data<float>(update);
+  run_ranges(s.rows, 2 * s.cols, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
-      const NormRow parameters{w, b, scale ? scale.row(r) : nullptr, shift ? shift.row(r) : nullptr};
-      layer_norm_row(in + r * s.cols, s.cols, parameters, eps, out + r * s.cols);
+      float* row = sum + r * s.cols;
+      add_gated_row(row, in + r * s.cols, gates ? gates.row(r) : nullptr, s.cols);
+      layer_norm_row(row, s.cols, parameters.row(r), eps, out + r * s.cols);
     }
   });
 }
@@ -92,9 +123,7 @@ void CpuBackend::channel_norm(const Tensor& x, const Tensor& gamma, Activation a
 }
 
 void CpuBackend::add_gated(const Tensor& x, const Tensor& y, const Tensor& gate, const Tensor& group) {
-  const Rows s = check_map("add_gated", x, y, operand_dtype());
-  require(x.dtype() == DType::kF32, "add_gated", "x must be f32");
-  check_row_groups("add_gated", gate, group, s);
+  const Rows s = check_add_gated(x, y, gate, group, operand_dtype());
   const RowGroups gates("add_gated", gate, group, s.rows);
   auto* sum = host_data<float>(x);
   const auto* in = host_data<float>(y);

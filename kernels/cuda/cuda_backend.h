@@ -74,6 +74,9 @@ class CudaBackend final : public Backend {
 
   void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Modulation& modulation,
                   float eps, const Tensor& y) override;
+  void add_gated_layer_norm(const Tensor& x, const Tensor& update, const Tensor& gate, const Tensor& weight,
+                            const Tensor& bias, const Modulation& modulation, float eps,
+                            const Tensor& y) override;
   void rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& y) override;
   void rms_norm_rope(const Tensor& x, const Tensor& weight, float eps, const Tensor& table,
                      const Tensor& y) override;
@@ -107,6 +110,8 @@ class CudaBackend final : public Backend {
   Tensor upload_as(const HostTensor& host, Word word);
   void launch_map(Map map, MapArguments arguments);
   void launch_norm(Norm norm, NormArguments arguments);
+  NormArguments layer_norm_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                     const Modulation& modulation, float eps, const Tensor& y) const;
   // Copies a box of `extent`; steps in elements per dimension, the last one innermost.
   void copy_steps(const Vector& x, const Shape& x_step, const Vector& y, const Shape& y_step,
                   const Shape& extent);

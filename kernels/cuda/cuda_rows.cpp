@@ -34,22 +34,39 @@ void CudaBackend::launch_norm(Norm norm, NormArguments a) {
   if (a.rows == 0) return;
   a.warps = row_warps(a.cols);
   a.wide = a.cols % 8 == 0 && (norm != kRmsNormRope || a.width % 8 == 0) &&
-           all_aligned({a.x.data, a.y.data, a.weight, a.bias, a.shift.data, a.scale.data, a.table});
+           all_aligned({a.x.data, a.y.data, a.update.data, a.gate.data, a.weight, a.bias, a.shift.data,
+                        a.scale.data, a.table});
   device_->launch(device_->kernels().norm[norm], row_shape(a.rows, a.warps), a);
 }
 
 // ---- norms
 
-void CudaBackend::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
-                             const Modulation& modulation, float eps, const Tensor& y) {
+NormArguments CudaBackend::layer_norm_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                                                const Modulation& modulation, float eps,
+                                                const Tensor& y) const {
   const Rows s = check_layer_norm(x, weight, bias, modulation, y, operand_dtype());
-  const auto entered = device_->enter();
   NormArguments a{vector(x), vector(y), s.rows, static_cast<int>(s.cols)};
   a.weight = floats(weight), a.bias = floats(bias);
   a.shift = row_parameters(modulation.shift, modulation.group);
   a.scale = row_parameters(modulation.scale, modulation.group);
   a.eps = eps;
-  launch_norm(kLayerNorm, a);
+  return a;
+}
+
+void CudaBackend::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
+                             const Modulation& modulation, float eps, const Tensor& y) {
+  const auto entered = device_->enter();
+  launch_norm(kLayerNorm, layer_norm_arguments(x, weight, bias, modulation, eps, y));
+}
+
+void CudaBackend::add_gated_layer_norm(const Tensor& x, const Tensor& update, const Tensor& gate,
+                                       const Tensor& weight, const Tensor& bias, const Modulation& modulation,
+                                       float eps, const Tensor& y) {
+  check_add_gated(x, update, gate, modulation.group, operand_dtype());
+  const auto entered = device_->enter();
+  NormArguments a = layer_norm_arguments(x, weight, bias, modulation, eps, y);
+  a.update = vector(update), a.gate = row_parameters(gate, modulation.group);
+  launch_norm(kAddGatedLayerNorm, a);
 }
 
 void CudaBackend::rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& y) {
@@ -84,9 +101,7 @@ void CudaBackend::channel_norm(const Tensor& x, const Tensor& gamma, Activation 
 // ---- elementwise
 
 void CudaBackend::add_gated(const Tensor& x, const Tensor& y, const Tensor& gate, const Tensor& group) {
-  const Rows s = check_map("add_gated", x, y, operand_dtype());
-  require(x.dtype() == DType::kF32, "add_gated", "x must be f32");
-  check_row_groups("add_gated", gate, group, s);
+  const Rows s = check_add_gated(x, y, gate, group, operand_dtype());
   const auto entered = device_->enter();
   MapArguments a{vector(y), vector(x), vector(x), x.elements(), static_cast<int>(s.cols)};
   a.gate = row_parameters(gate, group);

@@ -44,11 +44,11 @@ RUSHES_DEVICE float over_row(float value, const Place& p) {
 
 struct AsStored {
   template <int kWide>
-  RUSHES_DEVICE void operator()(float (&)[kWide], int) const {}
+  RUSHES_DEVICE void operator()(float (&)[kWide], int, bool) const {}
 };
 
 // A thread's share of one row, kWide columns at a time: the first four times in registers, the others read again.
-// `prepare(v, column)` is done to what was read.
+// `prepare(v, column, again)` is done to what was read.
 template <int kWide, typename Prepare = AsStored>
 class Share {
  public:
@@ -56,7 +56,7 @@ class Share {
       : x_(x), start_(start), cols_(cols), first_(p.lane * kWide), step_(p.lanes * kWide), prepare_(prepare) {
     RUSHES_UNROLL
     for (int i = 0; i < kKept; ++i)
-      if (first_ + i * step_ < cols_) read(kept_[i], first_ + i * step_);
+      if (first_ + i * step_ < cols_) read(kept_[i], first_ + i * step_, false);
   }
   template <typename F>
   RUSHES_DEVICE void each(F f) {  // f(float (&)[kWide], column)
@@ -65,15 +65,16 @@ class Share {
       if (first_ + i * step_ < cols_) f(kept_[i], first_ + i * step_);
     for (int column = first_ + kKept * step_; column < cols_; column += step_) {
       float v[kWide];
-      read(v, column);
+      read(v, column, again_);
       f(v, column);
     }
+    again_ = true;
   }
 
  private:
-  RUSHES_DEVICE void read(float (&v)[kWide], int column) {
+  RUSHES_DEVICE void read(float (&v)[kWide], int column, bool again) {
     device::load<kWide>(v, x_, start_ + column);
-    prepare_(v, column);
+    prepare_(v, column, again);
   }
 
   static constexpr int kKept = kLaneColumns / 8;
@@ -81,11 +82,31 @@ class Share {
   std::int64_t start_;
   int cols_, first_, step_;
   Prepare prepare_;
+  bool again_ = false;
   float kept_[kKept][kWide];
 };
 
-template <int kWide>
-RUSHES_DEVICE float sum_of_squares(Share<kWide>& share, float middle) {
+// What a residual stream becomes: the row with its update, written back by the thread that alone reads it again.
+struct Added {
+  const NormArguments& a;
+  std::int64_t row;
+
+  template <int kWide>
+  RUSHES_DEVICE void operator()(float (&v)[kWide], int column, bool again) const {
+    if (again && !RUSHES_MUTATION(45)) return;
+    float update[kWide], gate[kWide];
+    device::load<kWide>(update, a.update, row * a.cols + column);
+    RUSHES_UNROLL
+    for (int i = 0; i < kWide; ++i) gate[i] = 1.0f;
+    if (a.gate.data) device::load_row_parameters<kWide>(gate, a.gate, row, a.cols, column);
+    RUSHES_UNROLL
+    for (int i = 0; i < kWide; ++i) v[i] = v[i] + gate[i] * update[i];
+    device::store<kWide>(v, a.x, row * a.cols + column);
+  }
+};
+
+template <int kWide, typename Prepare>
+RUSHES_DEVICE float sum_of_squares(Share<kWide, Prepare>& share, float middle) {
   float sum = 0.0f;
   share.each([&](const float(&v)[kWide], int) {
     RUSHES_UNROLL
@@ -94,16 +115,16 @@ RUSHES_DEVICE float sum_of_squares(Share<kWide>& share, float middle) {
   return sum;
 }
 
-template <int kWide>
-RUSHES_DEVICE void layer_norm_row(const NormArguments& a, const Place& p, int cols) {
-  Share<kWide> share(a.x, p.row * a.cols, cols, p);
+template <int kWide, typename Prepare>
+RUSHES_DEVICE void layer_norm_row(const NormArguments& a, const Place& p, int cols, Prepare prepare) {
+  Share<kWide, Prepare> share(a.x, p.row * a.cols, cols, p, prepare);
   float sum = 0.0f;
   share.each([&](const float(&v)[kWide], int) {
     RUSHES_UNROLL
     for (int i = 0; i < kWide; ++i) sum += v[i];
   });
   const float mean = over_row<Add>(sum, p) / static_cast<float>(a.cols);
-  const float variance = over_row<Add>(sum_of_squares<kWide>(share, mean), p) / static_cast<float>(a.cols);
+  const float variance = over_row<Add>(sum_of_squares(share, mean), p) / static_cast<float>(a.cols);
   const float factor = 1.0f / sqrtf(variance + a.eps);
   share.each([&](float(&v)[kWide], int column) {
     float out[kWide], q[kWide], r[kWide];
@@ -132,7 +153,7 @@ RUSHES_DEVICE void layer_norm_row(const NormArguments& a, const Place& p, int co
 template <Norm kNorm, int kWide>
 RUSHES_DEVICE void rms_norm_row(const NormArguments& a, const Place& p, int cols) {
   Share<kWide> share(a.x, p.row * a.cols, cols, p);
-  const float squares = over_row<Add>(sum_of_squares<kWide>(share, 0.0f), p);
+  const float squares = over_row<Add>(sum_of_squares(share, 0.0f), p);
   const float factor = kNorm == kChannelNorm
                            ? sqrtf(static_cast<float>(a.cols)) / fmaxf(sqrtf(squares), 1e-12f)
                            : 1.0f / sqrtf(squares / static_cast<float>(a.cols) + a.eps);
@@ -166,7 +187,9 @@ RUSHES_DEVICE void norm_row(const NormArguments& a) {
                        ? a.cols
                        : 0;  // rows behind the last one take part without a column
   if constexpr (kNorm == kLayerNorm) {
-    layer_norm_row<kWide>(a, p, cols);
+    layer_norm_row<kWide>(a, p, cols, AsStored{});
+  } else if constexpr (kNorm == kAddGatedLayerNorm) {
+    layer_norm_row<kWide>(a, p, cols, Added{a, p.row});
   } else {
     rms_norm_row<kNorm, kWide>(a, p, cols);
   }
@@ -206,7 +229,7 @@ struct Attended {
   float scale;
 
   // Scores of eight keys, scaled, -inf where the query does not attend.
-  RUSHES_DEVICE void operator()(float (&v)[8], int key) const {
+  RUSHES_DEVICE void operator()(float (&v)[8], int key, bool) const {
     const bool kept = !tile || listed(tile, begin, end, key / key_tile);
     RUSHES_UNROLL
     for (int i = 0; i < 8; ++i) {
@@ -256,6 +279,8 @@ RUSHES_KERNEL(kRowThreads) softmax_kernel(RUSHES_ARGUMENTS(SoftmaxArguments) a) 
 
 void RUSHES_FORM::add_rows(KernelTable& table) {
   table.norm[kLayerNorm] = RUSHES_HANDLE("layer_norm", false, norm_kernel<kLayerNorm>);
+  table.norm[kAddGatedLayerNorm] =
+      RUSHES_HANDLE("add_gated_layer_norm", false, norm_kernel<kAddGatedLayerNorm>);
   table.norm[kRmsNorm] = RUSHES_HANDLE("rms_norm", false, norm_kernel<kRmsNorm>);
   table.norm[kRmsNormRope] = RUSHES_HANDLE("rms_norm_rope", false, norm_kernel<kRmsNormRope>);
   table.norm[kChannelNorm] = RUSHES_HANDLE("channel_norm", false, norm_kernel<kChannelNorm>);

@@ -31,10 +31,11 @@ inline LaunchShape row_shape(std::int64_t rows, int warps) {
 }
 
 enum Norm {
-  kLayerNorm,    // y = (x - mean) / sqrt(var + eps) [* weight + bias] [* (1 + scale)] [+ shift]
-  kRmsNorm,      // y = x / sqrt(mean(x^2) + eps) * weight
-  kRmsNormRope,  // and pairs of columns rotated by the angles of row r % length
-  kChannelNorm,  // y = act(x / max(||x||, 1e-12) * sqrt(cols) * weight)
+  kLayerNorm,          // y = (x - mean) / sqrt(var + eps) [* weight + bias] [* (1 + scale)] [+ shift]
+  kAddGatedLayerNorm,  // x += gate[r, c] update, then the same; gate is optional
+  kRmsNorm,            // y = x / sqrt(mean(x^2) + eps) * weight
+  kRmsNormRope,        // and pairs of columns rotated by the angles of row r % length
+  kChannelNorm,        // y = act(x / max(||x||, 1e-12) * sqrt(cols) * weight)
   kNorms
 };
 struct NormArguments {
@@ -43,7 +44,8 @@ struct NormArguments {
   int cols = 1, warps = 1;
   bool wide = false;
   const float *weight = nullptr, *bias = nullptr;
-  RowParameters shift = {}, scale = {};
+  RowParameters shift = {}, scale = {}, gate = {};
+  Vector update = {};
   float eps = 0;
   int activation = 0;
   const float* table = nullptr;  // [length, width / 2, 2] = (cos, sin)

@@ -52,6 +52,13 @@ void ReferenceBackend::layer_norm(const Tensor& x, const Tensor& weight, const T
   }
 }
 
+void ReferenceBackend::add_gated_layer_norm(const Tensor& x, const Tensor& update, const Tensor& gate,
+                                            const Tensor& weight, const Tensor& bias,
+                                            const Modulation& modulation, float eps, const Tensor& y) {
+  add_gated(x, update, gate, modulation.group);
+  layer_norm(x, weight, bias, modulation, eps, y);
+}
+
 void ReferenceBackend::rms_norm(const Tensor& x, const Tensor& weight, float eps, const Tensor& y) {
   const Rows s = check_map("rms_norm", x, y, operand_dtype());
   require_parameter("rms_norm", "weight", weight, s.cols);
@@ -106,9 +113,7 @@ void ReferenceBackend::channel_norm(const Tensor& x, const Tensor& gamma, Activa
 }
 
 void ReferenceBackend::add_gated(const Tensor& x, const Tensor& y, const Tensor& gate, const Tensor& group) {
-  const Rows s = check_map("add_gated", x, y, operand_dtype());
-  require(x.dtype() == DType::kF32, "add_gated", "x must be f32");
-  check_row_groups("add_gated", gate, group, s);
+  const Rows s = check_add_gated(x, y, gate, group, operand_dtype());
   const RowGroups gates("add_gated", gate, group, s.rows);
   auto* sum = host_data<float>(x);
   const auto* in = host_data<float>(y);

@@ -74,6 +74,24 @@ TEST(CpuBackend, LongProductsStayAccurate) {
   EXPECT_LE(distance(run(*cpu), run(*reference)), 1e-6);
 }
 
+TEST(CpuBackend, AddsAndNormsInOnePass) {
+  const auto cpu = make_cpu_backend({2, Precision::kF32});
+  Random random(4);
+  const std::int64_t rows = 70, cols = 333;
+  const auto values = random.normal(rows * cols);
+  const Tensor update = put(*cpu, random.normal(rows * cols), {rows, cols}),
+               row = put(*cpu, random.normal(cols), {1, cols}), y = cpu->empty(DType::kF32, {rows, cols});
+  for (const Tensor& gate : {row, Tensor{}}) {
+    const Tensor fused = put(*cpu, values, {rows, cols}), plain = put(*cpu, values, {rows, cols});
+    cpu->add_gated_layer_norm(fused, update, gate, {}, {}, {row, row, {}}, 1e-6f, y);
+    const auto normed = get(*cpu, y);
+    cpu->add_gated(plain, update, gate);
+    cpu->layer_norm(plain, {}, {}, {row, row, {}}, 1e-6f, y);
+    EXPECT_TRUE(same_bits(get(*cpu, fused), get(*cpu, plain)));
+    EXPECT_TRUE(same_bits(normed, get(*cpu, y)));
+  }
+}
+
 TEST(CpuBackend, LargeArgumentsOfActivations) {
   const auto cpu = make_cpu_backend({1, Precision::kF32});
   const std::vector<float> x = {-1e30f, -500.0f, -90.0f, 0.0f, 90.0f, 500.0f, 1e30f};

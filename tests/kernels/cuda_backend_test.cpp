@@ -3,6 +3,7 @@
 
 #include "kernels/cuda/cuda_backend.h"
 
+#include "kernels/layout.h"
 #include "tests/kernels/emulator/software_device.h"
 #include "tests/kernels/operations.h"
 
@@ -157,6 +158,37 @@ TEST(CudaBackend, ReadsLongRowsAgain) {
   for (const std::int64_t cols : {9000, 9001})
     EXPECT_LE(distance(run(*backend, cols), run(*reference, cols)), 1e-5);
   EXPECT_EQ(device.fault(), "");
+}
+
+// The fused operation is the two, bit for bit, also where a row does not fit into the registers.
+TEST(CudaBackend, AddsAndNormsInOnePass) {
+  for (const Precision precision : {Precision::kF32, Precision::kBf16})
+    for (const std::int64_t cols : {60, 64, 1000, 9000, 9001}) {
+      SoftwareDevice device(small(1));
+      const auto backend = make_cuda_backend(&device, {0, precision});
+      Random random(static_cast<std::uint64_t>(cols));
+      const std::int64_t rows = 3;
+      const auto values = random.normal(rows * cols);
+      const Tensor update = backend->empty(backend->operand_dtype(), {rows, cols});
+      write_values(*backend, random.normal(rows * cols), update);
+      const Tensor row = put(*backend, random.normal(cols), {1, cols});
+      const auto run = [&](bool fused) {
+        const Tensor x = put(*backend, values, {rows, cols});
+        const Tensor y = backend->empty(backend->operand_dtype(), {rows, cols});
+        const Modulation modulation{row, row, {}};
+        if (fused) {
+          backend->add_gated_layer_norm(x, update, row, {}, {}, modulation, 1e-6f, y);
+        } else {
+          backend->add_gated(x, update, row);
+          backend->layer_norm(x, {}, {}, modulation, 1e-6f, y);
+        }
+        std::vector<float> both = get(*backend, x);
+        for (const float value : get(*backend, y)) both.push_back(value);
+        return both;
+      };
+      EXPECT_TRUE(same_bits(run(true), run(false))) << cols;
+      EXPECT_EQ(device.fault(), "");
+    }
 }
 
 TEST(CudaBackend, MovesNumbers) {

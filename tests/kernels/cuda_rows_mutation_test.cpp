@@ -22,16 +22,25 @@ constexpr Mutation kMutations[] = {
     {42, "no barrier before the warps' sums are read"},
     {43, "sums of the block's first row for all"},
     {44, "rows behind the last one computed"},
+    {45, "the update added again where a row is read again"},
 };
 constexpr std::uint64_t kSeeds = 12;
 
-// Rows of two warps, four in a block; the last block has two.
+// Rows of two warps, four in a block; the last block has two. Then rows too long for the registers.
 std::vector<float> norms(Backend& backend) {
   Random random(3);
   const std::int64_t rows = 6, cols = 1100;
   const Tensor x = put(backend, random.normal(rows * cols), {rows, cols});
   backend.layer_norm(x, {}, {}, {}, 1e-6f, x);
-  return get(backend, x);
+  const std::int64_t length = 8400;
+  const Tensor stream = put(backend, random.normal(2 * length), {2, length}),
+               y = backend.empty(DType::kF32, {2, length});
+  backend.add_gated_layer_norm(stream, put(backend, random.normal(2 * length), {2, length}), {}, {}, {}, {},
+                               1e-6f, y);
+  std::vector<float> values = get(backend, x);
+  for (const Tensor& result : {stream, y})
+    for (const float value : get(backend, result)) values.push_back(value);
+  return values;
 }
 
 // Empty: the run gave the right result.

@@ -113,6 +113,30 @@ std::vector<float> layer_norm_case(Backend& backend, Random random) {
   return get(backend, y);
 }
 
+// x after it, then y: with a gate or without, grouped or not, with either kind of norm.
+std::vector<float> add_gated_layer_norm_case(Backend& backend, Random random) {
+  const std::int64_t rows = odd_size(random), cols = 1 + odd_size(random) * random.between(1, 8);
+  const Tensor x = put(backend, random.normal(rows * cols, 2.0f), {rows, cols}),
+               update = put(backend, random.normal(rows * cols), {rows, cols});
+  const Tensor y = backend.empty(DType::kF32, {rows, cols});
+  const std::int64_t kind = random.between(0, 2), groups = kind == 0 ? 1 : kind == 1 ? rows : 3;
+  const auto parameters = [&](bool wanted) {
+    return wanted ? put(backend, random.normal(groups * cols), {groups, cols}) : Tensor{};
+  };
+  const Tensor gate = parameters(random.between(0, 2) > 0);
+  const bool affine = random.between(0, 1);
+  Modulation modulation{parameters(!affine), parameters(!affine), {}};
+  std::vector<std::int32_t> group(static_cast<std::size_t>(rows));
+  for (auto& g : group) g = static_cast<std::int32_t>(random.between(0, 2));
+  if (kind == 2) modulation.group = backend.upload(host_tensor(group, {rows}));
+  const Tensor weight = affine ? put(backend, random.normal(cols), {cols}) : Tensor{};
+  const Tensor bias = affine ? put(backend, random.normal(cols), {cols}) : Tensor{};
+  backend.add_gated_layer_norm(x, update, gate, weight, bias, modulation, 1e-6f, y);
+  std::vector<float> values = get(backend, x);
+  for (const float value : get(backend, y)) values.push_back(value);
+  return values;
+}
+
 std::vector<float> rms_norm_case(Backend& backend, Random random) {
   const std::int64_t rows = odd_size(random), cols = odd_size(random) * random.between(1, 8);
   const Tensor x = put(backend, random.normal(rows * cols), {rows, cols});
@@ -213,6 +237,7 @@ const std::vector<Operation>& operations() {
       {"attention_bias_mask", Operation::kAttention,
        [](Backend& b, Random r) { return attention_case(b, r, 2); }},
       {"layer_norm", Operation::kRows, layer_norm_case},
+      {"add_gated_layer_norm", Operation::kRows, add_gated_layer_norm_case},
       {"rms_norm", Operation::kRows, rms_norm_case},
       {"rms_norm_rope", Operation::kRows, rope_case},
       {"channel_norm", Operation::kRows, channel_norm_case},

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/cuda/cuda_backend.h"
+#include "kernels/layout.h"
 #include "tools/gpu_check/numbers.h"
 #include "tools/gpu_check/verbs.h"
 
@@ -21,6 +22,7 @@ struct Operands {
   Backend& backend;
   std::int64_t rows, cols, heads;
   Tensor x, second, y, operand, gain, shift, one_row, table, index;
+  Tensor stream;  // what an operation changes in place
 
   Operands(Backend& on, std::int64_t row_count, std::int64_t col_count, std::uint64_t seed);
   Tensor floats(Shape shape, std::uint64_t seed) const;
@@ -39,6 +41,7 @@ Tensor Operands::floats(Shape shape, std::uint64_t seed) const {
 Operands::Operands(Backend& on, std::int64_t row_count, std::int64_t col_count, std::uint64_t seed)
     : backend(on), rows(row_count), cols(col_count), heads(col_count / 128) {
   x = floats({rows, cols}, seed), second = floats({rows, cols}, seed + 4);
+  stream = floats({rows, cols}, seed + 6);
   y = backend.empty(DType::kF32, {rows, cols});
   operand = backend.empty(backend.operand_dtype(), {rows, cols});
   gain = floats({cols}, seed + 1), shift = floats({cols}, seed + 2), one_row = floats({1, cols}, seed + 3);
@@ -58,27 +61,38 @@ struct RowKernel {
   const char* name;
   double bytes;  // moved per element
   void (*run)(const Operands&);
-  bool operand = false;  // its result is in `operand`, otherwise in `y`
+  Tensor Operands::*result = &Operands::y;
 };
 
-// What a call writes it does not read, so that it can be repeated. Rows are a multiple of 16.
+// What a call writes it does not read, so that it can be repeated, but for `stream`. Rows are a multiple of 16.
 const std::vector<RowKernel>& row_kernels() {
   static const std::vector<RowKernel> all = {
       {"layer_norm_modulated", 6,
        [](const Operands& o) {
          o.backend.layer_norm(o.x, {}, {}, {o.one_row, o.one_row, {}}, 1e-6f, o.operand);
        },
-       true},
-      {"rms_norm", 6, [](const Operands& o) { o.backend.rms_norm(o.x, o.gain, 1e-6f, o.operand); }, true},
+       &Operands::operand},
+      {"add_gated_layer_norm", 14,
+       [](const Operands& o) {
+         o.backend.add_gated_layer_norm(o.stream, o.x, o.one_row, {}, {}, {o.one_row, o.one_row, {}}, 1e-6f,
+                                        o.operand);
+       },
+       &Operands::operand},
+      {"add_gated", 12, [](const Operands& o) { o.backend.add_gated(o.stream, o.x, o.one_row); },
+       &Operands::stream},
+      {"rms_norm", 6, [](const Operands& o) { o.backend.rms_norm(o.x, o.gain, 1e-6f, o.operand); },
+       &Operands::operand},
       {"rms_norm_rope", 6,
        [](const Operands& o) {
          const Shape heads = {1, o.rows, o.heads, 128};
          o.backend.rms_norm_rope(o.x.reshape(heads), o.gain, 1e-6f, o.table, o.operand.reshape(heads));
        },
-       true},
+       &Operands::operand},
       {"channel_norm_silu", 6,
-       [](const Operands& o) { o.backend.channel_norm(o.x, o.gain, Activation::kSilu, o.operand); }, true},
-      {"gelu", 6, [](const Operands& o) { o.backend.activate(o.x, Activation::kGeluTanh, o.operand); }, true},
+       [](const Operands& o) { o.backend.channel_norm(o.x, o.gain, Activation::kSilu, o.operand); },
+       &Operands::operand},
+      {"gelu", 6, [](const Operands& o) { o.backend.activate(o.x, Activation::kGeluTanh, o.operand); },
+       &Operands::operand},
       {"channel_affine", 8, [](const Operands& o) { o.backend.channel_affine(o.x, o.gain, o.shift, o.y); }},
       {"gelu_gate", 12, [](const Operands& o) { o.backend.gelu_gate(o.x, o.second, o.y); }},
       {"combine", 12,
@@ -112,28 +126,17 @@ const std::vector<RowKernel>& row_kernels() {
   return all;
 }
 
-// x += gate y changes what it reads: timed on one tensor, compared by a first call.
-void add_gated(const Operands& o, const Tensor& stream) { o.backend.add_gated(stream, o.x, o.one_row); }
-
-std::vector<float> result(Backend& backend, const RowKernel* kernel, std::int64_t cols) {
+std::vector<float> result(Backend& backend, const RowKernel& kernel, std::int64_t cols) {
   const Operands o(backend, 48, cols, 3);
   backend.fill(o.y, 0.0f);
-  const Tensor stream = o.floats({o.rows, o.cols}, 9);
-  if (kernel) {
-    kernel->run(o);
-  } else {
-    add_gated(o, stream);
-  }
-  const Tensor& out = !kernel ? stream : kernel->operand ? o.operand : o.y;
-  std::vector<float> values(static_cast<std::size_t>(out.elements()));
-  backend.download(out, values.data());
-  return values;
+  kernel.run(o);
+  return kernels::read_values(backend, o.*kernel.result);
 }
 
 }  // namespace
 
 std::vector<std::string> row_names() {
-  std::vector<std::string> names = {"copy", "add_gated"};
+  std::vector<std::string> names = {"copy"};
   for (const RowKernel& kernel : row_kernels()) names.push_back(kernel.name);
   return names;
 }
@@ -144,19 +147,10 @@ Reply time_rows(Machine& machine, const Request& request) {
   for (const RowKernel& known : row_kernels())
     if (known.name == name) kernel = &known;
   const bool copy = name == "copy";
-  if (!kernel && !copy && name != "add_gated") throw std::invalid_argument("there is no row kernel " + name);
+  if (!kernel && !copy) throw std::invalid_argument("there is no row kernel " + name);
   Backend& backend = machine.backend(kernels::Precision::kBf16);
   const std::int64_t rows = request.number("rows"), cols = request.number("cols");
   const Operands sets[] = {{backend, rows, cols, 3}, {backend, rows, cols, 13}};
-  const Tensor streams[] = {sets[0].floats({rows, cols}, 9), sets[1].floats({rows, cols}, 19)};
-  const auto run = [&](std::size_t set) {
-    const Operands& o = sets[set];
-    if (kernel) {
-      kernel->run(o);
-    } else {
-      add_gated(o, streams[set]);
-    }
-  };
   const auto copy_plainly = [&](std::size_t set) {
     const auto entered = machine.device().enter();
     const auto at = [](const Tensor& x) {
@@ -169,20 +163,20 @@ Reply time_rows(Machine& machine, const Request& request) {
   };
   std::vector<double> times;
   const auto launches = request.number("launches");
-  const auto once = [&](std::size_t set) { copy ? copy_plainly(set) : run(set); };
+  const auto once = [&](std::size_t set) { copy ? copy_plainly(set) : kernel->run(sets[set]); };
   once(0);
   for (std::int64_t round = 0; round < request.number("rounds"); ++round)
     times.push_back(machine.milliseconds([&] {
       for (std::int64_t i = 0; i < launches; ++i) once(static_cast<std::size_t>(i % 2));
     }) / static_cast<double>(launches));
-  const double per_element = copy ? 8 : kernel ? kernel->bytes : 12;
+  const double per_element = copy ? 8 : kernel->bytes;
   Reply reply;
   reply.add("ms", median(times))
       .add("rounds", times)
       .add("bytes", per_element * static_cast<double>(rows * cols));
   if (copy) return reply.add("rel_l2", 0.0).add("cosine", 1.0).add("ok", true);
   const auto reference = kernels::make_reference_backend();
-  const Nearness near = nearness(result(backend, kernel, cols), result(*reference, kernel, cols));
+  const Nearness near = nearness(result(backend, *kernel, cols), result(*reference, *kernel, cols));
   return near.add_to(reply).add("ok", near.distance <= 3e-3);
 }
 

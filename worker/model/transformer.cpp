@@ -244,24 +244,25 @@ std::vector<Tensor> Transformer::vace_hints(const VaceControl& vace, const Tenso
   backend_->linear(patches, *vace_patch_, first);
   backend_->linear(first, *vace_[0].before, c);
   backend_->combine({{1.0f, c}, {1.0f, x}}, c);
+  ResidualStream stream{c, {}, {}};
   for (std::size_t i = 0; i < vace_.size(); ++i) {
-    run_block(*backend_, vace_[i].block, sizes_.block, inputs, context.vace_blocks[i], c);
+    run_block(*backend_, vace_[i].block, sizes_.block, inputs, context.vace_blocks[i], stream);
     hints.push_back(backend_->empty(DType::kF32, x.shape()));
-    backend_->linear(c, *vace_[i].after, hints.back());
+    backend_->linear(complete(*backend_, inputs, stream), *vace_[i].after, hints.back());
   }
   return hints;
 }
 
 // LN(x)(1 + scale) + shift with (shift, scale) = head.modulation + e, then the output projection.
-Tensor Transformer::head(const Tensor& x, const Tensor& e, const Tensor& group) {
+Tensor Transformer::head(ResidualStream& stream, const Tensor& e, const Tensor& group) {
   Tensor m[2];
   for (std::int64_t i = 0; i < 2; ++i) {
     m[i] = backend_->empty(DType::kF32, e.shape());
     backend_->channel_affine(e, {}, head_modulation_.at(i), m[i]);
   }
-  const Tensor normed = backend_->empty(DType::kF32, x.shape());
-  backend_->layer_norm(x, {}, {}, {m[0], m[1], group}, kNormEps, normed);
-  const Tensor out = backend_->empty(DType::kF32, {x.dim(0), head_->out_features});
+  const Tensor normed = backend_->empty(DType::kF32, stream.x.shape());
+  norm_stream(*backend_, stream, {}, {}, {m[0], m[1], group}, normed);
+  const Tensor out = backend_->empty(DType::kF32, {normed.dim(0), head_->out_features});
   backend_->linear(normed, *head_, out);
   return out;
 }
@@ -296,27 +297,27 @@ Result<Tensor> Transformer::velocity(const Tensor& latent, const Timesteps& time
       inputs.group = backend_->upload(kernels::host_tensor(timesteps.group, {length}));
     inputs.rope = rope(tokens, origin);
 
-    const Tensor x = backend_->empty(DType::kF32, {length, dim});
+    ResidualStream stream{backend_->empty(DType::kF32, {length, dim}), {}, {}};
     {
       const Tensor patches = backend_->empty(DType::kF32, {length, patch_->in_features});
       kernels::patchify_tokens(*backend_, latent, s.patch, patches);
-      backend_->linear(patches, *patch_, x);
+      backend_->linear(patches, *patch_, stream.x);
     }
-    const std::vector<Tensor> hints = vace_hints(vace, x, inputs, context);
+    const std::vector<Tensor> hints = vace_hints(vace, stream.x, inputs, context);
     for (std::int64_t i = 0; i < s.layers; ++i) {
       const auto n = static_cast<std::size_t>(i);
       if (stop) {
         backend_->synchronize();  // else all blocks are on their way before the first has ended
         if (stop()) return fail(ErrorKind::kConflict, "stopped on request");
       }
-      run_block(*backend_, blocks_[n], s.block, inputs, context.blocks[n], x);
+      run_block(*backend_, blocks_[n], s.block, inputs, context.blocks[n], stream);
       const auto listed = std::find(s.vace_layers.begin(), s.vace_layers.end(), i);
-      if (!hints.empty() && listed != s.vace_layers.end())
-        backend_->combine(
-            {{1.0f, x}, {vace.scale, hints[static_cast<std::size_t>(listed - s.vace_layers.begin())]}}, x);
+      if (hints.empty() || listed == s.vace_layers.end()) continue;
+      const Tensor& hint = hints[static_cast<std::size_t>(listed - s.vace_layers.begin())];
+      backend_->combine({{1.0f, complete(*backend_, inputs, stream)}, {vace.scale, hint}}, stream.x);
     }
     const Tensor out = backend_->empty(DType::kF32, {s.out_dim, latent.dim(1), latent.dim(2), latent.dim(3)});
-    kernels::unpatchify_tokens(*backend_, head(x, e, inputs.group), s.patch, out);
+    kernels::unpatchify_tokens(*backend_, head(stream, e, inputs.group), s.patch, out);
     return out;
   });
 }

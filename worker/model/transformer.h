@@ -84,7 +84,7 @@ class Transformer {
   const kernels::Tensor& rope(const TokenGrid& grid, const TokenOrigin& origin);
   std::vector<kernels::Tensor> vace_hints(const VaceControl& vace, const kernels::Tensor& x,
                                           const BlockInputs& inputs, const PromptContext& context);
-  kernels::Tensor head(const kernels::Tensor& x, const kernels::Tensor& e, const kernels::Tensor& group);
+  kernels::Tensor head(ResidualStream& stream, const kernels::Tensor& e, const kernels::Tensor& group);
   Status check(const kernels::Tensor& x, const Timesteps& timesteps, const PromptContext& context,
                const VaceControl& vace) const;
 

@@ -122,8 +122,24 @@ void self_attention(Backend& backend, const Block& block, const BlockSizes& size
 
 }  // namespace
 
+void norm_stream(Backend& backend, ResidualStream& stream, const Tensor& weight, const Tensor& bias,
+                 const kernels::Modulation& modulation, const Tensor& y) {
+  if (stream.update.empty()) {
+    backend.layer_norm(stream.x, weight, bias, modulation, kNormEps, y);
+  } else {
+    backend.add_gated_layer_norm(stream.x, stream.update, stream.gate, weight, bias, modulation, kNormEps, y);
+  }
+  stream.update = stream.gate = Tensor();
+}
+
+const Tensor& complete(Backend& backend, const BlockInputs& inputs, ResidualStream& stream) {
+  if (!stream.update.empty()) backend.add_gated(stream.x, stream.update, stream.gate, inputs.group);
+  stream.update = stream.gate = Tensor();
+  return stream.x;
+}
+
 void run_block(Backend& backend, const Block& block, const BlockSizes& sizes, const BlockInputs& inputs,
-               const CrossKeys& keys, const Tensor& x) {
+               const CrossKeys& keys, ResidualStream& stream) {
   const DType operand = backend.operand_dtype();
   std::array<Tensor, 6> m;  // [G, dim] each
   for (std::int64_t i = 0; i < 6; ++i) {
@@ -131,21 +147,24 @@ void run_block(Backend& backend, const Block& block, const BlockSizes& sizes, co
     row = backend.empty(DType::kF32, inputs.e0.at(i).shape());
     backend.channel_affine(inputs.e0.at(i), {}, block.modulation.at(i), row);
   }
-  const Tensor normed = backend.empty(operand, x.shape()), update = backend.empty(DType::kF32, x.shape());
+  const kernels::Shape& shape = stream.x.shape();
+  const Tensor normed = backend.empty(operand, shape);
+  // The memory of the update that the block before has left.
+  const Tensor update = stream.update.empty() ? backend.empty(DType::kF32, shape) : stream.update;
 
-  backend.layer_norm(x, {}, {}, {m[0], m[1], inputs.group}, kNormEps, normed);
+  norm_stream(backend, stream, {}, {}, {m[0], m[1], inputs.group}, normed);
   self_attention(backend, block, sizes, inputs.rope, normed, update);
-  backend.add_gated(x, update, m[2], inputs.group);
+  stream.update = update, stream.gate = m[2];
 
-  backend.layer_norm(x, block.norm3_weight, block.norm3_bias, {}, kNormEps, normed);
+  norm_stream(backend, stream, block.norm3_weight, block.norm3_bias, {{}, {}, inputs.group}, normed);
   cross_attention(backend, block.cross, sizes, normed, keys, update);
-  backend.add_gated(x, update, {});
+  stream.update = update, stream.gate = Tensor();
 
-  backend.layer_norm(x, {}, {}, {m[3], m[4], inputs.group}, kNormEps, normed);
-  const Tensor hidden = backend.empty(operand, {x.dim(0), sizes.ffn_dim});
+  norm_stream(backend, stream, {}, {}, {m[3], m[4], inputs.group}, normed);
+  const Tensor hidden = backend.empty(operand, {shape[0], sizes.ffn_dim});
   backend.linear(normed, *block.ffn_in, hidden, Activation::kGeluTanh);
   backend.linear(hidden, *block.ffn_out, update);
-  backend.add_gated(x, update, m[5], inputs.group);
+  stream.update = update, stream.gate = m[5];
 }
 
 }  // namespace rushes::worker

@@ -64,8 +64,20 @@ struct BlockInputs {
   kernels::Tensor rope;   // kF32 [tokens, head_dim / 2, 2]
 };
 
-// x [tokens, dim] kF32, in place.
+// The residual stream, and what is still to be added to it: the norm that follows adds it in its own pass.
+struct ResidualStream {
+  kernels::Tensor x;             // kF32 [tokens, dim]
+  kernels::Tensor update, gate;  // `update` is empty where x is complete; `gate` as of Backend::add_gated
+};
+// LN(x) of the complete stream into `y`; weight, bias and modulation as of Backend::layer_norm.
+void norm_stream(kernels::Backend& backend, ResidualStream& stream, const kernels::Tensor& weight,
+                 const kernels::Tensor& bias, const kernels::Modulation& modulation,
+                 const kernels::Tensor& y);
+// x of the complete stream.
+const kernels::Tensor& complete(kernels::Backend& backend, const BlockInputs& inputs, ResidualStream& stream);
+
+// The stream may be left incomplete.
 void run_block(kernels::Backend& backend, const Block& block, const BlockSizes& sizes,
-               const BlockInputs& inputs, const CrossKeys& keys, const kernels::Tensor& x);
+               const BlockInputs& inputs, const CrossKeys& keys, ResidualStream& stream);
 
 }  // namespace rushes::worker
