@@ -1,7 +1,7 @@
 // The operations that a video diffusion model needs, for any device.
 //
 // A Backend is one device with one queue. Operations are queued in the order of the calls and run in that
-// order; a CPU backend runs each at once. Only `download` and `synchronize` wait. Outputs are tensors that
+// order; a CPU backend runs each at once. Only `download`, `synchronize` and `pace` wait. Outputs are tensors that
 // the caller made with `empty`; an operation never allocates what it returns. An output may alias an input
 // only where the text says "in place". Memory comes from the backend's pool: a tensor that goes out of scope
 // is reused by later operations, never while an earlier one may still read it. `memory().peak_bytes` after
@@ -139,6 +139,9 @@ class Backend {
   // kI32.
   virtual void download(const Tensor& x, void* out) = 0;
   virtual void synchronize() = 0;
+  // Waits until what was queued before the last call has run. Who calls it after each piece of work stays one piece
+  // ahead of the device: the device has always work, and the caller hears of its progress.
+  virtual void pace() = 0;
   virtual void reserve(std::size_t bytes) = 0;  // makes the pool at least this large
   virtual Memory memory() const = 0;
 

@@ -86,6 +86,7 @@ class HostBackend : public Backend {
   Tensor upload(const HostTensor& host) override;
   void download(const Tensor& x, void* out) override;
   void synchronize() override {}
+  void pace() override {}
   void reserve(std::size_t bytes) override { pool_->reserve(bytes); }
   Memory memory() const override { return pool_->memory(); }
   KeyTilesPtr prepare_key_tiles(const KeyTilePlan& plan) override;

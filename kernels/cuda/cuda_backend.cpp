@@ -182,6 +182,11 @@ void CudaBackend::synchronize() {
   device_->synchronize();
 }
 
+void CudaBackend::pace() {
+  const auto entered = device_->enter();
+  device_->pace();
+}
+
 // ---- once per load
 
 LinearPtr CudaBackend::prepare_linear(const HostTensor& weight, const HostTensor& bias,

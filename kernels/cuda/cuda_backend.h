@@ -57,6 +57,7 @@ class CudaBackend final : public Backend {
   Tensor upload(const HostTensor& host) override;
   void download(const Tensor& x, void* out) override;
   void synchronize() override;
+  void pace() override;
   void reserve(std::size_t bytes) override { device_->arena().reserve(bytes + kMostDnnWorkspace); }
   Memory memory() const override { return device_->arena().memory(); }
 

@@ -88,6 +88,7 @@ CudaDevice::CudaDevice(DeviceApi& api, int number) : api_(api), number_(number) 
     const auto entered = enter();
     check(api_, api_.device_info(number_, &info_), "cudaGetDeviceProperties");
     check(api_, api_.stream_create(&stream_), "cudaStreamCreateWithFlags");
+    for (Event& event : paces_) check(api_, api_.event_create(&event), "cudaEventCreate");
     check(api_, api_.malloc_host(&pinned_, kPinnedBytes), "cudaMallocHost");
     arena_ = std::make_unique<Arena>(api_, number_, stream_);
     products_ = std::make_unique<Products>(*this);
@@ -112,6 +113,8 @@ void CudaDevice::close() noexcept {
   products_.reset();
   arena_.reset();
   (void)api_.free_host(pinned_);
+  for (const Event event : paces_)
+    if (event) (void)api_.event_destroy(event);
   if (stream_) (void)api_.stream_destroy(stream_);
 }
 
@@ -128,6 +131,12 @@ void CudaDevice::clear(void* start, std::size_t bytes) {
 void CudaDevice::synchronize() {
   check(api_, api_.stream_synchronize(stream_), "cudaStreamSynchronize");
   pinned_used_ = 0;
+}
+
+void CudaDevice::pace() {
+  check(api_, api_.event_record(paces_[turn_], stream_), "cudaEventRecord");
+  turn_ = 1 - turn_;
+  check(api_, api_.event_synchronize(paces_[turn_]), "cudaEventSynchronize");
 }
 
 void CudaDevice::upload(void* to, std::size_t bytes, const Write& write) {

@@ -49,6 +49,7 @@ class CudaDevice {
   }
   void clear(void* start, std::size_t bytes);  // to zeros
   void synchronize();
+  void pace();  // Backend::pace
   // Queues `bytes` bytes to `to`; write(pinned, offset, bytes) puts a piece of them into pinned memory, pieces are
   // multiples of 64 bytes but the last. Waits only where the pinned memory is full.
   using Write = std::function<void(std::byte* pinned, std::size_t offset, std::size_t bytes)>;
@@ -66,6 +67,8 @@ class CudaDevice {
   DeviceInfo info_;
   std::recursive_mutex mutex_;
   Stream stream_ = nullptr;
+  Event paces_[2] = {};  // by turns
+  int turn_ = 0;
   void* pinned_ = nullptr;
   std::size_t pinned_used_ = 0;  // by copies that may still be under way
   std::unique_ptr<Arena> arena_;

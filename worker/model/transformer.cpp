@@ -307,7 +307,7 @@ Result<Tensor> Transformer::velocity(const Tensor& latent, const Timesteps& time
     for (std::int64_t i = 0; i < s.layers; ++i) {
       const auto n = static_cast<std::size_t>(i);
       if (stop) {
-        backend_->synchronize();  // else all blocks are on their way before the first has ended
+        backend_->pace();  // else all blocks are on their way before the first has ended
         if (stop()) return fail(ErrorKind::kConflict, "stopped on request");
       }
       run_block(*backend_, blocks_[n], s.block, inputs, context.blocks[n], stream);

@@ -306,6 +306,7 @@ int SoftwareDevice::run_until(const std::function<bool()>& done) {
 
 int SoftwareDevice::stream_synchronize(Stream stream) {
   const std::lock_guard lock(mutex_);
+  ++synchronizations_;
   const auto found = streams_.find(stream);
   if (found == streams_.end()) return refuse(kInvalidValue, "no such stream");
   if (found->second->capture) return refuse(kInCapture, "synchronize while the stream is captured");

@@ -66,6 +66,7 @@ class SoftwareDevice final : public kernels::cuda::DeviceApi {
   // What the last fault was: a kernel's deadlock, a damaged red zone, a call that CUDA forbids. Empty when none.
   std::string fault() const;
   std::int64_t launches() const { return launches_; }
+  std::int64_t synchronizations() const { return synchronizations_; }  // calls of stream_synchronize so far
   std::size_t allocated_bytes() const { return allocated_; }
   std::int64_t allocations() const { return malloc_calls_; }  // calls of malloc so far
 
@@ -154,7 +155,7 @@ class SoftwareDevice final : public kernels::cuda::DeviceApi {
   std::map<Stream, std::unique_ptr<StreamState>> streams_;
   std::map<Event, std::unique_ptr<EventState>> events_;
   std::map<void*, std::unique_ptr<GraphState>> graphs_;  // and instantiated ones
-  std::int64_t launches_ = 0;
+  std::int64_t launches_ = 0, synchronizations_ = 0;
   int sticky_ = 0;
   std::string fault_;
   int open_ = 0;

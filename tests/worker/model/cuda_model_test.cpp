@@ -100,6 +100,46 @@ TEST_F(CudaModel, RendersWhatTheCpuRenders) {
   }
 }
 
+// Nothing waits for the device from the first step to the last but the question whether to stop, which is asked before
+// each block and waits for the block before the last one only.
+TEST_F(CudaModel, StepsWaitForNothing) {
+  SoftwareDevice device;
+  const Backends backends(device, Precision::kBf16);
+  auto model = Model::open(*manifest_, *backends.compute, *backends.pixels);
+  ASSERT_TRUE(model) << model.error().message;
+  const auto prompt = (*model)->prompt_context(*(*model)->encode_text("a red ball"));
+  ASSERT_TRUE(prompt);
+  const auto input = (*model)->step_input(3, 2, 2, Volume::zeros(8, 3, 2, 2));
+  ASSERT_TRUE(input);
+  const kernels::Tensor x = (*model)->latent_of(*input);
+  backends.compute->fill_noise(x, std::vector<kernels::NoiseSource>(3), {});
+  Sampler sampler(*backends.compute, config::Sampler::kUniPc, *config::make_schedule(manifest_->draft),
+                  x.shape());
+  const auto step = [&](const StopCheck& stop) {
+    const auto velocity =
+        (*model)->guided_velocity(*input, sampler.timestep(), *prompt, &*prompt, 2.0f, {}, stop);
+    ASSERT_TRUE(velocity && sampler.step(x, *velocity));
+  };
+  step({});
+  backends.compute->synchronize();
+  const std::int64_t before = device.synchronizations();
+  const std::int64_t launched = device.launches();
+  step({});
+  EXPECT_EQ(device.launches(), launched) << "it waited for the device";
+  std::vector<std::int64_t> heard;
+  step([&] {
+    heard.push_back(device.launches());
+    return false;
+  });
+  EXPECT_EQ(device.synchronizations(), before);
+  const auto asked = 2 * static_cast<std::size_t>((*model)->transformer().sizes().layers);
+  ASSERT_EQ(heard.size(), asked);
+  for (std::size_t i = 2; i < asked; ++i) EXPECT_GT(heard[i], heard[i - 1]) << "block " << i;
+  backends.compute->synchronize();
+  EXPECT_GT(device.launches(), heard.back());
+  EXPECT_EQ(device.fault(), "");
+}
+
 // Wherever the device falls off the bus: never an Error, which an engine would outlive.
 TEST_F(CudaModel, PassesOnThatTheDeviceIsGone) {
   SoftwareDevice whole;
