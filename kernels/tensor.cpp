@@ -142,6 +142,18 @@ float f8e4m3_to_float(std::uint8_t bits) {
   return sign * std::ldexp(static_cast<float>(mantissa + 8), exponent - 10);
 }
 
+std::uint8_t float_to_f8e4m3(float value) {
+  const unsigned sign = std::signbit(value) ? 0x80u : 0u;
+  const float magnitude = std::fabs(value);
+  if (std::isnan(value)) return static_cast<std::uint8_t>(sign | 0x7fu);
+  if (magnitude >= 448.0f) return static_cast<std::uint8_t>(sign | 0x7eu);
+  // Steps of 2^(exponent - 3); those below 2^-6 are as wide as those of 2^-6. A step up from the last of an exponent is
+  // the first of the next one.
+  const int exponent = magnitude < 0x1p-6f ? -6 : std::ilogb(magnitude);
+  const auto steps = static_cast<unsigned>(std::nearbyint(std::ldexp(magnitude, 3 - exponent)));
+  return static_cast<std::uint8_t>(sign | (steps + 8 * static_cast<unsigned>(exponent + 6)));
+}
+
 std::vector<float> widen(const HostTensor& host) {
   const auto count = static_cast<std::size_t>(element_count(host.shape));
   std::vector<float> out(count);

@@ -97,6 +97,7 @@ float bf16_to_float(std::uint16_t bits);
 std::uint16_t float_to_bf16(float value);
 float f16_to_float(std::uint16_t bits);
 float f8e4m3_to_float(std::uint8_t bits);
+std::uint8_t float_to_f8e4m3(float value);  // magnitudes above 448 become 448
 // Any host dtype but kI32 as floats.
 std::vector<float> widen(const HostTensor& host);
 

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/attention_hopper.h"
+#include "kernels/cuda/quad.h"
 
 namespace rushes::kernels::device::hopper {
 
@@ -223,25 +224,6 @@ RUSHES_DEVICE void pack_weights(std::uint32_t (&p)[kKeys / 4], const float (&s)[
   RUSHES_UNROLL
   for (int i = 0; i < kKeys / 4; ++i)
     p[i] = RUSHES_MUTATION(29) ? pack_bf16(s[2 * i + 1], s[2 * i]) : pack_bf16(s[2 * i], s[2 * i + 1]);
-}
-
-// Lane i of four gets word i of each: afterwards word j came from lane j.
-RUSHES_DEVICE void transpose_quad(std::uint32_t (&w)[4]) {
-  const int lane = thread_index() % 4;
-  RUSHES_UNROLL
-  for (int mask = 1; mask < 4; mask *= 2) {
-    const bool high = lane & mask;
-    RUSHES_UNROLL
-    for (int i = 0; i < 4; ++i) {
-      if (i & mask) continue;
-      const std::uint32_t other = shuffle_xor_bits(high ? w[i] : w[i + mask], mask);
-      if (high) {
-        w[i] = other;
-      } else {
-        w[i + mask] = other;
-      }
-    }
-  }
 }
 
 template <int kWidth>

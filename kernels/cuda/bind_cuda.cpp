@@ -145,9 +145,14 @@ class CudaApi final : public DeviceApi {
   CudaApi() {
     compiled::add_attention(table_);
     compiled::add_attention_hopper(table_);
+    compiled::add_attention_s8(table_);
+    compiled::add_attention_s8_f8(table_);
+    compiled::add_attention_s8_hopper(table_);
     compiled::add_elementwise(table_);
     compiled::add_exact(table_);
     compiled::add_movement(table_);
+    compiled::add_quantise(table_);
+    compiled::add_quantise_f8(table_);
     compiled::add_rows(table_);
   }
 

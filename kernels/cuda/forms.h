@@ -9,18 +9,28 @@ namespace rushes::kernels::cuda {
 namespace compiled {
 void add_attention(KernelTable& table);
 void add_attention_hopper(KernelTable& table);
+void add_attention_s8(KernelTable& table);
+void add_attention_s8_f8(KernelTable& table);
+void add_attention_s8_hopper(KernelTable& table);
 void add_elementwise(KernelTable& table);
 void add_exact(KernelTable& table);
 void add_movement(KernelTable& table);
+void add_quantise(KernelTable& table);
+void add_quantise_f8(KernelTable& table);
 void add_rows(KernelTable& table);
 }  // namespace compiled
 
 namespace emulated {
 void add_attention(KernelTable& table);
 void add_attention_hopper(KernelTable& table);
+void add_attention_s8(KernelTable& table);
+void add_attention_s8_f8(KernelTable& table);
+void add_attention_s8_hopper(KernelTable& table);
 void add_elementwise(KernelTable& table);
 void add_exact(KernelTable& table);
 void add_movement(KernelTable& table);
+void add_quantise(KernelTable& table);
+void add_quantise_f8(KernelTable& table);
 void add_rows(KernelTable& table);
 }  // namespace emulated
 

@@ -19,7 +19,8 @@ struct KernelCode {
   std::size_t argument_bytes = 0;
   // No thread waits for another one and none uses shared memory: the software device runs them one by one.
   bool independent = false;
-  int only_for = 0;  // 90: compiled for compute capability 9.0 alone; 0: for any from 8.0
+  int only_for = 0;  // 90: compiled for compute capability 9.0 alone; 0: for any from `since`
+  int since = 80;    // the lowest compute capability that it is compiled for
 };
 template <typename Arguments>
 struct Kernel : KernelCode {};

@@ -25,7 +25,19 @@ void complete(AttentionCase& c, std::uint64_t seed) {
     round_values(values);
     return values;
   };
-  const auto q = make(c.lq), k = make(c.lk), v = make(c.lk);
+  const auto q = make(c.lq);
+  auto k = make(c.lk), v = make(c.lk);
+  const auto add_bias = [&](std::vector<float>& values, auto bias_of) {
+    std::vector<float> bias(static_cast<std::size_t>(c.heads * width));
+    for (std::size_t i = 0; i < bias.size(); ++i) bias[i] = bias_of(i);
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] += bias[i % bias.size()];
+    round_values(values);
+  };
+  if (c.key_bias != 0.0f)
+    add_bias(k, [&](std::size_t i) {
+      return i % 16 != 5 ? 0.0f : random.between(0, 1) ? c.key_bias : -c.key_bias;
+    });
+  if (c.value_bias != 0.0f) add_bias(v, [&](std::size_t) { return c.value_bias * random.normal(1).front(); });
   const auto bits = [](const std::vector<float>& values) {
     std::vector<std::uint16_t> out;
     for (const float value : values) out.push_back(float_to_bf16(value));

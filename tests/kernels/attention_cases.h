@@ -9,6 +9,9 @@ namespace rushes::kernels {
 struct AttentionCase {
   int batch = 1, heads = 1, lq = 0, lk = 0, width = 64;
   float scale = 1.0f;
+  // What trained models have and white noise has not: outliers (a bias of every 16th channel of k, with a random sign), and
+  // values whose average is not noise alone (a random bias of each channel of v, about so large).
+  float key_bias = 0.0f, value_bias = 0.0f;
   bool listed = false;
   KeyTilePlan plan;                    // where `listed`
   std::vector<std::uint16_t> q, k, v;  // bf16, [B, L, heads, width]

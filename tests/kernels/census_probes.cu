@@ -41,3 +41,21 @@ extern "C" __global__ void __launch_bounds__(128, 1) probe_products(float* x, st
   device::pin(o);
   for (int i = 0; i < 64; ++i) x[i * 128 + threadIdx.x] = s[i] + o[i];
 }
+
+extern "C" __global__ void __launch_bounds__(128, 1)
+    probe_byte_products(int* x, float* y, std::uint32_t word) {
+  std::int32_t s[64];
+  float o[64];
+  for (int i = 0; i < 64; ++i) s[i] = x[i], o[i] = y[i];
+  const std::uint32_t a[4] = {word, word + 1, word + 2, word + 3};
+  const std::uint64_t matrix = device::matrix_descriptor(device::shared_memory(), 16, 1024);
+  device::wgmma_fence(s);
+  for (int i = 0; i < 3; ++i) device::wgmma_ss_s8(s, matrix + 2 * i, matrix, true);
+  device::wgmma_commit();
+  device::wgmma_wait<0>(s);
+  device::wgmma_fence(o);
+  for (int i = 0; i < 2; ++i) device::wgmma_rs_e4m3(o, a, matrix + 2 * i, true);
+  device::wgmma_commit();
+  device::wgmma_wait<0>(o);
+  for (int i = 0; i < 64; ++i) x[i * 128 + threadIdx.x] = s[i], y[i * 128 + threadIdx.x] = o[i];
+}

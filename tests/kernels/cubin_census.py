@@ -4,7 +4,7 @@
   cubin_census.py FILE.cubin...             prints the counts of every kernel
   cubin_census.py --probes FILE.cubin       compares the kernels of census_probes.cu with what their source says
   cubin_census.py --no-local FILE.cubin...  no kernel reads or writes local memory
-  cubin_census.py --hopper FILE.cubin...    the same, and each form of attention_hopper_kernel has its products, copies and
+  cubin_census.py --hopper FILE.cubin...    the same, and each form of Hopper's attention has its products, copies and
                                             exponentials, no more and no less
 
 An instruction has 16 bytes; the low 12 bits of the first word are its operation and the kinds of its operands."""
@@ -13,7 +13,7 @@ import re
 import struct
 import sys
 
-NAMES = {0x9f0: "HGMMA_SS", 0xdf0: "HGMMA_RS", 0x308: "MUFU", 0x983: "LDL", 0x387: "STL", 0x5b4: "UTMALDG",
+NAMES = {0x9f0: "HGMMA_SS", 0xdf0: "HGMMA_RS", 0x9f1: "IGMMA_SS", 0xdf3: "QGMMA_RS", 0x308: "MUFU", 0x983: "LDL", 0x387: "STL", 0x5b4: "UTMALDG",
          0x3b4: "UTMALDG_MULTICAST", 0xf89: "SHFL", 0x589: "SHFL_FROM",  # SHFL: by a constant; FROM: a lane by number
          0x9c5: "WARPGROUP"}  # fences of products and waits for them
 
@@ -34,9 +34,30 @@ def kernels(path):
             yield title[len(".text."):], collections.Counter(NAMES[w] for w in words if w in NAMES)
 
 
+def eight_bit_form():
+    """See kernels/cuda/attention_s8_hopper_block.h: 64 queries, 128 keys a step, width 128; a loop without a first step of
+    its own."""
+    return {
+        "IGMMA_SS": 128 // 32,
+        "QGMMA_RS": 128 // 32,
+        # An exponential for each of a thread's scores; for two rows: rescaling, 1 / sum. Integer divisions: by the blocks of a
+        # query tile, by the query tile and, for each copy of keys and for their scales, by the steps of a key tile.
+        "MUFU": 128 // 2 + 2 + 2 + 6,
+        # Queries; keys and values of two stages at the start, and of one in the loop.
+        "UTMALDG": 1 + 2 * 2 + 2,
+        # Maxima and sums of two rows over four lanes; four for each transposed quad of words.
+        "SHFL": 2 * 2 + 2 * 2 + 2 * 128 // 32 * 4,
+        "WARPGROUP": 4,  # two fences and two waits of the source
+        "LDL": 0,
+        "STL": 0,
+    }
+
+
 def hopper_form(name):
     """What a form of the kernel must have; see kernels/cuda/attention_hopper_block.h. Everything stands twice: for the
     first step, and in the loop over the others; and for p v in the loop, and for the last step."""
+    if "attention_s8_hopper_kernel" in name:
+        return eight_bit_form()
     found = re.search(r"attention_hopper_kernelILi(\d+)ELi(\d+)ELi(\d+)ELb([01])E", name)
     if not found:
         sys.exit(f"{name}: not a form of attention_hopper_kernel")
@@ -68,6 +89,7 @@ PROBES = {
     "probe_local": {"LDL": 2, "STL": 4},
     "probe_copies": {"UTMALDG": 1, "UTMALDG_MULTICAST": 1},
     "probe_products": {"HGMMA_SS": 3, "HGMMA_RS": 2, "WARPGROUP": 2},
+    "probe_byte_products": {"IGMMA_SS": 3, "QGMMA_RS": 2, "WARPGROUP": 4},
 }
 
 

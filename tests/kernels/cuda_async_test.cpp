@@ -180,6 +180,46 @@ TEST(SoftwareDeviceHopper, WarpsOfAWarpgroupIssueTheSameProducts) {
               HasSubstr("different products"));
 }
 
+void require(bool right) {
+  if (!right) throw emulator::KernelFault("a wrong product");
+}
+
+// Operands of ones, both K-major. Sums of int8 are exact; those of e4m3 keep 13 bits, so that a long sum loses what is
+// added to it.
+TEST(SoftwareDeviceHopper, ProductsInEightBits) {
+  EXPECT_EQ(fault_of([](const Arguments&) {
+              const std::uint32_t ones[4] = {0x01010101, 0x01010101, 0x01010101, 0x01010101};
+              for (int i = 0; i < 8; ++i)
+                store_shared_16(shared_memory() + (i * 128 + thread_index()) * 16, ones);
+              fence_proxy_async();
+              sync_block();
+              std::int32_t d[64];
+              for (std::int32_t& value : d) value = 1 << 25;
+              const std::uint64_t operand = matrix_descriptor(shared_memory(), 16, 1024);
+              wgmma_fence(d);
+              wgmma_ss_s8(d, operand, operand, true);
+              wgmma_commit();
+              wgmma_wait<0>(d);
+              for (const std::int32_t value : d) require(value == (1 << 25) + 32);
+            }),
+            "");
+  EXPECT_EQ(fault_of([](const Arguments&) {
+              const std::uint32_t ones[4] = {0x38383838, 0x38383838, 0x38383838, 0x38383838};
+              for (int i = 0; i < 8; ++i)
+                store_shared_16(shared_memory() + (i * 128 + thread_index()) * 16, ones);
+              fence_proxy_async();
+              sync_block();
+              float d[64];
+              for (int i = 0; i < 64; ++i) d[i] = i % 2 ? 0x1p18f : 0x1p19f;
+              wgmma_fence(d);
+              wgmma_rs_e4m3(d, ones, matrix_descriptor(shared_memory(), 16, 1024), true);
+              wgmma_commit();
+              wgmma_wait<0>(d);
+              for (int i = 0; i < 64; ++i) require(d[i] == (i % 2 ? 0x1p18f + 32.0f : 0x1p19f));
+            }),
+            "");
+}
+
 TEST(SoftwareDeviceHopper, NobodyEndsWithAProductUnderWay) {
   EXPECT_THAT(fault_of([](const Arguments&) {
                 float d[64];

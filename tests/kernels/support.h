@@ -51,6 +51,18 @@ inline double distance(const std::vector<float>& a, const std::vector<float>& b)
   return norm > 0 ? std::sqrt(difference / norm) : std::sqrt(difference);
 }
 
+// a . b / (||a|| ||b||)
+inline double cosine(const std::vector<float>& a, const std::vector<float>& b) {
+  if (a.size() != b.size()) return -1.0;
+  double dot = 0, left = 0, right = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    dot += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    left += static_cast<double>(a[i]) * static_cast<double>(a[i]);
+    right += static_cast<double>(b[i]) * static_cast<double>(b[i]);
+  }
+  return dot / std::sqrt(left * right);
+}
+
 inline bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
   return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
 }

@@ -47,6 +47,22 @@ TEST(Conversions, SmallFloatsWiden) {
   EXPECT_TRUE(std::isnan(f8e4m3_to_float(0x7f)));
 }
 
+// Around each number of the format, and around the middle to the next one, where the even code wins.
+TEST(Conversions, F8RoundsToNearestEven) {
+  for (unsigned code = 0; code < 0x7e; ++code) {
+    const auto low = static_cast<std::uint8_t>(code), high = static_cast<std::uint8_t>(code + 1);
+    const float value = f8e4m3_to_float(low), middle = (value + f8e4m3_to_float(high)) / 2;
+    EXPECT_EQ(float_to_f8e4m3(value), low);
+    EXPECT_EQ(float_to_f8e4m3(-value), low | 0x80);
+    EXPECT_EQ(float_to_f8e4m3(middle), code % 2 ? high : low) << code;
+    EXPECT_EQ(float_to_f8e4m3(std::nextafter(middle, 0.0f)), low) << code;
+    EXPECT_EQ(float_to_f8e4m3(std::nextafter(middle, 1e3f)), high) << code;
+  }
+  EXPECT_EQ(float_to_f8e4m3(1e30f), 0x7e);
+  EXPECT_EQ(float_to_f8e4m3(-INFINITY), 0xfe);
+  EXPECT_TRUE(std::isnan(f8e4m3_to_float(float_to_f8e4m3(NAN))));
+}
+
 TEST_P(Host, ViewsShareMemory) {
   const Tensor x = put(*backend_, counting(24), {4, 6});
   EXPECT_EQ(get(*backend_, x.slice(1, 3)), std::vector<float>({6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17}));

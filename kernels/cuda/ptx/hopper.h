@@ -14,6 +14,8 @@
 
 // One block of a multiprocessor: registers are moved between its warpgroups (setmaxnreg).
 #define RUSHES_KERNEL_ALONE(threads) __global__ void __launch_bounds__(threads, 1)
+// `blocks` blocks of a multiprocessor at a time.
+#define RUSHES_KERNEL_BLOCKS(threads, blocks) __global__ void __launch_bounds__(threads, blocks)
 #define RUSHES_UNROLL_NONE _Pragma("unroll 1")
 
 #include <ptx/wgmma.h>
@@ -116,7 +118,8 @@ RUSHES_DEVICE void store_shared_16(void* to, const std::uint32_t (&words)[4]) { 
 
 enum class Swizzle : std::uint64_t { k128 = 1, k64 = 2 };
 // An operand in shared memory, in rows of 128 bytes swizzled over 1024. K-major (both operands of wgmma_ss): rows are
-// the operand's, `group_bytes` from eight rows to the next eight; `block_bytes` is not used; 16 of K are 32 bytes.
+// the operand's, `group_bytes` from eight rows to the next eight; `block_bytes` is not used; 16 of K are 32 bytes,
+// of 8-bit operands 32 of K. Those are K-major always.
 // MN-major (b of wgmma_rs): rows are K, `group_bytes` from eight of K to the next eight, `block_bytes` from 64 columns
 // to the next 64.
 RUSHES_DEVICE std::uint64_t matrix_descriptor(const void* start, int block_bytes, int group_bytes,
@@ -136,6 +139,11 @@ RUSHES_DEVICE void pin(std::uint32_t (&values)[kCount]) {
   RUSHES_UNROLL
   for (int i = 0; i < kCount; ++i) asm volatile("" : "+r"(values[i])::"memory");
 }
+template <int kCount>
+RUSHES_DEVICE void pin(std::int32_t (&values)[kCount]) {
+  RUSHES_UNROLL
+  for (int i = 0; i < kCount; ++i) asm volatile("" : "+r"(values[i])::"memory");
+}
 // Before products that use registers written since the last one.
 template <typename... Arrays>
 RUSHES_DEVICE void wgmma_fence(Arrays&... arrays) {
@@ -144,8 +152,8 @@ RUSHES_DEVICE void wgmma_fence(Arrays&... arrays) {
 }
 RUSHES_DEVICE void wgmma_commit() { asm volatile("wgmma.commit_group.sync.aligned;" ::: "memory"); }
 // Until at most kPending groups are under way; `done` is what they have finished.
-template <int kPending, int kCount>
-RUSHES_DEVICE void wgmma_wait(float (&done)[kCount]) {
+template <int kPending, typename T, int kCount>
+RUSHES_DEVICE void wgmma_wait(T (&done)[kCount]) {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kPending) : "memory");
   pin(done);
 }

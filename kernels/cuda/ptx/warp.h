@@ -1,6 +1,7 @@
 // What kernels ask of the machine: where a thread is, copies into shared memory, matrix fragments, warp operations.
 //
-// Device code only (compute capability 8.0). PTX ISA 8.x: cp.async, ldmatrix, mma.sync.m16n8k16. The software device
+// Device code only (compute capability 8.0). PTX ISA 8.x: cp.async, ldmatrix, mma.sync.m16n8k16,
+// m16n8k32. The software device
 // of the tests has the same names: tests/kernels/emulator/ptx/warp.h. kernels include <ptx/warp.h>; the compiler's
 // include path chooses.
 #pragma once
@@ -66,6 +67,16 @@ RUSHES_DEVICE float fast_exp2(float x) {
   return y;
 }
 
+// The same value, which the compiler takes for a new one: what is computed from it is computed again in each turn of a
+// loop instead of taking registers all along.
+RUSHES_DEVICE int renewed(int value) {
+  asm volatile("" : "+r"(value));
+  return value;
+}
+
+// To nearest, ties to even; NaN becomes 0.
+RUSHES_DEVICE int nearest_int(float x) { return __float2int_rn(x); }
+
 // Two floats as bf16, `low` in the low half.
 RUSHES_DEVICE std::uint32_t pack_bf16(float low, float high) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
@@ -108,6 +119,16 @@ RUSHES_DEVICE void multiply_add(float (&d)[4], const std::uint32_t (&a)[4], std:
   asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
       "{%0, %1, %2, %3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+
+// d += a b in int8 with exact sums, a 16x32 by rows, b 32x8 by columns. As above with four bytes of k in a register: a =
+// (row, k 4 (l % 4)...), (row + 8, the same), (row, the same + 16), (row + 8, the same + 16); b alike of column l / 4.
+RUSHES_DEVICE void multiply_add_s8(std::int32_t (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                                   std::uint32_t b1) {
+  asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "kernels/tensor.h"
+#include "tests/kernels/emulator/e4m3_sum.h"
 
 namespace rushes::emulator {
 
@@ -199,22 +200,21 @@ void AsyncMachine::fence_proxy() {
   std::erase_if(side().dirty, [](const Dirty& dirty) { return dirty.by == &self(); });
 }
 
-void AsyncMachine::read_16(const Block& block, std::uint64_t at, int swizzle_bits, float (&out)[8]) const {
+template <typename T>
+void AsyncMachine::read_16(const Block& block, std::uint64_t at, int swizzle_bits, T* out) const {
   at = swizzled(at, swizzle_bits);
   if (at + 16 > block.shared_bytes()) throw KernelFault("a product reads behind shared memory");
   for (const Dirty& dirty : sides_[block.rank].dirty)
     if (at < dirty.to && dirty.from < at + 16)
       throw KernelFault("a product reads shared memory that a thread wrote without a proxy fence");
-  std::uint16_t words[8];
-  std::memcpy(words, const_cast<Block&>(block).shared() + at, 16);
-  for (int i = 0; i < 8; ++i) out[i] = kernels::bf16_to_float(words[i]);
+  std::memcpy(out, const_cast<Block&>(block).shared() + at, 16);
 }
 
 // ---- products
 
 void AsyncMachine::product_fence() { lane().fenced = true; }
 
-void AsyncMachine::issue(const Product& product, float* d, const std::uint32_t* a) {
+void AsyncMachine::issue(const Product& product, void* d, const std::uint32_t* a) {
   Thread& thread = self();
   Lane& mine = lane();
   if (!mine.fenced) throw KernelFault("a product without wgmma.fence since its registers were free");
@@ -245,11 +245,13 @@ void AsyncMachine::issue(const Product& product, float* d, const std::uint32_t* 
   const auto count = static_cast<std::size_t>(product.columns / 2);
   auto [entry, fresh] = mine.under_way.try_emplace(d);
   if (fresh) {
-    entry->second.values.assign(d, d + count);
-    std::fill_n(d, count, std::bit_cast<float>(kUnderWay));
+    const std::vector<std::uint32_t> pattern(count, kUnderWay);
+    entry->second.words.resize(count);
+    std::memcpy(entry->second.words.data(), d, 4 * count);
+    std::memcpy(d, pattern.data(), 4 * count);
   }
   entry->second.last = number;
-  if (entry->second.values.size() != count) throw KernelFault("products of different widths share registers");
+  if (entry->second.words.size() != count) throw KernelFault("products of different widths share registers");
   if (++issued.lanes < 32 || !issued.early) return;
   for (; queue.computed <= number; ++queue.computed)
     compute(*thread.block, thread.index / 32, queue.products[queue.computed]);
@@ -293,30 +295,62 @@ void AsyncMachine::wait_products(std::size_t pending) {
       ++it;
       continue;
     }
-    for (std::size_t i = 0; i < accumulator.values.size(); ++i) {
-      if (std::bit_cast<std::uint32_t>(d[i]) != kUnderWay)
-        throw KernelFault("an accumulator was written while its product was under way");
-      d[i] = accumulator.values[i];
-    }
+    std::vector<std::uint32_t> found(accumulator.words.size());
+    std::memcpy(found.data(), d, 4 * found.size());
+    for (const std::uint32_t word : found)
+      if (word != kUnderWay) throw KernelFault("an accumulator was written while its product was under way");
+    std::memcpy(d, accumulator.words.data(), 4 * found.size());
     it = mine.under_way.erase(it);
   }
 }
 
+namespace {
+
+// An operand in shared memory.
+struct Matrix {
+  explicit Matrix(std::uint64_t d)
+      : start((d & 0x3fff) << 4), block((d >> 16 & 0x3fff) << 4), group((d >> 32 & 0x3fff) << 4) {
+    const std::uint64_t swizzle = d >> 62;
+    if (swizzle != 1 && swizzle != 2) throw KernelFault("a descriptor without a swizzle");
+    bits = swizzle == 1 ? 3 : 2;
+  }
+  // K-major: byte `at` of a row.
+  std::uint64_t row(std::uint64_t number, std::uint64_t at) const {
+    return start + number / 8 * group + number % 8 * 128 + at;
+  }
+  std::uint64_t start, block, group;
+  int bits;
+};
+
+// Element (row, column) of a warp's 16 rows of a sum.
+std::uint32_t& element(const std::array<std::uint32_t*, 32>& fragments, std::size_t row, std::size_t column) {
+  return fragments[row % 8 * 4 + column % 8 / 2][column / 8 * 4 + row / 8 * 2 + column % 2];
+}
+
+}  // namespace
+
 // One warp's 16 rows of a product.
 void AsyncMachine::compute(Block& block, std::uint32_t warp, Issued& issued) {
+  Fragments fragments;
+  for (std::uint32_t lane = 0; lane < 32; ++lane)
+    fragments[lane] = sides_[block.rank].lanes[warp * 32 + lane].under_way.at(issued.d[lane]).words.data();
+  if (issued.product.numbers == Numbers::kBf16) {
+    multiply_bf16(block, warp, issued, fragments);
+  } else {
+    multiply_bytes(block, warp, issued, fragments);
+  }
+}
+
+void AsyncMachine::multiply_bf16(const Block& block, std::uint32_t warp, const Issued& issued,
+                                 const Fragments& fragments) const {
   const Product& product = issued.product;
   const auto columns = static_cast<std::size_t>(product.columns);
-  struct Matrix {
-    explicit Matrix(std::uint64_t d)
-        : start((d & 0x3fff) << 4), block((d >> 16 & 0x3fff) << 4), group((d >> 32 & 0x3fff) << 4) {
-      const std::uint64_t swizzle = d >> 62;
-      if (swizzle != 1 && swizzle != 2) throw KernelFault("a descriptor without a swizzle");
-      bits = swizzle == 1 ? 3 : 2;
-    }
-    std::uint64_t start, block, group;
-    int bits;
-  };
   float a[16][16], eight[8];
+  const auto read_8 = [&](std::uint64_t at, int bits) {
+    std::uint16_t words[8];
+    read_16(block, at, bits, words);
+    for (int i = 0; i < 8; ++i) eight[i] = kernels::bf16_to_float(words[i]);
+  };
   if (product.a_in_registers) {
     for (std::uint32_t row = 0; row < 16; ++row)
       for (std::uint32_t k = 0; k < 16; ++k) {
@@ -327,8 +361,7 @@ void AsyncMachine::compute(Block& block, std::uint32_t warp, Issued& issued) {
     const Matrix from(product.a);
     for (std::uint64_t row = 0; row < 16; ++row)
       for (std::uint64_t k = 0; k < 16; k += 8) {
-        const std::uint64_t r = warp % 4 * 16 + row;
-        read_16(block, from.start + r / 8 * from.group + r % 8 * 128 + k * 2, from.bits, eight);
+        read_8(from.row(warp % 4 * 16 + row, k * 2), from.bits);
         std::copy_n(eight, 8, &a[row][k]);
       }
   }
@@ -337,29 +370,65 @@ void AsyncMachine::compute(Block& block, std::uint32_t warp, Issued& issued) {
   for (std::uint64_t n = 0; n < columns; n += product.a_in_registers ? 8 : 1)
     for (std::uint64_t k = 0; k < 16; k += product.a_in_registers ? 1 : 8) {
       if (product.a_in_registers) {  // MN-major
-        read_16(block, from.start + n / 64 * from.block + k / 8 * from.group + k % 8 * 128 + n % 64 * 2,
-                from.bits, eight);
+        read_8(from.start + n / 64 * from.block + k / 8 * from.group + k % 8 * 128 + n % 64 * 2, from.bits);
         std::copy_n(eight, 8, &b[k * columns + n]);
       } else {
-        read_16(block, from.start + n / 8 * from.group + n % 8 * 128 + k * 2, from.bits, eight);
+        read_8(from.row(n, k * 2), from.bits);
         for (std::uint64_t i = 0; i < 8; ++i) b[(k + i) * columns + n] = eight[i];
       }
     }
   std::vector<float> sums(columns);
-  float* fragments[32];
-  for (std::uint32_t lane = 0; lane < 32; ++lane)
-    fragments[lane] = sides_[block.rank].lanes[warp * 32 + lane].under_way.at(issued.d[lane]).values.data();
   for (std::uint32_t row = 0; row < 16; ++row) {
-    const auto value = [&](std::size_t n) -> float& {
-      return fragments[row % 8 * 4 + n % 8 / 2][n / 8 * 4 + row / 8 * 2 + n % 2];
-    };
-    for (std::size_t n = 0; n < columns; ++n) sums[n] = product.add ? value(n) : 0.0f;
+    for (std::size_t n = 0; n < columns; ++n)
+      sums[n] = product.add ? std::bit_cast<float>(element(fragments, row, n)) : 0.0f;
     for (std::size_t k = 0; k < 16; ++k) {
       const float factor = a[row][k];
       const float* right = &b[k * columns];
       for (std::size_t n = 0; n < columns; ++n) sums[n] += factor * right[n];
     }
-    for (std::size_t n = 0; n < columns; ++n) value(n) = sums[n];
+    for (std::size_t n = 0; n < columns; ++n)
+      element(fragments, row, n) = std::bit_cast<std::uint32_t>(sums[n]);
+  }
+}
+
+// 32 of K; b is K-major always.
+void AsyncMachine::multiply_bytes(const Block& block, std::uint32_t warp, const Issued& issued,
+                                  const Fragments& fragments) const {
+  constexpr std::uint32_t kDepth = 32;
+  const Product& product = issued.product;
+  const bool integers = product.numbers == Numbers::kS8;
+  const auto columns = static_cast<std::uint64_t>(product.columns);
+  const auto value = [&](std::uint8_t byte) {
+    return integers ? static_cast<float>(static_cast<std::int8_t>(byte)) : e4m3_value(byte);
+  };
+  const auto read_row = [&](std::uint64_t descriptor, std::uint64_t row, float* out) {
+    const Matrix from(descriptor);
+    std::uint8_t bytes[kDepth];
+    for (std::uint64_t k = 0; k < kDepth; k += 16) read_16(block, from.row(row, k), from.bits, bytes + k);
+    std::transform(bytes, bytes + kDepth, out, value);
+  };
+  std::vector<float> b(columns * kDepth);
+  for (std::uint64_t n = 0; n < columns; ++n) read_row(product.b, n, &b[n * kDepth]);
+  for (std::uint32_t row = 0; row < 16; ++row) {
+    float a[kDepth];
+    if (product.a_in_registers) {
+      for (std::uint32_t k = 0; k < kDepth; ++k)
+        a[k] = value(static_cast<std::uint8_t>(issued.a[row % 8 * 4 + k % 16 / 4][row / 8 + 2 * (k / 16)] >>
+                                               8 * (k % 4)));
+    } else {
+      read_row(product.a, warp % 4 * 16 + row, a);
+    }
+    for (std::uint64_t n = 0; n < columns; ++n) {
+      std::uint32_t& word = element(fragments, row, n);
+      // Of products of eight bits: exact in double.
+      double sum = !product.add ? 0.0
+                   : integers   ? static_cast<double>(std::bit_cast<std::int32_t>(word))
+                                : static_cast<double>(std::bit_cast<float>(word));
+      for (std::uint32_t k = 0; k < kDepth; ++k)
+        sum += static_cast<double>(a[k]) * static_cast<double>(b[n * kDepth + k]);
+      word = integers ? std::bit_cast<std::uint32_t>(static_cast<std::int32_t>(sum))
+                      : std::bit_cast<std::uint32_t>(e4m3_sum(sum));
+    }
   }
 }
 

@@ -37,10 +37,13 @@ struct Copy {
   Offset to, barrier;
   std::uint32_t blocks;  // bit i: rank i of the cluster
 };
+// What a product multiplies: bf16 and e4m3 with sums in fp32, s8 with sums in int32.
+enum class Numbers : std::uint8_t { kBf16, kS8, kE4m3 };
 struct Product {
   int columns;
   bool a_in_registers, add;
   std::uint64_t a, b;  // descriptors; a: 0 where it is in registers
+  Numbers numbers = Numbers::kBf16;
   bool operator==(const Product&) const = default;
 };
 
@@ -63,7 +66,7 @@ class AsyncMachine {
   void stored(Offset to, std::uint32_t bytes);
   void fence_proxy();
   void product_fence();
-  void issue(const Product& product, float* d, const std::uint32_t* a);
+  void issue(const Product& product, void* d, const std::uint32_t* a);  // d: columns / 2 words
   void commit();
   void wait_products(std::size_t pending);
   void named_arrive(int id, std::uint32_t threads, bool wait);
@@ -84,8 +87,8 @@ class AsyncMachine {
     std::uint64_t round = 0;
   };
   struct Accumulator {
-    std::vector<float> values;
-    std::uint64_t last = 0;  // product
+    std::vector<std::uint32_t> words;  // bits of fp32 or int32
+    std::uint64_t last = 0;            // product
   };
   struct Operand {
     std::uint64_t product;
@@ -95,7 +98,7 @@ class AsyncMachine {
   struct Lane {  // of a thread
     std::uint64_t issued = 0, committed = 0;
     std::deque<std::uint64_t> groups;  // products before the end of each committed one
-    std::map<float*, Accumulator> under_way;
+    std::map<void*, Accumulator> under_way;
     std::deque<Operand> operands;  // in registers, of products under way
     bool fenced = false;
     int registers = 0;
@@ -105,7 +108,7 @@ class AsyncMachine {
   struct Issued {
     Product product;
     std::uint32_t lanes = 0;  // how many
-    float* d[32] = {};
+    void* d[32] = {};
     std::uint32_t a[32][4] = {};
     bool early = false;  // computed when it is issued
     int delay = 0;       // otherwise: after so many turns of waiting lanes
@@ -134,7 +137,14 @@ class AsyncMachine {
   void land(const Copy& copy);
   void write_box(const Copy& copy, Block& block) const;
   void compute(Block& block, std::uint32_t warp, Issued& issued);
-  void read_16(const Block& block, std::uint64_t at, int swizzle_bits, float (&out)[8]) const;
+  // 16 bytes.
+  template <typename T>
+  void read_16(const Block& block, std::uint64_t at, int swizzle_bits, T* out) const;
+  using Fragments = std::array<std::uint32_t*, 32>;  // the words of each lane's accumulator
+  void multiply_bf16(const Block& block, std::uint32_t warp, const Issued& issued,
+                     const Fragments& fragments) const;
+  void multiply_bytes(const Block& block, std::uint32_t warp, const Issued& issued,
+                      const Fragments& fragments) const;
   static bool ended(const Block& block);
 
   Cluster& cluster_;

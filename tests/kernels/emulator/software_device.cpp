@@ -56,9 +56,14 @@ class SoftwareDevice::Open {
 SoftwareDevice::SoftwareDevice(const SoftwareOptions& options) : options_(options), random_(options.seed) {
   emulated::add_attention(table_);
   emulated::add_attention_hopper(table_);
+  emulated::add_attention_s8(table_);
+  emulated::add_attention_s8_f8(table_);
+  emulated::add_attention_s8_hopper(table_);
   emulated::add_elementwise(table_);
   emulated::add_exact(table_);
   emulated::add_movement(table_);
+  emulated::add_quantise(table_);
+  emulated::add_quantise_f8(table_);
   emulated::add_rows(table_);
   options_.memory_bytes = (options_.memory_bytes + kPage - 1) / kPage * kPage;
   const std::size_t bytes = options_.memory_bytes * static_cast<std::size_t>(std::max(1, options_.devices));
@@ -410,7 +415,8 @@ int SoftwareDevice::launch(const KernelCode& kernel, const LaunchShape& shape, c
   const std::lock_guard lock(mutex_);
   if (dead()) return dead();
   if (!kernel.function) return refuse(kInvalidValue, "a kernel that is not in the table");
-  if (kernel.only_for && kernel.only_for != 10 * options_.major + options_.minor)
+  const int capability = 10 * options_.major + options_.minor;
+  if (capability < kernel.since || (kernel.only_for && kernel.only_for != capability))
     return refuse(kNoKernel, std::string(kernel.name) + ": no code for compute capability " +
                                  std::to_string(options_.major) + "." + std::to_string(options_.minor));
   if (shape.threads < 1 || shape.threads > 1024 || shape.grid[0] < 1 || shape.grid[1] < 1 ||

@@ -9,6 +9,7 @@
 #include "tests/kernels/emulator/async.h"
 
 #define RUSHES_KERNEL_ALONE(threads) void
+#define RUSHES_KERNEL_BLOCKS(threads, blocks) void
 #define RUSHES_UNROLL_NONE
 
 namespace rushes::kernels::device {
@@ -77,8 +78,8 @@ inline void wgmma_fence(Arrays&...) {
   machine().product_fence();
 }
 inline void wgmma_commit() { machine().commit(); }
-template <int kPending, int kCount>
-inline void wgmma_wait(float (&)[kCount]) {
+template <int kPending, typename T, int kCount>
+inline void wgmma_wait(T (&)[kCount]) {
   machine().wait_products(kPending);
 }
 template <int kCount>
@@ -88,6 +89,14 @@ inline void wgmma_ss(float (&d)[kCount], std::uint64_t a, std::uint64_t b, bool 
 template <int kCount>
 inline void wgmma_rs(float (&d)[kCount], const std::uint32_t* a, std::uint64_t b, bool add) {
   machine().issue({2 * kCount, true, add, 0, b}, d, a);
+}
+template <int kCount>
+inline void wgmma_ss_s8(std::int32_t (&d)[kCount], std::uint64_t a, std::uint64_t b, bool add) {
+  machine().issue({2 * kCount, false, add, a, b, emulator::Numbers::kS8}, d, nullptr);
+}
+template <int kCount>
+inline void wgmma_rs_e4m3(float (&d)[kCount], const std::uint32_t* a, std::uint64_t b, bool add) {
+  machine().issue({2 * kCount, true, add, 0, b, emulator::Numbers::kE4m3}, d, a);
 }
 
 template <int kThreads>

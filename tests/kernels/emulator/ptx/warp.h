@@ -66,6 +66,8 @@ inline void expect_aligned(const void* at) {
 }
 
 inline float fast_exp2(float x) { return std::exp2(x); }
+inline int renewed(int value) { return value; }
+inline int nearest_int(float x) { return std::isnan(x) ? 0 : static_cast<int>(std::nearbyint(x)); }
 inline std::uint32_t pack_bf16(float low, float high) {
   return float_to_bf16(low) | static_cast<std::uint32_t>(float_to_bf16(high)) << 16;
 }
@@ -143,6 +145,22 @@ inline void multiply_add(float (&d)[4], const std::uint32_t (&a)[4], std::uint32
     for (std::uint32_t k = 0; k < 16; ++k)
       d[i] += half(board.words[row % 8 * 4 + k % 8 / 2][row / 8 + 2 * (k / 8)], k % 2) *
               half(board.words[column * 4 + k % 8 / 2][4 + k / 8], k % 2);
+  }
+}
+
+inline void multiply_add_s8(std::int32_t (&d)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
+                            std::uint32_t b1) {
+  const std::uint32_t words[6] = {a[0], a[1], a[2], a[3], b0, b1};
+  const auto& board = emulator::show("mma s8", words, 6);
+  const std::uint32_t lane = emulator::self().lane();
+  const auto byte = [](std::uint32_t word, std::uint32_t i) {
+    return static_cast<std::int32_t>(static_cast<std::int8_t>(word >> 8 * i));
+  };
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    const std::uint32_t row = lane / 4 + 8 * (i / 2), column = 2 * (lane % 4) + i % 2;
+    for (std::uint32_t k = 0; k < 32; ++k)
+      d[i] += byte(board.words[row % 8 * 4 + k % 16 / 4][row / 8 + 2 * (k / 16)], k % 4) *
+              byte(board.words[column * 4 + k % 16 / 4][4 + k / 16], k % 4);
   }
 }
 
