@@ -88,12 +88,14 @@ std::unique_ptr<Backend> make_cuda_backend(DeviceApi* api, const CudaOptions& op
 
 // Libraries choose their engines by the device's size and by release, so both decide bits.
 std::string CudaBackend::numeric_class() const {
-  const DeviceInfo& info = device_->info();
-  std::string name = "cuda-sm" + std::to_string(info.major) + std::to_string(info.minor) + "x" +
-                     std::to_string(info.multiprocessors) + "-" + dtype_name(operand_dtype()) + "-blas" +
-                     std::to_string(device_->products().api().version()) + "-dnn" +
+  std::string name = "cuda-sm" + std::to_string(capability()) + "x" +
+                     std::to_string(device_->info().multiprocessors) + "-" + dtype_name(operand_dtype()) +
+                     "-blas" + std::to_string(device_->products().api().version()) + "-dnn" +
                      std::to_string(device_->dnn().api().version());
-  if (options_.library_attention && options_.precision == Precision::kBf16) name += "-sdpa";
+  if (options_.precision != Precision::kBf16) return name;
+  if (options_.eight_bit)
+    name += attention8_form(capability()) == kValuesE4m3 ? "-int8qk-e4m3pv" : "-int8qk-bf16pv";
+  if (options_.library_attention) name += "-sdpa";
   return name;
 }
 

@@ -1,7 +1,10 @@
 // The CUDA backend: bf16 or fp32 operands, sums in fp32, on an NVIDIA GPU of compute capability 8.0 or higher.
 //
 // linear is cuBLASLt's, conv3d cuDNN's; attention of heads of 64 and 128 in bf16 is a kernel of ours or cuDNN's, any
-// other one two products around a softmax. cuda_backend.cpp: memory and weights; cuda_matrix.cpp: linear, conv3d, attention;
+// other one two products around a softmax. With CudaOptions::eight_bit attention of kFewestKeys8 keys or more is
+// computed in 8 bits (kernels/eight_bit.h) where its kernels take it: by shapes and options alone, so that a result still
+// depends on inputs and numeric_class() alone. cuda_backend.cpp: memory and weights; cuda_matrix.cpp: linear, conv3d,
+// attention;
 // cuda_rows.cpp: the rest. After a first run of the same operations nothing here takes memory from the device or waits,
 // but upload (where the pinned memory is full), download and synchronize.
 //
@@ -25,7 +28,11 @@ struct CudaOptions {
   Precision precision = Precision::kBf16;
   std::size_t score_bytes = std::size_t{256} << 20;  // of attention that is composed, about
   bool library_attention = false;                    // cuDNN's where it takes the shape (library_attention.h)
+  bool eight_bit = false;  // attention in 8 bits; with bf16 operands. A numeric class of its own
 };
+// Over fewer keys than this (a text's, say) rounding q, k and v to 8 bits costs as much as it saves. Reckoned from bytes
+// moved and operations, not measured.
+inline constexpr int kFewestKeys8 = 1024;
 
 // Throws DeviceFault where CudaDevice::why_not() says so, or where cuDNN computes wrongly; std::bad_alloc.
 std::unique_ptr<Backend> make_cuda_backend(DeviceApi* api, const CudaOptions& options);
@@ -122,8 +129,12 @@ class CudaBackend final : public Backend {
   // Attention by one kernel, or composed of products and a softmax; operands in the backend's word.
   void attend_by_kernel(const AttentionOptions& options, const Tiles* tiles, const Operand& q,
                         const Operand& k, const Operand& v, const Tensor& y, std::int64_t lk);
+  bool attends_in_8_bits(const AttentionArguments& a, int width) const;
+  void attend_in_8_bits(const AttentionArguments& a, int batch, int width);
   void attend_by_products(const AttentionOptions& options, const Tiles* tiles, const Operand& q,
                           const Operand& k, const Operand& v, const Tensor& y, std::int64_t lk);
+
+  int capability() const { return 10 * device_->info().major + device_->info().minor; }  // 90 for 9.0
 
   std::shared_ptr<CudaDevice> device_;
   CudaOptions options_;

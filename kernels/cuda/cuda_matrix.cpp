@@ -182,7 +182,9 @@ void CudaBackend::attend_by_kernel(const AttentionOptions& options, const Tiles*
     a.key_tile = static_cast<int>(tiles->plan.key_tile);
   }
   const int width = static_cast<int>(y.dim(3)), batch = static_cast<int>(y.dim(0));
-  if (options_.library_attention && device_->library_attention().takes(a, batch, width)) {
+  if (attends_in_8_bits(a, width)) {
+    attend_in_8_bits(a, batch, width);
+  } else if (options_.library_attention && device_->library_attention().takes(a, batch, width)) {
     device_->library_attention().run(a, batch, width);
   } else if (device_->info().major == 9 && hopper_attention_takes(a, width)) {
     // Two blocks of queries share the copies of keys where there are more than two.
@@ -197,6 +199,23 @@ void CudaBackend::attend_by_kernel(const AttentionOptions& options, const Tiles*
                     attention_shape(a, batch, width), a);
   }
   if (!direct) launch_map(kMapAffine, {{sums->data(), kWordBf16}, {}, out, y.elements(), 8});
+}
+
+bool CudaBackend::attends_in_8_bits(const AttentionArguments& a, int width) const {
+  return options_.eight_bit && a.lk >= kFewestKeys8 && attention8_takes(a, width);
+}
+
+void CudaBackend::attend_in_8_bits(const AttentionArguments& a, int batch, int width) {
+  DeviceApi& api = device_->api();
+  const Attention8Form form = attention8_form(capability());
+  const Scratch memory(*device_, attention8_bytes(form, a, batch, width));
+  check(api, launch_quantise(api, device_->stream(), form, a, batch, width, memory.data()),
+        "attention in 8 bits: rounding");
+  const bool hopper = capability() == 90 && hopper_attention8_takes(a, width);
+  check(api,
+        hopper ? launch_hopper_attention8(api, device_->stream(), a, batch, memory.data())
+               : launch_attention8(api, device_->stream(), form, a, batch, width, memory.data()),
+        "attention in 8 bits");
 }
 
 // Scores of as many queries at a time as score_bytes hold, for all heads of a batch entry; with one head for all batch

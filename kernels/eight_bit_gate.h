@@ -1,0 +1,38 @@
+// Whether attention in 8 bits is near enough to that in bf16 for one layer of a model.
+//
+// Attention in 8 bits fails for some models altogether (SageAttention gives noise in one of them: kijai/
+// ComfyUI-WanVideoWrapper issue 1554), so each layer of a model is judged before it is trusted.
+//
+// No backend asks this by itself. Its answer depends on the operands that it is given, and a layer's first call on a
+// worker is that of whichever task came first there: two workers, or one worker after a restart, would choose differently
+// for windows of one take, which would then not be the same pixels again. Who calls it does so before a take's first task,
+// on operands that do not depend on the order of tasks, and writes the answer down beside the numeric class.
+//
+// Thread contract: as Backend, of both backends.
+#pragma once
+
+#include <string>
+
+#include "kernels/backend.h"
+
+namespace rushes::kernels {
+
+// Many keys with outliers keep both with a margin, where values are not noise alone; a model that 8 bits ruin is far beyond.
+inline constexpr double kMostEightBitDistance = 2e-2, kLeastEightBitCosine = 0.9995;
+inline constexpr int kGateRows = 256;  // that are compared, at most
+
+struct EightBitVerdict {
+  double distance = 0;  // ||a - b|| / ||b|| over the compared rows, b in bf16
+  double cosine = 1;
+  bool near_enough() const { return distance <= kMostEightBitDistance && cosine >= kLeastEightBitCosine; }
+  // "layer 3: attention in 8 bits differs by 4.2e-02 (cosine 0.99913) from bf16, more than ...: it stays in bf16".
+  std::string text(int layer) const;
+};
+
+// Computes the same attention on both backends, which share a device, and compares kGateRows rows (a query of all heads),
+// evenly spread over queries and batch entries. Waits. Operands and options as Backend::attention; NaN on one side only, or
+// on both, is not near enough.
+EightBitVerdict judge_eight_bit(Backend& eight_bit, Backend& bf16, const Tensor& q, const Tensor& k,
+                                const Tensor& v, const AttentionOptions& options);
+
+}  // namespace rushes::kernels
