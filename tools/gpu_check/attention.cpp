@@ -4,6 +4,7 @@
 #include <cstring>
 #include <random>
 
+#include "tests/kernels/eight_bit_runs.h"
 #include "tools/gpu_check/numbers.h"
 #include "tools/gpu_check/verbs.h"
 
@@ -33,8 +34,8 @@ struct AttentionBench::State {
   bool listed = false;
   int key_tile = 0;
   std::vector<std::int32_t> first, tile;
-  std::unique_ptr<DeviceBytes> lists;
-  std::vector<float> expected;  // of the rows that compare() looks at
+  std::unique_ptr<DeviceBytes> lists, rounded;  // rounded: operands in 8 bits, of one launch
+  std::vector<float> expected;                  // of the rows that compare() looks at
 
   State(Machine& on, const Request& request)
       : machine(on),
@@ -57,6 +58,8 @@ struct AttentionBench::State {
   }
   void make_lists(double density);
   void launch(const std::string& form, int set) const;
+  void launch_int8(bool hopper, const cuda::AttentionArguments& a) const;
+  cuda::AttentionArguments arguments(int set) const;
   std::vector<float> expected_row(int set, int row, int head) const;
 };
 
@@ -79,6 +82,8 @@ AttentionBench::AttentionBench(Machine& machine, const Request& request)
     s.key_tile = static_cast<int>(request.number("key_tile"));
     s.make_lists(request.real("density"));
   }
+  s.rounded = std::make_unique<DeviceBytes>(
+      machine.api(), cuda::attention8_bytes(machine.attention8_form(), s.arguments(0), 1, s.width));
   machine.device().synchronize();
 }
 
@@ -104,8 +109,7 @@ void AttentionBench::State::make_lists(double density) {
       });
 }
 
-void AttentionBench::State::launch(const std::string& form, int set) const {
-  const cuda::KernelTable& table = machine.api().kernels();
+cuda::AttentionArguments AttentionBench::State::arguments(int set) const {
   cuda::AttentionArguments a{
       tensor(set, 0), tensor(set, 1), tensor(set, 2), tensor(set, 3),
       heads,          length,         length,         1.0f / std::sqrt(static_cast<float>(width))};
@@ -114,18 +118,37 @@ void AttentionBench::State::launch(const std::string& form, int set) const {
     a.first = reinterpret_cast<const std::int32_t*>(lists->at(0));
     a.tile = a.first + first.size();
   }
+  return a;
+}
+
+// With the rounding of its operands.
+void AttentionBench::State::launch_int8(bool hopper, const cuda::AttentionArguments& a) const {
   cuda::CudaDevice& device = machine.device();
+  std::byte* to = rounded->at(0);
+  const cuda::Attention8Form form = machine.attention8_form();
+  cuda::check(machine.api(), cuda::launch_quantise(machine.api(), device.stream(), form, a, 1, width, to),
+              "quantise");
+  cuda::check(machine.api(),
+              hopper ? cuda::launch_hopper_attention8(machine.api(), device.stream(), a, 1, to)
+                     : cuda::launch_attention8(machine.api(), device.stream(), form, a, 1, width, to),
+              "attention in 8 bits");
+}
+
+void AttentionBench::State::launch(const std::string& form, int set) const {
+  const cuda::KernelTable& table = machine.api().kernels();
+  const cuda::AttentionArguments a = arguments(set);
+  cuda::CudaDevice& device = machine.device();
+  if (form.starts_with("int8")) return launch_int8(form == "int8_hopper", a);
   if (form == "portable") {
     device.launch(width == 64 ? table.attention_64 : table.attention_128, cuda::attention_shape(a, 1, width),
                   a);
     return;
   }
   const cuda::HopperIndex index = cuda::hopper_attention_index(a, width, form == "hopper_cluster");
-  cuda::HopperAttentionArguments arguments;
-  cuda::check(machine.api(),
-              cuda::hopper_attention_arguments(machine.api(), index, a, 1, nullptr, &arguments),
+  cuda::HopperAttentionArguments hopper;
+  cuda::check(machine.api(), cuda::hopper_attention_arguments(machine.api(), index, a, 1, nullptr, &hopper),
               "cuTensorMapEncodeTiled");
-  device.launch(table.attention_hopper[index], cuda::hopper_attention_shape(index, a, 1), arguments);
+  device.launch(table.attention_hopper[index], cuda::hopper_attention_shape(index, a, 1), hopper);
 }
 
 Reply AttentionBench::describe() const {
@@ -135,6 +158,9 @@ Reply AttentionBench::describe() const {
     forms.push_back("hopper");
     if (s.width == 128 && !s.listed) forms.push_back("hopper_cluster");
   }
+  forms.push_back("int8");
+  if (s.machine.device().info().major == 9 && cuda::hopper_attention8_takes(s.arguments(0), s.width))
+    forms.push_back("int8_hopper");
   std::vector<Reply> list(forms.size());
   for (std::size_t i = 0; i < forms.size(); ++i) list[i].add("form", forms[i]);
   double pairs = static_cast<double>(s.length) * s.length * s.heads;  // of queries and keys
@@ -224,7 +250,9 @@ Reply AttentionBench::compare(const Request& request) {
     }
   Reply reply;
   const Nearness near = nearness(values, s.expected);
-  return near.add_to(reply).add("ok", near.distance <= 3e-3);
+  // Of noise: see eight_bit_runs.h. The step `operations` has the sets that attention in 8 bits is held to.
+  const double most = request.text("form").starts_with("int8") ? cuda::kMostNoiseDistance : 3e-3;
+  return near.add_to(reply).add("ok", near.distance <= most);
 }
 
 }  // namespace rushes::gpu_check

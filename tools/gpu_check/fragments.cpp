@@ -16,18 +16,25 @@ struct Probe {
   Kernel<FragmentArguments> FragmentTable::*kernel;
   int places, words;  // blocks where stride is 1, words of a block
   std::uint32_t threads, shared_bytes;
-  bool hopper, two_digits;
+  int since;   // compute capability; 90: Hopper alone
+  int digits;  // of the codes
   int stride;  // where not all places are asked for
 };
 constexpr Probe kProbes[] = {
-    {"mma m16n8k16", &FragmentTable::mma, kMmaPlaces, kMmaWords, 32, 0, false, false, 1},
-    {"ldmatrix", &FragmentTable::matrices, 1, kMatricesWords, 32, 512, false, false, 1},
+    {"mma m16n8k16", &FragmentTable::mma, kMmaPlaces, kMmaWords, 32, 0, 80, 1, 1},
+    {"mma m16n8k32 int8", &FragmentTable::mma_s8, kByteMmaPlaces, kMmaWords, 32, 0, 80, 2, 1},
+    {"mma m16n8k32 e4m3", &FragmentTable::mma_e4m3, kByteMmaPlaces, kMmaWords, 32, 0, 89, 2, 1},
+    {"ldmatrix", &FragmentTable::matrices, 1, kMatricesWords, 32, 512, 80, 1, 1},
     {"wgmma m64n128k16, A and B in shared memory", &FragmentTable::wgmma_ss, kSsPlaces, kWgmmaWords,
-     kWgmmaThreads, (64 * 64 + kSsPlaces) * 2, true, true, 17},
+     kWgmmaThreads, (64 * 64 + kSsPlaces) * 2, 90, 2, 17},
     {"wgmma m64n128k16, A in registers, B transposed", &FragmentTable::wgmma_rs, kRsPlaces, kWgmmaWords,
-     kWgmmaThreads, kRsPlaces * 2, true, true, 5},
+     kWgmmaThreads, kRsPlaces * 2, 90, 2, 5},
+    {"wgmma m64n128k32 int8, A and B in shared memory", &FragmentTable::wgmma_ss_s8, kBytePlaces, kWgmmaWords,
+     kWgmmaThreads, 64 * 128 + kBytePlaces, 90, 2, 37},
+    {"wgmma m64n128k32 e4m3, A in registers", &FragmentTable::wgmma_rs_e4m3, kBytePlaces, kWgmmaWords,
+     kWgmmaThreads, kBytePlaces, 90, 3, 37},
     {"tensor map box, swizzled, rows outside", &FragmentTable::box, 1, kBoxWords, kWgmmaThreads,
-     kBoxWords * 4 + 64, true, false, 1},
+     kBoxWords * 4 + 64, 90, 1, 1},
 };
 
 // Launches wait for nothing: one run at a time, copied back.
@@ -50,7 +57,7 @@ std::vector<std::uint32_t> run(cuda::DeviceApi& api, const Kernel<FragmentArgume
   FragmentArguments arguments;
   arguments.out = reinterpret_cast<std::uint32_t*>(out.at(0));
   arguments.stride = stride, arguments.digit = digit;
-  if (probe.hopper) {
+  if (probe.kernel == &FragmentTable::box) {
     const auto* start = reinterpret_cast<const std::uint16_t*>(source.at(0));
     must(api.encode_tensor_map(&arguments.map,
                                cuda::hopper_map_shape(start, 64, 1, kBoxLength, 1, kBoxRows, 1)),
@@ -88,9 +95,11 @@ void save(const std::string& file, const std::vector<std::uint32_t>& words) {
 Reply compare_fragments(Machine& machine, const Request& request) {
   FragmentTable own, emulated;
   emulated::add_fragments(emulated);
+  emulated::add_fragments_f8(emulated);
   emulated::add_fragments_hopper(emulated);
 #ifdef RUSHES_HAS_CUDA
   compiled::add_fragments(own);
+  compiled::add_fragments_f8(own);
   compiled::add_fragments_hopper(own);
 #endif
   if (machine.emulated()) own = emulated;
@@ -103,10 +112,11 @@ Reply compare_fragments(Machine& machine, const Request& request) {
   const int sparser = static_cast<int>(request.number("sparser", 1));
   std::vector<Reply> results;
   bool all = true;
+  const int capability = 10 * machine.device().info().major + machine.device().info().minor;
   for (const Probe& probe : kProbes) {
-    if (probe.hopper && machine.device().info().major != 9) continue;
+    if (probe.since == 90 ? capability != 90 : capability < probe.since) continue;
     std::vector<std::uint32_t> found, expected;
-    for (int digit = 0; digit < (probe.two_digits ? 2 : 1); ++digit) {
+    for (int digit = 0; digit < probe.digits; ++digit) {
       const int stride = probe.places == 1 ? 1 : probe.stride * sparser;
       const auto one = run(machine.api(), own.*probe.kernel, probe, stride, digit);
       const auto other = run(software, emulated.*probe.kernel, probe, stride, digit);

@@ -1,6 +1,10 @@
 #include "tools/gpu_check/fragments.h"
 
+#include <ptx/e4m3.h>
 #include <ptx/hopper.h>
+
+// After hopper.h:
+#include "tools/gpu_check/fragment_codes.h"
 
 namespace rushes::gpu_check {
 namespace {
@@ -79,6 +83,63 @@ wgmma_rs_kernel(RUSHES_ARGUMENTS(FragmentArguments) a) {
   write_out(a.out, d);
 }
 
+// A tile of `count` bytes: byte(place) for each place.
+template <typename Byte>
+RUSHES_DEVICE void store_tile(unsigned char* tile, int count, Byte byte) {
+  for (int place = thread_index() * 16; place < count; place += kWgmmaThreads * 16) {
+    std::uint32_t words[4];
+    RUSHES_UNROLL
+    for (int i = 0; i < 4; ++i) words[i] = four_bytes(place + 4 * i, byte);
+    store_shared_16(tile + place, words);
+  }
+}
+
+RUSHES_KERNEL_ALONE(kWgmmaThreads)
+wgmma_ss_s8_kernel(RUSHES_ARGUMENTS(FragmentArguments) a) {
+  constexpr int kLeft = 64 * kRow;
+  unsigned char* left = shared_memory();
+  unsigned char* right = left + kLeft;
+  const int chosen = block_x() * a.stride;
+  store_tile(left, kLeft, [&](int place) { return digit_of(place, a.digit, kInt8Base); });
+  store_tile(right, kBytePlaces, [&](int place) { return place == chosen ? 1 : 0; });
+  fence_proxy_async();
+  sync_block();
+  std::int32_t d[64];
+  RUSHES_UNROLL
+  for (int i = 0; i < 64; ++i) d[i] = 0;
+  wgmma_fence(d);
+  wgmma_ss_s8(d, matrix_descriptor(left, 16, 8 * kRow), matrix_descriptor(right, 16, 8 * kRow), false);
+  wgmma_commit();
+  wgmma_wait<0>(d);
+  std::uint32_t* to = a.out + block_x() * kWgmmaWords + thread_index() * 64;
+  RUSHES_UNROLL
+  for (int i = 0; i < 64; ++i) to[i] = static_cast<std::uint32_t>(d[i]);
+}
+
+RUSHES_KERNEL_ALONE(kWgmmaThreads)
+wgmma_rs_e4m3_kernel(RUSHES_ARGUMENTS(FragmentArguments) a) {
+  unsigned char* right = shared_memory();
+  const int chosen = block_x() * a.stride;
+  store_tile(right, kBytePlaces,
+             [&](int place) { return pack_e4m3(place == chosen ? 1.0f : 0.0f, 0, 0, 0); });
+  std::uint32_t left[4];
+  RUSHES_UNROLL
+  for (int i = 0; i < 4; ++i)
+    left[i] = four_bytes(thread_index() * 16 + 4 * i, [&](int code) {
+      return pack_e4m3(static_cast<float>(digit_of(code, a.digit, kE4m3Base)), 0, 0, 0);
+    });
+  fence_proxy_async();
+  sync_block();
+  float d[64];
+  RUSHES_UNROLL
+  for (int i = 0; i < 64; ++i) d[i] = 0.0f;
+  wgmma_fence(d, left);
+  wgmma_rs_e4m3(d, left, matrix_descriptor(right, 16, 8 * kRow), true);
+  wgmma_commit();
+  wgmma_wait<0>(d);
+  write_out(a.out, d);
+}
+
 RUSHES_KERNEL_ALONE(kWgmmaThreads)
 box_kernel(RUSHES_ARGUMENTS(FragmentArguments) a) {
   unsigned char* tile = shared_memory();
@@ -102,6 +163,8 @@ box_kernel(RUSHES_ARGUMENTS(FragmentArguments) a) {
 void RUSHES_FORM::add_fragments_hopper(FragmentTable& table) {
   table.wgmma_ss = RUSHES_HANDLE("fragments_wgmma_ss", false, wgmma_ss_kernel);
   table.wgmma_rs = RUSHES_HANDLE("fragments_wgmma_rs", false, wgmma_rs_kernel);
+  table.wgmma_ss_s8 = RUSHES_HANDLE("fragments_wgmma_ss_s8", false, wgmma_ss_s8_kernel);
+  table.wgmma_rs_e4m3 = RUSHES_HANDLE("fragments_wgmma_rs_e4m3", false, wgmma_rs_e4m3_kernel);
   table.box = RUSHES_HANDLE("fragments_box", false, box_kernel);
 }
 

@@ -25,6 +25,9 @@ class Machine {
   cuda::DeviceApi& api() { return *api_; }
   TimedApi& timed() { return *timed_; }
   cuda::CudaDevice& device() { return *device_; }  // on timed()
+  cuda::Attention8Form attention8_form() const {
+    return cuda::attention8_form(10 * device_->info().major + device_->info().minor);
+  }
   kernels::Backend& backend(kernels::Precision precision);
   // For results alone: outputs start as NaN, and what is written behind them is noticed, as damaged() counts.
   kernels::Backend& checked_backend(kernels::Precision precision);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "tests/kernels/eight_bit_runs.h"
 #include "tests/kernels/hopper_runs.h"
 #include "tests/kernels/operations.h"
 #include "tools/gpu_check/numbers.h"
@@ -52,11 +53,41 @@ Reply check_operation(Machine& machine, const Request& request) {
   throw std::invalid_argument("there is no operation " + request.text("name"));
 }
 
+namespace {
+
+// Attention in 8 bits: the rounded operands bit for bit; the result as near as the weights' rounding lets noise be, and over
+// many keys with outliers as near as the scheme is held to.
+Reply check_int8(Machine& machine, const Request& request, bool hopper, bool listed) {
+  const auto seed = static_cast<std::uint64_t>(request.number("seed"));
+  const int width = static_cast<int>(request.number("width")),
+            longest = static_cast<int>(request.number("longest"));
+  const cuda::Attention8Form form = machine.attention8_form();
+  const kernels::AttentionCase c =
+      seed % 2 ? kernels::attention_case(seed, width, longest, listed, hopper ? 128 : 16)
+               : cuda::outlier_case(width, 20 + static_cast<int>(seed), 4 * longest, listed ? 128 : 0);
+  const cuda::EightBitResult result = cuda::run_eight_bit(machine.api(), c, form, hopper);
+  cuda::check(machine.api(), result.error, "attention in 8 bits");
+  const kernels::EightBitOperands expected = cuda::quantise(c);
+  const kernels::EightBitOperands& found = result.operands;
+  if (found.q != expected.q || found.k != expected.k ||
+      (form == cuda::kValuesE4m3 && found.v != expected.v) ||
+      !kernels::same_bits(found.q_scale, expected.q_scale) ||
+      !kernels::same_bits(found.k_scale, expected.k_scale))
+    return Reply().add("ok", false).add("why", "an operand is not rounded as the formula says");
+  if (seed % 2) return compared(result.y, c.expected, cuda::kMostNoiseDistance);
+  if (nearness(result.y, c.expected).cosine < cuda::kLeastOutlierCosine)
+    return Reply().add("ok", false).add("why", "the cosine is below 0.9995");
+  return compared(result.y, c.expected, cuda::kMostOutlierDistance);
+}
+
+}  // namespace
+
 Reply check_attention(Machine& machine, const Request& request) {
   const std::string& form = request.text("form");
-  const bool hopper = form.starts_with("hopper"), listed = form.ends_with("list");
+  const bool hopper = form.find("hopper") != std::string::npos, listed = form.ends_with("list");
   if (hopper && machine.device().info().major != 9)
     return Reply().add("skipped", "needs compute capability 9.0");
+  if (form.starts_with("int8")) return check_int8(machine, request, hopper, listed);
   const kernels::AttentionCase c = kernels::attention_case(
       static_cast<std::uint64_t>(request.number("seed")), static_cast<int>(request.number("width")),
       static_cast<int>(request.number("longest")), listed, hopper ? 64 : 16);

@@ -7,7 +7,8 @@ from .contenders import Ours, Torch, torch_backends
 from .driver import Driver, Failed
 
 ATTENTION_FORMS = (("portable", 64), ("portable", 128), ("portable_list", 64), ("portable_list", 128), ("hopper", 64),
-                   ("hopper", 128), ("hopper_cluster", 128), ("hopper_list", 64), ("hopper_list", 128))
+                   ("hopper", 128), ("hopper_cluster", 128), ("hopper_list", 64), ("hopper_list", 128),
+                   ("int8", 64), ("int8", 128), ("int8_list", 64), ("int8_list", 128), ("int8_hopper", 128), ("int8_hopper_list", 128))
 
 
 def expect(answer, what):
@@ -59,7 +60,7 @@ def sanitizer(check):
     # racecheck knows nothing of copies by tensor maps: it sees the portable kernels alone.
     everything = [("operation", {"name": entry["name"], "precision": "bf16"}) for entry in check.info["operations"]]
     portable, hopper = ([("attention_case", {"form": form, "width": width, "longest": 300}) for form, width in ATTENTION_FORMS
-                         if form.startswith("hopper") == own] for own in (False, True))
+                         if ("hopper" in form) == own] for own in (False, True))
     for kind, requests in (("memcheck", everything + portable + hopper), ("synccheck", portable + hopper), ("racecheck", portable)):
         log = check.work / f"sanitizer_{kind}.txt"
         driver = Driver([tool, "--tool", kind, "--error-exitcode", "9", "--log-file", str(log), *check.driver.command])
