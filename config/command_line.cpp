@@ -30,6 +30,14 @@ Option Option::one_of(std::vector<std::string> words) const {
   return *this;
 }
 
+Option Option::not_blank() const {
+  option_->check([](const std::string& value) {
+    return value.find_first_not_of(' ') == std::string::npos ? std::string("expected words, found nothing")
+                                                             : "";
+  });
+  return *this;
+}
+
 Option Option::comma_separated() const {
   option_->delimiter(',');
   return *this;
@@ -55,11 +63,26 @@ Option Option::excludes(Option other) const {
   return *this;
 }
 
+namespace {
+
+// `--note --dry-run` means the flag: taken as a note it would start what only a look was asked for.
+std::string names_an_option(const CLI::App* app, const std::string& value) {
+  if (value.size() < 2 || value[0] != '-') return "";
+  for (; app != nullptr; app = app->get_parent())
+    if (app->get_option_no_throw(value) != nullptr) return "expected a value, found the option " + value;
+  return "";
+}
+
+}  // namespace
+
 template <typename Value>
 Option Verb::option(const std::string& name, Value& value, const std::string& help) const {
   auto* option = app_->add_option(name, value, help);
   // A list takes one value a mention: what stands behind it is the next word of the line.
-  if (name.starts_with('-')) option->allow_extra_args(false);
+  if (name.starts_with('-')) {
+    option->allow_extra_args(false);
+    option->check([app = app_](const std::string& text) { return names_an_option(app, text); });
+  }
   return Option(option);
 }
 template Option Verb::option(const std::string&, int&, const std::string&) const;

@@ -30,6 +30,7 @@ class Option {
   Option between(int low, int high) const;  // inclusive
   Option between(double low, double high) const;
   Option one_of(std::vector<std::string> words) const;
+  Option not_blank() const;  // has words
   Option comma_separated() const;
   Option shows_default() const;  // in --help
   Option hidden() const;         // from --help

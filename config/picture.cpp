@@ -1,5 +1,7 @@
 #include "config/picture.h"
 
+#include <algorithm>
+
 #include "config/limits.h"
 
 namespace rushes::config {
@@ -24,10 +26,17 @@ Status check_png(std::string_view begin) {
                                          " pixels a side and " + std::to_string(kMaxPicturePixels) +
                                          " in all, found " + std::to_string(width) + "x" +
                                          std::to_string(height));
-  return {};
+  return check_aspect(width, height);
 }
 
 }  // namespace
+
+Status check_aspect(std::int64_t width, std::int64_t height) {
+  if (std::max(width, height) <= kMaxPictureAspect * std::min(width, height)) return {};
+  return fail(ErrorKind::kInvalid, "expected sides of at most " + std::to_string(kMaxPictureAspect) +
+                                       " to 1, found " + std::to_string(width) + "x" +
+                                       std::to_string(height));
+}
 
 std::string key_frame_key(std::size_t index, std::string_view key) {
   return "key_frames[" + std::to_string(index) + "]." + std::string(key);

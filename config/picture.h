@@ -19,6 +19,10 @@ inline constexpr std::size_t kPictureBegin =
 // Whether a file that begins like this is a PNG or EXR of a size that is taken. Error: kInvalid, "expected ...".
 Status check_picture(std::string_view begin, std::uint64_t bytes);
 
+// A key frame is enlarged until it covers the frame: the work follows its longer side. Error: kInvalid.
+inline constexpr std::int64_t kMaxPictureAspect = 16;  // longer side to shorter side
+Status check_aspect(std::int64_t width, std::int64_t height);
+
 // "key_frames[0].image": a key of one of a shot's key frames, in Shot::places and for problem_at().
 std::string key_frame_key(std::size_t index, std::string_view key);
 

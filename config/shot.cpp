@@ -163,7 +163,11 @@ void read_editorial(Fields& fields, Shot& shot) {
     if (!reads({kMaxTimecodeBase, 1}) && !reads({60000, 1001}) && !reads({30000, 1001}))
       fields.problem("timecode", "expected a timecode HH:MM:SS:FF, found '" + text + "'");
   }
-  fields.text("reel", shot.reel, 32);
+  // It goes into EXR headers and edit lists, where a line is a line.
+  if (fields.text("reel", shot.reel, 32) && std::any_of(shot.reel.begin(), shot.reel.end(), [](char c) {
+        return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+      }))
+    fields.problem("reel", "expected a name on one line, without control characters");
 }
 
 void read_service(Fields& fields, Shot& shot) {

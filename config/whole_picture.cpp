@@ -30,6 +30,24 @@ Status check_light_of_row(const std::vector<float>& row, int y) {
   return {};
 }
 
+// A key frame is what the file's pixels show, so they must be the frame: all of it, nothing more, and square.
+Status check_framing(const Imf::Header& header) {
+  const auto text = [](const Imath::Box2i& box) {
+    return std::to_string(box.min.x) + "," + std::to_string(box.min.y) + " to " + std::to_string(box.max.x) +
+           "," + std::to_string(box.max.y);
+  };
+  if (header.dataWindow() != header.displayWindow())
+    return fail(ErrorKind::kInvalid, "expected a data window that is the display window (" +
+                                         text(header.displayWindow()) + "), found " +
+                                         text(header.dataWindow()) +
+                                         "; write the picture without cropped edges or overscan");
+  if (std::fabs(header.pixelAspectRatio() - 1) > 1e-3F)
+    return fail(ErrorKind::kInvalid, "expected square pixels, found pixelAspectRatio " +
+                                         std::to_string(header.pixelAspectRatio()) +
+                                         "; write the picture unsqueezed");
+  return {};
+}
+
 // Every row into the same one: the picture is decoded and not kept.
 Status read_rows(const std::string& bytes) {
   ExrBytes stream(bytes, "picture");
@@ -37,9 +55,12 @@ Status read_rows(const std::string& bytes) {
   const Imf::Header& header = file.header(0);
   // Before the part is opened, which takes memory for rows of all channels.
   if (Status good = check_exr_header(header); !good) return good;
-  Imf::InputPart part(file, 0);
+  if (Status framed = check_framing(header); !framed) return framed;
   const Imath::Box2i window = header.dataWindow();
-  std::vector<float> row(static_cast<std::size_t>(window.max.x - window.min.x + 1) * kRgb);
+  const std::int64_t width = std::int64_t{window.max.x} - window.min.x + 1;
+  if (Status fits = check_aspect(width, std::int64_t{window.max.y} - window.min.y + 1); !fits) return fits;
+  Imf::InputPart part(file, 0);
+  std::vector<float> row(static_cast<std::size_t>(width) * kRgb);
   constexpr std::size_t kPixel = sizeof(float) * kRgb;
   char* origin = reinterpret_cast<char*>(row.data()) - std::ptrdiff_t{window.min.x} * std::ptrdiff_t{kPixel};
   Imf::FrameBuffer buffer;
@@ -79,6 +100,7 @@ Status decode_png(std::string_view bytes, const std::function<std::uint8_t*(int 
                 "expected at most " + std::to_string(kMaxPicturePixels) + " pixels, found " + found);
   }
   png.format = PNG_FORMAT_RGB;
+  png.flags |= PNG_IMAGE_FLAG_16BIT_sRGB;  // one that says nothing of its light is sRGB in 16 bits as in 8
   try {
     const png_color black{0, 0, 0};
     std::uint8_t* target = room(static_cast<int>(png.width), static_cast<int>(png.height));

@@ -33,9 +33,9 @@ Result<std::uint32_t> small_number(const Json& value, const std::string& key) {
 bool is_prompt(const Json& value) {
   if (!value.is_string()) return false;
   const auto& text = value.get_ref<const std::string&>();
-  return text.size() <= config::kMaxPrompt && std::none_of(text.begin(), text.end(), [](char c) {
-           return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-         });
+  return text.size() <= config::kMaxPrompt && text.find_first_not_of(' ') != text.npos &&
+         std::none_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
 }
 
 }  // namespace
@@ -91,12 +91,13 @@ Result<event::Retry> read_retry(std::string_view body) {
                     "note: expected at most " + std::to_string(kMaxNote) + " bytes of text");
       retry.note = value.get<std::string>();
     } else if (key == "seed") {
-      if (!value.is_number_unsigned())
-        return fail(ErrorKind::kInvalid, "seed: expected a whole number, found " + shown(value));
+      if (!value.is_number_unsigned() || value.get<std::uint64_t>() > std::uint64_t{config::kMaxSeed})
+        return fail(ErrorKind::kInvalid, "seed: expected a whole number up to " +
+                                             std::to_string(config::kMaxSeed) + ", found " + shown(value));
       retry.seed = value.get<std::uint64_t>();
     } else if (key == "prompt") {
       if (!is_prompt(value))
-        return fail(ErrorKind::kInvalid, "prompt: expected one line of at most " +
+        return fail(ErrorKind::kInvalid, "prompt: expected one line of words, at most " +
                                              std::to_string(config::kMaxPrompt) + " bytes of text");
       retry.prompt = value.get<std::string>();
     } else if (key == "dry_run") {

@@ -65,9 +65,9 @@ TEST(Farm, TheShippedExampleShowsTheDefaults) {
 }
 
 TEST(Farm, AShowMaySayItsNumericClass) {
-  const auto farm =
-      parse_farm(std::string(kFarm) + "shows: [{name: a, numeric_class: cpu-avx2-bf16+cpu-avx2-f32}, {name: b}]\n",
-                 "/etc/farm.yaml");
+  const auto farm = parse_farm(
+      std::string(kFarm) + "shows: [{name: a, numeric_class: cpu-avx2-bf16+cpu-avx2-f32}, {name: b}]\n",
+      "/etc/farm.yaml");
   ASSERT_TRUE(farm) << farm.error().message;
   EXPECT_EQ(farm->show("a").numeric_class, "cpu-avx2-bf16+cpu-avx2-f32");
   EXPECT_EQ(farm->show("b").numeric_class, "");

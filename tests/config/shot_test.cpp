@@ -183,6 +183,8 @@ TEST(Shot, RefusesWithTheReason) {
        "b.yaml:8:23: shots[0].critics.flicker.blocks: unknown key; the keys here are revise, reject"},
       {"  frames: 9\n  critics: {fliker: off}\n",
        "b.yaml:8:13: shots[0].critics.fliker: unknown key; did you mean 'flicker'?"},
+      {"  frames: 9\n  reel: \"a\\nb\"\n",
+       "b.yaml:8:9: shots[0].reel: expected a name on one line, without control characters"},
       {"  frames: 9\n  timecode: 1h\n",
        "b.yaml:8:13: shots[0].timecode: expected a timecode HH:MM:SS:FF, found '1h'"},
       {"  frames: 9\n  sampling: {start_sigma: 0.5}\n",

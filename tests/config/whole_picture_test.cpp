@@ -33,10 +33,11 @@ class Bytes : public Imf::OStream {
   std::size_t at = 0;
 };
 
-// `last`: the last pixel's light.
+// `last`: the last pixel's light; `overscan`: columns beyond the display window.
 std::string exr_of(int width, int height, const std::string& light = "", const char* blue = "B",
-                   float last = 0) {
-  Imf::Header header(width, height);
+                   float last = 0, int overscan = 0, float aspect = 1) {
+  Imf::Header header(width, height, aspect);
+  header.displayWindow().max.x -= overscan;
   if (!light.empty()) header.insert("colorInteropID", Imf::StringAttribute(light));
   std::vector<float> pixels(static_cast<std::size_t>(width * height));
   std::uint32_t state = 1;
@@ -88,6 +89,49 @@ TEST(WholePicture, IsNotOneThatIsCutOrChanged) {
 TEST(WholePicture, IsBoundedBeforeItIsDecoded) {
   EXPECT_THAT(refusal(png_head(16'000, 16'000)), HasSubstr("16000x16000"));
   EXPECT_THAT(refusal(""), HasSubstr("expected a PNG or EXR file"));
+}
+
+TEST(WholePicture, IsTheWholeFrameInSquarePixels) {
+  EXPECT_THAT(refusal(exr_of(40, 20, "", "B", 0, 4)),
+              HasSubstr("the display window (0,0 to 35,19), found 0,0 to 39,19; write the picture without"));
+  EXPECT_THAT(refusal(exr_of(40, 20, "", "B", 0, 0, 2)), HasSubstr("found pixelAspectRatio 2.0"));
+}
+
+// Grey in 16 bits, without a word about its light.
+std::string plain_16_bit_png(std::uint8_t level) {
+  std::string bytes;
+  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, nullptr, nullptr);
+  png_infop info = png_create_info_struct(png);
+  png_set_write_fn(
+      png, &bytes,
+      [](png_structp p, png_bytep data, png_size_t size) {
+        static_cast<std::string*>(png_get_io_ptr(p))->append(reinterpret_cast<char*>(data), size);
+      },
+      [](png_structp) {});
+  png_set_IHDR(png, info, 2, 2, 16, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
+  png_write_info(png, info);
+  std::vector<png_byte> row(2 * 3 * 2, level);
+  for (int y = 0; y < 2; ++y) png_write_row(png, row.data());
+  png_write_end(png, info);
+  png_destroy_write_struct(&png, &info);
+  return bytes;
+}
+
+TEST(WholePicture, OfSixteenBitsIsDisplayLightAsOneOfEight) {
+  std::vector<std::uint8_t> pixels;
+  const Status read = decode_png(plain_16_bit_png(0x60), [&](int width, int height) {
+    pixels.resize(static_cast<std::size_t>(width * height * 3));
+    return pixels.data();
+  });
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(pixels, std::vector<std::uint8_t>(12, 0x60));
+}
+
+TEST(WholePicture, IsNoThread) {
+  EXPECT_EQ(refusal(exr_of(160, 10)), "");
+  EXPECT_THAT(refusal(exr_of(161, 10)), HasSubstr("expected sides of at most 16 to 1, found 161x10"));
+  EXPECT_THAT(refusal(png_of(1, 17)), HasSubstr("found 1x17"));
 }
 
 TEST(WholePicture, HasTheLightAndChannelsThatAWorkerReads) {

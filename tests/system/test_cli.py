@@ -54,6 +54,14 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(error.count("\n"), 1, (words, error))
         return error
 
+    def test_an_option_is_no_value(self):
+        for words in (["retry", "s", "--take", "1", "--note", "--dry-run"], ["--token", "--json", "list"],
+                      ["retry", "s", "--take", "1", "--prompt", "--dry-run"]):
+            error = self.one_line(words, [2])
+            self.assertIn("expected a value, found the option", error)
+        self.assertIn("expected words, found nothing", self.one_line(["retry", "s", "--take", "1", "--prompt", " "], [2]))
+        self.assertIn("up to 9007199254740991", self.one_line(["retry", "s", "--take", "1", "--seed", "9007199254740992"], [1, 2]))
+
     def test_no_argument_ends_a_verb_by_a_signal(self):
         known = list(verbs())
         self.assertGreater(len(known), 25)

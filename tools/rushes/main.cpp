@@ -8,6 +8,7 @@
 #include <iostream>
 
 #include "config/command_line.h"
+#include "config/shot.h"
 #include "scheduler/protocol/keys.h"
 #include "tools/rushes/export.h"
 #include "tools/rushes/terminal.h"
@@ -143,9 +144,10 @@ Result<int> retry(Client& farm, const Arguments& arguments, const Printer& print
     std::uint64_t seed = 0;
     const char* end = arguments.seed.data() + arguments.seed.size();
     const auto read = std::from_chars(arguments.seed.data(), end, seed);
-    if (read.ec != std::errc() || read.ptr != end)
-      return rushes::fail(ErrorKind::kInvalid,
-                          "--seed: expected a whole number up to 2^64-1, found \"" + arguments.seed + "\"");
+    if (read.ec != std::errc() || read.ptr != end || seed > std::uint64_t{rushes::config::kMaxSeed})
+      return rushes::fail(ErrorKind::kInvalid, "--seed: expected a whole number up to " +
+                                                   std::to_string(rushes::config::kMaxSeed) + ", found \"" +
+                                                   arguments.seed + "\"");
     body["seed"] = seed;
   }
   if (arguments.dry_run) body["dry_run"] = true;
@@ -254,7 +256,7 @@ int main(int count, char** values) {
   verb.option("--take", a.take, "take number; default: the approved one, else the best").between(1, 9999);
   verb.option("--windows", a.windows, "for example 0-2,4; all: of the whole take").shows_default();
   verb.option("--seed", a.seed, "of the new noise; default: one that follows from the take's");
-  verb.option("--prompt", a.prompt, "other words for what is rendered again");
+  verb.option("--prompt", a.prompt, "other words for what is rendered again").not_blank();
   verb.option("--note", a.note, "why, for the record");
   verb.flag("--dry-run", a.dry_run, "say what would change and cost, and render nothing");
   on_farm(verb, [&](Client& farm, const Printer& print) { return retry(farm, a, print); });
