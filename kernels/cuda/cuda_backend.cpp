@@ -5,7 +5,6 @@
 #include <cstring>
 
 #include "kernels/check.h"
-#include "kernels/cuda/products.h"
 
 namespace rushes::kernels::cuda {
 
@@ -86,12 +85,8 @@ std::unique_ptr<Backend> make_cuda_backend(DeviceApi* api, const CudaOptions& op
   return backend;
 }
 
-// Libraries choose their engines by the device's size and by release, so both decide bits.
 std::string CudaBackend::numeric_class() const {
-  std::string name = "cuda-sm" + std::to_string(capability()) + "x" +
-                     std::to_string(device_->info().multiprocessors) + "-" + dtype_name(operand_dtype()) +
-                     "-blas" + std::to_string(device_->products().api().version()) + "-dnn" +
-                     std::to_string(device_->dnn().api().version());
+  std::string name = "cuda-sm" + std::to_string(capability()) + "-" + dtype_name(operand_dtype());
   if (options_.precision != Precision::kBf16) return name;
   if (options_.eight_bit)
     name += attention8_form(capability()) == kValuesE4m3 ? "-int8qk-e4m3pv" : "-int8qk-bf16pv";

@@ -47,11 +47,11 @@ TEST(CudaEightBitBackend, TheNumericClassSaysSo) {
     SoftwareDevice device({.major = major, .minor = minor});
     return make(device, eight_bit, precision)->numeric_class();
   };
-  EXPECT_EQ(name(9, 0, false, Precision::kBf16), "cuda-sm90x4-bf16-blas130100-dnn91900");
-  EXPECT_EQ(name(9, 0, true, Precision::kBf16), "cuda-sm90x4-bf16-blas130100-dnn91900-int8qk-e4m3pv");
-  EXPECT_EQ(name(8, 9, true, Precision::kBf16), "cuda-sm89x4-bf16-blas130100-dnn91900-int8qk-e4m3pv");
-  EXPECT_EQ(name(8, 0, true, Precision::kBf16), "cuda-sm80x4-bf16-blas130100-dnn91900-int8qk-bf16pv");
-  EXPECT_EQ(name(9, 0, true, Precision::kF32), "cuda-sm90x4-f32-blas130100-dnn91900");
+  EXPECT_EQ(name(9, 0, false, Precision::kBf16), "cuda-sm90-bf16");
+  EXPECT_EQ(name(9, 0, true, Precision::kBf16), "cuda-sm90-bf16-int8qk-e4m3pv");
+  EXPECT_EQ(name(8, 9, true, Precision::kBf16), "cuda-sm89-bf16-int8qk-e4m3pv");
+  EXPECT_EQ(name(8, 0, true, Precision::kBf16), "cuda-sm80-bf16-int8qk-bf16pv");
+  EXPECT_EQ(name(9, 0, true, Precision::kF32), "cuda-sm90-f32");
 }
 
 // Long enough attention differs from that in bf16, within the tolerance; all other attention is the same bits.

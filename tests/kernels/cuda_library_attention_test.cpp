@@ -48,7 +48,7 @@ TEST(LibraryAttention, ComputesDenseAttentionAndLeavesTheRest) {
         EXPECT_LE(answer.distance, 3e-3) << "width " << width << " seed " << seed << ' ' << listed;
         EXPECT_EQ(answer.launches, listed ? 1 : 0);
       }
-  EXPECT_EQ(backend->numeric_class(), "cuda-sm90x4-bf16-blas130100-dnn91900-sdpa");
+  EXPECT_EQ(backend->numeric_class(), "cuda-sm90-bf16-sdpa");
   EXPECT_EQ(device.fault(), "");
 }
 
