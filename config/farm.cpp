@@ -1,10 +1,10 @@
 #include "config/farm.h"
 
 #include <algorithm>
-#include <cctype>
 #include <set>
 
 #include "config/endpoint.h"
+#include "config/name.h"
 #include "config/yaml.h"
 
 namespace rushes::config {
@@ -57,16 +57,10 @@ void read_retention(Fields& fields, Retention& retention) {
   });
 }
 
-// As kernels and engines write it (worker/engine/models.h).
+// As `rushes workers` shows it.
 void read_class(Fields& fields, std::string& numeric_class) {
-  constexpr std::size_t kMostBytes = 256;
-  if (!fields.text("numeric_class", numeric_class, kMostBytes)) return;
-  const auto is_known = [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '+' || c == '.';
-  };
-  if (numeric_class.empty() || !std::all_of(numeric_class.begin(), numeric_class.end(), is_known))
-    fields.problem("numeric_class",
-                   "expected a numeric class as `rushes workers` shows it, found '" + numeric_class + "'");
+  if (fields.text("numeric_class", numeric_class) && !is_name(numeric_class))
+    fields.problem("numeric_class", std::string("expected ") + kNameRule + ", found '" + numeric_class + "'");
 }
 
 void read_shows(Fields& root, std::vector<Show>& shows) {

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <cstring>
 
+#include "config/name.h"
+
 namespace rushes::records {
 namespace {
 
@@ -61,10 +63,9 @@ void Reader::refuse(ErrorKind kind, std::string message) {
 void Reader::get(capnp::Text::Reader in, std::string& out, const Bounds& bounds) {
   const std::string_view text(in.begin(), in.size());
   if (text.size() > bounds.bytes) return too_many(text.size(), bounds.bytes, "bytes", bounds);
-  if (source_ == Source::kWire && bounds.is_name && !is_name(text))
+  if (source_ == Source::kWire && bounds.is_name && !config::is_name(text))
     return refuse(ErrorKind::kInvalid,
-                  bounds.name + ": expected 1 to 64 letters, digits, '.', '_', '-' or '+', found \"" +
-                      one_line(text, 80) + "\"");
+                  bounds.name + ": expected " + config::kNameRule + ", found \"" + one_line(text, 80) + "\"");
   if (source_ == Source::kWire && !is_clean_text(text))
     return refuse(ErrorKind::kInvalid, bounds.name + ": expected UTF-8 text without control characters");
   out = text;

@@ -49,13 +49,4 @@ std::string one_line(std::string_view text, std::size_t at_most) {
   return line;
 }
 
-bool is_name(std::string_view text) {
-  const auto letter = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-  };
-  return !text.empty() && text.size() <= kMaxNameBytes && letter(text.front()) &&
-         std::all_of(text.begin(), text.end(),
-                     [&](char c) { return letter(c) || c == '.' || c == '_' || c == '-' || c == '+'; });
-}
-
 }  // namespace rushes

@@ -9,7 +9,6 @@
 
 namespace rushes {
 
-constexpr std::size_t kMaxNameBytes = 64;  // worker, build, model, numeric class: [A-Za-z0-9][A-Za-z0-9._+-]*
 constexpr std::size_t kMaxTextBytes = 1024;  // of a message or reason for people
 
 // Text that any reader can show: invalid UTF-8 and control characters (newline and tab excepted) become '?',
@@ -17,6 +16,5 @@ constexpr std::size_t kMaxTextBytes = 1024;  // of a message or reason for peopl
 std::string clean_text(std::string_view text, std::size_t at_most = kMaxTextBytes, bool keep_end = false);
 std::string one_line(std::string_view text, std::size_t at_most);  // clean, newlines and tabs become spaces
 bool is_clean_text(std::string_view text);
-bool is_name(std::string_view text);  // see kMaxNameBytes
 
 }  // namespace rushes

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "config/name.h"
 #include "storage/records/text.h"
 
 namespace rushes::protocol {
@@ -23,9 +24,9 @@ TEST(Text, CutsAtWholeCharacters) {
 }
 
 TEST(Text, NamesAreShortAndPlain) {
-  EXPECT_TRUE(is_name("worker-1"));
-  for (const char* bad : {"", "-a", "a b", "a/b", "\xC3\xA4"}) EXPECT_FALSE(is_name(bad)) << bad;
-  EXPECT_FALSE(is_name(std::string(65, 'a')));
+  EXPECT_TRUE(config::is_name("worker-1"));
+  for (const char* bad : {"", "-a", "a b", "a/b", "\xC3\xA4"}) EXPECT_FALSE(config::is_name(bad)) << bad;
+  EXPECT_FALSE(config::is_name(std::string(65, 'a')));
 }
 
 }  // namespace
