@@ -17,9 +17,7 @@ Result<std::unique_ptr<Backend>> make_backend(const BackendOptions& options) {
   if (options.kind == config::Backend::kReference) return make_reference_backend(options.precision);
   if (options.kind == config::Backend::kCpu) return make_cpu_backend({options.threads, options.precision});
   try {
-    cuda::CudaOptions cuda{options.device, options.precision};
-    cuda.eight_bit = options.eight_bit;
-    return cuda::make_cuda_backend(cuda::device_api(), cuda);
+    return cuda::make_cuda_backend(cuda::device_api(), {options.device, options.precision});
   } catch (const cuda::DeviceFault& fault) {
     return fail(ErrorKind::kExhausted, fault.what());
   } catch (const std::bad_alloc&) {

@@ -15,8 +15,7 @@ struct BackendOptions {
   config::Backend kind = config::Backend::kCpu;
   int device = 0;  // number of the GPU, 0-based; without meaning for the others
   Precision precision = Precision::kF32;
-  int threads = 0;         // of the CPU backend; 0: as many as this process may use
-  bool eight_bit = false;  // attention in 8 bits on a GPU (cuda/cuda_backend.h): another numeric class
+  int threads = 0;  // of the CPU backend; 0: as many as this process may use
 };
 
 // Whether make_backend() can make such a backend here. Error: kExhausted, with what to use instead.
