@@ -1,10 +1,12 @@
 // rushes-bench artifacts: frames from a worker to the vault and back, beside what the disk and CURVE can do.
 //
 // Everything on the way is real: the worker's artifact folder, the artifact client, CURVE on loopback, the
-// server and the vault in RocksDB, every sync. The disk alone writes and reads one file in pieces of a chunk;
-// CURVE alone carries chunks from one socket to another. All of it in the same run, in rounds, because a shared
-// machine changes its speed: figures are medians of the rounds.
+// server and the vault in RocksDB, every sync. The disk alone writes and reads one file in pieces of a chunk, and keeps
+// it, as the vault keeps its files; CURVE alone carries chunks from one socket to another. All of it in the same run, in
+// rounds, because a shared machine changes its speed: figures are medians of the rounds. Processor time stands beside
+// the rates, because both ends share this machine's cores.
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <optional>
@@ -36,12 +38,31 @@ constexpr double kFrameBytes = 3840.0 * 2160 * 3 * 2;  // half float
 // A frame of a master passes three times: decoded to the vault, back to `finish`, back to `deliver`.
 constexpr int kFetchesOfAFrame = 2;
 
+// Seconds of all cores that this process has used.
+double processor_seconds() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+struct Moment {
+  std::int64_t time = monotonic_ns();
+  double processor = processor_seconds();
+};
+
 struct Rates {
-  std::vector<double> values;  // bytes per second
-  void add(std::size_t bytes, std::int64_t begin) {
-    values.push_back(static_cast<double>(bytes) * 1e9 / static_cast<double>(monotonic_ns() - begin));
+  std::vector<double> values;     // bytes per second
+  std::vector<double> processor;  // seconds of all cores per GB
+  void add(std::size_t bytes, const Moment& begin) {
+    const auto size = static_cast<double>(bytes);
+    values.push_back(size * 1e9 / static_cast<double>(monotonic_ns() - begin.time));
+    processor.push_back((processor_seconds() - begin.processor) * 1e9 / size);
   }
   double median() const { return quantile(values, 0.5); }
+  double median_processor() const { return quantile(processor, 0.5); }
 };
 
 // Half floats that do not compress, other ones in every round.
@@ -57,12 +78,12 @@ std::vector<std::byte> frames(std::size_t bytes, std::uint64_t seed) {
 
 struct Disk {
   Rates write, read;
-  Status measure(const std::filesystem::path& folder, std::span<const std::byte> bytes) {
-    const auto path = folder / "bare";
+  Status measure(const std::filesystem::path& folder, int round, std::span<const std::byte> bytes) {
+    const auto path = folder / ("bare" + std::to_string(round));
     const int file = open(path.c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
     if (file < 0) return fail(ErrorKind::kDenied, folder.string() + ": no file can be made there");
     bool sound = true;
-    auto begin = monotonic_ns();
+    Moment begin;
     for (std::size_t at = 0; at < bytes.size(); at += protocol::kMaxChunkBytes) {
       const auto piece = bytes.subspan(at, std::min(protocol::kMaxChunkBytes, bytes.size() - at));
       sound = ::write(file, piece.data(), piece.size()) == static_cast<ssize_t>(piece.size()) && sound;
@@ -71,7 +92,7 @@ struct Disk {
     write.add(bytes.size(), begin);
     posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
     std::vector<char> piece(protocol::kMaxChunkBytes);
-    begin = monotonic_ns();
+    begin = {};
     for (off_t at = 0; at < static_cast<off_t>(bytes.size());) {
       const ssize_t got = pread(file, piece.data(), piece.size(), at);
       if (got <= 0) break;
@@ -79,7 +100,6 @@ struct Disk {
     }
     read.add(bytes.size(), begin);
     close(file);
-    std::filesystem::remove(path);
     if (!sound) return fail(ErrorKind::kExhausted, folder.string() + ": cannot write there");
     return {};
   }
@@ -106,7 +126,7 @@ struct Curve {
     out->connect(in->get(zmq::sockopt::last_endpoint));
   }
   void measure(std::span<const std::byte> bytes) {
-    const auto begin = monotonic_ns();
+    const Moment begin;
     std::thread sender([&] {
       for (std::size_t at = 0; at < bytes.size(); at += protocol::kMaxChunkBytes)
         out->send(zmq::buffer(bytes.data() + at, std::min(protocol::kMaxChunkBytes, bytes.size() - at)),
@@ -157,13 +177,13 @@ struct Way {
   Status measure(worker::LocalArtifacts& from, worker::LocalArtifacts& to, std::span<const std::byte> bytes) {
     const auto stored = from.put(Role::kFrames, bytes);
     if (!stored) return tl::unexpected(stored.error());
-    auto begin = monotonic_ns();
+    Moment begin;
     const auto mapped = from.open(stored->digest);
     if (!mapped) return tl::unexpected(mapped.error());
     if (auto sent = client->put(stored->digest, mapped->bytes()); !sent) return sent;
     there.add(bytes.size(), begin);
 
-    begin = monotonic_ns();
+    begin = {};
     std::optional<worker::Incoming> incoming;
     const auto sink = [&](std::uint64_t total, std::span<const std::byte> piece) -> Status {
       if (!incoming) {
@@ -196,7 +216,7 @@ Result<json> measure(const Options& options) {
   for (int round = 0; round < options.rounds; ++round) {
     const auto bytes =
         frames(static_cast<std::size_t>(options.megabytes) << 20, static_cast<std::uint64_t>(round));
-    if (auto measured = disk.measure(folder->path(), bytes); !measured)
+    if (auto measured = disk.measure(folder->path(), round, bytes); !measured)
       return tl::unexpected(measured.error());
     curve.measure(bytes);
     if (auto measured = way->measure(*from, *to, bytes); !measured) return tl::unexpected(measured.error());
@@ -214,6 +234,10 @@ Result<json> measure(const Options& options) {
               {"from_vault_bytes_per_s", back},
               {"to_vault_share", there / bound},
               {"from_vault_share", back / bound},
+              {"cores", std::thread::hardware_concurrency()},
+              {"curve_processor_s_per_gb", curve.rate.median_processor()},
+              {"to_vault_processor_s_per_gb", way->there.median_processor()},
+              {"from_vault_processor_s_per_gb", way->back.median_processor()},
               {"frames_4k_per_s", 1 / frame},
               {"worker_seconds_per_4k_frame", options.frame_seconds},
               {"workers_4k_fed", options.frame_seconds / frame}};
