@@ -68,7 +68,8 @@ struct Restored {
 };
 
 // Makes the ledger and the vault of a data folder that has neither from a backup. Both are opened and read before they
-// get their names: what does not recover, or lacks an artifact that its ledger names, leaves the folder as it was.
+// get their names, the artifacts against their digests (a second or two per GB): what does not recover, or lacks an
+// artifact that its ledger names, leaves the folder as it was.
 // Errors: kNotFound, kCorrupt (the backup is not whole), kConflict (a farm runs there, or one's data are there),
 // kExhausted.
 Result<Restored> restore(const std::filesystem::path& backup, const std::filesystem::path& data);

@@ -128,6 +128,7 @@ class Ledger::Impl {
   Status checkpoint(const std::filesystem::path& folder) const {
     return storage::checkpoint(db(), folder, what_);
   }
+  Status verify() const { return verify_tables(db(), what_); }
   Result<std::uint64_t> snapshot_through() const;
 
   rocksdb::ColumnFamilyHandle* family(std::size_t index) const { return database_.families[index]; }
@@ -179,13 +180,15 @@ Status Ledger::Impl::start() {
   if (!through) return tl::unexpected<Error>(through.error());
   last_ = *through;
   auto records = iterate(family(kRecords));
+  // Each seek forgets the error of the one before: a last record that cannot be read must not look like none.
   records->SeekToLast();
+  if (!records->status().ok()) return tl::unexpected<Error>(error(records->status()));
   if (records->Valid() && records->key().size() == 8)
     last_ = std::max(last_, get_be64(records->key().ToStringView()));
   records->SeekToFirst();
+  if (!records->status().ok()) return tl::unexpected<Error>(error(records->status()));
   first_ =
       records->Valid() && records->key().size() == 8 ? get_be64(records->key().ToStringView()) : last_ + 1;
-  if (!records->status().ok()) return tl::unexpected<Error>(error(records->status()));
   assert(first_ <= last_ + 1 && !writer_.joinable());
   synced_ = last_;
   writer_ = std::thread([this] { run(); });
@@ -366,6 +369,7 @@ Status Ledger::append_snapshot(std::uint64_t through, std::vector<SnapshotRow> r
 
 Status Ledger::flush() { return impl_->flush(); }
 Status Ledger::checkpoint(const std::filesystem::path& folder) const { return impl_->checkpoint(folder); }
+Status Ledger::verify() const { return impl_->verify(); }
 std::uint64_t Ledger::first_sequence() const { return impl_->first_sequence(); }
 std::uint64_t Ledger::synced_sequence() const { return impl_->synced_sequence(); }
 Written Ledger::written() const { return impl_->written(); }

@@ -110,6 +110,8 @@ class Ledger {
 
   // The ledger as it is now in a new folder, which opens as one: every record that was synced before the call is in it.
   Status checkpoint(const std::filesystem::path& folder) const;
+  // Reads every table of the database against its checksums. kCorrupt: damaged.
+  Status verify() const;
 
   // All logs of a task, oldest attempt first.
   Result<std::vector<std::pair<std::uint32_t, std::string>>> logs(std::uint64_t task) const;

@@ -135,6 +135,12 @@ Status checkpoint(rocksdb::DB& db, const std::filesystem::path& folder, const st
   return {};
 }
 
+Status verify_tables(rocksdb::DB& db, const std::string& what) {
+  const auto sound = db.VerifyChecksum();
+  if (!sound.ok()) return tl::unexpected<Error>(to_error(sound, what));
+  return {};
+}
+
 // Deleted values take their space until a compaction meets them. One of the keys alone is short (some ten bytes a
 // value) and removes every blob file of which nothing is left. Files with some left are written anew where that gives
 // back at least as much as it writes; else the compactions of every day do it when they come to it.

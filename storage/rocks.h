@@ -48,6 +48,9 @@ rocksdb::DBOptions common_options(rocksdb::Env* env);
 // copies. Everything written before the call is in it.
 Status checkpoint(rocksdb::DB& db, const std::filesystem::path& folder, const std::string& what);
 
+// Reads every table (not the blob files) against its checksums. kCorrupt: damaged.
+Status verify_tables(rocksdb::DB& db, const std::string& what);
+
 // Gives the disk back what deleted values of a family with blob files took. Short where whole files became garbage;
 // where much of the family is written anew it takes hours. Reads and writes go on meanwhile. It ends early, without an
 // error, when `canceled` becomes true; null: never.

@@ -55,6 +55,7 @@ class Vault::Impl {
   Status reclaim(std::atomic<bool>* canceled);
   Result<Swept> unreferenced(std::chrono::milliseconds age) const;
   Status checkpoint(const std::filesystem::path& folder);
+  Status verify_tables() const { return storage::verify_tables(db(), what_); }
 
  private:
   rocksdb::DB& db() const { return *database_.db; }
@@ -69,7 +70,7 @@ class Vault::Impl {
   std::shared_ptr<OpenUpload> lookup(Upload upload) const;
   Status write_chunk(Upload upload, const OpenUpload& open, std::string_view bytes, std::uint64_t end);
   Status finish(Upload upload, OpenUpload& open);
-  void drop_chunks(rocksdb::WriteBatch& writes, std::uint64_t upload) const;
+  Status drop_chunks(rocksdb::WriteBatch& writes, std::uint64_t upload) const;
   // Whether somebody holds the artifact, as the iterator over references sees it.
   Result<bool> is_held(rocksdb::Iterator& references, const Digest& digest) const;
   Status remove_unreferenced(std::span<const Digest> digests, std::int64_t before, Swept& swept);
@@ -95,7 +96,7 @@ Status Vault::Impl::start() {
     const auto key = marks->key().ToStringView();
     if (key.size() != kUploadPrefix.size() + 8) continue;
     const Upload upload = get_be64(key.substr(kUploadPrefix.size()));
-    drop_chunks(writes, upload);
+    if (auto dropped = drop_chunks(writes, upload); !dropped) return dropped;
     writes.Delete(family(0), slice(key));
     next_upload_ = std::max(next_upload_, upload + 1);
   }
@@ -110,13 +111,15 @@ Status Vault::Impl::start() {
   return {};
 }
 
-void Vault::Impl::drop_chunks(rocksdb::WriteBatch& writes, std::uint64_t upload) const {
+Status Vault::Impl::drop_chunks(rocksdb::WriteBatch& writes, std::uint64_t upload) const {
   rocksdb::ReadOptions keys_only;
   std::unique_ptr<rocksdb::Iterator> it(database_.db->NewIterator(keys_only, family(kChunks)));
   std::string prefix;
   put_be64(prefix, upload);
   for (it->Seek(prefix); it->Valid() && it->key().starts_with(prefix); it->Next())
     writes.Delete(family(kChunks), it->key());
+  if (!it->status().ok()) return error(it->status());
+  return {};
 }
 
 Result<Vault::Upload> Vault::Impl::begin(const Digest& digest, std::uint64_t bytes) {
@@ -237,7 +240,7 @@ Status Vault::Impl::finish(Upload upload, OpenUpload& open) {
   rocksdb::WriteBatch writes;
   writes.Delete(family(0), upload_key(upload));
   if (*present) {
-    drop_chunks(writes, upload);
+    if (auto dropped = drop_chunks(writes, upload); !dropped) return dropped;
     // Somebody needs it now: for a sweep it is new.
     writes.Put(family(kArtifacts), slice(bytes_of(open.digest)),
                encode({(*present)->bytes, (*present)->upload, wall_microseconds()}));
@@ -261,10 +264,10 @@ void Vault::Impl::abort(Upload upload) {
   if (!open) return;
   std::lock_guard lock(open->mutex);
   rocksdb::WriteBatch writes;
-  drop_chunks(writes, upload);
+  const Status dropped = drop_chunks(writes, upload);
   writes.Delete(family(0), upload_key(upload));
   // When this fails the mark stays and the next open removes the chunks.
-  (void)db().Write(rocksdb::WriteOptions(), &writes);
+  if (dropped) (void)db().Write(rocksdb::WriteOptions(), &writes);
   std::lock_guard map_lock(mutex_);
   uploads_.erase(upload);
 }
@@ -575,6 +578,22 @@ Result<std::string> Vault::read_all(const Digest& digest, std::uint64_t limit) c
     return fail(ErrorKind::kCorrupt, "artifact " + to_hex(digest) + ": its bytes changed on disk");
   return bytes;
 }
+
+Status Vault::verify(const Digest& digest) const {
+  const auto stored = find(digest);
+  if (!stored) return tl::unexpected<Error>(stored.error());
+  if (!*stored) return fail(ErrorKind::kNotFound, "no artifact " + to_hex(digest));
+  DigestStream stream;
+  for (std::uint64_t offset = 0; offset < (*stored)->bytes; offset += kChunkBytes) {
+    const auto bytes = read(digest, offset, kChunkBytes);
+    if (!bytes) return tl::unexpected<Error>(bytes.error());
+    stream.update(*bytes);
+  }
+  if (stream.finish() == digest) return {};
+  return fail(ErrorKind::kCorrupt, "artifact " + to_hex(digest) + ": its bytes changed on disk");
+}
+
+Status Vault::verify_tables() const { return impl_->verify_tables(); }
 
 Status Vault::retain(std::string_view owner, const std::vector<Digest>& digests) {
   const Reference reference{std::string(owner), digests};

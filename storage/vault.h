@@ -94,6 +94,12 @@ class Vault {
   // All of it with its digest verified; kInvalid when larger than `limit`.
   Result<std::string> read_all(const Digest& digest, std::uint64_t limit) const;
 
+  // Reads all of it, a chunk at a time: kCorrupt where its bytes are no longer those of the digest. kNotFound: no such
+  // artifact.
+  Status verify(const Digest& digest) const;
+  // Reads every table of the database, which are not the artifacts' bytes, against its checksums. kCorrupt: damaged.
+  Status verify_tables() const;
+
   // As new for sweep(), as if it was uploaded now. Returns its size. kNotFound: no such artifact.
   Result<std::uint64_t> renew(const Digest& digest);
 

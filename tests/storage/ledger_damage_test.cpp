@@ -94,6 +94,30 @@ TEST_F(LedgerDamage, ADamagedRecordIsNamed) {
   EXPECT_EQ(count, 2);
 }
 
+// Whichever record's block on the disk cannot be read: an error, never a ledger with fewer records.
+TEST_F(LedgerDamage, ADamagedTableIsNamed) {
+  constexpr int kRecords = 3;
+  write_records(kRecords);
+  open().reset();  // the log becomes a table
+  int tables = 0;
+  for (const auto& entry : fs::directory_iterator(path())) {
+    if (entry.path().extension() != ".sst") continue;
+    std::ifstream in(entry.path(), std::ios::binary);
+    const std::string whole((std::istreambuf_iterator<char>(in)), {});
+    const auto at = whole.find("record number " + std::to_string(kRecords));
+    if (at == whole.npos) continue;
+    ++tables;
+    std::string damaged = whole;
+    damaged[at] ^= 0x40;
+    std::ofstream(entry.path(), std::ios::binary) << damaged;
+  }
+  ASSERT_EQ(tables, 1);
+  const auto ledger = Ledger::open(path());
+  ASSERT_FALSE(ledger) << "it ends at record " << (*ledger)->synced_sequence();
+  EXPECT_EQ(ledger.error().kind, ErrorKind::kCorrupt);
+  EXPECT_THAT(ledger.error().message, HasSubstr("damaged: restore the folder from a backup"));
+}
+
 TEST_F(LedgerDamage, AMovedRecordIsNoticed) {
   write_records(5);
   tamper("records", [](rocksdb::DB& db, rocksdb::ColumnFamilyHandle* records) {
