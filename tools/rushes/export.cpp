@@ -141,7 +141,7 @@ Result<int> export_delivery(Client& farm, const std::string& shot, const ExportO
   if (deliveries.empty())
     return fail(ErrorKind::kNotFound, "shot " + shot + ": nothing is delivered yet (it is " +
                                           word(*answer, "state") + "); --take N exports a take");
-  const Json& delivery = deliveries.back();
+  const Json& delivery = newest_delivery(deliveries);
   const std::string name =
       word(*answer, "name") + "_" + word(delivery, "kind") + "_" + word(delivery, "version");
   if (name.find('/') != std::string::npos || name.front() == '.')

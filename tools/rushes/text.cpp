@@ -7,6 +7,7 @@
 
 #include "config/seconds.h"
 #include "config/stage.h"
+#include "config/version_name.h"
 
 namespace rushes::tools {
 namespace {
@@ -579,6 +580,17 @@ std::string closing_report(const Json& shots, const Style& style) {
   }
   text += "device seconds per stage, all shots: " + stage_seconds(Json(total)) + "\n";
   return text;
+}
+
+const Json& newest_delivery(const Json& deliveries) {
+  const auto rank = [](const Json& delivery) {
+    return std::pair(config::version_number(word(delivery, "version")).value_or(0),
+                     word(delivery, "kind") == "master");
+  };
+  const Json* newest = &deliveries.front();
+  for (const Json& delivery : deliveries)
+    if (rank(delivery) >= rank(*newest)) newest = &delivery;
+  return *newest;
 }
 
 }  // namespace rushes::tools

@@ -67,4 +67,8 @@ std::string workers_text(const Json& workers, const Style& style);
 // stage, where the results lie.
 std::string closing_report(const Json& shots, const Style& style);
 
+// Of a shot's `deliveries`, at least one: that of the highest version, and of the two of one version, which may be
+// written in either order, the master.
+const Json& newest_delivery(const Json& deliveries);
+
 }  // namespace rushes::tools

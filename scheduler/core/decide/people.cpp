@@ -204,8 +204,15 @@ void on(Decision& decision, const event::Resume& e) {
   const State& state = decision.state();
   const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
   if (shot == nullptr) return;
-  if (shot->pause_requested)
-    decision.emit(record::HoldChanged{state.shots.id_of(*shot), false, false, e.by, decision.now().wall_ms});
+  if (shot->state == ShotState::kCancelled)
+    return decision.refuse(e.request, ErrorKind::kConflict, cancelled(*shot));
+  if (shot->state == ShotState::kDelivered)
+    return decision.refuse(e.request, ErrorKind::kConflict,
+                           "shot " + e.shot + " is delivered; nothing of it is left to do");
+  if (!shot->pause_requested)
+    return decision.reply(e.request,
+                          "shot " + e.shot + " is not paused (its state is " + to_string(shot->state) + ")");
+  decision.emit(record::HoldChanged{state.shots.id_of(*shot), false, false, e.by, decision.now().wall_ms});
   decision.reply(e.request, "shot " + e.shot + " goes on");
 }
 

@@ -131,6 +131,13 @@ std::string effect_of(const State& state, const Shot& shot, const record::Versio
   return text + cost;
 }
 
+// What a new version takes back, in words; empty where no take is approved.
+std::string withdrawn_of(const Shot& shot) {
+  if (shot.approved == 0) return "";
+  return "; take " + std::to_string(shot.approved) + " is no longer approved" +
+         (shot.state == ShotState::kUpgrading ? ", and its upgrade stops" : "");
+}
+
 // ---- keep, revert, restore
 
 // What stops with a revision that is not wanted any more.
@@ -199,7 +206,7 @@ void on(Decision& decision, const event::Retry& e) {
   auto planned =
       next_version(decision, id, number, {std::move(*windows), why, person(e.by), e.seed, e.prompt});
   if (!planned) return decision.refuse(e.request, planned.error().kind, planned.error().message);
-  const std::string effect = effect_of(state, *shot, *planned);
+  const std::string effect = effect_of(state, *shot, *planned) + withdrawn_of(*shot);
   const std::string name = words_of(*shot, *take);
   if (e.dry_run) return decision.reply(e.request, name + " would be rendered again: " + effect);
   withdraw_approval(decision, id, "take " + std::to_string(number) + " is rendered again");

@@ -47,6 +47,11 @@ Result<const Version*> choose_version(const State& state, const Shot& shot, cons
   const std::string what = name + ": version " + std::to_string(version.number);
   if (take.state == TakeState::kDropped)
     return fail(ErrorKind::kConflict, what + " was dropped before it had frames (" + take.reason + ")");
+  const bool stopped = std::ranges::any_of(version.graph.decode, [&](TaskId id) {
+    return is_final(state.task(id).state) && state.task(id).state != TaskState::kSucceeded;
+  });
+  if (stopped)
+    return fail(ErrorKind::kConflict, what + " was stopped before it had frames; retry renders another");
   return fail(ErrorKind::kConflict, what + " is not rendered yet" + wait);
 }
 

@@ -1,7 +1,10 @@
 // A person's word about takes and their versions: what each verb does in each state of a shot.
+#include <gmock/gmock.h>
+
 #include <functional>
 #include <map>
 
+#include "scheduler/core/report/take_delivery.h"
 #include "scheduler/core/state/retention.h"
 #include "scheduler/plan/recipe.h"
 #include "storage/records/lineage.h"
@@ -9,6 +12,8 @@
 
 namespace rushes::scheduler {
 namespace {
+
+using testing::HasSubstr;
 
 constexpr const char* kShot = "demo/sh010";
 
@@ -267,7 +272,7 @@ const std::map<std::string, std::map<std::string, std::string>> kTable = {
       {"revert", "no: there is none before it"},
       {"restore", "no: only a dropped take"},
       {"pause", "no: nothing of it is left to do"},
-      {"resume", "delivered"},
+      {"resume", "no: nothing of it is left to do"},
       {"cancel", "no: nothing of it is left to do"},
       {"upgrade", "upgrading"}}},
     {"cancelled",
@@ -280,7 +285,7 @@ const std::map<std::string, std::map<std::string, std::string>> kTable = {
       {"revert", "no: submit --replace"},
       {"restore", "no: submit --replace"},
       {"pause", "no: submit --replace"},
-      {"resume", "cancelled"},
+      {"resume", "no: submit --replace"},
       {"cancel", "cancelled"},
       {"upgrade", "no: submit --replace"}}},
 };
@@ -481,6 +486,33 @@ TEST(Versions, ADryRunSaysTheFramesAndTheCostAndPlansNothing) {
   EXPECT_NE(done.message.find("device seconds"), std::string::npos);
   EXPECT_EQ(farm.state().tasks.size(), tasks);
   EXPECT_EQ(farm.shot(kShot).state, ShotState::kReview);
+}
+
+TEST(Versions, ARetryOfAnApprovedTakeSaysWhatItTakesBack) {
+  Story story("upgrading");
+  TestFarm& farm = story.farm;
+  const std::string taken_back = "; take 1 is no longer approved, and its upgrade stops";
+  for (const bool dry_run : {true, false}) {
+    event::Retry retry{1, kShot, 1, {}, "", "ann"};
+    retry.dry_run = dry_run;
+    farm.step(retry);
+    const auto& result = farm.last_reply().result;
+    ASSERT_TRUE(result) << result.error().message;
+    EXPECT_THAT(std::get<command::Done>(*result).message, testing::EndsWith(taken_back));
+    EXPECT_EQ(farm.shot(kShot).approved, dry_run ? 1u : 0u);
+  }
+}
+
+TEST(Versions, AVersionThatWasStoppedIsNotWaitedFor) {
+  Story story("review");
+  TestFarm& farm = story.farm;
+  const auto error = [&] {
+    return delivery_of(farm.state(), kShot, {TakeKind::kDraft, 1, 1}).error().message;
+  };
+  farm.step(event::Retry{1, kShot, 1, {1}, "", "ann"});
+  EXPECT_THAT(error(), HasSubstr("version 1 is not rendered yet; `rushes wait"));
+  farm.step(event::Revert{2, kShot, 1, {}, "ann"});
+  EXPECT_THAT(error(), HasSubstr("version 1 was stopped before it had frames; retry renders another"));
 }
 
 TEST(Versions, APersonChangesTheirMindAfterTheDelivery) {

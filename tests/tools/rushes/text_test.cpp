@@ -268,5 +268,17 @@ TEST(Text, AGcSaysWhatLeavesAndWhatIsFreed) {
             "0 takes left: 0 artifacts, 0 KiB\n0 uploads that no result names: 0 KiB\n");
 }
 
+TEST(Deliveries, TheNewestDeliveryIsTheMasterOfTheHighestVersion) {
+  const auto delivery = [](const char* kind, const char* version) {
+    return Json{{"kind", kind}, {"version", version}};
+  };
+  const Json draft = delivery("draft", "v001"), master = delivery("master", "v001"),
+             later = delivery("draft", "v002"), tenth = delivery("draft", "v1000");
+  EXPECT_EQ(newest_delivery({draft, master}), master);
+  EXPECT_EQ(newest_delivery({master, draft}), master) << "the master was written first";
+  EXPECT_EQ(newest_delivery({master, draft, later}), later);
+  EXPECT_EQ(newest_delivery({later, tenth, master}), tenth);
+}
+
 }  // namespace
 }  // namespace rushes::tools
