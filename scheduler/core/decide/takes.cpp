@@ -57,10 +57,12 @@ std::string unchanged(const Shot& shot, const Take& take, const Version& version
          " made what is there, so nothing would change; name another seed";
 }
 
-// `approve: best` delivers what passed, what no critic had a word about, and what a person chose.
+// `approve: best` delivers what passed, what no critic had a word about, and what a person chose when it was there to be
+// looked at: who asks for another version has not seen it.
 bool may_be_delivered(const Take& take) {
   const Verdict verdict = take.versions[take.kept].verdict;
-  return verdict == Verdict::kPass || verdict == Verdict::kUnknown || !take.chosen_by.empty();
+  const bool chosen = !take.chosen_by.empty() && !take.chosen_by_retry && !take.chosen_by_restore;
+  return verdict == Verdict::kPass || verdict == Verdict::kUnknown || chosen;
 }
 
 // Who asked to have a take of the ranking back, to look at it, has not chosen yet: `approve: best` waits for them.

@@ -449,6 +449,26 @@ TEST(Versions, AKeptTakeOfAShotThatDeliversByItselfIsDelivered) {
   EXPECT_EQ(story.shot().state, ShotState::kDelivered) << "ann chose it";
 }
 
+// Whatever became of the takes before: who asks for another version has not seen it.
+TEST(Versions, ARetriedVersionThatDoesNotPassIsNotDelivered) {
+  for (const Verdict verdict : {Verdict::kRevise, Verdict::kReject}) {
+    Restoring story(verdict);
+    TestFarm& farm = story.farm;
+    run_to_end(farm, {&story.worker});
+    const ShotState before = verdict == Verdict::kReject ? ShotState::kAttention : ShotState::kReview;
+    ASSERT_EQ(story.shot().state, before);
+    farm.step(event::Retry{1, kShot, 2, {}, "", "ann"});
+    ASSERT_TRUE(farm.last_reply().result);
+    run_to_end(farm, {&story.worker});
+    EXPECT_EQ(story.shot().state, ShotState::kReview) << to_string(verdict);
+    EXPECT_EQ(story.shot().approved, 0u);
+    EXPECT_TRUE(story.shot().deliveries.empty());
+    farm.step(event::Keep{2, kShot, 2, "ann"});
+    run_to_end(farm, {&story.worker});
+    EXPECT_EQ(story.shot().state, ShotState::kDelivered) << "ann chose it";
+  }
+}
+
 TEST(Versions, WhatNoCriticJudgedHasNoScore) {
   Restoring story(Verdict::kUnknown, Verdict::kUnknown);
   story.worker.critic = [](const Task&) { return says(Verdict::kUnknown, 1.0f); };
