@@ -17,7 +17,11 @@ constexpr Time kAskAgain{2'000}, kSayAgain{10'000};
 constexpr int kTakenLimits = 2;
 constexpr std::size_t kMaxBuried = 1024;
 
-bool same(const AttemptId& a, const AttemptId& b) { return a.task == b.task && a.attempt == b.attempt; }
+// A farm that was restored from a backup gives an attempt's number again, under another lease. Acknowledgements may leave
+// the lease 0.
+bool same(const AttemptId& a, const AttemptId& b) {
+  return a.task == b.task && a.attempt == b.attempt && (a.lease == b.lease || a.lease == 0 || b.lease == 0);
+}
 
 // A transfer that may work later; anything else will fail again in the same way.
 bool passing(ErrorKind kind) { return kind == ErrorKind::kUnreachable || kind == ErrorKind::kExhausted; }

@@ -127,6 +127,24 @@ TEST_F(AgentTest, WithoutCpuSlotsPicturesRunOnAGpu) {
   EXPECT_EQ(all<action::Run>().size(), 1u);
 }
 
+// The farm was restored from a backup, and gives the numbers of those days again.
+TEST_F(AgentTest, AnAttemptUnderAnotherLeaseIsAnotherOne) {
+  join();
+  const auto assign = [&](std::uint64_t lease) {
+    AttemptId attempt = id(1);
+    attempt.lease = lease;
+    agent->on_message(Assign{attempt, kLease, 0, test_spec({}, "task", Stage::kDenoise)}, now);
+    return all<action::Fetch>().size();
+  };
+  EXPECT_EQ(assign(7), 1u);
+  EXPECT_EQ(assign(7), 0u) << "the same once more";
+  AttemptId over = id(1);
+  over.lease = 7;
+  agent->on_message(Revoke{over, "no longer wanted"}, now);
+  EXPECT_EQ(assign(7), 0u) << "it is over";
+  EXPECT_EQ(assign(1'000'007), 1u);
+}
+
 TEST_F(AgentTest, AStoredDescriptionIsFetchedBeforeItsInputs) {
   join();
   const TaskSpec spec = test_spec({{digest_of("in"), 2}});
