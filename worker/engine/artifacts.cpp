@@ -86,6 +86,13 @@ void write_behind(int file, std::uint64_t begin, std::uint64_t end) {
 
 void touch(const fs::path& path) { ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0); }
 
+// 0: there is no such file.
+std::int64_t written_ns(const fs::path& path) {
+  struct stat info {};
+  if (::stat(path.c_str(), &info) != 0) return 0;
+  return info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec;
+}
+
 struct Held {
   fs::path path;
   Digest digest{};
@@ -247,7 +254,10 @@ Result<Output> Outgoing::finish() {
 }
 
 LocalArtifacts::LocalArtifacts(fs::path folder, std::uint64_t max_bytes)
-    : folder_(std::move(folder)), max_bytes_(max_bytes), pins_(std::make_unique<Pins>()) {}
+    : folder_(std::move(folder)),
+      max_bytes_(max_bytes),
+      pins_(std::make_unique<Pins>()),
+      sound_(std::make_unique<Sound>()) {}
 
 Result<LocalArtifacts> LocalArtifacts::open_folder(const fs::path& folder, std::uint64_t max_bytes,
                                                    Owner owner) {
@@ -275,6 +285,35 @@ Result<std::uint64_t> LocalArtifacts::size(const Digest& digest) const {
 }
 
 Result<Mapped> LocalArtifacts::open(const Digest& digest) const {
+  const fs::path path = path_of(digest);
+  const std::lock_guard lock(sound_->mutex);
+  const auto known = sound_->written_ns.find(digest);
+  if (known == sound_->written_ns.end() || known->second != written_ns(path))
+    if (auto sound = verify(digest); !sound) return tl::unexpected(sound.error());
+  auto mapped = open_unverified(digest);
+  if (mapped) sound_->written_ns[digest] = written_ns(path);
+  return mapped;
+}
+
+// Read, not mapped: what is read here does not count as the task's memory.
+Status LocalArtifacts::verify(const Digest& digest) const {
+  const fs::path path = path_of(digest);
+  std::ifstream in(path, std::ios::binary);
+  if (!in) return fail(ErrorKind::kNotFound, "artifact " + to_hex(digest) + " is not held here");
+  DigestStream stream;
+  std::vector<char> piece(kPieceBytes);
+  do {
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    stream.update({piece.data(), static_cast<std::size_t>(in.gcount())});
+  } while (in);
+  if (stream.finish() == digest) return {};
+  std::error_code ignored;
+  fs::remove(path, ignored);
+  return fail(ErrorKind::kNotFound, "artifact " + to_hex(digest) + ": its file " + path.string() +
+                                        " was changed or is damaged; it is removed, and fetched again");
+}
+
+Result<Mapped> LocalArtifacts::open_unverified(const Digest& digest) const {
   const fs::path path = path_of(digest);
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0 && errno == ENOENT)

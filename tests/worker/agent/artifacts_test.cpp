@@ -40,6 +40,30 @@ TEST(LocalArtifacts, WhatIsPutCanBeOpened) {
   EXPECT_EQ(artifacts.open(digest_of("nowhere")).error().kind, ErrorKind::kNotFound);
 }
 
+// Whoever changed the file, before it was first opened or later.
+TEST(LocalArtifacts, ADamagedFileIsRemovedAndNotOpened) {
+  const test::Folder folder;
+  for (const bool opened_before : {false, true}) {
+    auto artifacts = open(folder);
+    const auto stored = artifacts.put(Role::kLatent, as_span("some latents"));
+    ASSERT_TRUE(stored);
+    if (opened_before) {
+      EXPECT_EQ(text_of(*artifacts.open(stored->digest)), "some latents");
+    }
+    const std::string hex = to_hex(stored->digest);
+    const auto path = folder / "cache" / hex.substr(0, 2) / hex;
+    ASSERT_TRUE(std::filesystem::exists(path));
+    std::ofstream(path, std::ios::binary | std::ios::in | std::ios::out) << "S";
+    const auto refused = artifacts.open(stored->digest);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().kind, ErrorKind::kNotFound) << "a fault of the host: it is tried again";
+    EXPECT_NE(refused.error().message.find("is damaged; it is removed"), std::string::npos);
+    EXPECT_FALSE(artifacts.have(stored->digest)) << "it is fetched again";
+    ASSERT_TRUE(artifacts.put(Role::kLatent, as_span("some latents")));
+    EXPECT_TRUE(artifacts.open(stored->digest));
+  }
+}
+
 TEST(LocalArtifacts, ArrivingBytesAreCheckedBeforeTheyAreSeen) {
   const test::Folder folder;
   auto artifacts = open(folder);
