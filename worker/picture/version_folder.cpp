@@ -116,6 +116,9 @@ Result<VersionFolder> VersionFolder::open(const fs::path& root, const fs::path& 
                                           const std::string& owner) {
   const auto absolute = absolute_folder(root);
   if (!absolute) return tl::unexpected(absolute.error());
+  std::error_code code;
+  if (!fs::is_directory(*absolute, code))
+    return fail(ErrorKind::kExhausted, absolute->string() + ": is not there; is the share mounted?");
   const fs::path parent = *absolute / below;
   for (int tries = 0; tries < kMaxTries; ++tries) {
     unsigned next = least;

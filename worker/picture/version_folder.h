@@ -21,7 +21,8 @@ namespace rushes::worker {
 class VersionFolder {
  public:
   // The version that grows for `owner` (one line) in ROOT/BELOW, else a new one: `least` or a later one, above all that
-  // are there. Error: kDenied or kExhausted with the path.
+  // are there. ROOT is never made: a share that is not mounted would be a folder of the local disk. Error: kDenied or
+  // kExhausted with the path.
   static Result<VersionFolder> open(const std::filesystem::path& root, const std::filesystem::path& below,
                                     unsigned least, const std::string& owner);
   // Removes what grows in ROOT/BELOW, was begun on this host and is held by nobody.

@@ -96,6 +96,7 @@ class Sizes : public testing::TestWithParam<Shape> {
     if (!store) return tl::unexpected(store.error());
     auto engine = worker::Models::open({.model_roots = {models()}, .threads = 2});
     if (!engine) return tl::unexpected(engine.error());
+    std::filesystem::create_directories(deliveries());
     worker::StageContext context{*store, *engine, deliveries(), colour(), {}, {}};
     auto outcome = worker::run_task(*task, context);
     if (!outcome) return tl::unexpected(outcome.error());

@@ -140,6 +140,7 @@ TEST_F(Delivering, DraftAndMasterDifferInReelWhateverTheShotSays) {
 
 TEST_F(Delivering, LeavesNothingWhenStopped) {
   int asked = 0;
+  fs::create_directories(out_);
   StageContext context{*artifacts_, *models_, out_, colour_, {}, [&] { return ++asked > 2; }};
   const auto result = run_task(task_of(Stage::kDeliver, false), context);
   ASSERT_FALSE(result);

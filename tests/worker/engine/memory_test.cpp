@@ -78,6 +78,7 @@ TEST_F(AnyClass, RunsWhatComputesNoTensors) {
   }
   Task denoise = make(Stage::kDecode, 5, 160, 96);
   add_latents(denoise);
+  std::filesystem::create_directories(folder_.path() / "out");
   StageContext context{*artifacts_, *models_, folder_.path() / "out", {}, {}, {}};
   EXPECT_FALSE(run_task(denoise, context)) << "its weights are gone";
 }

@@ -108,6 +108,7 @@ class StageTest : public testing::Test {
   }
 
   TaskResult run(const Task& task) {
+    std::filesystem::create_directories(folder_.path() / "out");  // as a worker does at its start
     StageContext context{*artifacts_, *models_, folder_.path() / "out", colour_, {}, {}};
     auto outcome = run_task(task, context);
     EXPECT_TRUE(outcome) << outcome.error().message;

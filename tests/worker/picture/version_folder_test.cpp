@@ -13,6 +13,7 @@ using testing::ScratchFolder;
 
 class Versions : public ::testing::Test {
  protected:
+  Versions() { fs::create_directories(root_); }
   Result<VersionFolder> open(const std::string& owner, unsigned least = 1) {
     return VersionFolder::open(root_, "show/sh010/draft/", least, owner);
   }
@@ -37,6 +38,15 @@ class Versions : public ::testing::Test {
   ScratchFolder scratch_;
   const fs::path root_ = fs::path(scratch_.path()) / "out", parent_ = root_ / "show" / "sh010" / "draft";
 };
+
+TEST_F(Versions, ARootThatIsNotThereIsNotMade) {
+  fs::remove_all(root_);
+  const auto refused = open("a");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::kExhausted);
+  EXPECT_EQ(refused.error().message, root_.string() + ": is not there; is the share mounted?");
+  EXPECT_FALSE(fs::exists(root_));
+}
 
 TEST_F(Versions, TheDiskDecidesWhichIsNext) {
   for (const char* expected : {"v001", "v002"}) {
