@@ -29,13 +29,16 @@ Result<std::uint32_t> small_number(const Json& value, const std::string& key) {
   return value.get<std::uint32_t>();
 }
 
-// Text of one line.
-bool is_prompt(const Json& value) {
+// Text of one line, without control characters: other people's terminals show it.
+bool is_line(const Json& value, std::size_t most) {
   if (!value.is_string()) return false;
   const auto& text = value.get_ref<const std::string&>();
-  return text.size() <= config::kMaxPrompt && text.find_first_not_of(' ') != text.npos &&
-         std::none_of(text.begin(), text.end(),
-                      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  return text.size() <= most && is_clean_text(text) && text.find_first_of("\n\t") == text.npos;
+}
+
+bool is_prompt(const Json& value) {
+  return is_line(value, config::kMaxPrompt) &&
+         value.get_ref<const std::string&>().find_first_not_of(' ') != std::string::npos;
 }
 
 }  // namespace
@@ -86,9 +89,9 @@ Result<event::Retry> read_retry(std::string_view body) {
       if (!take) return tl::unexpected<Error>(take.error());
       retry.take = *take;
     } else if (key == "note") {
-      if (!value.is_string() || value.get_ref<const std::string&>().size() > kMaxNote)
-        return fail(ErrorKind::kInvalid,
-                    "note: expected at most " + std::to_string(kMaxNote) + " bytes of text");
+      if (!is_line(value, kMaxNote))
+        return fail(ErrorKind::kInvalid, "note: expected one line of words, at most " +
+                                             std::to_string(kMaxNote) + " bytes of text");
       retry.note = value.get<std::string>();
     } else if (key == "seed") {
       if (!value.is_number_unsigned() || value.get<std::uint64_t>() > std::uint64_t{config::kMaxSeed})
