@@ -639,6 +639,11 @@ struct EstimateRow {
   mean @4 :Float64;
   deviation @5 :Float64;
   samples @6 :UInt32;
+  sizes @7 :UInt32;              # attempts behind the next four; 0: an older farm, which knew no fixed part
+  inverseWork @8 :Float64;       # scheduler/core/policy/estimate.h: SizeFit
+  relativeSeconds @9 :Float64;
+  inverseVariance @10 :Float64;
+  covariance @11 :Float64;
 }
 
 struct WorkerRow { worker @0 :UInt32; row @1 :WorkerState; }

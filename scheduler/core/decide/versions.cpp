@@ -1,5 +1,7 @@
 // A person's word about the versions of a take: render again, keep, go back, restore.
 #include <algorithm>
+#include <set>
+#include <span>
 
 #include "config/seconds.h"
 #include "scheduler/core/decide/events.h"
@@ -100,15 +102,32 @@ Result<std::vector<std::uint32_t>> windows_to_render(const Shot& shot, const Tak
   return named;
 }
 
+// "about 42 device seconds, of it 2.0 a guess: finish, deliver were never measured"
+std::string cost_of(const State& state, const Shot& shot, std::span<const PlannedTask> tasks) {
+  double seconds = 0, guessed = 0;
+  std::set<Stage> unknown;
+  for (const PlannedTask& task : tasks) {
+    const Pace its = pace(state, shot, task.stage, task.level);
+    seconds += its.of(task.work);
+    if (its.measured) continue;
+    guessed += its.of(task.work);
+    unknown.insert(task.stage);
+  }
+  std::string names;
+  for (const Stage stage : unknown) names += (names.empty() ? "" : ", ") + std::string(to_string(stage));
+  const std::string text = "about " + config::seconds_text(seconds) + " device seconds";
+  if (names.empty()) return text;
+  if (guessed == seconds) return text + ", a guess: nothing was measured yet";
+  return text + ", of it " + config::seconds_text(guessed) + " a guess: " + names +
+         (unknown.size() == 1 ? " was" : " were") + " never measured";
+}
+
 // "windows 1, 2 with seed 7: frames 1018 to 1050 change, later ones differ a little where the decoder remembers them;
 // about 42 device seconds"
 std::string effect_of(const State& state, const Shot& shot, const record::VersionPlanned& planned) {
   const Recipe& recipe = shot.spec.recipe;
   const Version& version = planned.version;
-  double seconds = 0;
-  for (const PlannedTask& task : planned.tasks)
-    seconds += task.work * pace(state, shot, task.stage, task.level);
-  const std::string cost = "about " + config::seconds_text(seconds) + " device seconds";
+  const std::string cost = cost_of(state, shot, planned.tasks);
   if (version.again)
     return "every window from its own seed and prompt, so that the pixels that left come back, " + cost;
   std::string windows;

@@ -213,6 +213,14 @@ void add_slots(const State& state, const SchedulingClass& scheduling_class, Clas
         class_loads.classes[each.numeric_class.number()].slots += slots;
 }
 
+// The mean denoise task of the shot's takes.
+policy::WorkSum denoise_task_of(const State& state, const Shot& shot) {
+  if (shot.take_work == kNoId) return {1, 0};
+  const policy::WorkSum all =
+      state.work.take_work(shot.take_work).all[static_cast<std::size_t>(Stage::kDenoise)];
+  return all.tasks > 0 ? all.times(1 / all.tasks) : policy::WorkSum{1, 0};
+}
+
 }  // namespace
 
 ClassLoads class_loads_of(const State& state, const Task& task) {
@@ -220,10 +228,11 @@ ClassLoads class_loads_of(const State& state, const Task& task) {
   ClassLoads class_loads;
   if (!shot.numeric_class.empty() || !computes_tensors(task.plan) || task.scheduling_class == kNoId)
     return class_loads;
-  const double known = pace(state, shot, Stage::kDenoise, 0);  // of whichever class that was
+  const policy::WorkSum one = denoise_task_of(state, shot);
+  const double known = pace(state, shot, Stage::kDenoise, 0).of(one);  // of whichever class that was
   class_loads.classes.resize(state.loads.classes().size());
   for (const std::string& name : state.loads.classes()) {
-    const double measured = denoise_pace(state, shot, name);
+    const double measured = denoise_pace(state, shot, name).of(one);
     policy::ClassLoad& its = class_loads.classes[state.loads.classes().id_of(name).number()];
     its.measured = measured > 0;
     if (measured > 0 && known > 0) its.pace = measured / known;

@@ -288,8 +288,16 @@ RUSHES_CODEC(EstimateRow, records::EstimateRow, r) {
   FIELD(Mean, r.estimate.mean);
   FIELD(Deviation, r.estimate.deviation);
   FIELD(Samples, r.estimate.samples);
+  auto& sizes = r.estimate.sizes;
+  FIELD(Sizes, sizes.samples);
+  FIELD(InverseWork, sizes.x);
+  FIELD(RelativeSeconds, sizes.y);
+  FIELD(InverseVariance, sizes.xx);
+  FIELD(Covariance, sizes.xy);
   io.require(r.estimate.mean >= 0 && r.estimate.deviation >= 0 && r.estimate.samples <= policy::kRemembered,
              "estimate: is no duration");
+  io.require(sizes.samples <= policy::kSizes && sizes.x >= 0 && sizes.y >= 0 && sizes.xx >= 0,
+             "estimate: sizes are no sums");
 }
 
 }  // namespace record

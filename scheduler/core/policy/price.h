@@ -33,13 +33,24 @@ struct PriceRange {
 enum class PriceBasis : std::uint8_t {
   kMeasured,      // results of this model on devices that the farm has
   kOtherDevices,  // results of this model on other devices
+  kPartlyGuess,   // of several stages: some were never measured
   kGuess          // nothing was measured: an order of magnitude
 };
 
 constexpr const char* to_string(PriceBasis basis) {
-  constexpr const char* kWords[] = {"measured", "other_devices", "guess"};
+  constexpr const char* kWords[] = {"measured", "other_devices", "partly_guess", "guess"};
   return kWords[static_cast<int>(basis)];
 }
+
+// Work of one stage: of all tasks together, and how many they are.
+struct WorkSum {
+  double work = 0, tasks = 0;
+  void add(double of_task) {
+    work += of_task;
+    ++tasks;
+  }
+  WorkSum times(double count) const { return {work * count, tasks * count}; }
+};
 
 struct StagePrice {
   Stage stage = Stage::kEncode;
@@ -51,26 +62,41 @@ struct StagePrice {
 struct Price {
   std::vector<StagePrice> stages;            // draft first
   PriceRange total;                          // of all stages
-  PriceBasis basis = PriceBasis::kMeasured;  // the worst of theirs
+  PriceBasis basis = PriceBasis::kMeasured;  // basis_of(stages)
   PriceRange
       revisions;  // beyond the total: what critics may have rendered again; high: the shot's whole budget
 };
 
+// Of a sum of stages: the worst of theirs; a guess only where every stage is one.
+inline PriceBasis basis_of(std::span<const StagePrice> stages) {
+  PriceBasis worst = PriceBasis::kMeasured, best = PriceBasis::kGuess;
+  for (const StagePrice& each : stages) {
+    worst = std::max(worst, each.basis);
+    best = std::min(best, each.basis);
+  }
+  if (stages.empty()) return PriceBasis::kMeasured;
+  return worst == PriceBasis::kGuess && best != worst ? PriceBasis::kPartlyGuess : worst;
+}
+
 inline constexpr double kSpread = 2;  // mean deviations
 
-// Of one unit of work, measured in one or several classes of devices.
-inline PriceRange price_of_unit(std::span<const Estimate> classes) {
+// Of work that was measured in one or several classes of devices.
+inline PriceRange price_of(const WorkSum& sum, std::span<const Estimate> classes) {
   if (classes.empty()) return {};
-  PriceRange range{classes[0].mean, 0, 0};
+  PriceRange range{classes[0].seconds(sum.work, sum.tasks), 0, 0};
   for (const Estimate& each : classes) {
-    range.low = std::min(range.low, std::max(0.0, each.mean - kSpread * each.deviation));
-    range.expected += each.mean / static_cast<double>(classes.size());
-    range.high = std::max(range.high, each.mean + kSpread * each.deviation);
+    const double seconds = each.seconds(sum.work, sum.tasks),
+                 spread = kSpread * each.spread(sum.work, sum.tasks);
+    range.low = std::min(range.low, std::max(0.0, seconds - spread));
+    range.expected += seconds / static_cast<double>(classes.size());
+    range.high = std::max(range.high, seconds + spread);
   }
   return range;
 }
 
-// Of a unit that was never measured.
-inline PriceRange guess_of_unit(double guess) { return {0, guess, 2 * guess}; }
+// Of work that was never measured, by a guess of the seconds of a unit.
+inline PriceRange guessed_price(const WorkSum& sum, double guess) {
+  return PriceRange{0, guess, 2 * guess}.times(sum.work);
+}
 
 }  // namespace rushes::scheduler::policy

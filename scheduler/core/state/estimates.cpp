@@ -29,24 +29,26 @@ policy::Expected expected(const State& state, const Task& task) {
     const double guess = first_guess(task.plan.stage) * task.plan.work;
     return {guess, guess / 2, false};
   }
-  return {rate->mean * task.plan.work, rate->deviation * task.plan.work, true};
+  return {rate->seconds(task.plan.work), rate->spread(task.plan.work), true};
 }
 
-double pace(const State& state, const Shot& shot, Stage stage, std::uint32_t level) {
+Pace pace(const State& state, const Shot& shot, Stage stage, std::uint32_t level) {
   const policy::Estimate* rate = find(state, {stage, level, shot.spec.recipe.model, shot.numeric_class});
-  return rate != nullptr ? rate->mean : first_guess(stage);
+  if (rate == nullptr) return {first_guess(stage), 0, false};
+  return {rate->mean, rate->mean * rate->offset(), true};
 }
 
-double denoise_pace(const State& state, const Shot& shot, const std::string& numeric_class) {
+Pace denoise_pace(const State& state, const Shot& shot, const std::string& numeric_class) {
   const auto found = state.rates.find({Stage::kDenoise, 0, shot.spec.recipe.model, numeric_class});
-  return found == state.rates.end() ? 0 : found->second.mean;
+  if (found == state.rates.end()) return {};
+  return {found->second.mean, found->second.mean * found->second.offset(), true};
 }
 
 double expected(const State& state, const Shot& shot, const StageWork& work, std::uint32_t level) {
   double seconds = 0;
   for (std::size_t i = 0; i < work.size(); ++i) {
-    if (!(work[i] > 0)) continue;
-    seconds += work[i] * pace(state, shot, static_cast<Stage>(i), level);
+    if (!(work[i].work > 0)) continue;
+    seconds += pace(state, shot, static_cast<Stage>(i), level).of(work[i]);
   }
   return seconds;
 }
@@ -75,10 +77,10 @@ void learn(State& state, const Task& task, bool loaded) {
   if (!(task.plan.work > 0) || !(seconds > 0) || !std::isfinite(seconds)) return;
   policy::Estimate& rate = state.rates[key_of(state, task)];
   if (loaded && rate.samples >= policy::kFirst) {
-    const double load = std::max(0.0, seconds - rate.mean * task.plan.work);
+    const double load = std::max(0.0, seconds - rate.seconds(task.plan.work));
     state.loads.learn_load(state.shots[task.shot].spec.recipe.model_digest, load);
   }
-  rate = policy::learned(rate, seconds / task.plan.work);
+  rate = policy::learned(rate, seconds, task.plan.work, loaded);
 }
 
 }  // namespace rushes::scheduler

@@ -10,10 +10,17 @@ namespace rushes::scheduler {
 // By results of the same stage, level, model and class; else of another class; else a guess from the plan.
 policy::Expected expected(const State& state, const Task& task);
 
-// Seconds of one unit of work, the same way.
-double pace(const State& state, const Shot& shot, Stage stage, std::uint32_t level);
-// Measured seconds of one unit of denoising in a class; 0: not measured.
-double denoise_pace(const State& state, const Shot& shot, const std::string& numeric_class);
+// How fast tasks are, the same way.
+struct Pace {
+  double unit = 0;   // seconds of one unit of work
+  double fixed = 0;  // seconds of every task besides
+  bool measured = false;
+  double of(double work) const { return unit * work + fixed; }
+  double of(const policy::WorkSum& sum) const { return unit * sum.work + fixed * sum.tasks; }
+};
+Pace pace(const State& state, const Shot& shot, Stage stage, std::uint32_t level);
+// As measured of denoising in a class; unit 0: not measured.
+Pace denoise_pace(const State& state, const Shot& shot, const std::string& numeric_class);
 
 // Seconds of so much work of each stage of the shot; level 0: of its draft, 1: of its upgrade.
 double expected(const State& state, const Shot& shot, const StageWork& work, std::uint32_t level);

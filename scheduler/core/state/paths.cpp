@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "scheduler/core/policy/path.h"
 #include "scheduler/core/state/estimates.h"
@@ -16,17 +17,17 @@ class Costs {
  public:
   explicit Costs(const State& state) : state_(state) {}
   float of(const Task& task) {
-    if (task.shot != shot_) pace_.fill({-1, -1});
+    if (task.shot != shot_) pace_.fill({});
     shot_ = task.shot;
-    double& pace = pace_[static_cast<std::size_t>(task.plan.stage)][task.plan.level > 0 ? 1 : 0];
-    if (pace < 0) pace = scheduler::pace(state_, state_.shots[task.shot], task.plan.stage, task.plan.level);
-    return static_cast<float>(pace * task.plan.work);
+    auto& pace = pace_[static_cast<std::size_t>(task.plan.stage)][task.plan.level > 0 ? 1 : 0];
+    if (!pace) pace = scheduler::pace(state_, state_.shots[task.shot], task.plan.stage, task.plan.level);
+    return static_cast<float>(pace->of(task.plan.work));
   }
 
  private:
   const State& state_;
   ShotId shot_;
-  std::array<std::array<double, 2>, kStages> pace_{};
+  std::array<std::array<std::optional<Pace>, 2>, kStages> pace_{};
 };
 
 // To the sums of what is left of the shot, its pool and the farm.

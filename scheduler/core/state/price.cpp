@@ -13,12 +13,12 @@ namespace rushes::scheduler {
 namespace {
 
 void add_task(StageWork& work, const PlannedTask& task) {
-  work[static_cast<std::size_t>(task.stage)] += task.work;
+  work[static_cast<std::size_t>(task.stage)].add(task.work);
 }
 
 StageWork draft_work(const ShotSpec& spec, const TakeWork& take) {
   StageWork work = take.all;
-  for (double& stage : work) stage *= static_cast<double>(spec.seeds.size());
+  for (policy::WorkSum& stage : work) stage = stage.times(static_cast<double>(spec.seeds.size()));
   add_task(work, plan_encode(spec, TaskId(1)));
   add_task(work, plan_draft_delivery(spec, 1, {}, TaskId(1)));
   return work;
@@ -39,7 +39,12 @@ Pricer::Pricer(const State& state) : state_(state) {
   classes_.erase(std::unique(classes_.begin(), classes_.end()), classes_.end());
 }
 
-Pricer::UnitPrice Pricer::measure(Stage stage, std::uint32_t level, const std::string& model) const {
+policy::PriceRange Pricer::Rates::price_of(const policy::WorkSum& work) const {
+  return basis == policy::PriceBasis::kGuess ? policy::guessed_price(work, guess)
+                                             : policy::price_of(work, measured);
+}
+
+Pricer::Rates Pricer::measure(Stage stage, std::uint32_t level, const std::string& model) const {
   std::vector<policy::Estimate> here, anywhere;
   for (auto rate = state_.rates.lower_bound({stage, level, model, {}}); rate != state_.rates.end(); ++rate) {
     const auto& [key, estimate] = *rate;
@@ -47,13 +52,13 @@ Pricer::UnitPrice Pricer::measure(Stage stage, std::uint32_t level, const std::s
     anywhere.push_back(estimate);
     if (std::binary_search(classes_.begin(), classes_.end(), key.numeric_class)) here.push_back(estimate);
   }
-  if (!here.empty()) return {policy::price_of_unit(here), policy::PriceBasis::kMeasured};
-  if (!anywhere.empty()) return {policy::price_of_unit(anywhere), policy::PriceBasis::kOtherDevices};
-  return {policy::guess_of_unit(first_guess(stage)), policy::PriceBasis::kGuess};
+  if (!here.empty()) return {std::move(here), policy::PriceBasis::kMeasured};
+  if (!anywhere.empty()) return {std::move(anywhere), policy::PriceBasis::kOtherDevices};
+  return {{}, policy::PriceBasis::kGuess, first_guess(stage)};
 }
 
-const Pricer::UnitPrices& Pricer::units_of(const std::string& model, std::uint32_t level) {
-  const auto [found, is_new] = units_.try_emplace({model, level});
+const Pricer::StageRates& Pricer::rates_of(const std::string& model, std::uint32_t level) {
+  const auto [found, is_new] = rates_.try_emplace({model, level});
   if (is_new)
     for (std::size_t i = 0; i < kStages; ++i) found->second[i] = measure(static_cast<Stage>(i), level, model);
   return found->second;
@@ -71,20 +76,20 @@ policy::Price Pricer::price_of(const ShotSpec& spec) {
   const TakeWork& take = work_of(spec);
   policy::Price price;
   const auto add = [&](const StageWork& work, std::uint32_t level) {
-    const UnitPrices& units = units_of(spec.recipe.model, level);
+    const StageRates& rates = rates_of(spec.recipe.model, level);
     for (std::size_t i = 0; i < kStages; ++i) {
-      if (!(work[i] > 0)) continue;
-      price.stages.push_back({static_cast<Stage>(i), level, units[i].seconds.times(work[i]), units[i].basis});
+      if (!(work[i].work > 0)) continue;
+      price.stages.push_back({static_cast<Stage>(i), level, rates[i].price_of(work[i]), rates[i].basis});
       price.total += price.stages.back().seconds;
-      price.basis = std::max(price.basis, units[i].basis);
     }
   };
   add(draft_work(spec, take), 0);
   if (spec.upgrade) add(take.upgrade, 1);
+  price.basis = policy::basis_of(price.stages);
 
   policy::PriceRange round;
-  const UnitPrices& units = units_of(spec.recipe.model, 0);
-  for (std::size_t i = 0; i < kStages; ++i) round += units[i].seconds.times(take.revision[i]);
+  const StageRates& rates = rates_of(spec.recipe.model, 0);
+  for (std::size_t i = 0; i < kStages; ++i) round += rates[i].price_of(take.revision[i]);
   const auto takes = static_cast<double>(spec.seeds.size());
   const double share = policy::revised_share(state_.work.judged(), state_.work.revised());
   price.revisions.expected = takes * policy::expected_rounds(share, spec.revise_windows) * round.expected;

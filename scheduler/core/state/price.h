@@ -24,18 +24,21 @@ class Pricer {
   policy::Price price_of(const ShotSpec& spec);
 
  private:
-  struct UnitPrice {
-    policy::PriceRange seconds;
+  // How fast one stage is, where it was measured.
+  struct Rates {
+    std::vector<policy::Estimate> measured;  // of several classes
     policy::PriceBasis basis = policy::PriceBasis::kGuess;
+    double guess = 0;  // seconds of a unit of work, while nothing is measured
+    policy::PriceRange price_of(const policy::WorkSum& work) const;
   };
-  using UnitPrices = std::array<UnitPrice, kStages>;
-  UnitPrice measure(Stage stage, std::uint32_t level, const std::string& model) const;
-  const UnitPrices& units_of(const std::string& model, std::uint32_t level);
+  using StageRates = std::array<Rates, kStages>;
+  Rates measure(Stage stage, std::uint32_t level, const std::string& model) const;
+  const StageRates& rates_of(const std::string& model, std::uint32_t level);
   const TakeWork& work_of(const ShotSpec& spec);
 
   const State& state_;
   std::vector<std::string> classes_;  // numeric classes in which the connected workers would begin a shot
-  std::map<std::pair<std::string, std::uint32_t>, UnitPrices> units_;
+  std::map<std::pair<std::string, std::uint32_t>, StageRates> rates_;
   std::map<TakeShape, TakeWork> planned_;  // of shapes that the farm does not know yet
 };
 

@@ -20,7 +20,7 @@ void add_up(std::span<const PlannedTask> tasks, StageWork& all, StageWork& longe
   std::size_t begin = 0;
   for (std::size_t i = tasks.size(); i-- > 0;) {
     const PlannedTask& task = tasks[i];
-    all[static_cast<std::size_t>(task.stage)] += task.work;
+    all[static_cast<std::size_t>(task.stage)].add(task.work);
     path[i] += first_guess(task.stage) * task.work;
     if (path[i] >= path[begin]) begin = i;
     for (const Dependency& need : task.needs) {
@@ -32,7 +32,7 @@ void add_up(std::span<const PlannedTask> tasks, StageWork& all, StageWork& longe
     }
   }
   for (std::size_t i = begin; i != tasks.size(); i = after[i])
-    longest[static_cast<std::size_t>(tasks[i].stage)] += tasks[i].work;
+    longest[static_cast<std::size_t>(tasks[i].stage)].add(tasks[i].work);
 }
 
 // Whether the farm itself will approve a take of the shot, and upgrade it.

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "scheduler/core/policy/price.h"
 #include "scheduler/core/state/facts.h"
 #include "storage/records/ids.h"
 
@@ -21,7 +22,7 @@ using TaskCounts = std::array<std::uint32_t, kTaskStates>;
 
 // The work of a take's first rendering and of its upgrade, by stage: what a shot that is not planned yet will
 // be.
-using StageWork = std::array<double, kStages>;
+using StageWork = std::array<policy::WorkSum, kStages>;
 struct TakeWork {
   StageWork all{}, path{};                // all tasks; those on the longest way from its start to its end
   StageWork revision{}, revision_path{};  // of one window

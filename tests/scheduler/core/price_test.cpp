@@ -41,11 +41,12 @@ policy::Price price_of(const TestFarm& farm, const config::Shot& shot) {
 
 TEST(Price, OfOneClassIsItsMeanWithTwoDeviationsToEachSide) {
   const Estimate slow{10, 1, 64}, fast{4, 3, 64};
-  const auto one = policy::price_of_unit(std::vector{slow});
+  const policy::WorkSum unit{1, 1};
+  const auto one = policy::price_of(unit, std::vector{slow});
   EXPECT_DOUBLE_EQ(one.low, 8);
   EXPECT_DOUBLE_EQ(one.expected, 10);
   EXPECT_DOUBLE_EQ(one.high, 12);
-  const auto both = policy::price_of_unit(std::vector{slow, fast});
+  const auto both = policy::price_of(unit, std::vector{slow, fast});
   EXPECT_DOUBLE_EQ(both.low, 0) << "not below nothing";
   EXPECT_DOUBLE_EQ(both.expected, 7);
   EXPECT_DOUBLE_EQ(both.high, 12);
@@ -89,6 +90,45 @@ TEST(Price, HoldsWhatTheShotThenCosts) {
       EXPECT_LE(cost, price.total.high) << frames << " frames, " << takes << " takes";
       EXPECT_NEAR(price.total.expected, cost, 0.15 * cost) << frames << " frames, " << takes << " takes";
     }
+}
+
+// A farm that rendered long shots knows what a short one costs, once it has seen one, though every task opens files and
+// starts what it needs, whatever its size.
+TEST(Price, HasAFixedPartForEveryTask) {
+  constexpr double kFixed = 5;
+  TestFarm farm;
+  SimWorker a(farm, "a", 2, 0);
+  a.seconds = [ideal = device(30)](const Task& task) { return kFixed + ideal(task); };
+  a.hello();
+  farm.check_every_step = false;
+  farm.submit({test_shot("learn1", 129, 3), test_shot("learn2", 33, 2), test_shot("learn3", 9, 2)});
+  run_to_end(farm, {&a});
+  int shot_number = 0;
+  for (const int frames : {5, 9, 33, 129}) {
+    const std::string name = "sh" + std::to_string(++shot_number);
+    const policy::Price price = price_of(farm, test_shot(name, frames, 2));
+    farm.submit({test_shot(name, frames, 2)});
+    run_to_end(farm, {&a});
+    const double cost = sum_of(farm.shot("demo/" + name).costs).total();
+    EXPECT_NEAR(price.total.expected, cost, 0.15 * cost) << frames << " frames";
+    EXPECT_GE(cost, price.total.low) << frames << " frames";
+    EXPECT_LE(cost, price.total.high) << frames << " frames";
+  }
+}
+
+TEST(Price, SaysWhichStagesAreAGuess) {
+  TestFarm farm;
+  SimWorker a(farm, "a", 2, 0);
+  a.seconds = device(30);
+  a.hello();
+  farm.submit({test_shot("learn1", 33, 1)});
+  run_to_end(farm, {&a});
+  EXPECT_EQ(price_of(farm, test_shot("sh010", 33, 1)).basis, PriceBasis::kMeasured);
+  const policy::Price price = price_of(farm, upgraded("sh010", 33, 1));
+  EXPECT_EQ(price.basis, PriceBasis::kPartlyGuess) << "no upgrade was measured yet";
+  for (const auto& stage : price.stages)
+    EXPECT_EQ(stage.basis, stage.level == 0 ? PriceBasis::kMeasured : PriceBasis::kGuess);
+  EXPECT_GT(price.total.low, 0) << "measured stages keep their spread";
 }
 
 TEST(Price, IsOfTheDevicesThatAreThere) {
