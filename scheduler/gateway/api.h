@@ -72,16 +72,17 @@
 //      one, else the best ranked; without version the current one. 409: it is not there yet
 // GET  /v1/files/PATH                           viewer      application/octet-stream: a file below the deliveries folder
 //
-// BATCH    {"batch": 3, "show", "dry_run": false, "repeated": false, "price": RANGE of all shots, "shots": [{"shot", "takes",
+// BATCH    {"batch": 3, "show", "dry_run": false, "repeated": false, "price": SUM of all shots, "shots": [{"shot", "takes",
 //           "windows", "tasks", "frames", "fps", "seeds", "price": PRICE, "remarks": [what the model will not do as the prompt
 //           says], "stages": [{"stage", "level": "draft|master", "tensors", "host_bytes", "tensor_bytes"}]}]}
 //           stages: of a dry run, the largest task of each; with tensors a slot of the kind of the
 //           shot's numeric class and tensor_bytes of its memory, else a CPU slot; "known_words": {model: the words that it
 //           knows} of models whose shots have remarks
-// RANGE    {"low", "expected", "high": device seconds, "basis": "measured|other_devices|guess"}   two mean deviations of what was
-//           measured to each side. other_devices: of this model, but not on devices that are connected now; guess: nothing was
-//           measured, an order of magnitude
-// PRICE    RANGE + {"revisions": {"expected", "high"}, "stages": of a dry run, [RANGE + {"stage", "level": "draft|master"}]}   what all takes, the
+// RANGE    {"low", "expected", "high": device seconds, "basis": "measured|other_devices|partly_guess|guess"}   two mean deviations
+//           of what was measured to each side. other_devices: of this model, but not on devices that are connected now; guess:
+//           nothing was measured, an order of magnitude; partly_guess, of a sum: some of its stages are a guess
+// SUM      RANGE + {"guessed": null | {"stages": ["draft decode"...] that were never measured, "expected": seconds of them}}
+// PRICE    SUM + {"revisions": {"expected", "high"}, "stages": of a dry run, [RANGE + {"stage", "level": "draft|master"}]}   what all takes, the
 //           delivery and the upgrade will cost, by what the farm knows now, without attempts in vain; beyond it revisions: what
 //           critics are expected to have rendered again, and what they may by the shot's budget
 // SHOT     {"shot", "show", "name", "state", "reason", "paused": "no|requested|reached",

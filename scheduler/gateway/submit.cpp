@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <span>
 
 #include "config/digest.h"
 #include "config/model.h"
@@ -108,11 +109,13 @@ std::vector<std::string> prompt_remarks(const std::string& model, const std::str
 
 namespace {
 
+const char* level_word(std::uint32_t level) { return level == 0 ? "draft" : "master"; }
+
 Json stages_json(const std::vector<StageNeeds>& stages) {
   Json rows = Json::array();
   for (const StageNeeds& stage : stages)
     rows.push_back({{"stage", to_string(stage.stage)},
-                    {"level", stage.level == 0 ? "draft" : "master"},
+                    {"level", level_word(stage.level)},
                     {"tensors", stage.tensors},
                     {"host_bytes", stage.host_bytes},
                     {"tensor_bytes", stage.tensor_bytes}});
@@ -126,12 +129,32 @@ Json range_json(const policy::PriceRange& seconds, policy::PriceBasis basis) {
           {"basis", to_string(basis)}};
 }
 
+// What of a price is no more than a guess.
+Json guessed_json(std::span<const policy::StagePrice> stages) {
+  Json names = Json::array();
+  double expected = 0;
+  for (const policy::StagePrice& stage : stages) {
+    if (stage.basis != policy::PriceBasis::kGuess) continue;
+    expected += stage.seconds.expected;
+    const std::string name = level_word(stage.level) + std::string(" ") + to_string(stage.stage);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  }
+  if (names.empty()) return nullptr;
+  return {{"stages", std::move(names)}, {"expected", expected}};
+}
+
+Json sum_json(const policy::PriceRange& total, std::span<const policy::StagePrice> stages) {
+  Json json = range_json(total, policy::basis_of(stages));
+  json["guessed"] = guessed_json(stages);
+  return json;
+}
+
 Json price_json(const policy::Price& price, bool with_stages) {
-  Json json = range_json(price.total, price.basis), stages = Json::array();
+  Json json = sum_json(price.total, price.stages), stages = Json::array();
   json["revisions"] = {{"expected", price.revisions.expected}, {"high", price.revisions.high}};
   if (!with_stages) return json;
   for (const policy::StagePrice& stage : price.stages) {
-    Json row{{"stage", to_string(stage.stage)}, {"level", stage.level == 0 ? "draft" : "master"}};
+    Json row{{"stage", to_string(stage.stage)}, {"level", level_word(stage.level)}};
     row.update(range_json(stage.seconds, stage.basis));
     stages.push_back(std::move(row));
   }
@@ -146,10 +169,10 @@ Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool
   for (const auto& wanted : read.event.shots) asked[wanted.shot.show + "/" + wanted.shot.name] = &wanted;
   Json shots = Json::array();
   policy::PriceRange total;
-  policy::PriceBasis basis = policy::PriceBasis::kMeasured;
+  std::vector<policy::StagePrice> stages;
   for (const auto& shot : submitted.shots) {
     total += shot.price.total;
-    basis = std::max(basis, shot.price.basis);
+    stages.insert(stages.end(), shot.price.stages.begin(), shot.price.stages.end());
     Json row{{"shot", shot.shot}, {"takes", shot.takes}, {"windows", shot.windows}, {"tasks", shot.tasks}};
     if (dry_run) row["stages"] = stages_json(shot.stages);
     row["price"] = price_json(shot.price, dry_run);
@@ -167,7 +190,7 @@ Json batch_json(const ReadBatch& read, const command::Submitted& submitted, bool
   for (const auto& [model, words] : read.known_words)
     if (!words.empty()) known[model] = words;
   return {{"batch", submitted.batch}, {"known_words", std::move(known)}, {"show", read.batch.show},
-          {"dry_run", dry_run},       {"repeated", submitted.repeated},  {"price", range_json(total, basis)},
+          {"dry_run", dry_run},       {"repeated", submitted.repeated},  {"price", sum_json(total, stages)},
           {"shots", std::move(shots)}};
 }
 

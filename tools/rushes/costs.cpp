@@ -70,7 +70,20 @@ namespace {
 std::string basis_text(const Json& range) {
   const std::string basis = word(range, "basis");
   if (basis == "guess") return "a guess, nothing was measured yet";
-  return basis == "other_devices" ? "measured on other devices" : "";
+  if (basis == "other_devices") return "measured on other devices";
+  const Json& guessed = member(range, "guessed");
+  std::string names;
+  for (const Json& stage : list(guessed, "stages"))
+    if (stage.is_string()) names += (names.empty() ? "" : ", ") + stage.get<std::string>();
+  if (names.empty()) return "";
+  return "of it " + config::seconds_text(number(guessed, "expected")) +
+         " a guess, not measured yet: " + names;
+}
+
+// Of one stage, beside others.
+std::string stage_basis(const Json& stage) {
+  const std::string basis = word(stage, "basis");
+  return basis == "guess" ? "a guess" : basis == "other_devices" ? "other devices" : "";
 }
 
 std::string range_row(const std::string& name, const Json& range, const std::string& remark) {
@@ -93,8 +106,7 @@ std::string price_table(const Json& price) {
   std::string text =
       "    " + padded("device seconds", kNames) + right("low") + right("expected") + right("high") + "\n";
   for (const Json& stage : list(price, "stages"))
-    text += range_row(word(stage, "level") + " " + word(stage, "stage"), stage,
-                      word(stage, "basis") == "guess" ? "a guess" : "");
+    text += range_row(word(stage, "level") + " " + word(stage, "stage"), stage, stage_basis(stage));
   text += range_row("all", price, "");
   const std::string basis = basis_text(price);
   if (!basis.empty()) text += "    " + basis + "\n";

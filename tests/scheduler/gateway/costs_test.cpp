@@ -80,11 +80,14 @@ TEST_F(CostsTest, AReplacedShotCountsOn) {
 TEST_F(CostsTest, ABatchIsPricedBeforeAndWhenItIsSubmitted) {
   const Json guess = post("/v1/batches?dry_run=1", batch_text({"sh010"}, 2), "a").json;
   EXPECT_EQ(guess["price"]["basis"], "guess");
+  EXPECT_THAT(guess["price"]["guessed"]["stages"].dump(), HasSubstr("draft denoise"));
+  EXPECT_EQ(guess["price"]["guessed"]["expected"], guess["price"]["expected"]);
   render();
   const std::string batch = batch_text({"sh030", "sh040"}, 2);
   const Json dry = post("/v1/batches?dry_run=1", batch, "a").json;
   const Json& price = dry["shots"][0]["price"];
   EXPECT_EQ(price["basis"], "measured") << dry;
+  EXPECT_EQ(price["guessed"], nullptr);
   EXPECT_EQ(price["stages"][0]["stage"], "encode");
   EXPECT_EQ(price["stages"][0]["level"], "draft");
   double low = 0, high = 0;

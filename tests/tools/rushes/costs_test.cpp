@@ -94,8 +94,21 @@ TEST(PriceText, SaysHowFarItCanBeTrusted) {
             "about 14.0 device s (0.0 to 28.0), measured on other devices");
 }
 
+TEST(PriceText, SaysWhichStagesAreAGuess) {
+  Json price = range(10, 14, 18, "partly_guess");
+  price["guessed"] = {{"stages", {"draft finish", "draft deliver"}}, {"expected", 2}};
+  EXPECT_EQ(
+      price_line(price),
+      "about 14.0 device s (10.0 to 18.0), of it 2.0 a guess, not measured yet: draft finish, draft deliver");
+  for (const char* odd : {"1", "{}", R"({"stages": 3})", R"({"stages": [1, null]})"}) {
+    price["guessed"] = Json::parse(odd);
+    EXPECT_EQ(price_line(price), "about 14.0 device s (10.0 to 18.0)") << odd;
+  }
+}
+
 TEST(PriceText, IsATableOfEightyColumns) {
-  Json price = range(12, 14, 16, "guess");
+  Json price = range(12, 14, 16, "partly_guess");
+  price["guessed"] = {{"stages", {"master critique"}}, {"expected", 3}};
   price["stages"] = Json::array({range(10, 11, 12, "measured"), range(2, 3, 1234567.8, "guess")});
   price["stages"][0].update({{"level", "draft"}, {"stage", "denoise"}});
   price["stages"][1].update({{"level", "master"}, {"stage", "critique"}});
@@ -106,7 +119,7 @@ TEST(PriceText, IsATableOfEightyColumns) {
       "    draft denoise                   10.0       11.0       12.0",
       "    master critique                  2.0        3.0  1234567.8  a guess",
       "    all                             12.0       14.0       16.0",
-      "    a guess, nothing was measured yet",
+      "    of it 3.0 a guess, not measured yet: master critique",
       "    more, if critics ask                        2.5       30.0"};
   EXPECT_EQ(lines, expected);
   for (const std::string& line : lines) EXPECT_LE(text_width(line), 80u) << line;
