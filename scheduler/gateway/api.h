@@ -110,7 +110,7 @@
 //           "score": null (not judged) | 0..1, "verdict": null | "pass|revise|reject|unknown",
 //           "stage": "what runs now", "progress": 0..1, "activity": "words for people", "windows": [WINDOW...],
 //           "device_seconds": COST, "seconds_per_stage": {...}, "recipe_hash", "critique": null | CRITIQUE,
-//           "revisions": [REVISION...], "versions": [VERSION...], "master_decoded": [DECODED...],
+//           "version": null | the current one, "revisions": [REVISION...], "versions": [VERSION...], "master_decoded": [DECODED...],
 //           "left": null | {"at", "reason"}: pictures of it were removed by the show's retention; its versions say which}
 // VERSION  {"version": 0 (the first rendering) or the number of a revision, "current": it is shown and delivered, "judged", "left": its pictures
 //           were removed, "device_seconds": COST,
@@ -130,7 +130,9 @@
 //           frames from 0, exr_frames and the message by the numbers of the EXR files; box 0..1 from the top left
 // REVISION {"revision", "windows": [..], "seed", "prompt": null (that of before) | its own, "reason", "by",
 //           "again": its parent's pictures had left, and it made the same ones again, "score_before": null | 0..1,
-//           "score_after": null | 0..1, "kept": null | it became the current one, "current": true | false}
+//           "score_after": null | 0..1, "kept": null | it became the current one, "current": true | false,
+//           "standing": "current", "part": the current one was made from it, "pending": it is rendered now, "history": it was taken
+//           back (kept), or never became current}
 // TASK     {"task", "name", "shot", "take", "stage", "level", "window", "segment", "tile", "revision", "state",
 //           "progress", "attempts": [ATTEMPT...],
 //           "device_seconds": COST, "needs": [task..], "reason": null | "why it waits"}

@@ -69,8 +69,17 @@ Json renewed_json(const Shot& shot, const Take& take) {
   return renewed;
 }
 
-// Revisions of a take with the scores before and after; `kept`: it became the current version once; `current`: it is
-// the one that is shown and delivered.
+// Whether a revision is what is shown and delivered, went into that, is under way, or is history: it was taken back, or
+// never became current.
+const char* standing_of(const Take& take, std::uint32_t revision) {
+  if (revision == take.kept) return "current";
+  for (std::uint32_t n = take.kept; n > 0; n = take.versions[n].parent)
+    if (take.versions[n].parent == revision) return "part";
+  const bool under_way = take.state == TakeState::kPlanned || take.state == TakeState::kRendering;
+  return under_way && revision == take.versions.back().number ? "pending" : "history";
+}
+
+// Revisions of a take with the scores before and after; `kept`: it became the current version once.
 Json revisions_json(const Take& take) {
   Json revisions = Json::array();
   for (const auto& version : take.versions) {
@@ -89,7 +98,8 @@ Json revisions_json(const Take& take) {
                                                  : Json(nullptr)},
                          {"score_after", score_json(version.judged, version.verdict, version.score)},
                          {"kept", none_or(version.judged, version.was_kept || take.kept == version.number)},
-                         {"current", take.kept == version.number}});
+                         {"current", take.kept == version.number},
+                         {"standing", standing_of(take, version.number)}});
   }
   return revisions;
 }
@@ -197,6 +207,7 @@ Json take_json(const Shot& shot, const view::TakeInfo& info,
           {"recipe_hash", info.recipe_hash},
           {"critique", critique != nullptr ? critique_json(shot, critique->critique) : Json(nullptr)},
           {"prompt", shot.spec.recipe.prompt},
+          {"version", none_or(is_planned(take), take.kept)},
           {"renewed", renewed_json(shot, take)},
           {"revisions", revisions_json(take)},
           {"left", left_json(info)},

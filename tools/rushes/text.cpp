@@ -102,6 +102,9 @@ std::string take_text(const Json& take, const Style& style) {
     text += "    " + critique_line(critique) + "\n";
     for (const Json& finding : list(critique, "findings")) text += "      - " + finding_line(finding) + "\n";
   }
+  if (!list(take, "revisions").empty() && member(take, "version").is_number())
+    text += "    current: version " + format("%.0f", number(take, "version")) +
+            (number(take, "version") == 0 ? ", the first rendering\n" : "\n");
   for (const Json& revision : list(take, "revisions")) text += "    " + revision_line(revision) + "\n";
   for (const Json& renewed : list(take, "renewed")) text += "    " + renewed_line(renewed) + "\n";
   if (const Json& left = member(take, "left"); left.is_object()) {
@@ -303,26 +306,32 @@ std::string renewed_line(const Json& renewed) {
          word(renewed, "prompt") + "\"";
 }
 
+// What became of a revision: ", taken back".
+static std::string standing_text(const Json& revision) {
+  const std::string standing = word(revision, "standing");
+  if (standing == "pending") return ", rendered now";
+  if (standing == "part") return ", part of the current version";
+  if (member(revision, "kept").is_null()) return standing == "history" ? ", stopped" : "";
+  if (member(revision, "current") == true) return ", current";
+  return member(revision, "kept") == true ? ", taken back" : ", never current";
+}
+
 std::string revision_line(const Json& revision) {
   const std::string windows = windows_text(revision);
   const std::string prompt = word(revision, "prompt");
   const auto score = [&](const char* key) {
     return member(revision, key).is_number() ? format("%.2f", number(revision, key)) : "not judged";
   };
-  std::string text = "revision " + format("%.0f", number(revision, "revision"));
+  std::string text = word(revision, "standing") == "history" ? "history: revision " : "revision ";
+  text += format("%.0f", number(revision, "revision"));
   if (member(revision, "again") == true)
     text += " made the take again as it was";
   else
     text += " rendered window " + windows + " again with seed " + seed_text(revision) +
             (prompt.empty() ? "" : " and the prompt \"" + prompt + "\"");
   text += ": " + word(revision, "reason") + "; score " + score("score_before");
-  if (!member(revision, "kept").is_null()) {
-    text += " -> " + score("score_after");
-    text += member(revision, "current") == true ? ", current"
-            : member(revision, "kept") == true  ? ", was current once"
-                                                : ", never current";
-  }
-  return text;
+  if (!member(revision, "kept").is_null()) text += " -> " + score("score_after");
+  return text + standing_text(revision);
 }
 
 std::string shot_text(const Json& shot, const Style& style) {

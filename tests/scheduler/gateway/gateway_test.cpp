@@ -102,6 +102,8 @@ TEST_F(GatewayTest, PeopleChangeTheirMindsAboutTakes) {
   const auto revision = [&] { return get(shot).json["takes"][0]["revisions"][0]; };
   EXPECT_EQ(revision()["seed"], 99);
   EXPECT_EQ(revision()["current"], true);
+  EXPECT_EQ(revision()["standing"], "current");
+  EXPECT_EQ(get(shot).json["takes"][0]["version"], 1);
   for (const auto& take : {get(shot).json["takes"][0], get("/v1/critiques/demo/sh010").json["takes"][0]}) {
     EXPECT_EQ(take["prompt"], get(shot).json["prompt"]);
     EXPECT_NE(take["seed"], 99) << "its own";
@@ -118,6 +120,8 @@ TEST_F(GatewayTest, PeopleChangeTheirMindsAboutTakes) {
   EXPECT_EQ(back.json["message"], "take 1 of demo/sh010 is at version 0");
   EXPECT_EQ(revision()["current"], false);
   EXPECT_EQ(revision()["kept"], true) << "it was, once";
+  EXPECT_EQ(revision()["standing"], "history");
+  EXPECT_EQ(get(shot).json["takes"][0]["version"], 0);
   EXPECT_TRUE(get(shot).json["takes"][0]["renewed"].empty()) << "it is as it was rendered first";
   EXPECT_EQ(post(shot + "/keep", R"({"take": 1})", "s").status, 200);
   EXPECT_EQ(post(shot + "/restore-take", R"({"take": 1})", "s").status, 409) << "it was not dropped";

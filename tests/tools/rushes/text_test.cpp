@@ -16,7 +16,7 @@ Json sample_shots() {
       "critique": {"verdict": "revise", "score": 0.41,
         "dimensions": [{"dimension": "flicker", "score": 0.41, "threshold": 0.5}],
         "findings": [{"dimension": "flicker", "frames": [11, 13], "exr_frames": [1012, 1014], "message": "brightness jumps in frames 1012-1014", "remedy": "render again"}]},
-      "revisions": [{"revision": 1, "windows": [0], "seed": 77, "prompt": "a blue ball", "reason": "flicker", "score_before": 0.41, "score_after": 0.9, "kept": true, "current": false}]},
+      "revisions": [{"revision": 1, "windows": [0], "seed": 77, "prompt": "a blue ball", "reason": "flicker", "score_before": 0.41, "score_after": 0.9, "kept": true, "current": false, "standing": "history"}], "version": 0},
      {"take": 2, "seed": 8, "state": "rendering", "activity": "looks at frames 1-33",
       "windows": [{"window": 0, "progress": 0.25, "revision": 0}]}],
     "deliveries": [{"kind": "draft", "take": 1, "folder": "show/sh010", "files": ["a", "b"]}]}])");
@@ -140,7 +140,7 @@ TEST(ClosingReport, SaysVerdictFindingRevisionSecondsAndPlace) {
   const std::string text = closing_report(sample_shots(), Style{});
   for (const char* part :
        {"revise 0.41", "flicker: brightness jumps in frames 1012-1014 (render again)",
-        "again with seed 77 and the prompt \"a blue ball\": flicker; score 0.41 -> 0.90, was current once",
+        "again with seed 77 and the prompt \"a blue ball\": flicker; score 0.41 -> 0.90, taken back",
         "denoise 10.0 s", "draft of take 1 in show/sh010"})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
 }
@@ -167,6 +167,26 @@ TEST(Critiques, SayThatNobodyJudgedInsteadOfAScore) {
                                           "score_after": null, "kept": true, "current": true})"))
                 .find("score not judged -> not judged, current"),
             std::string::npos);
+}
+
+TEST(ShotText, TellsWhatIsCurrentFromWhatIsHistory) {
+  EXPECT_NE(
+      shot_text(sample_shots()[0], Style{})
+          .find(
+              "    current: version 0, the first rendering\n    history: revision 1 rendered window 0 again"),
+      std::string::npos);
+  const auto line = [](const char* kept, const char* current, const char* standing) {
+    return revision_line(Json::parse(std::string(R"({"revision": 1, "windows": [0], "seed": 7, "kept": )") +
+                                     kept + R"(, "current": )" + current + R"(, "standing": ")" + standing +
+                                     "\"}"));
+  };
+  EXPECT_TRUE(line("true", "true", "current").ends_with("not judged, current"));
+  EXPECT_TRUE(line("true", "false", "part").ends_with(", part of the current version"));
+  EXPECT_TRUE(line("null", "false", "pending").ends_with(", rendered now"));
+  EXPECT_TRUE(line("null", "false", "history").ends_with(", stopped"));
+  EXPECT_TRUE(line("false", "false", "history").ends_with(", never current"));
+  for (const char* standing : {"current", "part", "pending"})
+    EXPECT_EQ(line("true", "false", standing).find("history"), std::string::npos) << standing;
 }
 
 TEST(ShotText, SaysOfWhatRenewedWindowsWereMade) {
