@@ -1,9 +1,12 @@
 #include "scheduler/gateway/access.h"
 
+#include <algorithm>
+
 #include "config/digest.h"
 #include "config/instant.h"
 #include "config/log.h"
 #include "config/yaml.h"
+#include "scheduler/gateway/request_head.h"
 
 namespace rushes::scheduler {
 namespace {
@@ -81,13 +84,16 @@ Access::Decision Access::unknown(std::string_view peer, std::string message) {
 }
 
 Access::Decision Access::decide(std::string_view authorization, std::string_view peer, config::Role needed) {
-  constexpr std::string_view kScheme = "Bearer ";
-  std::optional<config::Token> token;
-  if (authorization.starts_with(kScheme) && authorization.size() <= kScheme.size() + kMaxToken)
-    token = find(authorization.substr(kScheme.size()));
-  if (!token)
-    return unknown(peer, authorization.empty() ? "a token is needed: send 'Authorization: Bearer TOKEN'"
-                                               : "this token is not known");
+  constexpr const char* kWanted = "send 'Authorization: Bearer TOKEN'";
+  const std::string_view scheme = authorization.substr(0, authorization.find(' '));
+  std::string_view secret = authorization.substr(scheme.size());
+  secret.remove_prefix(std::min(secret.find_first_not_of(' '), secret.size()));
+  if (scheme.empty()) return unknown(peer, std::string("a token is needed: ") + kWanted);
+  if (!same_word(scheme, "Bearer"))
+    return unknown(peer, std::string("a Bearer token is needed, and nothing else is taken: ") + kWanted);
+  if (secret.empty()) return unknown(peer, std::string("a token is needed behind Bearer: ") + kWanted);
+  const auto token = secret.size() <= kMaxToken ? find(secret) : std::nullopt;
+  if (!token) return unknown(peer, "this token is not known");
   if (token->until && wall_ms() >= *token->until)
     return unknown(peer, "the token of " + token->name + " ended at " + config::instant_text(*token->until));
   if (!take(by_token_, token->name, requests_))

@@ -7,8 +7,12 @@
 // length it is empty. A token that is limited to a show or a shot sees and touches nothing else: 403, or 404 for tasks,
 // artifacts and files of others; lists leave them out.
 //
+// A request whose head is broken is answered before the token is asked for, and the connection ends: 400, 408 (too slow),
+// 414 and 431 (a line is longer than 8 KiB, or the head than 32 KiB or 63 headers), 417, 501, 505. A broken body: 400, or 408.
+//
 // All bodies are JSON (UTF-8) unless stated otherwise; times are seconds as numbers; digests are 64 hex digits; a
-// shot is named "SHOW/SHOT". Every request but GET /v1/health carries "Authorization: Bearer TOKEN".
+// shot is named "SHOW/SHOT". Every request but GET /v1/health carries "Authorization: Bearer TOKEN"
+// (the scheme in any case).
 //
 // Errors: {"error": {"kind": "invalid", "message": "..."}} or, for a refused batch,
 //         {"errors": [{"file", "line", "column", "key", "message"}]} with status 400.

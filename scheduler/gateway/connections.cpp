@@ -11,6 +11,8 @@
 #include <array>
 #include <cerrno>
 
+#include "scheduler/gateway/request_head.h"
+
 namespace rushes::scheduler {
 namespace {
 
@@ -170,6 +172,8 @@ void Connections::read_some(int socket) {
   std::array<char, kPiece> piece;
   const ssize_t got = ::recv(socket, piece.data(), piece.size(), MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got == 0 && !waiting.drained && !waiting.bytes.empty())
+    return refuse(socket, {400, "the request's head ended early"});
   if (got <= 0) return close_one(socket);
   if (waiting.drained) {
     waiting.thrown_away += static_cast<std::size_t>(got);
@@ -183,12 +187,18 @@ void Connections::read_some(int socket) {
 
 void Connections::look_at(int socket) {
   Waiting& waiting = waiting_.at(socket);
+  if (waiting.drained) return;
   switch (scan(waiting)) {
     case Head::kOpen:
       return;
     case Head::kTooLarge:
       ++counters_.oversized_heads;
-      return close_one(socket);
+      return waiting.bytes.find('\n') > kMaxHeadLine
+                 ? refuse(socket, {414, "the request line is too long: at most " +
+                                            std::to_string(kMaxHeadLine) + " bytes"})
+                 : refuse(socket,
+                          {431, "the headers are too long: at most " + std::to_string(kMaxHeadLines - 2) +
+                                    " lines and " + std::to_string(kMaxHeadBytes) + " bytes"});
     case Head::kComplete:
       break;
   }
@@ -196,6 +206,19 @@ void Connections::look_at(int socket) {
   ::epoll_ctl(poller_, EPOLL_CTL_DEL, socket, nullptr);
   waiting_.erase(socket);
   serve_(std::move(head));
+}
+
+// Of a head that is not complete. Whatever of the answer the socket does not take at once is lost: nobody waits for the
+// client here.
+void Connections::refuse(int socket, const HeadRefusal& refusal) {
+  const std::string answer = answer_of(refusal);
+  [[maybe_unused]] const auto sent =
+      ::send(socket, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  ::shutdown(socket, SHUT_WR);
+  Waiting& waiting = waiting_.at(socket);
+  waiting.bytes.clear();
+  waiting.drained = true;
+  waiting.until = Clock::now() + kDrain;
 }
 
 // The head ends with an empty line (RFC 9112, 2.1); the library knows one by CR LF.
@@ -217,8 +240,12 @@ void Connections::close_late() {
     if (now > waiting.until) late.push_back(socket);
   for (const int socket : late) {
     const Waiting& waiting = waiting_.at(socket);
-    if (!waiting.drained && !waiting.bytes.empty()) ++counters_.slow;
-    close_one(socket);
+    if (waiting.drained || waiting.bytes.empty()) {
+      close_one(socket);
+      continue;
+    }
+    ++counters_.slow;
+    refuse(socket, {408, "the request's head did not arrive in time"});
   }
 }
 

@@ -3,7 +3,8 @@
 // those that serve requests.
 //
 // Bounded are the time, lines and bytes of a head, and how many connections wait, of one address and of all; beyond, the
-// one that has waited longest is closed.
+// one that has waited longest is closed. A head that is too large or too slow is answered (414, 431, 408), as far as the
+// socket takes the answer at once.
 //
 // Thread contract: wait_again() and drain() from any thread; `serve` is called on the polling thread and must not block.
 #pragma once
@@ -17,6 +18,8 @@
 #include <thread>
 #include <unordered_map>
 #include <vector>
+
+#include "scheduler/gateway/request_head.h"
 
 namespace rushes::scheduler {
 
@@ -84,6 +87,7 @@ class Connections {
   void read_some(int socket);
   void look_at(int socket);  // its bytes
   static Head scan(Waiting& waiting);
+  void refuse(int socket, const HeadRefusal& refusal);
   void close_late();
   void close_one(int socket);
 

@@ -21,16 +21,14 @@ tl::expected<std::optional<std::uint64_t>, BodyRefusal> length_of(const httplib:
     return refused(415, "compressed bodies are not taken: send it without Content-Encoding");
   if (request.is_multipart_form_data())
     return refused(415, "multipart/form-data is not taken: send the bytes as they are");
-  if (request.has_header("Transfer-Encoding")) {
-    if (request.has_header("Content-Length") || request.get_header_value("Transfer-Encoding") != "chunked")
-      return refused(411, "expected a Content-Length, or Transfer-Encoding: chunked");
-    return std::nullopt;
-  }
-  if (!request.has_header("Content-Length")) return 0;
-  const auto length = number_of(request.get_header_value("Content-Length"));
-  if (!length || request.get_header_value_count("Content-Length") != 1)
-    return refused(400, "Content-Length: expected one whole number");
-  return *length;
+  if (request.has_header(kChunkedBody)) return std::nullopt;
+  return request.get_header_value<std::uint64_t>("Content-Length");  // which was checked: request_head.h
+}
+
+BodyRefusal fault_of(const httplib::Request& request) {
+  const std::string fault = request.get_header_value(kBodyFault);
+  if (fault.size() < 4) return {503, "the farm stops; send it again"};
+  return {std::stoi(fault.substr(0, 3)), fault.substr(4)};
 }
 
 }  // namespace
@@ -49,7 +47,7 @@ BodyStatus stream_body(const httplib::Request& request, const httplib::ContentRe
     return wanted;
   });
   if (taken > most) return too_large(most);
-  if (wanted && !read) return refused(408, "the body did not arrive whole, or not in time");
+  if (wanted && !read) return tl::unexpected(fault_of(request));
   return {};
 }
 

@@ -17,6 +17,10 @@
 
 namespace rushes::scheduler {
 
+// What the server knows of a body beside its bytes, as headers that no client can send.
+inline constexpr char kChunkedBody[] = ":chunked";   // it comes in chunks, and the reader gives their content
+inline constexpr char kBodyFault[] = ":body-fault";  // "STATUS WORDS": why it could not be read to its end
+
 struct BodyRefusal {
   int status = 400;
   std::string message;

@@ -23,7 +23,7 @@ class BoundedServer : public httplib::Server {
  public:
   static constexpr int kThreads = 64;       // requests that are served at once
   static constexpr int kHealthThreads = 2;  // of them beside the others
-  static constexpr int kMaxQueued = 128;    // requests that wait for a thread; further ones are hung up on
+  static constexpr int kMaxQueued = 128;    // requests that wait for a thread; further ones are refused: 503
   static constexpr int kBacklog = 256;      // connections that the system accepts ahead
   static constexpr std::chrono::seconds kBody{20};  // to the end of the body, and a second more for each
   static constexpr std::uint64_t kBodyRate = 512u << 10;  // bytes of it
@@ -43,6 +43,7 @@ class BoundedServer : public httplib::Server {
  private:
   void queue(RequestHead head);
   void serve(RequestHead head);
+  void refuse(const RequestHead& head, const HeadRefusal& refusal);
 
   std::unique_ptr<Connections> connections_;
   std::unique_ptr<httplib::ThreadPool> threads_, health_;

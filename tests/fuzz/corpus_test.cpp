@@ -40,6 +40,8 @@ constexpr Target kTargets[] = {
     {"yaml_model", yaml_model},
     {"frame_range", frame_range},
     {"http_body", http_body},
+    {"http_head", http_head},
+    {"http_chunks", http_chunks},
 };
 
 std::vector<fs::path> files_of(const fs::path& folder) {

@@ -1,5 +1,11 @@
+#include <algorithm>
+#include <cstring>
+#include <string>
+
 #include "scheduler/gateway/access.h"
 #include "scheduler/gateway/body.h"
+#include "scheduler/gateway/chunks.h"
+#include "scheduler/gateway/request_head.h"
 #include "tests/fuzz/targets.h"
 
 namespace rushes::fuzz {
@@ -21,6 +27,42 @@ void http_body(std::string_view bytes) {
   static Access access({}, {1e9, 1e9}, {1e9, 1e9});
   require(access.check(bytes, "127.0.0.1", config::Role::kViewer).refusal == Access::Refusal::kUnknown,
           "nobody is known to a farm without tokens");
+}
+
+void http_head(std::string_view bytes) {
+  std::string head(bytes);
+  std::size_t length = head.size();
+  if (const auto refusal = check_head(head, length)) {
+    require(refusal->message.size() < 1024, "a refusal is short, whatever was sent");
+    require(refusal->message.find_first_of("\r\n") == refusal->message.npos, "a refusal is one line");
+    require(answer_of(*refusal).size() < 8192, "an answer is short");
+    return;
+  }
+  require(length == head.size() && length <= bytes.size(), "a head becomes no longer");
+  const std::string served = head;
+  require(!check_head(head, length) && head == served, "what is served is served again as it is");
+}
+
+// The same content in however many pieces it arrives.
+void http_chunks(std::string_view bytes) {
+  std::string whole;
+  for (const std::size_t piece : {bytes.size() + 1, std::size_t{1}}) {
+    std::size_t at = 0;
+    const ChunkReader::Source source = [&](char* out, std::size_t size) {
+      const std::size_t count = std::min({size, piece, bytes.size() - at});
+      std::memcpy(out, bytes.data() + at, count);
+      at += count;
+      return static_cast<ssize_t>(count);
+    };
+    ChunkReader reader;
+    std::string content;
+    char out[64];
+    for (ssize_t got; (got = reader.read(source, out, sizeof out)) > 0;)
+      content.append(out, static_cast<std::size_t>(got));
+    require(content.size() <= bytes.size(), "a body has no more bytes than came");
+    if (piece == 1) require(content == whole, "a body does not depend on its pieces");
+    whole = content;
+  }
 }
 
 }  // namespace rushes::fuzz

@@ -37,7 +37,9 @@ void yaml_worker(std::string_view bytes);
 void yaml_shots(std::string_view bytes);
 void yaml_model(std::string_view bytes);
 void frame_range(std::string_view bytes);
-void http_body(std::string_view bytes);  // bodies, headers and numbers of paths
+void http_body(std::string_view bytes);    // bodies, headers and numbers of paths
+void http_head(std::string_view bytes);    // heads of requests
+void http_chunks(std::string_view bytes);  // bodies in chunks
 
 // Ends the process: found by the fuzzer, and by the test.
 inline void require(bool condition, const char* what) {

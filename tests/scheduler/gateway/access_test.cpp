@@ -30,14 +30,29 @@ TEST(Access, RolesIncludeTheOnesBelow) {
 
 TEST(Access, UnknownTokensAreRefused) {
   Access access(tokens());
-  for (const char* header : {"", "a-secret", "bearer a-secret", "Bearer ", "Bearer a-secre",
-                             "Bearer a-secrett", "Basic a-secret", "Bearer blake2b-256:00"})
+  for (const char* header : {"", "a-secret", "Bearer ", "Bearer a-secre", "Bearer a-secrett",
+                             "Basic a-secret", "Bearer blake2b-256:00"})
     EXPECT_EQ(access.check(header, "::1", Role::kViewer).refusal, Access::Refusal::kUnknown) << header;
   EXPECT_EQ(access.check("Bearer " + std::string(100'000, 'x'), "::1", Role::kViewer).refusal,
             Access::Refusal::kUnknown);
   // The digest in the file is no token.
   EXPECT_EQ(access.check("Bearer " + config::text_digest("a-secret"), "::1", Role::kViewer).refusal,
             Access::Refusal::kUnknown);
+}
+
+TEST(Access, TheSchemeIsKnownInAnyCaseAndNamedWhenItIsAnother) {
+  Access access(tokens());
+  for (const char* header : {"bearer a-secret", "BEARER a-secret", "Bearer  a-secret"})
+    EXPECT_EQ(access.check(header, "::1", Role::kViewer).refusal, Access::Refusal::kNone) << header;
+  const auto words = [&](const char* header) { return access.check(header, "::1", Role::kViewer).message; };
+  for (const char* header : {"Basic YTpi", "Basic", "Bearerx a-secret", "a-secret", "Digest username=\"a\""})
+    EXPECT_EQ(words(header),
+              "a Bearer token is needed, and nothing else is taken: send 'Authorization: Bearer TOKEN'")
+        << header;
+  for (const char* header : {"Bearer", "bearer ", "Bearer   "})
+    EXPECT_EQ(words(header), "a token is needed behind Bearer: send 'Authorization: Bearer TOKEN'") << header;
+  EXPECT_EQ(words(""), "a token is needed: send 'Authorization: Bearer TOKEN'");
+  EXPECT_EQ(words("Bearer guess"), "this token is not known");
 }
 
 TEST(Access, GuessingGetsSlowForOneAddressOnly) {

@@ -59,8 +59,8 @@ TEST_F(GatewayTest, BodiesOfAnUnknownSizeAreRefused) {
   EXPECT_THAT(with("Content-Encoding: br\r\nContent-Length: 3", "abc"), HasSubstr("Content-Encoding"));
   EXPECT_THAT(with("Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 3", "abc"),
               HasSubstr("415 "));
-  EXPECT_THAT(with("Transfer-Encoding: gzip", ""), HasSubstr("411 "));
-  EXPECT_THAT(with("Transfer-Encoding: chunked\r\nContent-Length: 3", "abc"), HasSubstr("411 "));
+  EXPECT_THAT(with("Transfer-Encoding: gzip", ""), HasSubstr("501 "));
+  EXPECT_THAT(with("Transfer-Encoding: chunked\r\nContent-Length: 3", "abc"), HasSubstr("400 "));
   EXPECT_THAT(with("Content-Length: -1", ""), HasSubstr("400 "));
   EXPECT_THAT(with("Content-Length: 3\r\nContent-Length: 4", "abc"), HasSubstr("400 "));
   EXPECT_THAT(with("Content-Length: 99999999999", ""), HasSubstr("413 "));
@@ -68,6 +68,59 @@ TEST_F(GatewayTest, BodiesOfAnUnknownSizeAreRefused) {
   for (int i = 0; i < 8; ++i) chunks += "4000\r\n" + std::string(0x4000, 'x') + "\r\n";
   EXPECT_THAT(with("Transfer-Encoding: chunked", chunks + "0\r\n\r\n"), HasSubstr("413 ")) << "128 KiB of 64";
   EXPECT_THAT(with("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n"), HasSubstr("400 ")) << "no batch";
+}
+
+TEST_F(GatewayTest, AHeadThatIsTooLargeIsAnswered) {
+  const std::string host = "Host: x\r\n", long_word(9000, 'x'), huge(40'000, 'x');
+  std::string many;
+  for (int i = 0; i < 100; ++i) many += "X-" + std::to_string(i) + ": 1\r\n";
+  const auto is = [](const std::string& status) {
+    return AllOf(HasSubstr("HTTP/1.1 " + status + " "), HasSubstr("Connection: close"),
+                 HasSubstr(R"({"error")"));
+  };
+  EXPECT_THAT(raw("GET /v1/" + long_word + " HTTP/1.1\r\n" + host + "\r\n"), is("414"));
+  EXPECT_THAT(raw("GET /v1/" + huge + " HTTP/1.1\r\n" + host + "\r\n"), is("414"));
+  EXPECT_THAT(raw("GET /v1/" + huge), is("414")) << "without an end";
+  EXPECT_THAT(raw("GET /v1/health HTTP/1.1\r\n" + host + "X: " + long_word + "\r\n\r\n"), is("431"));
+  EXPECT_THAT(raw("GET /v1/health HTTP/1.1\r\n" + host + "X: " + huge), is("431")) << "without an end";
+  EXPECT_THAT(raw("GET /v1/health HTTP/1.1\r\n" + host + many + "\r\n"), is("431"));
+  EXPECT_GE(count("oversized_headers"), 3u);
+  EXPECT_EQ(reply_of(client().Get("/v1/health")).status, 200);
+}
+
+TEST_F(GatewayTest, ABrokenHeadIsAnswered) {
+  for (const auto& [head, status] : std::vector<std::pair<std::string, std::string>>{
+           {"GET /v1/health HTTP/1.1\r\n", "400"},  // no Host
+           {"GET /v1/health HTTP/1.0\r\n", "200"},
+           {"GET http://farm:7400/v1/health HTTP/1.1\r\nHost: x\r\n", "200"},
+           {"HEAD /v1/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n", "200"},
+           {"OPTIONS * HTTP/1.1\r\nHost: x\r\n", "405"},
+           {"GET /v1/health HTTP/1.1\r\nHost: x\r\nno colon\r\n", "400"},
+           {std::string("GET /v1/\0health HTTP/1.1\r\nHost: x\r\n", 35), "400"},
+           {"GET /v1/files/%00 HTTP/1.1\r\nHost: x\r\n", "400"},
+           {"GET /v1/health HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 9\r\n", "400"},
+           {"GET /v1/health HTTP/1.1\r\nHost: x\r\nExpect: magic\r\n", "417"},
+           {"FROB /v1/health HTTP/1.1\r\nHost: x\r\n", "501"},
+           {"GET /v1/health HTTP/2.0\r\nHost: x\r\n", "505"}}) {
+    const std::string answer = raw(head + "\r\n");
+    EXPECT_THAT(answer, HasSubstr("HTTP/1.1 " + status + " ")) << head;
+    EXPECT_TRUE(!head.starts_with("HEAD") || answer.ends_with("\r\n\r\n")) << answer;
+  }
+}
+
+TEST_F(GatewayTest, ABrokenChunkedBodyIsABadRequest) {
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}), "a").status, 201);
+  const auto with = [&](const std::string& body, const std::string& coding = "chunked") {
+    return raw("POST /v1/shots/demo/sh010/retry HTTP/1.1\r\nHost: x\r\n" + bearer("a") +
+               "Transfer-Encoding: " + coding + "\r\n\r\n" + body);
+  };
+  for (const char* body : {"zz\r\nabc\r\n", "-3\r\nabc\r\n", "3\r\nabcdef\r\n0\r\n\r\n", "\r\n",
+                           "3 4\r\nabc\r\n", "fffffffffffffffff\r\nabc\r\n"})
+    EXPECT_THAT(with(body), AllOf(HasSubstr("400 Bad Request"), HasSubstr("the chunked body"))) << body;
+  EXPECT_THAT(with("2;" + std::string(9000, 'x')), HasSubstr("400 Bad Request")) << "no end of an extension";
+  const std::string good = "5;a=b\r\n{\"tak\r\n5\r\ne\": 7\r\n1\r\n}\r\n0\r\nTrailer: x\r\n\r\n";
+  EXPECT_THAT(with(good), HasSubstr("404 Not Found")) << "no take 7: it was read";
+  EXPECT_THAT(with(good, "Chunked"), HasSubstr("404 Not Found"));
 }
 
 TEST_F(GatewayTest, SlowClientsHoldNobodyUp) {
