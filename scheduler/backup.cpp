@@ -114,8 +114,9 @@ Result<BackupMade> Backups::make(std::string_view name) {
   if (place_.backups.empty())
     return fail(ErrorKind::kInvalid, "this farm keeps no backups: set `backups: FOLDER` in farm.yaml");
   if (!is_word(name))
-    return fail(ErrorKind::kInvalid, "backup: expected a name of letters, digits, - and _, found '" +
-                                         std::string(name.substr(0, kMaxName)) + "'");
+    return fail(ErrorKind::kInvalid,
+                "backup: expected a name of at most 64 letters, digits, - and _, found '" +
+                    std::string(name.substr(0, kMaxName)) + (name.size() > kMaxName ? "...'" : "'"));
   const std::unique_lock lock(making_, std::try_to_lock);
   if (!lock) return fail(ErrorKind::kConflict, "another backup is being made; try again when it is done");
   BackupMade made;

@@ -59,7 +59,7 @@ class CommandLine(unittest.TestCase):
                       ["retry", "s", "--take", "1", "--prompt", "--dry-run"]):
             error = self.one_line(words, [2])
             self.assertIn("expected a value, found the option", error)
-        self.assertIn("expected words, found nothing", self.one_line(["retry", "s", "--take", "1", "--prompt", " "], [2]))
+        self.assertIn("expected a value, found nothing", self.one_line(["retry", "s", "--take", "1", "--prompt", " "], [2]))
         self.assertIn("up to 9007199254740991", self.one_line(["retry", "s", "--take", "1", "--seed", "9007199254740992"], [1, 2]))
 
     def test_no_argument_ends_a_verb_by_a_signal(self):
@@ -102,6 +102,55 @@ class CommandLine(unittest.TestCase):
         for words, part in ((["skip", "abc"], "TASK: expected a task's number"), (["show", "a/b/c"], "expected SHOW/SHOT"),
                             (["costs", "a b"], "expected SHOW/SHOT"), (["drain", "a/b"], "WORKER: expected a name")):
             self.assertIn(part, self.one_line(words, {2}))
+        for odd in ("", "/", "a/", "/a", "a//b", "a/b/", "@1", "a@", "a@x", "a@1@2", "a@1/b", ".", "-", "_a", "a.b", "a\nb", "x" * 65,
+                    "a/" + "x" * 5000, "a@" + "1" * 10):
+            for verb in ("show", "explain", "logs", "critiques", "wait", "watch", "cancel", "remove"):
+                error = self.one_line([verb, "--", odd], {2})
+                self.assertIn("expected SHOW/SHOT, or a shot's name", error, (verb, odd))
+                self.assertLess(len(error), 250)
+
+    def test_a_number_that_is_none_is_refused_in_plain_words(self):
+        numbers = 0
+        for name in [verb for verb, _, _ in verbs()]:
+            _, own, _ = run("rushes", name, "--help")
+            places = ["x"] * len(re.findall(r"^  [A-Z]+ TEXT", own, re.M))
+            for option, kind in re.findall(r"^  (--[a-z-]+) (INT(?::\S+ to \S+)?)", own, re.M):
+                for odd in ("9" * 40, "-" + "9" * 40, "1" * 5000, "x", "1.5", "1e3", "", " ", "0x10"):
+                    error = self.one_line([name, *places, f"{option}={odd}"], {2})
+                    self.assertRegex(error, rf"^rushes: {option}: expected (a whole number|a value)", (name, kind, odd))
+                    self.assertLess(len(error), 150)
+                numbers += 1
+        self.assertGreater(numbers, 7)
+        self.assertIn("--take: expected a whole number from 1 to 9999, found '0'", self.one_line(["approve", "s", "--take", "0"], {2}))
+        self.assertIn("--take: expected one value, found several",
+                      self.one_line(["keep", "s", "--take", "1", "--take", "2"], {2}))
+        self.assertIn("--take: expected a value, found none", self.one_line(["keep", "s", "--take"], {2}))
+        self.assertIn("--dry-run: expected no value", self.one_line(["gc", "--dry-run=maybe"], {2}))
+        self.assertIn("ACTION: expected add, list or remove, found 'frob'", self.one_line(["token", "frob"], {2}))
+        for windows in ("", ",", "1,", "1-", "-1", "2-1", "a", "1 ", "+1", "99999999999999999999", "0-99999"):
+            self.assertIn("--windows: expected ", self.one_line(["retry", "s", f"--windows={windows}"], {2}))
+
+    def test_an_empty_word_is_no_value(self):
+        for words in (["export", "s", ""], ["keygen", ""], ["verify", ""], ["submit", ""], ["backup", ""],
+                      ["costs", "--show="], ["submit", "f", "--idempotency-key="], ["keygen", "d", "--worker="],
+                      *(["token", "add", "ann", "--role", "artist", f"--{limit}="] for limit in ("show", "shot", "until", "keys"))):
+            self.assertIn("expected a value, found nothing", self.one_line(words, {2}))
+
+    def test_tokens(self):
+        keys = pathlib.Path(self.folder) / "token-keys"
+        self.assertEqual(run("rushes", "keygen", keys)[0], 0)
+        for words, part in ((["a b"], "NAME: expected a name"), (["x" * 200], "NAME: expected"),
+                            (["ann", "--role", "boss"], "--role: expected viewer"), (["gus", "--role", "guest"], "--shot: expected SHOW/SHOT"),
+                            (["ann", "--show", "a/b"], "--show: expected a name"), (["ann", "--shot", "a"], "--shot: expected SHOW/SHOT"),
+                            (["ann", "--until", "yesterday"], "--until: expected a time"),
+                            (["ann", "--until", "2020-01-01T00:00:00Z"], "--until: expected a time to come")):
+            words = words if "--role" in words else [*words, "--role", "artist"]
+            error = self.one_line(["token", "add", *words, "--keys", keys], {2})
+            self.assertTrue(error.startswith("rushes: " + part), error)
+        code, _, error = run("rushes", "token", "remove", "admin", "--keys", keys)
+        self.assertEqual(code, 0)
+        self.assertIn("no token has the role admin now", error)
+        self.one_line(["token", "remove", "admin", "--keys", keys], {2})
 
     def test_rendering_says_what_it_lacks(self):
         shot = pathlib.Path(self.folder) / "one.yaml"

@@ -105,28 +105,30 @@ Result<int> verify(const Arguments& arguments) {
 
 // "0-2,4" as a list; window numbers are small.
 Result<Json> window_list(const std::string& text) {
+  constexpr int kLast = 4096;
+  const auto wrong = [&](const char* expected) {
+    return rushes::fail(ErrorKind::kInvalid, std::string("--windows: expected ") + expected + ", found \"" +
+                                                 rushes::tools::shortened(text) + "\"");
+  };
+  const auto number = [&](std::string_view digits) {
+    int value = -1;
+    const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    return read.ec == std::errc() && read.ptr == digits.data() + digits.size() ? value : -1;
+  };
   Json windows = Json::array();
-  std::size_t at = 0;
-  while (at < text.size()) {
-    int first = 0, last = 0, used = 0;
-    if (std::sscanf(text.c_str() + at, "%5d-%5d%n", &first, &last, &used) != 2) {
-      used = 0;
-      if (std::sscanf(text.c_str() + at, "%5d%n", &first, &used) != 1)
-        return rushes::fail(ErrorKind::kInvalid,
-                            "--windows: expected numbers such as 0-2,4, found \"" + text + "\"");
-      last = first;
-    }
-    if (first < 0 || last < first || last > 4096)
-      return rushes::fail(ErrorKind::kInvalid,
-                          "--windows: expected ascending numbers, found \"" + text + "\"");
+  std::string_view rest = text;
+  for (bool more = true; more;) {
+    const std::string_view part = rest.substr(0, rest.find(','));
+    more = part.size() < rest.size();
+    rest.remove_prefix(more ? part.size() + 1 : part.size());
+    const std::size_t dash = part.find('-');
+    const int first = number(part.substr(0, dash)),
+              last = dash == part.npos ? first : number(part.substr(dash + 1));
+    if (first < 0 || last < 0) return wrong("numbers such as 0-2,4");
+    if (last < first) return wrong("ascending numbers");
+    if (last > kLast) return wrong("numbers up to 4096");
     for (int i = first; i <= last; ++i) windows.push_back(i);
-    at += static_cast<std::size_t>(used);
-    if (at < text.size() && text[at++] != ',')
-      return rushes::fail(ErrorKind::kInvalid,
-                          "--windows: expected numbers such as 0-2,4, found \"" + text + "\"");
   }
-  if (windows.empty())
-    return rushes::fail(ErrorKind::kInvalid, "--windows: expected numbers such as 0-2,4, found \"\"");
   return windows;
 }
 
@@ -192,33 +194,39 @@ int main(int count, char** values) {
   };
 
   Line verb = app.verb("keygen", "write fresh keys and an admin token for a farm into DIR");
-  verb.option("DIR", a.folder).required();
-  const auto worker = verb.option(
-      "--worker", a.worker, "DIR has a farm's keys: add a pair for this worker, and its allow-list entry");
+  verb.option("DIR", a.folder).required().not_blank();
+  const auto worker =
+      verb.option("--worker", a.worker,
+                  "DIR has a farm's keys: add a pair for this worker, and its allow-list entry")
+          .not_blank();
   verb.flag("--rotate", a.rotate, "DIR is DIR/NAME: a fresh pair for NAME.key, which stays as NAME.old.key")
       .excludes(worker);
   local(verb, [&] { return keygen(a); });
   verb = app.verb("verify", "check a delivery folder: EXR headers, numbering, colour, movie");
-  verb.option("DIR", a.folder).required();
+  verb.option("DIR", a.folder).required().not_blank();
   local(verb, [&] { return verify(a); });
 
   verb = app.verb("token", "who may use the farm: add, list or remove tokens (on the scheduler's host)");
   verb.option("ACTION", a.action, "add, list or remove").required().one_of({"add", "list", "remove"});
   verb.option("NAME", a.person.name, "whose token it is");
   verb.option("--role", a.person.role, "viewer, guest, artist, supervisor or admin");
-  const auto show = verb.option("--show", a.person.show, "it sees and touches this show only");
-  verb.option("--shot", a.person.shot, "it sees and touches this shot only: SHOW/SHOT").excludes(show);
-  verb.option("--until", a.person.until, "when it ends: 2026-12-01T18:00:00+01:00");
-  verb.option("--keys", a.person.keys, "the folder of `rushes keygen`").shows_default();
+  // An empty variable of a script must not become a token without a limit.
+  const auto show = verb.option("--show", a.person.show, "it sees and touches this show only").not_blank();
+  verb.option("--shot", a.person.shot, "it sees and touches this shot only: SHOW/SHOT")
+      .not_blank()
+      .excludes(show);
+  verb.option("--until", a.person.until, "when it ends: 2026-12-01T18:00:00+01:00").not_blank();
+  verb.option("--keys", a.person.keys, "the folder of `rushes keygen`").not_blank().shows_default();
   local(verb, [&] { return token(a); });
 
   verb = app.verb("submit", "submit a batch of shots");
-  verb.option("FILE", a.submit.file, "shots in YAML").required();
+  verb.option("FILE", a.submit.file, "shots in YAML").required().not_blank();
   verb.flag("--wait", a.submit.wait, "watch until every shot rests; exit 1 if one failed");
   verb.flag("--dry-run", a.submit.dry_run, "check and plan only");
   verb.flag("--replace", a.submit.replace, "shots of the same name are cancelled and archived as SHOT@1");
   verb.option("--idempotency-key", a.submit.idempotency_key,
-              "a repeated submit with this key is the same submit");
+              "a repeated submit with this key is the same submit")
+      .not_blank();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::submit(farm, a.submit, print); });
 
   verb = app.verb("list", "all shots");
@@ -248,7 +256,7 @@ int main(int count, char** values) {
             });
   }
   verb = shot_verb("approve", "choose the take that is delivered or upgraded");
-  verb.option("--take", a.take, "take number").required();
+  verb.option("--take", a.take, "take number").required().between(1, 9999);
   on_farm(verb, [&](Client& farm, const Printer& print) {
     return tools::change_shot(farm, a.shot, "approve", Json{{"take", a.take}}, print);
   });
@@ -287,7 +295,7 @@ int main(int count, char** values) {
 
   verb = shot_verb("export",
                    "write a take, or the newest delivery, into a new folder DIR/SHOW/SHOT_KIND_VERSION");
-  verb.option("DIR", a.folder).required();
+  verb.option("DIR", a.folder).required().not_blank();
   verb.option("--take", a.take, "take number; default: the approved one, else the best").between(1, 9999);
   verb.option("--version", a.version, "0: the first rendering; default: the current one").between(0, 9999);
   verb.option("--kind", a.kind, "draft, master: EXR frames; proxy: movie and contact sheet")
@@ -297,7 +305,7 @@ int main(int count, char** values) {
   });
   verb = app.verb("costs", "device seconds used and wasted, by show, batch and shot");
   verb.option("SHOTS", a.spent.shots, "default: all");
-  verb.option("--show", a.spent.show, "of this show only");
+  verb.option("--show", a.spent.show, "of this show only").not_blank();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::costs(farm, a.spent, print); });
   verb = app.verb("events", "what happened, oldest first");
   verb.option("--since", a.since, "sequence number to start from");
@@ -307,7 +315,7 @@ int main(int count, char** values) {
   on_farm(app.verb("workers", "workers and what they run"),
           [](Client& farm, const Printer& print) { return tools::workers(farm, print); });
   verb = app.verb("backup", "copy ledger and vault of the running farm below `backups:` of its farm.yaml");
-  verb.option("NAME", a.what, "of letters, digits, - and _").required();
+  verb.option("NAME", a.what, "at most 64 letters, digits, - and _").required().not_blank();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::backup(farm, a.what, print); });
   verb = app.verb("gc", "free what the retention of its shows lets go, and uploads that no result names");
   verb.flag("--dry-run", a.dry_run, "say which takes would leave, why, and how much that frees");

@@ -30,4 +30,14 @@ TerminalSize size_of(int file) {
   return {std::max<std::size_t>(size.ws_col, 20), std::max<std::size_t>(size.ws_row, 4)};
 }
 
+std::string shortened(std::string text) {
+  constexpr std::size_t kMost = 80;  // bytes
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  if (text.size() <= kMost) return text;
+  std::size_t end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // never half a character
+  return text.substr(0, end) + "...";
+}
+
 }  // namespace rushes::tools

@@ -12,6 +12,7 @@
 #include "tools/rushes/costs.h"
 #include "tools/rushes/live_table.h"
 #include "tools/rushes/send_batch.h"
+#include "tools/rushes/terminal.h"
 #include "tools/rushes/text.h"
 
 namespace rushes::tools {
@@ -140,17 +141,36 @@ std::string batch_text(const Json& batch) {
   return text.str();
 }
 
+// The one rule of the farm for names of shows and shots.
+bool is_shot_name(std::string_view name) {
+  constexpr std::size_t kMost = 64;
+  return !name.empty() && name.size() <= kMost && std::isalnum(static_cast<unsigned char>(name[0])) != 0 &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+         });
+}
+
+// "@2" of an archived shot; nothing is one too.
+bool is_archive_mark(std::string_view mark) {
+  constexpr std::size_t kMost = 10;
+  return mark.empty() ||
+         (mark.size() > 1 && mark.size() <= kMost && mark.find_first_not_of("0123456789", 1) == mark.npos);
+}
+
 }  // namespace
 
 Result<std::string> full_name(Client& farm, const std::string& shot) {
-  const auto slashes = std::count(shot.begin(), shot.end(), '/');
-  if (slashes > 1 || shot.empty() || !std::all_of(shot.begin(), shot.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 ||
-               std::string_view("_-@/").find(static_cast<char>(c)) != std::string_view::npos;
-      }))
-    return fail(ErrorKind::kInvalid,
-                "expected SHOW/SHOT, or a shot's name where only one show has it, found '" + shot + "'");
-  if (slashes == 1) return shot;
+  const std::string_view text = shot;
+  const std::size_t slash = text.find('/');
+  const bool whole = slash != text.npos;
+  const std::string_view last = whole ? text.substr(slash + 1) : text;
+  const std::size_t mark = std::min(last.find('@'), last.size());
+  if ((whole && !is_shot_name(text.substr(0, slash))) || !is_shot_name(last.substr(0, mark)) ||
+      !is_archive_mark(last.substr(mark)))
+    return fail(
+        ErrorKind::kInvalid,
+        "expected SHOW/SHOT, or a shot's name where only one show has it, found '" + shortened(shot) + "'");
+  if (whole) return shot;
   auto answer = farm.get("/v1/shots");
   if (!answer) return tl::unexpected(answer.error());
   std::vector<std::string> found;
@@ -166,6 +186,15 @@ Result<std::string> full_name(Client& farm, const std::string& shot) {
 }
 
 namespace {
+
+// Why a shot or a task stands as it does where the farm gives no reason of its own.
+std::string plain_reason(const std::string& state) {
+  if (state == "running") return "it runs";
+  if (state == "leased") return "a worker has it";
+  if (state == "succeeded" || state == "delivered") return "it is done";
+  if (state == "review") return "its takes are judged, and a person chooses one (rushes approve)";
+  return "nothing holds it back";
+}
 
 bool is_number(const std::string& text) {
   return !text.empty() && text.size() <= 18 && text.find_first_not_of("0123456789") == std::string::npos;
@@ -246,16 +275,16 @@ Result<int> explain(Client& farm, const std::string& what, const Printer& print)
     const double seconds = number(entry, "starts_in_seconds", -1);
     return seconds < 0 ? std::string() : ", starts in about " + duration(seconds);
   };
-  std::string text = word(*answer, "state") + ": " + word(*answer, "reason", "nothing holds it back") +
-                     about(*answer) + "\n";
+  std::string text = word(*answer, "state") + ": " +
+                     word(*answer, "reason", plain_reason(word(*answer, "state"))) + about(*answer) + "\n";
   if (answer->contains("deadline") && (*answer)["deadline"].is_object()) {
     const Json& deadline = (*answer)["deadline"];
     text += "deadline " + word(deadline, "at") + (deadline.value("at_risk", false) ? ", at risk" : "") + "\n";
   }
   for (const Json& task : list(*answer, "tasks"))
     text += "  " + padded(task_number(task), 8) + padded(word(task, "state"), 10) +
-            padded(word(task, "waiting"), 11) + word(task, "name") + ": " + word(task, "reason") +
-            about(task) + "\n";
+            padded(word(task, "waiting"), 11) + word(task, "name") + ": " +
+            word(task, "reason", plain_reason(word(task, "state"))) + about(task) + "\n";
   return say(print, *answer, text);
 }
 
@@ -322,7 +351,7 @@ Result<int> skip_task(Client& farm, const std::string& task, const Printer& prin
     return fail(ErrorKind::kInvalid,
                 "TASK: expected a task's number, as `rushes show SHOT` and `rushes explain SHOT` print it, "
                 "found '" +
-                    task + "'");
+                    shortened(task) + "'");
   auto answer = farm.post("/v1/tasks/" + task + "/skip", "{}");
   if (!answer) return tl::unexpected(answer.error());
   return say(print, *answer, "task " + task + " " + word(*answer, "state") + "\n");
@@ -347,8 +376,8 @@ Result<int> collect(Client& farm, bool dry_run, const Printer& print) {
 Result<int> change_worker(Client& farm, const std::string& worker, const std::string& verb,
                           const Printer& print) {
   if (!config::is_worker_name(worker))
-    return fail(ErrorKind::kInvalid,
-                std::string("WORKER: expected ") + config::kWorkerNameRule + ", found '" + worker + "'");
+    return fail(ErrorKind::kInvalid, std::string("WORKER: expected ") + config::kWorkerNameRule +
+                                         ", found '" + shortened(worker) + "'");
   auto answer = farm.post("/v1/workers/" + worker + "/" + verb, "{}");
   if (!answer) return tl::unexpected(answer.error());
   return say(print, *answer, word(*answer, "message") + "\n");
