@@ -19,6 +19,8 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kColourSuffix = "_lin_ap0_scene.";
 constexpr std::string_view kSheetSuffix = "_contact.png";
+constexpr std::string_view kGrowing = ".part";  // in the names of what is being written
+constexpr const char* kLeftFolder = "a folder that is being written, or was when its writer stopped";
 constexpr std::size_t kMaxFindings = 1000;  // a broken folder must not become a broken report
 
 // One audit, growing its report.
@@ -69,6 +71,10 @@ class Audit {
 std::vector<fs::path> Audit::list_folders() {
   std::vector<fs::path> folders{folder_};
   std::error_code code;
+  std::size_t hidden = 0;
+  std::string a_hidden;
+  const std::string own = fs::absolute(folder_, code).lexically_normal().filename().string();
+  if (own.starts_with('.') && own.find(kGrowing) != own.npos) warn("leftover", folder_, kLeftFolder);
   fs::recursive_directory_iterator entries(folder_, fs::directory_options::skip_permission_denied, code);
   for (const fs::recursive_directory_iterator end; !code && entries != end; entries.increment(code)) {
     std::error_code ignored;
@@ -77,7 +83,10 @@ std::vector<fs::path> Audit::list_folders() {
     if (entries->is_symlink(ignored)) continue;
     if (entries->is_directory(ignored)) {
       if (name.front() == '.') {
-        warn("leftover", path.string(), "a folder that is being written, or was when its writer stopped");
+        if (name.find(kGrowing) != name.npos)
+          warn("leftover", path.string(), kLeftFolder);
+        else
+          warn("hidden", path.string(), "a hidden folder is no part of a delivery: not looked into");
         entries.disable_recursion_pending();
       } else {
         folders.push_back(path);
@@ -86,6 +95,8 @@ std::vector<fs::path> Audit::list_folders() {
     if (!entries->is_regular_file(ignored)) continue;
     if (name.front() == '.' && name.find(".part-") != std::string::npos) {
       warn("leftover", path.string(), "a file that was being written when its writer stopped; remove it");
+    } else if (name.front() == '.') {
+      if (++hidden == 1) a_hidden = path.string();
     } else if (path.extension() == ".mp4" || path.extension() == ".mov") {
       movies_.push_back(path.string());
     } else if (name.ends_with(kSheetSuffix)) {
@@ -95,6 +106,9 @@ std::vector<fs::path> Audit::list_folders() {
     }
   }
   if (code) error("folder", folder_, "cannot be listed completely: " + code.message());
+  if (hidden > 0)
+    warn("hidden", a_hidden,
+         "hidden files are no part of a delivery: " + std::to_string(hidden) + " not looked at");
   std::sort(folders.begin(), folders.end());
   for (auto* list : {&movies_, &sheets_, &json_}) std::sort(list->begin(), list->end());
   return folders;

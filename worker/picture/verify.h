@@ -10,6 +10,9 @@
 // Over every folder with a manifest (manifest.h): each file that it lists has the listed length and BLAKE2b-256, and the
 // manifest fits its own seal, so that any changed bit is found; files that it does not list are named.
 //
+// What is hidden (its name begins with a dot) is no part of a delivery: systems leave such files, and writers what they
+// did not finish. It is named in a warning and not looked into. A hidden folder that is asked for itself is audited.
+//
 // Thread contract: functions of their arguments.
 #pragma once
 

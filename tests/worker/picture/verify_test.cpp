@@ -230,6 +230,36 @@ TEST_F(Delivery, WarnsOfUnfinishedDeliveries) {
   EXPECT_TRUE(has(report, "leftover", ".v002.partial", Severity::kWarning));
 }
 
+TEST_F(Delivery, NamesWhatIsHiddenAndDoesNotLookIntoIt) {
+  std::filesystem::create_directories(folder_.file("sh010/.cache"));
+  for (const char* name :
+       {"sh010/.cache/a_contact.png", "sh010/._sh010_v001.mp4", "sh010/._sh010_contact.png",
+        "sh010/._sh010_v001.json", "sh010/exr/._sh010_v001_lin_ap0_scene.1001.exr"})
+    ASSERT_TRUE(write_file(folder_.file(name), "no picture")) << name;
+  const DeliveryReport report = verify();
+  EXPECT_TRUE(report.passed()) << report_text(report);
+  EXPECT_TRUE(has(report, "hidden", ".cache", Severity::kWarning));
+  EXPECT_EQ(std::count_if(report.findings.begin(), report.findings.end(),
+                          [](const DeliveryFinding& finding) { return finding.check == "hidden"; }),
+            2)
+      << report_text(report);
+  EXPECT_NE(report_text(report).find("hidden files are no part of a delivery: 4 not looked at"),
+            std::string::npos);
+}
+
+TEST_F(Delivery, AuditsAHiddenFolderThatIsAskedFor) {
+  const std::string hidden = folder_.file(".copy");
+  std::filesystem::rename(folder_.file("sh010"), hidden);
+  const auto report = verify_delivery(hidden);
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(report->passed()) << report_text(*report);
+  const std::string growing = folder_.file(".v002.part");
+  std::filesystem::rename(hidden, growing);
+  const auto unfinished = verify_delivery(growing + "/");
+  ASSERT_TRUE(unfinished);
+  EXPECT_TRUE(has(*unfinished, "leftover", "", Severity::kWarning)) << report_text(*unfinished);
+}
+
 TEST_F(Delivery, WarnsOfLeftoversAndStrangers) {
   ASSERT_TRUE(write_file(folder_.file("sh010/exr/.sh010.exr.part-12-0"), "half"));
   ASSERT_TRUE(write_file(folder_.file("other.mov"), "x"));
