@@ -121,7 +121,8 @@ Result<std::unique_ptr<Gpus>> open_gpus(const config::Worker& settings) {
   if (!visible) return tl::unexpected(visible.error());
   std::string why = "this build has no CUDA engine";
   kernels::cuda::DeviceApi* api = kernels::cuda::device_api();
-  return Gpus::open(api != nullptr ? api->nvml(&why) : nullptr, why, std::move(*visible));
+  const kernels::cuda::NvmlApi* nvml = api != nullptr ? api->nvml(&why) : nullptr;  // before `why` is copied
+  return Gpus::open(nvml, why, std::move(*visible));
 }
 
 Result<Resources> resources_of(const config::Worker& settings, const Gpus* gpus, const fs::path& file) {
