@@ -33,6 +33,10 @@ void Arena::add_slab(std::size_t bytes) {
   int error = api_.malloc(&start, size);
   if (error == kOutOfMemory && release_unused_slabs()) error = api_.malloc(&start, size);
   if (error == kOutOfMemory && size > bytes) error = api_.malloc(&start, size = bytes);
+  if (error == kOutOfMemory)
+    throw DeviceMemoryFault("the GPU has no room for " + std::to_string(size >> 20) +
+                            " MiB more; this engine has " + std::to_string(memory_.pooled_bytes >> 20) +
+                            " MiB of it");
   check(api_, error, "cudaMalloc");
   slabs_.emplace(static_cast<std::byte*>(start), size);
   memory_.pooled_bytes += size;

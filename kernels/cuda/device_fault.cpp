@@ -1,7 +1,5 @@
 #include "kernels/cuda/device_fault.h"
 
-#include <new>
-
 namespace rushes::kernels::cuda {
 
 namespace {
@@ -28,9 +26,15 @@ const char* advice(int error) {
 
 }  // namespace
 
+DeviceMemoryFault::DeviceMemoryFault(const std::string& message) noexcept {
+  message.copy(message_.data(), message_.size() - 1);
+}
+
 void check(DeviceApi& api, int error, const char* call) {
   if (error == kSuccess) return;
-  if (error == kOutOfMemory) throw std::bad_alloc();
+  if (error == kOutOfMemory)
+    throw DeviceMemoryFault(std::string("the GPU has no memory left: ") + call + " answered " +
+                            api.error_name(error) + " (" + std::to_string(error) + ")");
   throw DeviceFault(error, std::string("cuda: ") + call + " answered " + api.error_name(error) + " (" +
                                std::to_string(error) + "): " + advice(error));
 }

@@ -4,6 +4,8 @@
 // Thread contract: plain values.
 #pragma once
 
+#include <array>
+#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -21,7 +23,17 @@ class DeviceFault : public std::runtime_error {
   int code_;
 };
 
-// Throws std::bad_alloc for kOutOfMemory, DeviceFault for everything else but success.
+// The device has no room. Like any std::bad_alloc it leaves the device as it was.
+class DeviceMemoryFault : public std::bad_alloc {
+ public:
+  explicit DeviceMemoryFault(const std::string& message) noexcept;  // cut to 199 bytes
+  const char* what() const noexcept override { return message_.data(); }
+
+ private:
+  std::array<char, 200> message_{};  // copied without memory
+};
+
+// Throws DeviceMemoryFault for kOutOfMemory, DeviceFault for everything else but success.
 void check(DeviceApi& api, int error, const char* call);
 
 }  // namespace rushes::kernels::cuda

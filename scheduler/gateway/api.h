@@ -148,7 +148,7 @@
 //           only the lines, with the state "unknown"
 // WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost|stopped", "since": null | when it was
 //           lost or stopped, "drained": it gets nothing until it is undrained, "process": null | {"host", "address", "pid"},
-//           "remarks": [what its process could not offer, and why], "build", "slots": all, "prefetch",
+//           "remarks": [what its process could not offer, and why, and what its engines noted], "build", "slots": all, "prefetch",
 //           "resources": {"cpu_slots", "gpu_slots", "host_bytes", "device_bytes"}, "taken": as resources,
 //           "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],
 //           "models": [..], "devices": [{"name", "capability": "9.0", "driver", "total_bytes", "free_bytes", "celsius": null | n,

@@ -345,6 +345,7 @@ RUSHES_CODEC(ToEngine, wire::ToEngine, body) {
 RUSHES_CODEC(EngineReady, wire::EngineReady, ready) {
   FIELD(NumericClass, ready.numeric_class);
   FIELD(Build, ready.build);
+  FIELD(Notes, ready.notes);
 }
 
 RUSHES_CODEC(EngineDone, wire::EngineDone, done) {

@@ -233,8 +233,10 @@ struct EngineCancel {
 };
 using ToEngine = std::variant<EngineRun, EngineCancel>;
 
+inline constexpr std::size_t kMaxEngineNotes = 32;
 struct EngineReady {
   std::string numeric_class, build;
+  std::vector<std::string> notes = {};  // lines for people, at most kMaxEngineNotes
   bool operator==(const EngineReady&) const = default;
 };
 struct EngineDone {

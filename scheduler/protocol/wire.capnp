@@ -95,7 +95,7 @@ struct Process {
   lock @1 :Text $name;          # names the lock of its folder: a process with the lock of an earlier one took its place
   host @2 :Text $maxBytes(255);
   pid @3 :UInt32;
-  remarks @4 :List(Text) $maxCount(64);  # what it could not offer, and why: models whose files are wrong
+  remarks @4 :List(Text) $maxCount(64);  # what it could not offer, and why; what its engines noted
 }
 
 # Another process has the name: it lives, or its leases have not run out. `limitMs`: the silence after which it counts as
@@ -174,6 +174,7 @@ enum FailKind {
   timeout @5;   # no progress within the limit; the engine was stopped
   artifact @6;  # a result could not be stored
   refused @7;   # the task asks what no engine can do, or its description cannot be read: the same on every host
+  device @8;    # a GPU failed under the attempt: it fell off the bus, or answers nothing more to this process
 }
 
 struct Failed {
@@ -253,6 +254,11 @@ struct FromEngine {
   }
 }
 
-struct EngineReady { numericClass @0 :Text $name; build @1 :Text $name; }
+# `notes`: what it found at its start, a line each: what its numeric class stands for, how its choices were made.
+struct EngineReady {
+  numericClass @0 :Text $name;
+  build @1 :Text $name;
+  notes @2 :List(Text) $maxCount(32) $maxBytes(.maxText);
+}
 struct EngineDone { id @0 :AttemptId; result @1 :Data; }
 struct EngineFailed { id @0 :AttemptId; kind @1 :FailKind; message @2 :Text $maxBytes(.maxText); }

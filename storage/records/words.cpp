@@ -15,8 +15,9 @@ const char* to_string(Role role) {
 }
 
 const char* to_string(FailKind kind) {
-  static constexpr const char* kWords[kFailKinds] = {"engine",  "crash",    "memory",  "input", "model",
-                                                     "timeout", "artifact", "refused", "lost",  "stopped"};
+  static constexpr const char* kWords[kFailKinds] = {"engine", "crash",   "memory",   "input",
+                                                     "model",  "timeout", "artifact", "refused",
+                                                     "device", "lost",    "stopped"};
   return kWords[static_cast<int>(kind)];
 }
 
@@ -30,6 +31,7 @@ Fault fault_of(FailKind kind) {
     case FailKind::kRefused:
       return Fault::kInput;
     case FailKind::kMemory:
+    case FailKind::kDevice:
       return Fault::kDevice;
     case FailKind::kModel:
       return Fault::kModel;

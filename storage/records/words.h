@@ -47,7 +47,7 @@ enum class Role : std::uint8_t {
 inline constexpr int kRoles = 11;
 const char* to_string(Role role);  // "image", "conditioning", ...
 
-// Why an attempt failed; journals store the word. Values up to kRefused equal those of wire.capnp, which says
+// Why an attempt failed; journals store the word. Values up to kDevice equal those of wire.capnp, which says
 // when a worker sends each; the scheduler itself writes the other two.
 enum class FailKind : std::uint8_t {
   kEngine,
@@ -58,10 +58,11 @@ enum class FailKind : std::uint8_t {
   kTimeout,
   kArtifact,
   kRefused,
+  kDevice,
   kLost,    // the worker was silent or started anew
   kStopped  // the attempt was called off or given back
 };
-inline constexpr int kFailKinds = 10;
+inline constexpr int kFailKinds = 11;
 const char* to_string(
     FailKind kind);  // "engine", "crash", "memory", "input", "model", "timeout", "artifact", ...
 
@@ -69,7 +70,7 @@ const char* to_string(
 enum class Fault : std::uint8_t {
   kInput,     // in what the shot asks: the same on every host, so it is not tried again
   kHost,      // in the host or its network, as far as one attempt can tell
-  kDevice,    // in the memory of the host or of its device
+  kDevice,    // in a device of the host, or in the memory of either
   kModel,     // in the model's files of this host
   kCancelled  // nowhere: the attempt was called off
 };
@@ -357,8 +358,9 @@ struct WorkerProcess {
   std::string lock;  // names the lock of its folder, which one process at a time can hold
   std::string host;
   std::uint32_t pid = 0;
-  std::string address;               // as the scheduler sees it
-  std::vector<std::string> remarks;  // what it could not offer, and why; at most kMaxProcessRemarks
+  std::string address;  // as the scheduler sees it
+  // What it could not offer, and why, and what its engines noted at their start; at most kMaxProcessRemarks.
+  std::vector<std::string> remarks;
   bool operator==(const WorkerProcess&) const = default;
 };
 std::string to_string(const WorkerProcess& process);  // "bay1 (10.0.0.7), process 4711"

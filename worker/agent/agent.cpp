@@ -363,6 +363,7 @@ void Agent::on_done(std::uint32_t slot, const protocol::EngineDone& done, const 
   const auto index = in_slot(slot, done.id);
   if (!index) return;
   slots_[slot].running.reset();
+  slots_[slot].device_faults = 0;
   if (attempts_[*index].revoked)
     ended(*index, now);
   else
@@ -386,7 +387,11 @@ void Agent::on_failed(std::uint32_t slot, const protocol::EngineFailed& failed, 
   const auto index = in_slot(slot, failed.id);
   if (!index) return;
   slots_[slot].running.reset();
-  if (failed.kind == FailKind::kCrash) slots_[slot].ending = true, slots_[slot].ready = false;
+  if (failed.kind == FailKind::kDevice) {
+    slots_[slot].ending = true, slots_[slot].ready = false;
+    ++slots_[slot].device_faults;
+    slots_[slot].last_fault = failed.message;
+  }
   Attempt& attempt = attempts_[*index];
   if (attempt.state == State::kRunning)
     attempt.failure = protocol::Failed{attempt.id, failed.kind, failed.message, "", log_tail};
@@ -431,6 +436,7 @@ void Agent::report(protocol::Failed failure, Time now) {
 // ---- time
 
 void Agent::on_tick(Time now) {
+  end_rests(now);
   std::vector<AttemptId> expired, stuck;
   for (Attempt& attempt : attempts_) {
     if (attempt.state == State::kStopping) continue;

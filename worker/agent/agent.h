@@ -100,7 +100,9 @@ class Agent {
   void on_message(const protocol::SchedulerMessage& message, Time now);
   void on_fetched(const AttemptId& id, const Status& status, Time now, const std::string& bytes = {});
   void on_uploaded(const AttemptId& id, const Status& status, Time now);
-  void on_ready(std::uint32_t slot, const std::string& numeric_class, Time now);
+  // `notes`: what the engine found at its start; new ones are logged and told to the scheduler.
+  void on_ready(std::uint32_t slot, const std::string& numeric_class, Time now,
+                const std::vector<std::string>& notes = {});
   void on_progress(std::uint32_t slot, const protocol::Progress& progress, Time now);
   void on_done(std::uint32_t slot, const protocol::EngineDone& done, const std::string& log_tail, Time now);
   void on_failed(std::uint32_t slot, const protocol::EngineFailed& failed, const std::string& log_tail,
@@ -155,9 +157,14 @@ class Agent {
   struct Slot {
     SlotKind kind = SlotKind::kCpu;
     bool ready = false;
-    bool ending = false;     // its engine said that it ends: a GPU failed under it
-    bool withdrawn = false;  // not offered: its engine does not become ready
-    int false_starts = 0;    // ends of its engine since it was last ready
+    bool ending = false;  // its engine said that it ends: a GPU failed under it
+    bool withdrawn =
+        false;              // not offered: its engine does not become ready, or its GPU fails again and again
+    int false_starts = 0;   // ends of its engine since it was last ready
+    int device_faults = 0;  // since its last result
+    std::string last_fault;
+    std::optional<Time> rests_until;        // the engine that is ready meanwhile waits
+    std::optional<std::string> rests_with;  // the numeric class of that engine
     std::optional<AttemptId> running;
   };
 
@@ -175,7 +182,9 @@ class Agent {
   void send_hello(Time now);
   void send_heartbeat(Time now);
   Resources offered() const;  // without withdrawn slots
-  void withdraw(std::uint32_t slot, const std::string& cause, Time now);
+  void withdraw(std::uint32_t slot, const std::string& why, Time now);
+  void end_rests(Time now);
+  void take_notes(const std::vector<std::string>& notes);
   void give_back(std::optional<SlotKind> kind,
                  Time now);  // what has not begun, of one kind of slot or of all
   void renew(std::uint64_t sequence);

@@ -250,7 +250,7 @@ void Runner::tell(std::uint32_t slot, const protocol::FromEngine& message) {
   Engine& engine = *engine_slots_[slot].engine;
   if (const auto* ready = std::get_if<protocol::EngineReady>(&message)) {
     engine_slots_[slot].delay = Time(0);
-    agent_->on_ready(slot, ready->numeric_class, now);
+    agent_->on_ready(slot, ready->numeric_class, now, ready->notes);
   } else if (const auto* progress = std::get_if<protocol::Progress>(&message)) {
     agent_->on_progress(slot, *progress, now);
   } else {

@@ -120,10 +120,12 @@ protocol::FromEngine run_one(const protocol::EngineRun& task, const TaskFunction
     auto result = run(task.spec, hooks);
     if (!result) return protocol::EngineFailed{task.id, fail_kind(result.error()), result.error().message};
     return protocol::EngineDone{task.id, std::move(*result)};
+  } catch (const kernels::cuda::DeviceMemoryFault& fault) {
+    return protocol::EngineFailed{task.id, FailKind::kMemory, fault.what()};
   } catch (const std::bad_alloc&) {
     return protocol::EngineFailed{task.id, FailKind::kMemory, "out of memory"};
   } catch (const kernels::cuda::DeviceFault& fault) {
-    return protocol::EngineFailed{task.id, FailKind::kCrash, fault.what()};
+    return protocol::EngineFailed{task.id, FailKind::kDevice, fault.what()};
   } catch (const std::exception& exception) {
     return protocol::EngineFailed{task.id, FailKind::kEngine, std::string("unexpected: ") + exception.what()};
   }
@@ -167,7 +169,7 @@ int serve(const protocol::EngineReady& ready, const TaskFunction& run, int from_
                                        "the task's result does not fit into a message"});
     // A GPU that failed answers nothing more to this process; the next one may find it well.
     const auto* failed = std::get_if<protocol::EngineFailed>(&answer);
-    if (failed != nullptr && failed->kind == FailKind::kCrash) {
+    if (failed != nullptr && failed->kind == FailKind::kDevice) {
       std::fprintf(stderr, "engine: %s\n", failed->message.c_str());
       ::_exit(static_cast<int>(ExitCode::kEnvironment));  // no destructor waits for that GPU
     }

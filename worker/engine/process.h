@@ -22,7 +22,7 @@ struct EngineHooks {
   std::function<bool()> cancelled;
 };
 
-// Exceptions become Failed{engine}, lack of memory Failed{memory}; a GPU's fault Failed{crash}, after which the process
+// Exceptions become Failed{engine}, lack of memory Failed{memory}; a GPU's fault Failed{device}, after which the process
 // ends.
 using TaskFunction = std::function<Result<TaskResult>(const TaskSpec& spec, const EngineHooks&)>;
 

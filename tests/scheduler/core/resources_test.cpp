@@ -299,12 +299,50 @@ TEST(Resources, ALongDescriptionGoesToWorkersThatCanFetchIt) {
 TEST(Resources, AHelloWithoutASlotForItsClassIsRefused) {
   TestFarm farm;
   SimWorker host(farm, "host");
-  host.offer.numeric_classes = {kCuda};
+  host.offer.resources.slots = {{0, 1}};
   host.hello();
   ASSERT_EQ(farm.sent.size(), 1u);
   const auto* refused = message_in<protocol::Refused>(farm.sent.front());
   ASSERT_NE(refused, nullptr);
-  EXPECT_EQ(refused->reason, "numeric class cuda-sm90-bf16: the worker offers no gpu slot");
+  EXPECT_EQ(refused->reason, "numeric class cpu-avx512-bf16: the worker offers no cpu slot");
+}
+
+// Its GPU fell off the bus: what needs none goes on there, and what needs one waits for another.
+TEST(Resources, AWorkerWithoutItsLastGpuKeepsItsCpuSlots) {
+  TestFarm farm;
+  SimWorker lost(farm, "lost", 1, 0), whole(farm, "whole", 1, 0);
+  use_gpu(lost, kCuda, 2);
+  use_gpu(whole, kCuda);
+  const Resources before = lost.offer.resources;
+  lost.hello();
+  lost.offer.resources.slots[SlotKind::kGpu] = 0;
+  lost.offer.resources.device_bytes = 0;
+  lost.hello();
+  farm.submit({test_shot("sh010", 33, 1)});
+  for (const Command& command : farm.sent) EXPECT_EQ(message_in<protocol::Refused>(command), nullptr);
+  lost.receive();
+  EXPECT_TRUE(lost.held.empty()) << "no tensors";
+  whole.hello();
+  bool finished = false;
+  for (int step = 0; step < 200 && farm.shot("demo/sh010").state != ShotState::kDelivered; ++step) {
+    for (SimWorker* worker : {&lost, &whole}) {
+      worker->receive();
+      for (const AttemptId& ref : std::vector<AttemptId>(worker->held)) {
+        const auto& plan = farm.state().task(ref.task).plan;
+        EXPECT_FALSE(worker == &lost && computes_tensors(plan)) << to_string(plan.stage);
+        finished = finished || worker == &lost;
+        worker->start(ref);
+        worker->complete(ref);
+      }
+    }
+    farm.pass_ms(1000);
+    lost.beat(), whole.beat();
+  }
+  EXPECT_EQ(farm.shot("demo/sh010").state, ShotState::kDelivered);
+  EXPECT_TRUE(finished);
+  lost.offer.resources = before;
+  lost.hello();
+  EXPECT_EQ(farm.state().find_worker("lost")->offer.resources, before);
 }
 
 TEST(Explain, SaysWhatATaskNeedsOfHostAndDevice) {

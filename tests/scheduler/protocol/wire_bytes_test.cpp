@@ -130,7 +130,7 @@ const std::vector<std::pair<std::string, ToEngine>> kToEngine{
 };
 
 const std::vector<std::pair<std::string, FromEngine>> kFromEngine{
-    {"engine_ready", EngineReady{"cpu-avx2-fp32", "0.1"}},
+    {"engine_ready_with_notes", EngineReady{"cpu-avx2-fp32", "0.1", {"a note"}}},
     {"progress", kProgress},
     {"done", EngineDone{kId, result()}},
     {"engine_failed", EngineFailed{kId, FailKind::kMemory, "out of memory"}},
@@ -210,6 +210,7 @@ TEST(WireBytes, MessagesOfBeforeAreReadAsTheyWereMeant) {
   check_before(before, decode_from_worker);
   check_before<SchedulerMessage>({{"assign", Assign{kId, 15'000, 480'000, spec()}}}, decode_to_worker);
   check_before<ToEngine>({{"run", EngineRun{kId, spec()}}}, decode_to_engine);
+  check_before<FromEngine>({{"engine_ready", EngineReady{"cpu-avx2-fp32", "0.1"}}}, decode_from_engine);
 }
 
 TEST(WireBytes, AreHeldForEveryKind) {

@@ -65,17 +65,111 @@ TEST_F(AgentTest, AnEngineWhoseGpuFailedIsGivenNothingMore) {
   };
   next(1), next(2), next(3);
   ASSERT_EQ(all<action::Run>().size(), 2u);
-  agent->on_failed(0, {id(1), FailKind::kCrash, "cuda: gone"}, "", now);
+  agent->on_failed(0, {id(1), FailKind::kDevice, "cuda: gone"}, "", now);
   EXPECT_EQ(sent<Failed>().at(0).message, "cuda: gone");
   EXPECT_THAT(all<action::Run>(), IsEmpty());
   agent->on_exit(0, "exit code 4", "", now);
   EXPECT_THAT(sent<Failed>(), IsEmpty());
   agent->on_exit(0, "exit code 4", "", now);
   EXPECT_THAT(sent<Hello>(), IsEmpty()) << "the end after the fault was no false start";
-  agent->on_ready(0, "cuda-class", now);
+  agent->on_ready(0, "test-class", now);
   const auto runs = all<action::Run>();
   ASSERT_EQ(runs.size(), 1u);
   EXPECT_EQ(runs[0].id, id(3));
+}
+
+// Its engine starts each time, and each task fails.
+TEST_F(AgentTest, AGpuThatFailsAgainAndAgainRests) {
+  resources = {{{1, 2}}, 8ull << 30, 16ull << 30};
+  start({});
+  agent->on_connected(now);
+  agent->on_ready(0, "cuda-class", now);
+  agent->on_ready(1, "cuda-class", now);
+  Welcome welcome;
+  welcome.sequence = sent<Hello>().at(0).sequence;
+  agent->on_message(welcome, now);
+  std::uint64_t task = 0;
+  const auto fail_in_slot_0 = [&] {
+    agent->on_message(Assign{id(++task), kLease, 0, test_spec({}, "task", Stage::kDenoise)}, now);
+    agent->on_fetched(id(task), {}, now);
+    ASSERT_EQ(all<action::Run>().at(0).slot, 0u);
+    agent->on_failed(0, {id(task), FailKind::kDevice, "cuda: ECC"}, "", now);
+    agent->on_exit(0, "exit code 4", "", now);
+  };
+  const auto ready_again = [&] { agent->on_ready(0, "cuda-class", now); };
+  fail_in_slot_0(), ready_again(), fail_in_slot_0(), ready_again();
+  agent->on_message(Assign{id(++task), kLease, 0, test_spec({}, "task", Stage::kDenoise)}, now);
+  agent->on_fetched(id(task), {}, now);
+  agent->on_done(0, EngineDone{id(task), outputs()}, "", now);
+  all<action::Run>();
+  fail_in_slot_0(), ready_again(), fail_in_slot_0(), ready_again();
+  EXPECT_THAT(sent<Hello>(), IsEmpty()) << "a result came between";
+  all<action::Log>();
+  fail_in_slot_0();
+  auto hello = sent<Hello>();
+  ASSERT_EQ(hello.size(), 1u);
+  EXPECT_EQ(hello[0].offer.resources, (Resources{{{1, 1}}, 8ull << 30, 8ull << 30}));
+  bool said = false;
+  for (const auto& line : all<action::Log>())
+    said = said || line.line.find(
+                       "slot 0 is withdrawn: its GPU failed again and again without a result between "
+                       "(cuda: ECC)") != std::string::npos;
+  EXPECT_TRUE(said);
+  welcome.sequence = hello[0].sequence;
+  agent->on_message(welcome, now);
+  ready_again();
+  EXPECT_THAT(sent<Hello>(), IsEmpty()) << "it rests, ready or not";
+  agent->on_message(Assign{id(++task), kLease, 0, test_spec({}, "task", Stage::kDenoise)}, now);
+  agent->on_fetched(id(task), {}, now);
+  EXPECT_EQ(all<action::Run>().at(0).slot, 1u);
+  agent->on_done(1, EngineDone{id(task), outputs()}, "", now);
+  pass_acknowledged(Time(610'000));
+  hello = sent<Hello>();
+  ASSERT_FALSE(hello.empty());
+  EXPECT_EQ(hello.back().offer.resources, resources) << "it is tried again";
+}
+
+TEST_F(AgentTest, WhyAnEngineDoesNotStartIsSaid) {
+  resources = {{{1, 2}}, 8ull << 30, 16ull << 30};
+  start({});
+  agent->on_connected(now);
+  agent->on_ready(0, "cuda-class", now);
+  for (int i = 0; i < 2; ++i)
+    agent->on_exit(1, "exit code 4", "loading\nrushes-worker: backend cuda: the GPU is gone\n", now);
+  bool said = false;
+  for (const auto& line : all<action::Log>())
+    said = said ||
+           line.line.find("(exit code 4: rushes-worker: backend cuda: the GPU is gone)") != std::string::npos;
+  EXPECT_TRUE(said);
+}
+
+// The scheduler could not tell their slots apart.
+TEST_F(AgentTest, AWorkerHasOneNumericClass) {
+  resources = {{{1, 2}}, 8ull << 30, 16ull << 30};
+  start({});
+  agent->on_connected(now);
+  agent->on_ready(0, "cuda-a", now);
+  agent->on_ready(1, "cuda-b", now);
+  auto hello = sent<Hello>();
+  ASSERT_EQ(hello.size(), 2u);
+  EXPECT_THAT(hello[1].offer.numeric_classes, ElementsAre("cuda-a"));
+  EXPECT_EQ(hello[1].offer.resources, (Resources{{{1, 1}}, 8ull << 30, 8ull << 30}));
+  agent->on_ready(1, "cuda-b", now);
+  EXPECT_THAT(sent<Hello>(), IsEmpty());
+  agent->on_ready(1, "cuda-a", now);
+  EXPECT_EQ(sent<Hello>().at(0).offer.resources, resources);
+}
+
+TEST_F(AgentTest, WhatEnginesNoteIsLoggedAndToldOnce) {
+  start({});
+  agent->on_connected(now);
+  agent->on_ready(0, "test-class", now, {"attention: own", "class a: b\nc"});
+  const auto hello = sent<Hello>();
+  ASSERT_EQ(hello.size(), 1u);
+  EXPECT_THAT(hello[0].process.remarks, ElementsAre("attention: own", "class a: b c"));
+  EXPECT_EQ(all<action::Log>().size(), 2u);
+  agent->on_ready(1, "test-class", now, {"attention: own"});
+  EXPECT_THAT(all<action::Log>(), IsEmpty());
 }
 
 TEST_F(AgentTest, WhatWaitsForTheLastGpuIsGivenBackWithIt) {

@@ -94,7 +94,7 @@ TEST_F(EngineTest, AGpuThatFailedEndsItsAttemptWithTheCauseAndTheProcess) {
   ASSERT_TRUE(engine.run(kId, test_spec({}, "gpu")));
   const auto failed = next<EngineDone, EngineFailed>(engine);
   ASSERT_TRUE(failed && std::holds_alternative<EngineFailed>(*failed));
-  EXPECT_EQ(std::get<EngineFailed>(*failed).kind, FailKind::kCrash);
+  EXPECT_EQ(std::get<EngineFailed>(*failed).kind, FailKind::kDevice);
   EXPECT_EQ(std::get<EngineFailed>(*failed).message, "cudaMalloc: cudaErrorNoDevice");
   EXPECT_EQ(end_of(engine), "exit code 4");
 }
