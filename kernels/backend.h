@@ -98,6 +98,8 @@ struct AttentionOptions {
   Tensor relative_bias;
   // kI32 [B, Lk]; key j takes part where the entry is not 0; at least one must. Optional; not with key_tiles.
   Tensor key_mask;
+  // False: not in 8 bits, whatever the backend was asked for: a layer that they ruin (kernels/eight_bit_gate.h).
+  bool eight_bit = true;
 };
 
 // Rows of parameters for a norm or a gate: each tensor is kF32 [G, C]. G = 1: one row for all tokens; G = R:
@@ -128,6 +130,9 @@ class Backend {
   // What decides the bits of a result, for example "reference-f64", "cpu-avx512-f32", "cpu-avx512bf16-bf16",
   // "cpu-avx2-f32": results are equal bit for bit between two backends that give the same class.
   virtual std::string numeric_class() const = 0;
+  // What a class stands for beyond its words, for people: "cuBLASLt 13.1.0, cuDNN 9.19.0, 132 multiprocessors". Empty:
+  // nothing.
+  virtual std::string class_text() const { return ""; }
   virtual Precision precision() const = 0;
   virtual DType operand_dtype() const = 0;
 

@@ -17,7 +17,11 @@ Result<std::unique_ptr<Backend>> make_backend(const BackendOptions& options) {
   if (options.kind == config::Backend::kReference) return make_reference_backend(options.precision);
   if (options.kind == config::Backend::kCpu) return make_cpu_backend({options.threads, options.precision});
   try {
-    return cuda::make_cuda_backend(cuda::device_api(), {options.device, options.precision});
+    cuda::CudaOptions cuda;
+    cuda.device = options.device, cuda.precision = options.precision;
+    cuda.library_attention = options.library_attention;
+    cuda.eight_bit = options.eight_bit, cuda.exceptions = options.exceptions;
+    return cuda::make_cuda_backend(cuda::device_api(), cuda);
   } catch (const cuda::DeviceFault& fault) {
     return fail(ErrorKind::kExhausted, fault.what());
   } catch (const std::bad_alloc&) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "config/backend.h"
 #include "config/result.h"
@@ -16,6 +17,9 @@ struct BackendOptions {
   int device = 0;  // number of the GPU, 0-based; without meaning for the others
   Precision precision = Precision::kF32;
   int threads = 0;  // of the CPU backend; 0: as many as this process may use
+  // Of the CUDA backend (CudaOptions): numeric classes of their own.
+  bool library_attention = false, eight_bit = false;
+  std::string exceptions = {};
 };
 
 // Whether make_backend() can make such a backend here. Error: kExhausted, with what to use instead.

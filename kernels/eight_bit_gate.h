@@ -5,8 +5,8 @@
 //
 // No backend asks this by itself. Its answer depends on the operands that it is given, and a layer's first call on a
 // worker is that of whichever task came first there: two workers, or one worker after a restart, would choose differently
-// for windows of one take, which would then not be the same pixels again. Who calls it does so before a take's first task,
-// on operands that do not depend on the order of tasks, and writes the answer down beside the numeric class.
+// for windows of one take, which would then not be the same pixels again. An engine asks it at its start, on operands that do
+// not depend on tasks, and its answers are part of the numeric class (worker/engine/eight_bit_layers.h).
 //
 // Thread contract: as Backend, of both backends.
 #pragma once

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstring>
 
 #include "kernels/check.h"
@@ -38,6 +39,16 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
     norm += static_cast<double>(b[i]) * static_cast<double>(b[i]);
   }
   return std::sqrt(difference / norm);
+}
+
+// Six hexadecimal digits: FNV-1a in 64 bits (Fowler, Noll and Vo), folded to 24. Names, not secrets.
+std::string fingerprint(const std::string& text) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  hash = (hash ^ hash >> 24 ^ hash >> 48) & 0xffffffu;
+  char digits[8];
+  std::snprintf(digits, sizeof digits, "%06x", static_cast<unsigned>(hash));
+  return digits;
 }
 
 // A small causal convolution of smooth numbers.
@@ -85,13 +96,19 @@ std::unique_ptr<Backend> make_cuda_backend(DeviceApi* api, const CudaOptions& op
   return backend;
 }
 
+// At most 31 bytes: two of them joined by '+' are a name (config/name.h).
 std::string CudaBackend::numeric_class() const {
   std::string name = "cuda-sm" + std::to_string(capability()) + "-" + dtype_name(operand_dtype());
-  if (options_.precision != Precision::kBf16) return name;
-  if (options_.eight_bit)
-    name += attention8_form(capability()) == kValuesE4m3 ? "-int8qk-e4m3pv" : "-int8qk-bf16pv";
-  if (options_.library_attention) name += "-sdpa";
-  return name;
+  if (options_.precision == Precision::kBf16) {
+    if (options_.eight_bit)
+      name += attention8_form(capability()) == kValuesE4m3 ? "-int8qk-e4m3pv" : "-int8qk-bf16pv";
+    if (options_.library_attention) name += "-sdpa";
+  }
+  return name + "-" + fingerprint(class_text());
+}
+
+std::string CudaBackend::class_text() const {
+  return device_->engines() + (options_.exceptions.empty() ? "" : ", " + options_.exceptions);
 }
 
 // ---- memory and transfer

@@ -29,6 +29,8 @@ struct CudaOptions {
   std::size_t score_bytes = std::size_t{256} << 20;  // of attention that is composed, about
   bool library_attention = false;                    // cuDNN's where it takes the shape (library_attention.h)
   bool eight_bit = false;  // attention in 8 bits; with bf16 operands. A numeric class of its own
+  // What its caller computes without 8 bits (AttentionOptions::eight_bit), in words: a numeric class of its own.
+  std::string exceptions = {};
 };
 // Over fewer keys than this (a text's, say) rounding q, k and v to 8 bits costs as much as it saves. Reckoned from bytes
 // moved and operations, not measured.
@@ -55,6 +57,7 @@ class CudaBackend final : public Backend {
       : device_(std::move(device)), options_(options) {}
 
   std::string numeric_class() const override;
+  std::string class_text() const override;
   Precision precision() const override { return options_.precision; }
   DType operand_dtype() const override {
     return options_.precision == Precision::kBf16 ? DType::kBf16 : DType::kF32;
@@ -129,7 +132,7 @@ class CudaBackend final : public Backend {
   // Attention by one kernel, or composed of products and a softmax; operands in the backend's word.
   void attend_by_kernel(const AttentionOptions& options, const Tiles* tiles, const Operand& q,
                         const Operand& k, const Operand& v, const Tensor& y, std::int64_t lk);
-  bool attends_in_8_bits(const AttentionArguments& a, int width) const;
+  bool attends_in_8_bits(const AttentionOptions& options, const AttentionArguments& a, int width) const;
   void attend_in_8_bits(const AttentionArguments& a, int batch, int width);
   void attend_by_products(const AttentionOptions& options, const Tiles* tiles, const Operand& q,
                           const Operand& k, const Operand& v, const Tensor& y, std::int64_t lk);

@@ -83,6 +83,11 @@ std::shared_ptr<CudaDevice> CudaDevice::open(DeviceApi* api, int number) {
   return device;
 }
 
+std::string CudaDevice::engines() const {
+  return "cuBLASLt " + version_text(products_->api().version()) + ", " + dnn_->version() + ", " +
+         std::to_string(info_.multiprocessors) + " multiprocessors";
+}
+
 CudaDevice::CudaDevice(DeviceApi& api, int number) : api_(api), number_(number) {
   try {
     const auto entered = enter();

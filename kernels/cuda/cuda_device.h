@@ -35,6 +35,9 @@ class CudaDevice {
 
   DeviceApi& api() { return api_; }
   const DeviceInfo& info() const { return info_; }
+  // What libraries choose engines by, and with them the order of sums: "cuBLASLt 13.1.0, cuDNN 9.19.0, 132
+  // multiprocessors".
+  std::string engines() const;
   Stream stream() const { return stream_; }
   Arena& arena() { return *arena_; }
   Products& products() { return *products_; }

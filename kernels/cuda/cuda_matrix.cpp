@@ -182,7 +182,7 @@ void CudaBackend::attend_by_kernel(const AttentionOptions& options, const Tiles*
     a.key_tile = static_cast<int>(tiles->plan.key_tile);
   }
   const int width = static_cast<int>(y.dim(3)), batch = static_cast<int>(y.dim(0));
-  if (attends_in_8_bits(a, width)) {
+  if (attends_in_8_bits(options, a, width)) {
     attend_in_8_bits(a, batch, width);
   } else if (options_.library_attention && device_->library_attention().takes(a, batch, width)) {
     device_->library_attention().run(a, batch, width);
@@ -201,8 +201,9 @@ void CudaBackend::attend_by_kernel(const AttentionOptions& options, const Tiles*
   if (!direct) launch_map(kMapAffine, {{sums->data(), kWordBf16}, {}, out, y.elements(), 8});
 }
 
-bool CudaBackend::attends_in_8_bits(const AttentionArguments& a, int width) const {
-  return options_.eight_bit && a.lk >= kFewestKeys8 && attention8_takes(a, width);
+bool CudaBackend::attends_in_8_bits(const AttentionOptions& options, const AttentionArguments& a,
+                                    int width) const {
+  return options_.eight_bit && options.eight_bit && a.lk >= kFewestKeys8 && attention8_takes(a, width);
 }
 
 void CudaBackend::attend_in_8_bits(const AttentionArguments& a, int batch, int width) {

@@ -1,6 +1,8 @@
 // Where the CUDA backend computes attention in 8 bits, what it calls itself then, and the judgement of a layer.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/eight_bit_gate.h"
 #include "tests/kernels/eight_bit_runs.h"
@@ -31,8 +33,10 @@ struct Operands {
   }
 };
 
-std::vector<float> attention(Backend& backend, const AttentionCase& c, bool masked = false) {
+std::vector<float> attention(Backend& backend, const AttentionCase& c, bool masked = false,
+                             bool in_8_bits = true) {
   Operands o(backend, c);
+  o.options.eight_bit = in_8_bits;
   if (masked) {
     const std::vector<std::int32_t> all(static_cast<std::size_t>(c.batch * c.lk), 1);
     o.options.key_mask = backend.upload(host_tensor(all, {c.batch, c.lk}));
@@ -45,13 +49,40 @@ std::vector<float> attention(Backend& backend, const AttentionCase& c, bool mask
 TEST(CudaEightBitBackend, TheNumericClassSaysSo) {
   const auto name = [](int major, int minor, bool eight_bit, Precision precision) {
     SoftwareDevice device({.major = major, .minor = minor});
-    return make(device, eight_bit, precision)->numeric_class();
+    const std::string whole = make(device, eight_bit, precision)->numeric_class();
+    return whole.substr(0, whole.rfind('-'));
   };
   EXPECT_EQ(name(9, 0, false, Precision::kBf16), "cuda-sm90-bf16");
   EXPECT_EQ(name(9, 0, true, Precision::kBf16), "cuda-sm90-bf16-int8qk-e4m3pv");
   EXPECT_EQ(name(8, 9, true, Precision::kBf16), "cuda-sm89-bf16-int8qk-e4m3pv");
   EXPECT_EQ(name(8, 0, true, Precision::kBf16), "cuda-sm80-bf16-int8qk-bf16pv");
   EXPECT_EQ(name(9, 0, true, Precision::kF32), "cuda-sm90-f32");
+}
+
+// Libraries choose engines by their release and by the number of multiprocessors, and engines decide the order of sums.
+TEST(CudaNumericClass, EndsInAFingerprintOfWhatLibrariesChooseBy) {
+  const auto name = [](const emulator::SoftwareOptions& software, CudaOptions options = {}) {
+    SoftwareDevice device(software);
+    return make_cuda_backend(&device, options)->numeric_class();
+  };
+  const std::string plain = name({});
+  EXPECT_THAT(plain, testing::MatchesRegex("cuda-sm90-bf16-[0-9a-f]{6}"));
+  EXPECT_EQ(name({.memory_bytes = std::size_t{2} << 30, .seed = 9}), plain);
+  EXPECT_EQ(name({}, {.precision = Precision::kF32}).substr(14), plain.substr(15)) << "of the device";
+  std::set<std::string> names = {plain,
+                                 name({.multiprocessors = 8}),
+                                 name({.blas_version = 130200}),
+                                 name({.dnn_version = 91901}),
+                                 name({}, {.exceptions = "layer 3 in bf16"}),
+                                 name({}, {.exceptions = "layer 4 in bf16"})};
+  EXPECT_EQ(names.size(), 6u);
+  CudaOptions longest;
+  longest.library_attention = longest.eight_bit = true;
+  const emulator::SoftwareOptions newest{.major = 12};
+  const std::string both = name(newest, longest) + "+" + name(newest, {.precision = Precision::kF32});
+  EXPECT_LE(both.size(), 64u) << both << ": more is no name (config/name.h)";
+  SoftwareDevice device;
+  EXPECT_EQ(make(device, false)->class_text(), "cuBLASLt 13.1.0, cuDNN 9.19.0, 4 multiprocessors");
 }
 
 // Long enough attention differs from that in bf16, within the tolerance; all other attention is the same bits.
@@ -70,6 +101,7 @@ TEST(CudaEightBitBackend, TakesWhatItsKernelsTakeAndLeavesTheRest) {
     const AttentionCase few = outlier_case(64, 20, kFewestKeys8 - 1, 0),
                         narrow = outlier_case(32, 20, kFewestKeys8, 0),
                         long_enough = outlier_case(64, 20, kFewestKeys8, 0);
+    EXPECT_TRUE(same_bits(attention(*eight, long_enough, false, false), attention(*plain, long_enough)));
     EXPECT_TRUE(same_bits(attention(*eight, few), attention(*plain, few)));
     EXPECT_TRUE(same_bits(attention(*eight, narrow), attention(*plain, narrow)));
     EXPECT_TRUE(same_bits(attention(*eight, long_enough, true), attention(*plain, long_enough, true)));

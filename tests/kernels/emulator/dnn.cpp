@@ -479,6 +479,7 @@ int execute(void* handle, void* plan, void* variant_pack) {
   if (work.is_attention()) std::memcpy(&scale, pointers[4], sizeof scale);
   const int error = device.enqueue(library->second->stream, [=] {
     std::memset(workspace, 0xff, workspace_bytes);
+    if (work.is_attention()) SoftwareDevice::current()->play("sdpa");
     if (work.is_attention())
       attend(work, {pointers[0], pointers[1], pointers[2], pointers[3]}, double{scale});
     else

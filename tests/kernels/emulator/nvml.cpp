@@ -57,7 +57,7 @@ const kernels::cuda::NvmlApi& software_nvml() {
   static const kernels::cuda::NvmlApi api = {
       [] { return kSuccess; },
       error_text,
-      [](char* text, unsigned bytes) { return put("580.0 (software)", text, bytes); },
+      [](char* text, unsigned bytes) { return put(host().driver_text, text, bytes); },
       [](unsigned index, void** device) { return find(static_cast<int>(index), device); },
       find_by_uuid,
       [](void* device, char* text, unsigned bytes) {

@@ -93,6 +93,11 @@ int SoftwareDevice::refuse(int error, const std::string& why) {
 
 int SoftwareDevice::dead() const { return sticky_; }
 
+void SoftwareDevice::play(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  if (options_.plays_ms) played_ms_ += options_.plays_ms(name);
+}
+
 // ---- devices
 
 int SoftwareDevice::device_count(int* count) {
@@ -109,14 +114,10 @@ int SoftwareDevice::driver_version(int* version) {
 
 int SoftwareDevice::device_info(int device, DeviceInfo* info) {
   if (device < 0 || device >= options_.devices) return kInvalidDevice;
-  *info = {"Software device",
-           "0000:00:0" + std::to_string(device) + ".0",
-           options_.major,
-           options_.minor,
-           4,
-           options_.memory_bytes,
-           std::size_t{227} << 10,
-           std::size_t{50} << 20};
+  *info = {"Software device",        "0000:00:0" + std::to_string(device) + ".0",
+           options_.major,           options_.minor,
+           options_.multiprocessors, options_.memory_bytes,
+           std::size_t{227} << 10,   std::size_t{50} << 20};
   return kSuccess;
 }
 
@@ -343,9 +344,9 @@ int SoftwareDevice::event_record(Event event, Stream stream) {
   if (found == events_.end()) return refuse(kInvalidValue, "no such event");
   EventState* state = found->second.get();
   const std::uint64_t round = ++state->recorded;
-  return put(stream, {[state, round] {
+  return put(stream, {[this, state, round] {
                         state->done = std::max(state->done, round);
-                        state->time_ms = now_ms();
+                        state->time_ms = options_.plays_ms ? played_ms_ : now_ms();
                         return kSuccess;
                       },
                       nullptr, 0});
@@ -440,6 +441,7 @@ int SoftwareDevice::start_kernel(const KernelCode& kernel, const LaunchShape& sh
   if (launches_ == options_.vanish_at) return refuse(kNoDevice, "the device fell off the bus");
   if (launches_ == options_.illegal_address_at)
     return refuse(kIllegalAddress, "an illegal address, as asked for");
+  play(kernel.name);
   alignas(128) std::byte aligned[4096];
   std::copy(arguments.begin(), arguments.end(), aligned);
   try {

@@ -38,6 +38,10 @@ struct SoftwareOptions {
   bool guard =
       true;  // the host cannot touch device memory; false where many small operations are waited for one by one
   int driver = 13000;
+  std::string driver_text = "580.0 (software)";  // NVML's
+  int multiprocessors = 4;
+  // How long a kernel of that name, or the library's "sdpa", took on the clock that events read; unset: real time.
+  std::function<double(const std::string& name)> plays_ms = {};
   // Faults: at the n-th launch (from 1) since the start, 0 = never.
   std::int64_t illegal_address_at = 0;  // sticky: every later call answers 700
   std::int64_t vanish_at = 0;           // the device falls off the bus: every later call answers 100
@@ -114,6 +118,7 @@ class SoftwareDevice final : public kernels::cuda::DeviceApi {
   // Whether [start, start + bytes) lies in one allocation.
   bool owns(const void* start, std::size_t bytes) const;
   int refuse(int error, const std::string& why);  // notes `why` as fault() and returns `error`
+  void play(const std::string& name);             // moves the events' clock on (SoftwareOptions::plays_ms)
   std::uint64_t seed() const { return options_.seed; }
   const SoftwareOptions& options() const { return options_; }
 
@@ -156,6 +161,7 @@ class SoftwareDevice final : public kernels::cuda::DeviceApi {
   std::map<Event, std::unique_ptr<EventState>> events_;
   std::map<void*, std::unique_ptr<GraphState>> graphs_;  // and instantiated ones
   std::int64_t launches_ = 0, synchronizations_ = 0;
+  double played_ms_ = 0;
   int sticky_ = 0;
   std::string fault_;
   int open_ = 0;
