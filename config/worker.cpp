@@ -52,6 +52,9 @@ void read_root(Fields& root, Worker& worker, const std::filesystem::path& folder
   });
   if (int index = 0; root.choice("backend", index, {"cpu", "cuda"}))
     worker.backend = index == 0 ? Backend::kCpu : Backend::kCuda;
+  if (int index = 0; root.choice("attention", index, {"own", "library", "fastest"}))
+    worker.attention = static_cast<Attention>(index);
+  root.flag("eight_bit", worker.eight_bit);
   root.integer("slots", worker.slots, 1, 64);
   root.integer("cpu_slots", worker.cpu_slots, 0, 64);
   root.integer("threads_per_slot", worker.threads_per_slot, 1, 256);

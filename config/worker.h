@@ -18,6 +18,9 @@
 
 namespace rushes::config {
 
+// Which dense attention a GPU computes with: kernels of ours, cuDNN's, or the one that is faster there.
+enum class Attention : std::uint8_t { kOwn, kLibrary, kFastest };
+
 struct Worker {
   std::string name;                              // is_worker_name(), unique on the farm
   std::string control = "tcp://127.0.0.1:7401";  // the scheduler's endpoints
@@ -25,6 +28,8 @@ struct Worker {
   std::filesystem::path scheduler_public_key;
   std::filesystem::path secret_key, public_key;  // this worker's CURVE key pair
   Backend backend = Backend::kCpu;               // of the engines that compute tensors: kCpu or kCuda
+  Attention attention = Attention::kFastest;     // with kCuda
+  bool eight_bit = false;                        // with kCuda: long attention in 8 bits (kernels/eight_bit.h)
   int slots = 1;      // attempts that compute tensors at once, 1..64; with kCpu all attempts
   int cpu_slots = 1;  // with kCuda: attempts that compute none, at once, 0..64; 0: they take a GPU slot
   int threads_per_slot = 1;  // CPU threads of one engine: 1..256; does not change pixels

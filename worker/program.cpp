@@ -25,6 +25,7 @@
 #include "worker/agent/offered_models.h"
 #include "worker/agent/runner.h"
 #include "worker/critic/critics.h"
+#include "worker/engine/attention_choice.h"
 #include "worker/engine/host_check.h"
 #include "worker/engine/process.h"
 #include "worker/engine/stage.h"
@@ -67,8 +68,23 @@ int run_engine(const config::Worker& settings) {
   options.model_roots = settings.model_roots;
   options.backend = settings.backend;
   options.threads = settings.threads_per_slot;
+  std::vector<std::string> notes;
+  if (kernels::cuda::DeviceApi* api = kernels::cuda::device_api();
+      api != nullptr && settings.backend == config::Backend::kCuda) {
+    auto choice = choose_attention(settings.attention, *api, options.device,
+                                   attention_shapes(settings.model_roots), settings.folder, RUSHES_VERSION);
+    if (!choice) return stop_with(choice.error(), exit_code(choice.error().kind));
+    options.library_attention = choice->library;
+    options.eight_bit = settings.eight_bit;
+    notes = std::move(choice->notes);
+  }
   auto models = Models::open(options);
   if (!models) return stop_with(models.error(), exit_code(models.error().kind));
+  for (const std::string& note : models->notes()) notes.push_back(note);
+  if (const std::string stands_for = models->class_text(); !stands_for.empty())
+    notes.insert(notes.begin(), "class " + models->numeric_class() + ": " + stands_for);
+  if (notes.size() > protocol::kMaxEngineNotes) notes.resize(protocol::kMaxEngineNotes);
+  for (std::string& note : notes) note = one_line(note, kMaxTextBytes);
   const TaskFunction run = [&](const TaskSpec& spec, const EngineHooks& hooks) -> Result<TaskResult> {
     const auto task = check_task(spec);
     if (!task) return tl::unexpected(task.error());
@@ -76,7 +92,7 @@ int run_engine(const config::Worker& settings) {
                          settings.colour, hooks.progress, hooks.cancelled};
     return run_task(*task, context);
   };
-  return serve({models->numeric_class(), RUSHES_VERSION}, run);
+  return serve({models->numeric_class(), RUSHES_VERSION, std::move(notes)}, run);
 }
 
 Result<protocol::ClientOptions> client_options(const config::Worker& settings, const std::string& endpoint) {

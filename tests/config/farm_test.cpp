@@ -313,7 +313,9 @@ TEST(Worker, AGpuHostSaysWhatItHasOfBothKinds) {
   const auto cpu = parse_worker(text, "w.yaml");
   ASSERT_TRUE(cpu) << cpu.error().message;
   EXPECT_EQ(cpu->device_memory, 0u);
-  std::string gpu_text = text + "cpu_slots: 3\ndevice_memory: 144 GiB\n";
+  EXPECT_EQ(cpu->attention, Attention::kFastest);
+  EXPECT_FALSE(cpu->eight_bit);
+  std::string gpu_text = text + "cpu_slots: 3\ndevice_memory: 144 GiB\nattention: library\neight_bit: true\n";
   const std::string backend = "backend: cpu";
   gpu_text.replace(gpu_text.find(backend), backend.size(), "backend: cuda");
   const auto gpu = parse_worker(gpu_text, "w.yaml");
@@ -322,6 +324,11 @@ TEST(Worker, AGpuHostSaysWhatItHasOfBothKinds) {
   EXPECT_EQ(gpu->slots, 1);
   EXPECT_EQ(gpu->cpu_slots, 3);
   EXPECT_EQ(gpu->device_memory, 144ull << 30);
+  EXPECT_EQ(gpu->attention, Attention::kLibrary);
+  EXPECT_TRUE(gpu->eight_bit);
+  EXPECT_EQ(parse_worker(text + "attention: own\n", "w.yaml")->attention, Attention::kOwn);
+  EXPECT_FALSE(parse_worker(text + "attention: cudnn\n", "w.yaml"));
+  EXPECT_FALSE(parse_worker(text + "eight_bit: int8\n", "w.yaml"));
   EXPECT_FALSE(parse_worker(text + "cpu_slots: 65\n", "w.yaml"));
 }
 

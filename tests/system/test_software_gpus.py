@@ -2,6 +2,7 @@
 order of threads and whatever fell off the bus."""
 
 import pathlib
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -41,13 +42,14 @@ class SoftwareGpus(unittest.TestCase):
     def tearDownClass(cls):
         cls.scratch.cleanup()
 
-    def host(self, name, gpus, seed):
-        """A folder that plays a host: how each of its GPUs is, the seed of all orders."""
+    def host(self, name, gpus, seed, plays="1 2"):
+        """A folder that plays a host: how each of its GPUs is, the seed of all orders, the times of attention: ours, cuDNN's."""
         folder = self.folder / name
         folder.mkdir()
         for number, text in enumerate(gpus):
             (folder / str(number)).write_text(text + "\n")
         (folder / "seed").write_text(f"{seed}\n")
+        (folder / "plays").write_text(f"{plays}\n")
         return folder
 
     def start_worker(self, farm, host=None, slots=1):
@@ -85,12 +87,19 @@ class SoftwareGpus(unittest.TestCase):
             renders = self.render(farm)
             events = farm.get("/v1/events?since=0")["events"]
             ended = [event["words"] for event in events if event["type"] == "task.attempt_ended"]
+            attempts = [attempt for shot in ("sh010", "sh020") for task in farm.get(f"/v1/logs/test/{shot}")["tasks"]
+                        for attempt in task["attempts"]]
+            self.assertEqual([a["fault"] for a in attempts if "fault" in a], ["device"] * len(ended), attempts)
             return renders, ended, str(farm.get("/v1/workers")["workers"]), farm.log("bay"), host
 
     def test_the_cpu_is_near_and_faults_change_nothing(self):
-        on_gpu, ended, worker, _, _ = self.on_gpus("one", ["well"], 1)
+        on_gpu, ended, worker, log, _ = self.on_gpus("one", ["well"], 1)
         self.assertEqual(ended, [])
-        self.assertIn("cuda-sm90-bf16+cuda-sm90-f32", worker)
+        self.assertRegex(worker, r"'cuda-sm90-bf16-([0-9a-f]{6})\+cuda-sm90-f32-\1'")
+        self.assertIn("cuBLASLt 13.1.0, cuDNN 9.19.0, 4 multiprocessors", worker)
+        self.assertIn("cuBLASLt 13.1.0, cuDNN 9.19.0, 4 multiprocessors", log)
+        self.assertIn("attention: own: cuDNN's takes 4 ms and ours 2 ms over 2x64", log)
+        self.assertIn("'trouble': ''", worker)
         self.assertIn("Software device", worker)
 
         with Farm(self.folder / "models") as farm:
@@ -119,6 +128,27 @@ class SoftwareGpus(unittest.TestCase):
             self.assertEqual(len(ended), 1, ended)
             self.assertIn("cudaErrorIllegalAddress", ended[0])
             self.assertNotIn("is withdrawn", log)
+
+
+    def test_the_faster_attention_is_chosen_once(self):
+        host = self.host("library", ["well"], 4, plays="2 1")
+        with Farm(self.folder / "models") as farm:
+            farm.start_scheduler()
+            self.start_worker(farm, host)
+
+            def rows(words):
+                return [row for row in farm.get("/v1/workers")["workers"] if words in str(row["remarks"])]
+
+            timed = "attention: library: cuDNN's takes 2 ms and ours 4 ms"
+            farm.until(lambda: rows(timed), 60, "the worker says what it chose")
+            chosen = rows(timed)[0]["numeric_classes"]
+            self.assertRegex(chosen[0], r"^cuda-sm90-bf16-sdpa-([0-9a-f]{6})\+cuda-sm90-f32-\1$")
+            farm.kill("bay", signal.SIGTERM)
+            (host / "plays").write_text("1 2\n")
+            self.start_worker(farm, host)
+            stored = "attention: library, as measured at an earlier start: cuDNN's takes 2 ms and ours 4 ms"
+            farm.until(lambda: rows(stored), 60, "the worker reads what it chose before")
+            self.assertEqual(rows(stored)[0]["numeric_classes"], chosen)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 // The agent and each engine child are this program. RUSHES_SOFTWARE_GPUS names a folder that plays the host: a file for
 // each GPU, "0", "1", ..., that says how it is: "well"; "vanish N": it falls off the bus at the N-th launch of an engine
 // on it; "lost": it did; "fault N": that launch reads an illegal address, and the next engine finds the GPU well. A file
-// "seed" holds the seed of all orders of threads and streams. An engine sees the GPUs that
+// "seed" holds the seed of all orders of threads and streams; a file "plays" how many milliseconds an attention of ours and
+// one of cuDNN's take on the clock of events ("1 2"), without it real time. An engine sees the GPUs that
 // CUDA_VISIBLE_DEVICES names and that are not lost.
 //
 // Thread contract: as rushes-worker.
@@ -12,6 +13,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,6 +48,12 @@ class SoftwareHost {
     std::uint64_t seed = 1;
     std::ifstream(folder_ / "seed") >> seed;
     return seed;
+  }
+  // Of ours, of the library's; nothing: real time.
+  std::optional<std::pair<double, double>> plays() const {
+    std::pair<double, double> ms;
+    std::ifstream file(folder_ / "plays");
+    return file >> ms.first >> ms.second ? std::optional(ms) : std::nullopt;
   }
   // Of this host alone: a claim of one of its GPUs (worker/agent/gpus.h) holds for the whole machine.
   std::string uuid() const { return "GPU-" + to_hex(digest_of(folder_.string())).substr(0, 12) + "-"; }
@@ -85,6 +93,10 @@ int run(int count, char** words) {
   options.host_devices = host.gpus();
   options.seed = host.seed();
   options.uuid = host.uuid();
+  if (const auto ms = host.plays())
+    options.plays_ms = [ms](const std::string& name) {
+      return name == "sdpa" ? ms->second : name.starts_with("attention") ? ms->first : 0;
+    };
   options.lost = [&host](int gpu) { return host.lost(gpu); };
   if (visible.size() == 1) {  // an engine
     const int gpu = visible[0];

@@ -13,13 +13,26 @@ tl::unexpected<Error> of_this_host(const Error& error) {
 }  // namespace
 
 Result<Models> Models::open(const EngineOptions& options) {
-  kernels::BackendOptions backend{options.backend, options.device, options.precision, options.threads};
-  auto compute = kernels::make_backend(backend);
-  if (!compute) return tl::unexpected(compute.error());
+  kernels::BackendOptions backend;
+  backend.kind = options.backend, backend.device = options.device, backend.threads = options.threads;
   backend.precision = kernels::Precision::kF32;
   auto pixels = kernels::make_backend(backend);
   if (!pixels) return tl::unexpected(pixels.error());
-  return Models(options, std::move(*compute), std::move(*pixels));
+  backend.precision = options.precision;
+  backend.library_attention = options.library_attention;
+  std::optional<JudgedModels> judged;
+  if (options.eight_bit && options.backend == config::Backend::kCuda) {
+    auto found = judge_models(options.model_roots, backend, **pixels);
+    if (!found) return tl::unexpected(found.error());
+    judged = std::move(*found);
+    backend.eight_bit = true;
+    backend.exceptions = to_string(judged->in_bf16);
+  }
+  auto compute = kernels::make_backend(backend);
+  if (!compute) return tl::unexpected(compute.error());
+  Models models(options, std::move(*compute), std::move(*pixels));
+  models.judged_ = std::move(judged);
+  return models;
 }
 
 Models::Models(const EngineOptions& options, std::unique_ptr<kernels::Backend> compute,
@@ -46,6 +59,11 @@ Result<Model*> Models::get(const Recipe& recipe) {
     return fail(ErrorKind::kModel, "the take belongs to numeric class " + recipe.numeric_class +
                                        ", this engine is " + numeric_class_);
   if (model_ && loaded_ == recipe.model_digest) return model_.get();
+  if (judged_ && !judged_->judged.contains(recipe.model_digest))
+    return fail(ErrorKind::kModel,
+                "model " + recipe.model +
+                    " was not judged for 8 bits when this engine started; see the worker's "
+                    "log, and start the worker again");
   auto found = manifest(recipe);
   if (!found) return tl::unexpected(found.error());
   if (Status status = config::verify_digests(*found); !status) return of_this_host(status.error());
@@ -53,6 +71,9 @@ Result<Model*> Models::get(const Recipe& recipe) {
   auto model = Model::open(*found, *compute_, *pixels_);
   if (!model) return of_this_host(model.error());
   model_ = std::move(*model);
+  if (judged_)
+    if (const auto layers = judged_->in_bf16.find(recipe.model_digest); layers != judged_->in_bf16.end())
+      model_->transformer().keep_out_of_8_bits(layers->second);
   loaded_ = recipe.model_digest;
   return model_.get();
 }

@@ -94,6 +94,7 @@ void Transformer::read_weights(Weights& weights) {
       weights.linear("head.head", s.out_dim * s.patch.t * s.patch.h * s.patch.w, dim, true, Precision::kF32);
   for (std::int64_t i = 0; i < s.layers; ++i)
     blocks_.push_back(load_block(weights, "blocks." + std::to_string(i) + ".", s.block));
+  for (std::size_t i = 0; i < blocks_.size(); ++i) blocks_[i].layer = static_cast<int>(i);
   if (s.image_dim) {
     image_norm0_[0] = weights.tensor("img_emb.proj.0.weight", {s.image_dim});
     image_norm0_[1] = weights.tensor("img_emb.proj.0.bias", {s.image_dim});
@@ -112,6 +113,7 @@ void Transformer::read_weights(Weights& weights) {
     Control control{load_block(weights, prefix, s.block), nullptr, nullptr};
     if (i == 0) control.before = weights.linear(prefix + "before_proj", dim, dim);
     control.after = weights.linear(prefix + "after_proj", dim, dim);
+    control.block.layer = static_cast<int>(blocks_.size() + i);
     vace_.push_back(std::move(control));
   }
 }
@@ -130,6 +132,14 @@ Result<Transformer> Transformer::load(kernels::Backend& backend, const TensorFil
     if (auto ok = weights.finish(); !ok) return tl::unexpected(ok.error());
     return model;
   });
+}
+
+void Transformer::keep_out_of_8_bits(const std::vector<int>& layers) {
+  const auto listed = [&](const Block& block) {
+    return std::find(layers.begin(), layers.end(), block.layer) != layers.end();
+  };
+  for (Block& block : blocks_) block.eight_bit = !listed(block);
+  for (Control& control : vace_) control.block.eight_bit = !listed(control.block);
 }
 
 Tensor Transformer::embed_text(std::span<const float> text, std::int64_t rows) {
@@ -296,6 +306,7 @@ Result<Tensor> Transformer::velocity(const Tensor& latent, const Timesteps& time
     if (!timesteps.group.empty())
       inputs.group = backend_->upload(kernels::host_tensor(timesteps.group, {length}));
     inputs.rope = rope(tokens, origin);
+    inputs.probe = probe_;
 
     ResidualStream stream{backend_->empty(DType::kF32, {length, dim}), {}, {}};
     {

@@ -60,6 +60,12 @@ class Transformer {
 
   const TransformerSizes& sizes() const { return sizes_; }
 
+  // Layers are numbered: blocks first, VACE blocks behind them. Those of the list compute in bf16 where the backend
+  // computes attention in 8 bits.
+  int layers() const { return static_cast<int>(blocks_.size() + vace_.size()); }
+  void keep_out_of_8_bits(const std::vector<int>& layers);
+  void set_probe(AttentionProbe probe) { probe_ = std::move(probe); }  // of the passes that follow
+
   // text: [rows, text_dim], rows <= text_len, the encoder's states of the valid tokens; padded with zeros to
   // text_len before the text MLP, and the padding is attended, as in training. image: [tokens, image_dim] or
   // empty.
@@ -102,6 +108,7 @@ class Transformer {
   std::vector<Block> blocks_;
   kernels::LinearPtr vace_patch_;
   std::vector<Control> vace_;
+  AttentionProbe probe_;
 
   TokenGrid rope_grid_;
   TokenOrigin rope_origin_;

@@ -103,7 +103,7 @@ Block load_block(Weights& weights, const std::string& prefix, const BlockSizes& 
 namespace {
 
 // y = W_o softmax(q k^T / sqrt(D)) v with q, k normed and rotated; `normed` [tokens, dim].
-void self_attention(Backend& backend, const Block& block, const BlockSizes& sizes, const Tensor& rope,
+void self_attention(Backend& backend, const Block& block, const BlockSizes& sizes, const BlockInputs& inputs,
                     const Tensor& normed, const Tensor& y) {
   const DType operand = backend.operand_dtype();
   const kernels::Shape& shape = normed.shape();
@@ -112,11 +112,14 @@ void self_attention(Backend& backend, const Block& block, const BlockSizes& size
   const Tensor k = heads_view(backend.empty(operand, shape), sizes);
   const Tensor v = backend.empty(operand, shape), attended = backend.empty(operand, shape);
   backend.linear(normed, *block.q, raw);
-  backend.rms_norm_rope(heads_view(raw, sizes), block.norm_q, kNormEps, rope, q);
+  backend.rms_norm_rope(heads_view(raw, sizes), block.norm_q, kNormEps, inputs.rope, q);
   backend.linear(normed, *block.k, raw);
-  backend.rms_norm_rope(heads_view(raw, sizes), block.norm_k, kNormEps, rope, k);
+  backend.rms_norm_rope(heads_view(raw, sizes), block.norm_k, kNormEps, inputs.rope, k);
   backend.linear(normed, *block.v, v);
-  backend.attention(q, k, heads_view(v, sizes), heads_view(attended, sizes), scaled(sizes));
+  kernels::AttentionOptions options = scaled(sizes);
+  options.eight_bit = block.eight_bit;
+  if (inputs.probe) inputs.probe(block.layer, q, k, heads_view(v, sizes), options);
+  backend.attention(q, k, heads_view(v, sizes), heads_view(attended, sizes), options);
   backend.linear(attended, *block.o, y);
 }
 
@@ -153,7 +156,7 @@ void run_block(Backend& backend, const Block& block, const BlockSizes& sizes, co
   const Tensor update = stream.update.empty() ? backend.empty(DType::kF32, shape) : stream.update;
 
   norm_stream(backend, stream, {}, {}, {m[0], m[1], inputs.group}, normed);
-  self_attention(backend, block, sizes, inputs.rope, normed, update);
+  self_attention(backend, block, sizes, inputs, normed, update);
   stream.update = update, stream.gate = m[2];
 
   norm_stream(backend, stream, block.norm3_weight, block.norm3_bias, {{}, {}, inputs.group}, normed);

@@ -9,6 +9,7 @@
 // Thread contract: as the backend, one thread at a time.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "kernels/backend.h"
@@ -46,7 +47,14 @@ CrossKeys cross_keys(kernels::Backend& backend, const CrossAttention& layer, con
 void cross_attention(kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes,
                      const kernels::Tensor& x, const CrossKeys& keys, const kernels::Tensor& y);
 
+// Is shown a block's self-attention before it is computed: its number, operands and options.
+using AttentionProbe =
+    std::function<void(int layer, const kernels::Tensor& q, const kernels::Tensor& k,
+                       const kernels::Tensor& v, const kernels::AttentionOptions& options)>;
+
 struct Block {
+  int layer = 0;               // its number
+  bool eight_bit = true;       // its self-attention, where the backend computes in 8 bits
   kernels::Tensor modulation;  // kF32 [6, dim]
   kernels::LinearPtr q, k, v, o;
   kernels::Tensor norm_q, norm_k;
@@ -62,6 +70,7 @@ struct BlockInputs {
   kernels::Tensor e0;     // kF32 [6, G, dim], one row per distinct timestep
   kernels::Tensor group;  // kI32 [tokens] or empty when G = 1: which timestep a token has
   kernels::Tensor rope;   // kF32 [tokens, head_dim / 2, 2]
+  AttentionProbe probe;   // may be empty
 };
 
 // The residual stream, and what is still to be added to it: the norm that follows adds it in its own pass.

@@ -237,15 +237,32 @@ Status train_tokenizer(const std::filesystem::path& path) {
 
 }  // namespace
 
+namespace {
+
+// Channels 0 and 1 of both heads, a pair that is rotated together.
+void ruin(RandomTensors& t, int layer, int head_dim) {
+  const std::string prefix = "blocks." + std::to_string(layer) + ".self_attn.";
+  for (const int head : {0, 1})
+    for (const int channel : {0, 1}) {
+      const auto at = static_cast<std::size_t>(head * head_dim + channel);
+      t.set(prefix + "norm_q.weight", at, 0.0f);
+      t.set(prefix + "norm_k.weight", at, 400.0f);
+    }
+}
+
+}  // namespace
+
 Result<config::ModelManifest> write_tiny_model(const std::filesystem::path& folder, const TinyModel& model) {
   std::filesystem::create_directories(folder);
   constexpr std::int64_t kChannels = 4;
   const bool patchified = model.form == config::VaeForm::kWan22;
   const std::string size =
       "{width: " + std::to_string(model.size.width) + ", height: " + std::to_string(model.size.height) + "}";
+  RandomTensors transformer =
+      random_transformer({2 * model.head_dim, 48, 2, 2 * kChannels + 4, kChannels, 16, 0, 0});
+  if (model.ruined_layer >= 0) ruin(transformer, model.ruined_layer, model.head_dim);
   const std::map<std::string, RandomTensors> weights = {
-      {"transformer",
-       random_transformer({2 * model.head_dim, 48, 2, 2 * kChannels + 4, kChannels, 16, 0, 0})},
+      {"transformer", std::move(transformer)},
       {"text_encoder", random_text_encoder({})},
       {"vae", random_vae({patchified, 4, 4, kChannels, 1})}};
   for (const auto& [name, tensors] : weights)

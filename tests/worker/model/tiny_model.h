@@ -26,6 +26,7 @@ class RandomTensors {
   void add(const std::string& name, std::vector<std::int64_t> shape, double deviation, double centre = 0);
   // A linear layer or convolution, scaled so that values keep their size: NAME.weight and NAME.bias.
   void layer(const std::string& name, std::vector<std::int64_t> shape, bool bias = true);
+  void set(const std::string& name, std::size_t at, float value) { tensors_.at(name).values.at(at) = value; }
   void drop(const std::string& name) { tensors_.erase(name); }
   bool has(const std::string& name) const { return tensors_.count(name) > 0; }
   std::vector<std::byte> bytes() const;  // a safetensors file
@@ -77,6 +78,9 @@ struct TinyModel {
   config::FrameSize size = {32, 32};  // multiples of 32, of 16 for kWan21
   config::VaeForm form = config::VaeForm::kWan22;
   int head_dim = 16;  // of the transformer's two heads
+  // A layer whose keys have two channels of hundreds, which its queries have not: no score needs them, and in 8 bits they
+  // leave nothing of the others. -1: none.
+  int ruined_layer = -1;
 };
 
 // FOLDER/model.yaml and its files, named after the folder: VAE stride 4x16x16 (kWan22) or 4x8x8 (kWan21) with 4

@@ -1,0 +1,179 @@
+#include "worker/engine/eight_bit_layers.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <new>
+#include <numeric>
+
+#include "kernels/cuda/cuda_backend.h"
+#include "kernels/eight_bit_gate.h"
+
+namespace rushes::worker {
+namespace {
+
+using kernels::Backend;
+using kernels::DType;
+using kernels::EightBitVerdict;
+using kernels::Tensor;
+
+constexpr const char* kPrompt = "a red ball rests on a wooden table, daylight, static camera";
+constexpr std::uint64_t kSeed = 20'261;
+constexpr std::int64_t kMostScale = 16;
+
+struct Grid {
+  std::int64_t frames = 0, rows = 0, columns = 0;  // latents
+};
+
+// The model's own picture, enlarged where its window has fewer tokens than 8 bits are used for; as few frames as that needs.
+Grid judged_grid(const Model& model, const TransformerSizes& sizes) {
+  const config::ModelManifest& manifest = model.manifest();
+  const std::int64_t window = manifest.latent_frames(manifest.frames) / sizes.patch.t;
+  for (std::int64_t scale = 1;; scale *= 2) {
+    const std::int64_t rows = scale * manifest.size.height / manifest.vae.stride[1] / sizes.patch.h,
+                       columns = scale * manifest.size.width / manifest.vae.stride[2] / sizes.patch.w;
+    const std::int64_t area = std::max<std::int64_t>(rows * columns, 1),
+                       frames = (kernels::cuda::kFewestKeys8 + area - 1) / area;
+    if (frames <= window || scale == kMostScale)
+      return {frames * sizes.patch.t, rows * sizes.patch.h, columns * sizes.patch.w};
+  }
+}
+
+// Rows of all heads, evenly spread: each query's attention is its own, so the others need not be computed.
+Tensor some_rows(Backend& backend, const Tensor& q) {
+  const std::int64_t rows = q.dim(1), count = std::min<std::int64_t>(rows, kernels::kGateRows),
+                     dim = q.dim(2) * q.dim(3);
+  std::vector<std::int32_t> index;
+  for (std::int64_t i = 0; i < count; ++i) index.push_back(static_cast<std::int32_t>(i * rows / count));
+  const Tensor some = backend.empty(q.dtype(), {count, dim});
+  backend.gather_rows(q.reshape({rows, dim}), backend.upload(kernels::host_tensor(index, {count})), some);
+  return some.reshape({1, count, q.dim(2), q.dim(3)});
+}
+
+const EightBitVerdict& worse(const EightBitVerdict& a, const EightBitVerdict& b) {
+  if (!a.near_enough() || !b.near_enough()) return a.near_enough() ? b : a;
+  return a.distance >= b.distance ? a : b;
+}
+
+// The model's latents half-way from noise, by one step; the whole way would cost a render.
+Status two_passes(Model& model) {
+  const TransformerSizes& sizes = model.transformer().sizes();
+  const Grid grid = judged_grid(model, sizes);
+  auto states = model.encode_text(kPrompt);
+  if (!states) return tl::unexpected(states.error());
+  auto prompt = model.prompt_context(*states);
+  if (!prompt) return tl::unexpected(prompt.error());
+  Volume condition;
+  if (model.takes_condition())
+    condition = Volume::zeros(sizes.in_dim - model.latent_channels(), grid.frames, grid.rows, grid.columns);
+  auto input = model.step_input(grid.frames, grid.rows, grid.columns, condition);
+  if (!input) return tl::unexpected(input.error());
+  const Tensor latent = model.latent_of(*input);
+  kernels::NoiseSource source;
+  source.seed = kSeed;
+  model.compute().fill_noise(
+      latent, std::vector<kernels::NoiseSource>(static_cast<std::size_t>(grid.frames), source), {});
+  for (const float timestep : {1000.0f, 500.0f}) {
+    auto velocity = model.guided_velocity(*input, timestep, *prompt, nullptr, 1.0f);
+    if (!velocity) return tl::unexpected(velocity.error());
+    model.compute().combine({{1.0f, latent}, {-0.5f, *velocity}}, latent);
+  }
+  model.compute().synchronize();
+  return {};
+}
+
+std::string summary(const std::string& name, const LayerVerdicts& verdicts) {
+  char text[300];
+  std::snprintf(text, sizeof text, "8 bits: model %.64s: %d of %d layers, the worst of them %.1e from bf16",
+                name.c_str(), verdicts.judged - static_cast<int>(verdicts.in_bf16.size()), verdicts.judged,
+                verdicts.worst);
+  return text;
+}
+
+constexpr std::size_t kMostLines = 8;  // of one model's layers
+
+Result<JudgedModels> judge_all(const std::vector<std::filesystem::path>& roots,
+                               kernels::BackendOptions options, Backend& pixels) {
+  auto bf16 = kernels::make_backend(options);
+  if (!bf16) return tl::unexpected(bf16.error());
+  options.eight_bit = true;
+  auto eight_bit = kernels::make_backend(options);
+  if (!eight_bit) return tl::unexpected(eight_bit.error());
+  JudgedModels judged;
+  for (const std::string& name : config::list_models(roots)) {
+    const auto leave_out = [&](const std::string& why) {
+      judged.notes.push_back("8 bits: model " + name + " was not judged: " + why);
+    };
+    const auto manifest = config::find_model(name, roots);
+    if (!manifest) continue;  // the agent says why it is not offered
+    try {
+      auto model = Model::open(*manifest, **bf16, pixels);
+      auto verdicts = model ? judge_layers(**model, **eight_bit, **bf16)
+                            : Result<LayerVerdicts>(tl::unexpected(model.error()));
+      if (!verdicts) {
+        leave_out(verdicts.error().message);
+        continue;
+      }
+      judged.notes.push_back(summary(name, *verdicts));
+      for (std::size_t i = 0; i < std::min(kMostLines, verdicts->lines.size()); ++i)
+        judged.notes.push_back("8 bits: model " + name + ", " + verdicts->lines[i]);
+      const std::string text = config::model_digest(*manifest);
+      const auto digest = digest_from_hex(std::string_view(text).substr(config::kDigestPrefix.size()));
+      if (!digest) return tl::unexpected(digest.error());
+      judged.judged.insert(*digest);
+      if (!verdicts->in_bf16.empty()) judged.in_bf16[*digest] = std::move(verdicts->in_bf16);
+    } catch (const std::bad_alloc&) {
+      leave_out("this GPU has too little memory for it");
+    }
+  }
+  return judged;
+}
+
+}  // namespace
+
+std::string to_string(const EightBitLayers& layers) {
+  std::string text;
+  for (const auto& [digest, list] : layers) {
+    text += (text.empty() ? "" : "; ") + to_hex(digest).substr(0, 12) + " keeps layers";
+    for (const int layer : list) text += " " + std::to_string(layer);
+    text += " in bf16";
+  }
+  return text;
+}
+
+Result<LayerVerdicts> judge_layers(Model& model, Backend& eight_bit, Backend& bf16) {
+  Transformer& transformer = model.transformer();
+  std::map<int, EightBitVerdict> found;
+  transformer.set_probe([&](int layer, const Tensor& q, const Tensor& k, const Tensor& v,
+                            const kernels::AttentionOptions& options) {
+    if (k.dim(1) < kernels::cuda::kFewestKeys8 || (k.dim(3) != 64 && k.dim(3) != 128)) return;
+    const EightBitVerdict verdict =
+        kernels::judge_eight_bit(eight_bit, bf16, some_rows(bf16, q), k, v, options);
+    const auto [known, is_new] = found.try_emplace(layer, verdict);
+    if (!is_new) known->second = worse(known->second, verdict);
+  });
+  const Status passes = two_passes(model);
+  transformer.set_probe({});
+  if (!passes) return tl::unexpected(passes.error());
+  LayerVerdicts verdicts;
+  verdicts.judged = static_cast<int>(found.size());
+  for (const auto& [layer, verdict] : found) {
+    if (verdict.near_enough()) {
+      verdicts.worst = std::max(verdicts.worst, verdict.distance);
+    } else {
+      verdicts.in_bf16.push_back(layer);
+      verdicts.lines.push_back(verdict.text(layer));
+    }
+  }
+  return verdicts;
+}
+
+Result<JudgedModels> judge_models(const std::vector<std::filesystem::path>& roots,
+                                  const kernels::BackendOptions& plain, Backend& pixels) {
+  try {
+    return judge_all(roots, plain, pixels);
+  } catch (const kernels::cuda::DeviceFault& fault) {
+    return fail(ErrorKind::kExhausted, fault.what());
+  }
+}
+
+}  // namespace rushes::worker
