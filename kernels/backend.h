@@ -25,6 +25,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -117,8 +118,17 @@ struct Term {
 };
 inline constexpr std::size_t kMostTerms = 4;
 
+// A pass that a device has been told once and runs again: what its parts queued, and the memory of the tensors that they
+// made. Used with its backend alone; without it that memory is free again.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+};
+using RecordingPtr = std::unique_ptr<Recording>;
+using PassParts = std::vector<std::function<void()>>;
+
 struct Memory {
-  std::size_t in_use_bytes = 0;  // held by tensors and prepared weights
+  std::size_t in_use_bytes = 0;  // held by tensors, prepared weights and recordings
   std::size_t peak_bytes = 0;    // the most that was ever in use
   std::size_t pooled_bytes = 0;  // taken from the device, in use or waiting for reuse
 };
@@ -149,6 +159,23 @@ class Backend {
   virtual void pace() = 0;
   virtual void reserve(std::size_t bytes) = 0;  // makes the pool at least this large
   virtual Memory memory() const = 0;
+
+  // ---- a pass that is repeated
+  // Null where a device gains nothing by it.
+  virtual RecordingPtr make_recording() { return nullptr; }
+  // Runs the parts in order. `go_on` (may be empty) is asked before each; when it says no, the pass ends there and the
+  // result is false. With a `recording` (may be null) the parts of the first pass run as they are, those of the second
+  // are recorded, and from then on the record runs in their place. So every pass with one recording has the same
+  // operations on the same tensors; parts do not transfer or wait; what they make for each other is theirs, what they
+  // read or write beside it outlives the recording; and a pass that ended early can be run again from its first part.
+  virtual bool run_pass(Recording* /*recording*/, const PassParts& parts,
+                        const std::function<bool()>& go_on) {
+    for (const auto& part : parts) {
+      if (go_on && !go_on()) return false;
+      part();
+    }
+    return true;
+  }
 
   // ---- once per load
   // weight [N, K] (PyTorch's Linear), bias [N] or empty. `precision` overrides the backend's for this layer:

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/check.h"
+#include "kernels/cuda/recording.h"
 
 namespace rushes::kernels::cuda {
 
@@ -199,6 +200,15 @@ void CudaBackend::synchronize() {
 void CudaBackend::pace() {
   const auto entered = device_->enter();
   device_->pace();
+}
+
+RecordingPtr CudaBackend::make_recording() { return std::make_unique<CudaRecording>(device_); }
+
+bool CudaBackend::run_pass(Recording* recording, const PassParts& parts, const std::function<bool()>& go_on) {
+  if (!recording) return Backend::run_pass(recording, parts, go_on);
+  auto* own = dynamic_cast<CudaRecording*>(recording);
+  require(own && &own->device() == device_.get(), "run_pass", "a recording of another device");
+  return own->run(parts, go_on);
 }
 
 // ---- once per load

@@ -70,6 +70,8 @@ class CudaBackend final : public Backend {
   void pace() override;
   void reserve(std::size_t bytes) override { device_->arena().reserve(bytes + kMostDnnWorkspace); }
   Memory memory() const override { return device_->arena().memory(); }
+  RecordingPtr make_recording() override;
+  bool run_pass(Recording* recording, const PassParts& parts, const std::function<bool()>& go_on) override;
 
   LinearPtr prepare_linear(const HostTensor& weight, const HostTensor& bias,
                            std::optional<Precision> precision) override;

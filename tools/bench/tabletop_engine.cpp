@@ -40,30 +40,26 @@ Result<scene::Clip> TabletopEngine::make(const std::string& caption, std::uint64
   worker::Volume condition;
   if (model_->takes_condition()) condition = worker::Volume::zeros(4 + channels, frames, rows, columns);
 
-  auto prompt =
-      model_->encode_text(caption).and_then([&](const auto& s) { return model_->prompt_context(s); });
-  auto null = model_->encode_text(manifest_.negative_prompt).and_then([&](const auto& s) {
-    return model_->prompt_context(s);
-  });
+  auto prompt = model_->encode_text(caption), null = model_->encode_text(manifest_.negative_prompt);
   auto schedule = config::make_schedule(sampling_);
   if (!prompt) return tl::unexpected(prompt.error());
   if (!null) return tl::unexpected(null.error());
   if (!schedule) return tl::unexpected(schedule.error());
-  auto input = model_->step_input(frames, rows, columns, condition);
-  if (!input) return tl::unexpected(input.error());
-  const kernels::Tensor latent = model_->latent_of(*input);
+  auto steps = model_->begin_steps({channels, frames, rows, columns}, condition, *prompt, &*null);
+  if (!steps) return tl::unexpected(steps.error());
+  const kernels::Tensor latent = (*steps)->latent;
   compute_->fill_noise(latent,
                        std::vector(static_cast<std::size_t>(frames), kernels::NoiseSource{seed, 0, 0}), {});
   worker::Sampler sampler(*compute_, sampling_.sampler, *schedule, latent.shape());
   while (!sampler.done()) {
-    auto velocity = model_->guided_velocity(*input, sampler.timestep(), *prompt, &*null,
-                                            static_cast<float>(sampling_.guidance));
+    auto velocity = model_->velocity(**steps, sampler.timestep(), static_cast<float>(sampling_.guidance));
     if (!velocity) return tl::unexpected(velocity.error());
     if (const auto stepped = sampler.step(latent, *velocity); !stepped)
       return tl::unexpected(stepped.error());
   }
-  auto video =
-      model_->vae().decode({channels, frames, rows, columns, kernels::read_values(*compute_, latent)});
+  const auto values = kernels::read_values(*compute_, latent);
+  model_->end_steps();
+  auto video = model_->vae().decode({channels, frames, rows, columns, values});
   if (!video) return tl::unexpected(video.error());
 
   scene::Clip clip{

@@ -73,9 +73,10 @@ Volume denoise(Backend& backend, worker::Transformer& transformer, const worker:
   sampling.steps = steps, sampling.shift = 5.0;
   const kernels::Tensor x = backend.upload(kernels::host_tensor(latent.values, latent.shape()));
   worker::Sampler sampler(backend, sampling.sampler, must(config::make_schedule(sampling)), x.shape());
+  worker::StepRecord record;
   while (!sampler.done()) {
-    const auto velocity = must(
-        worker::guided_velocity(backend, transformer, x, {{sampler.timestep()}, {}}, context, nullptr, 1.0f));
+    const auto velocity = must(worker::guided_velocity(backend, transformer, x, {{sampler.timestep()}, {}},
+                                                       context, nullptr, 1.0f, {}, {}, &record));
     if (auto ok = sampler.step(x, velocity); !ok) throw std::runtime_error(ok.error().message);
   }
   latent.values = kernels::read_values(backend, x);

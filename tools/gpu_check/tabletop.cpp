@@ -49,8 +49,10 @@ struct Generator {
         kernels::host_tensor(joined, {channels, latent.frames, latent.rows, latent.columns}));
   }
   kernels::Tensor velocity(const kernels::Tensor& x, float timestep, const worker::PromptContext& prompt,
-                           const worker::PromptContext* null, float guidance) {
-    return must(worker::guided_velocity(backend, transformer, x, {{timestep}, {}}, prompt, null, guidance));
+                           const worker::PromptContext* null, float guidance,
+                           worker::StepRecord* record = nullptr) {
+    return must(worker::guided_velocity(backend, transformer, x, {{timestep}, {}}, prompt, null, guidance, {},
+                                        {}, record));
   }
 };
 
@@ -84,9 +86,10 @@ Shot render(Generator& generator, worker::Vae& vae, const Request& request) {
     const kernels::Tensor input = generator.input(latent), x = input.slice(0, latent.channels);
     worker::Sampler sampler(generator.backend, sampling.sampler, must(config::make_schedule(sampling)),
                             x.shape());
+    worker::StepRecord record;
     while (!sampler.done()) {
       const auto v = generator.velocity(input, sampler.timestep(), prompt, &null,
-                                        static_cast<float>(request.real("guidance")));
+                                        static_cast<float>(request.real("guidance")), &record);
       if (auto ok = sampler.step(x, v); !ok) throw std::runtime_error(ok.error().message);
     }
     latent.values = kernels::read_values(generator.backend, x);

@@ -73,6 +73,10 @@ int TimedApi::launch(const cuda::KernelCode& kernel, const cuda::LaunchShape& sh
   return timed(kernel.name, stream, [&] { return behind_.launch(kernel, shape, arguments, stream); });
 }
 
+int TimedApi::begin_capture(cuda::Stream stream) {
+  return recording_ ? cuda::kInCapture : ForwardingApi::begin_capture(stream);
+}
+
 const cuda::BlasApi* TimedApi::blas(std::string* why) {
   const cuda::BlasApi* found = behind_.blas(why);
   if (!found) return nullptr;

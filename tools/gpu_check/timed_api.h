@@ -31,6 +31,7 @@ class TimedApi final : public ForwardingApi {
   int memset_async(void* to, int value, std::size_t bytes, cuda::Stream stream) override;
   int launch(const cuda::KernelCode& kernel, const cuda::LaunchShape& shape, const void* arguments,
              cuda::Stream stream) override;
+  int begin_capture(cuda::Stream stream) override;  // refused while it measures: a graph is timed as a whole
   const cuda::BlasApi* blas(std::string* why) override;
   const cuda::DnnApi* dnn(std::string* why) override;
 

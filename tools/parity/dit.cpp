@@ -177,9 +177,10 @@ Outputs recompute_cfg_sample(const TensorFile& file, const Engine& engine) {
   const Tensor x = engine.backend->upload(kernels::host_tensor(noise->values, noise->shape()));
   worker::Sampler sampler(*engine.backend, solver->sampler, *schedule, x.shape());
   std::vector<float> latent;
+  worker::StepRecord record;
   while (!sampler.done()) {
     auto v = worker::guided_velocity(*engine.backend, *model, x, {{sampler.timestep()}, {}}, *positive,
-                                     &*negative, static_cast<float>(*guidance));
+                                     &*negative, static_cast<float>(*guidance), {}, {}, &record);
     if (!v) return tl::unexpected(v.error());
     if (auto ok = sampler.step(x, *v); !ok) return tl::unexpected(ok.error());
     latent = kernels::read_values(*engine.backend, x);

@@ -117,25 +117,8 @@ Result<Volume> condition_of(const Task& task, StageContext& context, const Condi
   return condition;
 }
 
-// Prompt and negative prompt as the transformer's blocks use them; `null` is empty where guidance is 1.
-struct Prompts {
-  PromptContext prompt, null;
-};
-
-Result<Prompts> prompts_of(Model& model, const Conditioning& conditioning, bool guided) {
-  const auto states = [&](const std::vector<float>& values) {
-    return TextStates{static_cast<std::int64_t>(values.size()) / conditioning.text_dim, conditioning.text_dim,
-                      values};
-  };
-  Prompts prompts;
-  auto prompt = model.prompt_context(states(conditioning.context));
-  if (!prompt) return tl::unexpected(prompt.error());
-  prompts.prompt = std::move(*prompt);
-  if (!guided) return prompts;
-  auto null = model.prompt_context(states(conditioning.context_null));
-  if (!null) return tl::unexpected(null.error());
-  prompts.null = std::move(*null);
-  return prompts;
+TextStates states_of(const Conditioning& conditioning, const std::vector<float>& values) {
+  return {static_cast<std::int64_t>(values.size()) / conditioning.text_dim, conditioning.text_dim, values};
 }
 
 // A segment under way.
@@ -145,33 +128,32 @@ struct Segment {
   Model& model;
   Region region;
   const TakeVolume& volume;
+  Steps& shared;
   Sampler sampler;
-  kernels::Tensor input, latent;  // the latent is a part of what the transformer reads
 
   Range steps() const { return task.sampling().segments[static_cast<std::size_t>(task.segment)]; }
   Status begin();
   // Runs all steps; gives the predicted clean latent of the last one, empty where the last step of the take is one of
   // them.
-  Result<kernels::Tensor> run(const Prompts& prompts);
+  Result<kernels::Tensor> run();
   Latents result(const kernels::Tensor& preview) const;
 };
 
 Status Segment::begin() {
   kernels::Backend& backend = model.compute();
-  if (task.segment == 0) return first_latent(backend, task, context, region, latent);
+  if (task.segment == 0) return first_latent(backend, task, context, region, shared.latent);
   auto start = blended_start(task, context, region, volume, steps().begin);
   if (!start) return tl::unexpected(start.error());
-  kernels::write_values(backend, start->values, latent);
+  kernels::write_values(backend, start->values, shared.latent);
   return sampler.restore(start->sampler);
 }
 
-Result<kernels::Tensor> Segment::run(const Prompts& prompts) {
+Result<kernels::Tensor> Segment::run() {
+  const kernels::Tensor& latent = shared.latent;
   const Sampling& plan = task.sampling();
   kernels::Tensor preview;
   for (int step = steps().begin; step < steps().end; ++step) {
-    auto velocity = model.guided_velocity(input, sampler.timestep(), prompts.prompt,
-                                          plan.guidance != 1.0F ? &prompts.null : nullptr, plan.guidance, {},
-                                          context.cancelled);
+    auto velocity = model.velocity(shared, sampler.timestep(), plan.guidance, context.cancelled);
     if (!velocity) return tl::unexpected(velocity.error());
     if (step + 1 == steps().end && step + 1 < plan.steps()) {
       preview = model.compute().empty(kernels::DType::kF32, latent.shape());
@@ -188,7 +170,7 @@ Result<kernels::Tensor> Segment::run(const Prompts& prompts) {
 
 Latents Segment::result(const kernels::Tensor& preview) const {
   kernels::Backend& backend = model.compute();
-  Latents latents{volume.channels, region, kernels::read_values(backend, latent), {}, {}};
+  Latents latents{volume.channels, region, kernels::read_values(backend, shared.latent), {}, {}};
   if (!preview.empty()) latents.preview = kernels::read_values(backend, preview);
   if (!sampler.done()) latents.sampler = sampler.state();
   return latents;
@@ -208,22 +190,28 @@ Result<TaskResult> run_denoise(const Task& task, StageContext& context) {
   auto condition = condition_of(task, context, *conditioning, region, *volume, (*model)->takes_condition());
   if (!condition) return tl::unexpected(condition.error());
 
-  (*model)->reserve_step(static_cast<std::int64_t>(region.volume()));
-  auto input = (*model)->step_input(region.t.size(), region.rect.height, region.rect.width, *condition);
-  if (!input) return tl::unexpected(input.error());
-  const kernels::Tensor latent = (*model)->latent_of(*input);
+  const bool guided = plan.guidance != 1.0F;
+  const TextStates prompt = states_of(*conditioning, conditioning->context),
+                   null = guided ? states_of(*conditioning, conditioning->context_null) : TextStates{};
+  auto steps =
+      (*model)->begin_steps({volume->channels, region.t.size(), region.rect.height, region.rect.width},
+                            *condition, prompt, guided ? &null : nullptr);
+  if (!steps) return tl::unexpected(steps.error());
   Segment segment{
-      task,    context,
-      **model, region,
-      *volume, Sampler((*model)->compute(), plan.sampler, {plan.sigmas, plan.timesteps}, latent.shape()),
-      *input,  latent};
+      task,
+      context,
+      **model,
+      region,
+      *volume,
+      **steps,
+      Sampler((*model)->compute(), plan.sampler, {plan.sigmas, plan.timesteps}, (*steps)->latent.shape())};
   if (Status begun = segment.begin(); !begun) return tl::unexpected(begun.error());
-  auto prompts = prompts_of(**model, *conditioning, plan.guidance != 1.0F);
-  if (!prompts) return tl::unexpected(prompts.error());
-  auto preview = segment.run(*prompts);
+  auto preview = segment.run();
   if (!preview) return tl::unexpected(preview.error());
 
-  auto bytes = write_latents(segment.result(*preview));
+  const Latents latents = segment.result(*preview);
+  (*model)->end_steps(false);
+  auto bytes = write_latents(latents);
   if (!bytes) return tl::unexpected(bytes.error());
   TaskResult outcome;
   outcome.numeric_class = context.models.numeric_class();

@@ -54,6 +54,10 @@ Result<config::ModelManifest> Models::manifest(const Recipe& recipe) const {
   return *manifest;
 }
 
+void Models::end_steps() {
+  if (model_) model_->end_steps();
+}
+
 Result<Model*> Models::get(const Recipe& recipe) {
   if (!recipe.numeric_class.empty() && recipe.numeric_class != numeric_class_)
     return fail(ErrorKind::kModel, "the take belongs to numeric class " + recipe.numeric_class +

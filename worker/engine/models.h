@@ -47,6 +47,8 @@ class Models {
   // Error: kNotFound (no such model here), kCorrupt (digest differs, weights unreadable), kInvalid (the
   // recipe was made for another numeric class).
   Result<Model*> get(const Recipe& recipe);
+  // Model::end_steps() of the model that is loaded.
+  void end_steps();
   // What the model says about itself, for stages that compute no tensors: no weights are loaded or verified.
   // Error: kNotFound, kCorrupt (digest differs).
   Result<config::ModelManifest> manifest(const Recipe& recipe) const;

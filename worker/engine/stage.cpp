@@ -39,6 +39,7 @@ std::uint64_t peak_memory() {
 }
 
 Result<TaskResult> run_stage(const Task& task, StageContext& context) {
+  if (task.stage != Stage::kDenoise && task.stage != Stage::kRefine) context.models.end_steps();
   switch (task.stage) {
     case Stage::kEncode:
       return run_encode(task, context);

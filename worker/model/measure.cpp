@@ -54,11 +54,16 @@ Result<std::uint64_t> least_reservation(const Run& run) {
   return reserved;
 }
 
+// The peak where memory is one piece, as it is after a reservation.
 Result<std::uint64_t> peak_of(const Run& run) {
+  constexpr std::size_t kMore = std::size_t{1} << 36;  // than any run takes
   DryGpu gpu;
   std::uint64_t weights = 0;
-  if (Status ran = run(gpu, [&] { weights = gpu.compute->memory().in_use_bytes; }); !ran)
-    return tl::unexpected(ran.error());
+  const auto reserve = [&] {
+    weights = gpu.compute->memory().in_use_bytes;
+    gpu.compute->reserve(kMore);
+  };
+  if (Status ran = run(gpu, reserve); !ran) return tl::unexpected(ran.error());
   return gpu.compute->memory().peak_bytes - weights;
 }
 
@@ -119,9 +124,10 @@ Result<std::uint64_t> measure_step(const config::ModelManifest& manifest, std::i
     if (!schedule) return tl::unexpected(schedule.error());
     const kernels::Tensor latent = x.slice(0, sizes.out_dim);
     Sampler sampler(backend, config::Sampler::kUniPc, *schedule, latent.shape());
+    StepRecord record;
     while (!sampler.done()) {
-      auto velocity =
-          guided_velocity(backend, *model, x, {{sampler.timestep()}, {}}, *prompt, &*null, 2.0F, {}, {});
+      auto velocity = guided_velocity(backend, *model, x, {{sampler.timestep()}, {}}, *prompt, &*null, 2.0F,
+                                      {}, {}, &record);
       if (!velocity) return tl::unexpected(velocity.error());
       if (Status step = sampler.step(latent, *velocity); !step) return step;
     }

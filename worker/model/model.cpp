@@ -1,7 +1,8 @@
 #include "worker/model/model.h"
 
+#include <utility>
+
 #include "kernels/layout.h"
-#include "worker/model/guidance.h"
 
 namespace rushes::worker {
 namespace {
@@ -99,42 +100,68 @@ Result<TextStates> Model::encode_text(const std::string& prompt) {
   return TextStates{static_cast<std::int64_t>(tokens->ids.size()), text_.sizes().dim, std::move(*states)};
 }
 
-Result<PromptContext> Model::prompt_context(const TextStates& states) {
+Result<PromptContext> Model::prompt_context(const TextStates& states, PromptContext into) {
   if (states.dim != transformer_.sizes().text_dim)
     return fail(ErrorKind::kInvalid, "prompt: expected text states of width " +
                                          std::to_string(transformer_.sizes().text_dim) + ", found " +
                                          std::to_string(states.dim));
-  return transformer_.prompt(states.values, states.rows);
+  return transformer_.prompt(states.values, states.rows, {}, 0, std::move(into));
 }
 
-Result<kernels::Tensor> Model::step_input(std::int64_t frames, std::int64_t rows, std::int64_t columns,
-                                          const Volume& condition) {
+Status Model::check_condition(const kernels::Shape& latent, const Volume& condition) const {
   const std::int64_t channels = latent_channels(), in_dim = transformer_.sizes().in_dim;
-  if (auto grid = transformer_.grid(frames, rows, columns); !grid) return tl::unexpected(grid.error());
+  if (latent.size() != 4 || latent[0] != channels)
+    return fail(ErrorKind::kInvalid, "steps: expected a latent of " + std::to_string(channels) +
+                                         " channels, found " + shape_text(latent));
+  if (auto grid = transformer_.grid(latent[1], latent[2], latent[3]); !grid)
+    return tl::unexpected(grid.error());
   const bool fits = condition.valid() && condition.channels == in_dim - channels &&
-                    condition.frames == frames && condition.rows == rows && condition.columns == columns;
-  if (takes_condition() ? !fits : !condition.values.empty())
-    return fail(ErrorKind::kInvalid, "velocity: expected " + std::to_string(in_dim - channels) +
-                                         " condition channels over the latent's grid, found " +
-                                         shape_text(condition.shape()));
-  return guarded("velocity", [&]() -> Result<kernels::Tensor> {
-    kernels::Tensor input = compute_.empty(kernels::DType::kF32, {in_dim, frames, rows, columns});
-    if (takes_condition()) kernels::write_values(compute_, condition.values, input.slice(channels, in_dim));
-    return input;
+                    condition.frames == latent[1] && condition.rows == latent[2] &&
+                    condition.columns == latent[3];
+  if (takes_condition() ? fits : condition.values.empty()) return {};
+  return fail(ErrorKind::kInvalid, "steps: expected " + std::to_string(in_dim - channels) +
+                                       " condition channels over the latent's grid, found " +
+                                       shape_text(condition.shape()));
+}
+
+Result<Steps*> Model::begin_steps(const kernels::Shape& latent, const Volume& condition,
+                                  const TextStates& prompt, const TextStates* null) {
+  if (auto ok = check_condition(latent, condition); !ok) return tl::unexpected(ok.error());
+  if (steps_ && (steps_->latent.shape() != latent || steps_->guided != (null != nullptr))) end_steps();
+  const config::ModelMemory& memory = manifest_.memory;
+  if (!steps_ && memory.measured)
+    reserve(compute_, memory.step_bytes(static_cast<std::uint64_t>(latent[1] * latent[2] * latent[3])));
+  const std::unique_ptr<Steps> known = std::exchange(steps_, nullptr);  // gone where something fails below
+  return guarded("steps", [&]() -> Result<Steps*> {
+    auto steps = known ? std::make_unique<Steps>(std::move(*known)) : std::make_unique<Steps>();
+    const std::int64_t channels = latent[0], in_dim = transformer_.sizes().in_dim;
+    if (!known) {
+      steps->input = compute_.empty(kernels::DType::kF32, {in_dim, latent[1], latent[2], latent[3]});
+      steps->latent = steps->input.slice(0, channels);
+      steps->guided = null != nullptr;
+    }
+    if (takes_condition())
+      kernels::write_values(compute_, condition.values, steps->input.slice(channels, in_dim));
+    auto own = prompt_context(prompt, std::move(steps->prompt));
+    if (!own) return tl::unexpected(own.error());
+    steps->prompt = std::move(*own);
+    if (null) {
+      auto other = prompt_context(*null, std::move(steps->null));
+      if (!other) return tl::unexpected(other.error());
+      steps->null = std::move(*other);
+    }
+    steps_ = std::move(steps);
+    return steps_.get();
   });
 }
 
-void Model::reserve_step(std::int64_t latents) {
-  const config::ModelMemory& memory = manifest_.memory;
-  if (memory.measured) reserve(compute_, memory.step_bytes(static_cast<std::uint64_t>(latents)));
+Result<kernels::Tensor> Model::velocity(Steps& steps, float timestep, float guidance, const StopCheck& stop) {
+  return guided_velocity(compute_, transformer_, steps.input, {{timestep}, {}}, steps.prompt,
+                         steps.guided ? &steps.null : nullptr, guidance, {}, stop, &steps.record);
 }
 
-Result<kernels::Tensor> Model::guided_velocity(const kernels::Tensor& input, float timestep,
-                                               const PromptContext& context, const PromptContext* null,
-                                               float guidance, const TokenOrigin& origin,
-                                               const StopCheck& stop) {
-  return worker::guided_velocity(compute_, transformer_, input, {{timestep}, {}}, context, null, guidance,
-                                 origin, stop);
+void Model::end_steps(bool all) {
+  if (all || (steps_ && !steps_->record.recording)) steps_.reset();
 }
 
 }  // namespace rushes::worker

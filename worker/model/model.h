@@ -17,9 +17,9 @@
 #include "config/model.h"
 #include "config/tokenizer.h"
 #include "kernels/backend.h"
+#include "worker/model/guidance.h"
 #include "worker/model/middle_cache.h"
 #include "worker/model/text_encoder.h"
-#include "worker/model/transformer.h"
 #include "worker/model/vae.h"
 #include "worker/model/volume.h"
 
@@ -29,6 +29,15 @@ namespace rushes::worker {
 struct TextStates {
   std::int64_t rows = 0, dim = 0;
   std::vector<float> values;  // [rows, dim]
+};
+
+// The tensors that all steps over a latent share.
+struct Steps {
+  kernels::Tensor input;   // kF32 [in_dim, T, h, w]: what the transformer reads
+  kernels::Tensor latent;  // its first channels
+  PromptContext prompt, null;
+  bool guided = false;  // whether there is a negative prompt
+  StepRecord record;
 };
 
 class Model {
@@ -44,21 +53,19 @@ class Model {
 
   // Longer prompts than the model's text length are cut there. An empty prompt is the state of </s> alone.
   Result<TextStates> encode_text(const std::string& prompt);
-  Result<PromptContext> prompt_context(const TextStates& states);
-  // What a step reads, kF32 [in_dim, T, h, w] on compute(): latent_of() it, whose numbers are still undefined, and
-  // behind it `condition` [4 + C, T, h, w], which is empty where the model takes none.
-  Result<kernels::Tensor> step_input(std::int64_t frames, std::int64_t rows, std::int64_t columns,
-                                     const Volume& condition);
-  kernels::Tensor latent_of(const kernels::Tensor& input) const { return input.slice(0, latent_channels()); }
-  // kF32 [C, T, h, w]. Classifier-free guidance: v_null + guidance (v - v_null); one pass where `null` is absent or
-  // guidance is 1.
-  Result<kernels::Tensor> guided_velocity(const kernels::Tensor& input, float timestep,
-                                          const PromptContext& context, const PromptContext* null,
-                                          float guidance, const TokenOrigin& origin = {},
-                                          const StopCheck& stop = {});
-  // Reserves what the manifest says of a step over so many latents, prompts included, so that a run fails before it
-  // begins. Throws std::bad_alloc where there is not so much.
-  void reserve_step(std::int64_t latents);
+
+  // Begins steps over a latent [C, T, h, w], whose numbers are still undefined, with `condition` [4 + C, T, h, w], which
+  // is empty where the model takes none; `null` is null where nothing is guided. They are the model's, until
+  // end_steps() or the next call; steps of the same size go on in the same tensors, for which the backend may have
+  // recorded its work. What the manifest says of their memory is reserved first, so that a run fails before it begins.
+  // Error: kInvalid. Throws std::bad_alloc.
+  Result<Steps*> begin_steps(const kernels::Shape& latent, const Volume& condition, const TextStates& prompt,
+                             const TextStates* null);
+  // kF32 [C, T, h, w]: v_null + guidance (v - v_null), or v where nothing is guided or guidance is 1 from the first step
+  // on. The same tensor every time. Error: kConflict (stopped).
+  Result<kernels::Tensor> velocity(Steps& steps, float timestep, float guidance, const StopCheck& stop = {});
+  // Gives their memory back; `all` false: only where the backend has recorded nothing.
+  void end_steps(bool all = true);
 
   kernels::Backend& compute() { return compute_; }
   Vae& vae() { return vae_; }
@@ -69,6 +76,8 @@ class Model {
   Model(config::ModelManifest manifest, kernels::Backend& compute, config::Tokenizer tokenizer,
         TextEncoder text, Transformer transformer, Vae vae);
   Status check() const;
+  Result<PromptContext> prompt_context(const TextStates& states, PromptContext into);
+  Status check_condition(const kernels::Shape& latent, const Volume& condition) const;
 
   config::ModelManifest manifest_;
   kernels::Backend& compute_;
@@ -77,6 +86,7 @@ class Model {
   Transformer transformer_;
   Vae vae_;
   MiddleCache middle_cache_;  // of the take whose tiles are decoded
+  std::unique_ptr<Steps> steps_;
 };
 
 }  // namespace rushes::worker

@@ -170,7 +170,8 @@ Tensor Transformer::embed_image(std::span<const float> image, std::int64_t rows)
 }
 
 Result<PromptContext> Transformer::prompt(std::span<const float> text, std::int64_t rows,
-                                          std::span<const float> image, std::int64_t image_rows) {
+                                          std::span<const float> image, std::int64_t image_rows,
+                                          PromptContext into) {
   const TransformerSizes& s = sizes_;
   if (rows < 0 || rows > s.text_len || static_cast<std::int64_t>(text.size()) != rows * s.text_dim)
     return fail(ErrorKind::kInvalid, "prompt: expected up to " + std::to_string(s.text_len) +
@@ -190,12 +191,14 @@ Result<PromptContext> Transformer::prompt(std::span<const float> text, std::int6
   return guarded("prompt", [&]() -> Result<PromptContext> {
     const Tensor words = embed_text(text, rows);
     const Tensor pixels = image_rows > 0 ? embed_image(image, image_rows) : Tensor();
-    PromptContext context;
-    for (const Block& block : blocks_)
-      context.blocks.push_back(cross_keys(*backend_, block.cross, s.block, words, pixels));
-    for (const Control& control : vace_)
-      context.vace_blocks.push_back(cross_keys(*backend_, control.block.cross, s.block, words, pixels));
-    return context;
+    into.blocks.resize(blocks_.size());
+    into.vace_blocks.resize(vace_.size());
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      into.blocks[i] = cross_keys(*backend_, blocks_[i].cross, s.block, words, pixels, into.blocks[i]);
+    for (std::size_t i = 0; i < vace_.size(); ++i)
+      into.vace_blocks[i] =
+          cross_keys(*backend_, vace_[i].block.cross, s.block, words, pixels, into.vace_blocks[i]);
+    return into;
   });
 }
 
@@ -219,9 +222,19 @@ const Tensor& Transformer::rope(const TokenGrid& grid, const TokenOrigin& origin
   return rope_;
 }
 
-Status Transformer::check(const Tensor& x, const Timesteps& timesteps, const PromptContext& context,
-                          const VaceControl& vace) const {
-  const auto groups = static_cast<std::int32_t>(timesteps.values.size());
+Status Transformer::check(const Tensor& x, const PromptContext& context, const VaceControl& vace) const {
+  if (context.blocks.size() != blocks_.size() || context.vace_blocks.size() != vace_.size())
+    return fail(ErrorKind::kInvalid, "velocity: the prompt was prepared for another model");
+  if (!vace.latent.empty() &&
+      (!sizes_.vace_dim || vace.latent.shape() != Shape{sizes_.vace_dim, x.dim(1), x.dim(2), x.dim(3)}))
+    return fail(ErrorKind::kInvalid, "velocity: a control latent " + shape_text(vace.latent.shape()) +
+                                         " does not fit this model and latent");
+  return {};
+}
+
+Result<PassInputs> Transformer::inputs(const Tensor& x, const Timesteps& timesteps, const TokenOrigin& origin,
+                                       const Tensor& waves) {
+  const auto groups = static_cast<std::int64_t>(timesteps.values.size());
   if (x.empty() || x.rank() != 4 || x.dim(0) != sizes_.in_dim)
     return fail(ErrorKind::kInvalid, "velocity: expected a latent of " + std::to_string(sizes_.in_dim) +
                                          " channels, found " + (x.empty() ? "none" : shape_text(x.shape())));
@@ -234,13 +247,18 @@ Status Transformer::check(const Tensor& x, const Timesteps& timesteps, const Pro
                   [&](std::int32_t g) { return g < 0 || g >= groups; }))
     return fail(ErrorKind::kInvalid,
                 "velocity: timesteps do not fit " + std::to_string(tokens->tokens()) + " tokens");
-  if (context.blocks.size() != blocks_.size() || context.vace_blocks.size() != vace_.size())
-    return fail(ErrorKind::kInvalid, "velocity: the prompt was prepared for another model");
-  if (!vace.latent.empty() &&
-      (!sizes_.vace_dim || vace.latent.shape() != Shape{sizes_.vace_dim, x.dim(1), x.dim(2), x.dim(3)}))
-    return fail(ErrorKind::kInvalid, "velocity: a control latent " + shape_text(vace.latent.shape()) +
-                                         " does not fit this model and latent");
-  return {};
+  return guarded("velocity", [&]() -> Result<PassInputs> {
+    std::vector<float> values;
+    for (float t : timesteps.values) {
+      const std::vector<float> wave = time_sinusoid(t, sizes_.time_dim);
+      values.insert(values.end(), wave.begin(), wave.end());
+    }
+    PassInputs made{x, waves, {}, rope(*tokens, origin)};
+    if (made.waves.empty()) made.waves = backend_->empty(DType::kF32, {groups, sizes_.time_dim});
+    kernels::write_values(*backend_, values, made.waves);
+    if (grouped) made.group = backend_->upload(kernels::host_tensor(timesteps.group, {tokens->tokens()}));
+    return made;
+  });
 }
 
 std::vector<Tensor> Transformer::vace_hints(const VaceControl& vace, const Tensor& x,
@@ -277,60 +295,90 @@ Tensor Transformer::head(ResidualStream& stream, const Tensor& e, const Tensor& 
   return out;
 }
 
+struct Transformer::Flight {
+  PassInputs inputs;
+  const PromptContext& context;
+  VaceControl vace;
+  BlockInputs shared = {};
+  Tensor e = {};  // kF32 [G, dim]
+  ResidualStream stream = {};
+  std::vector<Tensor> hints = {};  // of the VACE blocks
+
+  void land() { shared = {}, e = {}, stream = {}, hints.clear(); }
+};
+
+// The timesteps' embedding, the latent as tokens, and what the control blocks make of both.
+void Transformer::begin(Flight& flight) {
+  const std::int64_t dim = sizes_.block.dim, groups = flight.inputs.waves.dim(0);
+  const Tensor hidden = backend_->empty(DType::kF32, {groups, dim});
+  const Tensor raw = backend_->empty(DType::kF32, {groups, 6 * dim});
+  flight.e = backend_->empty(DType::kF32, {groups, dim});
+  flight.shared = {backend_->empty(DType::kF32, {6, groups, dim}), flight.inputs.group, flight.inputs.rope,
+                   probe_};
+  backend_->linear(flight.inputs.waves, *time0_, hidden, Activation::kSilu);
+  backend_->linear(hidden, *time2_, flight.e);
+  backend_->activate(flight.e, Activation::kSilu, hidden);
+  backend_->linear(hidden, *time_projection_, raw);
+  backend_->permute(raw.reshape({groups, 6, dim}), {1, 0, 2}, flight.shared.e0);
+
+  const std::int64_t length = flight.inputs.rope.dim(0);
+  flight.stream = {backend_->empty(DType::kF32, {length, dim}), {}, {}};
+  const Tensor patches = backend_->empty(DType::kF32, {length, patch_->in_features});
+  kernels::patchify_tokens(*backend_, flight.inputs.x, sizes_.patch, patches);
+  backend_->linear(patches, *patch_, flight.stream.x);
+  flight.hints = vace_hints(flight.vace, flight.stream.x, flight.shared, flight.context);
+}
+
+void Transformer::block(Flight& flight, std::int64_t layer) {
+  const auto n = static_cast<std::size_t>(layer);
+  run_block(*backend_, blocks_[n], sizes_.block, flight.shared, flight.context.blocks[n], flight.stream);
+  const auto listed = std::find(sizes_.vace_layers.begin(), sizes_.vace_layers.end(), layer);
+  if (flight.hints.empty() || listed == sizes_.vace_layers.end()) return;
+  const Tensor& hint = flight.hints[static_cast<std::size_t>(listed - sizes_.vace_layers.begin())];
+  const Tensor& x = complete(*backend_, flight.shared, flight.stream);
+  backend_->combine({{1.0f, x}, {flight.vace.scale, hint}}, flight.stream.x);
+}
+
+kernels::PassParts Transformer::parts(const PassInputs& inputs, const PromptContext& context,
+                                      const VaceControl& vace, const Tensor& out) {
+  kernels::PassParts made;
+  const auto flight = std::make_shared<Flight>(Flight{inputs, context, vace});
+  for (std::int64_t i = 0; i < sizes_.layers; ++i)
+    made.emplace_back([this, flight, out, i] {
+      if (i == 0) begin(*flight);
+      block(*flight, i);
+      if (i + 1 < sizes_.layers) return;
+      kernels::unpatchify_tokens(*backend_, head(flight->stream, flight->e, flight->inputs.group),
+                                 sizes_.patch, out);
+      flight->land();  // a recording keeps the memory, not the tensors
+    });
+  return made;
+}
+
 Result<Tensor> Transformer::velocity(const Tensor& latent, const Timesteps& timesteps,
                                      const PromptContext& context, const TokenOrigin& origin,
                                      const VaceControl& vace, const StopCheck& stop) {
-  if (auto ok = check(latent, timesteps, context, vace); !ok) return tl::unexpected(ok.error());
+  auto read = inputs(latent, timesteps, origin);
+  if (!read) return tl::unexpected(read.error());
+  if (auto ok = check(latent, context, vace); !ok) return tl::unexpected(ok.error());
   return guarded("velocity", [&]() -> Result<Tensor> {
-    const TransformerSizes& s = sizes_;
-    const TokenGrid tokens = *grid(latent.dim(1), latent.dim(2), latent.dim(3));
-    const std::int64_t dim = s.block.dim, length = tokens.tokens();
-    const auto groups = static_cast<std::int64_t>(timesteps.values.size());
-
-    std::vector<float> waves;
-    for (float t : timesteps.values) {
-      const std::vector<float> wave = time_sinusoid(t, s.time_dim);
-      waves.insert(waves.end(), wave.begin(), wave.end());
-    }
-    const Tensor sinusoid = backend_->upload(kernels::host_tensor(waves, {groups, s.time_dim}));
-    const Tensor hidden = backend_->empty(DType::kF32, {groups, dim}),
-                 e = backend_->empty(DType::kF32, {groups, dim});
-    const Tensor raw = backend_->empty(DType::kF32, {groups, 6 * dim});
-    BlockInputs inputs;
-    inputs.e0 = backend_->empty(DType::kF32, {6, groups, dim});
-    backend_->linear(sinusoid, *time0_, hidden, Activation::kSilu);
-    backend_->linear(hidden, *time2_, e);
-    backend_->activate(e, Activation::kSilu, hidden);
-    backend_->linear(hidden, *time_projection_, raw);
-    backend_->permute(raw.reshape({groups, 6, dim}), {1, 0, 2}, inputs.e0);
-    if (!timesteps.group.empty())
-      inputs.group = backend_->upload(kernels::host_tensor(timesteps.group, {length}));
-    inputs.rope = rope(tokens, origin);
-    inputs.probe = probe_;
-
-    ResidualStream stream{backend_->empty(DType::kF32, {length, dim}), {}, {}};
-    {
-      const Tensor patches = backend_->empty(DType::kF32, {length, patch_->in_features});
-      kernels::patchify_tokens(*backend_, latent, s.patch, patches);
-      backend_->linear(patches, *patch_, stream.x);
-    }
-    const std::vector<Tensor> hints = vace_hints(vace, stream.x, inputs, context);
-    for (std::int64_t i = 0; i < s.layers; ++i) {
-      const auto n = static_cast<std::size_t>(i);
-      if (stop) {
-        backend_->pace();  // else all blocks are on their way before the first has ended
-        if (stop()) return fail(ErrorKind::kConflict, "stopped on request");
-      }
-      run_block(*backend_, blocks_[n], s.block, inputs, context.blocks[n], stream);
-      const auto listed = std::find(s.vace_layers.begin(), s.vace_layers.end(), i);
-      if (hints.empty() || listed == s.vace_layers.end()) continue;
-      const Tensor& hint = hints[static_cast<std::size_t>(listed - s.vace_layers.begin())];
-      backend_->combine({{1.0f, complete(*backend_, inputs, stream)}, {vace.scale, hint}}, stream.x);
-    }
-    const Tensor out = backend_->empty(DType::kF32, {s.out_dim, latent.dim(1), latent.dim(2), latent.dim(3)});
-    kernels::unpatchify_tokens(*backend_, head(stream, e, inputs.group), s.patch, out);
+    const Tensor out =
+        backend_->empty(DType::kF32, {sizes_.out_dim, latent.dim(1), latent.dim(2), latent.dim(3)});
+    if (auto ran = run_parts(*backend_, nullptr, parts(*read, context, vace, out), stop); !ran)
+      return tl::unexpected(ran.error());
     return out;
   });
+}
+
+Status run_parts(kernels::Backend& backend, kernels::Recording* recording, const kernels::PassParts& parts,
+                 const StopCheck& stop) {
+  const auto go_on = [&] {
+    backend.pace();  // else all blocks are on their way before the first has ended
+    return !stop();
+  };
+  if (!backend.run_pass(recording, parts, stop ? std::function<bool()>(go_on) : nullptr))
+    return fail(ErrorKind::kConflict, "stopped on request");
+  return {};
 }
 
 }  // namespace rushes::worker

@@ -42,6 +42,14 @@ struct Timesteps {
   std::vector<std::int32_t> group;
 };
 
+// What a pass reads beside the prompt, on the backend.
+struct PassInputs {
+  kernels::Tensor x;      // kF32 [in_dim, F, H, W]
+  kernels::Tensor waves;  // kF32 [G, time_dim]: the sinusoids of the timesteps
+  kernels::Tensor group;  // kI32 [tokens]: which of them a token takes; empty where G = 1
+  kernels::Tensor rope;   // of the latent's grid and origin
+};
+
 // Asked between blocks; true ends the call with kConflict ("stopped on request"): a step of a large model
 // takes minutes, and an engine that leaves an attempt by itself keeps its weights. May be empty.
 using StopCheck = std::function<bool()>;
@@ -68,9 +76,10 @@ class Transformer {
 
   // text: [rows, text_dim], rows <= text_len, the encoder's states of the valid tokens; padded with zeros to
   // text_len before the text MLP, and the padding is attended, as in training. image: [tokens, image_dim] or
-  // empty.
+  // empty. Written into the tensors of `into`, another prompt of this model, where it is given.
   Result<PromptContext> prompt(std::span<const float> text, std::int64_t rows,
-                               std::span<const float> image = {}, std::int64_t image_rows = 0);
+                               std::span<const float> image = {}, std::int64_t image_rows = 0,
+                               PromptContext into = {});
 
   // The token grid of a latent [.., frames, rows, columns]; kInvalid when it is no multiple of the patch.
   Result<TokenGrid> grid(std::int64_t frames, std::int64_t rows, std::int64_t columns) const;
@@ -79,6 +88,16 @@ class Transformer {
   Result<kernels::Tensor> velocity(const kernels::Tensor& x, const Timesteps& timesteps,
                                    const PromptContext& context, const TokenOrigin& origin = {},
                                    const VaceControl& vace = {}, const StopCheck& stop = {});
+
+  // The same in pieces, for Backend::run_pass. What a pass reads beside the prompt; the sinusoids are written into
+  // `waves` where it is given. Error: kInvalid.
+  Result<PassInputs> inputs(const kernels::Tensor& x, const Timesteps& timesteps,
+                            const TokenOrigin& origin = {}, const kernels::Tensor& waves = {});
+  // kInvalid: the prompt or the control is not of this model, or not of this latent.
+  Status check(const kernels::Tensor& x, const PromptContext& context, const VaceControl& vace = {}) const;
+  // One part for each block; `out` kF32 [out_dim, F, H, W]. The context lives until they have run.
+  kernels::PassParts parts(const PassInputs& inputs, const PromptContext& context, const VaceControl& vace,
+                           const kernels::Tensor& out);
 
  private:
   Transformer() = default;
@@ -91,8 +110,9 @@ class Transformer {
   std::vector<kernels::Tensor> vace_hints(const VaceControl& vace, const kernels::Tensor& x,
                                           const BlockInputs& inputs, const PromptContext& context);
   kernels::Tensor head(ResidualStream& stream, const kernels::Tensor& e, const kernels::Tensor& group);
-  Status check(const kernels::Tensor& x, const Timesteps& timesteps, const PromptContext& context,
-               const VaceControl& vace) const;
+  struct Flight;  // what the parts of a pass hand on
+  void begin(Flight& flight);
+  void block(Flight& flight, std::int64_t layer);
 
   struct Control {
     Block block;
@@ -114,5 +134,9 @@ class Transformer {
   TokenOrigin rope_origin_;
   kernels::Tensor rope_;
 };
+
+// Runs the parts of a pass, in step with the device. kConflict: `stop` said so, which is asked before each part.
+Status run_parts(kernels::Backend& backend, kernels::Recording* recording, const kernels::PassParts& parts,
+                 const StopCheck& stop);
 
 }  // namespace rushes::worker

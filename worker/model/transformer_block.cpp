@@ -22,17 +22,16 @@ kernels::AttentionOptions scaled(const BlockSizes& sizes) {
   return options;
 }
 
-// norm(W x) as keys, W x as values.
+// norm(W x) as keys, W x as values; into the tensors that are there.
 void keys_and_values(Backend& backend, const kernels::Linear& k, const Tensor& norm, const kernels::Linear& v,
                      const BlockSizes& sizes, const Tensor& x, Tensor& keys, Tensor& values) {
-  const Tensor raw = backend.empty(DType::kF32, {x.dim(0), sizes.dim});
-  keys = backend.empty(backend.operand_dtype(), {x.dim(0), sizes.dim});
-  values = backend.empty(backend.operand_dtype(), {x.dim(0), sizes.dim});
+  const kernels::Shape flat = {x.dim(0), sizes.dim};
+  const Tensor raw = backend.empty(DType::kF32, flat);
+  if (keys.empty()) keys = heads_view(backend.empty(backend.operand_dtype(), flat), sizes);
+  if (values.empty()) values = heads_view(backend.empty(backend.operand_dtype(), flat), sizes);
   backend.linear(x, k, raw);
-  backend.rms_norm(raw, norm, kNormEps, keys);
-  backend.linear(x, v, values);
-  keys = heads_view(keys, sizes);
-  values = heads_view(values, sizes);
+  backend.rms_norm(raw, norm, kNormEps, keys.reshape(flat));
+  backend.linear(x, v, values.reshape(flat));
 }
 
 }  // namespace
@@ -55,13 +54,12 @@ CrossAttention load_cross_attention(Weights& weights, const std::string& prefix,
 }
 
 CrossKeys cross_keys(Backend& backend, const CrossAttention& layer, const BlockSizes& sizes,
-                     const Tensor& text, const Tensor& image) {
-  CrossKeys keys;
-  keys_and_values(backend, *layer.k, layer.norm_k, *layer.v, sizes, text, keys.k, keys.v);
+                     const Tensor& text, const Tensor& image, CrossKeys into) {
+  keys_and_values(backend, *layer.k, layer.norm_k, *layer.v, sizes, text, into.k, into.v);
   if (layer.k_img && !image.empty())
-    keys_and_values(backend, *layer.k_img, layer.norm_k_img, *layer.v_img, sizes, image, keys.k_img,
-                    keys.v_img);
-  return keys;
+    keys_and_values(backend, *layer.k_img, layer.norm_k_img, *layer.v_img, sizes, image, into.k_img,
+                    into.v_img);
+  return into;
 }
 
 void cross_attention(Backend& backend, const CrossAttention& layer, const BlockSizes& sizes, const Tensor& x,

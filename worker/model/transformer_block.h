@@ -39,9 +39,10 @@ struct CrossKeys {
 
 CrossAttention load_cross_attention(Weights& weights, const std::string& prefix, const BlockSizes& sizes);
 
-// text [text_len, dim]; image [tokens, dim] or empty (then an I2V layer attends to the text only).
+// text [text_len, dim]; image [tokens, dim] or empty (then an I2V layer attends to the text only). Written
+// into the tensors of `into` where they are given.
 CrossKeys cross_keys(kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes,
-                     const kernels::Tensor& text, const kernels::Tensor& image);
+                     const kernels::Tensor& text, const kernels::Tensor& image, CrossKeys into = {});
 
 // y [tokens, dim] = o(attention(q(x), text) + attention(q(x), image)).
 void cross_attention(kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes,

@@ -395,6 +395,10 @@ int SoftwareDevice::memcpy_async(void* to, const void* from, std::size_t bytes, 
       !(kind == CopyKind::kToDevice ? pinned(from) : owns(from, bytes)))
     return refuse(kInvalidValue, "a copy of " + std::to_string(bytes) +
                                      " bytes leaves an allocation, or its host memory is not pinned");
+  // CUDA would record it, and every replay would copy what the pinned memory holds by then.
+  if (const auto found = streams_.find(stream);
+      kind != CopyKind::kOnDevice && found != streams_.end() && found->second->capture)
+    return refuse(kInCapture, "a copy between host and device while the stream is captured");
   return enqueue(stream, [=] {
     std::memmove(to, from, bytes);
     return kSuccess;
@@ -489,6 +493,7 @@ int SoftwareDevice::graph_launch(GraphRun run, Stream stream) {
   if (dead()) return dead();
   const auto found = graphs_.find(run);
   if (found == graphs_.end()) return refuse(kInvalidValue, "no such graph");
+  ++graph_launches_;
   for (const Step& step : found->second->steps)
     if (const int error = put(stream, step)) return error;
   return kSuccess;

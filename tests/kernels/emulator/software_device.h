@@ -70,6 +70,7 @@ class SoftwareDevice final : public kernels::cuda::DeviceApi {
   // What the last fault was: a kernel's deadlock, a damaged red zone, a call that CUDA forbids. Empty when none.
   std::string fault() const;
   std::int64_t launches() const { return launches_; }
+  std::int64_t graph_launches() const { return graph_launches_; }
   std::int64_t synchronizations() const { return synchronizations_; }  // calls of stream_synchronize so far
   std::size_t allocated_bytes() const { return allocated_; }
   std::int64_t allocations() const { return malloc_calls_; }  // calls of malloc so far
@@ -156,7 +157,7 @@ class SoftwareDevice final : public kernels::cuda::DeviceApi {
   std::map<std::size_t, std::size_t> allocations_;  // offset, bytes
   std::map<const void*, std::size_t> pinned_;
   std::size_t allocated_ = 0;
-  std::int64_t malloc_calls_ = 0;
+  std::int64_t malloc_calls_ = 0, graph_launches_ = 0;
   std::map<Stream, std::unique_ptr<StreamState>> streams_;
   std::map<Event, std::unique_ptr<EventState>> events_;
   std::map<void*, std::unique_ptr<GraphState>> graphs_;  // and instantiated ones

@@ -37,22 +37,21 @@ class CudaModel : public testing::Test {
   static std::vector<float> render(kernels::Backend& compute, kernels::Backend& pixels) {
     auto model = Model::open(*manifest_, compute, pixels);
     EXPECT_TRUE(model) << model.error().message;
-    const auto prompt = (*model)->prompt_context(*(*model)->encode_text("a red ball"));
-    const auto null = (*model)->prompt_context(*(*model)->encode_text(""));
-    EXPECT_TRUE(prompt && null);
+    const auto prompt = *(*model)->encode_text("a red ball"), null = *(*model)->encode_text("");
     Volume latent = Volume::zeros(4, 3, 2, 2);
     for (std::size_t i = 0; i < latent.values.size(); ++i)
       latent.values[i] = std::sin(static_cast<float>(i) * 2.3f);
-    const auto input = *(*model)->step_input(3, 2, 2, Volume::zeros(8, 3, 2, 2));
-    const kernels::Tensor x = (*model)->latent_of(input);
+    Steps& steps = **(*model)->begin_steps(latent.shape(), Volume::zeros(8, 3, 2, 2), prompt, &null);
+    const kernels::Tensor x = steps.latent;
     kernels::write_values(compute, latent.values, x);
     Sampler sampler(compute, manifest_->draft.sampler, *config::make_schedule(manifest_->draft), x.shape());
     while (!sampler.done()) {
-      const auto velocity = (*model)->guided_velocity(input, sampler.timestep(), *prompt, &*null, 2.0f);
+      const auto velocity = (*model)->velocity(steps, sampler.timestep(), 2.0f);
       EXPECT_TRUE(velocity) << velocity.error().message;
       EXPECT_TRUE(velocity && sampler.step(x, *velocity));
     }
     latent.values = kernels::read_values(compute, x);
+    (*model)->end_steps();
     const auto video = (*model)->vae().decode(latent);
     EXPECT_TRUE(video) << video.error().message;
     std::vector<float> values = latent.values;
@@ -107,17 +106,14 @@ TEST_F(CudaModel, StepsWaitForNothing) {
   const Backends backends(device, Precision::kBf16);
   auto model = Model::open(*manifest_, *backends.compute, *backends.pixels);
   ASSERT_TRUE(model) << model.error().message;
-  const auto prompt = (*model)->prompt_context(*(*model)->encode_text("a red ball"));
-  ASSERT_TRUE(prompt);
-  const auto input = (*model)->step_input(3, 2, 2, Volume::zeros(8, 3, 2, 2));
-  ASSERT_TRUE(input);
-  const kernels::Tensor x = (*model)->latent_of(*input);
+  const auto prompt = *(*model)->encode_text("a red ball");
+  Steps& steps = **(*model)->begin_steps({4, 3, 2, 2}, Volume::zeros(8, 3, 2, 2), prompt, &prompt);
+  const kernels::Tensor x = steps.latent;
   backends.compute->fill_noise(x, std::vector<kernels::NoiseSource>(3), {});
   Sampler sampler(*backends.compute, config::Sampler::kUniPc, *config::make_schedule(manifest_->draft),
                   x.shape());
   const auto step = [&](const StopCheck& stop) {
-    const auto velocity =
-        (*model)->guided_velocity(*input, sampler.timestep(), *prompt, &*prompt, 2.0f, {}, stop);
+    const auto velocity = (*model)->velocity(steps, sampler.timestep(), 2.0f, stop);
     ASSERT_TRUE(velocity && sampler.step(x, *velocity));
   };
   step({});
@@ -137,6 +133,44 @@ TEST_F(CudaModel, StepsWaitForNothing) {
   for (std::size_t i = 2; i < asked; ++i) EXPECT_GT(heard[i], heard[i - 1]) << "block " << i;
   backends.compute->synchronize();
   EXPECT_GT(device.launches(), heard.back());
+  EXPECT_EQ(device.fault(), "");
+}
+
+// A task finds what the one before it recorded, where it has the same size: no part of a step is queued by hand again, the
+// device is asked for no memory, and the numbers are those of a model that begins anew.
+TEST_F(CudaModel, TasksOfOneSizeShareTheirSteps) {
+  const auto denoise = [](Model& model, const char* text, std::int64_t frames) {
+    const auto prompt = *model.encode_text(text), null = *model.encode_text("");
+    Steps& steps = **model.begin_steps({4, frames, 2, 2}, Volume::zeros(8, frames, 2, 2), prompt, &null);
+    model.compute().fill_noise(steps.latent,
+                               std::vector<kernels::NoiseSource>(static_cast<std::size_t>(frames)), {});
+    Sampler sampler(model.compute(), config::Sampler::kUniPc, *config::make_schedule(manifest_->draft),
+                    steps.latent.shape());
+    while (!sampler.done()) {
+      const auto velocity = model.velocity(steps, sampler.timestep(), 2.0f);
+      EXPECT_TRUE(velocity && sampler.step(steps.latent, *velocity));
+    }
+    return kernels::read_values(model.compute(), steps.latent);
+  };
+  const auto alone = [&](const char* text, std::int64_t frames) {
+    SoftwareDevice device;
+    const Backends backends(device, Precision::kBf16);
+    return denoise(**Model::open(*manifest_, *backends.compute, *backends.pixels), text, frames);
+  };
+  const auto ball = alone("a red ball", 3), box = alone("a blue box", 3), shorter = alone("a red ball", 2);
+
+  SoftwareDevice device;
+  const Backends backends(device, Precision::kBf16);
+  auto model = Model::open(*manifest_, *backends.compute, *backends.pixels);
+  ASSERT_TRUE(model) << model.error().message;
+  EXPECT_TRUE(kernels::same_bits(denoise(**model, "a red ball", 3), ball));
+  const std::int64_t allocations = device.allocations(), replays = device.graph_launches();
+  EXPECT_TRUE(kernels::same_bits(denoise(**model, "a blue box", 3), box));
+  EXPECT_EQ(device.allocations(), allocations);
+  const auto schedule = *config::make_schedule(manifest_->draft);
+  const auto parts = 2 * (*model)->transformer().sizes().layers;
+  EXPECT_EQ(device.graph_launches() - replays, parts * static_cast<std::int64_t>(schedule.timesteps.size()));
+  EXPECT_TRUE(kernels::same_bits(denoise(**model, "a red ball", 2), shorter)) << "another size";
   EXPECT_EQ(device.fault(), "");
 }
 

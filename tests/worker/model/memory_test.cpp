@@ -69,22 +69,19 @@ TEST_F(TabletopMemory, AStepTakesWhatIsPromised) {
   for (const auto& [frames, rows, columns] : {std::array{9, 30, 52}, {9, 68, 120}, {21, 90, 160}}) {
     open();
     const int latents = frames * rows * columns;
-    model_->reserve_step(latents);
-    {
-      Transformer& transformer = model_->transformer();
-      const TransformerSizes& sizes = transformer.sizes();
-      const std::vector<float> words(static_cast<std::size_t>(sizes.text_len * sizes.text_dim));
-      const auto prompt = transformer.prompt(words, sizes.text_len),
-                 null = transformer.prompt(words, sizes.text_len);
-      ASSERT_TRUE(prompt && null);
-      const Volume condition = Volume::zeros(sizes.in_dim - sizes.out_dim, frames, rows, columns);
-      const auto input = model_->step_input(frames, rows, columns, condition);
-      ASSERT_TRUE(input) << input.error().message;
-      const kernels::Tensor latent = model_->latent_of(*input);
+    const TransformerSizes& sizes = model_->transformer().sizes();
+    const TextStates words{sizes.text_len, sizes.text_dim,
+                           std::vector<float>(static_cast<std::size_t>(sizes.text_len * sizes.text_dim))};
+    const Volume condition = Volume::zeros(sizes.in_dim - sizes.out_dim, frames, rows, columns);
+    for (int task = 0; task < 2; ++task) {  // the second one finds the tensors of the first
+      const auto steps =
+          model_->begin_steps({sizes.out_dim, frames, rows, columns}, condition, words, &words);
+      ASSERT_TRUE(steps) << steps.error().message;
+      const kernels::Tensor latent = (*steps)->latent;
       Sampler sampler(*compute_, config::Sampler::kUniPc,
                       *config::make_schedule(config::SigmaList::kUniPC, 4, 5.0), latent.shape());
       while (!sampler.done()) {
-        const auto velocity = model_->guided_velocity(*input, sampler.timestep(), *prompt, &*null, 2.0F);
+        const auto velocity = model_->velocity(**steps, sampler.timestep(), 2.0F);
         ASSERT_TRUE(velocity && sampler.step(latent, *velocity));
       }
     }

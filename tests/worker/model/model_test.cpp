@@ -46,17 +46,16 @@ TEST_F(ModelFolder, RendersTheSamePixelsWithAnyNumberOfThreads) {
     const auto pixels = kernels::make_cpu_backend({threads, kernels::Precision::kF32});
     auto model = Model::open(manifest_, *compute, *pixels);
     EXPECT_TRUE(model) << model.error().message;
-    const auto context = *(*model)->prompt_context(*(*model)->encode_text("a red ball"));
-    const auto null = *(*model)->prompt_context(*(*model)->encode_text(""));
+    const auto prompt = *(*model)->encode_text("a red ball"), null = *(*model)->encode_text("");
     Volume latent = Volume::zeros(4, 3, 2, 2);
     for (std::size_t i = 0; i < latent.values.size(); ++i)
       latent.values[i] = std::sin(static_cast<float>(i) * 2.3f);
-    const auto input = *(*model)->step_input(3, 2, 2, Volume::zeros(8, 3, 2, 2));
-    const kernels::Tensor x = (*model)->latent_of(input);
+    Steps& steps = **(*model)->begin_steps(latent.shape(), Volume::zeros(8, 3, 2, 2), prompt, &null);
+    const kernels::Tensor x = steps.latent;
     kernels::write_values(*compute, latent.values, x);
     Sampler sampler(*compute, manifest_.draft.sampler, *config::make_schedule(manifest_.draft), x.shape());
     while (!sampler.done()) {
-      auto v = (*model)->guided_velocity(input, sampler.timestep(), context, &null, 2.0f);
+      auto v = (*model)->velocity(steps, sampler.timestep(), 2.0f);
       EXPECT_TRUE(v) << v.error().message;
       EXPECT_TRUE(sampler.step(x, *v));
     }
@@ -94,18 +93,21 @@ TEST_F(ModelFolder, RefusesContradictions) {
 TEST_F(ModelFolder, RefusesLatentsThatDoNotFit) {
   auto model = Model::open(manifest_, *backend_, *backend_);
   ASSERT_TRUE(model) << model.error().message;
-  const auto context = *(*model)->prompt_context(*(*model)->encode_text("x"));
+  const auto prompt = *(*model)->encode_text("x");
+  const auto begin = [&](kernels::Shape latent, const Volume& condition) {
+    return (*model)->begin_steps(latent, condition, prompt, nullptr);
+  };
   EXPECT_TRUE((*model)->takes_condition());
-  EXPECT_FALSE((*model)->step_input(1, 2, 2, Volume{}));
-  EXPECT_FALSE((*model)->step_input(1, 2, 2, Volume::zeros(7, 1, 2, 2)));
-  EXPECT_FALSE((*model)->step_input(1, 2, 2, Volume::zeros(8, 1, 2, 4)));
-  EXPECT_FALSE((*model)->step_input(1, 2, 3, Volume::zeros(8, 1, 2, 3)));  // no multiple of the patch
-  const auto input = (*model)->step_input(1, 2, 2, Volume::zeros(8, 1, 2, 2));
-  ASSERT_TRUE(input);
-  backend_->fill((*model)->latent_of(*input), 0.0f);
-  EXPECT_TRUE((*model)->guided_velocity(*input, 1.0f, context, nullptr, 1.0f));
-  EXPECT_FALSE((*model)->guided_velocity((*model)->latent_of(*input), 1.0f, context, nullptr, 1.0f));
-  EXPECT_FALSE((*model)->prompt_context({1, 3, {1, 2, 3}}));
+  EXPECT_FALSE(begin({4, 1, 2, 2}, Volume{}));
+  EXPECT_FALSE(begin({4, 1, 2, 2}, Volume::zeros(7, 1, 2, 2)));
+  EXPECT_FALSE(begin({4, 1, 2, 2}, Volume::zeros(8, 1, 2, 4)));
+  EXPECT_FALSE(begin({4, 1, 2, 3}, Volume::zeros(8, 1, 2, 3)));  // no multiple of the patch
+  EXPECT_FALSE(begin({3, 1, 2, 2}, Volume::zeros(8, 1, 2, 2)));
+  EXPECT_FALSE((*model)->begin_steps({4, 1, 2, 2}, Volume::zeros(8, 1, 2, 2), {1, 3, {1, 2, 3}}, nullptr));
+  const auto steps = begin({4, 1, 2, 2}, Volume::zeros(8, 1, 2, 2));
+  ASSERT_TRUE(steps);
+  backend_->fill((*steps)->latent, 0.0f);
+  EXPECT_TRUE((*model)->velocity(**steps, 1.0f, 1.0f));
   EXPECT_FALSE((*model)->encode_text("\xff"));
 }
 
