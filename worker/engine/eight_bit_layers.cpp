@@ -60,24 +60,26 @@ Status two_passes(Model& model) {
   const Grid grid = judged_grid(model, sizes);
   auto states = model.encode_text(kPrompt);
   if (!states) return tl::unexpected(states.error());
-  auto prompt = model.prompt_context(*states);
-  if (!prompt) return tl::unexpected(prompt.error());
   Volume condition;
   if (model.takes_condition())
     condition = Volume::zeros(sizes.in_dim - model.latent_channels(), grid.frames, grid.rows, grid.columns);
-  auto input = model.step_input(grid.frames, grid.rows, grid.columns, condition);
-  if (!input) return tl::unexpected(input.error());
-  const Tensor latent = model.latent_of(*input);
+  auto begun = model.begin_steps({model.latent_channels(), grid.frames, grid.rows, grid.columns}, condition,
+                                 *states, nullptr);
+  if (!begun) return tl::unexpected(begun.error());
+  const Steps& steps = **begun;
+  const Tensor& latent = steps.latent;
   kernels::NoiseSource source;
   source.seed = kSeed;
   model.compute().fill_noise(
       latent, std::vector<kernels::NoiseSource>(static_cast<std::size_t>(grid.frames), source), {});
   for (const float timestep : {1000.0f, 500.0f}) {
-    auto velocity = model.guided_velocity(*input, timestep, *prompt, nullptr, 1.0f);
+    // Not Model::velocity(): what is recorded cannot be looked at.
+    auto velocity = model.transformer().velocity(steps.input, {{timestep}, {}}, steps.prompt);
     if (!velocity) return tl::unexpected(velocity.error());
     model.compute().combine({{1.0f, latent}, {-0.5f, *velocity}}, latent);
   }
   model.compute().synchronize();
+  model.end_steps();
   return {};
 }
 

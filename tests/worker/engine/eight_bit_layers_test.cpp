@@ -44,12 +44,12 @@ class EightBitLayersTest : public testing::Test {
         [&](int, const kernels::Tensor&, const kernels::Tensor&, const kernels::Tensor&,
             const kernels::AttentionOptions& options) { layers.push_back(options.eight_bit); });
     const auto states = model.encode_text("a ball");
-    const auto prompt = model.prompt_context(*states);
     const auto& sizes = model.transformer().sizes();
-    const auto input =
-        model.step_input(1, 2, 2, Volume::zeros(sizes.in_dim - model.latent_channels(), 1, 2, 2));
-    model.compute().fill(*input, 0.5f);
-    EXPECT_TRUE(model.guided_velocity(*input, 500, *prompt, nullptr, 1));
+    const std::int64_t channels = model.latent_channels();
+    const auto steps = model.begin_steps({channels, 1, 2, 2}, Volume::zeros(sizes.in_dim - channels, 1, 2, 2),
+                                         *states, nullptr);
+    model.compute().fill((*steps)->input, 0.5f);
+    EXPECT_TRUE(model.transformer().velocity((*steps)->input, {{500}, {}}, (*steps)->prompt));
     model.transformer().set_probe({});
     return layers;
   }
