@@ -18,7 +18,9 @@ class CheckedApi final : public ForwardingApi {
   std::size_t red_zone_bytes() const override { return kZone; }
   int begin_range(void* start, std::size_t bytes, cuda::Stream stream) override;
   int end_range(void* start, std::size_t bytes, cuda::Stream stream) override;
-  int begin_capture(cuda::Stream /*stream*/) override { return cuda::kInCapture; }  // nothing may wait in a capture
+  int begin_capture(cuda::Stream /*stream*/) override {
+    return cuda::kInCapture;
+  }  // nothing may wait in a capture
 
  private:
   static constexpr std::size_t kZone = 256;
