@@ -25,7 +25,8 @@ using RequestId =
 
 namespace event {
 
-// ---- from people, through the gateway
+// ---- from people, through the gateway. `overrules`: who asks may take a person's approval away; without it what would
+// do so is refused (kDenied).
 struct ShotRequest {
   config::Shot shot;  // already validated against the model (config::validate_shot)
   std::shared_ptr<const config::ModelManifest> model;
@@ -43,6 +44,7 @@ struct SubmitBatch {
   bool dry_run = false;
   std::vector<ShotRequest> shots;
   bool replace = false;  // a shot of the same name is cancelled where it is not over, and archived
+  bool overrules = true;
 };
 // A shot that is over is archived: its history stays, its name is free.
 struct RemoveShot {
@@ -53,6 +55,7 @@ struct RemoveShot {
 struct Cancel {
   RequestId request = 0;
   std::string shot, by;
+  bool overrules = true;
 };
 struct Pause {
   RequestId request = 0;
@@ -84,6 +87,7 @@ struct Retry {
   std::optional<std::uint64_t> seed = {};  // of the new noise; else one that follows from the take's
   std::string prompt = {};                 // empty: that of before
   bool dry_run = false;                    // say what would change and cost
+  bool overrules = true;
 };
 // The current version of a take stays, a revision under way is stopped, and no critic changes it.
 struct Keep {

@@ -22,6 +22,9 @@ std::optional<std::string> plain_header(const httplib::Request& request, const c
   return plain_text(request.get_header_value(name), most);
 }
 
+// May who asks take a person's approval away?
+bool overrules(const Caller& caller) { return caller.role >= Role::kSupervisor; }
+
 }  // namespace
 
 void send(httplib::Response& response, const Json& json, int status) {
@@ -301,7 +304,7 @@ void Handlers::install_wishes(httplib::Server& server) {
   post(server, "/v1/batches", {Role::kArtist, About::kOwn, {"dry_run", "replace"}},
        [this](Call& call) { submit(call); });
   wishes("cancel", Role::kArtist, [](const Call& call) {
-    return Result<Event>(event::Cancel{0, call.shot(), call.who()});
+    return Result<Event>(event::Cancel{0, call.shot(), call.who(), overrules(call.caller)});
   });
   wishes("pause", Role::kArtist, [](const Call& call) {
     return Result<Event>(event::Pause{0, call.shot(), call.who()});
@@ -394,6 +397,7 @@ void Handlers::retry(Call& call) {
   if (!retry) return refuse(call.response, retry.error());
   retry->shot = call.shot();
   retry->by = call.who();
+  retry->overrules = overrules(call.caller);
   std::string notes;
   if (!retry->prompt.empty()) {
     const auto model = parts_.loop->query([key = call.shot()](const State& state, Now) {
@@ -414,6 +418,7 @@ void Handlers::retry(Call& call) {
 void Handlers::submit(Call& call) {
   BatchRequest request;
   request.by = call.who();
+  request.overrules = overrules(call.caller);
   for (const auto& [name, wanted] :
        {std::pair("dry_run", &request.dry_run), std::pair("replace", &request.replace)}) {
     const std::string value = call.request.has_param(name) ? call.request.get_param_value(name) : "0";

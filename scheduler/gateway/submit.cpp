@@ -64,6 +64,7 @@ Result<ReadBatch> read_batch_request(const BatchRequest& request, const BatchRoo
   read.event.by = request.by;
   read.event.dry_run = request.dry_run;
   read.event.replace = request.replace;
+  read.event.overrules = request.overrules;
   Models models(roots.models);
   const PictureSources pictures{sent.pictures, roots.pictures, vault, check};
   std::string problems;

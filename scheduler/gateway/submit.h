@@ -26,7 +26,8 @@ struct BatchRequest {
   std::string idempotency_key;  // empty: none
   std::string by;               // token name
   bool dry_run = false;
-  bool replace = false;  // shots of the same name are archived
+  bool replace = false;    // shots of the same name are archived
+  bool overrules = false;  // event::SubmitBatch
 };
 
 struct ReadBatch {

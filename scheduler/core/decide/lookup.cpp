@@ -14,6 +14,14 @@ const Shot* shot_or_refuse(Decision& decision, RequestId request, const std::str
   return shot;
 }
 
+std::string overruled(const Shot& shot) {
+  if (shot.approved == 0 || shot.approved_by == kApproveBest || shot.state == ShotState::kCancelled)
+    return "";
+  return "take " + std::to_string(shot.approved) + " of " + shot.key + " was approved by " +
+         (shot.approved_by.empty() ? "a person" : shot.approved_by) +
+         "; what takes that away needs the role supervisor";
+}
+
 std::string cancelled(const Shot& shot) {
   return "shot " + shot.key + " is cancelled; submit it again (submit --replace)";
 }

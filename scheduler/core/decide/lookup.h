@@ -15,6 +15,10 @@ const Shot* shot_or_refuse(Decision& decision, RequestId request, const std::str
 // null: the shot has no such take (kNotFound) or is cancelled (kConflict), and the request is answered.
 const Take* take_or_refuse(Decision& decision, RequestId request, const Shot& shot, std::uint32_t take);
 
+// Why a person's wish that takes a person's approval of the shot away is refused without event::*::overrules; empty where
+// nobody approved a take, or only `approve: best` did.
+std::string overruled(const Shot& shot);
+
 // Why a person's wish for a cancelled shot is refused.
 std::string cancelled(const Shot& shot);
 

@@ -90,6 +90,7 @@ void on(Decision& decision, const event::SubmitBatch& e) {
   std::string problems;
   std::set<std::string> names;
   std::vector<std::string> unknown;
+  std::string denied;
   const auto problem = [&problems](const std::string& line) {
     problems += (problems.empty() ? "" : "\n") + line;
   };
@@ -100,6 +101,9 @@ void on(Decision& decision, const event::SubmitBatch& e) {
                                  "shot " + key +
                                      " is already on the farm; give it another name, or replace it (submit "
                                      "--replace)"));
+    if (const Shot* before = state.find_shot(key); before != nullptr && e.replace && !e.overrules)
+      if (const std::string its = overruled(*before); !its.empty())
+        denied += (denied.empty() ? "" : "\n") + config::problem_at(wanted.shot, "name", its);
     if (!names.insert(key).second)
       problem(config::problem_at(wanted.shot, "name", "shot " + key + " is in the batch twice"));
     for (const auto& found : config::unknown_limits(wanted.shot, decision.settings().limits.shared))
@@ -119,6 +123,7 @@ void on(Decision& decision, const event::SubmitBatch& e) {
   if (!problems.empty()) {
     return decision.refuse(e.request, conflict ? ErrorKind::kConflict : ErrorKind::kInvalid, problems);
   }
+  if (!denied.empty()) return decision.refuse(e.request, ErrorKind::kDenied, denied);
   const auto open =
       std::count_if(state.shots.begin(), state.shots.end(), [](const Shot& s) { return !is_over(s); });
   if (open + static_cast<long>(specs.size()) > decision.settings().limits.open_shots) {
@@ -176,6 +181,8 @@ void on(Decision& decision, const event::Cancel& e) {
     return decision.refuse(e.request, ErrorKind::kConflict,
                            "shot " + e.shot + " is delivered; nothing of it is left to do");
   }
+  if (const std::string denied = overruled(*shot); !e.overrules && !denied.empty())
+    return decision.refuse(e.request, ErrorKind::kDenied, denied);
   if (shot->state != ShotState::kCancelled) {
     move_shot(decision, id, ShotState::kCancelled, "cancelled by " + e.by);
     close_tasks(decision, id, 0, TaskState::kCancelled, "cancelled by " + e.by);

@@ -348,7 +348,7 @@ void rank_if_judged(Decision& decision, ShotId shot) {
                      "take " + std::to_string(restored->number) + " was restored by " + restored->chosen_by +
                          ": approve the take that is to be delivered");
   for (const std::uint32_t number : row.ranking)
-    if (may_be_delivered(row.take(number))) return approve(decision, shot, number, "approve: best");
+    if (may_be_delivered(row.take(number))) return approve(decision, shot, number, std::string(kApproveBest));
   move_shot(decision, shot, ShotState::kReview, why_none_is_delivered(row));
 }
 

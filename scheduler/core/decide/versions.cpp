@@ -220,6 +220,8 @@ void on(Decision& decision, const event::Retry& e) {
   if (take == nullptr) return;
   auto windows = windows_to_render(*shot, *take, e.windows);
   if (!windows) return decision.refuse(e.request, windows.error().kind, windows.error().message);
+  if (const std::string denied = overruled(*shot); !e.overrules && !denied.empty())
+    return decision.refuse(e.request, ErrorKind::kDenied, denied);
   const std::string why = e.note.empty() ? "asked by " + person(e.by) : e.note;
   const ShotId id = state.shots.id_of(*shot);
   auto planned =

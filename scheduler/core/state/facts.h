@@ -11,6 +11,7 @@
 #include <cassert>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "scheduler/core/event.h"
@@ -203,6 +204,9 @@ struct WallSpan {
   bool operator==(const WallSpan&) const = default;
 };
 inline constexpr std::size_t kKeptWaits = 256;  // of one shot
+
+// ShotFacts::approved_by where no person chose: no token has such a name.
+inline constexpr std::string_view kApproveBest = "approve: best";
 
 struct ShotFacts {
   std::string key;             // "show/shot"; of an archived one "show/shot@number"

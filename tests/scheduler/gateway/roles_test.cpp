@@ -183,5 +183,27 @@ TEST_F(RolesTest, ATokenEndsAtItsTime) {
   EXPECT_THAT(reply.body, HasSubstr("the token of late ended at 1970-01-01T00:00:01Z"));
 }
 
+TEST_F(RolesTest, AnArtistDoesNotTakeAPersonsApprovalAway) {
+  const std::string shot = "/v1/shots/demo/sh010", retry = R"({"take": 1, "seed": 99})";
+  ASSERT_EQ(post("/v1/batches", batch_text({"sh010"}, 2), "a").status, 201);
+  farm_.add_worker("w1");
+  ASSERT_TRUE(farm_.wait_done());
+  EXPECT_EQ(post(shot + "/retry", retry, "a").status, 200) << "`approve: best` approved it";
+  ASSERT_TRUE(farm_.wait_done());
+  ASSERT_EQ(post(shot + "/approve", R"({"take": 2})", "s").status, 200);
+  for (const auto& [path, body] :
+       {std::pair(shot + "/retry", std::string(R"({"take": 1, "seed": 98})")),
+        std::pair(shot + "/cancel", std::string("{}")),
+        std::pair(std::string("/v1/batches?replace=1"), batch_text({"sh010"})),
+        std::pair(std::string("/v1/batches?replace=1&dry_run=1"), batch_text({"sh010"}))}) {
+    const auto refused = post(path, body, "a");
+    EXPECT_EQ(refused.status, 403) << path << ": " << refused.body;
+    EXPECT_THAT(refused.body,
+                HasSubstr("was approved by sue; what takes that away needs the role supervisor"));
+  }
+  EXPECT_EQ(get(shot).json["approved"], 2);
+  EXPECT_EQ(post(shot + "/retry", R"({"take": 1, "seed": 98})", "s").status, 200);
+}
+
 }  // namespace
 }  // namespace rushes::scheduler
