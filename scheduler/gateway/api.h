@@ -93,7 +93,7 @@
 //           "attention": null | {"reason", "task", "log"}, "prompt", "remarks": as BATCH, "model", "numeric_class", "frames",
 //           "fps": "24", "priority", "batch", "approved": null | take, "approved_by": null | name,
 //           "approved_at": null | TIME, "times": null | {"queued_seconds", "running_seconds", "person_seconds"}: of one shot,
-//           without overlaps, failed attempts are queueing; "progress": 0..1, "elapsed_seconds",
+//           without overlaps and the times when it was over, failed attempts are queueing; "progress": 0..1, "elapsed_seconds",
 //           "estimate_seconds": null | remaining, "device_seconds": COST, "waiting": null | "why nothing of it runs",
 //           "deadline": null | {"at": "2026-12-01T17:00:00Z", "at_risk", "slack_seconds"}, "limits": [names],
 //           "tasks": {"pending": n, "ready": n, "leased": n, "running": n, "succeeded": n, ...},

@@ -549,7 +549,11 @@ struct TakeRow {
   chosenByRestore @13 :Bool;
 }
 
-struct WallSpan { beginMs @0 :Int64; endMs @1 :Int64; }  # 0: it lasts
+struct WallSpan {
+  beginMs @0 :Int64;
+  endMs @1 :Int64;                # 0: it lasts
+  over @2 :Bool;                  # the shot was over then; older rows do not say
+}
 
 struct ShotRow {
   shot @0 :UInt32;
@@ -575,7 +579,7 @@ struct ShotRow {
   startedWallMs @20 :Int64;
   finishedWallMs @21 :Int64;
   archived @22 :UInt32;           # SHOW/SHOT@archived; 0: not archived
-  personWaits @23 :List(WallSpan) $maxCount(256);  # when it waited for a person, oldest first
+  personWaits @23 :List(WallSpan) $maxCount(256);  # when it waited for a person or was over, oldest first
   approvedBy @24 :Text;
   approvedWallMs @25 :Int64;
   archivedWallMs @26 :Int64;      # 0: not archived, or an older row

@@ -185,6 +185,7 @@ RUSHES_CODEC(Take, records::TakeRow, take) {
 RUSHES_CODEC(WallSpan, records::WallSpan, span) {
   FIELD(BeginMs, span.begin_ms);
   FIELD(EndMs, span.end_ms);
+  FIELD(Over, span.over);
 }
 
 RUSHES_CODEC(ShotFacts, records::ShotRow, shot) {

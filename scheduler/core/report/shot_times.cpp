@@ -1,6 +1,7 @@
 #include "scheduler/core/report/shot_times.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace rushes::scheduler::view {
 namespace {
@@ -27,9 +28,12 @@ ShotTimes shot_times(const WallSpan& life, std::vector<WallSpan> ran,
   const auto seconds = [](std::int64_t ms) { return static_cast<double>(ms) / 1000; };
   const std::int64_t all = std::max<std::int64_t>(life.end_ms - life.begin_ms, 0);  // a clock may be set back
   const std::int64_t running = covered_ms(life, ran);
+  std::copy_if(person_waits.begin(), person_waits.end(), std::back_inserter(ran),
+               [](const WallSpan& span) { return !span.over; });
+  const std::int64_t running_or_person = covered_ms(life, ran);
   ran.insert(ran.end(), person_waits.begin(), person_waits.end());
-  const std::int64_t running_or_person = covered_ms(life, std::move(ran));
-  return {seconds(all - running_or_person), seconds(running), seconds(running_or_person - running)};
+  const std::int64_t with_over = covered_ms(life, std::move(ran));
+  return {seconds(all - with_over), seconds(running), seconds(running_or_person - running)};
 }
 
 }  // namespace rushes::scheduler::view

@@ -9,7 +9,7 @@
 
 namespace rushes::scheduler::view {
 
-// Together the length of the shot's life.
+// Together the length of the shot's life, but for the times when it was over and nobody had changed their mind yet.
 struct ShotTimes {
   double queued_seconds = 0, running_seconds = 0, person_seconds = 0;
 };

@@ -266,22 +266,18 @@ void apply_one(State& state, const record::TaskReopened& r) {
 
 // ---- takes and shots
 
-// Whether nothing of the shot goes on without a person's word.
-bool waits_for_person(const Shot& shot) {
-  return shot.paused || shot.state == ShotState::kReview || shot.state == ShotState::kAttention ||
-         shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
-}
-
+// Notes when the shot begins and ends to stand still for want of a person's word, or because it is over.
 void note_wait(Shot& shot, std::int64_t wall_ms) {
+  const bool over = shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
+  const bool stands =
+      over || shot.paused || shot.state == ShotState::kReview || shot.state == ShotState::kAttention;
   std::vector<WallSpan>& waits = shot.person_waits;
   const bool lasts = !waits.empty() && waits.back().end_ms == 0;
-  if (lasts == waits_for_person(shot)) return;
-  if (lasts) {
-    waits.back().end_ms = std::max(wall_ms, waits.back().begin_ms);
-    return;
-  }
+  if (lasts && stands && waits.back().over == over) return;
+  if (lasts) waits.back().end_ms = std::max(wall_ms, waits.back().begin_ms);
+  if (!stands) return;
   if (waits.size() >= kKeptWaits) waits.erase(waits.begin());
-  waits.push_back({wall_ms});
+  waits.push_back({wall_ms, 0, over});
 }
 
 void apply_one(State& state, const record::VersionJudged& r) {

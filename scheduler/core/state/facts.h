@@ -201,6 +201,7 @@ struct DeliveryDone {
 // A time on the wall clock; end 0: it lasts.
 struct WallSpan {
   std::int64_t begin_ms = 0, end_ms = 0;
+  bool over = false;  // of ShotFacts::person_waits: nobody was waited for
   bool operator==(const WallSpan&) const = default;
 };
 inline constexpr std::size_t kKeptWaits = 256;  // of one shot
@@ -229,8 +230,8 @@ struct ShotFacts {
   std::uint32_t draft_versions = 0, master_versions = 0;  // deliveries planned so far
   std::vector<DeliveryDone> deliveries;
   std::int64_t created_wall_ms = 0, started_wall_ms = 0, finished_wall_ms = 0;
-  // When it waited for a person, oldest first, at most kKeptWaits: in review, attention or paused; or it was over and
-  // somebody changed their mind.
+  // When nothing of it went on without a person's word, oldest first, at most kKeptWaits: it waited for them (in review,
+  // attention or paused), or it was over (delivered, cancelled).
   std::vector<WallSpan> person_waits;
   std::int64_t archived_wall_ms = 0;  // 0: not archived, or an older journal does not say
 

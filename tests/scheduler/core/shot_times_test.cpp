@@ -38,6 +38,42 @@ TEST(ShotTimes, WhatHasNoEndLastsUntilTheShotsEnd) {
   expect_times(shot_times(kLife, {}, {{200'000, 0}}), 100, 0, 0);  // over, and nobody changed their mind
 }
 
+TEST(ShotTimes, NobodyIsWaitedForWhileAShotIsOver) {
+  expect_times(shot_times(kLife, {{110'000, 130'000}}, {{130'000, 160'000, true}, {160'000, 170'000}}), 40,
+               20, 10);
+  expect_times(shot_times(kLife, {}, {{170'000, 0, true}}), 70, 0, 0);
+}
+
+TEST(ShotTimes, TheHoursForWhichAShotLiesDeliveredAreNoWait) {
+  TestFarm farm;
+  SimWorker worker(farm, "a");
+  config::Shot shot = test_shot("sh010", 33, 2);
+  shot.approve = config::Approve::kPerson;
+  farm.submit({shot, test_shot("sh020", 33, 1)});
+  worker.hello();
+  run_to_end(farm, {&worker});
+  const auto person_seconds = [&](const std::string& key) {
+    return view::shot(farm.state(), key, farm.now)->times.value().person_seconds;
+  };
+  const double before = person_seconds("demo/sh010");
+  farm.pass_ms(60'000);
+  worker.beat();
+  EXPECT_DOUBLE_EQ(person_seconds("demo/sh010"), before + 60) << "it waits for somebody to approve";
+  farm.step(event::Approve{1, "demo/sh010", 1, "ann"});
+  run_to_end(farm, {&worker});
+  const double approved = person_seconds("demo/sh010");
+  for (const char* key : {"demo/sh010", "demo/sh020"}) {
+    ASSERT_EQ(farm.shot(key).state, ShotState::kDelivered);
+    farm.now.wall_ms += 3'600'000;
+    farm.step(event::Retry{2, key, 1, {}, "", "ann"});
+    run_to_end(farm, {&worker});
+  }
+  EXPECT_LT(person_seconds("demo/sh010"), approved + 60);
+  EXPECT_DOUBLE_EQ(person_seconds("demo/sh020"), 0) << "`approve: best` asked nobody";
+  farm.restart();
+  EXPECT_DOUBLE_EQ(person_seconds("demo/sh020"), 0);
+}
+
 TEST(ShotTimes, NothingCountsOutsideTheShotsLife) {
   expect_times(shot_times(kLife, {{50'000, 110'000}}, {{190'000, 250'000}}), 80, 10, 10);
 }
