@@ -147,7 +147,8 @@
 //           last 8 KiB when the attempt ends, and the farm keeps them of every attempt; of attempts before those of ATTEMPT there are
 //           only the lines, with the state "unknown"
 // WORKER   {"worker", "state": "idle|busy|draining|drained|quarantined|lost|stopped", "since": null | when it was
-//           lost or stopped, "drained": it gets nothing until it is undrained, "process": null | {"host", "address", "pid"},
+//           lost or stopped, "unheard_since": null | when the scheduler started that has not heard of it, "drained": it gets
+//           nothing until it is undrained, "process": null | {"host", "address", "pid"},
 //           "remarks": [what its process could not offer, and why, and what its engines noted], "build", "slots": all, "prefetch",
 //           "resources": {"cpu_slots", "gpu_slots", "host_bytes", "device_bytes"}, "taken": as resources,
 //           "running": [{"task", "name", "fraction", "words"}], "numeric_classes": [..],

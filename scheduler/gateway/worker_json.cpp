@@ -41,6 +41,8 @@ Json worker_row(const State& state, const view::WorkerInfo& worker) {
   return {{"worker", worker.name},
           {"state", word},
           {"since", worker.gone_wall_ms > 0 ? Json(config::instant_text(worker.gone_wall_ms)) : Json()},
+          {"unheard_since",
+           worker.unheard_wall_ms > 0 ? Json(config::instant_text(worker.unheard_wall_ms)) : Json()},
           {"drained", worker.drained},
           {"process", process.id.empty()
                           ? Json()

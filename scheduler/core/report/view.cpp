@@ -473,6 +473,7 @@ std::vector<WorkerInfo> workers(const State& state, Now now) {
     info.gone_wall_ms = worker.stopped_wall_ms > 0 ? worker.stopped_wall_ms
                         : worker.connected         ? 0
                                                    : worker.seen_wall_ms;
+    if (!worker.connected && info.gone_wall_ms == 0) info.unheard_wall_ms = state.recovered_wall_ms;
     info.process = worker.process;
     info.devices = worker.devices;
     result.push_back(std::move(info));

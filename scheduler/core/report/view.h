@@ -151,8 +151,8 @@ struct WorkerInfo {
   std::string name, build,
       state;             // state: "connected", "lost", "stopped", "draining", "drained", "quarantined"
   bool drained = false;  // by a person: it gets nothing new until it is undrained
-  std::int64_t gone_wall_ms =
-      0;  // lost or stopped since; 0: it is there, or was not heard since the scheduler's start
+  // Lost or stopped since; 0: it is there, or was not heard of since the scheduler started, at unheard_wall_ms.
+  std::int64_t gone_wall_ms = 0, unheard_wall_ms = 0;
   WorkerProcess process;
   std::uint32_t prefetch = 0, held = 0, running = 0;
   Resources offered, taken;                          // taken: by the attempts that have a slot

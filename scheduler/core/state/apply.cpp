@@ -438,11 +438,13 @@ void apply_one(State& state, const record::WorkerNoted& r) {
 
 void apply_one(State& state, const record::Recovered& r) {
   state.epoch = r.epoch;
+  state.recovered_wall_ms = r.wall_ms;
   state.next_lease = std::max(state.next_lease, r.first_lease);
   begin_days_of_older_takes(state, r.wall_ms);
   for (WorkerId id(0); state.workers.has(id); ++id) {
     Worker& worker = state.workers[id];
     worker.connected = worker.leaving = false;
+    worker.seen_wall_ms = 0;  // the journal has when it joined, not when it was heard last
     worker.quarantined_until_ms = 0;
     for (const TaskId task : all_leases(worker)) {
       if (!mutated(Mutation::kForgetRenewal)) renew_lease(state, state.tasks[task], r.expires_ms);

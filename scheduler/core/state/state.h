@@ -129,7 +129,7 @@ struct Worker : WorkerFacts {
   bool connected = false;
   bool leaving = false;      // it finishes what runs and stops
   std::string refused_twin;  // WorkerProcess::id of the last process that was refused its name
-  std::int64_t seen_ms = 0, seen_wall_ms = 0;
+  std::int64_t seen_ms = 0, seen_wall_ms = 0;  // heard of; wall 0: not since the scheduler started
   BySlotKind<std::vector<TaskId>>
       leases;                    // tasks that it holds, oldest first: as many as it has slots have one
   policy::HeldBytes held_bytes;  // that they may need
@@ -211,6 +211,7 @@ struct State {
   Sharing sharing;
   Changed changed;
   Counters counters;
+  std::int64_t recovered_wall_ms = 0;  // when this scheduler started; 0: it has not said so yet
   std::int64_t look_at_retention_ms =
       0;  // when takes whose days are over are looked for again; 0: never looked
   std::int64_t retention_clock_ms = 0;  // wall clock less boot clock at the last look

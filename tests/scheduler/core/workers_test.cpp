@@ -97,6 +97,26 @@ TEST(Workers, OneThatStoppedIsStoppedAfterARestartAndSimplyThereWhenItComesBack)
   EXPECT_EQ(info_of(farm, "a").gone_wall_ms, 0);
 }
 
+TEST(Workers, AfterARestartNobodyClaimsToKnowWhenOneWasLost) {
+  TestFarm farm;
+  SimWorker a(farm, "a");
+  a.hello();
+  for (int i = 0; i < 100; ++i) {
+    farm.pass_ms(1000);
+    a.beat();
+  }
+  farm.restart();
+  const std::int64_t started = farm.now.wall_ms;
+  farm.pass_ms(60'000);
+  EXPECT_EQ(state_of(farm, "a"), "lost");
+  EXPECT_EQ(info_of(farm, "a").gone_wall_ms, 0) << "it lived when the scheduler stopped";
+  EXPECT_EQ(info_of(farm, "a").unheard_wall_ms, started);
+  a.hello();
+  EXPECT_EQ(info_of(farm, "a").unheard_wall_ms, 0);
+  farm.pass_ms(60'000);
+  EXPECT_EQ(info_of(farm, "a").gone_wall_ms, started + 60'000);
+}
+
 TEST(Workers, SilenceIsLossButAGoodbyeThatGotLostIsNot) {
   TestFarm farm;
   SimWorker a(farm, "a"), b(farm, "b");

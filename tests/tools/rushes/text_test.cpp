@@ -236,6 +236,17 @@ TEST(Workers, SayWhatIsTakenOfWhatTheyOffer) {
   EXPECT_NE(text.find("1/2 cpu 500 MiB/16.0 GiB, 1/1 gpu 20.0 GiB/72.0 GiB"), std::string::npos) << text;
 }
 
+TEST(Workers, SayWhatIsKnownOfOneThatIsLost) {
+  const Json workers = Json::parse(R"([
+    {"worker": "bay1", "state": "lost", "since": null, "unheard_since": "2026-12-01T17:00:00.250Z"},
+    {"worker": "bay2", "state": "lost", "since": "2026-12-01T16:00:00.250Z", "unheard_since": null}])");
+  const std::string text = workers_text(workers, Style{});
+  EXPECT_NE(text.find("not heard of since the scheduler started at 2026-12-01T17:00:00.250Z"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("since 2026-12-01T16:00:00.250Z"), std::string::npos) << text;
+}
+
 TEST(Workers, SayHowTheirGpusAre) {
   const Json workers =
       Json::parse(R"([{"worker": "bay1", "state": "busy", "numeric_classes": ["cpu-a+cpu-b"], "devices": [
