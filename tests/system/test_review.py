@@ -202,6 +202,20 @@ class NothingPasses(unittest.TestCase):
             farm.cli("approve", "sh010", "--take", 1)
             self.assertEqual(farm.cli("wait", "sh010").returncode, 0)
 
+    def test_a_skip_says_what_becomes_of_the_take(self):
+        with Farm() as farm:
+            farm.start_scheduler()
+            farm.start_worker("one")
+            farm.submit(SHOT.replace("{steps: 4}", "{steps: 60}").replace("frames: 9", "frames: 65"))
+
+            def denoise():
+                tasks = (farm.get("/v1/explain/test/sh010") or {"tasks": []})["tasks"]
+                return [task["task"] for task in tasks if "take 1 denoise" in task["name"]]
+
+            farm.until(denoise, 60, "take 1 is planned")
+            self.assertIn("take 1 is dropped", farm.cli("skip", denoise()[0]).stdout)
+            self.assertIn("dropped: its denoise was skipped by ", farm.cli("show", "sh010").stdout)
+
 
 if __name__ == "__main__":
     unittest.main()

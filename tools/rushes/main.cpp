@@ -289,7 +289,7 @@ int main(int count, char** values) {
           [&a](Client& farm, const Printer& print) {
             return tools::change_shot(farm, a.shot, "remove", Json::object(), print);
           });
-  verb = app.verb("skip", "count a task as done without its result");
+  verb = app.verb("skip", "do without a critique or a delivery; without any other task, its take is dropped");
   verb.option("TASK", a.task).required();
   on_farm(verb, [&](Client& farm, const Printer& print) { return tools::skip_task(farm, a.task, print); });
 

@@ -98,6 +98,8 @@ std::string take_text(const Json& take, const Style& style) {
   const std::string activity = word(take, "activity");
   if (!activity.empty()) text += "  " + activity;
   text += style.dim("  seed " + seed_text(take)) + "\n";
+  if (const std::string why = word(take, "reason"); word(take, "state") == "dropped" && !why.empty())
+    text += "    dropped: " + why + "\n";
   if (critique.is_object()) {
     text += "    " + critique_line(critique) + "\n";
     for (const Json& finding : list(critique, "findings")) text += "      - " + finding_line(finding) + "\n";

@@ -354,7 +354,7 @@ Result<int> skip_task(Client& farm, const std::string& task, const Printer& prin
                     shortened(task) + "'");
   auto answer = farm.post("/v1/tasks/" + task + "/skip", "{}");
   if (!answer) return tl::unexpected(answer.error());
-  return say(print, *answer, "task " + task + " " + word(*answer, "state") + "\n");
+  return say(print, *answer, word(*answer, "message", "task " + task + " " + word(*answer, "state")) + "\n");
 }
 
 Result<int> backup(Client& farm, const std::string& name, const Printer& print) {

@@ -51,6 +51,15 @@ bool is_over(const Shot& shot) {
   return shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
 }
 
+// Of a shot whose approved take has an upgrade.
+std::string standing_of_upgrade(const Shot& shot) {
+  if (shot.state == ShotState::kDelivered)
+    for (auto delivery = shot.deliveries.rbegin(); delivery != shot.deliveries.rend(); ++delivery)
+      if (delivery->master && delivery->take == shot.approved)
+        return "is done: its master is delivered in " + delivery->folder;
+  return "is already planned";
+}
+
 // The number under which a shot would be archived.
 std::uint32_t free_number(const State& state, const Shot& shot) {
   std::uint32_t number = 1;
@@ -255,9 +264,8 @@ void on(Decision& decision, const event::Upgrade& e) {
   if (shot->approved == 0)
     return decision.refuse(e.request, ErrorKind::kConflict,
                            "shot " + e.shot + " has no approved take; approve one first");
-  if (shot->take(shot->approved).upgrade.enlarge != kNoId) {
-    return decision.reply(e.request, "the upgrade of " + e.shot + " is already planned");
-  }
+  if (shot->take(shot->approved).upgrade.enlarge != kNoId)
+    return decision.reply(e.request, "the upgrade of " + e.shot + " " + standing_of_upgrade(*shot));
   if (const Status planned = plan_upgrade_of(decision, state.shots.id_of(*shot)); !planned) {
     return decision.refuse(e.request, planned.error().kind, planned.error().message);
   }

@@ -72,5 +72,27 @@ TEST(Overruling, WhatOnlyApproveBestApprovedIsAnybodysToChange) {
   }
 }
 
+TEST(Answers, AnUpgradeThatIsDoneSaysWhereTheMasterIs) {
+  TestFarm farm;
+  SimWorker worker(farm, "a");
+  config::Shot shot = test_shot("sh010", 53, 1);
+  shot.upgrade.enabled = true;
+  farm.submit({shot});
+  worker.hello();
+  const auto answer = [&] {
+    farm.step(event::Upgrade{9, kShot, "ann"});
+    return std::get<command::Done>(farm.last_reply().result.value()).message;
+  };
+  while (farm.shot(kShot).state != ShotState::kUpgrading) {
+    worker.receive();
+    ASSERT_FALSE(worker.held.empty());
+    worker.complete(worker.held.front());
+  }
+  EXPECT_THAT(answer(), testing::HasSubstr("is already planned"));
+  run_to_end(farm, {&worker});
+  ASSERT_EQ(farm.shot(kShot).state, ShotState::kDelivered);
+  EXPECT_THAT(answer(), testing::HasSubstr("its master is delivered in demo/sh010/master/v001"));
+}
+
 }  // namespace
 }  // namespace rushes::scheduler
