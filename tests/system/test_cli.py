@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -208,6 +209,29 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(code, 2)
         self.assertIn("shot.yaml", error)
         self.assertNotIn("required", error)
+
+    def test_a_folder_without_a_model_is_named(self):
+        shot = pathlib.Path(self.folder) / "models.yaml"
+        shot.write_text((SOURCE / "config" / "shots" / "first-light.yaml").read_text())
+        code, _, error = run("rushes-render", "--models", self.folder, "--out", pathlib.Path(self.folder) / "o", "--", shot)
+        self.assertEqual((code, error.count("\n")), (2, 1), error)
+        self.assertIn("found no model in ", error)
+
+    def test_a_host_that_cannot_write_ends_a_render_with_4(self):
+        shot = pathlib.Path(self.folder) / "full.yaml"
+        shot.write_text("version: 1\nshow: s\nshots:\n- {name: a, prompt: a red metal sphere, model: tabletop, frames: 5, "
+                        "seeds: [7], sampling: {steps: 1}, approve: best}\n")
+        with tempfile.TemporaryDirectory() as out:
+            done = subprocess.run(
+                [BIN / "rushes-render", "--models", SOURCE / "config" / "models", "--out", out, "--", shot], text=True,
+                capture_output=True, timeout=120, restore_signals=False,  # no SIGXFSZ: writes fail as on a full disk
+                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)))
+            self.assertEqual(done.returncode, 4, done.stderr)
+        with tempfile.TemporaryDirectory() as out:
+            os.chmod(out, 0o555)
+            code, _, error = run("rushes-render", "--models", SOURCE / "config" / "models", "--out", out, "--", shot)
+            if os.geteuid() != 0:  # nothing is read-only for root
+                self.assertEqual(code, 4, error)
 
 
 class Tokens(unittest.TestCase):

@@ -202,6 +202,38 @@ class NothingPasses(unittest.TestCase):
             farm.cli("approve", "sh010", "--take", 1)
             self.assertEqual(farm.cli("wait", "sh010").returncode, 0)
 
+    def test_without_a_farm_it_says_what_helps(self):
+        shot = SHOT.replace("approve: person", "approve: best").replace("frames: 9", "frames: 5")
+        shot = shot.replace("seeds: [11, 12]", "seeds: [12, 11]\n    budget: {windows: 0}")
+        shot = shot.replace("exposure: {reject: 0}", "exposure: {revise: 1, reject: 0}")
+        with tempfile.TemporaryDirectory() as folder:
+            folder = pathlib.Path(folder)
+
+            def render(text, *more):
+                (folder / "shots.yaml").write_text(text)
+                return subprocess.run([BIN / "rushes-render", folder / "shots.yaml", "--out", "out", "--models", MODELS, *more],
+                                      capture_output=True, text=True, timeout=300, cwd=folder)
+
+            done = render(shot, "--json")
+            self.assertEqual(done.returncode, 1, done.stderr)
+            error = json.loads(done.stderr)["error"]
+            self.assertEqual(error["kind"], "conflict")
+            self.assertIn("no take passed its critics, so none is delivered; the best is take", error["message"])
+            done = render(shot)
+            self.assertNotRegex(done.stderr, r"\(retry\)|approve it")
+            advice = re.search(r"although critics object, write `(seeds: \[1[12]\])`, `approve: best` and `(critics: {.*?})` into",
+                               done.stderr)
+            self.assertIsNotNone(advice, done.stderr)
+            self.assertEqual(advice[2], "critics: {exposure: off}")
+            shot = re.sub(r"critics: .*", advice[2], re.sub(r"seeds: .*", advice[1], shot))
+            done = render(shot)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            delivered = folder / "out" / "test" / "sh010" / "draft" / "v001"
+            self.assertIn(f" in {delivered} (", done.stdout, "a path that a script can use")
+            take = {"seeds: [12]": "take1", "seeds: [11]": "take2"}[advice[1]]
+            looked_at = folder / "out" / "test" / "sh010" / "review" / "v001" / take
+            self.assertEqual(pixels(looked_at), pixels(delivered))
+
     def test_a_skip_says_what_becomes_of_the_take(self):
         with Farm() as farm:
             farm.start_scheduler()

@@ -190,6 +190,8 @@ protocol::WorkerMessage LocalFarm::run(const protocol::Assign& assign, const Pro
   }
   // Through bytes, as on a farm: what they cannot hold is the engine's fault.
   if (result) result = decode_result(encode_result(*result));
+  host_failed_ =
+      !result && (result.error().kind == ErrorKind::kExhausted || result.error().kind == ErrorKind::kDenied);
   if (!result) return failed(worker::fail_kind(result.error()), result.error());
   return protocol::Completed{assign.id, std::move(*result), ""};
 }

@@ -43,6 +43,8 @@ class LocalFarm {
   // Runs the next task. False when no task is left that could run. Error: kConflict (stopped).
   Result<bool> step(const Progress& progress);
   const scheduler::State& state() const { return state_; }
+  // Whether the last task that ran failed because of this host: its disk is full, or takes no files.
+  bool host_failed() const { return host_failed_; }
   const worker::LocalArtifacts& artifacts() const { return artifacts_; }
   scheduler::Now now() const;
 
@@ -62,6 +64,7 @@ class LocalFarm {
   scheduler::Settings settings_;
   std::deque<protocol::Assign> assigned_;
   std::string refused_;  // why the last request was refused
+  bool host_failed_ = false;
 };
 
 }  // namespace rushes::tools

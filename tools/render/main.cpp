@@ -36,7 +36,7 @@ struct Arguments {
 };
 
 constexpr std::chrono::milliseconds kIdle{100};
-constexpr std::chrono::milliseconds kMaxIdle{3000};  // more than the longest back-off
+constexpr std::chrono::milliseconds kMaxIdle{3000};
 
 bool at_rest(const sched::State& state, sched::Now now) {
   for (const auto& shot : sched::view::shots(state, now))
@@ -46,11 +46,14 @@ bool at_rest(const sched::State& state, sched::Now now) {
   return true;
 }
 
-Json shots_json(const LocalFarm& farm) {
+Json shots_json(const LocalFarm& farm, const std::filesystem::path& out) {
   Json shots = Json::array();
   for (const auto& shot : sched::view::shots(farm.state(), farm.now()))
-    if (const auto whole = sched::shot_json(farm.state(), shot.shot, farm.now()))
+    if (const auto whole = sched::shot_json(farm.state(), shot.shot, farm.now())) {
       shots.push_back(Json(*whole));
+      for (Json& delivery : shots.back()["deliveries"])
+        delivery["path"] = (out / delivery["folder"].get<std::string>()).string();
+    }
   return shots;
 }
 
@@ -105,14 +108,12 @@ rushes::Status go_on(double) {
 // A shot in review because nothing passed is work that failed; one that a person was to approve is done.
 rushes::Status outcome_of(const LocalFarm& farm) {
   std::string failed;
-  for (const auto& shot : sched::view::shots(farm.state(), farm.now())) {
-    const bool in_vain = shot.state == sched::ShotState::kAttention ||
-                         shot.state == sched::ShotState::kCancelled ||
-                         (shot.state == sched::ShotState::kReview && !shot.reason.empty());
-    if (in_vain) failed += (failed.empty() ? "" : "\n") + shot.shot + ": " + shot.reason;
-  }
+  for (const sched::Shot& shot : farm.state().shots)
+    if (const std::string why = rushes::tools::why_in_vain(shot); !why.empty())
+      failed += (failed.empty() ? "" : "\n") + shot.key + ": " + why;
   if (failed.empty()) return {};
-  return rushes::fail(rushes::ErrorKind::kInternal, failed);
+  return rushes::fail(farm.host_failed() ? rushes::ErrorKind::kExhausted : rushes::ErrorKind::kConflict,
+                      failed);
 }
 
 // The default is a folder of a checkout.
@@ -126,11 +127,18 @@ rushes::Status check_models(const std::vector<std::string>& folders) {
               "' here; name one, such as config/models of a Rushes checkout or a model_roots of "
               "your worker.yaml");
   }
-  return {};
+  if (!rushes::config::list_models({folders.begin(), folders.end()}).empty()) return {};
+  std::string all;
+  for (const std::string& folder : folders) all += (all.empty() ? "'" : ", '") + folder + "'";
+  return rushes::fail(
+      rushes::ErrorKind::kInvalid,
+      "--models: expected a folder that holds NAME/model.yaml, found no model in " + all +
+          "; name one, such as config/models of a Rushes checkout or a model_roots of your worker.yaml");
 }
 
 rushes::Status render(const Arguments& arguments) {
   namespace fs = std::filesystem;
+  const fs::path out = fs::absolute(arguments.out).lexically_normal();
   if (rushes::Status models = check_models(arguments.models); !models) return tl::unexpected(models.error());
   auto batch = rushes::config::read_batch(arguments.shots);
   if (!batch) return tl::unexpected(batch.error());
@@ -167,7 +175,7 @@ rushes::Status render(const Arguments& arguments) {
     const auto now = std::chrono::steady_clock::now();
     if (arguments.json || now - drawn < std::chrono::milliseconds(300)) return;
     drawn = now;
-    table.draw(shots_json(**farm));
+    table.draw(shots_json(**farm, out));
   };
   std::chrono::milliseconds idle{0};
   while (!at_rest((*farm)->state(), (*farm)->now())) {
@@ -177,17 +185,18 @@ rushes::Status render(const Arguments& arguments) {
       idle = std::chrono::milliseconds(0);
       continue;
     }
-    // A retry waits for its back-off; anything longer is a shot that this host cannot run.
+    // A retry waits for its back-off; what waits for anything else is a shot that this host cannot run.
     draw("", 0, "");
     std::this_thread::sleep_for(kIdle);
     idle += kIdle;
     if (rushes::Status wanted = go_on(0); !wanted) return tl::unexpected(wanted.error());
+    if (!(*farm)->state().clock.retries().empty()) idle = std::chrono::milliseconds(0);
     if (idle > kMaxIdle)
       return rushes::fail(rushes::ErrorKind::kInternal, "nothing can run: " + waiting(**farm));
   }
   const auto reviews = rushes::tools::write_reviews(**farm, options.deliveries, go_on);
   if (!reviews) return tl::unexpected(reviews.error());
-  const Json shots = shots_json(**farm);
+  const Json shots = shots_json(**farm, out);
   if (arguments.json) {
     const Json answer{{"shots", shots}, {"reviews", reviews_json(*reviews)}};
     std::cout << rushes::tools::body_text(answer, 2) << "\n";
@@ -231,5 +240,9 @@ int main(int count, char** values) {
   if (done) return 0;
   if (const int signal = rushes::config::interrupted(); signal != 0)
     return report(go_on(0).error(), arguments, 128 + signal);
-  return report(done.error(), arguments, static_cast<int>(rushes::exit_code(done.error().kind)));
+  // What this host does not let it read or write is the host's matter: there is nobody else to refuse.
+  const bool refused = done.error().kind == rushes::ErrorKind::kDenied;
+  return report(
+      done.error(), arguments,
+      static_cast<int>(refused ? rushes::ExitCode::kEnvironment : rushes::exit_code(done.error().kind)));
 }

@@ -2,7 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <set>
+
 #include "scheduler/core/report/take_delivery.h"
+#include "worker/critic/finding.h"
 #include "worker/picture/version_folder.h"
 
 namespace rushes::tools {
@@ -31,6 +35,20 @@ Status export_kinds(const LocalFarm& farm, const sched::Shot& shot, ReviewedTake
   return {};
 }
 
+// Of the current version's critiques, those scores that keep `approve: best` from delivering it.
+std::vector<std::string> failed_critics(const sched::State& state, const sched::Take& take) {
+  const sched::VersionGraph& graph = take.versions[take.kept].graph;
+  std::vector<TaskId> tasks = graph.checkpoints;
+  tasks.insert(tasks.end(), graph.window_critiques.begin(), graph.window_critiques.end());
+  tasks.push_back(graph.critique);
+  std::set<std::string> names;
+  for (const TaskId id : tasks)
+    for (const Score& score : state.task(id).result.critique.dimensions)
+      if (score.blocks && score.score < std::max(score.threshold, score.reject))
+        names.insert(score.dimension);
+  return {names.begin(), names.end()};
+}
+
 Result<Review> write_review(const LocalFarm& farm, const sched::Shot& shot, const fs::path& out,
                             const worker::ExportProgress& progress) {
   Review review;
@@ -57,6 +75,8 @@ Result<Review> write_review(const LocalFarm& farm, const sched::Shot& shot, cons
   }
   if (review.takes.empty()) return review;
   review.best_seed = shot.spec.seeds[review.best - 1];
+  review.failed_critics = failed_critics(farm.state(), shot.take(review.best));
+  review.revised = shot.take(review.best).kept > 0;
   if (Status published = folder->publish(); !published) return tl::unexpected(published.error());
   return review;
 }
@@ -76,9 +96,34 @@ Result<std::vector<Review>> write_reviews(const LocalFarm& farm, const fs::path&
 }
 
 std::string review_line(const Review& review) {
-  return review.shot + " waits for a person: look at its takes in " + review.folder.string() +
-         "; to deliver take " + std::to_string(review.best) + ", write `seeds: [" +
-         std::to_string(review.best_seed) + "]` and `approve: best` into the shot and run again";
+  const std::string look = review.shot + " waits for a person: look at its takes in " +
+                           review.folder.string() + "; to deliver take " + std::to_string(review.best);
+  const std::string seeds = ", write `seeds: [" + std::to_string(review.best_seed) + "]`";
+  if (review.failed_critics.empty()) return look + seeds + " and `approve: best` into the shot and run again";
+  std::string off;
+  for (const std::string& name : review.failed_critics) off += (off.empty() ? "" : ", ") + name + ": off";
+  return look + (review.revised ? " as it was rendered first" : "") + " although critics object" + seeds +
+         ", `approve: best` and `critics: {" + off +
+         "}` into the shot and run again; else try other seeds or another prompt";
+}
+
+std::string why_in_vain(const sched::Shot& shot) {
+  if (shot.state == sched::ShotState::kReview) {
+    if (shot.reason.empty()) return "";
+    const sched::Take& best = shot.take(shot.ranking.front());
+    const sched::Version& version = best.versions[best.kept];
+    return "no take passed its critics, so none is delivered; the best is take " +
+           std::to_string(best.number) + " (" + to_string(version.verdict) + ", " +
+           worker::decimal(static_cast<double>(version.score), 2) + ")";
+  }
+  if (shot.state != sched::ShotState::kAttention)
+    return shot.state == sched::ShotState::kCancelled ? shot.reason : "";
+  if (shot.attention_task != kNoId) return shot.reason;
+  std::string why;
+  for (const sched::Take& take : shot.takes)
+    if (take.state == sched::TakeState::kDropped)
+      why += (why.empty() ? "" : ", ") + ("take " + std::to_string(take.number)) + ": " + take.reason;
+  return why.empty() ? shot.reason : "every take was dropped (" + why + "), so none is delivered";
 }
 
 }  // namespace rushes::tools
