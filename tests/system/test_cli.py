@@ -233,6 +233,30 @@ class CommandLine(unittest.TestCase):
             if os.geteuid() != 0:  # nothing is read-only for root
                 self.assertEqual(code, 4, error)
 
+    def test_a_critique_says_what_it_reads(self):
+        movie = pathlib.Path(self.folder) / "clip.mp4"
+        movie.write_bytes(b"x")
+        code, _, error = run("rushes-critique", movie)
+        self.assertEqual(code, 2)
+        self.assertIn("clip.mp4: expected a frame of an EXR or PNG sequence", error)
+        self.assertIn("movies are not read", error)
+        code, _, error = run("rushes-critique", movie, "--name", "sh010")
+        self.assertEqual(code, 2)
+        self.assertIn("--shot", error)
+
+    def test_the_client_says_how_it_is_let_in(self):
+        with Farm() as farm:
+            farm.start_scheduler()
+            refused = farm.cli("list", check=False, environment={"RUSHES_TOKEN": ""})
+            self.assertEqual(refused.returncode, 1)
+            self.assertIn("asks for a token: --token TOKEN, or the environment's RUSHES_TOKEN", refused.stderr)
+            self.assertNotIn("Bearer", refused.stderr)
+        self.assertIn("Rushes speaks no TLS", self.one_line(["list", "--url", "https://farm.example.com"], {2}))
+        keys = pathlib.Path(self.folder) / "old-keys"
+        run("rushes", "keygen", keys)
+        (keys / "tokens.yaml").write_text((keys / "tokens.yaml").read_text().replace("digest:", "until: 2020-01-01T00:00:00Z, digest:"))
+        self.assertRegex(run("rushes", "token", "list", "--keys", keys)[1], r"until 2020-01-01T00:00:00\S* \(ended\)")
+
 
 class Tokens(unittest.TestCase):
     def test_a_running_farm_takes_tokens_that_are_added_and_removed(self):

@@ -156,6 +156,15 @@ class Review(unittest.TestCase):
             self.assertEqual(len(pixels(exported)), 5)
             self.assertEqual(pixels(exported), pixels(delivered))
 
+            # What was replaced lies beside it in folders of its own.
+            farm.cli("export", "sh010", folder)
+            (farm.root / "again.yaml").write_text(text)
+            farm.cli("submit", farm.root / "again.yaml", "--replace")
+            for more in ((), ("--take", 1)):
+                farm.cli("export", "sh010@1", folder, *more)
+            names = sorted(path.name for path in (pathlib.Path(folder) / "test").iterdir())
+            self.assertEqual(names, ["sh010@1_draft_take1_v0", "sh010@1_master_v001", "sh010_master_v001"])
+
     def test_without_a_farm(self):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)

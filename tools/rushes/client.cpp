@@ -60,8 +60,9 @@ tl::unexpected<Error> refusal(const httplib::Response& response) {
 }  // namespace
 
 struct Client::Impl {
-  explicit Impl(const std::string& url) : http(url) {}
+  Impl(const std::string& url, bool token) : http(url), has_token(token) {}
   httplib::Client http;
+  bool has_token;
 };
 
 Client::Client(std::string url, std::unique_ptr<Impl> impl) : url_(std::move(url)), impl_(std::move(impl)) {}
@@ -121,7 +122,12 @@ Result<Client> Client::connect(const std::string& given, const std::string& toke
     return fail(ErrorKind::kInvalid, "--url: expected http://HOST:PORT, found \"" + given + "\"");
   if (std::any_of(token.begin(), token.end(), [](char c) { return c <= ' ' || c > '~'; }))
     return fail(ErrorKind::kInvalid, "--token: expected printable ASCII without spaces");
-  auto impl = std::make_unique<Impl>(url);
+  if (url.starts_with("https://"))
+    return fail(
+        ErrorKind::kInvalid,
+        "--url: expected http://HOST:PORT, found \"" + given +
+            "\"; Rushes speaks no TLS: reach a farm behind TLS through a tunnel, or a proxy on this host");
+  auto impl = std::make_unique<Impl>(url, !token.empty());
   if (!impl->http.is_valid())
     return fail(ErrorKind::kInvalid, "--url: expected http://HOST:PORT, found \"" + url + "\"");
   impl->http.set_connection_timeout(5);
@@ -133,17 +139,20 @@ Result<Client> Client::connect(const std::string& given, const std::string& toke
 
 namespace {
 
-Result<std::string> body_of(const httplib::Result& result, const std::string& url) {
+Result<std::string> body_of(const httplib::Result& result, const std::string& url, bool has_token) {
   if (!result)
     return fail(ErrorKind::kUnreachable, "cannot reach the farm at " + url + " (" +
                                              httplib::to_string(result.error()) +
                                              "); is rushes-scheduler running, and is --url right?");
+  if (result->status == 401 && !has_token)
+    return fail(ErrorKind::kDenied,
+                "the farm at " + url + " asks for a token: --token TOKEN, or the environment's RUSHES_TOKEN");
   if (result->status < 200 || result->status > 299) return refusal(*result);
   return result->body;
 }
 
-Result<Json> json_of(const httplib::Result& result, const std::string& url) {
-  auto body = body_of(result, url);
+Result<Json> json_of(const httplib::Result& result, const std::string& url, bool has_token) {
+  auto body = body_of(result, url, has_token);
   if (!body) return tl::unexpected(body.error());
   Json json = Json::parse(*body, nullptr, false);
   if (json.is_discarded())
@@ -155,7 +164,7 @@ Result<Json> json_of(const httplib::Result& result, const std::string& url) {
 
 Result<Json> Client::get(const std::string& path, int wait_seconds) {
   impl_->http.set_read_timeout(60 + wait_seconds);
-  return json_of(impl_->http.Get(path), url_);
+  return json_of(impl_->http.Get(path), url_, impl_->has_token);
 }
 
 Result<Json> Client::post(const std::string& path, const std::string& body,
@@ -166,11 +175,11 @@ Result<Json> Client::post(const std::string& path, const std::string& body,
   list.erase("Content-Type");
   return json_of(
       impl_->http.Post(path, list, body, type == headers.end() ? "application/json" : type->second.c_str()),
-      url_);
+      url_, impl_->has_token);
 }
 
 Result<std::string> Client::get_bytes(const std::string& path) {
-  return body_of(impl_->http.Get(path), url_);
+  return body_of(impl_->http.Get(path), url_, impl_->has_token);
 }
 
 Status Client::download(const std::string& path, const std::function<Status(std::string_view)>& take) {
@@ -192,7 +201,7 @@ Status Client::download(const std::string& path, const std::function<Status(std:
       });
   if (!taken) return taken;
   if (result && !good) result->body = std::move(refused);
-  if (const auto body = body_of(result, url_); !body) return tl::unexpected(body.error());
+  if (const auto body = body_of(result, url_, impl_->has_token); !body) return tl::unexpected(body.error());
   return {};
 }
 

@@ -33,6 +33,9 @@ tl::unexpected<Error> not_written(const fs::path& path) {
               path.string() + ": cannot be written; is the folder writable and the disk not full?");
 }
 
+// "sh010", "sh010@1": what of an archived shot lies in a folder of its own.
+std::string name_in_show(const std::string& shot) { return shot.substr(shot.find('/') + 1); }
+
 // What was downloaded of all inputs, for the line at the foot of the terminal.
 struct Downloaded {
   ProgressLine& line;
@@ -92,7 +95,8 @@ Result<int> export_take(Client& farm, const std::string& shot, const ExportOptio
   if (!task) return tl::unexpected(task.error());
   const auto name = worker::export_name(*task);
   if (!name) return tl::unexpected(name.error());
-  auto folder = worker::AtomicFolder::create(folder_of(options, shot), *name);
+  auto folder = worker::AtomicFolder::create(folder_of(options, shot),
+                                             name_in_show(shot) + name->substr(task->shot.size()));
   if (!folder) return tl::unexpected(folder.error());
 
   const fs::path inputs = folder->path() / ".inputs";
@@ -143,7 +147,7 @@ Result<int> export_delivery(Client& farm, const std::string& shot, const ExportO
                                           word(*answer, "state") + "); --take N exports a take");
   const Json& delivery = newest_delivery(deliveries);
   const std::string name =
-      word(*answer, "name") + "_" + word(delivery, "kind") + "_" + word(delivery, "version");
+      name_in_show(shot) + "_" + word(delivery, "kind") + "_" + word(delivery, "version");
   if (name.find('/') != std::string::npos || name.front() == '.')
     return fail(ErrorKind::kCorrupt,
                 "shot " + shot + ": its delivery \"" + name + "\" is no name for a folder");

@@ -61,11 +61,18 @@ Result<std::vector<Token>> read(const TokenOptions& options) {
   return tokens;
 }
 
+std::int64_t wall_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
 Json token_json(const Token& token) {
   Json json{{"name", token.name}, {"role", std::string(config::to_string(token.role))}};
   if (!token.show.empty()) json["show"] = token.show;
   if (!token.shot.empty()) json["shot"] = token.shot;
-  if (token.until) json["until"] = config::instant_text(*token.until);
+  if (!token.until) return json;
+  json["until"] = config::instant_text(*token.until);
+  json["ended"] = *token.until <= wall_ms();
   return json;
 }
 
@@ -138,6 +145,7 @@ Result<int> list_tokens(const TokenOptions& options, const Printer& print) {
     std::string limits;
     for (const char* key : {"show", "shot", "until"})
       if (row.contains(key)) limits += std::string("  ") + key + " " + word(row, key);
+    if (member(row, "ended") == true) limits += " (ended)";
     std::cout << padded(word(row, "name"), 24) << padded(word(row, "role"), 11) << limits << "\n";
   }
   return 0;
