@@ -109,9 +109,9 @@ void ControlClient::Impl::watch() {
         on_link(Link::kLost, options.endpoint + ": the connection is lost");
         break;
       case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        on_link(Link::kDenied, options.endpoint +
-                                   ": the scheduler does not know this worker's key; put its public key " +
-                                   options.keys.public_key + " into the scheduler's keys folder as NAME.pub");
+        on_link(Link::kDenied,
+                options.endpoint + ": the scheduler does not know this worker's key; put its public key " +
+                    options.keys.public_key + " into the scheduler's folder keys/workers as NAME.pub");
         break;
       default:
         try_next_key = options.server_public_keys.size() > 1;

@@ -96,8 +96,8 @@ int main_of(int argc, char** argv) {
   Arguments arguments;
   rushes::config::CommandLine app("Judges a clip: " + names_of(config::default_rules()) + ".");
   app.option("CLIP", arguments.clip, "folder with one EXR or PNG sequence, or one of its frames").required();
-  app.option("--shot", arguments.shot, "batch file whose thresholds and prompt apply");
-  app.option("--name", arguments.name, "the shot's name, when the file holds several");
+  const auto shot = app.option("--shot", arguments.shot, "batch file whose thresholds and prompt apply");
+  app.option("--name", arguments.name, "the shot's name, when the file holds several").needs(shot);
   app.option("--model-roots", arguments.model_roots,
              "folders of models, to know where the shot's model clips");
   app.option("--windows", arguments.windows, "windows of the take, such as 0-32,16-48").comma_separated();

@@ -56,6 +56,10 @@ Result<SequenceFiles> choose_sequence(const std::string& path) {
         if (fs::path(file).filename() == fs::path(path).filename()) return std::move(sequence);
       }
     }
+    if (fs::exists(path, code))
+      return fail(ErrorKind::kInvalid, path +
+                                           ": expected a frame of an EXR or PNG sequence, which ends in .exr "
+                                           "or .png; movies are not read");
     return fail(ErrorKind::kNotFound, path + ": expected an EXR or PNG frame, found none of that name");
   }
   if (found->size() == 1) return std::move(found->front());

@@ -339,7 +339,8 @@ void Audit::check_movies() {
     }
   }
   for (const DeliverySequence& sequence : report_.sequences) {
-    if (sequence.movies.empty()) warn("movie", sequence.folder, sequence.name + " has no movie");
+    if (sequence.movies.empty())
+      warn("movie", (fs::path(folder_) / sequence.folder).string(), sequence.name + " has no movie");
   }
 }
 

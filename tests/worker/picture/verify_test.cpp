@@ -90,6 +90,19 @@ TEST_F(Delivery, ConformsAsWritten) {
   EXPECT_EQ(json["sequences"][0]["timecode"], "01:00:00:00");
 }
 
+TEST_F(Delivery, SaysWhereAMovieIsMissingWhateverTheFolderIsCalled) {
+  std::filesystem::remove(folder_.file("sh010/sh010_v001_sdr.mp4"));
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder_.path());
+  for (const auto& [folder, place] : {std::pair("sh010", "exr"), std::pair("sh010/exr", ".")}) {
+    const auto report = verify_delivery(folder);
+    ASSERT_TRUE(report);
+    ASSERT_EQ(report->findings.size(), 1u);
+    EXPECT_EQ(report->findings[0].file, place) << folder;
+  }
+  std::filesystem::current_path(before);
+}
+
 TEST_F(Delivery, FindsAMissingFrame) {
   std::filesystem::remove(paths_[2]);
   const DeliveryReport report = verify();
