@@ -4,34 +4,17 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <numeric>
 #include <optional>
-#include <utility>
 
 #include "config/limits.h"
 
 namespace rushes::config {
 namespace {
 
-// The decimals that people write for the NTSC family.
-constexpr std::array<std::pair<std::string_view, Rate>, 7> kNtsc{{{"23.976", {24000, 1001}},
-                                                                  {"23.98", {24000, 1001}},
-                                                                  {"29.97", {30000, 1001}},
-                                                                  {"47.952", {48000, 1001}},
-                                                                  {"47.95", {48000, 1001}},
-                                                                  {"59.94", {60000, 1001}},
-                                                                  {"119.88", {120000, 1001}}}};
-
-constexpr std::size_t kMaxDecimal = 16;  // characters of a rate that is written as a decimal
-
-// "24.0" to "24", "23.9760" to "23.976"; any other text as it is.
-std::string_view without_trailing_zeros(std::string_view text) {
-  const auto point = text.find('.');
-  if (point == std::string_view::npos || point == 0 || point + 1 == text.size() || text.size() > kMaxDecimal)
-    return text;
-  const auto last = text.find_last_not_of('0');
-  return text.substr(0, last == point ? point : std::max(last + 1, point));
-}
+constexpr int kMaxRate = 240;
+constexpr std::size_t kMaxPlaces = 9;  // behind the point
 
 std::optional<std::int32_t> whole(std::string_view text) {
   std::int32_t value = 0;
@@ -47,28 +30,69 @@ std::optional<std::int32_t> digits(std::string_view text) {
 
 bool may_drop(Rate rate) { return rate == Rate{30000, 1001} || rate == Rate{60000, 1001}; }
 
+tl::unexpected<Error> wrong(std::string_view written, const std::string& expected) {
+  return fail(ErrorKind::kInvalid, "expected " + expected + ", found '" + std::string(written) + "'");
+}
+
+Result<Rate> checked(std::int64_t numerator, std::int64_t denominator, std::string_view written) {
+  if (numerator < denominator || numerator > kMaxRate * denominator)
+    return wrong(written, "1 to " + std::to_string(kMaxRate) + " frames per second");
+  const std::int64_t divisor = std::gcd(numerator, denominator);
+  numerator /= divisor, denominator /= divisor;
+  if (denominator > kMaxRateDenominator)
+    return fail(ErrorKind::kInvalid,
+                "expected frames per second that are a fraction with a denominator of at most " +
+                    std::to_string(kMaxRateDenominator) + " such as 24000/1001, found '" +
+                    std::string(written) + "', which is " + std::to_string(numerator) + "/" +
+                    std::to_string(denominator));
+  return Rate{static_cast<std::int32_t>(numerator), static_cast<std::int32_t>(denominator)};
+}
+
+// value / scale frames per second, where scale is 10 to the power of the places that are written; `unit` of the value
+// is one of the last place that is not 0. An n*1000/1001 with a whole n is meant where it is less than one unit away.
+Result<Rate> decimal_rate(std::int64_t value, std::int64_t scale, std::int64_t unit,
+                          std::string_view written) {
+  if (unit == scale) return checked(value, scale, written);  // a whole number
+  const bool one_place = unit == scale / 10;
+  const std::int64_t n = (2 * value * 1001 + scale * 1000) / (2 * scale * 1000);  // the nearest
+  const std::int64_t reach = 1001 * (one_place ? 1 : unit);
+  if (n < 1 || std::abs(value * 1001 - n * 1000 * scale) >= reach) return checked(value, scale, written);
+  if (scale > 10) return checked(n * 1000, 1001, written);
+  const auto divisor = std::gcd(value, scale);
+  return wrong(written, "one of the two that it could mean, " + std::to_string(n * 1000) + "/1001 and " +
+                            std::to_string(value / divisor) + "/" + std::to_string(scale / divisor));
+}
+
 }  // namespace
 
 Result<Rate> parse_rate(std::string_view written) {
-  const std::string_view text = without_trailing_zeros(written);
-  for (const auto& [word, rate] : kNtsc)
-    if (word == text) return rate;
-  const auto slash = text.find('/');
-  const auto numerator = whole(text.substr(0, slash));
-  const auto denominator =
-      slash == std::string_view::npos ? std::optional<std::int32_t>(1) : whole(text.substr(slash + 1));
-  if (!numerator || !denominator || *numerator < 1 || *denominator < 1 || *numerator < *denominator ||
-      *numerator / *denominator > 240 || (*numerator / *denominator == 240 && *numerator % *denominator != 0))
-    return fail(ErrorKind::kInvalid,
-                "expected frames per second from 1 to 240 such as 24, 23.976 or 24000/1001, found '" +
-                    std::string(written) + "'");
-  const std::int32_t divisor = std::gcd(*numerator, *denominator);
-  const Rate rate{*numerator / divisor, *denominator / divisor};
-  if (rate.denominator > kMaxRateDenominator)
-    return fail(ErrorKind::kInvalid, "expected frames per second with a denominator of at most " +
-                                         std::to_string(kMaxRateDenominator) +
-                                         " such as 24000/1001, found '" + std::string(written) + "'");
-  return rate;
+  const auto other = [&] {
+    return wrong(written,
+                 "frames per second as a number or a fraction, such as 24, 23.976, 12.5 or 24000/1001");
+  };
+  if (const auto slash = written.find('/'); slash != std::string_view::npos) {
+    const auto numerator = digits(written.substr(0, slash)), denominator = digits(written.substr(slash + 1));
+    if (!numerator || !denominator || *denominator < 1) return other();
+    return checked(*numerator, *denominator, written);
+  }
+  const auto point = std::min(written.find('.'), written.size());
+  const auto before = digits(written.substr(0, point));
+  std::string_view places = written.substr(std::min(point + 1, written.size()));
+  if (!before || (point < written.size() && places.empty())) return other();
+  // Zeros at the end say how exact the number is, up to kMaxPlaces of them.
+  const std::size_t exact = places.find_last_not_of('0') + 1;
+  if (exact > kMaxPlaces) return other();
+  places = places.substr(0, kMaxPlaces);
+  std::optional<std::int32_t> behind = 0;
+  if (!places.empty()) behind = digits(places);
+  if (!behind) return other();
+  if (*before > kMaxRate) return checked(*before, 1, written);
+  std::int64_t scale = 1, unit = 1;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    scale *= 10;
+    if (i >= exact) unit *= 10;
+  }
+  return decimal_rate(*before * scale + *behind, scale, unit, written);
 }
 
 std::string to_string(Rate rate) {

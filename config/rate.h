@@ -19,9 +19,11 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 
-// "24", "24.0", "23.976", "24000/1001". The NTSC decimals (23.976, 23.98, 29.97, 47.952, 59.94, 119.88) mean n/1001;
-// zeros at the end of a decimal change nothing. Range 1..240, reduced denominators of at most 1001. Error: kInvalid,
-// says what was expected.
+// "24", "24.0", "23.976", "12.5", "24000/1001". A decimal of two or more places that is less than one unit of its last
+// place from n*1000/1001 with a whole n means that (23.97, 23.98, 23.976024, 59.94); any other is the fraction that it
+// is, and one of a single place near n*1000/1001 (59.9) could be either and is refused. Zeros at the end of a decimal
+// say how exact it is. Range 1..240, reduced denominators of at most kMaxRateDenominator. Error: kInvalid, says what was
+// expected and what helps.
 Result<Rate> parse_rate(std::string_view text);
 std::string to_string(Rate rate);  // "24" or "24000/1001"
 

@@ -29,7 +29,7 @@ inline constexpr std::array kShotKeys{
     ShotKey{"model", "name", "", "a folder of model_roots; decides rate, size and native length"},
     ShotKey{"frames", "1 to 20000", "seconds", "length in frames; rendered up to 4n+1 and trimmed"},
     ShotKey{"seconds", "number", "frames", "length in seconds; one of the two is needed"},
-    ShotKey{"fps", "24, 23.976, 30000/1001, ...", "the model's",
+    ShotKey{"fps", "24, 23.976, 12.5, 30000/1001, ...", "the model's",
             "rate of the delivery; another one than the model's needs retime"},
     ShotKey{"retime", "none, conform", "none", "conform: the same frames, played at fps"},
     ShotKey{"takes", "1 to 64", "1", "attempts with different seeds"},

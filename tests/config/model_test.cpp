@@ -105,8 +105,8 @@ TEST(Model, RefusesWithTheReason) {
        "m.yaml:21:21: sampling.draft.sampler: expected one of euler, unipc, dpmpp, found 'unipcc'; did you "
        "mean 'unipc'?"},
       {"fps: 24", "fps: fast",
-       "m.yaml:10:6: fps: expected frames per second from 1 to 240 such as 24, 23.976 or 24000/1001, found "
-       "'fast'"},
+       "m.yaml:10:6: fps: expected frames per second as a number or a fraction, such as 24, 23.976, 12.5 or "
+       "24000/1001, found 'fast'"},
       {"head_dim: 64", "head_dim: 63",
        "m.yaml:14:11: head_dim: expected an even number (rotary positions turn pairs), found 63"},
       {"text_len: 64\n", "", "m.yaml:1:1: text_len: expected a whole number, found no such key"},

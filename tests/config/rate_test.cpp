@@ -3,6 +3,10 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <array>
+#include <cstdio>
+#include <string>
+
 namespace rushes::config {
 namespace {
 
@@ -26,22 +30,57 @@ TEST(Rate, ZerosAtTheEndOfADecimalChangeNothing) {
                                        {"59.940", {60000, 1001}},
                                        {"119.8800", {120000, 1001}}})
     EXPECT_EQ(parse_rate(written), meant) << written;
-  for (const char* bad :
-       {"24.", ".0", ".", "24.0.0", "0.0", "-24.0", "24.0/1", "24.00000000000000000000", "2400.0"})
+  for (const char* bad : {"24.", ".0", ".", "24.0.0", "0.0", "-24.0", "24.0/1", "24.1234567891", "2400.0"})
     EXPECT_FALSE(parse_rate(bad)) << bad;
-  EXPECT_EQ(parse_rate("24.50").error().message,
-            "expected frames per second from 1 to 240 such as 24, 23.976 or 24000/1001, found '24.50'");
+  EXPECT_EQ(parse_rate("24.50"), (Rate{49, 2}));
+}
+
+// As tools of the trade print n*1000/1001: rounded or cut, to any number of places.
+TEST(Rate, DecimalsMeanNtscRatesWithinTheirPlaces) {
+  for (const int n : {24, 25, 30, 48, 60, 90, 100, 120, 240}) {
+    const Rate meant = *parse_rate(std::to_string(n * 1000) + "/1001");
+    for (int places = 2; places <= 9; ++places) {
+      std::array<char, 32> rounded{};
+      std::snprintf(rounded.data(), rounded.size(), "%.*f", places, n * 1000 / 1001.0);
+      EXPECT_EQ(parse_rate(rounded.data()), meant) << rounded.data();
+      std::snprintf(rounded.data(), rounded.size(), "%.12f", n * 1000 / 1001.0);
+      const std::string cut(
+          rounded.data(), std::string_view(rounded.data()).find('.') + 1 + static_cast<std::size_t>(places));
+      EXPECT_EQ(parse_rate(cut), meant) << cut;
+    }
+  }
+  EXPECT_EQ(parse_rate("23.976024"), (Rate{24000, 1001}));
+  EXPECT_EQ(parse_rate("29.97003"), (Rate{30000, 1001}));
+  EXPECT_EQ(parse_rate("59.94006"), (Rate{60000, 1001}));
+  EXPECT_EQ(parse_rate("23.97"), (Rate{24000, 1001}));
+  EXPECT_EQ(parse_rate("99.90"), (Rate{100000, 1001}));
+}
+
+TEST(Rate, OtherDecimalsAreWhatTheyAre) {
+  EXPECT_EQ(parse_rate("12.5"), (Rate{25, 2}));
+  EXPECT_EQ(parse_rate("24.5"), (Rate{49, 2}));
+  EXPECT_EQ(parse_rate("24.1"), (Rate{241, 10}));
+  EXPECT_EQ(parse_rate("23.95"), (Rate{479, 20}));
+  EXPECT_EQ(parse_rate("59.90"), (Rate{599, 10}));
+  EXPECT_EQ(parse_rate("23.978"), (Rate{11989, 500}));
+  EXPECT_EQ(parse_rate("59.9").error().message,
+            "expected one of the two that it could mean, 60000/1001 and 599/10, found '59.9'");
 }
 
 TEST(Rate, RefusesOthers) {
   for (const char* bad :
-       {"", "0", "-24", "24.1", "24fps", "241", "481/2", "1/0", "24/-1", "1/2", "nan", "99999999999"})
+       {"", "0", "-24", "+24", "24fps", "241", "481/2", "1/0", "24/-1", "24/", "1/2", "nan", "99999999999"})
     EXPECT_FALSE(parse_rate(bad)) << bad;
-  EXPECT_EQ(parse_rate("24.5").error().message,
-            "expected frames per second from 1 to 240 such as 24, 23.976 or 24000/1001, found '24.5'");
+  EXPECT_EQ(parse_rate("24fps").error().message,
+            "expected frames per second as a number or a fraction, such as 24, 23.976, 12.5 or 24000/1001, "
+            "found '24fps'");
+  EXPECT_EQ(parse_rate("0.5").error().message, "expected 1 to 240 frames per second, found '0.5'");
   EXPECT_EQ(parse_rate("2997003/125000").error().message,
-            "expected frames per second with a denominator of at most 1001 such as 24000/1001, found "
-            "'2997003/125000'");
+            "expected frames per second that are a fraction with a denominator of at most 1001 such as "
+            "24000/1001, found '2997003/125000', which is 2997003/125000");
+  EXPECT_EQ(parse_rate("24.1234").error().message,
+            "expected frames per second that are a fraction with a denominator of at most 1001 such as "
+            "24000/1001, found '24.1234', which is 120617/5000");
   EXPECT_EQ(parse_rate("48000/2002"), (Rate{24000, 1001}));
 }
 
@@ -85,6 +124,7 @@ TEST(Timecode, CountsUpTo120FramesASecond) {
   EXPECT_FALSE(has_timecode({121, 1}));
   EXPECT_EQ(timecode_base({24000, 1001}), 24);
   EXPECT_EQ(timecode_base({1, 1}), 1);
+  EXPECT_EQ(timecode_base({25, 2}), 13);
 }
 
 TEST(Timecode, DropFrameFollowsTheStandard) {
