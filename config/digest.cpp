@@ -8,6 +8,8 @@
 #include <new>
 #include <vector>
 
+#include "config/file_kind.h"
+
 namespace rushes {
 namespace {
 
@@ -113,8 +115,11 @@ std::string text_digest(std::string_view bytes) { return prefixed(digest_of(byte
 
 Result<std::string> file_digest(const std::string& file) {
   std::error_code code;
-  if (!std::filesystem::is_regular_file(file, code))
-    return fail(ErrorKind::kNotFound, file + ": no such file");
+  if (!std::filesystem::is_regular_file(file, code)) {
+    const std::string found = kind_of_file(file);
+    return fail(ErrorKind::kNotFound,
+                file + (found == "no file" ? ": no such file" : ": expected a file, found " + found));
+  }
   std::ifstream in(file, std::ios::binary);
   if (!in) return fail(ErrorKind::kNotFound, file + ": cannot be opened for reading");
   DigestStream digest;

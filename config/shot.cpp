@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "config/file_kind.h"
 #include "config/instant.h"
 #include "config/picture.h"
 #include "config/read_sampling.h"
@@ -32,7 +33,8 @@ void require_file(Fields& fields, const char* key, const std::filesystem::path& 
                   const Context& context) {
   std::error_code code;
   if (context.check_files && !std::filesystem::is_regular_file(file, code))
-    fields.problem(key, "expected a file, found no '" + file.string() + "'");
+    fields.problem(key,
+                   "expected a PNG or EXR file, found " + kind_of_file(file) + ", '" + file.string() + "'");
 }
 
 void read_prompts(Fields& fields, Shot& shot) {
@@ -82,6 +84,7 @@ void read_takes(Fields& fields, Draft& draft) {
   if (!fields.has("seeds")) return (void)fields.find("seeds");
   if (fields.has("seed")) fields.problem("seeds", "expected either seed or seeds, found both");
   draft.shot.seeds.clear();
+  const std::size_t problems = fields.problems().count();
   fields.list("seeds", kMaxTakes, "a list of whole numbers, one per take",
               [&](const YamlNode& item, const std::string& path) {
                 std::int64_t seed = 0;
@@ -96,11 +99,12 @@ void read_takes(Fields& fields, Draft& draft) {
                 else
                   seeds.push_back(value);
               });
+  draft.takes.reset();
+  if (fields.problems().count() > problems) return;  // a list that is wrong is not counted as well
   if (draft.shot.seeds.empty()) fields.problem("seeds", "expected at least one seed");
   if (has_takes && static_cast<int>(draft.shot.seeds.size()) != takes)
     fields.problem("takes", "expected as many takes as seeds (" + std::to_string(draft.shot.seeds.size()) +
                                 "), found " + std::to_string(takes) + "; leave takes out");
-  draft.takes.reset();
 }
 
 void read_upgrade(Fields& fields, Upgrade& upgrade) {
@@ -258,7 +262,11 @@ Batch read_root(const YamlNode& node, const Context& context, Problems& problems
   root.name("show", batch.show);
   Draft defaults;
   defaults.shot.show = batch.show;
-  root.map("defaults", [&](Fields& fields) { read_common(fields, defaults, context); });
+  root.map("defaults", [&](Fields& fields) {
+    if (fields.has("name"))
+      fields.problem("name", "expected a name in each shot, not here: no two shots of a show have the same");
+    read_common(fields, defaults, context);
+  });
   root.require("shots", "a list of shots");
   std::set<std::string> names;
   root.list("shots", kMaxShots, "a list of shots", [&](const YamlNode& item, const std::string& path) {

@@ -20,7 +20,7 @@ struct ShotKey {
 inline constexpr std::array kShotKeys{
     ShotKey{"/version", "1", "", "form of the file"},
     ShotKey{"/show", "name", "", "the show; shots are SHOW/NAME"},
-    ShotKey{"/defaults", "map", "{}", "keys of a shot that hold for all shots of the file"},
+    ShotKey{"/defaults", "map", "{}", "keys of a shot, but name, that hold for all shots of the file"},
     ShotKey{"/shots", "list", "", "the shots, at most 1000"},
     ShotKey{"name", "name", "", "the shot's name, such as sh010; becomes file names"},
     ShotKey{"prompt", "text", "",

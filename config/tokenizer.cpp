@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "config/file_kind.h"
 #include "config/utf8.h"
 
 namespace rushes::config {
@@ -120,7 +121,7 @@ Result<std::string> clean_text(std::string_view text) {
 Result<Tokenizer> Tokenizer::load(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error))
-    return fail(ErrorKind::kNotFound, path + ": no such tokenizer file");
+    return fail(ErrorKind::kNotFound, path + ": expected a tokenizer file, found " + kind_of_file(path));
   auto model = std::make_shared<sentencepiece::SentencePieceProcessor>();
   const auto status = model->Load(path);
   if (!status.ok())

@@ -9,6 +9,8 @@
 #include <set>
 #include <sstream>
 
+#include "config/file_kind.h"
+
 namespace rushes::config {
 namespace {
 
@@ -202,9 +204,10 @@ Error Problems::error() const {
 Result<std::string> read_text(const std::filesystem::path& file, std::size_t limit) {
   std::error_code code;
   const auto status = std::filesystem::status(file, code);
-  if (!std::filesystem::exists(status)) return fail(ErrorKind::kNotFound, file.string() + ": no such file");
+  if (status.type() == std::filesystem::file_type::not_found)
+    return fail(ErrorKind::kNotFound, file.string() + ": no such file");
   if (!std::filesystem::is_regular_file(status))
-    return fail(ErrorKind::kInvalid, file.string() + ": expected a file, found a folder or device");
+    return fail(ErrorKind::kInvalid, file.string() + ": expected a file, found " + kind_of_file(file));
   std::ifstream in(file, std::ios::binary);
   if (!in) return fail(ErrorKind::kInvalid, file.string() + ": cannot be read; check its permissions");
   std::string text(limit + 1, '\0');

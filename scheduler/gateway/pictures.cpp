@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "config/file_kind.h"
 #include "config/path_map.h"
 #include "config/picture.h"
 #include "config/whole_picture.h"
@@ -57,7 +58,11 @@ Result<std::string> read_below(const fs::path& wanted, const fs::path& root) {
   if (code || !config::lies_below(resolved, base)) return missing;
   const OpenFile file(resolved);
   const auto size = file.size_at(resolved);
-  if (!size) return missing;
+  if (!size) {
+    const std::string found = config::kind_of_file(resolved);
+    if (found == "a file" || found == "no file") return missing;  // or no longer the one that was there
+    return fail(ErrorKind::kInvalid, "expected a PNG or EXR file below picture_roots, found " + found);
+  }
   if (*size > config::kMaxPictureBytes)
     return tl::unexpected<Error>(config::check_picture("", *size).error());
   return file.read(*size);

@@ -1,7 +1,9 @@
 #include "config/shot.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 
 #include "config/farm.h"
@@ -55,6 +57,51 @@ TEST(Shot, FirstLightReads) {
   }
   EXPECT_EQ(upgraded, 1);
   EXPECT_EQ(longer, 1);
+}
+
+TEST(Shot, AWrongListOfSeedsIsOneProblem) {
+  std::string many;
+  for (int seed = 0; seed < 65; ++seed) many += (seed == 0 ? "" : ", ") + std::to_string(seed);
+  EXPECT_EQ(complaint("  frames: 9\n  seeds: [" + many + "]\n"),
+            "b.yaml:8:10: shots[0].seeds: expected at most 64 entries, found 65");
+  EXPECT_EQ(complaint("  frames: 9\n  seeds: 5\n  takes: 3\n"),
+            "b.yaml:8:10: shots[0].seeds: expected a list of whole numbers, one per take, found '5'");
+  EXPECT_EQ(complaint("  frames: 9\n  seeds: [five]\n").find('\n'), std::string::npos);
+  EXPECT_EQ(complaint("  frames: 9\n  seeds: []\n"),
+            "b.yaml:8:10: shots[0].seeds: expected at least one seed");
+}
+
+TEST(Shot, ANameIsNoDefault) {
+  const auto read = parse_batch(
+      "version: 1\nshow: demo\ndefaults: {name: x, model: tabletop, frames: 9}\nshots:\n- {name: a, prompt: "
+      "b}\n",
+      "b.yaml", {});
+  ASSERT_FALSE(read);
+  EXPECT_EQ(
+      read.error().message,
+      "b.yaml:3:18: defaults.name: expected a name in each shot, not here: no two shots of a show have the "
+      "same");
+}
+
+TEST(Shot, APictureThatIsNoFileIsNamedForWhatItIs) {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "no-file-pictures";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories(folder / "plates");
+  ASSERT_EQ(mkfifo((folder / "pipe.png").c_str(), 0600), 0);
+  std::filesystem::create_symlink(folder / "gone.png", folder / "link.png");
+  for (const auto& [name, found] : {std::pair{"plates", "a folder"},
+                                    {"pipe.png", "a pipe"},
+                                    {"link.png", "a link to nothing"},
+                                    {"none.png", "no file"}}) {
+    std::ofstream(folder / "b.yaml") << batch(
+        "  frames: 9\n  key_frames: [{frame: 0, image: " + std::string(name) + "}]\n");
+    const auto read = read_batch(folder / "b.yaml");
+    ASSERT_FALSE(read);
+    EXPECT_NE(read.error().message.find(
+                  std::string("key_frames[0].image: expected a PNG or EXR file, found ") + found + ", '"),
+              std::string::npos)
+        << read.error().message;
+  }
 }
 
 TEST(Shot, DeadlineAndLimits) {
@@ -223,7 +270,7 @@ TEST(Shot, FilesMustExistWhereTheBatchIsRead) {
   std::ofstream(folder / "b.yaml") << batch("  frames: 9\n  key_frames: [{image: gone.png, frame: 0}]\n");
   EXPECT_EQ(read_batch(folder / "b.yaml").error().message,
             (folder / "b.yaml").string() +
-                ":8:24: shots[0].key_frames[0].image: expected a file, found no '" +
+                ":8:24: shots[0].key_frames[0].image: expected a PNG or EXR file, found no file, '" +
                 (folder / "gone.png").string() + "'");
   std::filesystem::remove_all(folder);
 }

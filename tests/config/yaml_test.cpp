@@ -152,7 +152,7 @@ TEST(Yaml, EditDistanceIsLevenshteins) {
 
 TEST(Yaml, FilesThatCannotBeReadSaySo) {
   EXPECT_EQ(read_text("/nonexistent/x.yaml").error().message, "/nonexistent/x.yaml: no such file");
-  EXPECT_EQ(read_text("/").error().message, "/: expected a file, found a folder or device");
+  EXPECT_EQ(read_text("/").error().message, "/: expected a file, found a folder");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 """What goes wrong says so in one clear line, with a documented exit code, and loses nothing."""
 
+import os
 import pathlib
 import resource
 import shutil
@@ -47,6 +48,27 @@ class Refusals(unittest.TestCase):
                 for word in words:
                     self.assertIn(word, done.stderr)
             self.assertEqual(farm.shots(), [])
+
+    def test_pictures_that_are_no_files(self):
+        with Farm() as farm:
+            farm.start_scheduler()
+            os.mkfifo(farm.root / "pipe.png")
+            (farm.root / "plates").mkdir()
+            for name, found in (("pipe.png", "a pipe"), ("plates", "a folder"), ("none.png", "no file")):
+                text = SMALL_SHOT.replace("frames: 9", f"frames: 9\n    key_frames: [{{frame: 0, image: {name}}}]")
+                done = farm.submit(text, check=False)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertRegex(done.stderr, r"shots\.yaml:\d+:\d+: .*expected a PNG or EXR file, found " + found)
+
+    def test_text_that_is_not_utf8_is_named_with_its_line(self):
+        with Farm() as farm:
+            farm.start_scheduler()
+            shots = farm.root / "latin.yaml"
+            shots.write_bytes(SMALL_SHOT.encode() + b"# caf\xe9\n")
+            done = farm.cli("submit", shots, check=False)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            line = SMALL_SHOT.count("\n") + 1
+            self.assertIn(f"latin.yaml:{line}:6: expected UTF-8 text", done.stderr)
 
     def test_wrong_token(self):
         with Farm() as farm:

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "config/digest.h"
+#include "config/file_kind.h"
 #include "config/picture.h"
 #include "config/shot.h"
 #include "config/utf8.h"
@@ -16,17 +17,19 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// As JSON can hold it, which has no other text than UTF-8: the reader of batches says where it is not.
 Result<std::string> read_batch(const fs::path& file) {
   auto text = config::read_text(file);
   if (text && !config::is_utf8(*text))
-    return fail(ErrorKind::kInvalid, file.string() + ": the file is not UTF-8");
+    return tl::unexpected(config::parse_batch(*text, file.string(), {}).error());
   return text;
 }
 
 Result<std::string> read_picture(const fs::path& file) {
   std::error_code code;
   if (!fs::is_regular_file(file, code))  // before it is opened: a pipe would wait for its writer
-    return fail(ErrorKind::kNotFound, "expected a PNG or EXR file, found no file " + file.string());
+    return fail(ErrorKind::kNotFound, "expected a PNG or EXR file, found " + config::kind_of_file(file) +
+                                          ", '" + file.string() + "'");
   const auto size = fs::file_size(file, code);
   std::ifstream stream(file, std::ios::binary);
   if (code || !stream) return fail(ErrorKind::kNotFound, file.string() + ": cannot be read");

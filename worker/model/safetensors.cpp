@@ -151,7 +151,8 @@ struct TensorFile::Bytes {
   }
 
   static Result<std::shared_ptr<const Bytes>> map(const std::string& path) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int file =
+        ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // of a pipe: without its writer
     if (file < 0) return fail(ErrorKind::kNotFound, path + ": cannot open: " + std::strerror(errno));
     struct stat status {};
     if (::fstat(file, &status) != 0 || !S_ISREG(status.st_mode)) {

@@ -11,6 +11,8 @@
 #include <new>
 #include <utility>
 
+#include "config/file_kind.h"
+
 namespace rushes::worker {
 namespace {
 
@@ -88,7 +90,8 @@ Status write_file(const std::string& path, std::string_view bytes) {
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // A pipe would wait for its writer; reading a plain file is the same with this flag.
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) return system_error(path, "open", errno);
   struct stat info {};
   std::string bytes;
@@ -112,8 +115,9 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
     have += static_cast<std::size_t>(got);
   }
   ::close(descriptor);
+  if (!regular && (code == 0 || code == EISDIR))
+    return fail(ErrorKind::kInvalid, path + ": expected a file, found " + config::kind_of_file(path));
   if (code != 0) return system_error(path, "read", code);
-  if (!regular) return fail(ErrorKind::kInvalid, path + ": expected a regular file");
   if (!fits) {
     return fail(ErrorKind::kExhausted, path + ": expected at most " + std::to_string(limit) +
                                            " bytes, found " + std::to_string(info.st_size));

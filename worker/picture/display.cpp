@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "config/file_kind.h"
 #include "worker/picture/colour.h"
 
 namespace rushes::worker {
@@ -42,7 +43,8 @@ Result<DisplayView> DisplayView::open(const std::string& config_file, const std:
                                       const std::string& view) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(config_file, ignored)) {
-    return fail(ErrorKind::kNotFound, config_file + ": expected an OCIO configuration, found no such file");
+    return fail(ErrorKind::kNotFound,
+                config_file + ": expected an OCIO configuration, found " + config::kind_of_file(config_file));
   }
   try {
     const ocio::ConstConfigRcPtr config = ocio::Config::CreateFromFile(config_file.c_str());

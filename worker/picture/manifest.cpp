@@ -1,10 +1,12 @@
 #include "worker/picture/manifest.h"
 
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "config/digest.h"
+#include "config/file_kind.h"
 
 namespace rushes::worker {
 namespace {
@@ -48,6 +50,11 @@ Result<ManifestFile> read_file_entry(const Json& entry) {
 }  // namespace
 
 Result<FileSeal> seal_of(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path,
+                                        ignored))  // before it is opened: a pipe would wait for its writer
+    return fail(ErrorKind::kNotFound,
+                path + ": expected a delivered file, found " + config::kind_of_file(path));
   std::ifstream file(path, std::ios::binary);
   if (!file) return fail(ErrorKind::kNotFound, path + ": the delivered file cannot be opened");
   std::vector<char> piece(std::size_t{1} << 20);

@@ -12,6 +12,7 @@ extern "C" {
 #include <charconv>
 #include <filesystem>
 
+#include "config/file_kind.h"
 #include "worker/picture/atomic_file.h"
 #include "worker/picture/yuv.h"
 
@@ -301,7 +302,7 @@ Result<MovieInfo> probe_movie(const std::string& path) {
   quiet();
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(path, ignored)) {
-    return fail(ErrorKind::kNotFound, path + ": expected a movie, found no such file");
+    return fail(ErrorKind::kNotFound, path + ": expected a movie, found " + config::kind_of_file(path));
   }
   AVFormatContext* raw = nullptr;
   if (avformat_open_input(&raw, ("file:" + path).c_str(), nullptr, nullptr) < 0) {

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
+
 #include <fstream>
 #include <thread>
 
@@ -134,7 +136,11 @@ TEST_F(PicturesTest, APictureBelowARootIsRead) {
   };
   EXPECT_EQ(is((plates / "day1/first.png").string()).status, 200);
   EXPECT_EQ(is((plates / "today/first.png").string()).status, 200) << "a link that stays below";
-  for (const char* name : {"out.png", "none.png", "day1", "day1/first.png/x"}) {
+  EXPECT_THAT(is((plates / "day1").string()).body,
+              HasSubstr("expected a PNG or EXR file below picture_roots, found a folder"));
+  ASSERT_EQ(mkfifo((plates / "pipe.png").c_str(), 0600), 0);
+  EXPECT_THAT(is((plates / "pipe.png").string()).body, HasSubstr("found a pipe"));
+  for (const char* name : {"out.png", "none.png", "day1/first.png/x"}) {
     const auto refused = is((plates / name).string());
     EXPECT_EQ(refused.status, 400) << name;
     EXPECT_THAT(refused.body, HasSubstr("there is none of this name")) << name;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -49,6 +50,16 @@ TEST(AtomicFile, MissingFolderIsNotFound) {
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().kind, ErrorKind::kNotFound);
   EXPECT_NE(status.error().message.find("no/such/place.exr"), std::string::npos);
+}
+
+// Reading a pipe would wait for its writer.
+TEST(ReadFile, WhatIsNoFileIsNamedAndNotWaitedFor) {
+  const ScratchFolder folder;
+  ASSERT_EQ(::mkfifo(folder.file("pipe").c_str(), 0600), 0);
+  EXPECT_EQ(read_file(folder.file("pipe"), 100).error().message,
+            folder.file("pipe") + ": expected a file, found a pipe");
+  EXPECT_EQ(read_file(folder.path(), 100).error().message,
+            folder.path() + ": expected a file, found a folder");
 }
 
 TEST(AtomicFile, RefusedWriteLeavesNothing) {
