@@ -7,11 +7,12 @@
 #include <ImfStandardAttributes.h>
 #include <ImfStringAttribute.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstring>
 #include <mutex>
 
 #include "config/limits.h"
+#include "config/primaries.h"
 
 namespace rushes::config {
 
@@ -64,11 +65,9 @@ Status check_size(const Imf::Header& header) {
   return {};
 }
 
-// Twice the area of the triangle of the primaries, which no light comes from where it is nothing (NaN too).
-bool spans_gamut(const Imf::Chromaticities& c) {
-  const double area = (double{c.green.x} - c.red.x) * (double{c.blue.y} - c.red.y) -
-                      (double{c.blue.x} - c.red.x) * (double{c.green.y} - c.red.y);
-  return std::fabs(area) > 1e-6 && std::fabs(area) < 1e6 && c.white.y > 1e-5F;
+Primaries primaries_of(const Imf::Chromaticities& c) {
+  const auto point = [](const Imath::V2f& v) { return Chromaticity{double{v.x}, double{v.y}}; };
+  return {point(c.red), point(c.green), point(c.blue), point(c.white)};
 }
 
 Status check_light(const Imf::Header& header) {
@@ -79,7 +78,7 @@ Status check_light(const Imf::Header& header) {
                 "colorInteropID: expected scene-linear light (lin_ap0_scene, lin_ap1_scene, "
                 "lin_rec709_scene), found \"" +
                     light + "\"");
-  if (Imf::hasChromaticities(header) && !spans_gamut(Imf::chromaticities(header)))
+  if (Imf::hasChromaticities(header) && !spans_gamut(primaries_of(Imf::chromaticities(header))))
     return fail(ErrorKind::kInvalid,
                 "chromaticities: expected three primaries that span a gamut, and a white");
   return {};

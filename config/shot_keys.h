@@ -61,7 +61,7 @@ inline constexpr std::array kShotKeys{
     ShotKey{"key_frames[].frame", "0", "", "a frame, from 0, that a picture is given for"},
     ShotKey{"key_frames[].image", "file", "",
             "PNG or EXR, relative to the shot file; an EXR is the whole display window in square pixels; "
-            "sides at most 16 to 1"},
+            "a PNG has the colours that it names; sides at most 16 to 1"},
     ShotKey{"critics.NAME", "on, off, map", "on", "a critic of this farm (the list is below)"},
     ShotKey{"critics.NAME.revise", "0 to 1", "the farm's", "score under which a window is rendered again"},
     ShotKey{"critics.NAME.reject", "0 to 1", "the farm's", "score under which the take is dropped"},

@@ -12,6 +12,7 @@
 #include "config/exr_source.h"
 #include "config/limits.h"
 #include "config/picture.h"
+#include "config/png_light.h"
 
 namespace rushes::config {
 namespace {
@@ -85,9 +86,17 @@ Status check_exr(const std::string& bytes) {
   }
 }
 
-}  // namespace
+Status check_png(const std::string& bytes) {
+  std::vector<std::uint8_t> pixels;
+  const auto read = decode_png(bytes, [&](int width, int height) {
+    pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * kRgb);
+    return pixels.data();
+  });
+  if (!read) return tl::unexpected(read.error());
+  return {};
+}
 
-Status decode_png(std::string_view bytes, const std::function<std::uint8_t*(int width, int height)>& room) {
+Status read_png(std::string_view bytes, const std::function<std::uint8_t*(int width, int height)>& room) {
   png_image png{};
   png.version = PNG_IMAGE_VERSION;
   if (png_image_begin_read_from_memory(&png, bytes.data(), bytes.size()) == 0)
@@ -113,19 +122,26 @@ Status decode_png(std::string_view bytes, const std::function<std::uint8_t*(int 
   }
 }
 
+}  // namespace
+
+Result<CodedLight> decode_png(std::string_view bytes,
+                              const std::function<std::uint8_t*(int width, int height)>& room) {
+  try {
+    const auto light = png_light(bytes);
+    if (!light) return tl::unexpected(light.error());
+    const Status read =
+        light->replaced ? read_png(replaced_light(bytes, *light), room) : read_png(bytes, room);
+    if (!read) return tl::unexpected(read.error());
+    return light->light;
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorKind::kExhausted, kNoMemory);
+  }
+}
+
 Status check_whole_picture(const std::string& bytes) {
   if (Status begins = check_picture(std::string_view(bytes).substr(0, kPictureBegin), bytes.size()); !begins)
     return begins;
-  Status whole;
-  if (bytes.starts_with("\x89PNG")) {
-    std::vector<std::uint8_t> pixels;
-    whole = decode_png(bytes, [&](int width, int height) {
-      pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * kRgb);
-      return pixels.data();
-    });
-  } else {
-    whole = check_exr(bytes);
-  }
+  const Status whole = bytes.starts_with("\x89PNG") ? check_png(bytes) : check_exr(bytes);
   if (whole || whole.error().kind != ErrorKind::kCorrupt) return whole;
   return fail(ErrorKind::kInvalid,
               "expected a whole picture, found " + whole.error().message + "; write the file again");

@@ -11,14 +11,17 @@
 #include <string>
 #include <string_view>
 
+#include "config/primaries.h"
 #include "config/result.h"
 
 namespace rushes::config {
 
-// A PNG as 8-bit sRGB, rows from the top, three bytes a pixel, into the room that `room` gives for its size. Alpha is
-// composed over black; 16-bit pictures are reduced to 8. Errors: kCorrupt (broken), kInvalid (beyond kMaxPictureSide or
-// kMaxPicturePixels), kExhausted.
-Status decode_png(std::string_view bytes, const std::function<std::uint8_t*(int width, int height)>& room);
+// A PNG in 8 bits, rows from the top, three bytes a pixel, into the room that `room` gives for its size; returns what
+// these codes mean (config/png_light.h). Alpha is composed over black; 16-bit pictures are
+// reduced to 8. Errors: kCorrupt (broken), kInvalid (beyond kMaxPictureSide or kMaxPicturePixels, light that is not
+// taken), kExhausted.
+Result<CodedLight> decode_png(std::string_view bytes,
+                              const std::function<std::uint8_t*(int width, int height)>& room);
 
 // Whether the file is a PNG or EXR that a worker can read. It takes the memory of a decoded PNG, three bytes a pixel, and
 // of an EXR a row. Errors: kInvalid, "expected ..."; kExhausted: no memory to find out.

@@ -120,7 +120,7 @@ std::string plain_16_bit_png(std::uint8_t level) {
 
 TEST(WholePicture, OfSixteenBitsIsDisplayLightAsOneOfEight) {
   std::vector<std::uint8_t> pixels;
-  const Status read = decode_png(plain_16_bit_png(0x60), [&](int width, int height) {
+  const auto read = decode_png(plain_16_bit_png(0x60), [&](int width, int height) {
     pixels.resize(static_cast<std::size_t>(width * height * 3));
     return pixels.data();
   });

@@ -251,6 +251,28 @@ void decode_pixels(WorkingSpace space, const float* code, float* light, std::siz
   }
 }
 
+Result<DisplayCodes> DisplayCodes::of(const CodedLight& light) {
+  const auto matrix = primaries_matrix(light.primaries, kAp0);
+  if (!matrix) return tl::unexpected<Error>(matrix.error());
+  DisplayCodes codes;
+  codes.to_ap0_ = *matrix;
+  for (std::size_t i = 1; i < codes.linear_.size(); ++i) {  // 0 is no light
+    const double code = static_cast<double>(static_cast<float>(i) / 255.0F);
+    codes.linear_[i] = light.power ? exp2_exact(2.2 * log2_exact(code)) : srgb_decode(code);
+  }
+  return codes;
+}
+
+void DisplayCodes::decode(const std::uint8_t* code, float* light, std::size_t pixels) const {
+  const Matrix3& m = to_ap0_;
+  for (std::size_t i = 0; i < pixels; ++i, code += kChannels, light += kChannels) {
+    const double r = linear_[code[0]], g = linear_[code[1]], b = linear_[code[2]];
+    light[0] = static_cast<float>(m[0] * r + m[1] * g + m[2] * b);
+    light[1] = static_cast<float>(m[3] * r + m[4] * g + m[5] * b);
+    light[2] = static_cast<float>(m[6] * r + m[7] * g + m[8] * b);
+  }
+}
+
 Clip encode_clip(WorkingSpace space, ClipView light) {
   Clip out(light.width(), light.height(), light.frames(), light.fps());
   for (int t = 0; t < out.frames; ++t) {

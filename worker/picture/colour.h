@@ -9,12 +9,14 @@
 // Thread contract: all functions are pure. A DisplayView may be used by many threads at once.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "config/model.h"
+#include "config/primaries.h"
 #include "config/result.h"
 #include "worker/picture/frames.h"
 
@@ -23,21 +25,14 @@ namespace rushes::worker {
 // Row-major 3x3, applied to column vectors.
 using Matrix3 = std::array<double, 9>;
 
-struct Chromaticity {
-  double x = 0.0;
-  double y = 0.0;
-  bool operator==(const Chromaticity&) const = default;
-};
-struct Primaries {
-  Chromaticity red, green, blue, white;
-  bool operator==(const Primaries&) const = default;
-};
+using config::Chromaticity;
+using config::CodedLight;
+using config::kRec709;
+using config::Primaries;
 
-// SMPTE ST 2065-1:2012 (AP0), Academy S-2014-004 (AP1), ITU-R BT.709, ARRI "ALEXA Log C Curve" 2017 (Wide
-// Gamut 3).
+// SMPTE ST 2065-1:2012 (AP0), Academy S-2014-004 (AP1), ARRI "ALEXA Log C Curve" 2017 (Wide Gamut 3).
 inline constexpr Primaries kAp0{{0.7347, 0.2653}, {0.0, 1.0}, {0.0001, -0.077}, {0.32168, 0.33767}};
 inline constexpr Primaries kAp1{{0.713, 0.293}, {0.165, 0.830}, {0.128, 0.044}, {0.32168, 0.33767}};
-inline constexpr Primaries kRec709{{0.64, 0.33}, {0.30, 0.60}, {0.15, 0.06}, {0.3127, 0.3290}};
 inline constexpr Primaries kArriWideGamut3{
     {0.6840, 0.3130}, {0.2210, 0.8480}, {0.0861, -0.1020}, {0.3127, 0.3290}};
 
@@ -61,6 +56,19 @@ float curve_decode(WorkingSpace space, float code);
 // Runs of interleaved pixels: scene light (AP0) to code values and back. In place is allowed.
 void encode_pixels(WorkingSpace space, const float* light, float* code, std::size_t pixels);
 void decode_pixels(WorkingSpace space, const float* code, float* light, std::size_t pixels);
+
+// Eight-bit codes of a display to scene light (AP0). For those of sRGB the same bits as decode_pixels() of the codes
+// divided by 255.
+class DisplayCodes {
+ public:
+  // kInvalid when the primaries span no volume.
+  static Result<DisplayCodes> of(const CodedLight& light);
+  void decode(const std::uint8_t* code, float* light, std::size_t pixels) const;
+
+ private:
+  Matrix3 to_ap0_{};
+  std::array<double, 256> linear_{};
+};
 
 // A clip in code values (same layout as a clip, [0,1] for ordinary light), for filters that belong in log
 // space.

@@ -18,6 +18,7 @@ Result<Image8> display_image(ClipView clip, int t, const DisplayView& view) {
 }
 
 Result<std::string> encode_png(const Image8& image) {
+  if (image.light != CodedLight{}) return fail(ErrorKind::kInvalid, "PNG: expected codes of sRGB");
   if (image.width < 1 || image.height < 1 || image.width > kMaxPictureSide ||
       image.height > kMaxPictureSide) {
     return fail(ErrorKind::kInvalid, "PNG: expected sides of 1 to " + std::to_string(kMaxPictureSide) +
@@ -49,22 +50,22 @@ Result<Image8> read_png(const std::string& path) {
   return decode_png(*bytes, path);
 }
 
-Result<Image8> decode_png(const std::string& bytes, const std::string& path) {
+Result<Image8> decode_png(std::string_view bytes, const std::string& path) {
   Image8 image;
-  const Status decoded = config::decode_png(bytes, [&](int width, int height) {
+  const auto light = config::decode_png(bytes, [&](int width, int height) {
     image = Image8(width, height);
     return image.pixels.data();
   });
-  if (!decoded) return with_context(decoded.error(), path);
+  if (!light) return with_context(light.error(), path);
+  image.light = *light;
   return image;
 }
 
-Clip clip_from_display(const Image8& image, config::Rate fps) {
+Result<Clip> clip_from_display(const Image8& image, config::Rate fps) {
+  const auto codes = DisplayCodes::of(image.light);
+  if (!codes) return tl::unexpected<Error>(codes.error());
   Clip clip(image.width, image.height, 1, fps);
-  for (std::size_t i = 0; i < clip.pixels.size(); ++i) {
-    clip.pixels[i] = static_cast<float>(image.pixels[i]) / 255.0F;
-  }
-  decode_pixels(WorkingSpace::kSrgb, clip.pixels.data(), clip.pixels.data(), clip.pixels.size() / kChannels);
+  codes->decode(image.pixels.data(), clip.pixels.data(), clip.pixels.size() / kChannels);
   return clip;
 }
 
