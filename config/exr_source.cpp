@@ -101,4 +101,44 @@ Status check_exr_header(const Imf::Header& header) {
   return check_light(header);
 }
 
+namespace {
+
+// Rows of a block (OpenEXR file layout).
+std::uint64_t rows_of_block(Imf::Compression compression) {
+  switch (compression) {
+    case Imf::NO_COMPRESSION:
+    case Imf::RLE_COMPRESSION:
+    case Imf::ZIPS_COMPRESSION:
+      return 1;
+    case Imf::ZIP_COMPRESSION:
+    case Imf::PXR24_COMPRESSION:
+      return 16;
+    case Imf::PIZ_COMPRESSION:
+    case Imf::B44_COMPRESSION:
+    case Imf::B44A_COMPRESSION:
+    case Imf::DWAA_COMPRESSION:
+      return 32;
+    default:
+      return 256;
+  }
+}
+
+}  // namespace
+
+std::uint64_t exr_reading_bytes(const Imf::Header& header) {
+  constexpr std::uint64_t kCopies = 5;  // of a block: packed, unpacked, and what the slowest decoder works in
+  constexpr std::uint64_t kRgbFloat = 12;
+  const Imath::Box2i& window = header.dataWindow();
+  const std::uint64_t width = static_cast<std::uint64_t>(std::int64_t{window.max.x} - window.min.x + 1),
+                      height = static_cast<std::uint64_t>(std::int64_t{window.max.y} - window.min.y + 1);
+  std::uint64_t pixel = 0;
+  for (auto it = header.channels().begin(); it != header.channels().end(); ++it)
+    pixel += it.channel().type == Imf::HALF ? 2 : 4;
+  if (!header.hasTileDescription())
+    return kCopies * std::min(height, rows_of_block(header.compression())) * width * pixel;
+  // A tile has its whole size also where it reaches over the edge; the row of tiles is kept as R, G and B.
+  const std::uint64_t wide = header.tileDescription().xSize, high = header.tileDescription().ySize;
+  return kCopies * wide * high * pixel + std::min(height, high) * width * kRgbFloat;
+}
+
 }  // namespace rushes::config

@@ -7,7 +7,9 @@
 #include <ImfHeader.h>
 #include <ImfIO.h>
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "config/result.h"
 
@@ -16,14 +18,14 @@ namespace rushes::config {
 // The bytes outlive it. Reading beyond their end throws, as the library expects.
 class ExrBytes : public Imf::IStream {
  public:
-  ExrBytes(const std::string& bytes, const std::string& name) : Imf::IStream(name.c_str()), bytes_(bytes) {}
+  ExrBytes(std::string_view bytes, const std::string& name) : Imf::IStream(name.c_str()), bytes_(bytes) {}
   bool read(char target[], int count) override;
   std::uint64_t tellg() override { return position_; }
   void seekg(std::uint64_t position) override { position_ = position; }
   void clear() override {}
 
  private:
-  const std::string& bytes_;
+  const std::string_view bytes_;
   std::uint64_t position_ = 0;
 };
 
@@ -40,5 +42,8 @@ std::string exr_light(const Imf::Header& header);
 // lin_rec709_scene, or chromaticities that span a gamut, or neither. Error: kInvalid.
 inline constexpr std::int64_t kMaxExrRowBytes = std::int64_t{8} << 20;  // of all channels together
 Status check_exr_header(const Imf::Header& header);
+
+// Bytes that the library holds at most while such a picture is read row by row: a block of rows, or a row of tiles.
+std::uint64_t exr_reading_bytes(const Imf::Header& header);
 
 }  // namespace rushes::config

@@ -50,16 +50,17 @@ Status check_framing(const Imf::Header& header) {
 }
 
 // Every row into the same one: the picture is decoded and not kept.
-Status read_rows(const std::string& bytes) {
+Result<PictureLoad> read_rows(const std::string& bytes) {
   ExrBytes stream(bytes, "picture");
   Imf::MultiPartInputFile file(stream, 0);
   const Imf::Header& header = file.header(0);
   // Before the part is opened, which takes memory for rows of all channels.
-  if (Status good = check_exr_header(header); !good) return good;
-  if (Status framed = check_framing(header); !framed) return framed;
+  if (Status good = check_exr_header(header); !good) return tl::unexpected(good.error());
+  if (Status framed = check_framing(header); !framed) return tl::unexpected(framed.error());
   const Imath::Box2i window = header.dataWindow();
-  const std::int64_t width = std::int64_t{window.max.x} - window.min.x + 1;
-  if (Status fits = check_aspect(width, std::int64_t{window.max.y} - window.min.y + 1); !fits) return fits;
+  const std::int64_t width = std::int64_t{window.max.x} - window.min.x + 1,
+                     height = std::int64_t{window.max.y} - window.min.y + 1;
+  if (Status fits = check_aspect(width, height); !fits) return tl::unexpected(fits.error());
   Imf::InputPart part(file, 0);
   std::vector<float> row(static_cast<std::size_t>(width) * kRgb);
   constexpr std::size_t kPixel = sizeof(float) * kRgb;
@@ -70,12 +71,13 @@ Status read_rows(const std::string& bytes) {
   part.setFrameBuffer(buffer);
   for (int y = window.min.y; y <= window.max.y; ++y) {
     part.readPixels(y);
-    if (Status light = check_light_of_row(row, y - window.min.y); !light) return light;
+    if (Status light = check_light_of_row(row, y - window.min.y); !light)
+      return tl::unexpected(light.error());
   }
-  return {};
+  return PictureLoad{static_cast<std::uint64_t>(width * height), bytes.size() + exr_reading_bytes(header)};
 }
 
-Status check_exr(const std::string& bytes) {
+Result<PictureLoad> check_exr(const std::string& bytes) {
   bound_exr_library();
   try {
     return read_rows(bytes);
@@ -86,14 +88,16 @@ Status check_exr(const std::string& bytes) {
   }
 }
 
-Status check_png(const std::string& bytes) {
+Result<PictureLoad> check_png(const std::string& bytes) {
   std::vector<std::uint8_t> pixels;
   const auto read = decode_png(bytes, [&](int width, int height) {
     pixels.resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * kRgb);
     return pixels.data();
   });
   if (!read) return tl::unexpected(read.error());
-  return {};
+  const auto light = png_light(bytes);
+  const std::size_t copies = light && light->replaced ? 2 : 1;  // of the file
+  return PictureLoad{pixels.size() / kRgb, pixels.size() + copies * bytes.size()};
 }
 
 Status read_png(std::string_view bytes, const std::function<std::uint8_t*(int width, int height)>& room) {
@@ -138,10 +142,10 @@ Result<CodedLight> decode_png(std::string_view bytes,
   }
 }
 
-Status check_whole_picture(const std::string& bytes) {
+Result<PictureLoad> check_whole_picture(const std::string& bytes) {
   if (Status begins = check_picture(std::string_view(bytes).substr(0, kPictureBegin), bytes.size()); !begins)
-    return begins;
-  const Status whole = bytes.starts_with("\x89PNG") ? check_png(bytes) : check_exr(bytes);
+    return tl::unexpected(begins.error());
+  auto whole = bytes.starts_with("\x89PNG") ? check_png(bytes) : check_exr(bytes);
   if (whole || whole.error().kind != ErrorKind::kCorrupt) return whole;
   return fail(ErrorKind::kInvalid,
               "expected a whole picture, found " + whole.error().message + "; write the file again");

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/picture.h"
 #include "config/primaries.h"
 #include "config/result.h"
 
@@ -23,8 +24,8 @@ namespace rushes::config {
 Result<CodedLight> decode_png(std::string_view bytes,
                               const std::function<std::uint8_t*(int width, int height)>& room);
 
-// Whether the file is a PNG or EXR that a worker can read. It takes the memory of a decoded PNG, three bytes a pixel, and
-// of an EXR a row. Errors: kInvalid, "expected ..."; kExhausted: no memory to find out.
-Status check_whole_picture(const std::string& bytes);
+// The load of a PNG or EXR file that a worker can read. Finding out takes the memory of a decoded PNG, three bytes a
+// pixel, and of an EXR its blocks. Errors: kInvalid, "expected ..."; kExhausted: no memory to find out.
+Result<PictureLoad> check_whole_picture(const std::string& bytes);
 
 }  // namespace rushes::config

@@ -30,7 +30,7 @@ namespace event {
 struct ShotRequest {
   config::Shot shot;  // already validated against the model (config::validate_shot)
   std::shared_ptr<const config::ModelManifest> model;
-  std::vector<KeyFrame> images;           // one per shot.key_frames, their bytes already in the vault
+  std::vector<StoredPicture> images;      // one per shot.key_frames, their bytes already in the vault
   std::vector<std::string> remarks = {};  // on its prompts (config/prompt.h)
 };
 // With an idempotency key that was used before: the first answer again if the text is the same, else a

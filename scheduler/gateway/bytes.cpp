@@ -97,7 +97,8 @@ void Handlers::picture(Call& call) {
   if (digest_of(picture) != *digest)
     return refuse(call.response,
                   {ErrorKind::kInvalid, "the picture's bytes have another digest than " + call.at(1)});
-  if (status = picture_check_.check(*digest, picture); !status) return refuse(call.response, status.error());
+  if (const auto good = picture_check_.check(*digest, picture); !good)
+    return refuse(call.response, good.error());
   if (const auto kept = parts_.vault->put(picture); !kept) return refuse(call.response, kept.error());
   send(call.response, Json{{"digest", call.at(1)}, {"bytes", *bytes}}, 201);
 }

@@ -68,8 +68,8 @@ Result<std::string> read_below(const fs::path& wanted, const fs::path& root) {
   return file.read(*size);
 }
 
-Result<KeyFrame> sent_picture(const config::KeyFrame& key, const Digest& digest,
-                              const PictureSources& sources, bool dry_run) {
+Result<StoredPicture> sent_picture(const config::KeyFrame& key, const Digest& digest,
+                                   const PictureSources& sources, bool dry_run) {
   const auto found = sources.vault.find(digest);
   if (!found) return tl::unexpected<Error>(found.error());
   if (!*found)
@@ -80,29 +80,30 @@ Result<KeyFrame> sent_picture(const config::KeyFrame& key, const Digest& digest,
   if (!dry_run)
     if (const auto renewed = sources.vault.renew(digest); !renewed)
       return tl::unexpected<Error>(renewed.error());
-  if (sources.check.knows(digest)) return picture;
+  if (const auto load = sources.check.known(digest)) return StoredPicture{picture, *load};
   const auto begin = sources.vault.read(digest, 0, config::kPictureBegin);
   if (!begin) return tl::unexpected<Error>(begin.error());
   if (const auto checked = config::check_picture(*begin, picture.bytes); !checked)
     return tl::unexpected<Error>(checked.error());
   const auto bytes = sources.vault.read_all(digest, config::kMaxPictureBytes);
   if (!bytes) return tl::unexpected<Error>(bytes.error());
-  if (const auto checked = sources.check.check(digest, *bytes); !checked)
-    return tl::unexpected<Error>(checked.error());
-  return picture;
+  const auto load = sources.check.check(digest, *bytes);
+  if (!load) return tl::unexpected<Error>(load.error());
+  return StoredPicture{picture, *load};
 }
 
-Result<KeyFrame> rooted_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run) {
+Result<StoredPicture> rooted_picture(const config::KeyFrame& key, const PictureSources& sources,
+                                     bool dry_run) {
   for (const fs::path& root : sources.roots) {
     if (!key.image.is_absolute() || !config::lies_below(key.image, root)) continue;
     const auto bytes = read_below(key.image, root);
     if (!bytes) return tl::unexpected<Error>(bytes.error());
     const Digest digest = digest_of(*bytes);
-    if (const auto checked = sources.check.check(digest, *bytes); !checked)
-      return tl::unexpected<Error>(checked.error());
+    const auto load = sources.check.check(digest, *bytes);
+    if (!load) return tl::unexpected<Error>(load.error());
     if (!dry_run)
       if (const auto kept = sources.vault.put(*bytes); !kept) return tl::unexpected<Error>(kept.error());
-    return KeyFrame{key.frame, digest, bytes->size()};
+    return StoredPicture{{key.frame, digest, bytes->size()}, *load};
   }
   return fail(ErrorKind::kInvalid,
               "the farm opens no file that a client names: send it with the batch, as `rushes submit` does, "
@@ -111,24 +112,27 @@ Result<KeyFrame> rooted_picture(const config::KeyFrame& key, const PictureSource
 
 }  // namespace
 
-bool PictureCheck::knows(const Digest& digest) {
+std::optional<config::PictureLoad> PictureCheck::known(const Digest& digest) {
   const std::lock_guard lock(mutex_);
-  return known_.contains(digest);
+  const auto found = known_.find(digest);
+  if (found == known_.end()) return std::nullopt;
+  return found->second;
 }
 
-Status PictureCheck::check(const Digest& digest, const std::string& bytes) {
-  if (knows(digest)) return {};
-  {
+Result<config::PictureLoad> PictureCheck::check(const Digest& digest, const std::string& bytes) {
+  if (const auto load = known(digest)) return *load;
+  const auto load = [&] {
     const std::lock_guard one(decoding_);
-    if (Status whole = config::check_whole_picture(bytes); !whole) return whole;
-  }
+    return config::check_whole_picture(bytes);
+  }();
+  if (!load) return load;
   const std::lock_guard lock(mutex_);
   if (known_.size() >= kMaxKnown) known_.clear();
-  known_.insert(digest);
-  return {};
+  known_[digest] = *load;
+  return load;
 }
 
-Result<KeyFrame> find_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run) {
+Result<StoredPicture> find_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run) {
   const std::string name = key.image.generic_string();
   const auto sent = sources.sent.find(name);
   auto picture = sent != sources.sent.end() ? sent_picture(key, sent->second, sources, dry_run)

@@ -13,10 +13,11 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "config/picture.h"
 #include "config/shot.h"
 #include "scheduler/plan/vocabulary.h"
 #include "storage/vault.h"
@@ -26,15 +27,16 @@ namespace rushes::scheduler {
 // Decodes one picture at a time, so that memory is bounded, and remembers the good ones.
 class PictureCheck {
  public:
-  // Whether `bytes`, which have this digest, are a picture that a worker can read. Error: kInvalid, kExhausted.
-  Status check(const Digest& digest, const std::string& bytes);
-  bool knows(const Digest& digest);  // that it is good
+  // The load of `bytes`, which have this digest, if they are a picture that a worker can read. Error: kInvalid,
+  // kExhausted.
+  Result<config::PictureLoad> check(const Digest& digest, const std::string& bytes);
+  std::optional<config::PictureLoad> known(const Digest& digest);  // of one that is good
 
  private:
   static constexpr std::size_t kMaxKnown = 4096;  // then all are forgotten
   std::mutex decoding_;
   std::mutex mutex_;
-  std::set<Digest> known_;  // guarded by mutex_
+  std::map<Digest, config::PictureLoad> known_;  // guarded by mutex_
 };
 
 struct PictureSources {
@@ -45,6 +47,6 @@ struct PictureSources {
 };
 
 // The picture of a key frame, in the vault; with `dry_run` one from a root is not kept. Error: kInvalid says what to do.
-Result<KeyFrame> find_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run);
+Result<StoredPicture> find_picture(const config::KeyFrame& key, const PictureSources& sources, bool dry_run);
 
 }  // namespace rushes::scheduler

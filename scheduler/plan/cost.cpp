@@ -21,6 +21,8 @@ constexpr std::uint64_t kVaePixel = 1024;  // bytes: a pixel of a tile, of all f
 constexpr std::uint64_t kDraftPixel = 8;   // bytes a pixel of the master: the draft's frames of one latent
 constexpr std::uint64_t kFramePixel = 72;  // bytes: fp32 light and code, halves, planes, a packed file
 constexpr std::uint64_t kClipPixel = 32;   // bytes: what the VAE gives, and its light
+constexpr std::uint64_t kKeyPixel = 40;    // bytes: a picture scaled to the frame, its codes in two layouts
+constexpr double kReadPixel = 1e-7;        // seconds: a pixel of a picture unpacked, made light of and summed
 constexpr std::uint64_t kMoviePixel = 4;   // bytes: a picture that the encoder looks ahead at
 constexpr std::uint64_t kLookahead = 40ull * 1920 * 1088, kMorePictures = 20;
 
@@ -53,6 +55,14 @@ TaskMemory encode_memory(const ModelGrid& grid, const LatentExtent& take) {
   const std::uint64_t host = kBaseMemory + pixels * kDraftPixel;
   if (grid.memory.measured) return {host, grid.memory.encode_bytes(frame, frames)};
   return {host, std::min(kChunk, pixels * kVaePixel * frames) + frame * grid.memory.frame_latent};
+}
+
+std::uint64_t reading_memory(const config::PictureLoad& pictures, std::uint64_t frame_pixels) {
+  return pictures.memory + frame_pixels * kKeyPixel;
+}
+
+double reading_seconds(const config::PictureLoad& pictures) {
+  return static_cast<double>(pictures.pixels) * kReadPixel;
 }
 
 TaskMemory picture_memory(std::uint64_t frame_pixels) {

@@ -30,11 +30,16 @@ struct LatentExtent {
 };
 TaskMemory decode_memory(const ModelGrid& grid, const LatentExtent& take, const Rect& tile);
 TaskMemory encode_memory(const ModelGrid& grid, const LatentExtent& take);
+// Of the host, beside that: pictures that people sent, which are scaled to frames of so many pixels.
+std::uint64_t reading_memory(const config::PictureLoad& pictures, std::uint64_t frame_pixels);
 TaskMemory picture_memory(std::uint64_t frame_pixels);  // frames read and written one by one
 TaskMemory movie_memory(std::uint64_t frame_pixels);    // the same, and a movie made of them
 // So many frames at once, decoded and judged.
 TaskMemory decoded_clip_memory(const ModelGrid& grid, std::uint64_t frame_latents, std::uint64_t frames);
 inline constexpr std::uint64_t kBaseMemory = 128ull << 20;  // of the host, whatever the stage
+
+// Seconds of one core that reading them takes at most, scaled to a frame.
+double reading_seconds(const config::PictureLoad& pictures);
 
 // Seconds of one unit of work before anything of its kind was measured: orders of magnitude of one CPU core,
 // good enough to tell a long path from a short one.

@@ -268,7 +268,7 @@ Result<Digest> digest_of_model(const config::ModelManifest& model) {
 }
 
 Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManifest& model,
-                              std::span<const KeyFrame> images, const config::CriticRules& critics) {
+                              std::span<const StoredPicture> images, const config::CriticRules& critics) {
   const std::string where = "shot " + shot.show + "/" + shot.name;
   if (const auto problems = config::validate_shot(shot, model); !problems.empty()) {
     return fail(ErrorKind::kInvalid, where + ": " + problems.front().key + ": " + problems.front().message);
@@ -322,7 +322,11 @@ Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManif
   recipe.deliver_width = model.deliver.width;
   recipe.deliver_height = model.deliver.height;
   recipe.draft = std::move(*draft);
-  recipe.key_frames.assign(images.begin(), images.end());
+  for (const StoredPicture& image : images) {
+    recipe.key_frames.push_back(image.key);
+    spec.pictures.pixels += image.load.pixels;
+    spec.pictures.memory = std::max(spec.pictures.memory, image.load.memory);
+  }
   if (images.size() != shot.key_frames.size()) {
     return fail(ErrorKind::kInvalid, where + ": key frames: expected " +
                                          std::to_string(shot.key_frames.size()) + " stored images, found " +
@@ -363,7 +367,10 @@ PlannedTask plan_encode(const ShotSpec& spec, TaskId id) {
   t.stage = Stage::kEncode;
   t.work = 1;
   t.host_bytes = kBaseMemory;
-  if (!spec.recipe.key_frames.empty()) set_memory(t, encode_memory(spec.grid, draft_extent(spec)));
+  if (spec.recipe.key_frames.empty()) return t;
+  set_memory(t, encode_memory(spec.grid, draft_extent(spec)));
+  t.host_bytes += reading_memory(spec.pictures, frame_pixels(spec, 1));
+  t.host_seconds = reading_seconds(spec.pictures);
   return t;
 }
 

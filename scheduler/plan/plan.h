@@ -25,7 +25,7 @@ namespace rushes::scheduler {
 // shot.key_frames, in their order.
 // Error: kInvalid when the model cannot make the shot, or when a later stage could not carry it (plan/limits.h).
 Result<ShotSpec> resolve_shot(const config::Shot& shot, const config::ModelManifest& model,
-                              std::span<const KeyFrame> images,
+                              std::span<const StoredPicture> images,
                               const config::CriticRules& critics = config::default_rules());
 
 // config::model_digest() as bytes, with or without its "blake2b-256:" in front. It identifies a model on the

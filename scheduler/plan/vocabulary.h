@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/model_memory.h"
+#include "config/picture.h"
 #include "storage/records/words.h"
 
 namespace rushes::scheduler {
@@ -23,6 +24,12 @@ struct ModelGrid {
   int channels = 16;                               // of a latent
   config::ModelMemory memory;
   bool operator==(const ModelGrid&) const = default;
+};
+
+// A picture of a shot, looked at and stored.
+struct StoredPicture {
+  KeyFrame key;
+  config::PictureLoad load;
 };
 
 // A shot as the farm keeps it: what was asked, resolved against the model. `recipe` is the recipe of every
@@ -44,6 +51,7 @@ struct ShotSpec {
   config::Rate deliver_rate;          // differs from recipe.fps when the shot conforms
   std::int64_t deadline_wall_ms = 0;  // since 1970; 0: none
   std::vector<std::string> limits;    // shared limits that its tasks claim, ascending
+  config::PictureLoad pictures;       // its key frames; 0: none, or an older shot that does not say
   // What the model will not do as the prompt says, in sentences (config/prompt.h).
   std::vector<std::string> remarks;
   bool operator==(const ShotSpec&) const = default;
@@ -69,6 +77,7 @@ struct PlannedTask {
   // host or of a device, as the numeric class of its take has it.
   std::uint64_t host_bytes = 0, tensor_bytes = 0;
   double work = 0;                // relative effort inside its stage: tokens x steps, or pixels
+  double host_seconds = 0;        // beside it, on one core of any host: pictures that people sent are read
   std::vector<Dependency> needs;  // the order decides the order of the inputs
   // The version of its take of whose recipe it makes again what left; none: its own version's.
   std::optional<std::uint32_t> replays;

@@ -316,6 +316,9 @@ struct ShotSpec {
   memoryVae @30 :UInt64 $most(.maxModelMemory);
   memoryBoxLatent @31 :UInt64 = 524288 $most(.maxLatentMemory);
   memoryFrameLatent @32 :UInt64 = 10240 $most(.maxLatentMemory);
+  # What reading the pictures of its key frames takes: pixels of all, memory of the largest. 0: an older shot.
+  picturePixels @33 :UInt64;
+  pictureMemory @34 :UInt64;
 }
 
 struct Dependency { task @0 :UInt64; data @1 :Bool = true; }  # data: its outputs are inputs
@@ -336,6 +339,7 @@ struct PlannedTask {
   work @12 :Float64;
   needs @13 :List(Dependency) $maxCount(.maxListed);
   hostBytes @14 :UInt64;        # of memoryBytes; older records do not say
+  hostSeconds @16 :Float64;     # beside `work`, on one core of any host
   replays @15 :UInt32;          # 1 + the version of its take of whose recipe it makes again what left; 0: its own
 }
 

@@ -57,7 +57,7 @@ std::string exr_of(int width, int height, const std::string& light = "", const c
 }
 
 std::string refusal(const std::string& bytes) {
-  const Status checked = check_whole_picture(bytes);
+  const auto checked = check_whole_picture(bytes);
   EXPECT_TRUE(checked || checked.error().kind == ErrorKind::kInvalid);
   return checked ? "" : checked.error().message;
 }
@@ -67,6 +67,15 @@ TEST(WholePicture, IsAnyThatAWorkerReads) {
   EXPECT_EQ(refusal(noisy_png(33, 17)), "");
   EXPECT_EQ(refusal(exr_of(33, 17)), "");
   EXPECT_EQ(refusal(exr_of(33, 17, "lin_ap1_scene")), "");
+}
+
+TEST(WholePicture, HasALoadByItsSize) {
+  const std::string png = noisy_png(64, 48), exr = exr_of(64, 48);
+  EXPECT_EQ(check_whole_picture(png), (PictureLoad{64 * 48, 64 * 48 * 3 + png.size()}));
+  const auto scanlines = check_whole_picture(exr);
+  ASSERT_TRUE(scanlines);
+  EXPECT_EQ(scanlines->pixels, 64U * 48U);
+  EXPECT_EQ(scanlines->memory, exr.size() + 5 * 16 * 64 * 12) << "blocks of 16 rows (ZIP)";
 }
 
 TEST(WholePicture, IsNotOneThatIsCutOrChanged) {

@@ -136,14 +136,14 @@ Result<sched::event::ShotRequest> LocalFarm::request_for(const config::Shot& sho
   return request;
 }
 
-Result<KeyFrame> LocalFarm::stored_picture(const config::KeyFrame& key) {
+Result<sched::StoredPicture> LocalFarm::stored_picture(const config::KeyFrame& key) {
   auto bytes = worker::read_file(key.image.string(), config::kMaxPictureBytes);
   if (!bytes) return tl::unexpected(bytes.error());
-  if (Status whole = config::check_whole_picture(*bytes); !whole)
-    return with_context(whole.error(), "picture " + key.image.string());
+  const auto load = config::check_whole_picture(*bytes);
+  if (!load) return with_context(load.error(), "picture " + key.image.string());
   auto stored = artifacts_.put(Role::kImage, std::as_bytes(std::span(*bytes)));
   if (!stored) return tl::unexpected(stored.error());
-  return KeyFrame{key.frame, stored->digest, stored->bytes};
+  return sched::StoredPicture{{key.frame, stored->digest, stored->bytes}, *load};
 }
 
 Status LocalFarm::submit(const config::Batch& batch) {

@@ -54,7 +54,7 @@ class LocalFarm {
   void say(protocol::WorkerMessage message);  // as the worker
   void feed(const scheduler::Event& event);
   Result<scheduler::event::ShotRequest> request_for(const config::Shot& shot);
-  Result<KeyFrame> stored_picture(const config::KeyFrame& key);  // checked to its last byte
+  Result<scheduler::StoredPicture> stored_picture(const config::KeyFrame& key);  // checked to its last byte
   protocol::WorkerMessage run(const protocol::Assign& assign, const Progress& progress);
 
   LocalFarmOptions options_;

@@ -36,9 +36,11 @@ Result<std::string> read_picture(const fs::path& file) {
   std::string bytes(std::min<std::uint64_t>(size, config::kMaxPictureBytes), '\0');
   if (!stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
     return fail(ErrorKind::kNotFound, file.string() + ": cannot be read");
-  const auto good = size > bytes.size() ? config::check_picture(
-                                              std::string_view(bytes).substr(0, config::kPictureBegin), size)
-                                        : config::check_whole_picture(bytes);
+  Status good;
+  if (size > bytes.size())
+    good = config::check_picture(std::string_view(bytes).substr(0, config::kPictureBegin), size);
+  else if (const auto whole = config::check_whole_picture(bytes); !whole)
+    good = tl::unexpected(whole.error());
   if (!good) return with_context(good.error(), "picture " + file.string());
   return bytes;
 }

@@ -1,5 +1,6 @@
 // encode: what all takes of a shot share. Prompts through the text encoder, key frames through the VAE.
 #include <algorithm>
+#include <optional>
 
 #include "storage/records/lineage.h"
 #include "worker/engine/stages.h"
@@ -13,38 +14,54 @@ namespace {
 
 constexpr int kMaskChannels = 4;
 
-// An EXR frame by its magic number (OpenEXR file layout), everything else as PNG.
-Result<Clip> decode_picture(const std::string& bytes, const std::string& name) {
-  if (bytes.rfind("\x76\x2f\x31\x01", 0) == 0) {
-    auto frame = decode_exr(bytes, name);
-    if (!frame) return tl::unexpected(frame.error());
-    return std::move(frame->clip);
+// Covers the frame with a picture: an EXR by its magic number (OpenEXR file layout), everything else is read as PNG.
+// Of the picture's light never more than a few rows are held.
+Result<Clip> cover_frame(std::string_view bytes, const std::string& name, PictureSize frame) {
+  if (bytes.starts_with("\x76\x2f\x31\x01")) {
+    auto picture = ExrRows::open(bytes, name);
+    if (!picture) return tl::unexpected(picture.error());
+    const auto rows = [&](int y, int first, int count, float* light) {
+      return picture->read(y, first, count, light);
+    };
+    return cover(rows, {picture->width(), picture->height()}, frame);
   }
-  auto image = decode_png(bytes, name);
-  if (!image) return tl::unexpected(image.error());
-  return clip_from_display(*image);
-}
-
-// The picture scaled until it covers width x height, its centre taken.
-Clip cover(const Clip& picture, int width, int height) {
-  const double scale =
-      std::max(static_cast<double>(width) / picture.width, static_cast<double>(height) / picture.height);
-  const int w = std::max(width, static_cast<int>(picture.width * scale + 0.5));
-  const int h = std::max(height, static_cast<int>(picture.height * scale + 0.5));
-  const Clip scaled =
-      scale < 1.0 ? shrink_area(picture, w, h) : resize_bicubic(picture, w, h, Cubic::kCatmullRom);
-  return ClipView(scaled).crop((w - width) / 2, (h - height) / 2, width, height).copy();
-}
-
-Result<Clip> key_picture(const Task& task, StageContext& context, const KeyFrame& key) {
-  auto mapped = context.artifacts.open(key.image);
-  if (!mapped) return tl::unexpected(mapped.error());
-  const auto bytes = mapped->bytes();
-  auto picture = decode_picture(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
-                                "key frame " + std::to_string(key.frame));
+  const auto picture = decode_png(bytes, name);
   if (!picture) return tl::unexpected(picture.error());
-  return cover(*picture, task.recipe.width, task.recipe.height);
+  const auto codes = DisplayCodes::of(picture->light);
+  if (!codes) return with_context(codes.error(), name);
+  const auto rows = [&](int y, int first, int count, float* light) -> Status {
+    codes->decode(picture->at(first, y), light, static_cast<std::size_t>(count));
+    return {};
+  };
+  return cover(rows, {picture->width, picture->height}, frame);
 }
+
+// The key frames of a task over its whole frame, each read once however many boxes of it are asked for. One at a time
+// is held.
+class KeyPictures {
+ public:
+  KeyPictures(const Task& task, StageContext& context) : task_(task), context_(context) {}
+  Result<const Clip*> get(const KeyFrame& key) {
+    if (held_ && frame_ == key.frame) return &*held_;
+    held_.reset();
+    auto mapped = context_.artifacts.open(key.image);
+    if (!mapped) return tl::unexpected(mapped.error());
+    const auto bytes = mapped->bytes();
+    auto picture =
+        cover_frame({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                    "key frame " + std::to_string(key.frame), {task_.recipe.width, task_.recipe.height});
+    if (!picture) return tl::unexpected(picture.error());
+    held_ = std::move(*picture);
+    frame_ = key.frame;
+    return &*held_;
+  }
+
+ private:
+  const Task& task_;
+  StageContext& context_;
+  std::optional<Clip> held_;
+  int frame_ = 0;
+};
 
 // As Wan's image to video: the video holds the key frames and mid code elsewhere; the mask's
 // four channels are the four frames of a latent, the first frame standing for all four of the first.
@@ -68,16 +85,16 @@ Status add_key_frames(const Task& task, StageContext& context, Model& model, Con
       std::fill_n(conditioning.mask.begin() + static_cast<std::ptrdiff_t>(at), plane, 1.0F);
     }
   }
+  KeyPictures pictures(task, context);
   const auto source = [&](std::int64_t first, std::int64_t count, const FrameBox& box) -> Result<Volume> {
     Volume video = Volume::zeros(kChannels, count, box.rows, box.columns);
     for (const KeyFrame& key : recipe.key_frames) {
       if (key.frame < first || key.frame >= first + count) continue;
-      auto picture = key_picture(task, context, key);
+      auto picture = pictures.get(key);
       if (!picture) return tl::unexpected(picture.error());
-      const Clip part = ClipView(*picture)
-                            .crop(static_cast<int>(box.column), static_cast<int>(box.row),
-                                  static_cast<int>(box.columns), static_cast<int>(box.rows))
-                            .copy();
+      const ClipView part =
+          ClipView(**picture).crop(static_cast<int>(box.column), static_cast<int>(box.row),
+                                   static_cast<int>(box.columns), static_cast<int>(box.rows));
       const std::vector<float> codes = to_model_input(space, part);
       const std::ptrdiff_t pixels = box.rows * box.columns;
       for (int c = 0; c < kChannels; ++c)

@@ -15,9 +15,11 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/rate.h"
@@ -126,6 +128,25 @@ struct ExrFrame {
 // without either BT.709 as the OpenEXR specification says. Another colorInteropID is refused: it is not
 // scene-linear light.
 Result<ExrFrame> read_exr(const std::string& path);
-Result<ExrFrame> decode_exr(const std::string& bytes, const std::string& name);  // name: for messages
+Result<ExrFrame> decode_exr(std::string_view bytes, const std::string& name);  // name: for messages
+
+// The same picture row by row, so that a large one needs no memory for all of its light. Rows are fastest in order:
+// they are packed in blocks (config/exr_source.h, exr_reading_bytes).
+class ExrRows {
+ public:
+  static Result<ExrRows> open(std::string_view bytes, const std::string& name);  // `bytes` outlive it
+  ExrRows(ExrRows&& other) noexcept;
+  ExrRows& operator=(ExrRows&&) = delete;
+  ~ExrRows();
+  int width() const;
+  int height() const;
+  // Pixels [first, first + count) of row y, in ACES2065-1; they lie inside (asserted). Errors: as of decode_exr().
+  Status read(int y, int first, int count, float* light);
+
+ private:
+  struct File;
+  explicit ExrRows(std::unique_ptr<File> file);
+  std::unique_ptr<File> file_;
+};
 
 }  // namespace rushes::worker

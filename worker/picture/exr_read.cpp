@@ -13,6 +13,8 @@
 #include <ImfTimeCodeAttribute.h>
 #include <ImfVecAttribute.h>
 
+#include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <new>
 
@@ -123,16 +125,30 @@ Result<std::optional<Matrix3>> conversion(const Imf::Header& header, const ExrHe
   return primaries_matrix(from, kAp0).map([](const Matrix3& matrix) { return std::optional(matrix); });
 }
 
-void convert(Clip& clip, const Matrix3& m) {
-  for (std::size_t i = 0; i + 2 < clip.pixels.size(); i += kChannels) {
-    const double r = clip.pixels[i], g = clip.pixels[i + 1], b = clip.pixels[i + 2];
-    clip.pixels[i] = static_cast<float>(m[0] * r + m[1] * g + m[2] * b);
-    clip.pixels[i + 1] = static_cast<float>(m[3] * r + m[4] * g + m[5] * b);
-    clip.pixels[i + 2] = static_cast<float>(m[6] * r + m[7] * g + m[8] * b);
+void convert(float* light, std::size_t pixels, const Matrix3& m) {
+  for (std::size_t i = 0; i < pixels; ++i, light += kChannels) {
+    const double r = light[0], g = light[1], b = light[2];
+    light[0] = static_cast<float>(m[0] * r + m[1] * g + m[2] * b);
+    light[1] = static_cast<float>(m[3] * r + m[4] * g + m[5] * b);
+    light[2] = static_cast<float>(m[6] * r + m[7] * g + m[8] * b);
   }
 }
 
-Result<ExrFrame> read_frame(const std::string& bytes, const std::string& name) {
+// What `read` gives, with the library's exceptions as errors.
+template <class Read>
+auto guarded(const std::string& name, const Read& read) -> decltype(read()) {
+  try {
+    auto result = read();
+    if (!result) return with_context(result.error(), name);
+    return result;
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorKind::kExhausted, name + ": not enough memory to read it");
+  } catch (const std::exception& error) {
+    return fail(ErrorKind::kCorrupt, name + ": not a readable EXR file: " + error.what());
+  }
+}
+
+Result<ExrFrame> read_frame(std::string_view bytes, const std::string& name) {
   ExrBytes stream(bytes, name);
   Imf::InputFile file(stream, 0);
   ExrFrame out;
@@ -155,7 +171,7 @@ Result<ExrFrame> read_frame(const std::string& bytes, const std::string& name) {
   }
   file.setFrameBuffer(buffer);
   file.readPixels(window.min.y, window.max.y);
-  if (*to_ap0) convert(out.clip, **to_ap0);
+  if (*to_ap0) convert(out.clip.pixels.data(), out.clip.pixels.size() / kChannels, **to_ap0);
   return out;
 }
 
@@ -179,23 +195,66 @@ Result<ExrHeader> read_exr_header(const std::string& path) {
   }
 }
 
-Result<ExrFrame> decode_exr(const std::string& bytes, const std::string& name) {
+Result<ExrFrame> decode_exr(std::string_view bytes, const std::string& name) {
   config::bound_exr_library();
-  try {
-    auto frame = read_frame(bytes, name);
-    if (!frame) return with_context(frame.error(), name);
-    return frame;
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorKind::kExhausted, name + ": not enough memory to read it");
-  } catch (const std::exception& error) {
-    return fail(ErrorKind::kCorrupt, name + ": not a readable EXR file: " + error.what());
-  }
+  return guarded(name, [&] { return read_frame(bytes, name); });
 }
 
 Result<ExrFrame> read_exr(const std::string& path) {
   auto bytes = read_file(path, kMaxPictureFileBytes);
   if (!bytes) return tl::unexpected<Error>(bytes.error());
   return decode_exr(*bytes, path);
+}
+
+struct ExrRows::File {
+  File(std::string_view bytes, const std::string& file_name)
+      : name(file_name), stream(bytes, file_name), input(stream, 0) {}
+  std::string name;
+  ExrBytes stream;
+  Imf::InputFile input;
+  Imath::Box2i window;
+  std::optional<Matrix3> to_ap0;
+  std::vector<float> row;  // where the library puts any row
+};
+
+ExrRows::ExrRows(std::unique_ptr<File> file) : file_(std::move(file)) {}
+ExrRows::ExrRows(ExrRows&& other) noexcept = default;
+ExrRows::~ExrRows() = default;
+int ExrRows::width() const { return file_->window.max.x - file_->window.min.x + 1; }
+int ExrRows::height() const { return file_->window.max.y - file_->window.min.y + 1; }
+
+Result<ExrRows> ExrRows::open(std::string_view bytes, const std::string& name) {
+  config::bound_exr_library();
+  return guarded(name, [&]() -> Result<ExrRows> {
+    ExrRows rows(std::make_unique<File>(bytes, name));
+    File& file = *rows.file_;
+    const Imf::Header& header = file.input.header();
+    if (auto status = config::check_exr_header(header); !status) return tl::unexpected<Error>(status.error());
+    auto to_ap0 = conversion(header, describe(header, 1));
+    if (!to_ap0) return tl::unexpected<Error>(to_ap0.error());
+    file.to_ap0 = *to_ap0;
+    file.window = header.dataWindow();
+    file.row.resize(static_cast<std::size_t>(rows.width()) * kChannels);
+    constexpr std::size_t kPixel = sizeof(float) * kChannels;
+    char* origin =
+        reinterpret_cast<char*>(file.row.data()) - std::ptrdiff_t{file.window.min.x} * std::ptrdiff_t{kPixel};
+    Imf::FrameBuffer buffer;
+    for (std::size_t c = 0; c < kChannels; ++c)
+      buffer.insert(std::string(1, "RGB"[c]), Imf::Slice(Imf::FLOAT, origin + c * sizeof(float), kPixel, 0));
+    file.input.setFrameBuffer(buffer);
+    return rows;
+  });
+}
+
+Status ExrRows::read(int y, int first, int count, float* light) {
+  assert(y >= 0 && y < height() && first >= 0 && count >= 0 && first <= width() - count);
+  return guarded(file_->name, [&]() -> Status {
+    file_->input.readPixels(file_->window.min.y + y);
+    std::copy_n(file_->row.data() + std::ptrdiff_t{first} * kChannels, std::ptrdiff_t{count} * kChannels,
+                light);
+    if (file_->to_ap0) convert(light, static_cast<std::size_t>(count), *file_->to_ap0);
+    return {};
+  });
 }
 
 }  // namespace rushes::worker

@@ -7,6 +7,8 @@
 // Thread contract: pure functions.
 #pragma once
 
+#include <functional>
+
 #include "worker/picture/colour.h"
 #include "worker/picture/frames.h"
 #include "worker/picture/png_image.h"
@@ -21,6 +23,18 @@ enum class Cubic {
 
 // Any size not smaller than the input's (asserted), on the values as they are.
 Clip resize_bicubic(ClipView clip, int width, int height, Cubic cubic);
+
+// The rows of a picture, from the top: pixels [first, first + count) of row y, as count * 3 values.
+using RowSource = std::function<Status(int y, int first, int count, float* values)>;
+
+// A picture of width x height scaled until it covers `target` and cut to its centre: by area where that makes it
+// smaller, else by Catmull and Rom's cubic. The values of the whole picture scaled and then cropped, bit for bit; but
+// only what the cut needs is read, each row at most once and in order, and only rows that one output row sums are held.
+// Error: the source's.
+struct PictureSize {
+  int width = 0, height = 0;
+};
+Result<Clip> cover(const RowSource& rows, PictureSize picture, PictureSize target);
 
 // A rectangle of a picture, in pixels.
 struct PictureArea {

@@ -108,9 +108,10 @@ std::string cost_of(const State& state, const Shot& shot, std::span<const Planne
   std::set<Stage> unknown;
   for (const PlannedTask& task : tasks) {
     const Pace its = pace(state, shot, task.stage, task.level);
-    seconds += its.of(task.work);
+    const double own = its.of(task.work) + task.host_seconds;
+    seconds += own;
     if (its.measured) continue;
-    guessed += its.of(task.work);
+    guessed += own;
     unknown.insert(task.stage);
   }
   std::string names;

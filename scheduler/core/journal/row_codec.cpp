@@ -41,6 +41,8 @@ RUSHES_CODEC(ShotSpec, records::ShotSpec, spec) {
   FIELD(MemoryVae, spec.grid.memory.vae);
   FIELD(MemoryBoxLatent, spec.grid.memory.box_latent);
   FIELD(MemoryFrameLatent, spec.grid.memory.frame_latent);
+  FIELD(PicturePixels, spec.pictures.pixels);
+  FIELD(PictureMemory, spec.pictures.memory);
   io.require(!spec.recipe.windows.empty() && !spec.recipe.draft.segments.empty(), "shot: has no windows");
   io.require(!spec.seeds.empty(), "shot: has no takes");
 }
@@ -66,6 +68,7 @@ RUSHES_CODEC(PlannedTask, records::PlannedTask, task) {
   FIELD(MemoryBytes, memory_bytes);
   FIELD(HostBytes, task.host_bytes);
   FIELD(Work, task.work);
+  FIELD(HostSeconds, task.host_seconds);
   FIELD(Needs, task.needs);
   records::Of<Io, std::uint32_t> replays = task.replays ? *task.replays + 1 : 0;
   FIELD(Replays, replays);

@@ -26,10 +26,11 @@ const policy::Estimate* find(const State& state, const WorkKey& key) {
 policy::Expected expected(const State& state, const Task& task) {
   const policy::Estimate* rate = find(state, key_of(state, task));
   if (rate == nullptr) {
-    const double guess = first_guess(task.plan.stage) * task.plan.work;
+    const double guess = first_guess(task.plan.stage) * task.plan.work + task.plan.host_seconds;
     return {guess, guess / 2, false};
   }
-  return {rate->seconds(task.plan.work), rate->spread(task.plan.work), true};
+  return {rate->seconds(task.plan.work) + task.plan.host_seconds,
+          rate->spread(task.plan.work) + task.plan.host_seconds / 2, true};
 }
 
 Pace pace(const State& state, const Shot& shot, Stage stage, std::uint32_t level) {
@@ -73,7 +74,9 @@ double load_seconds(const State& state, const Digest& model) {
 }
 
 void learn(State& state, const Task& task, bool loaded) {
-  const double seconds = task.result.wall_seconds;
+  // What the pictures took is planned and not measured; the pace of the class never comes out as nothing.
+  const double wall = task.result.wall_seconds;
+  const double seconds = std::max(wall - task.plan.host_seconds, wall / 100);
   if (!(task.plan.work > 0) || !(seconds > 0) || !std::isfinite(seconds)) return;
   policy::Estimate& rate = state.rates[key_of(state, task)];
   if (loaded && rate.samples >= policy::kFirst) {

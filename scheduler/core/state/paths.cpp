@@ -21,7 +21,7 @@ class Costs {
     shot_ = task.shot;
     auto& pace = pace_[static_cast<std::size_t>(task.plan.stage)][task.plan.level > 0 ? 1 : 0];
     if (!pace) pace = scheduler::pace(state_, state_.shots[task.shot], task.plan.stage, task.plan.level);
-    return static_cast<float>(pace->of(task.plan.work));
+    return static_cast<float>(pace->of(task.plan.work) + task.plan.host_seconds);
   }
 
  private:

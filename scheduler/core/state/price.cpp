@@ -79,7 +79,10 @@ policy::Price Pricer::price_of(const ShotSpec& spec) {
     const StageRates& rates = rates_of(spec.recipe.model, level);
     for (std::size_t i = 0; i < kStages; ++i) {
       if (!(work[i].work > 0)) continue;
-      price.stages.push_back({static_cast<Stage>(i), level, rates[i].price_of(work[i]), rates[i].basis});
+      policy::PriceRange seconds = rates[i].price_of(work[i]);
+      if (level == 0 && static_cast<Stage>(i) == Stage::kEncode)
+        seconds += policy::guess_of_unit(plan_encode(spec, TaskId(1)).host_seconds);
+      price.stages.push_back({static_cast<Stage>(i), level, seconds, rates[i].basis});
       price.total += price.stages.back().seconds;
     }
   };

@@ -5,7 +5,9 @@
 
 #include <cmath>
 
+#include "config/digest.h"
 #include "scheduler/core/state/costs.h"
+#include "scheduler/core/state/estimates.h"
 #include "scheduler/plan/cost.h"
 #include "scheduler/plan/plan.h"
 #include "tests/scheduler/core/sim_farm.h"
@@ -60,6 +62,47 @@ TEST(Price, IsAGuessWhileNothingIsMeasured) {
   EXPECT_GT(price.total.expected, 0);
   EXPECT_DOUBLE_EQ(price.total.high, 2 * price.total.expected);
   for (const auto& stage : price.stages) EXPECT_EQ(stage.basis, PriceBasis::kGuess);
+}
+
+// A shot of the same length whose first frame is a picture of so many pixels.
+event::ShotRequest with_picture(const TestFarm& farm, const std::string& name, std::uint64_t pixels) {
+  event::ShotRequest request{test_shot(name, 33, 1), farm.model, {}};
+  request.shot.key_frames = {{"first.png", 0}};
+  request.images = {{{0, digest_of(name), 1000}, {pixels, 1 << 20}}};
+  return request;
+}
+
+// What a picture takes of a host is planned and not learned: neither does a large one make the next encode look slow,
+// nor is a price without it.
+TEST(Price, OfAnEncodeHasTheReadingOfItsPicture) {
+  constexpr std::uint64_t kPixels = 8192 * 8192;
+  TestFarm farm;
+  const auto price_of_encode = [&](const event::ShotRequest& request) {
+    const auto spec = resolve_shot(request.shot, *request.model, request.images);
+    EXPECT_TRUE(spec);
+    return Pricer(farm.state()).price_of(*spec).stages.front();
+  };
+  const double reading = reading_seconds({kPixels, 0});
+  const auto guessed = price_of_encode(with_picture(farm, "guessed", kPixels));
+  EXPECT_EQ(guessed.stage, Stage::kEncode);
+  EXPECT_NEAR(guessed.seconds.expected, first_guess(Stage::kEncode) + reading, 1e-9);
+  SimWorker a(farm, "a", 2, 0);
+  a.seconds = [](const Task& task) { return 0.25 * task.plan.work + task.plan.host_seconds; };
+  a.hello();
+  event::SubmitBatch batch;
+  batch.request = 77;
+  batch.name = "shots.yaml";
+  batch.by = "ann";
+  for (int i = 0; i < 8; ++i)
+    batch.shots.push_back(with_picture(farm, "learn" + std::to_string(i), i % 2 == 0 ? kPixels : 100));
+  farm.step(batch);
+  run_to_end(farm, {&a});
+  EXPECT_NEAR(price_of_encode(with_picture(farm, "large", kPixels)).seconds.expected, 0.25 + reading, 0.05);
+  EXPECT_NEAR(price_of_encode(with_picture(farm, "small", 100)).seconds.expected, 0.25, 0.05);
+  for (const Task& task : farm.state().tasks) {
+    if (task.plan.stage != Stage::kEncode) continue;
+    EXPECT_NEAR(expected(farm.state(), task).seconds, 0.25 + task.plan.host_seconds, 0.05);
+  }
 }
 
 // The price that a dry run tells, on a farm that has rendered other shots, holds what the shot then costs.

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "config/digest.h"
 #include "scheduler/plan/cost.h"
 #include "scheduler/plan/plan.h"
 #include "tests/scheduler/plan/manifest.h"
@@ -51,6 +52,37 @@ TEST(StageNeeds, ListEveryStageOnceWithWhatItsLargestTaskNeeds) {
   EXPECT_EQ(stages[1].tensor_bytes, largest);
   EXPECT_EQ(stages[1].host_bytes, kBaseMemory);
   for (const StageNeeds& stage : stages) EXPECT_TRUE(stage.tensors || stage.tensor_bytes == 0);
+}
+
+// A key frame as it was sent and one of 8192x8192: the encode asks for what reading it takes, nothing else does.
+TEST(StageNeeds, OfAnEncodeFollowTheSizeOfItsPicture) {
+  const auto spec_with = [](const config::PictureLoad& load) {
+    config::Shot shot;
+    shot.show = "demo";
+    shot.name = "sh010";
+    shot.prompt = "a red ball";
+    shot.model = "tabletop";
+    shot.frames = 33;
+    shot.seeds = {7};
+    shot.key_frames = {{"first.png", 0}};
+    const std::vector<StoredPicture> images{{{0, digest_of("first"), 1000}, load}};
+    auto spec = resolve_shot(shot, test_manifest(), images);
+    EXPECT_TRUE(spec) << (spec ? "" : spec.error().message);
+    return *spec;
+  };
+  const config::PictureLoad small{160 * 96, 1 << 20}, large{8192 * 8192, 600 << 20};
+  const ShotSpec first = spec_with(small), second = spec_with(large);
+  EXPECT_EQ(second.pictures, large);
+  EXPECT_EQ(second.recipe.key_frames, first.recipe.key_frames) << "the recipe says what decides pixels";
+  const std::vector<StageNeeds> few = stage_needs(first), many = stage_needs(second);
+  ASSERT_EQ(few.size(), many.size());
+  EXPECT_EQ(many[0].stage, Stage::kEncode);
+  EXPECT_EQ(many[0].host_bytes - few[0].host_bytes, large.memory - small.memory);
+  EXPECT_GT(many[0].host_bytes, kBaseMemory + large.memory);
+  for (std::size_t i = 1; i < few.size(); ++i) EXPECT_EQ(few[i], many[i]);
+  EXPECT_DOUBLE_EQ(plan_encode(second, TaskId(1)).host_seconds, reading_seconds(large));
+  EXPECT_GT(reading_seconds(large), 2);
+  EXPECT_LT(reading_seconds(small), 0.01);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ TEST_P(Refusals, NameTheLimit) {
   config::Shot shot = five_frames();
   config::ModelManifest model = test_manifest();
   GetParam().change(shot, model);
-  std::vector<KeyFrame> images(shot.key_frames.size());
+  std::vector<StoredPicture> images(shot.key_frames.size());
   const auto spec = resolve_shot(shot, model, images);
   ASSERT_FALSE(spec) << "accepted";
   EXPECT_EQ(spec.error().kind, ErrorKind::kInvalid);

@@ -190,9 +190,9 @@ TEST(Runnable, WhateverIsAcceptedCanBeRun) {
   int asked = 0, accepted = 0, tiled = 0, upgraded = 0;
   EXPECT_TRUE(rc::check("what the planner accepts, the engine can run", [&] {
     const Asked shot = random_shot();
-    std::vector<KeyFrame> images;
+    std::vector<StoredPicture> images;
     for (const config::KeyFrame& key : shot.shot.key_frames)
-      images.push_back({key.frame, digest_of("image"), 1 << 20});
+      images.push_back({{key.frame, digest_of("image"), 1 << 20}, {}});
     auto spec = resolve_shot(shot.shot, shot.model, images);
     ++asked;
     if (!spec) {

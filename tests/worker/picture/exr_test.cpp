@@ -1,5 +1,14 @@
 #include "worker/picture/exr.h"
 
+#include <ImfChannelList.h>
+#include <ImfFrameBuffer.h>
+#include <ImfHeader.h>
+#include <ImfIO.h>
+#include <ImfOutputFile.h>
+#include <ImfStandardAttributes.h>
+#include <ImfTiledOutputFile.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -242,6 +251,78 @@ TEST(ExrRead, ColoursAreConvertedByTheInteropId) {
   EXPECT_NEAR(frame->clip.at(0, 1, 1)[0], expected, 1e-3);
   bytes.replace(at, 13, "pq_rec2020_xx");
   EXPECT_EQ(decode_exr(bytes, "pq").error().kind, ErrorKind::kInvalid);
+}
+
+// A float picture whose first pixel is not at 0, 0, in scanlines or tiles.
+std::string exr_at(int left, int top, int width, int height, int tile, const Primaries& primaries) {
+  class Bytes : public Imf::OStream {
+   public:
+    Bytes() : Imf::OStream("memory") {}
+    void write(const char c[], int n) override {
+      all.replace(std::min(at, all.size()), static_cast<std::size_t>(n), c, static_cast<std::size_t>(n));
+      at += static_cast<std::size_t>(n);
+    }
+    std::uint64_t tellp() override { return at; }
+    void seekp(std::uint64_t position) override { at = position; }
+    std::string all;
+    std::size_t at = 0;
+  } stream;
+  const Imath::Box2i window({left, top}, {left + width - 1, top + height - 1});
+  Imf::Header header(window, window);
+  const auto point = [](const Chromaticity& c) {
+    return Imath::V2f(static_cast<float>(c.x), static_cast<float>(c.y));
+  };
+  Imf::addChromaticities(header, Imf::Chromaticities(point(primaries.red), point(primaries.green),
+                                                     point(primaries.blue), point(primaries.white)));
+  if (tile > 0)
+    header.setTileDescription(
+        Imf::TileDescription(static_cast<unsigned>(tile), static_cast<unsigned>(tile), Imf::ONE_LEVEL));
+  std::vector<float> pixels(static_cast<std::size_t>(width * height * 3));
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<float>(i * 7919 % 1013) / 100 - 1;
+  Imf::FrameBuffer buffer;
+  for (std::size_t c = 0; c < 3; ++c) {
+    header.channels().insert(std::string(1, "RGB"[c]), Imf::Channel(Imf::FLOAT));
+    buffer.insert(std::string(1, "RGB"[c]), Imf::Slice::Make(Imf::FLOAT, pixels.data() + c, window, 12,
+                                                             12 * static_cast<std::size_t>(width)));
+  }
+  if (tile > 0) {
+    Imf::TiledOutputFile file(stream, header, 0);
+    file.setFrameBuffer(buffer);
+    file.writeTiles(0, file.numXTiles() - 1, 0, file.numYTiles() - 1);
+  } else {
+    Imf::OutputFile file(stream, header, 0);
+    file.setFrameBuffer(buffer);
+    file.writePixels(height);
+  }
+  return stream.all;
+}
+
+TEST(ExrRows, AreThoseOfTheWholePicture) {
+  for (const int tile : {0, 16})
+    for (const Primaries& primaries : {kAp0, kRec709}) {
+      const std::string bytes = exr_at(-5, 7, 61, 37, tile, primaries);
+      const auto whole = decode_exr(bytes, "whole");
+      ASSERT_TRUE(whole) << whole.error().message;
+      auto rows = ExrRows::open(bytes, "rows");
+      ASSERT_TRUE(rows) << rows.error().message;
+      EXPECT_EQ(rows->width(), 61);
+      EXPECT_EQ(rows->height(), 37);
+      for (int y = 0; y < 37; ++y) {
+        std::vector<float> row(40 * 3);
+        ASSERT_TRUE(rows->read(y, 11, 40, row.data()));
+        EXPECT_TRUE(std::equal(row.begin(), row.end(), whole->clip.at(0, y, 11))) << y;
+      }
+    }
+}
+
+TEST(ExrRows, SayWhatIsBroken) {
+  const std::string bytes = exr_at(0, 0, 61, 37, 0, kAp0);
+  EXPECT_EQ(ExrRows::open(bytes.substr(0, 100), "cut").error().kind, ErrorKind::kCorrupt);
+  auto rows = ExrRows::open(std::string_view(bytes).substr(0, bytes.size() - 200), "cut");
+  std::vector<float> row(61 * 3);
+  Status last;
+  for (int y = 0; rows && y < 37 && last; ++y) last = rows->read(y, 0, 61, row.data());
+  EXPECT_EQ((rows ? last.error() : rows.error()).kind, ErrorKind::kCorrupt);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "worker/picture/resample.h"
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
 
 #include "tests/worker/picture/synthetic.h"
@@ -93,6 +95,84 @@ TEST(ShrinkArea, KeepsTheMean) {
   const float expected =
       (clip.at(0, 4, 6)[0] + clip.at(0, 4, 7)[0] + clip.at(0, 5, 6)[0] + clip.at(0, 5, 7)[0]) / 4.0F;
   EXPECT_NEAR(half.at(0, 2, 3)[0], expected, 1e-6F);
+}
+
+// Reads rows of a clip and keeps the account of what was read.
+struct Rows {
+  const Clip& clip;
+  std::vector<int> read = {};
+  int first = 0, count = 0;
+  RowSource source() {
+    return [this](int y, int from, int columns, float* values) -> Status {
+      read.push_back(y);
+      first = from;
+      count = columns;
+      std::copy_n(clip.at(0, y, from), columns * 3, values);
+      return {};
+    };
+  }
+};
+
+TEST(Cover, IsTheWholePictureScaledAndThenCroppedBitForBit) {
+  for (const auto& [picture, target] : {std::pair{PictureSize{97, 61}, PictureSize{40, 24}},
+                                        {{61, 97}, {40, 24}},
+                                        {{160, 10}, {16, 9}},
+                                        {{10, 160}, {16, 9}},
+                                        {{40, 24}, {40, 24}},
+                                        {{40, 25}, {40, 24}},
+                                        {{13, 7}, {40, 24}},
+                                        {{7, 13}, {40, 24}},
+                                        {{1, 1}, {40, 24}},
+                                        {{1, 16}, {40, 24}},
+                                        {{33, 24}, {16, 24}}}) {
+    Clip clip(picture.width, picture.height, 1);
+    std::uint32_t state = 7;
+    for (float& value : clip.pixels)
+      value = static_cast<float>((state = state * 1664525U + 1013904223U) >> 8) / 1e6F - 3;
+    const double scale = std::max(static_cast<double>(target.width) / picture.width,
+                                  static_cast<double>(target.height) / picture.height);
+    const int width = std::max(target.width, static_cast<int>(picture.width * scale + 0.5)),
+              height = std::max(target.height, static_cast<int>(picture.height * scale + 0.5));
+    const Clip whole = scale < 1 ? shrink_area(clip, width, height)
+                                 : resize_bicubic(clip, width, height, Cubic::kCatmullRom);
+    const Clip wanted =
+        ClipView(whole)
+            .crop((width - target.width) / 2, (height - target.height) / 2, target.width, target.height)
+            .copy();
+    Rows rows{clip};
+    const auto found = cover(rows.source(), picture, target);
+    ASSERT_TRUE(found);
+    EXPECT_TRUE(found->pixels == wanted.pixels) << picture.width << "x" << picture.height;
+  }
+}
+
+TEST(Cover, ReadsOnlyWhatIsKeptAndEachRowOnce) {
+  const Clip clip(400, 100, 1);
+  Rows wide{clip};
+  ASSERT_TRUE(cover(wide.source(), {400, 100}, {10, 10}));
+  EXPECT_EQ(wide.read.size(), 100U);
+  EXPECT_TRUE(std::is_sorted(wide.read.begin(), wide.read.end()));
+  EXPECT_EQ(wide.first, 150);
+  EXPECT_EQ(wide.count, 100);
+  const Clip tall_clip(100, 400, 1);
+  Rows tall{tall_clip};
+  ASSERT_TRUE(cover(tall.source(), {100, 400}, {10, 10}));
+  EXPECT_EQ(tall.read.size(), 100U);
+  EXPECT_EQ(tall.read.front(), 150);
+  Rows small{tall_clip};
+  ASSERT_TRUE(cover(small.source(), {100, 400}, {200, 200}));
+  EXPECT_EQ(small.read.size(), 104U) << "and two for the cubic above and below";
+  EXPECT_EQ(std::adjacent_find(small.read.begin(), small.read.end(), std::greater_equal<>()),
+            small.read.end());
+}
+
+TEST(Cover, StopsAtTheFirstRowThatCannotBeRead) {
+  int rows = 0;
+  const auto broken = [&](int, int, int, float*) -> Status {
+    return ++rows < 5 ? Status{} : fail(ErrorKind::kCorrupt, "cut");
+  };
+  EXPECT_EQ(cover(broken, {100, 100}, {10, 10}).error().message, "cut");
+  EXPECT_EQ(rows, 5);
 }
 
 TEST(EnlargeBlocks, RepeatsPixels) {
