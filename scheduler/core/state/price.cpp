@@ -81,7 +81,7 @@ policy::Price Pricer::price_of(const ShotSpec& spec) {
       if (!(work[i].work > 0)) continue;
       policy::PriceRange seconds = rates[i].price_of(work[i]);
       if (level == 0 && static_cast<Stage>(i) == Stage::kEncode)
-        seconds += policy::guess_of_unit(plan_encode(spec, TaskId(1)).host_seconds);
+        seconds += policy::guessed_price({1, 1}, plan_encode(spec, TaskId(1)).host_seconds);
       price.stages.push_back({static_cast<Stage>(i), level, seconds, rates[i].basis});
       price.total += price.stages.back().seconds;
     }
