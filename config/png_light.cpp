@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <optional>
 #include <span>
 #include <utility>
@@ -60,10 +59,13 @@ auto refused(std::string_view type, const std::string& why) {
   return fail(ErrorKind::kInvalid, std::string(type) + ": " + why + kConvert);
 }
 
-// An exponent as far from that of sRGB as libpng converts (png_gamma_significant). What is nearer means sRGB.
+// libpng converts codes to the power 2.2 where the exponent's product with 2.2 and its reciprocal are both further from 1
+// than 0.05. What is nearer stays as it is, and means sRGB.
 void set_gamma(PngLight& light, std::uint32_t gamma) {
-  constexpr std::int64_t kUnit = 100'000, kNear = 5000;
-  if (std::abs(std::int64_t{gamma} * 22 / 10 - kUnit) <= kNear) return;
+  constexpr double kOne = 100'000, kFar = 5000;
+  const double product = std::floor(gamma * 2.2 + 0.5),
+               reciprocal = std::floor(kOne * kOne / 2.2 / gamma + 0.5);
+  if (std::fabs(product - kOne) <= kFar || std::fabs(reciprocal - kOne) <= kFar) return;
   light.gamma = gamma;
   light.replaced = light.light.power = true;
 }
