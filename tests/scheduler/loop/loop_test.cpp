@@ -90,9 +90,9 @@ TEST_F(LoopTest, AnIdempotencyKeyGivesTheSameAnswerAndRefusesAnotherText) {
 }
 
 TEST_F(LoopTest, AResultWithoutItsBytesIsNotAccepted) {
-  ASSERT_TRUE(farm_.submit(batch_text({"sh010"})));
   auto& worker = farm_.add_worker("a");
   worker.lose_outputs = true;
+  ASSERT_TRUE(farm_.submit(batch_text({"sh010"})));
   for (int i = 0; i < 300 && worker.ran == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   ASSERT_GT(worker.ran, 0);
   const auto failure = [&] {
