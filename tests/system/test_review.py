@@ -163,7 +163,7 @@ class Review(unittest.TestCase):
             for more in ((), ("--take", 1)):
                 farm.cli("export", "sh010@1", folder, *more)
             names = sorted(path.name for path in (pathlib.Path(folder) / "test").iterdir())
-            self.assertEqual(names, ["sh010@1_draft_take1_v0", "sh010@1_master_v001", "sh010_master_v001"])
+            self.assertEqual(names, ["sh010@1_draft_take1_v0", "sh010@1_master_v001", "sh010_master_take1", "sh010_master_v001"])
 
     def test_without_a_farm(self):
         with tempfile.TemporaryDirectory() as folder:
