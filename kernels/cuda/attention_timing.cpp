@@ -110,6 +110,7 @@ std::vector<AttentionTime> time_attention(DeviceApi* api, int number,
   options.library_attention = true;
   const auto library = make_cuda_backend(api, options);
   std::vector<AttentionTime> times;
+  times.reserve(shapes.size());
   for (const AttentionShape& shape : shapes) times.push_back(time_shape(*device, *own, *library, shape));
   return times;
 }
