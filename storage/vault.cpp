@@ -535,21 +535,6 @@ Status Vault::commit(Upload upload) { return impl_->commit(upload); }
 void Vault::abort(Upload upload) { impl_->abort(upload); }
 std::size_t Vault::open_uploads() const { return impl_->open_uploads(); }
 
-Result<Digest> Vault::put(std::string_view bytes) {
-  const Digest digest = digest_of(bytes);
-  auto present = impl_->find(digest);
-  if (!present) return tl::unexpected<Error>(present.error());
-  if (*present && renew(digest)) return digest;
-  const auto upload = begin(digest, bytes.size());
-  if (!upload) return tl::unexpected<Error>(upload.error());
-  if (auto added = add(*upload, 0, bytes); !added) {
-    abort(*upload);
-    return tl::unexpected<Error>(added.error());
-  }
-  if (auto committed = commit(*upload); !committed) return tl::unexpected<Error>(committed.error());
-  return digest;
-}
-
 Result<std::optional<Artifact>> Vault::find(const Digest& digest) const {
   auto stored = impl_->find(digest);
   if (!stored) return tl::unexpected<Error>(stored.error());
@@ -564,33 +549,6 @@ bool Vault::contains(const Digest& digest) const {
 
 Result<std::string> Vault::read(const Digest& digest, std::uint64_t offset, std::uint64_t length) const {
   return impl_->read(digest, offset, length);
-}
-
-Result<std::string> Vault::read_all(const Digest& digest, std::uint64_t limit) const {
-  const auto stored = find(digest);
-  if (!stored) return tl::unexpected<Error>(stored.error());
-  if (*stored && (*stored)->bytes > limit)
-    return fail(ErrorKind::kInvalid, "artifact " + to_hex(digest) + " has " +
-                                         std::to_string((*stored)->bytes) + " bytes, at most " +
-                                         std::to_string(limit) + " are read at once");
-  auto bytes = read(digest, 0, limit);
-  if (bytes && digest_of(*bytes) != digest)
-    return fail(ErrorKind::kCorrupt, "artifact " + to_hex(digest) + ": its bytes changed on disk");
-  return bytes;
-}
-
-Status Vault::verify(const Digest& digest) const {
-  const auto stored = find(digest);
-  if (!stored) return tl::unexpected<Error>(stored.error());
-  if (!*stored) return fail(ErrorKind::kNotFound, "no artifact " + to_hex(digest));
-  DigestStream stream;
-  for (std::uint64_t offset = 0; offset < (*stored)->bytes; offset += kChunkBytes) {
-    const auto bytes = read(digest, offset, kChunkBytes);
-    if (!bytes) return tl::unexpected<Error>(bytes.error());
-    stream.update(*bytes);
-  }
-  if (stream.finish() == digest) return {};
-  return fail(ErrorKind::kCorrupt, "artifact " + to_hex(digest) + ": its bytes changed on disk");
 }
 
 Status Vault::verify_tables() const { return impl_->verify_tables(); }
