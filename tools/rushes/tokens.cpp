@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sodium.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include <iostream>
 
 #include "config/digest.h"
+#include "config/exclusive_lock.h"
 #include "config/instant.h"
 #include "tools/rushes/client.h"
 #include "tools/rushes/text.h"
@@ -35,22 +35,10 @@ Result<std::string> fresh_secret() {
   return token;
 }
 
-// One `rushes token` at a time: the lock is the folder's, and ends with the process.
-class FolderLock {
- public:
-  explicit FolderLock(const fs::path& folder)
-      : file_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-    if (file_ >= 0) ::flock(file_, LOCK_EX);
-  }
-  ~FolderLock() {
-    if (file_ >= 0) ::close(file_);
-  }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  const int file_;
-};
+// One `rushes token` at a time.
+config::ExclusiveLock lock_of(const TokenOptions& options) {
+  return config::ExclusiveLock(::open(options.keys.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+}
 
 Result<std::vector<Token>> read(const TokenOptions& options) {
   auto tokens = config::read_tokens(file_of(options));
@@ -106,7 +94,7 @@ Result<Token> wanted(const TokenOptions& options, const std::string& digest) {
 }  // namespace
 
 Result<int> add_token(const TokenOptions& options, const Printer& print) {
-  const FolderLock lock(options.keys);
+  const auto lock = lock_of(options);
   auto tokens = read(options);
   if (!tokens) return tl::unexpected<Error>(tokens.error());
   const auto secret = fresh_secret();
@@ -152,7 +140,7 @@ Result<int> list_tokens(const TokenOptions& options, const Printer& print) {
 }
 
 Result<int> remove_token(const TokenOptions& options, const Printer& print) {
-  const FolderLock lock(options.keys);
+  const auto lock = lock_of(options);
   auto tokens = read(options);
   if (!tokens) return tl::unexpected<Error>(tokens.error());
   const auto taken = std::erase_if(*tokens, [&](const Token& token) { return token.name == options.name; });

@@ -1,7 +1,6 @@
 #include "worker/engine/attention_choice.h"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include <optional>
 #include <set>
 
+#include "config/exclusive_lock.h"
 #include "config/model.h"
 #include "config/yaml.h"
 #include "kernels/cuda/cuda_device.h"
@@ -141,23 +141,6 @@ Status write_choices(const fs::path& file, const std::vector<Choice>& choices) {
   return {};
 }
 
-// Held until the end of a scope, where the folder lets it be taken.
-class FolderLock {
- public:
-  explicit FolderLock(const fs::path& folder)
-      : file_(::open((folder / "attention.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-    if (file_ >= 0) ::flock(file_, LOCK_EX);
-  }
-  ~FolderLock() {
-    if (file_ >= 0) ::close(file_);
-  }
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  int file_;
-};
-
 // Empty: it was measured with the same.
 std::string difference(const Choice& stored, const Choice& here) {
   const auto differs = [](const char* what, const std::string& a, const std::string& b) {
@@ -176,7 +159,11 @@ class Chooser {
  public:
   Chooser(kernels::cuda::DeviceApi& api, int device, const std::vector<AttentionShape>& shapes,
           const fs::path& folder, const std::string& build)
-      : api_(api), device_(device), shapes_(shapes), file_(folder / "attention.yaml"), lock_(folder) {
+      : api_(api),
+        device_(device),
+        shapes_(shapes),
+        file_(folder / "attention.yaml"),
+        lock_(::open((folder / "attention.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
     const auto opened = kernels::cuda::CudaDevice::open(&api, device);
     here_.device = plain(opened->info().name);
     here_.capability = std::to_string(opened->info().major) + "." + std::to_string(opened->info().minor);
@@ -238,7 +225,7 @@ class Chooser {
   int device_;
   const std::vector<AttentionShape>& shapes_;
   fs::path file_;
-  FolderLock lock_;
+  config::ExclusiveLock lock_;  // one engine of the folder measures at a time
   Choice here_;
   std::vector<Choice> choices_;
   std::vector<std::string> notes_;

@@ -51,6 +51,12 @@ bool is_over(const Shot& shot) {
   return shot.state == ShotState::kDelivered || shot.state == ShotState::kCancelled;
 }
 
+// Of a shot that is cancelled or delivered.
+std::string why_over(const Shot& shot) {
+  if (shot.state == ShotState::kCancelled) return cancelled(shot);
+  return "shot " + shot.key + " is delivered; nothing of it is left to do";
+}
+
 // Of a shot whose approved take has an upgrade.
 std::string standing_of_upgrade(const Shot& shot) {
   if (shot.state == ShotState::kDelivered)
@@ -186,10 +192,8 @@ void on(Decision& decision, const event::Cancel& e) {
   const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
   if (shot == nullptr) return;
   const ShotId id = state.shots.id_of(*shot);
-  if (shot->state == ShotState::kDelivered) {
-    return decision.refuse(e.request, ErrorKind::kConflict,
-                           "shot " + e.shot + " is delivered; nothing of it is left to do");
-  }
+  if (shot->state == ShotState::kDelivered)
+    return decision.refuse(e.request, ErrorKind::kConflict, why_over(*shot));
   if (const std::string denied = overruled(*shot); !e.overrules && !denied.empty())
     return decision.refuse(e.request, ErrorKind::kDenied, denied);
   if (shot->state != ShotState::kCancelled) {
@@ -203,11 +207,7 @@ void on(Decision& decision, const event::Pause& e) {
   const State& state = decision.state();
   const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
   if (shot == nullptr) return;
-  if (shot->state == ShotState::kCancelled)
-    return decision.refuse(e.request, ErrorKind::kConflict, cancelled(*shot));
-  if (shot->state == ShotState::kDelivered)
-    return decision.refuse(e.request, ErrorKind::kConflict,
-                           "shot " + e.shot + " is delivered; nothing of it is left to do");
+  if (is_over(*shot)) return decision.refuse(e.request, ErrorKind::kConflict, why_over(*shot));
   if (!shot->pause_requested) {
     decision.emit(record::HoldChanged{state.shots.id_of(*shot), true, false, e.by, decision.now().wall_ms});
     note_pause(decision, state.shots.id_of(*shot));
@@ -220,11 +220,7 @@ void on(Decision& decision, const event::Resume& e) {
   const State& state = decision.state();
   const Shot* shot = shot_or_refuse(decision, e.request, e.shot);
   if (shot == nullptr) return;
-  if (shot->state == ShotState::kCancelled)
-    return decision.refuse(e.request, ErrorKind::kConflict, cancelled(*shot));
-  if (shot->state == ShotState::kDelivered)
-    return decision.refuse(e.request, ErrorKind::kConflict,
-                           "shot " + e.shot + " is delivered; nothing of it is left to do");
+  if (is_over(*shot)) return decision.refuse(e.request, ErrorKind::kConflict, why_over(*shot));
   if (!shot->pause_requested)
     return decision.reply(e.request,
                           "shot " + e.shot + " is not paused (its state is " + to_string(shot->state) + ")");

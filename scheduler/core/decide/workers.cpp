@@ -22,11 +22,10 @@ std::string problem_of(const std::string& name, const WorkerOffer& offer, const 
            std::to_string(slots[SlotKind::kGpu]) + " of GPUs";
   if (offer.prefetch > 16) return "prefetch: expected 0 to 16, found " + std::to_string(offer.prefetch);
   if (offer.numeric_classes.empty()) return "numeric classes: expected at least one";
-  for (const std::string& numeric_class :
-       offer.numeric_classes)  // without CPU slots it has one of GPUs, see above
-    if (slots[slot_kind_of(numeric_class)] == 0 && slot_kind_of(numeric_class) == SlotKind::kCpu)
-      return "numeric class " + numeric_class + ": the worker offers no " +
-             to_string(slot_kind_of(numeric_class)) + " slot";
+  // A class of GPUs may be left when the last GPU has failed.
+  for (const std::string& numeric_class : offer.numeric_classes)
+    if (slot_kind_of(numeric_class) == SlotKind::kCpu && slots[SlotKind::kCpu] == 0)
+      return "numeric class " + numeric_class + ": the worker offers no cpu slot";
   if (!known && workers >= static_cast<std::size_t>(settings.limits.workers)) {
     return "the farm has " + std::to_string(workers) + " workers, its limit; raise limits.workers";
   }
