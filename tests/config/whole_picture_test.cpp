@@ -4,7 +4,6 @@
 #include <ImfChannelList.h>
 #include <ImfFrameBuffer.h>
 #include <ImfHeader.h>
-#include <ImfIO.h>
 #include <ImfOutputFile.h>
 #include <ImfStringAttribute.h>
 #include <gmock/gmock.h>
@@ -13,25 +12,13 @@
 #include <algorithm>
 #include <limits>
 
+#include "tests/config/memory_stream.h"
 #include "tests/config/test_pictures.h"
 
 namespace rushes::config {
 namespace {
 
 using testing::HasSubstr;
-
-class Bytes : public Imf::OStream {
- public:
-  Bytes() : Imf::OStream("memory") {}
-  void write(const char c[], int n) override {
-    all.replace(std::min(at, all.size()), static_cast<std::size_t>(n), c, static_cast<std::size_t>(n));
-    at += static_cast<std::size_t>(n);
-  }
-  std::uint64_t tellp() override { return at; }
-  void seekp(std::uint64_t position) override { at = position; }
-  std::string all;
-  std::size_t at = 0;
-};
 
 // `last`: the last pixel's light; `overscan`: columns beyond the display window.
 std::string exr_of(int width, int height, const std::string& light = "", const char* blue = "B",
@@ -49,7 +36,7 @@ std::string exr_of(int width, int height, const std::string& light = "", const c
     buffer.insert(name, Imf::Slice(Imf::FLOAT, reinterpret_cast<char*>(pixels.data()), sizeof(float),
                                    sizeof(float) * static_cast<std::size_t>(width)));
   }
-  Bytes stream;
+  MemoryStream stream;
   Imf::OutputFile file(stream, header, 0);
   file.setFrameBuffer(buffer);
   file.writePixels(height);

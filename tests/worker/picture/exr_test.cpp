@@ -3,7 +3,6 @@
 #include <ImfChannelList.h>
 #include <ImfFrameBuffer.h>
 #include <ImfHeader.h>
-#include <ImfIO.h>
 #include <ImfOutputFile.h>
 #include <ImfStandardAttributes.h>
 #include <ImfTiledOutputFile.h>
@@ -14,6 +13,7 @@
 #include <limits>
 #include <random>
 
+#include "tests/config/memory_stream.h"
 #include "tests/worker/picture/synthetic.h"
 #include "worker/picture/atomic_file.h"
 
@@ -255,18 +255,7 @@ TEST(ExrRead, ColoursAreConvertedByTheInteropId) {
 
 // A float picture whose first pixel is not at 0, 0, in scanlines or tiles.
 std::string exr_at(int left, int top, int width, int height, int tile, const Primaries& primaries) {
-  class Bytes : public Imf::OStream {
-   public:
-    Bytes() : Imf::OStream("memory") {}
-    void write(const char c[], int n) override {
-      all.replace(std::min(at, all.size()), static_cast<std::size_t>(n), c, static_cast<std::size_t>(n));
-      at += static_cast<std::size_t>(n);
-    }
-    std::uint64_t tellp() override { return at; }
-    void seekp(std::uint64_t position) override { at = position; }
-    std::string all;
-    std::size_t at = 0;
-  } stream;
+  config::MemoryStream stream;
   const Imath::Box2i window({left, top}, {left + width - 1, top + height - 1});
   Imf::Header header(window, window);
   const auto point = [](const Chromaticity& c) {
