@@ -1,6 +1,7 @@
 #include "storage/records/reader.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstring>
 
@@ -95,16 +96,46 @@ void Reader::unknown(const std::string& found, const Bounds& bounds) {
 }
 
 capnp::Text::Reader Writer::text(const std::string& text, const Bounds& bounds) {
-  if (source_ == Source::kDisk || bounds.is_name) return {text.c_str(), text.size()};
+  const bool as_it_is =
+      source_ == Source::kDisk || bounds.is_name || (text.size() <= bounds.bytes && is_clean_text(text));
+  if (as_it_is) return {text.c_str(), text.size()};
   held_ = clean_text(text, bounds.bytes, bounds.keep_end);
   return {held_.c_str(), held_.size()};
 }
 
-kj::Array<capnp::word> aligned_words(std::span<const std::uint8_t> bytes) {
+kj::Array<const capnp::word> aligned_words(std::span<const std::uint8_t> bytes) {
   if (bytes.size() % sizeof(capnp::word) != 0) return nullptr;
-  auto words = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
-  if (!bytes.empty()) std::memcpy(words.begin(), bytes.data(), bytes.size());
+  const std::size_t count = bytes.size() / sizeof(capnp::word);
+  if (reinterpret_cast<std::uintptr_t>(bytes.data()) % alignof(capnp::word) == 0)
+    return {reinterpret_cast<const capnp::word*>(bytes.data()), count, kj::NullArrayDisposer::instance};
+  auto words = kj::heapArray<capnp::word>(count);
+  std::memcpy(words.begin(), bytes.data(), bytes.size());
   return words;
+}
+
+namespace {
+
+struct Segment {
+  alignas(capnp::word) std::array<capnp::word, Building::kSegmentBytes / sizeof(capnp::word)> words{};
+  bool in_use = false;
+};
+thread_local Segment own_segment;
+
+}  // namespace
+
+// A message may hold another one as bytes: the inner one is built while the outer one has the thread's segment.
+Building::Building(std::size_t segment) : lent_(segment <= kSegmentBytes && !own_segment.in_use) {
+  if (lent_) {
+    own_segment.in_use = true;
+    message_.emplace(kj::arrayPtr(own_segment.words.data(), own_segment.words.size()));
+  } else {
+    message_.emplace(static_cast<kj::uint>(segment / sizeof(capnp::word)));
+  }
+}
+
+Building::~Building() {
+  message_.reset();
+  if (lent_) own_segment.in_use = false;
 }
 
 }  // namespace rushes::records

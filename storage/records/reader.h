@@ -28,6 +28,7 @@
 #include <concepts>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -253,8 +254,9 @@ inline constexpr bool kIsList<std::vector<T>> = !std::same_as<T, std::uint8_t>; 
 
 inline constexpr int kMaxNesting = 24;
 
-// The words of a message that may lie anywhere in memory; empty when it is not made of whole words.
-kj::Array<capnp::word> aligned_words(std::span<const std::uint8_t> bytes);
+// The words of a message that may lie anywhere in memory: `bytes` itself, which has to outlive them, or a copy at
+// word boundaries; empty when it is not made of whole words.
+kj::Array<const capnp::word> aligned_words(std::span<const std::uint8_t> bytes);
 inline std::span<const std::uint8_t> octets(std::string_view bytes) {
   return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
 }
@@ -300,20 +302,49 @@ Result<T> decode(Source source, std::span<const std::uint8_t> bytes, std::size_t
   });
 }
 
-template <class Buffer>
+// The message with its segment table (https://capnproto.org/encoding.html#serialization-over-a-stream): the number of
+// segments less one, their words, padded to whole words.
+template <class Buffer>  // Bytes or std::string
 Buffer flat_bytes(capnp::MessageBuilder& message) {
-  const kj::Array<capnp::word> words = capnp::messageToFlatArray(message);
-  const auto bytes = words.asBytes();
-  return Buffer(bytes.begin(), bytes.end());
+  const auto segments = message.getSegmentsForOutput();
+  std::vector<std::uint32_t> table{static_cast<std::uint32_t>(segments.size() - 1)};
+  for (const auto& segment : segments) table.push_back(static_cast<std::uint32_t>(segment.size()));
+  if (table.size() % 2 != 0) table.push_back(0);
+  Buffer flat;
+  flat.reserve(capnp::computeSerializedSizeInWords(segments) * sizeof(capnp::word));
+  const auto append = [&flat](const void* bytes, std::size_t size) {
+    const auto* begin = static_cast<const typename Buffer::value_type*>(bytes);
+    flat.insert(flat.end(), begin, begin + size);
+  };
+  append(table.data(), table.size() * sizeof(std::uint32_t));
+  for (const auto& segment : segments) append(segment.begin(), segment.size() * sizeof(capnp::word));
+  return flat;
 }
+
+// A builder whose first segment is the thread's own, or allocated where that is in use or too small. Cap'n Proto
+// leaves a segment zeroed, as the next message wants it, and clears no more of it than was written.
+class Building {
+ public:
+  static constexpr std::size_t kSegmentBytes = std::size_t{8} << 10;
+  explicit Building(std::size_t segment = kSegmentBytes);
+  Building(const Building&) = delete;
+  Building& operator=(const Building&) = delete;
+  ~Building();
+  capnp::MallocMessageBuilder& message() { return *message_; }
+
+ private:
+  const bool lent_;
+  std::optional<capnp::MallocMessageBuilder> message_;
+};
+
 // A flat message of one value. What lies beyond the first segment costs up to 16 bytes more for each text and list
 // (far pointers and their landing pads): a `segment` of the whole message's bytes makes its size predictable.
 template <class Root, class Buffer = Bytes, class T>
-Buffer encode(Source source, const T& value, std::size_t segment = std::size_t{8} << 10) {
-  capnp::MallocMessageBuilder message(static_cast<kj::uint>(segment / sizeof(capnp::word)));
+Buffer encode(Source source, const T& value, std::size_t segment = Building::kSegmentBytes) {
+  Building building(segment);
   Writer writer(source);
-  write(writer, message.initRoot<Root>(), value);
-  return flat_bytes<Buffer>(message);
+  write(writer, building.message().initRoot<Root>(), value);
+  return flat_bytes<Buffer>(building.message());
 }
 
 }  // namespace rushes::records

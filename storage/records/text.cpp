@@ -12,15 +12,20 @@ bool is_control(char c) {
   return (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F;
 }
 
+bool is_plain(char c) { return c >= 0x20 && c < 0x7F; }
+
 }  // namespace
 
 bool is_clean_text(std::string_view text) {
-  while (!text.empty()) {
+  for (;;) {
+    // Nearly all text is ASCII throughout.
+    text.remove_prefix(
+        static_cast<std::size_t>(std::find_if_not(text.begin(), text.end(), is_plain) - text.begin()));
+    if (text.empty()) return true;
     const std::size_t length = config::utf8_character(text);
     if (length == 0 || is_control(text.front())) return false;
     text.remove_prefix(length);
   }
-  return true;
 }
 
 std::string clean_text(std::string_view text, std::size_t at_most, bool keep_end) {

@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@
 namespace rushes {
 
 using Bytes = std::vector<std::uint8_t>;
+inline std::string_view chars_of(std::span<const std::uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 using TaskId = Id<struct TaskTag, std::uint64_t, 0>;  // from 1, dense, never reused
 
 // ---- enums: values equal those of the schema's enumerants; to_string() is the one table of an enum's words. Stage is in config/stage.h

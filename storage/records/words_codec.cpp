@@ -229,8 +229,8 @@ RUSHES_CODEC(ModelOffer, records::ModelOffer, model) {
 }
 
 Bytes encode_recipe(const Recipe& recipe) {
-  capnp::MallocMessageBuilder message;
-  auto root = message.initRoot<records::Recipe>();
+  records::Building building;
+  auto root = building.message().initRoot<records::Recipe>();
   records::Writer writer;
   write(writer, root, recipe);
   const kj::Array<capnp::word> words = capnp::canonicalize(root.asReader());
@@ -238,9 +238,7 @@ Bytes encode_recipe(const Recipe& recipe) {
   return {bytes.begin(), bytes.end()};
 }
 
-Digest recipe_hash(std::span<const std::uint8_t> canonical) {
-  return digest_of({reinterpret_cast<const char*>(canonical.data()), canonical.size()});
-}
+Digest recipe_hash(std::span<const std::uint8_t> canonical) { return digest_of(chars_of(canonical)); }
 
 Result<Recipe> decode_recipe(std::span<const std::uint8_t> bytes) {
   return records::guarded<Recipe>(records::Source::kDisk, "recipe", [&](records::Reader& reader) {
