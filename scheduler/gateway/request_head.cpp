@@ -85,9 +85,9 @@ Refusal read_target(const RequestLine& line, std::string& path) {
   return std::nullopt;
 }
 
-// What of the headers says where the request ends, and what its sender waits for.
+// What of the headers says where the request ends, who sends it, and what its sender waits for.
 struct Framing {
-  int hosts = 0, lengths = 0, codings = 0;
+  int hosts = 0, lengths = 0, codings = 0, tokens = 0;
   std::string_view length, coding, expected;
 };
 
@@ -101,6 +101,7 @@ Refusal read_header(std::string_view line, Framing& framing) {
   if (has_controls(value))
     return HeadRefusal{400, std::string(name) + ": expected text, found a control character"};
   if (same_word(name, "Host")) ++framing.hosts;
+  if (same_word(name, "Authorization")) ++framing.tokens;
   if (same_word(name, "Expect")) framing.expected = value;
   if (same_word(name, "Content-Length")) ++framing.lengths, framing.length = value;
   if (same_word(name, "Transfer-Encoding")) ++framing.codings, framing.coding = value;
@@ -112,6 +113,7 @@ Refusal check_framing(const RequestLine& line, const Framing& framing) {
   if (framing.hosts > 1 || (framing.hosts == 0 && !old))
     return HeadRefusal{
         400, framing.hosts == 0 ? "Host: expected one, found none" : "Host: expected one, found several"};
+  if (framing.tokens > 1) return HeadRefusal{400, "Authorization: expected one, found several"};
   if (framing.lengths > 1) return HeadRefusal{400, "Content-Length: expected one, found several"};
   if (framing.lengths == 1 && !number_of(framing.length))
     return HeadRefusal{400, "Content-Length: expected one whole number, found " + quoted(framing.length)};

@@ -51,7 +51,8 @@ TEST(RequestHead, OfBrokenHeadersIsRefused) {
   for (const char* text :
        {"Host: y\r\n", "no colon\r\n", ": x\r\n", "X : x\r\n", "X: a\r\n  b\r\n", "X: a\n", "X: a\rb\r\n",
         "X: \x01\r\n", ":chunked: \r\n", "Content-Length: 1\r\ncontent-length: 1\r\n",
-        "Content-Length: 1, 1\r\n", "Content-Length:\r\n", "Content-Length: -1\r\n", "Content-Length: 1x\r\n",
+        "Authorization: Bearer a\r\nauthorization: Bearer b\r\n", "Content-Length: 1, 1\r\n",
+        "Content-Length:\r\n", "Content-Length: -1\r\n", "Content-Length: 1x\r\n",
         "Content-Length: 99999999999999999999999\r\n", "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"})
     EXPECT_EQ(with(text), 400) << text;
   EXPECT_EQ(with(std::string("X: \0\r\n", 6)), 400);
