@@ -188,9 +188,8 @@ Result<std::string> full_name(Client& farm, const std::string& shot) {
 namespace {
 
 // Why a shot or a task stands as it does where the farm gives no reason of its own.
-std::string plain_reason(const std::string& state) {
-  if (state == "running") return "it runs";
-  if (state == "leased") return "a worker has it";
+std::string plain_reason(const std::string& state, std::size_t held = 0) {
+  if (held > 0) return std::to_string(held) + (held == 1 ? " task is" : " tasks are") + " on workers";
   if (state == "succeeded" || state == "delivered") return "it is done";
   if (state == "review") return "its takes are judged, and a person chooses one (rushes approve)";
   return "nothing holds it back";
@@ -275,13 +274,19 @@ Result<int> explain(Client& farm, const std::string& what, const Printer& print)
     const double seconds = number(entry, "starts_in_seconds", -1);
     return seconds < 0 ? std::string() : ", starts in about " + duration(seconds);
   };
-  std::string text = word(*answer, "state") + ": " +
-                     word(*answer, "reason", plain_reason(word(*answer, "state"))) + about(*answer) + "\n";
+  const Json& tasks = list(*answer, "tasks");
+  const auto held = std::count_if(tasks.begin(), tasks.end(), [](const Json& task) {
+    return word(task, "state") == "leased" || word(task, "state") == "running";
+  });
+  std::string text =
+      word(*answer, "state") + ": " +
+      word(*answer, "reason", plain_reason(word(*answer, "state"), static_cast<std::size_t>(held))) +
+      about(*answer) + "\n";
   if (answer->contains("deadline") && (*answer)["deadline"].is_object()) {
     const Json& deadline = (*answer)["deadline"];
     text += "deadline " + word(deadline, "at") + (deadline.value("at_risk", false) ? ", at risk" : "") + "\n";
   }
-  for (const Json& task : list(*answer, "tasks"))
+  for (const Json& task : tasks)
     text += "  " + padded(task_number(task), 8) + padded(word(task, "state"), 10) +
             padded(word(task, "waiting"), 11) + word(task, "name") + ": " +
             word(task, "reason", plain_reason(word(task, "state"))) + about(task) + "\n";

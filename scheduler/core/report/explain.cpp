@@ -46,6 +46,24 @@ Explanation inputs(const State& state, const Task& task) {
   return {Waiting::kInputs, "needs " + quoted(state, *open) + ", which is " + to_string(open->state)};
 }
 
+// Where it is, what its engine says, and what there is to worry about: its worker's silence first, which is about to
+// cost the lease.
+Explanation held(const State& state, const Task& task, Now now) {
+  constexpr std::int64_t kSilentMs = 5'000, kQuietMs = 10'000;  // two heartbeats; what an engine says sooner
+  const Worker& worker = state.workers[task.lease().worker];
+  const auto seconds = [&](std::int64_t since_ms) {
+    return std::to_string((now.boot_ms - since_ms) / 1000) + " s";
+  };
+  std::string text = (task.holding.queued_in != kNoId ? "waits for a slot on " : "is on ") + worker.name;
+  if (!task.progress.text.empty()) text += ": " + task.progress.text;
+  if (worker.seen_ms > 0 && now.boot_ms - worker.seen_ms > kSilentMs)
+    text += "; " + worker.name + " was last heard of " + seconds(worker.seen_ms) + " ago";
+  else if (task.progress.changed_ms > 0 && now.boot_ms - task.progress.changed_ms > kQuietMs)
+    text += "; nothing new for " + seconds(task.progress.changed_ms);
+  if (!task.lease().revoke_reason.empty()) text += "; it is to stop: " + task.lease().revoke_reason;
+  return {Waiting::kNot, text};
+}
+
 // "a GPU slot with 20480 MiB, and 128 MiB of host memory"
 std::string words_of(const policy::Footprint& takes) {
   const std::string host = mib(takes.host_bytes) + " of host memory";
@@ -246,6 +264,9 @@ Explanation explain(const State& state, const Task& task, Now now) {
       return inputs(state, task);
     case TaskState::kReady:
       break;
+    case TaskState::kLeased:
+    case TaskState::kRunning:
+      return held(state, task, now);
     case TaskState::kFailed:
       return {Waiting::kBlocked, "failed and needs a person: " + task.closed_reason};
     default:

@@ -11,7 +11,7 @@
 namespace rushes::scheduler {
 
 enum class Waiting : std::uint8_t {
-  kNot,         // it runs, or it is final
+  kNot,         // a worker has it (the text says which, and what it does), or it is final
   kInputs,      // a dependency is not done
   kCheckpoint,  // its inputs are there; a gate's verdict is not
   kBlocked,     // a dependency failed and needs a person

@@ -165,10 +165,27 @@ TEST(Explain, EveryWaitingTaskHasAReason) {
     const Explanation why = explain(farm.state(), task, farm.now);
     const bool waits = task.state == TaskState::kPending || task.state == TaskState::kReady;
     EXPECT_EQ(waits, why.waiting != Waiting::kNot) << task.plan.id.number();
-    EXPECT_EQ(waits, !why.text.empty());
+    EXPECT_EQ(waits || is_held(task.state), !why.text.empty());
     capacity += why.waiting == Waiting::kCapacity ? 1 : 0;
   }
   EXPECT_GT(capacity, 0u);
+}
+
+TEST(Explain, OfATaskThatAWorkerHasItSaysWhereAndWhatIsOdd) {
+  TestFarm farm;
+  farm.submit({test_shot("sh010", 33, 1)});
+  SimWorker a(farm, "a", 1, 0);
+  a.hello();
+  a.receive();
+  const AttemptId encode = a.held.front();
+  const auto text = [&] { return explain(farm.state(), farm.state().task(encode.task), farm.now).text; };
+  EXPECT_EQ(text(), "is on a");
+  a.start(encode);
+  a.beat();
+  farm.pass_ms(4000);
+  EXPECT_EQ(text().find("ago"), std::string::npos) << text();
+  farm.pass_ms(3000);
+  EXPECT_NE(text().find("a was last heard of 7 s ago"), std::string::npos) << text();
 }
 
 TEST(Explain, AFreeWorkerIsNotCalledBusy) {
