@@ -20,6 +20,7 @@ namespace {
 
 const Format kFormat{"rushes-ledger", 2};
 constexpr std::size_t kHeaderBytes = 8 + kChecksumBytes;
+constexpr std::size_t kKeptBatchBytes = 4u << 20;
 constexpr std::size_t kBatchOverhead = 24;  // of one record in a write: key, tag, family, lengths
 
 // Column families in the order of Database::families; [0] is the default one with the format key.
@@ -173,6 +174,7 @@ class Ledger::Impl {
   std::optional<Error> failure_;
   bool stopping_ = false;
   std::thread writer_;
+  rocksdb::WriteBatch writes_;  // the writer's alone
 };
 
 Status Ledger::Impl::start() {
@@ -310,16 +312,19 @@ Status Ledger::Impl::write(const std::deque<Pending>& batch) {
   std::size_t bytes = 0;
   for (const auto& pending : batch)
     bytes += pending.bytes + kBatchOverhead * (pending.append.records.size() + pending.snapshot.size());
-  rocksdb::WriteBatch writes(bytes);  // in one piece
-  for (const auto& pending : batch) fill(writes, pending);
-  if (writes.Count() == 0) return {};  // an empty append waits for the sync of those before it
+  // Its memory serves the next write too: fresh pages for each would cost as much as the copy into them.
+  if (bytes > kKeptBatchBytes || writes_.Data().capacity() > kKeptBatchBytes)
+    writes_ = rocksdb::WriteBatch(bytes);
+  writes_.Clear();
+  for (const auto& pending : batch) fill(writes_, pending);
+  if (writes_.Count() == 0) return {};  // an empty append waits for the sync of those before it
   rocksdb::WriteOptions synced;
   synced.sync = true;
-  const auto written = db().Write(synced, &writes);
+  const auto written = db().Write(synced, &writes_);
   if (!written.ok()) return tl::unexpected<Error>(error(written));
   std::lock_guard lock(mutex_);
   ++written_totals_.syncs;
-  written_totals_.bytes += writes.GetDataSize();
+  written_totals_.bytes += writes_.GetDataSize();
   return {};
 }
 
