@@ -234,9 +234,8 @@ Status check_artifacts(const State& state, const storage::Vault& vault, Restored
 Status skip_lost_leases(storage::Ledger& ledger, const State& state) {
   const record::Recovered record{state.epoch + 1, 0, wall_seconds() * 1000, state.next_lease + kLostLeases};
   if (auto fits = check(state, record); !fits) return fits;
-  const Bytes bytes = encode_record(record);
   storage::Append append;
-  append.records.emplace_back(bytes.begin(), bytes.end());
+  append.records.emplace_back(chars_of(encode_record(record)));
   if (auto queued = ledger.append(std::move(append)); !queued) return tl::unexpected<Error>(queued.error());
   return ledger.flush();
 }

@@ -224,8 +224,7 @@ void Loop::decide_one(const Event& event, Turn& turn) {
   const std::string_view log = log_of(event);
   for (const auto& record : decision.records) {
     if (!is_durable(record)) continue;
-    const Bytes bytes = encode_record(record);
-    turn.append.records.emplace_back(bytes.begin(), bytes.end());
+    turn.append.records.emplace_back(chars_of(encode_record(record)));
     retain(record);
     if (const auto* left = std::get_if<record::TakeLeft>(&record))
       turn.left.push_back({left->shot, left->take});
@@ -235,7 +234,7 @@ void Loop::decide_one(const Event& event, Turn& turn) {
     if (ref.task != kNoId && !log.empty())
       turn.append.logs.push_back({ref.task.number(), ref.attempt, std::string(log)});
   }
-  for (auto& command : decision.commands) turn.commands.push_back(std::move(command));
+  if (!decision.commands.empty()) turn.commands.push_back(std::move(decision.commands));
 }
 
 // Sends what a turn owes after its sync; at once when nothing that it could depend on is still unsynced.
@@ -270,11 +269,13 @@ void Loop::leave(const Turn& turn, const Status& status) {
     return;
   }
   if (!turn.left.empty()) release_later(turn.left);  // first: who asked for it waits for what follows it
-  for (const auto& command : turn.commands) {
-    if (const auto* reply = std::get_if<command::Reply>(&command))
-      answer(*reply);
-    else if (send_)
-      send_(std::get<command::ToWorker>(command));
+  for (const auto& of_decision : turn.commands) {
+    for (const Command& command : of_decision) {
+      if (const auto* reply = std::get_if<command::Reply>(&command))
+        answer(*reply);
+      else if (send_)
+        send_(std::get<command::ToWorker>(command));
+    }
   }
   for (const auto& deliver : turn.deliveries) deliver();
   for (const auto& [level, line] : turn.lines) log::write(level, line);
@@ -290,10 +291,10 @@ void Loop::leave(const Turn& turn, const Status& status) {
 void Loop::describe(Turn& turn) {
   static constexpr std::array kLevel{log::Level::kDebug, log::Level::kInfo, log::Level::kWarning};
   if (described_event_ == turn.last_event) return;
-  for (const FarmEvent& event : state_.events.since(described_event_, kMaxLines)) {
+  state_.events.each_since(described_event_, kMaxLines, [&](const FarmEvent& event) {
     const log::Level level = kLevel[static_cast<std::size_t>(weight_of(event))];
     if (log::says(level)) turn.lines.emplace_back(level, line_of(state_, event));
-  }
+  });
   described_event_ = turn.last_event;
 }
 
@@ -301,10 +302,14 @@ void Loop::observe(const Turn& turn) const {
   const auto now = std::chrono::steady_clock::now();
   if (options_.on_sync && turn.appended.time_since_epoch().count() != 0)
     options_.on_sync(now - turn.appended);
-  const bool assigns = std::any_of(turn.commands.begin(), turn.commands.end(), [](const Command& command) {
+  const auto assigns = [](const Command& command) {
     return message_in<protocol::Assign>(command) != nullptr;
-  });
-  if (options_.on_dispatch && assigns) options_.on_dispatch(now - turn.arrived);
+  };
+  const bool any_assigns =
+      std::any_of(turn.commands.begin(), turn.commands.end(), [&](const std::vector<Command>& of_decision) {
+        return std::any_of(of_decision.begin(), of_decision.end(), assigns);
+      });
+  if (options_.on_dispatch && any_assigns) options_.on_dispatch(now - turn.arrived);
 }
 
 void Loop::answer(const command::Reply& reply) {

@@ -98,7 +98,7 @@ class Loop {
   // What one turn of the loop decided and owes to others.
   struct Turn {
     storage::Append append;
-    std::vector<Command> commands;
+    std::vector<std::vector<Command>> commands;  // of each decision
     std::vector<Deliver> deliveries;
     std::vector<TakeId> left;  // takes whose artifacts are given up
     std::uint64_t last_event = 0;

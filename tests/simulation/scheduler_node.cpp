@@ -165,8 +165,7 @@ void SchedulerNode::decide_one(const scheduler::Event& event, Turn& turn) {
     if (!scheduler::is_durable(record)) continue;
     if (const auto* left = std::get_if<scheduler::record::TakeLeft>(&record))
       turn.left.push_back({left->shot, left->take});
-    const Bytes bytes = scheduler::encode_record(record);
-    turn.records.emplace_back(bytes.begin(), bytes.end());
+    turn.records.emplace_back(chars_of(scheduler::encode_record(record)));
   }
   for (scheduler::Command& command : decision.commands) turn.commands.push_back(std::move(command));
   world_.oracle.decided(state_, event, std::move(decision.records), now, awake_ms());

@@ -17,14 +17,17 @@ void Decision::emit(Record&& record) {
   scheduler::apply(state_, outcome_.records.back());
 }
 
-void Decision::send(const std::string& worker, protocol::SchedulerMessage message) {
+void Decision::send(const std::string& worker, protocol::SchedulerMessage&& message) {
   const Worker* known = state_.find_worker(worker);
   send(worker, known != nullptr ? known->process.id : std::string(), std::move(message));
 }
 
 void Decision::send(const std::string& worker, const std::string& process,
-                    protocol::SchedulerMessage message) {
-  outcome_.commands.emplace_back(command::ToWorker{worker, std::move(message), process});
+                    protocol::SchedulerMessage&& message) {
+  auto& to = std::get<command::ToWorker>(outcome_.commands.emplace_back());
+  to.worker = worker;
+  to.message = std::move(message);
+  to.process = process;
 }
 
 void Decision::reply(RequestId request, std::string message) {

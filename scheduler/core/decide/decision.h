@@ -36,8 +36,8 @@ class Decision {
   void emit(Record&& record);
   std::size_t emitted() const { return outcome_.records.size(); }
   void send(const std::string& worker,
-            protocol::SchedulerMessage message);  // to the process that has the name
-  void send(const std::string& worker, const std::string& process, protocol::SchedulerMessage message);
+            protocol::SchedulerMessage&& message);  // to the process that has the name
+  void send(const std::string& worker, const std::string& process, protocol::SchedulerMessage&& message);
   // Answers to people. Request 0 wants no answer.
   void reply(RequestId request, std::string message);
   void reply(RequestId request, command::Submitted&& answer);

@@ -105,9 +105,9 @@ void assign(Decision& decision, WorkerId id, TaskId task_id, bool prefetched, bo
   const Task& task = state.task(task_id);
   const AttemptId ref{task_id, task.attempt + 1, state.next_lease};
   const Flow& flow = state.queue.flows()[state.shots[shot].flow];
-  const Requirements needs = needs_of(state, task);
-  const bool loads = !prefetched && !is_loaded(state.workers[id], needs);
-  const double load = loads ? load_seconds(state, needs.model) : 0;
+  const Digest& model = state.shots[shot].spec.recipe.model_digest;
+  const bool loads = !prefetched && computes_tensors(task.plan) && model != state.workers[id].model_loaded;
+  const double load = loads ? load_seconds(state, model) : 0;
   const Charge charge{static_cast<double>(task.cost) + load, 1 / state.shows[flow.show].weight,
                       policy::virtual_seconds(flow.priority), in_turn};
   decision.emit(record::Leased{ref, id, decision.lease_end(), decision.now().wall_ms, charge});
@@ -116,8 +116,9 @@ void assign(Decision& decision, WorkerId id, TaskId task_id, bool prefetched, bo
   if (take != 0 && state.shots[shot].take(take).state == TakeState::kPlanned) {
     move_take(decision, shot, take, TakeState::kRendering);
   }
+  const Worker& worker = state.workers[id];
   decision.send(
-      state.workers[id].name,
+      worker.name, worker.process.id,
       protocol::Assign{ref, static_cast<std::uint32_t>(decision.settings().times.lease.count()),
                        no_progress_ms(decision, state.task(task_id)), spec_of(state, state.task(task_id))});
 }

@@ -124,7 +124,7 @@ std::vector<policy::Occupant> occupants(const State& state, const Worker& worker
   std::vector<policy::Occupant> held;
   for (const TaskId id : all_leases(worker)) {
     const Task& task = state.task(id);
-    held.push_back({footprint(worker, needs_of(state, task)), expected_end_ms(state, task, now_ms)});
+    held.push_back({footprint_of(state, worker, task), expected_end_ms(state, task, now_ms)});
   }
   return held;
 }
@@ -133,9 +133,8 @@ bool leaves_reservation(const State& state, WorkerId id, const Task& task, std::
   const Reservation* reservation = reservation_of(state, id);
   if (reservation == nullptr || reservation->task == task.plan.id) return true;
   const Worker& worker = state.workers[id];
-  const policy::Occupant candidate{footprint(worker, needs_of(state, task)),
-                                   expected_end_ms(state, task, now_ms)};
-  const policy::Footprint wide = footprint(worker, needs_of(state, state.task(reservation->task)));
+  const policy::Occupant candidate{footprint_of(state, worker, task), expected_end_ms(state, task, now_ms)};
+  const policy::Footprint wide = footprint_of(state, worker, state.task(reservation->task));
   return policy::may_backfill(worker.offer.resources, occupants(state, worker, now_ms), wide,
                               reservation->start_ms, candidate, now_ms);
 }

@@ -381,13 +381,12 @@ Record get(records::Reader& reader, records::Record::Reader root) {
 
 template <typename Fill>
 Bytes encode(const Fill& fill) {
-  capnp::word scratch[256]{};  // most records need no more: no allocation
-  capnp::MallocMessageBuilder message(kj::arrayPtr(scratch, std::size(scratch)));
-  auto root = message.initRoot<records::Record>();
+  records::Building building;
+  auto root = building.message().initRoot<records::Record>();
   root.setVersion(kRecordVersion);
   records::Writer writer;
   fill(writer, root);
-  return records::flat_bytes<Bytes>(message);
+  return records::flat_bytes<Bytes>(building.message());
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "scheduler/core/journal/snapshot.h"
 
+#include <algorithm>
+
 #include "scheduler/core/journal/record_codec.h"
 
 namespace rushes::scheduler {
@@ -33,6 +35,13 @@ void for_each_row(const State& state, const Each& each) {
   each(record::SnapshotEnd{});
 }
 
+// As their keys are sorted: rows that lie beside each other are read, and found in the store, with fewer misses.
+template <class Row>
+std::vector<Row> in_order(std::vector<Row> rows) {
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
 }  // namespace
 
 std::vector<Record> snapshot(const State& state) {
@@ -46,7 +55,7 @@ std::vector<SnapshotRow> changed_rows(const State& state) {
   std::vector<SnapshotRow> rows;
   rows.reserve(changed.tasks.size() + changed.shots.size() + changed.workers.size() + 64);
   const auto put = [&rows](std::string key, const Bytes& row) {
-    rows.push_back({std::move(key), std::string(row.begin(), row.end())});
+    rows.push_back({std::move(key), std::string(chars_of(row))});
   };
   put(key_of(RowKind::kFarm),
       encode_record(record::FarmRow{state.next_lease, state.epoch, state.events.last()}));
@@ -54,9 +63,10 @@ std::vector<SnapshotRow> changed_rows(const State& state) {
     put(key_of(RowKind::kBatch, batch), encode_record(record::BatchRow{batch, state.batches[batch]}));
   for (const WorkerId id : changed.workers)
     put(key_of(RowKind::kWorker, id.number()), encode_record(record::WorkerRow{id, state.workers[id]}));
-  for (const ShotId id : changed.shots)
+  for (const ShotId id : in_order(changed.shots))
     put(key_of(RowKind::kShot, id.number()), encode_row(id, state.shots[id]));
-  for (const TaskId id : changed.tasks) put(key_of(RowKind::kTask, id.number()), encode_row(state.task(id)));
+  for (const TaskId id : in_order(changed.tasks))
+    put(key_of(RowKind::kTask, id.number()), encode_row(state.task(id)));
   for (const auto& [key, estimate] : state.rates)
     put(key_of(key), encode_record(record::EstimateRow{key, estimate}));
   put(key_of(RowKind::kEnd), encode_record(record::SnapshotEnd{}));
@@ -65,10 +75,8 @@ std::vector<SnapshotRow> changed_rows(const State& state) {
 
 Digest state_hash(const State& state) {
   DigestStream stream;
-  for_each_row(state, [&stream](auto row) {
-    const Bytes bytes = encode_record(Record(std::move(row)));
-    stream.update({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  });
+  for_each_row(state,
+               [&stream](auto row) { stream.update(chars_of(encode_record(Record(std::move(row))))); });
   return stream.finish();
 }
 

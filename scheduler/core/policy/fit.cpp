@@ -40,13 +40,18 @@ std::uint64_t device_bytes_each(const Resources& resources) {
 }
 
 Footprint footprint(const WorkerOffer& offer, const Requirements& needs) {
-  const SlotKind kind = needs.numeric_class.empty() ? tensor_kind(offer) : slot_kind_of(needs.numeric_class);
-  if (!needs.tensors) {
+  return footprint(offer, needs.numeric_class, needs.tensors, needs.host_bytes, needs.tensor_bytes);
+}
+
+Footprint footprint(const WorkerOffer& offer, const std::string& numeric_class, bool tensors,
+                    std::uint64_t host_bytes, std::uint64_t tensor_bytes) {
+  if (!tensors) {
     const bool has_cpu = offer.resources.slots[SlotKind::kCpu] > 0;
-    return {has_cpu ? SlotKind::kCpu : SlotKind::kGpu, needs.host_bytes, 0};
+    return {has_cpu ? SlotKind::kCpu : SlotKind::kGpu, host_bytes, 0};
   }
-  if (kind == SlotKind::kGpu) return {kind, needs.host_bytes, needs.tensor_bytes};
-  return {kind, needs.host_bytes + needs.tensor_bytes, 0};
+  const SlotKind kind = numeric_class.empty() ? tensor_kind(offer) : slot_kind_of(numeric_class);
+  if (kind == SlotKind::kGpu) return {kind, host_bytes, tensor_bytes};
+  return {kind, host_bytes + tensor_bytes, 0};
 }
 
 Fit fit(const WorkerOffer& offer, const Requirements& needs) {

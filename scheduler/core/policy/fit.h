@@ -44,6 +44,9 @@ struct Footprint {
   bool operator==(const Footprint&) const = default;
 };
 Footprint footprint(const WorkerOffer& offer, const Requirements& needs);
+// The same by what decides it; `host_bytes` and `tensor_bytes` as in Requirements.
+Footprint footprint(const WorkerOffer& offer, const std::string& numeric_class, bool tensors,
+                    std::uint64_t host_bytes, std::uint64_t tensor_bytes);
 
 // The kind of slot that computes tensors of the worker's first numeric class.
 SlotKind tensor_kind(const WorkerOffer& offer);

@@ -346,7 +346,7 @@ Resources taken_of(const State& state, const Worker& worker) {
   for (const TaskId id : all_leases(worker)) {
     const Task& task = state.task(id);
     if (task.holding.queued_in != kNoId) continue;
-    const policy::Footprint takes = footprint(worker, needs_of(state, task));
+    const policy::Footprint takes = footprint_of(state, worker, task);
     ++taken.slots[takes.kind];
     taken.host_bytes += takes.host_bytes;
     taken.device_bytes += takes.device_bytes;

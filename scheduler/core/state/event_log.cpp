@@ -12,9 +12,7 @@ void EventLog::append(FarmEvent event) {
 
 std::vector<FarmEvent> EventLog::since(std::uint64_t sequence, std::size_t limit) const {
   std::vector<FarmEvent> result;
-  if (sequence >= last_) return result;
-  const std::size_t skip = sequence + 1 > first() ? sequence + 1 - first() : 0;
-  for (std::size_t i = skip; i < held_.size() && result.size() < limit; ++i) result.push_back(held_[i]);
+  each_since(sequence, limit, [&](const FarmEvent& event) { result.push_back(event); });
   return result;
 }
 

@@ -34,6 +34,12 @@ class EventLog {
   std::uint64_t first() const { return last_ - held_.size() + 1; }  // oldest held
   // Events after `sequence`, at most `limit`.
   std::vector<FarmEvent> since(std::uint64_t sequence, std::size_t limit = 1000) const;
+  // Calls `each` with the same events, where they lie.
+  template <class Each>
+  void each_since(std::uint64_t sequence, std::size_t limit, const Each& each) const {
+    const std::size_t skip = sequence + 1 > first() ? sequence + 1 - first() : 0;
+    for (std::size_t i = skip; i < held_.size() && limit-- > 0; ++i) each(held_[i]);
+  }
   void restart_at(std::uint64_t last);  // after a snapshot: numbers go on behind `last`
 
  private:

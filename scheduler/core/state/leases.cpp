@@ -48,7 +48,7 @@ void uncount_slot(State& state, TaskId id) {
 }
 
 // Lists a task with its worker and counts its slot: the oldest attempts of a kind have the slots.
-void hold(State& state, Worker& worker, const Task& task) {
+void list(State& state, Worker& worker, const Task& task) {
   std::vector<TaskId>& leases = worker.leases[task.holding.kind];
   const std::uint32_t slots = worker.offer.resources.slots[task.holding.kind];
   auto place = leases.end();  // not the end where a snapshot's rows come in the order of the tasks
@@ -62,22 +62,27 @@ void hold(State& state, Worker& worker, const Task& task) {
   leases.insert(place, task.plan.id);
 }
 
-policy::Footprint footprint(const State& state, const Worker& worker, const Task& task) {
-  return policy::footprint(worker.offer, needs_of(state, task));
-}
-
-void add_memory(Worker& worker, const policy::Footprint& takes) {
-  auto& held = worker.held_bytes[takes.kind];
-  const std::uint64_t bytes = takes.host_bytes;
+void add_memory(Worker& worker, const LeaseIndex& holding) {
+  auto& held = worker.held_bytes[holding.kind];
+  const std::uint64_t bytes = holding.host_bytes;
   held.insert(std::upper_bound(held.begin(), held.end(), bytes, std::greater<>()), bytes);
 }
 
-void remove_memory(Worker& worker, const policy::Footprint& takes) {
-  auto& held = worker.held_bytes[takes.kind];
-  const std::uint64_t bytes = takes.host_bytes;
+void remove_memory(Worker& worker, const LeaseIndex& holding) {
+  auto& held = worker.held_bytes[holding.kind];
+  const std::uint64_t bytes = holding.host_bytes;
   const auto found = std::lower_bound(held.begin(), held.end(), bytes, std::greater<>());
   assert(found != held.end() && *found == bytes);
   held.erase(found);
+}
+
+// Lists a task with its worker, in a slot of the kind that it takes there, and counts its memory.
+void hold(State& state, Worker& worker, Task& task) {
+  const policy::Footprint takes = footprint_of(state, worker, task);
+  task.holding.kind = takes.kind;
+  task.holding.host_bytes = takes.host_bytes;
+  list(state, worker, task);
+  add_memory(worker, task.holding);
 }
 
 // In the sums of the farm and of its class.
@@ -123,10 +128,7 @@ void take_lease(State& state, Task& task, const Lease& lease, std::int64_t expir
   task.last_lease = lease;
   task.holding.expires_ms = expires_ms;
   Worker& worker = state.workers[lease.worker];
-  const policy::Footprint takes = footprint(state, worker, task);
-  task.holding.kind = takes.kind;
   hold(state, worker, task);
-  add_memory(worker, takes);
   if (computes_tensors(task.plan)) {
     uncount_model(state, worker);
     worker.model_given = state.shots[task.shot].spec.recipe.model_digest;
@@ -157,7 +159,7 @@ void drop_lease(State& state, Task& task) {
     count_slot(state, leases[slots], true);
   }
   leases.erase(mine);
-  remove_memory(worker, footprint(state, worker, task));
+  remove_memory(worker, task.holding);
   count_lease(state, task, -1);
   count_held(state, task, -task.holding.charge.seconds);
   state.capacity.remove_speculative(task.plan.id);
@@ -178,13 +180,7 @@ void set_offer(State& state, Worker& worker, const WorkerFacts& facts) {
   // An attempt may take another kind of slot than before.
   worker.leases = {};
   worker.held_bytes = {};
-  for (const TaskId id : held) {
-    Task& task = state.tasks[id];
-    const policy::Footprint takes = footprint(state, worker, task);
-    task.holding.kind = takes.kind;
-    hold(state, worker, task);
-    add_memory(worker, takes);
-  }
+  for (const TaskId id : held) hold(state, worker, state.tasks[id]);
   set_worker_class(state, worker);
 }
 

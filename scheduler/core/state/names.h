@@ -39,11 +39,15 @@ class Names {
   }
 
  private:
+  struct Hash {
+    using is_transparent = void;  // a name is looked up without a copy
+    std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  };
   template <class Row>
-  using Index = std::unordered_map<std::string, Row>;
+  using Index = std::unordered_map<std::string, Row, Hash, std::equal_to<>>;
   template <class Row>
   static Row find(const Index<Row>& index, std::string_view name) {
-    const auto found = index.find(std::string(name));
+    const auto found = index.find(name);
     return found == index.end() ? Row(kNoId) : found->second;
   }
 

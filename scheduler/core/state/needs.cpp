@@ -37,6 +37,11 @@ Requirements needs_of(const State& state, const Task& task) {
   return needs;
 }
 
+policy::Footprint footprint_of(const State& state, const Worker& worker, const Task& task) {
+  return policy::footprint(worker.offer, class_of(state.shots[task.shot]), computes_tensors(task.plan),
+                           task.plan.host_bytes, task.plan.tensor_bytes);
+}
+
 std::uint64_t unplanned_tasks(const Shot& shot) {
   if (shot.state == ShotState::kCancelled) return 0;
   const auto takes =

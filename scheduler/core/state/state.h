@@ -58,6 +58,7 @@ struct LeaseIndex {
   Charge charge;
   bool loads = false;              // it began with another model than its worker had loaded
   SlotKind kind = SlotKind::kCpu;  // of the slot that it takes
+  std::uint64_t host_bytes = 0;    // that it takes of its worker
   FlowId slot_of;                  // the flow that its slot counts for; none: it has no slot
   SchedulingClassId queued_in;     // its scheduling class, while it waits behind running attempts
 };
