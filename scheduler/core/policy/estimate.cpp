@@ -12,7 +12,7 @@ constexpr double kMostFixed = 0.9;  // of a task of the mean size
 
 // The part of a task of the mean size that is fixed.
 double fixed_share(const SizeFit& sizes) {
-  if (sizes.samples < 2 || !(sizes.x > 0) || !(sizes.y > 0)) return 0;
+  if (sizes.samples < 2 || !(sizes.xy > 0) || !(sizes.x > 0) || !(sizes.y > 0)) return 0;
   const double slope = sizes.xy / (sizes.xx + kNoSlope / sizes.samples * sizes.x * sizes.x);
   return std::clamp(slope * sizes.x / sizes.y, 0.0, kMostFixed);
 }
