@@ -15,12 +15,13 @@ constexpr std::size_t kMaxUploads = 128;
 constexpr std::size_t kMaxUploadsOfOne = 8;
 constexpr std::chrono::seconds kIdleUpload{120};  // an upload whose worker vanished
 
+// On a thread of ZeroMQ's.
+void delete_bytes(void*, void* bytes) { delete static_cast<std::string*>(bytes); }
+
 // A message that owns the bytes: nothing is copied.
 zmq::message_t message_of(std::string bytes) {
   auto owner = std::make_unique<std::string>(std::move(bytes));
-  zmq::message_t message(
-      owner->data(), owner->size(), [](void*, void* hint) { delete static_cast<std::string*>(hint); },
-      owner.get());
+  zmq::message_t message(owner->data(), owner->size(), delete_bytes, owner.get());
   (void)owner.release();  // the message deletes it
   return message;
 }

@@ -53,7 +53,7 @@ TEST_F(Transfer, BytesArriveAsTheyWereSent) {
     const Digest digest = digest_of(bytes);
     const auto put = client->put(digest, as_span(bytes));
     ASSERT_TRUE(put) << size << ": " << put.error().message;
-    EXPECT_EQ(store.held[digest], bytes);
+    EXPECT_EQ(digest_of(store.held[digest]), digest);
     const auto back = fetch(digest);
     ASSERT_TRUE(back) << size << ": " << back.error().message;
     EXPECT_EQ(*back, bytes);
