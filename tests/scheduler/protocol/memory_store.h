@@ -3,6 +3,8 @@
 
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "scheduler/protocol/endpoint.h"
@@ -10,6 +12,8 @@
 namespace rushes::protocol::test {
 
 // Keeps artifacts in memory, and verifies them as the vault does.
+//
+// Thread contract: the server's thread and the test's may use it at once.
 class MemoryStore : public ArtifactStore {
  public:
   class MemoryUpload : public Upload {
@@ -21,7 +25,7 @@ class MemoryStore : public ArtifactStore {
     }
     Status commit() override {
       if (digest_of(bytes_) != digest_) return fail(ErrorKind::kCorrupt, "the digest is another");
-      store_.held[digest_] = bytes_;
+      store_.hold(bytes_);
       return {};
     }
 
@@ -32,19 +36,41 @@ class MemoryStore : public ArtifactStore {
   };
 
   Result<std::uint64_t> size(const Digest& digest) override {
-    if (!held.contains(digest)) return fail(ErrorKind::kNotFound, "no such artifact");
-    return held[digest].size();
+    const auto bytes = find(digest);
+    if (!bytes) return fail(ErrorKind::kNotFound, "no such artifact");
+    return bytes->size();
   }
   Result<std::string> read(const Digest& digest, std::uint64_t offset, std::size_t length) override {
-    return held[digest].substr(offset, length);
+    return find(digest).value().substr(offset, length);
   }
   Result<std::unique_ptr<Upload>> begin(const Digest& digest, std::uint64_t) override {
-    ++begun;
+    std::lock_guard lock(mutex_);
+    ++begun_;
     return std::make_unique<MemoryUpload>(*this, digest);
   }
 
-  std::map<Digest, std::string> held;
-  int begun = 0;
+  void hold(const std::string& bytes) {
+    std::lock_guard lock(mutex_);
+    held_[digest_of(bytes)] = bytes;
+  }
+  std::optional<std::string> find(const Digest& digest) const {
+    std::lock_guard lock(mutex_);
+    const auto found = held_.find(digest);
+    return found == held_.end() ? std::nullopt : std::optional(found->second);
+  }
+  bool empty() const {
+    std::lock_guard lock(mutex_);
+    return held_.empty();
+  }
+  int begun() const {  // uploads
+    std::lock_guard lock(mutex_);
+    return begun_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<Digest, std::string> held_;
+  int begun_ = 0;
 };
 
 }  // namespace rushes::protocol::test

@@ -109,8 +109,7 @@ struct RunnerTest : ::testing::Test {
   std::string output_of(const Completed& completed) {
     const auto& outputs = completed.result.outputs;
     if (outputs.size() != 1) return "not one output";
-    const auto found = store.held.find(outputs[0].digest);
-    return found == store.held.end() ? "not in the store" : found->second;
+    return store.find(outputs[0].digest).value_or("not in the store");
   }
   std::size_t outbox_files() {
     const auto files = std::filesystem::directory_iterator(folder / "worker" / "outbox");
@@ -130,8 +129,8 @@ struct RunnerTest : ::testing::Test {
 
 TEST_F(RunnerTest, FetchesRunsUploadsReportsAndLeavesNothingBehind) {
   const std::string a = "some input, ", b(3u << 20, 'b');
-  store.held[digest_of(a)] = a;
-  store.held[digest_of(b)] = b;
+  store.hold(a);
+  store.hold(b);
   RunnerOptions patient = options(keys.worker);
   patient.agent.stop_grace = Time(20'000);
   start(patient);
