@@ -11,8 +11,8 @@ from tabletop import fused, safetensors_io, vae_losses
 from tabletop.muon import orthogonalise
 from tabletop.text import TextEncoder
 from tabletop.transformer import Transformer
-from tabletop.vae import Vae
-from tabletop.widen import widen
+from tabletop.vae import FORMS, Vae
+from tabletop.widen import grow, widen
 
 
 def report(name, ours, truth, limit, misses):
@@ -108,6 +108,20 @@ def check_widen(misses):
     report("widen video", wide.decode(silent), old.decode(latent), 1e-5, misses)
 
 
+def check_grow(misses):
+    """The wider VAE gives v1's latents and pixels."""
+    torch.manual_seed(5)
+    old = Vae(**FORMS["v1"])
+    for block in old.modules():
+        if isinstance(block, torch.nn.Conv3d):
+            torch.nn.init.normal_(block.weight, std=0.7 * block.weight[0].numel() ** -0.5)
+    wide = grow(old.state_dict())
+    video = torch.rand(1, 3, 9, 32, 32) * 2 - 1
+    latent = old.encode(video)
+    report("grow latent", wide.encode(video), latent, 1e-5, misses)
+    report("grow video", wide.decode(latent), old.decode(latent), 1e-5, misses)
+
+
 def check_losses(misses):
     """A wave of 2 pixels, lines on the latents' grid and a flash are measured at their size."""
     row, frame = torch.arange(64).view(1, 1, 1, -1, 1), torch.arange(17).view(1, 1, -1, 1, 1)
@@ -140,6 +154,7 @@ def main(paths):
     check_fused(misses)
     with torch.no_grad():
         check_widen(misses)
+        check_grow(misses)
         check_losses(misses)
         check_orthogonalise(misses)
         for path in paths:

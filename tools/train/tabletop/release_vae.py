@@ -12,9 +12,12 @@ LIMIT = 16_000_000  # bytes of a released file
 
 
 def form_of(state):
-    """The form whose number of latent channels the weights have."""
-    z = len(state["conv2.bias"])
-    return next(name for name, sizes in FORMS.items() if sizes.get("z", 24) == z)
+    """The form whose latent channels and whose width before the pixels the weights have."""
+    def last(sizes):
+        return sizes.get("dec_dim", 16) * sizes.get("dec_mult", (1,))[0]
+
+    z, width = len(state["conv2.bias"]), len(state["decoder.head.0.gamma"])
+    return next(name for name, sizes in FORMS.items() if sizes.get("z", 24) == z and last(sizes) == width)
 
 
 def load_vae(path):

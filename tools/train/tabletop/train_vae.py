@@ -3,7 +3,7 @@
 The checkpoint (`--out`) holds weights, their running average, the optimiser, the step and the random seeds' place, so
 that a stopped run loses at most the minutes since the last saving. The learning rate rises over 50 steps, stays, and
 falls over the last share of the time (`--anneal`). Without a checkpoint, `--from` names weights to start with: a
-released file of the same form, or one of v0, which is widened.
+released file of the same form, or one of the form before, which is widened.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tabletop.muon import Muon
 from tabletop.release_vae import form_of
 from tabletop.vae import FORMS, Vae
 from tabletop.vae_losses import losses
-from tabletop.widen import widen
+from tabletop.widen import grow, widen
 
 
 class Smooth:
@@ -58,10 +58,9 @@ def start(args):
         return model, smooth, saved["step"], saved.get("optimiser")
     if args.start:
         state, _ = safetensors_io.load(args.start)
-        if form_of(state) == args.form:
-            model.load_state_dict(state)
-        else:
-            model = widen(state)
+        while form_of(state) != args.form:
+            state = {"v0": widen, "v1": grow}[form_of(state)](state).state_dict()
+        model.load_state_dict(state)
     return model, Smooth(model, args.form), 0, None
 
 

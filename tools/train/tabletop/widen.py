@@ -1,4 +1,4 @@
-"""Makes a VAE of form v1 that starts with what a v0 has learnt.
+"""Makes a VAE of form v1 that starts with what a v0 has learnt, and one of form v1w with what a v1 has learnt.
 
 The decoder's deep features are v0's twice over: norms and repeating shortcuts give the same with every channel
 doubled, and the weights that read a pair share v0's between them by a random share, so that the pair drifts apart in
@@ -105,5 +105,43 @@ def widen(old):
             fresh[name] = before
             continue
         fresh[name] = with_latents(before, 0.2 * tensor, old_z, z)
+    model.load_state_dict(fresh)
+    return model
+
+
+def with_channels(before, tensor):
+    """`tensor` with v1's weights in front. New channels are silent: what comes in weighs nothing, what goes out is
+    random, so that they learn. Gains hold the norm over more channels where it was."""
+    count = before.shape[0]
+    if before.dim() == 4 and before.shape[1:] == (1, 1, 1):  # gamma
+        tensor.fill_(1)
+        tensor[:count] = before * (count / tensor.shape[0]) ** 0.5
+        return tensor
+    tensor.zero_()
+    if before.dim() > 1:
+        inputs = before.shape[1]
+        new = tensor[:count, inputs:]
+        tensor[:count, inputs:] = 0.3 * before.std() * torch.randn_like(new)
+        tensor[:count, :inputs] = before
+    else:
+        tensor[:count] = before
+    return tensor
+
+
+def grow(old):
+    """State of a v1 -> a Vae of form v1w that encodes and decodes the same: two more blocks at the encoder's half and
+    quarter size, the decoder 24 wide at half size."""
+    model = Vae(**FORMS["v1w"])
+    fresh, state = model.state_dict(), dict(old)
+    for level in (0, 1):
+        insert_block(state, f"encoder.downsamples.{level}.downsamples.", 1, 2)
+    for name, tensor in fresh.items():
+        if name not in state:  # a new block
+            if name.endswith(("residual.6.weight", "bias")):
+                tensor.zero_()
+        elif state[name].shape == tensor.shape:
+            fresh[name] = state[name]
+        else:
+            fresh[name] = with_channels(state[name], tensor)
     model.load_state_dict(fresh)
     return model
