@@ -65,6 +65,7 @@ std::byte* HostPool::take(std::size_t bytes) {
   };
   auto block = find_best();
   if (block == free_.end()) {
+    release_unused_slabs();  // of another stage's or another size's pieces, all too small for this one
     add_slab(bytes);
     block = find_best();
   }

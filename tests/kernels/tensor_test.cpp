@@ -97,6 +97,12 @@ TEST_P(Host, PoolReusesMemoryAndTensorsOutliveTheBackend) {
   kept = Tensor();
 }
 
+// A stage that follows another one with larger pieces: what is free but too small goes.
+TEST_P(Host, PiecesThatAreTooSmallAreNotKept) {
+  for (const std::int64_t mib : {40, 60, 90}) (void)backend_->empty(DType::kF32, {mib << 18});
+  EXPECT_LE(backend_->memory().pooled_bytes, std::size_t{92} << 20);
+}
+
 TEST_P(Host, CopyBoxConcatenatesAndCasts) {
   const Tensor a = put(*backend_, counting(6), {2, 3}), whole = backend_->empty(DType::kBf16, {2, 5});
   backend_->fill(whole, 9.0f);
