@@ -10,7 +10,9 @@
 //
 // Dtypes: "float" below is kF32 or `operand_dtype()`. The residual stream, norms' parameters, modulation and
 // the head are always kF32. A tensor that only feeds linear, conv3d or attention is best made with
-// operand_dtype(). Layouts: tokens are [rows, channels]; video features are channels last, [T, H, W, C] (time
+// operand_dtype(). kF8E4M3 is a tensor of rows [R, C] with a scale for each (kernels/eight_bit_rows.h): the two layer
+// norms write it, linear with weights in 8 bits reads it, always whole; only backends whose in_8_bits() gives weights
+// make it. Layouts: tokens are [rows, channels]; video features are channels last, [T, H, W, C] (time
 // first, no batch).
 //
 // Errors: wrong shapes, dtypes or foreign tensors are broken assumptions of the caller and throw
@@ -51,6 +53,7 @@ class Linear {
   virtual ~Linear() = default;
   std::int64_t in_features = 0;   // K
   std::int64_t out_features = 0;  // N
+  bool eight_bit = false;         // made by Backend::in_8_bits()
 };
 class Conv3d {
  public:
@@ -147,7 +150,7 @@ class Backend {
   virtual DType operand_dtype() const = 0;
 
   // ---- memory and transfer
-  virtual Tensor empty(DType dtype, Shape shape) = 0;  // kF32, kBf16 or kI32; contents undefined
+  virtual Tensor empty(DType dtype, Shape shape) = 0;  // kF32, kBf16, kI32 or kF8E4M3; contents undefined
   // kF16 and kF8E4M3 arrive as kF32, other dtypes as they are.
   virtual Tensor upload(const HostTensor& host) = 0;
   // Waits, then writes x.elements() elements to `out`: floats for float tensors (bf16 widened), int32 for
@@ -186,10 +189,14 @@ class Backend {
   // >= 1.
   virtual Conv3dPtr prepare_conv3d(const HostTensor& weight, const HostTensor& bias, Strides strides = {},
                                    std::optional<Precision> precision = std::nullopt) = 0;
+  // The layer over operands of 8 bits (kernels/eight_bit_rows.h), rounded on the device from `weights`, which this backend
+  // or one of the same device has prepared. Null: this backend computes none, or not of these sizes.
+  virtual LinearPtr in_8_bits(const Linear& /*weights*/) { return nullptr; }
   virtual KeyTilesPtr prepare_key_tiles(const KeyTilePlan& plan) = 0;
 
   // ---- matrix products
-  // y[r, n] = act(sum_k x[r, k] w[n, k] + bias[n]). x float [R, K], y float [R, N].
+  // y[r, n] = act(sum_k x[r, k] w[n, k] + bias[n]). x float [R, K], y float [R, N]. With weights in 8 bits x is rounded
+  // by rows, or is kF8E4M3.
   virtual void linear(const Tensor& x, const Linear& weights, const Tensor& y,
                       Activation act = Activation::kNone) = 0;
   // y = conv(x) + bias, correlation as in PyTorch. x float [T, H, W, Cin]; y float [T', H', W', Cout] with
@@ -204,7 +211,7 @@ class Backend {
 
   // ---- norms and what follows them: over the last dimension, rows = everything before it
   // y = LN(x) [* weight + bias] [* (1 + scale) + shift], LN(x) = (x - mean) / sqrt(var + eps), biased variance.
-  // x kF32 [R, C], y float [R, C]; weight, bias kF32 [C] or both empty; modulation kF32 (optional).
+  // x kF32 [R, C], y float or kF8E4M3 [R, C]; weight, bias kF32 [C] or both empty; modulation kF32 (optional).
   virtual void layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                           const Modulation& modulation, float eps, const Tensor& y) = 0;
   // add_gated(x, update, gate, modulation.group), then layer_norm(x, ...) into y: what stands between two layers of a

@@ -45,7 +45,7 @@ Rows check_map(const char* op, const Tensor& x, const Tensor& y, DType operand) 
 }
 
 LinearSizes check_linear(const Tensor& x, const Linear& w, const Tensor& y, DType operand) {
-  require_float("linear", "x", x, operand);
+  if (!w.eight_bit || x.empty() || x.dtype() != DType::kF8E4M3) require_float("linear", "x", x, operand);
   require_float("linear", "y", y, operand);
   const Rows in = rows_of("linear", x);
   const Rows out = rows_of("linear", y);
@@ -150,8 +150,10 @@ void check_row_groups(const char* op, const Tensor& parameters, const Tensor& gr
 Rows check_layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, const Modulation& modulation,
                       const Tensor& y, DType operand) {
   const char* op = "layer_norm";
-  const Rows rows = check_map(op, x, y, operand);
-  require(x.dtype() == DType::kF32, op, "x must be f32");
+  require(!x.empty() && x.dtype() == DType::kF32, op, "x must be f32");
+  if (y.empty() || y.dtype() != DType::kF8E4M3) require_float(op, "output", y, operand);
+  require_same_shape(op, x, y);
+  const Rows rows = rows_of(op, x);
   require(weight.empty() == bias.empty(), op, "weight and bias come together");
   if (!weight.empty()) {
     require_parameter(op, "weight", weight, rows.cols);

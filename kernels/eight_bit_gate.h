@@ -1,4 +1,4 @@
-// Whether attention in 8 bits is near enough to that in bf16 for one layer of a model.
+// Whether attention or a matrix product in 8 bits is near enough to that in bf16 for one layer of a model.
 //
 // Attention in 8 bits fails for some models altogether (SageAttention gives noise in one of them: kijai/
 // ComfyUI-WanVideoWrapper issue 1554), so each layer of a model is judged before it is trusted.
@@ -11,20 +11,29 @@
 // Thread contract: as Backend, of both backends.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "kernels/backend.h"
 
 namespace rushes::kernels {
 
-// Many keys with outliers keep both with a margin, where values are not noise alone; a model that 8 bits ruin is far beyond.
-inline constexpr double kMostEightBitDistance = 2e-2, kLeastEightBitCosine = 0.9995;
+// What is near enough. Many keys with outliers keep attention's with a margin, where values are not noise alone; a model
+// that 8 bits ruin is far beyond. Products of noise differ by 3.7e-2 (kernels/eight_bit_rows.h): theirs leave a third more,
+// which is too little where the numbers of many rows lie more than 2^14 apart.
+struct EightBitLimits {
+  const char* what = "";
+  double distance = 0, cosine = 0;
+};
+inline constexpr EightBitLimits kAttentionLimits = {"attention", 2e-2, 0.9995},
+                                kProductLimits = {"a product", 5e-2, 0.9985};
 inline constexpr int kGateRows = 256;  // that are compared, at most
 
 struct EightBitVerdict {
   double distance = 0;  // ||a - b|| / ||b|| over the compared rows, b in bf16
   double cosine = 1;
-  bool near_enough() const { return distance <= kMostEightBitDistance && cosine >= kLeastEightBitCosine; }
+  EightBitLimits limits = kAttentionLimits;
+  bool near_enough() const { return distance <= limits.distance && cosine >= limits.cosine; }
   // "layer 3: attention in 8 bits differs by 4.2e-02 (cosine 0.99913) from bf16, more than ...: it stays in bf16".
   std::string text(int layer) const;
 };
@@ -34,5 +43,10 @@ struct EightBitVerdict {
 // on both, is not near enough.
 EightBitVerdict judge_eight_bit(Backend& eight_bit, Backend& bf16, const Tensor& q, const Tensor& k,
                                 const Tensor& v, const AttentionOptions& options);
+
+// The same of linear(x, weights); `weights` in bf16, of a device that both backends share. Empty: `eight_bit` computes no
+// such products, or not of these sizes.
+std::optional<EightBitVerdict> judge_eight_bit_product(Backend& eight_bit, Backend& bf16, const Tensor& x,
+                                                       const Linear& weights);
 
 }  // namespace rushes::kernels

@@ -154,6 +154,7 @@ class CudaApi final : public DeviceApi {
     compiled::add_quantise(table_);
     compiled::add_quantise_f8(table_);
     compiled::add_rows(table_);
+    compiled::add_rows_f8(table_);
   }
 
   int device_count(int* count) override { return cudaGetDeviceCount(count); }

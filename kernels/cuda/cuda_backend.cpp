@@ -6,7 +6,9 @@
 #include <cstring>
 
 #include "kernels/check.h"
+#include "kernels/cuda/products.h"
 #include "kernels/cuda/recording.h"
+#include "kernels/eight_bit_rows.h"
 
 namespace rushes::kernels::cuda {
 
@@ -109,7 +111,9 @@ std::string CudaBackend::numeric_class() const {
 }
 
 std::string CudaBackend::class_text() const {
-  return device_->engines() + (options_.exceptions.empty() ? "" : ", " + options_.exceptions);
+  const bool eight_bit = options_.eight_bit && options_.precision == Precision::kBf16;
+  return device_->engines() + (eight_bit ? ", attention and products in 8 bits" : "") +
+         (options_.exceptions.empty() ? "" : ", " + options_.exceptions);
 }
 
 // ---- memory and transfer
@@ -122,7 +126,17 @@ std::byte* CudaBackend::bytes(const Tensor& x) const {
 }
 
 Vector CudaBackend::vector(const Tensor& x) const {
+  require(x.dtype() != DType::kF8E4M3, "operand", "rows in 8 bits feed linear alone");
   return {bytes(x), x.dtype() == DType::kBf16 ? kWordBf16 : kWordF32};
+}
+
+CudaBackend::Codes CudaBackend::codes(const Tensor& x) const {
+  auto* start = reinterpret_cast<std::uint8_t*>(bytes(x));
+  const auto count = static_cast<std::size_t>(x.elements());
+  require(x.dtype() == DType::kF8E4M3 && x.offset() == 0 &&
+              x.buffer()->bytes() == row_scales_at(count) + count / static_cast<std::size_t>(x.dim(-1)) * 4,
+          "operand", "rows in 8 bits are used whole");
+  return {start, reinterpret_cast<float*>(start + row_scales_at(count))};
 }
 
 const float* CudaBackend::floats(const Tensor& x) const {
@@ -149,10 +163,17 @@ CudaBackend::Operand::Operand(CudaBackend& backend, const Tensor& x, Word word) 
 }
 
 Tensor CudaBackend::empty(DType dtype, Shape shape) {
-  require(dtype == DType::kF32 || dtype == DType::kBf16 || dtype == DType::kI32, "empty",
+  const bool rows = dtype == DType::kF8E4M3 && options_.eight_bit;
+  require(dtype == DType::kF32 || dtype == DType::kBf16 || dtype == DType::kI32 || rows, "empty",
           std::string("no ") + dtype_name(dtype) + " tensors on the device");
   const auto count = static_cast<std::size_t>(element_count(shape));
   require(count <= SIZE_MAX / 8, "empty", "impossible size " + to_string(shape));
+  if (rows) {
+    require(!shape.empty() && shape.back() > 0, "empty", "rows without columns: " + to_string(shape));
+    const std::size_t scales = count / static_cast<std::size_t>(shape.back()) * sizeof(float);
+    return Tensor(std::make_shared<CudaBuffer>(device_, row_scales_at(count) + scales), 0, dtype,
+                  std::move(shape));
+  }
   return Tensor(std::make_shared<CudaBuffer>(device_, count * dtype_bytes(dtype)), 0, dtype,
                 std::move(shape));
 }
@@ -225,6 +246,28 @@ LinearPtr CudaBackend::prepare_linear(const HostTensor& weight, const HostTensor
   layer->bias = upload_as(bias, kWordF32);
   layer->bias_operand = upload_as(bias, kWordBf16);
   return layer;
+}
+
+// The library is asked with as many rows as a small picture has; how many there are decides no sizes that it refuses.
+LinearPtr CudaBackend::in_8_bits(const Linear& weights) {
+  const auto* layer = dynamic_cast<const CudaLinear*>(&weights);
+  require(layer != nullptr, "in_8_bits", "weights of another device");
+  const std::int64_t n = layer->out_features, k = layer->in_features, rows = 256;
+  if (!options_.eight_bit || layer->word != kWordBf16 || n % 16 || k % 16 || capability() < 89)
+    return nullptr;
+  const auto entered = device_->enter();
+  auto rounded = std::make_shared<CudaLinear>(*layer);
+  rounded->eight_bit = true, rounded->word = kWordE4m3;
+  rounded->weight = empty(DType::kF8E4M3, {n, k});
+  const Codes to = codes(rounded->weight);
+  Product product{n, rows, k};
+  product.a = product.b = to.vector(), product.d = {nullptr, kWordF32};
+  product.scale_a = product.scale_b = to.scale;
+  product.stride_a = product.stride_b = k, product.stride_d = n;
+  if (!device_->products().takes(product)) rounded->sums = product.d.word = kWordBf16;
+  if (!device_->products().takes(product)) return nullptr;
+  round_to_codes(vector(layer->weight), n, k, to);
+  return rounded;
 }
 
 Conv3dPtr CudaBackend::prepare_conv3d(const HostTensor& weight, const HostTensor& bias, Strides strides,

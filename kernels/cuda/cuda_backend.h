@@ -1,6 +1,7 @@
 // The CUDA backend: bf16 or fp32 operands, sums in fp32, on an NVIDIA GPU of compute capability 8.0 or higher.
 //
-// linear is cuBLASLt's, conv3d cuDNN's; attention of heads of 64 and 128 in bf16 is a kernel of ours or cuDNN's, any
+// linear is cuBLASLt's (with CudaOptions::eight_bit over rows in e4m3 too, where the library has a scale for each row:
+// compute capability 9.0), conv3d cuDNN's; attention of heads of 64 and 128 in bf16 is a kernel of ours or cuDNN's, any
 // other one two products around a softmax. With CudaOptions::eight_bit attention of kFewestKeys8 keys or more is
 // computed in 8 bits (kernels/eight_bit.h) where its kernels take it: by shapes and options alone, so that a result still
 // depends on inputs and numeric_class() alone. cuda_backend.cpp: memory and weights; cuda_matrix.cpp: linear, conv3d,
@@ -28,8 +29,9 @@ struct CudaOptions {
   Precision precision = Precision::kBf16;
   std::size_t score_bytes = std::size_t{256} << 20;  // of attention that is composed, about
   bool library_attention = false;                    // cuDNN's where it takes the shape (library_attention.h)
-  bool eight_bit = false;  // attention in 8 bits; with bf16 operands. A numeric class of its own
-  // What its caller computes without 8 bits (AttentionOptions::eight_bit), in words: a numeric class of its own.
+  // Attention in 8 bits, and weights that in_8_bits() makes; with bf16 operands. A numeric class of its own.
+  bool eight_bit = false;
+  // What its caller computes without 8 bits, in words: a numeric class of its own.
   std::string exceptions = {};
 };
 // Over fewer keys than this (a text's, say) rounding q, k and v to 8 bits costs as much as it saves. Reckoned from bytes
@@ -75,6 +77,7 @@ class CudaBackend final : public Backend {
 
   LinearPtr prepare_linear(const HostTensor& weight, const HostTensor& bias,
                            std::optional<Precision> precision) override;
+  LinearPtr in_8_bits(const Linear& weights) override;
   Conv3dPtr prepare_conv3d(const HostTensor& weight, const HostTensor& bias, Strides strides,
                            std::optional<Precision> precision) override;
   KeyTilesPtr prepare_key_tiles(const KeyTilePlan& plan) override;
@@ -121,6 +124,10 @@ class CudaBackend final : public Backend {
   const float* floats(const Tensor& x) const;  // null for an empty one
   RowParameters row_parameters(const Tensor& parameters, const Tensor& group) const;
   Tensor upload_as(const HostTensor& host, Word word);
+  struct Codes;  // rows in 8 bits
+  Codes codes(const Tensor& x) const;
+  void round_to_codes(const Vector& x, std::int64_t rows, std::int64_t cols, const Codes& to);
+  void launch_rows_e4m3(RowsE4m3 form, NormArguments arguments, const Codes& to);
   void launch_map(Map map, MapArguments arguments);
   void launch_norm(Norm norm, NormArguments arguments);
   NormArguments layer_norm_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias,
@@ -154,6 +161,11 @@ struct CudaBackend::Operand {
   std::optional<Scratch> copy;
   Vector vector;
 };
+struct CudaBackend::Codes {
+  std::uint8_t* data = nullptr;  // [R, C]
+  float* scale = nullptr;        // [R]
+  Vector vector() const { return {data, kWordE4m3}; }
+};
 struct CudaBackend::Tiles final : KeyTiles {
   KeyTilePlan plan;  // without its lists
   Tensor first, tile;
@@ -161,6 +173,7 @@ struct CudaBackend::Tiles final : KeyTiles {
 
 struct CudaLinear final : Linear {
   Word word = kWordF32;
+  Word sums = kWordF32;       // what the library gives where more is to be done to it
   Tensor weight;              // [N, K]
   Tensor bias, bias_operand;  // [N] in fp32 and, for results in bf16, in bf16; both empty where there is none
 };

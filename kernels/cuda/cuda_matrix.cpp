@@ -6,6 +6,7 @@
 #include "kernels/cuda/cuda_backend.h"
 #include "kernels/cuda/library_attention.h"
 #include "kernels/cuda/products.h"
+#include "kernels/eight_bit_rows.h"
 
 namespace rushes::kernels::cuda {
 
@@ -24,35 +25,55 @@ void CudaBackend::linear(const Tensor& x, const Linear& weights, const Tensor& y
   require(layer != nullptr, "linear", "weights of another device");
   if (s.rows == 0) return;
   const auto entered = device_->enter();
-  const Operand in(*this, x, layer->word);
   // Row-major y = x w^T is column-major y^T = w x^T.
   Product product{s.n, s.rows, s.k};
-  product.a = vector(layer->weight), product.b = in.vector, product.d = vector(y);
+  std::optional<Operand> in;
+  std::optional<Scratch> rounded;
+  if (layer->word == kWordE4m3) {
+    const Codes w = codes(layer->weight);
+    Codes rows;
+    if (x.dtype() == DType::kF8E4M3) {
+      rows = codes(x);
+    } else {
+      const std::size_t scales = row_scales_at(static_cast<std::size_t>(x.elements()));
+      rounded.emplace(*device_, scales + static_cast<std::size_t>(s.rows) * sizeof(float));
+      rows = {reinterpret_cast<std::uint8_t*>(rounded->data()),
+              reinterpret_cast<float*>(rounded->data() + scales)};
+      round_to_codes(vector(x), s.rows, s.k, rows);
+    }
+    product.a = w.vector(), product.b = rows.vector();
+    product.scale_a = w.scale, product.scale_b = rows.scale;
+  } else {
+    product.a = vector(layer->weight), product.b = in.emplace(*this, x, layer->word).vector;
+  }
+  product.d = vector(y);
   product.stride_a = product.stride_b = s.k;
   product.stride_d = s.n;
   const auto bias_of = [&](Word word) -> const void* {
     if (layer->bias.empty()) return nullptr;
-    return bytes(word == kWordF32 ? layer->bias : layer->bias_operand);
+    return bytes(word == kWordF32 && layer->word != kWordE4m3 ? layer->bias : layer->bias_operand);
   };
   product.bias = bias_of(product.d.word);
   product.gelu = act == Activation::kGeluTanh;
   const auto finished = [&](const Epilogue& done) {
     return (done.bias || !product.bias) && (act == Activation::kNone || done.gelu);
   };
-  Epilogue done = device_->products().epilogue(product);
-  if (finished(done)) return device_->products().run(product);
-  // What is left is computed in fp32, then rounded once.
+  Epilogue done;
+  const bool direct = product.d.word == kWordBf16 || layer->sums == kWordF32;
+  if (direct) done = device_->products().epilogue(product);
+  if (direct && finished(done)) return device_->products().run(product);
+  // What is left is computed in fp32, where the library gives sums in fp32, then rounded once.
   std::optional<Scratch> sums;
   product.gelu = false;
-  if (product.d.word != kWordF32) {
-    sums.emplace(*device_, static_cast<std::size_t>(y.elements()) * sizeof(float));
-    product.d = {sums->data(), kWordF32};
-    product.bias = bias_of(kWordF32);
+  if (product.d.word != layer->sums) {
+    sums.emplace(*device_, static_cast<std::size_t>(y.elements()) * word_bytes(layer->sums));
+    product.d = {sums->data(), layer->sums};
+    product.bias = bias_of(layer->sums);
   }
   done = device_->products().epilogue(product);
   device_->products().run(product);
   MapArguments rest{product.d, {}, vector(y), y.elements(), static_cast<int>(s.n)};
-  if (!done.bias) rest.shift = static_cast<const float*>(bias_of(kWordF32));
+  if (!done.bias) rest.shift = floats(layer->bias);
   rest.activation = static_cast<int>(act);
   launch_map(kMapAffine, rest);
 }

@@ -39,13 +39,30 @@ void CudaBackend::launch_norm(Norm norm, NormArguments a) {
   device_->launch(device_->kernels().norm[norm], row_shape(a.rows, a.warps), a);
 }
 
+void CudaBackend::launch_rows_e4m3(RowsE4m3 form, NormArguments a, const Codes& to) {
+  a.y = to.vector(), a.y_scale = to.scale;
+  if (a.rows == 0) return;
+  a.warps = row_warps(a.cols);
+  a.wide = a.cols % 8 == 0 && all_aligned({a.x.data, a.y.data, a.update.data, a.gate.data, a.weight, a.bias,
+                                           a.shift.data, a.scale.data});
+  device_->launch(device_->kernels().rows_e4m3[form], row_shape(a.rows, a.warps), a);
+}
+
+void CudaBackend::round_to_codes(const Vector& x, std::int64_t rows, std::int64_t cols, const Codes& to) {
+  NormArguments a;
+  a.x = x, a.rows = rows, a.cols = static_cast<int>(cols);
+  launch_rows_e4m3(kRoundedE4m3, a, to);
+}
+
 // ---- norms
 
 NormArguments CudaBackend::layer_norm_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias,
                                                 const Modulation& modulation, float eps,
                                                 const Tensor& y) const {
   const Rows s = check_layer_norm(x, weight, bias, modulation, y, operand_dtype());
-  NormArguments a{vector(x), vector(y), s.rows, static_cast<int>(s.cols)};
+  NormArguments a;
+  a.x = vector(x), a.rows = s.rows, a.cols = static_cast<int>(s.cols);
+  if (y.dtype() != DType::kF8E4M3) a.y = vector(y);
   a.weight = floats(weight), a.bias = floats(bias);
   a.shift = row_parameters(modulation.shift, modulation.group);
   a.scale = row_parameters(modulation.scale, modulation.group);
@@ -56,7 +73,9 @@ NormArguments CudaBackend::layer_norm_arguments(const Tensor& x, const Tensor& w
 void CudaBackend::layer_norm(const Tensor& x, const Tensor& weight, const Tensor& bias,
                              const Modulation& modulation, float eps, const Tensor& y) {
   const auto entered = device_->enter();
-  launch_norm(kLayerNorm, layer_norm_arguments(x, weight, bias, modulation, eps, y));
+  const NormArguments a = layer_norm_arguments(x, weight, bias, modulation, eps, y);
+  if (y.dtype() == DType::kF8E4M3) return launch_rows_e4m3(kLayerNormE4m3, a, codes(y));
+  launch_norm(kLayerNorm, a);
 }
 
 void CudaBackend::add_gated_layer_norm(const Tensor& x, const Tensor& update, const Tensor& gate,
@@ -66,6 +85,7 @@ void CudaBackend::add_gated_layer_norm(const Tensor& x, const Tensor& update, co
   const auto entered = device_->enter();
   NormArguments a = layer_norm_arguments(x, weight, bias, modulation, eps, y);
   a.update = vector(update), a.gate = row_parameters(gate, modulation.group);
+  if (y.dtype() == DType::kF8E4M3) return launch_rows_e4m3(kAddGatedLayerNormE4m3, a, codes(y));
   launch_norm(kAddGatedLayerNorm, a);
 }
 

@@ -18,6 +18,7 @@ void add_movement(KernelTable& table);
 void add_quantise(KernelTable& table);
 void add_quantise_f8(KernelTable& table);
 void add_rows(KernelTable& table);
+void add_rows_f8(KernelTable& table);
 }  // namespace compiled
 
 namespace emulated {
@@ -32,6 +33,7 @@ void add_movement(KernelTable& table);
 void add_quantise(KernelTable& table);
 void add_quantise_f8(KernelTable& table);
 void add_rows(KernelTable& table);
+void add_rows_f8(KernelTable& table);
 }  // namespace emulated
 
 }  // namespace rushes::kernels::cuda

@@ -24,6 +24,7 @@ struct KernelTable {
   Kernel<GatherArguments> gather;
   Kernel<GroupMeanArguments> group_mean;
   Kernel<NormArguments> norm[kNorms];
+  Kernel<NormArguments> rows_e4m3[kRowsE4m3];  // compute capability 8.9
   Kernel<SoftmaxArguments> softmax;
   Kernel<AttentionArguments> attention_64, attention_128;
   Kernel<HopperAttentionArguments> attention_hopper[kHopperForms];  // compute capability 9.0

@@ -9,7 +9,11 @@ namespace {
 
 constexpr std::int64_t kBestAlignment = 256;
 
-int type_of(Word word) { return word == kWordF32 ? blas::kFloat32 : blas::kBfloat16; }
+int type_of(Word word) {
+  if (word == kWordE4m3) return blas::kFloat8E4M3;
+  return word == kWordF32 ? blas::kFloat32 : blas::kBfloat16;
+}
+const char* name_of(Word word) { return word == kWordE4m3 ? "e4m3" : word == kWordF32 ? "f32" : "bf16"; }
 
 // The largest power of two up to 256 that divides the address.
 std::int64_t alignment(const void* start) {
@@ -84,7 +88,13 @@ bool Products::try_plan(Plan& plan, const Product& p, Epilogue epilogue) const {
                                                                    : blas::kEpilogueNone});
   if (epilogue.bias) {
     set(blas::kBiasPointer, p.bias);
-    set(blas::kBiasType, std::int32_t{type_of(p.d.word)});
+    set(blas::kBiasType, std::int32_t{p.a.word == kWordE4m3 ? blas::kBfloat16 : type_of(p.d.word)});
+  }
+  if (p.a.word == kWordE4m3) {
+    set(blas::kScaleModeA, std::int32_t{blas::kScalePerRow});
+    set(blas::kScaleModeB, std::int32_t{blas::kScalePerRow});
+    set(blas::kScalePointerA, p.scale_a);
+    set(blas::kScalePointerB, p.scale_b);
   }
   const auto layout = [&](void** made, Word word, std::int64_t rows, std::int64_t columns,
                           std::int64_t stride, std::int64_t batch_stride) {
@@ -121,19 +131,16 @@ bool Products::try_plan(Plan& plan, const Product& p, Epilogue epilogue) const {
   return status == kSuccess && count > 0 && plan.chosen.state == kSuccess;
 }
 
+// Null: the library has none.
 std::unique_ptr<Products::Plan> Products::make_plan(const Product& p) const {
   auto plan = std::make_unique<Plan>(api_);
   // Not every release has every epilogue for every type.
   for (const Epilogue epilogue : {Epilogue{p.bias != nullptr, p.gelu}, {p.bias != nullptr, false}, {}})
     if (try_plan(*plan, p, epilogue)) return plan;
-  throw DeviceFault(kInvalidValue, "cuda: cuBLASLt " + std::to_string(api_.version()) +
-                                       " has no algorithm for a product of " + std::to_string(p.m) + " x " +
-                                       std::to_string(p.n) + " x " + std::to_string(p.k) + " in " +
-                                       (p.a.word == kWordF32 ? "f32" : "bf16") +
-                                       ": install a newer one, or use --backend cpu");
+  return nullptr;
 }
 
-const Products::Plan& Products::plan(const Product& p) {
+const Products::Plan* Products::find_plan(const Product& p) {
   const Key key = {p.m,
                    p.n,
                    p.k,
@@ -152,11 +159,20 @@ const Products::Plan& Products::plan(const Product& p) {
                    alignment(p.d.data),
                    p.bias != nullptr,
                    p.gelu};
-  std::unique_ptr<Plan>& known = plans_[key];
-  if (!known) known = make_plan(p);
-  return *known;
+  const auto [known, is_new] = plans_.try_emplace(key);
+  if (is_new) known->second = make_plan(p);
+  return known->second.get();
 }
 
+const Products::Plan& Products::plan(const Product& p) {
+  if (const Plan* found = find_plan(p)) return *found;
+  throw DeviceFault(kInvalidValue, "cuda: cuBLASLt " + std::to_string(api_.version()) +
+                                       " has no algorithm for a product of " + std::to_string(p.m) + " x " +
+                                       std::to_string(p.n) + " x " + std::to_string(p.k) + " in " +
+                                       name_of(p.a.word) + ": install a newer one, or use --backend cpu");
+}
+
+bool Products::takes(const Product& product) { return find_plan(product) != nullptr; }
 Epilogue Products::epilogue(const Product& product) { return plan(product).epilogue; }
 
 void Products::run(const Product& p) {
@@ -164,6 +180,12 @@ void Products::run(const Product& p) {
   if (plan.epilogue.bias)
     check(api_.product_set(plan.product, blas::kBiasPointer, &p.bias, sizeof p.bias),
           "cublasLtMatmulDescSetAttribute");
+  if (p.a.word == kWordE4m3) {
+    check(api_.product_set(plan.product, blas::kScalePointerA, &p.scale_a, sizeof p.scale_a),
+          "cublasLtMatmulDescSetAttribute");
+    check(api_.product_set(plan.product, blas::kScalePointerB, &p.scale_b, sizeof p.scale_b),
+          "cublasLtMatmulDescSetAttribute");
+  }
   const Scratch workspace(device_, plan.chosen.workspace_bytes);
   const float alpha = 1.0f, beta = p.accumulate ? 1.0f : 0.0f;
   check(api_.matmul(handle_, plan.product, &alpha, p.a.data, plan.layouts[0], p.b.data, plan.layouts[1],

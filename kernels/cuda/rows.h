@@ -38,6 +38,8 @@ enum Norm {
   kChannelNorm,        // y = act(x / max(||x||, 1e-12) * sqrt(cols) * weight)
   kNorms
 };
+// The same rows rounded to 8 bits (kernels/eight_bit_rows.h), and rows as they are.
+enum RowsE4m3 { kLayerNormE4m3, kAddGatedLayerNormE4m3, kRoundedE4m3, kRowsE4m3 };
 struct NormArguments {
   Vector x = {}, y = {};
   std::int64_t rows = 0;
@@ -50,6 +52,7 @@ struct NormArguments {
   int activation = 0;
   const float* table = nullptr;  // [length, width / 2, 2] = (cos, sin)
   int length = 1, width = 2;
+  float* y_scale = nullptr;  // [rows], of rows in kWordE4m3
 };
 
 // p[n, i, j] = softmax over j of scale s[n, i, j] + bias; rows of s and p are `stride` apart, a multiple of 8, and keys

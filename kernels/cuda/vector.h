@@ -9,7 +9,8 @@
 
 namespace rushes::kernels::cuda {
 
-enum Word { kWordF32 = 0, kWordBf16 = 1 };
+// kWordE4m3: rows rounded to 8 bits (kernels/eight_bit_rows.h), in matrix products alone.
+enum Word { kWordF32 = 0, kWordBf16 = 1, kWordE4m3 = 2 };
 
 // Dense numbers in device memory. int32 travels as kWordF32 where a kernel only moves it.
 struct Vector {

@@ -44,6 +44,7 @@ std::map<std::string, Verb> verbs(Machine& machine, std::unique_ptr<AttentionBen
       {"fragments", on(compare_fragments)},
       {"rows", on(time_rows)},
       {"product", on(time_product)},
+      {"rounded_product", on(time_rounded_product)},
       {"transformer", on(time_transformer)},
       {"vae", on(time_vae)},
       {"draft", on(time_draft)},

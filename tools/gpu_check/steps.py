@@ -105,7 +105,14 @@ def ceiling(check):
     begin, size = time.monotonic(), check.sizes["product"]
     answer = check.ask("product", size=size, launches=8 if check.sizes["round_ms"] else 1, rounds=check.sizes["rounds"])
     row(check, "product", f"{size}^3 bf16", "cuBLASLt", answer, begin)
-    for failure in expect(answer, "product"):
+    wrong = expect(answer, "product")
+    begin = time.monotonic()
+    rounded = check.ask("rounded_product", size=size, launches=8 if check.sizes["round_ms"] else 1, rounds=check.sizes["rounds"])
+    if "skipped" in rounded:
+        check.say(f"products in e4m3: {rounded['skipped']}")
+    else:
+        row(check, "product", f"{size}^3 e4m3, x rounded", "cuBLASLt", rounded, begin)
+    for failure in wrong + expect(rounded, "product in e4m3"):
         raise Failed(failure)
 
 

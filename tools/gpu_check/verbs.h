@@ -20,8 +20,9 @@ Reply compare_fragments(Machine& machine, const Request& request);
 // bandwidth.cpp: a kernel over rows or elements, or a plain copy.
 Reply time_rows(Machine& machine, const Request& request);
 std::vector<std::string> row_names();
-// product.cpp: a square product by cuBLASLt.
+// product.cpp: a square product by cuBLASLt, in bf16, and over rows in e4m3 with the rounding of x.
 Reply time_product(Machine& machine, const Request& request);
+Reply time_rounded_product(Machine& machine, const Request& request);
 
 // Attention of one size: made, timed many times in turn with others, forgotten.
 class AttentionBench {

@@ -17,7 +17,7 @@ using kernels::EightBitVerdict;
 using kernels::Tensor;
 
 constexpr const char* kPrompt = "a red ball rests on a wooden table, daylight, static camera";
-constexpr std::uint64_t kSeed = 20'261;
+constexpr std::uint64_t kSeed = 20'261, kControlSeed = 20'262;
 constexpr std::int64_t kMostScale = 16;
 
 struct Grid {
@@ -70,11 +70,21 @@ Status two_passes(Model& model) {
   const Tensor& latent = steps.latent;
   kernels::NoiseSource source;
   source.seed = kSeed;
-  model.compute().fill_noise(
-      latent, std::vector<kernels::NoiseSource>(static_cast<std::size_t>(grid.frames), source), {});
+  const auto noise = [&](const Tensor& x, std::uint64_t seed) {
+    source.seed = seed;
+    model.compute().fill_noise(
+        x, std::vector<kernels::NoiseSource>(static_cast<std::size_t>(grid.frames), source), {});
+  };
+  noise(latent, kSeed);
+  VaceControl control;
+  if (sizes.vace_dim) {
+    control.latent =
+        model.compute().empty(DType::kF32, {sizes.vace_dim, grid.frames, grid.rows, grid.columns});
+    noise(control.latent, kControlSeed);
+  }
   for (const float timestep : {1000.0f, 500.0f}) {
     // Not Model::velocity(): what is recorded cannot be looked at.
-    auto velocity = model.transformer().velocity(steps.input, {{timestep}, {}}, steps.prompt);
+    auto velocity = model.transformer().velocity(steps.input, {{timestep}, {}}, steps.prompt, {}, control);
     if (!velocity) return tl::unexpected(velocity.error());
     model.compute().combine({{1.0f, latent}, {-0.5f, *velocity}}, latent);
   }
@@ -83,11 +93,39 @@ Status two_passes(Model& model) {
   return {};
 }
 
-std::string summary(const std::string& name, const LayerVerdicts& verdicts) {
+std::string summary(const std::string& name, const char* what, const LayerVerdicts& verdicts) {
   char text[300];
-  std::snprintf(text, sizeof text, "8 bits: model %.64s: %d of %d layers, the worst of them %.1e from bf16",
-                name.c_str(), verdicts.judged - static_cast<int>(verdicts.in_bf16.size()), verdicts.judged,
+  std::snprintf(text, sizeof text,
+                "8 bits: model %.64s: %s of %d of %d layers, the worst of them %.1e from bf16", name.c_str(),
+                what, verdicts.judged - static_cast<int>(verdicts.in_bf16.size()), verdicts.judged,
                 verdicts.worst);
+  return text;
+}
+
+using Found = std::map<int, EightBitVerdict>;  // by layer
+
+void add(Found& found, int layer, const EightBitVerdict& verdict) {
+  const auto [known, is_new] = found.try_emplace(layer, verdict);
+  if (!is_new) known->second = worse(known->second, verdict);
+}
+
+LayerVerdicts verdicts_of(const Found& found) {
+  LayerVerdicts verdicts;
+  verdicts.judged = static_cast<int>(found.size());
+  for (const auto& [layer, verdict] : found) {
+    if (verdict.near_enough()) {
+      verdicts.worst = std::max(verdicts.worst, verdict.distance);
+    } else {
+      verdicts.in_bf16.push_back(layer);
+      verdicts.lines.push_back(verdict.text(layer));
+    }
+  }
+  return verdicts;
+}
+
+std::string numbers(const std::vector<int>& layers) {
+  std::string text;
+  for (const int layer : layers) text += " " + std::to_string(layer);
   return text;
 }
 
@@ -110,19 +148,24 @@ Result<JudgedModels> judge_all(const std::vector<std::filesystem::path>& roots,
     try {
       auto model = Model::open(*manifest, **bf16, pixels);
       auto verdicts = model ? judge_layers(**model, **eight_bit, **bf16)
-                            : Result<LayerVerdicts>(tl::unexpected(model.error()));
+                            : Result<ModelVerdicts>(tl::unexpected(model.error()));
       if (!verdicts) {
         leave_out(verdicts.error().message);
         continue;
       }
-      judged.notes.push_back(summary(name, *verdicts));
-      for (std::size_t i = 0; i < std::min(kMostLines, verdicts->lines.size()); ++i)
-        judged.notes.push_back("8 bits: model " + name + ", " + verdicts->lines[i]);
+      const auto note = [&](const char* what, const LayerVerdicts& of) {
+        if (of.judged) judged.notes.push_back(summary(name, what, of));
+        for (std::size_t i = 0; i < std::min(kMostLines, of.lines.size()); ++i)
+          judged.notes.push_back("8 bits: model " + name + ", " + of.lines[i]);
+      };
+      note("attention", verdicts->attention);
+      note("products", verdicts->products);
       const std::string text = config::model_digest(*manifest);
       const auto digest = digest_from_hex(std::string_view(text).substr(config::kDigestPrefix.size()));
       if (!digest) return tl::unexpected(digest.error());
       judged.judged.insert(*digest);
-      if (!verdicts->in_bf16.empty()) judged.in_bf16[*digest] = std::move(verdicts->in_bf16);
+      LayersInBf16 kept{std::move(verdicts->attention.in_bf16), std::move(verdicts->products.in_bf16)};
+      if (!kept.empty()) judged.in_bf16[*digest] = std::move(kept);
     } catch (const std::bad_alloc&) {
       leave_out("this GPU has too little memory for it");
     }
@@ -134,39 +177,33 @@ Result<JudgedModels> judge_all(const std::vector<std::filesystem::path>& roots,
 
 std::string to_string(const EightBitLayers& layers) {
   std::string text;
-  for (const auto& [digest, list] : layers) {
-    text += (text.empty() ? "" : "; ") + to_hex(digest).substr(0, 12) + " keeps layers";
-    for (const int layer : list) text += " " + std::to_string(layer);
+  for (const auto& [digest, kept] : layers) {
+    text += (text.empty() ? "" : "; ") + to_hex(digest).substr(0, 12) + " keeps ";
+    if (!kept.attention.empty()) text += "attention of layers" + numbers(kept.attention);
+    if (!kept.attention.empty() && !kept.products.empty()) text += ", ";
+    if (!kept.products.empty()) text += "products of layers" + numbers(kept.products);
     text += " in bf16";
   }
   return text;
 }
 
-Result<LayerVerdicts> judge_layers(Model& model, Backend& eight_bit, Backend& bf16) {
+Result<ModelVerdicts> judge_layers(Model& model, Backend& eight_bit, Backend& bf16) {
   Transformer& transformer = model.transformer();
-  std::map<int, EightBitVerdict> found;
-  transformer.set_probe([&](int layer, const Tensor& q, const Tensor& k, const Tensor& v,
-                            const kernels::AttentionOptions& options) {
-    if (k.dim(1) < kernels::cuda::kFewestKeys8 || (k.dim(3) != 64 && k.dim(3) != 128)) return;
-    const EightBitVerdict verdict =
-        kernels::judge_eight_bit(eight_bit, bf16, some_rows(bf16, q), k, v, options);
-    const auto [known, is_new] = found.try_emplace(layer, verdict);
-    if (!is_new) known->second = worse(known->second, verdict);
-  });
+  Found attention, products;
+  transformer.set_probes(
+      [&](int layer, const Tensor& q, const Tensor& k, const Tensor& v,
+          const kernels::AttentionOptions& options) {
+        if (k.dim(1) < kernels::cuda::kFewestKeys8 || (k.dim(3) != 64 && k.dim(3) != 128)) return;
+        add(attention, layer, kernels::judge_eight_bit(eight_bit, bf16, some_rows(bf16, q), k, v, options));
+      },
+      [&](int layer, const Tensor& x, const kernels::Linear& weights) {
+        const auto verdict = kernels::judge_eight_bit_product(eight_bit, bf16, x, weights);
+        if (verdict) add(products, layer, *verdict);
+      });
   const Status passes = two_passes(model);
-  transformer.set_probe({});
+  transformer.set_probes({}, {});
   if (!passes) return tl::unexpected(passes.error());
-  LayerVerdicts verdicts;
-  verdicts.judged = static_cast<int>(found.size());
-  for (const auto& [layer, verdict] : found) {
-    if (verdict.near_enough()) {
-      verdicts.worst = std::max(verdicts.worst, verdict.distance);
-    } else {
-      verdicts.in_bf16.push_back(layer);
-      verdicts.lines.push_back(verdict.text(layer));
-    }
-  }
-  return verdicts;
+  return ModelVerdicts{verdicts_of(attention), verdicts_of(products)};
 }
 
 Result<JudgedModels> judge_models(const std::vector<std::filesystem::path>& roots,

@@ -1,4 +1,5 @@
-// Which layers of a host's models stay in bf16 where worker.yaml says `eight_bit: true`.
+// Which layers of a host's models stay in bf16 where worker.yaml says `eight_bit: true`: their attention, or the products of
+// the video tokens with their weights.
 //
 // Every layer is judged once, when an engine starts, on operands that do not depend on any task: the model's own, two passes
 // from a fixed noise and prompt. What is found is the same for every engine of a numeric class, and is part of the class's
@@ -20,11 +21,11 @@
 
 namespace rushes::worker {
 
-// By model digest: its layers in bf16 (Transformer::layers()), ascending. A model without any is not listed, so that hosts
-// with other models beside the same ones may be of one class.
-using EightBitLayers = std::map<Digest, std::vector<int>>;
-std::string to_string(
-    const EightBitLayers& layers);  // "1a2b3c4d5e6f keeps layers 3 7 in bf16; ..."; empty: none
+// By model digest. A model without any is not listed, so that hosts with other models beside the same ones may be of one
+// class; nor is what the device has not: that is told by the class's other words.
+using EightBitLayers = std::map<Digest, LayersInBf16>;
+// "1a2b3c4d5e6f keeps attention of layers 3 7, products of layers 0 in bf16; ..."; empty: none.
+std::string to_string(const EightBitLayers& layers);
 
 struct JudgedModels {
   EightBitLayers in_bf16;
@@ -43,8 +44,11 @@ struct LayerVerdicts {
   int judged = 0;                  // layers that 8 bits would compute
   double worst = 0;                // distance of a layer that passes
 };
+struct ModelVerdicts {
+  LayerVerdicts attention, products;  // of a layer's products the worst
+};
 
 // One model, open on a backend of the device of both others. Its passes are computed in bf16. Throws what backends throw.
-Result<LayerVerdicts> judge_layers(Model& model, kernels::Backend& eight_bit, kernels::Backend& bf16);
+Result<ModelVerdicts> judge_layers(Model& model, kernels::Backend& eight_bit, kernels::Backend& bf16);
 
 }  // namespace rushes::worker

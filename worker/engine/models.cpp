@@ -75,9 +75,10 @@ Result<Model*> Models::get(const Recipe& recipe) {
   auto model = Model::open(*found, *compute_, *pixels_);
   if (!model) return of_this_host(model.error());
   model_ = std::move(*model);
-  if (judged_)
-    if (const auto layers = judged_->in_bf16.find(recipe.model_digest); layers != judged_->in_bf16.end())
-      model_->transformer().keep_out_of_8_bits(layers->second);
+  if (judged_) {
+    const auto kept = judged_->in_bf16.find(recipe.model_digest);
+    model_->transformer().compute_in_8_bits(kept == judged_->in_bf16.end() ? LayersInBf16{} : kept->second);
+  }
   loaded_ = recipe.model_digest;
   return model_.get();
 }

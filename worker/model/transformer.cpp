@@ -134,12 +134,16 @@ Result<Transformer> Transformer::load(kernels::Backend& backend, const TensorFil
   });
 }
 
-void Transformer::keep_out_of_8_bits(const std::vector<int>& layers) {
-  const auto listed = [&](const Block& block) {
+void Transformer::compute_in_8_bits(const LayersInBf16& kept) {
+  const auto listed = [](const std::vector<int>& layers, const Block& block) {
     return std::find(layers.begin(), layers.end(), block.layer) != layers.end();
   };
-  for (Block& block : blocks_) block.eight_bit = !listed(block);
-  for (Control& control : vace_) control.block.eight_bit = !listed(control.block);
+  const auto apply = [&](Block& block) {
+    block.eight_bit = !listed(kept.attention, block);
+    if (!listed(kept.products, block)) round_products(*backend_, block);
+  };
+  for (Block& block : blocks_) apply(block);
+  for (Control& control : vace_) apply(control.block);
 }
 
 Tensor Transformer::embed_text(std::span<const float> text, std::int64_t rows) {
@@ -314,7 +318,7 @@ void Transformer::begin(Flight& flight) {
   const Tensor raw = backend_->empty(DType::kF32, {groups, 6 * dim});
   flight.e = backend_->empty(DType::kF32, {groups, dim});
   flight.shared = {backend_->empty(DType::kF32, {6, groups, dim}), flight.inputs.group, flight.inputs.rope,
-                   probe_};
+                   probe_, product_probe_};
   backend_->linear(flight.inputs.waves, *time0_, hidden, Activation::kSilu);
   backend_->linear(hidden, *time2_, flight.e);
   backend_->activate(flight.e, Activation::kSilu, hidden);

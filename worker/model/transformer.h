@@ -36,6 +36,12 @@ struct PromptContext {
   std::vector<CrossKeys> blocks, vace_blocks;
 };
 
+// Layers that 8 bits ruin, ascending: their attention or their products stay in bf16.
+struct LayersInBf16 {
+  std::vector<int> attention, products;
+  bool empty() const { return attention.empty() && products.empty(); }
+};
+
 // Timesteps of one pass: `values` (0...1000), and which of them each token takes (empty: all take values[0]).
 struct Timesteps {
   std::vector<float> values;
@@ -68,11 +74,14 @@ class Transformer {
 
   const TransformerSizes& sizes() const { return sizes_; }
 
-  // Layers are numbered: blocks first, VACE blocks behind them. Those of the list compute in bf16 where the backend
-  // computes attention in 8 bits.
+  // Layers are numbered: blocks first, VACE blocks behind them. On a backend with 8 bits all but the listed ones compute in
+  // them from now on. Once, after load().
   int layers() const { return static_cast<int>(blocks_.size() + vace_.size()); }
-  void keep_out_of_8_bits(const std::vector<int>& layers);
-  void set_probe(AttentionProbe probe) { probe_ = std::move(probe); }  // of the passes that follow
+  void compute_in_8_bits(const LayersInBf16& kept);
+  // Of the passes that follow.
+  void set_probes(AttentionProbe attention, ProductProbe product) {
+    probe_ = std::move(attention), product_probe_ = std::move(product);
+  }
 
   // text: [rows, text_dim], rows <= text_len, the encoder's states of the valid tokens; padded with zeros to
   // text_len before the text MLP, and the padding is attended, as in training. image: [tokens, image_dim] or
@@ -129,6 +138,7 @@ class Transformer {
   kernels::LinearPtr vace_patch_;
   std::vector<Control> vace_;
   AttentionProbe probe_;
+  ProductProbe product_probe_;
 
   TokenGrid rope_grid_;
   TokenOrigin rope_origin_;

@@ -63,9 +63,11 @@ CrossKeys cross_keys(Backend& backend, const CrossAttention& layer, const BlockS
 }
 
 void cross_attention(Backend& backend, const CrossAttention& layer, const BlockSizes& sizes, const Tensor& x,
-                     const CrossKeys& keys, const Tensor& y) {
+                     const CrossKeys& keys, const Tensor& y,
+                     const std::function<void(const Tensor& x, const kernels::Linear& weights)>& probe) {
   const DType operand = backend.operand_dtype();
   const Tensor raw = backend.empty(DType::kF32, x.shape()), q = backend.empty(operand, x.shape());
+  if (probe) probe(x, *layer.q);
   backend.linear(x, *layer.q, raw);
   backend.rms_norm(raw, layer.norm_q, kNormEps, q);
   // With an image the two results are summed before they are rounded to the operand dtype.
@@ -77,6 +79,7 @@ void cross_attention(Backend& backend, const CrossAttention& layer, const BlockS
     backend.attention(heads_view(q, sizes), keys.k_img, keys.v_img, heads_view(second, sizes), scaled(sizes));
     backend.combine({{1.0f, attended}, {1.0f, second}}, attended);
   }
+  if (probe) probe(attended, *layer.o);
   backend.linear(attended, *layer.o, y);
 }
 
@@ -98,7 +101,24 @@ Block load_block(Weights& weights, const std::string& prefix, const BlockSizes& 
   return block;
 }
 
+void round_products(Backend& backend, Block& block) {
+  for (kernels::LinearPtr* weights : {&block.q, &block.k, &block.v, &block.o, &block.cross.q, &block.cross.o,
+                                      &block.ffn_in, &block.ffn_out})
+    if (auto rounded = backend.in_8_bits(**weights)) *weights = std::move(rounded);
+}
+
 namespace {
+
+// What rows that only feed `weights` are best made in.
+DType rows_for(const Backend& backend, const kernels::Linear& weights) {
+  return weights.eight_bit ? DType::kF8E4M3 : backend.operand_dtype();
+}
+
+void multiply(Backend& backend, const Block& block, const BlockInputs& inputs, const Tensor& x,
+              const kernels::Linear& weights, const Tensor& y, Activation act = Activation::kNone) {
+  if (inputs.product_probe) inputs.product_probe(block.layer, x, weights);
+  backend.linear(x, weights, y, act);
+}
 
 // y = W_o softmax(q k^T / sqrt(D)) v with q, k normed and rotated; `normed` [tokens, dim].
 void self_attention(Backend& backend, const Block& block, const BlockSizes& sizes, const BlockInputs& inputs,
@@ -109,16 +129,16 @@ void self_attention(Backend& backend, const Block& block, const BlockSizes& size
   const Tensor q = heads_view(backend.empty(operand, shape), sizes);
   const Tensor k = heads_view(backend.empty(operand, shape), sizes);
   const Tensor v = backend.empty(operand, shape), attended = backend.empty(operand, shape);
-  backend.linear(normed, *block.q, raw);
+  multiply(backend, block, inputs, normed, *block.q, raw);
   backend.rms_norm_rope(heads_view(raw, sizes), block.norm_q, kNormEps, inputs.rope, q);
-  backend.linear(normed, *block.k, raw);
+  multiply(backend, block, inputs, normed, *block.k, raw);
   backend.rms_norm_rope(heads_view(raw, sizes), block.norm_k, kNormEps, inputs.rope, k);
-  backend.linear(normed, *block.v, v);
+  multiply(backend, block, inputs, normed, *block.v, v);
   kernels::AttentionOptions options = scaled(sizes);
   options.eight_bit = block.eight_bit;
   if (inputs.probe) inputs.probe(block.layer, q, k, heads_view(v, sizes), options);
   backend.attention(q, k, heads_view(v, sizes), heads_view(attended, sizes), options);
-  backend.linear(attended, *block.o, y);
+  multiply(backend, block, inputs, attended, *block.o, y);
 }
 
 }  // namespace
@@ -141,7 +161,6 @@ const Tensor& complete(Backend& backend, const BlockInputs& inputs, ResidualStre
 
 void run_block(Backend& backend, const Block& block, const BlockSizes& sizes, const BlockInputs& inputs,
                const CrossKeys& keys, ResidualStream& stream) {
-  const DType operand = backend.operand_dtype();
   std::array<Tensor, 6> m;  // [G, dim] each
   for (std::int64_t i = 0; i < 6; ++i) {
     Tensor& row = m[static_cast<std::size_t>(i)];
@@ -149,7 +168,11 @@ void run_block(Backend& backend, const Block& block, const BlockSizes& sizes, co
     backend.channel_affine(inputs.e0.at(i), {}, block.modulation.at(i), row);
   }
   const kernels::Shape& shape = stream.x.shape();
-  const Tensor normed = backend.empty(operand, shape);
+  Tensor normed = backend.empty(rows_for(backend, *block.q), shape);
+  const auto feed = [&](const kernels::Linear& weights) {
+    if (const DType rows = rows_for(backend, weights); rows != normed.dtype())
+      normed = backend.empty(rows, shape);
+  };
   // The memory of the update that the block before has left.
   const Tensor update = stream.update.empty() ? backend.empty(DType::kF32, shape) : stream.update;
 
@@ -157,14 +180,21 @@ void run_block(Backend& backend, const Block& block, const BlockSizes& sizes, co
   self_attention(backend, block, sizes, inputs, normed, update);
   stream.update = update, stream.gate = m[2];
 
+  feed(*block.cross.q);
   norm_stream(backend, stream, block.norm3_weight, block.norm3_bias, {{}, {}, inputs.group}, normed);
-  cross_attention(backend, block.cross, sizes, normed, keys, update);
+  std::function<void(const Tensor&, const kernels::Linear&)> probe;
+  if (inputs.product_probe)
+    probe = [&](const Tensor& x, const kernels::Linear& weights) {
+      inputs.product_probe(block.layer, x, weights);
+    };
+  cross_attention(backend, block.cross, sizes, normed, keys, update, probe);
   stream.update = update, stream.gate = Tensor();
 
+  feed(*block.ffn_in);
   norm_stream(backend, stream, {}, {}, {m[3], m[4], inputs.group}, normed);
-  const Tensor hidden = backend.empty(operand, {shape[0], sizes.ffn_dim});
-  backend.linear(normed, *block.ffn_in, hidden, Activation::kGeluTanh);
-  backend.linear(hidden, *block.ffn_out, update);
+  const Tensor hidden = backend.empty(backend.operand_dtype(), {shape[0], sizes.ffn_dim});
+  multiply(backend, block, inputs, normed, *block.ffn_in, hidden, Activation::kGeluTanh);
+  multiply(backend, block, inputs, hidden, *block.ffn_out, update);
   stream.update = update, stream.gate = m[5];
 }
 

@@ -44,14 +44,20 @@ CrossAttention load_cross_attention(Weights& weights, const std::string& prefix,
 CrossKeys cross_keys(kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes,
                      const kernels::Tensor& text, const kernels::Tensor& image, CrossKeys into = {});
 
-// y [tokens, dim] = o(attention(q(x), text) + attention(q(x), image)).
-void cross_attention(kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes,
-                     const kernels::Tensor& x, const CrossKeys& keys, const kernels::Tensor& y);
+// y [tokens, dim] = o(attention(q(x), text) + attention(q(x), image)). `probe` (may be empty) is shown x and weights of
+// its two products.
+void cross_attention(
+    kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes, const kernels::Tensor& x,
+    const CrossKeys& keys, const kernels::Tensor& y,
+    const std::function<void(const kernels::Tensor& x, const kernels::Linear& weights)>& probe = {});
 
 // Is shown a block's self-attention before it is computed: its number, operands and options.
 using AttentionProbe =
     std::function<void(int layer, const kernels::Tensor& q, const kernels::Tensor& k,
                        const kernels::Tensor& v, const kernels::AttentionOptions& options)>;
+
+// Is shown a block's product of the video tokens before it is computed: x [tokens, K] and the weights.
+using ProductProbe = std::function<void(int layer, const kernels::Tensor& x, const kernels::Linear& weights)>;
 
 struct Block {
   int layer = 0;               // its number
@@ -65,13 +71,17 @@ struct Block {
 };
 
 Block load_block(Weights& weights, const std::string& prefix, const BlockSizes& sizes);
+// The weights that video tokens are multiplied by, in 8 bits from now on where the backend computes such products. Those
+// of the text's keys and values stay: they are computed once a prompt.
+void round_products(kernels::Backend& backend, Block& block);
 
 // What all blocks of one forward pass share.
 struct BlockInputs {
   kernels::Tensor e0;     // kF32 [6, G, dim], one row per distinct timestep
   kernels::Tensor group;  // kI32 [tokens] or empty when G = 1: which timestep a token has
   kernels::Tensor rope;   // kF32 [tokens, head_dim / 2, 2]
-  AttentionProbe probe;   // may be empty
+  AttentionProbe probe;   // may be empty, as the next
+  ProductProbe product_probe;
 };
 
 // The residual stream, and what is still to be added to it: the norm that follows adds it in its own pass.

@@ -23,6 +23,8 @@ struct Matmul final : Object {
   int compute = 0, scale = 0;
   std::int32_t transpose_a = 0, transpose_b = 0, epilogue = blas::kEpilogueNone, bias_type = -1;
   const void* bias = nullptr;
+  std::int32_t scale_mode[2] = {blas::kScaleOne, blas::kScaleOne};  // of A, B
+  const float* scales[2] = {};
   bool gelu() const { return epilogue == blas::kEpilogueGelu || epilogue == blas::kEpilogueGeluBias; }
   bool biased() const { return epilogue == blas::kEpilogueBias || epilogue == blas::kEpilogueGeluBias; }
 };
@@ -31,7 +33,7 @@ struct Layout final : Object {
   std::uint64_t rows = 0, columns = 0;
   std::int64_t stride = 0, batch_stride = 0;
   std::int32_t batches = 1, order = blas::kColumnMajor;
-  std::size_t element() const { return type == blas::kFloat32 ? 4 : 2; }
+  std::size_t element() const { return type == blas::kFloat32 ? 4 : type == blas::kFloat8E4M3 ? 1 : 2; }
   std::size_t entry() const { return (columns - 1) * static_cast<std::size_t>(stride) + rows; }  // elements
   std::size_t bytes() const {
     return (static_cast<std::size_t>(batches - 1) * static_cast<std::size_t>(batch_stride) + entry()) *
@@ -95,6 +97,12 @@ int set_product(void* product, int attribute, const void* value, std::size_t byt
       return take(&p->bias, value, bytes);
     case blas::kBiasType:
       return take(&p->bias_type, value, bytes);
+    case blas::kScaleModeA:
+    case blas::kScaleModeB:
+      return take(&p->scale_mode[attribute - blas::kScaleModeA], value, bytes);
+    case blas::kScalePointerA:
+    case blas::kScalePointerB:
+      return take(&p->scales[attribute - blas::kScalePointerA], value, bytes);
     default:
       return refuse(kInvalid, "an attribute of products that is not known: " + std::to_string(attribute));
   }
@@ -140,17 +148,32 @@ struct Problem {
             static_cast<std::uint64_t>(l->batch_stride), static_cast<std::uint64_t>(l->batches)})
         add(value);
     for (const int value : {product.compute, static_cast<int>(product.transpose_a),
-                            static_cast<int>(product.transpose_b), static_cast<int>(product.epilogue)})
+                            static_cast<int>(product.transpose_b), static_cast<int>(product.epilogue),
+                            static_cast<int>(product.scale_mode[0]), static_cast<int>(product.scale_mode[1])})
       add(static_cast<std::uint64_t>(value));
     return hash;
   }
   std::size_t workspace() const { return 256 * (1 + fingerprint() % 3); }
 };
 
+// The rules for 8 bits: cuBLAS documentation, "8-bit Floating Point Data Types (FP8) Usage".
+std::string misfit_of_8_bits(const Problem& p) {
+  if (!p.product.transpose_a) return "e4m3 without transposed A";
+  if (p.m() % 16 || p.k() % 16 || p.a.stride % 16 || p.b.stride % 16) return "e4m3 of sizes that are no 16s";
+  for (int i = 0; i < 2; ++i)
+    if (p.product.scale_mode[i] != blas::kScalePerRow || !p.product.scales[i])
+      return "e4m3 without a scale for each row";
+  if (p.a.batches != 1) return "batches in e4m3 are not known";
+  return "";
+}
+
 // Empty where the descriptors fit together.
 std::string misfit(const Problem& p) {
+  const bool in_8_bits = p.a.type == blas::kFloat8E4M3;
   for (const Layout* l : {&p.a, &p.b, &p.c, &p.d}) {
-    if (l->type != blas::kFloat32 && l->type != blas::kBfloat16) return "a type that is not known";
+    const bool operand = l == &p.a || l == &p.b;
+    if (l->type != blas::kFloat32 && l->type != blas::kBfloat16 && !(operand && l->type == blas::kFloat8E4M3))
+      return "a type that is not known";
     if (l->order != blas::kColumnMajor) return "an order that is not known";
     if (l->rows < 1 || l->columns < 1) return "an empty matrix";
     if (l->stride < static_cast<std::int64_t>(l->rows))
@@ -169,8 +192,11 @@ std::string misfit(const Problem& p) {
   if (p.c.type != p.d.type || p.c.rows != p.d.rows || p.c.columns != p.d.columns) return "C and D differ";
   const std::uint64_t m = p.product.transpose_a ? p.a.columns : p.a.rows;
   if (m != p.m() || p.b.columns != p.n() || p.b.rows != p.k()) return "sizes of A, B and D do not fit";
-  if (p.product.biased() && (!p.product.bias || p.product.bias_type != p.d.type))
+  const int bias_type = in_8_bits ? blas::kBfloat16 : p.d.type;
+  if (p.product.biased() && (!p.product.bias || p.product.bias_type != bias_type))
     return "a bias that is missing or not of D's type";
+  if (in_8_bits) return misfit_of_8_bits(p);
+  if (p.product.scales[0] || p.product.scales[1]) return "scales without 8 bits";
   return "";
 }
 
@@ -189,7 +215,11 @@ int heuristic(void* handle, void* product, void* a, void* b, void* c, void* d, v
   const auto* wish = find<Preference>(preference);
   if (!p || !wish || wanted < 1) return refuse(kInvalid, "heuristic: a handle that it did not make");
   if (const std::string why = misfit(*p); !why.empty()) return refuse(kInvalid, "heuristic: " + why);
-  if (p->product.gelu() && !SoftwareDevice::current()->options().blas_has_gelu) return kUnsupported;
+  const SoftwareOptions& options = SoftwareDevice::current()->options();
+  if (p->product.gelu() && !options.blas_has_gelu) return kUnsupported;
+  if (p->a.type == blas::kFloat8E4M3 &&
+      (options.major != 9 || (p->d.type == blas::kFloat32 && !options.blas_has_e4m3_into_f32)))
+    return kUnsupported;
   if (p->workspace() > wish->workspace) return kUnsupported;
   found[0] = {};
   std::uint64_t* data = found[0].algorithm.data;
@@ -204,7 +234,13 @@ int heuristic(void* handle, void* product, void* a, void* b, void* c, void* d, v
 std::vector<float> by_rows(const Layout& l, const void* start, std::size_t entry, bool columns_are_rows) {
   const auto* at =
       static_cast<const std::byte*>(start) + entry * static_cast<std::size_t>(l.batch_stride) * l.element();
-  const std::vector<float> all = widened(at, l.type == blas::kBfloat16, l.entry());
+  std::vector<float> all;
+  if (l.type == blas::kFloat8E4M3) {
+    for (std::size_t i = 0; i < l.entry(); ++i)
+      all.push_back(kernels::f8e4m3_to_float(static_cast<std::uint8_t>(at[i])));
+  } else {
+    all = widened(at, l.type == blas::kBfloat16, l.entry());
+  }
   std::vector<float> out;
   out.reserve(l.rows * l.columns);
   const auto stride = static_cast<std::size_t>(l.stride);
@@ -234,6 +270,8 @@ void compute(const Problem& p, const void* a, const void* b, void* d, float alph
         const float *x = left.data() + i * p.k(), *y = right.data() + j * p.k();
         double sum = 0;
         for (std::size_t k = 0; k < p.k(); ++k) sum += static_cast<double>(x[k]) * static_cast<double>(y[k]);
+        if (p.product.scales[0])
+          sum *= static_cast<double>(p.product.scales[0][i]) * static_cast<double>(p.product.scales[1][j]);
         sum = sum * static_cast<double>(alpha) + static_cast<double>(bias[i]);
         const std::size_t to =
             entry * static_cast<std::size_t>(p.d.batch_stride) + j * static_cast<std::size_t>(p.d.stride) + i;
@@ -266,7 +304,12 @@ int matmul(void* handle, void* product, const void* alpha, const void* a, void* 
     if (!device.owns(pointers[i], layouts[i]->bytes()))
       return refuse(kInvalid, "matmul: a matrix outside an allocation");
   }
-  if (p->product.biased() && !device.owns(p->product.bias, p->m() * p->d.element()))
+  const std::size_t scaled[] = {p->m(), p->n()};
+  for (std::size_t i = 0; i < 2; ++i)
+    if (p->product.scales[i] && !device.owns(p->product.scales[i], scaled[i] * sizeof(float)))
+      return refuse(kInvalid, "matmul: scales outside an allocation");
+  if (p->product.biased() &&
+      !device.owns(p->product.bias, p->m() * (p->product.bias_type == blas::kFloat32 ? 4 : 2)))
     return refuse(kInvalid, "matmul: a bias outside an allocation");
   const float factor = *static_cast<const float*>(alpha);
   const int error = device.enqueue(stream, [=, copy = *p] {

@@ -65,6 +65,7 @@ SoftwareDevice::SoftwareDevice(const SoftwareOptions& options) : options_(option
   emulated::add_quantise(table_);
   emulated::add_quantise_f8(table_);
   emulated::add_rows(table_);
+  emulated::add_rows_f8(table_);
   options_.memory_bytes = (options_.memory_bytes + kPage - 1) / kPage * kPage;
   const std::size_t bytes = options_.memory_bytes * static_cast<std::size_t>(std::max(1, options_.devices));
   void* memory = mmap(nullptr, bytes, options_.guard ? PROT_NONE : PROT_READ | PROT_WRITE,

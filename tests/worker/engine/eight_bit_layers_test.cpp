@@ -18,11 +18,11 @@ class EightBitLayersTest : public testing::Test {
   EightBitLayersTest() { kernels::cuda::install(&device_); }
   ~EightBitLayersTest() override { kernels::cuda::install(before_); }
 
-  Recipe add(const std::string& name, int ruined_layer) {
+  Recipe add(const std::string& name, int ruined_layer, int ruined_products = -1) {
     TinyModel tiny;
     tiny.head_dim = 64;
     tiny.size = {128, 64};
-    tiny.ruined_layer = ruined_layer;
+    tiny.ruined_layer = ruined_layer, tiny.ruined_products = ruined_products;
     const auto manifest = write_tiny_model(root_ / name, tiny);
     EXPECT_TRUE(manifest) << manifest.error().message;
     Recipe recipe;
@@ -38,11 +38,19 @@ class EightBitLayersTest : public testing::Test {
     options.eight_bit = true;
     return Models::open(options);
   }
-  static std::vector<bool> in_8_bits(Model& model) {
-    std::vector<bool> layers;
-    model.transformer().set_probe(
+  struct InEightBits {
+    std::vector<bool> attention;
+    std::map<int, int> products;  // by layer, how many
+  };
+  static InEightBits in_8_bits(Model& model) {
+    InEightBits found;
+    model.transformer().set_probes(
         [&](int, const kernels::Tensor&, const kernels::Tensor&, const kernels::Tensor&,
-            const kernels::AttentionOptions& options) { layers.push_back(options.eight_bit); });
+            const kernels::AttentionOptions& options) { found.attention.push_back(options.eight_bit); },
+        [&](int layer, const kernels::Tensor& x, const kernels::Linear& weights) {
+          found.products[layer] += weights.eight_bit;
+          EXPECT_TRUE(weights.eight_bit || x.dtype() != kernels::DType::kF8E4M3);
+        });
     const auto states = model.encode_text("a ball");
     const auto& sizes = model.transformer().sizes();
     const std::int64_t channels = model.latent_channels();
@@ -50,8 +58,8 @@ class EightBitLayersTest : public testing::Test {
                                          *states, nullptr);
     model.compute().fill((*steps)->input, 0.5f);
     EXPECT_TRUE(model.transformer().velocity((*steps)->input, {{500}, {}}, (*steps)->prompt));
-    model.transformer().set_probe({});
-    return layers;
+    model.transformer().set_probes({}, {});
+    return found;
   }
 
   TestFolder folder_;
@@ -65,14 +73,16 @@ TEST_F(EightBitLayersTest, ALayerThatIsRuinedStaysInBf16AndTheClassSaysSo) {
   auto models = open();
   ASSERT_TRUE(models) << models.error().message;
   EXPECT_THAT(models->numeric_class(), HasSubstr("-int8qk-e4m3pv-"));
-  EXPECT_THAT(models->class_text(), HasSubstr("keeps layers 1 in bf16"));
+  EXPECT_THAT(models->class_text(), HasSubstr("keeps attention of layers 1 in bf16"));
   EXPECT_THAT(models->notes(),
               testing::Contains(AllOf(HasSubstr("model ruined, layer 1: attention in 8 bits differs"),
                                       HasSubstr("it stays in bf16"))));
-  EXPECT_THAT(models->notes(), testing::Contains(HasSubstr("8 bits: model ruined: 1 of 2 layers")));
-  EXPECT_THAT(models->notes(), testing::Contains(HasSubstr("8 bits: model good: 2 of 2 layers")));
-  EXPECT_THAT(in_8_bits(**models->get(good)), testing::ElementsAre(true, true));
-  EXPECT_THAT(in_8_bits(**models->get(ruined)), testing::ElementsAre(true, false));
+  EXPECT_THAT(models->notes(),
+              testing::Contains(HasSubstr("8 bits: model ruined: attention of 1 of 2 layers")));
+  EXPECT_THAT(models->notes(),
+              testing::Contains(HasSubstr("8 bits: model good: attention of 2 of 2 layers")));
+  EXPECT_THAT(in_8_bits(**models->get(good)).attention, testing::ElementsAre(true, true));
+  EXPECT_THAT(in_8_bits(**models->get(ruined)).attention, testing::ElementsAre(true, false));
 
   const auto late = models->get(add("late", 0));
   ASSERT_FALSE(late);
@@ -81,9 +91,28 @@ TEST_F(EightBitLayersTest, ALayerThatIsRuinedStaysInBf16AndTheClassSaysSo) {
   EXPECT_EQ(device_.fault(), "");
 }
 
+TEST_F(EightBitLayersTest, ALayerWhoseProductsAreRuinedKeepsThemInBf16) {
+  const Recipe ruined = add("ruined", -1, 0);
+  auto models = open();
+  ASSERT_TRUE(models) << models.error().message;
+  EXPECT_THAT(models->class_text(), HasSubstr("keeps products of layers 0 in bf16"));
+  EXPECT_THAT(models->notes(),
+              testing::Contains(AllOf(HasSubstr("model ruined, layer 0: a product in 8 bits differs"),
+                                      HasSubstr("it stays in bf16"))));
+  EXPECT_THAT(models->notes(),
+              testing::Contains(HasSubstr("8 bits: model ruined: products of 1 of 2 layers")));
+  const auto found = in_8_bits(**models->get(ruined));
+  EXPECT_THAT(found.attention, testing::ElementsAre(true, true));
+  EXPECT_THAT(found.products, testing::ElementsAre(testing::Pair(0, 0), testing::Pair(1, 8)));
+  EXPECT_EQ(device_.fault(), "");
+}
+
 TEST(EightBitLayers, AreNamedInWords) {
   EXPECT_EQ(to_string(EightBitLayers{}), "");
-  EXPECT_EQ(to_string(EightBitLayers{{Digest{}, {0, 7}}}), "000000000000 keeps layers 0 7 in bf16");
+  EXPECT_EQ(to_string(EightBitLayers{{Digest{}, {{0, 7}, {}}}}),
+            "000000000000 keeps attention of layers 0 7 in bf16");
+  EXPECT_EQ(to_string(EightBitLayers{{Digest{}, {{0}, {1, 2}}}}),
+            "000000000000 keeps attention of layers 0, products of layers 1 2 in bf16");
 }
 
 }  // namespace

@@ -250,6 +250,12 @@ void ruin(RandomTensors& t, int layer, int head_dim) {
     }
 }
 
+void ruin_products(RandomTensors& t, int layer, std::size_t dim, std::size_t ffn_dim) {
+  const std::string prefix = "blocks." + std::to_string(layer) + ".ffn.";
+  t.set(prefix + "0.bias", 0, -1e4f);
+  for (std::size_t row = 0; row < dim; ++row) t.set(prefix + "2.weight", row * ffn_dim, 1e6f);
+}
+
 }  // namespace
 
 Result<config::ModelManifest> write_tiny_model(const std::filesystem::path& folder, const TinyModel& model) {
@@ -258,9 +264,12 @@ Result<config::ModelManifest> write_tiny_model(const std::filesystem::path& fold
   const bool patchified = model.form == config::VaeForm::kWan22;
   const std::string size =
       "{width: " + std::to_string(model.size.width) + ", height: " + std::to_string(model.size.height) + "}";
+  constexpr std::int64_t kFfnDim = 48;
   RandomTensors transformer =
-      random_transformer({2 * model.head_dim, 48, 2, 2 * kChannels + 4, kChannels, 16, 0, 0});
+      random_transformer({2 * model.head_dim, kFfnDim, 2, 2 * kChannels + 4, kChannels, 16, 0, 0});
   if (model.ruined_layer >= 0) ruin(transformer, model.ruined_layer, model.head_dim);
+  if (model.ruined_products >= 0)
+    ruin_products(transformer, model.ruined_products, static_cast<std::size_t>(2 * model.head_dim), kFfnDim);
   const std::map<std::string, RandomTensors> weights = {
       {"transformer", std::move(transformer)},
       {"text_encoder", random_text_encoder({})},

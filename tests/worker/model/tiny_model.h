@@ -81,6 +81,8 @@ struct TinyModel {
   // A layer whose keys have two channels of hundreds, which its queries have not: no score needs them, and in 8 bits they
   // leave nothing of the others. -1: none.
   int ruined_layer = -1;
+  // A layer whose feed-forward has a channel that is always zero, and weights of a million for it. -1: none.
+  int ruined_products = -1;
 };
 
 // FOLDER/model.yaml and its files, named after the folder: VAE stride 4x16x16 (kWan22) or 4x8x8 (kWan21) with 4
