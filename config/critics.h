@@ -36,6 +36,13 @@ inline constexpr std::array kCritics{
     KnownCritic{"exposure"},                               // the whole picture jumps in brightness
     KnownCritic{"light"},                                  // values that are no light, or that clip
     KnownCritic{.name = "seam", .between_windows = true},  // a step where two windows meet
+    // These advise: their false alarms on what models make are not known yet.
+    KnownCritic{.name = "sharpness", .blocks = false},   // frames softer than the rest of the shot
+    KnownCritic{.name = "tint", .blocks = false},        // the colour of the whole picture jumps or drifts
+    KnownCritic{.name = "judder", .blocks = false},      // a frame missing, out of order or displaced
+    KnownCritic{.name = "hot_pixels", .blocks = false},  // single pixels that stand out
+    KnownCritic{.name = "grid", .blocks = false},        // a lattice at the stride of a decoder
+    KnownCritic{.name = "banding", .blocks = false},     // a smooth change of light in steps
 };
 
 const KnownCritic* find_critic(std::string_view name);  // null when the farm knows no such critic

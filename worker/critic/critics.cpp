@@ -6,10 +6,13 @@
 namespace rushes::worker {
 
 // Each is defined in the file of its name.
-extern const Critic kFlicker, kFreeze, kExposure, kLight, kSeam;
+extern const Critic kFlicker, kFreeze, kExposure, kLight, kSeam, kSharpness, kTint, kJudder, kHotPixels,
+    kGrid, kBanding;
 
 CriticTable critics() {
-  static constexpr std::array<const Critic*, 5> kTable{&kFlicker, &kFreeze, &kExposure, &kLight, &kSeam};
+  static constexpr std::array<const Critic*, 11> kTable{&kFlicker,   &kFreeze,    &kExposure, &kLight,
+                                                        &kSeam,      &kSharpness, &kTint,     &kJudder,
+                                                        &kHotPixels, &kGrid,      &kBanding};
   return kTable;
 }
 

@@ -18,8 +18,9 @@ namespace rushes::worker {
 
 // One frame of the clip, as critics see it.
 struct Look {
-  int frame = 0;          // of the clip, from 0
-  ClipView pixels;        // this frame alone
+  int frame = 0;       // of the clip, from 0
+  ClipView pixels;     // this frame alone
+  const Plane& stops;  // its light (measure.h) at full resolution; filled for critics whose row needs kStops
   const Meter& measured;  // of this frame and the one before; filled for critics whose row needs kMotion
 };
 
@@ -42,6 +43,7 @@ class Judge {
 
 enum class Needs {
   kPixels,  // pixels only
+  kStops,   // also light in stops of every pixel, measured once for all critics
   kMotion,  // also light, motion and what motion does not explain (measure.h), measured once for all critics
 };
 

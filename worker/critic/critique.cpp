@@ -46,6 +46,7 @@ Panel::Panel(CriticContext context, CriticTable table) : context_(std::move(cont
     if (rule == nullptr || !rule->enabled) continue;
     seats_.push_back({*row, *rule, row->judge(context_, *rule), {}});
     measures_ = measures_ || row->needs == Needs::kMotion;
+    logs_ = logs_ || row->needs == Needs::kStops;
   }
 }
 
@@ -53,7 +54,8 @@ void Panel::see(ClipView frames) {
   const auto start = std::chrono::steady_clock::now();
   for (int t = 0; t < frames.frames(); ++t, ++frames_) {
     if (measures_) meter_.add(frames.one(t));
-    const Look look{frames_, frames.one(t), meter_};
+    if (logs_) stops_ = stops_of(frames.one(t));
+    const Look look{frames_, frames.one(t), stops_, meter_};
     for (Seat& seat : seats_) seat.judge->see(look);
   }
   seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -53,8 +53,9 @@ class Panel {
   std::pair<Verdict, double> verdict_on(Range frames) const;  // and the worst score of those that block
   CriticContext context_;
   std::vector<Seat> seats_;
-  bool measures_ = false;  // some critic needs kMotion
+  bool measures_ = false, logs_ = false;  // some critic needs kMotion, kStops
   Meter meter_;
+  Plane stops_;     // of the frame at hand
   int frames_ = 0;  // seen
   double seconds_ = 0;
 };

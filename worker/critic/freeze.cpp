@@ -1,11 +1,11 @@
 // Freeze: frames that repeat while the shot moves, and a still clip where the prompt asks for movement.
 //
-// The change of a step (t-1 to t) is the mean of the upper 5 % of differences, as VBench's dynamic degree
-// takes the upper 5 % of flow. A step is frozen when it changes less than kFrozen of what the clip's livelier
-// steps (75th percentile) do. Three things look frozen and are not: a clip that is still throughout; a
-// movement that turns round (the frame after then resembles the frame before); a movement that comes to rest
-// at the end, or has not begun at the start. The last counts only where the frames are identical (kIdentical,
-// far below what two decoded frames of a generative model differ by) for kHold steps next to full movement.
+// The change of a step (t-1 to t) is the mean of the upper 5 % of differences, as VBench's dynamic degree takes the upper 5 %
+// of flow; a change of the whole picture's brightness is taken out, so that a flame moves nothing. A step is frozen when it
+// changes less than kFrozen of what the clip's livelier steps (75th percentile) do. Three things look frozen and are not: a
+// clip that is still throughout; a movement that turns round (the frame after then resembles the frame before); a movement
+// that comes to rest at the end, or has not begun at the start. The last counts only where the frames are identical
+// (kIdentical, far below what two decoded frames of a generative model differ by) for kHold steps next to full movement.
 //
 // Evidence: kOne for a single repeated frame plus kSpan times the share of the clip that the run covers, so
 // that one repeat is revised and half a frozen clip is rejected. Limit 1.
@@ -121,6 +121,6 @@ Assessment Freeze::conclude() {
 
 }  // namespace
 
-extern const Critic kFreeze{"freeze", 1, Needs::kMotion, 800, make_judge<Freeze>};
+extern const Critic kFreeze{"freeze", 2, Needs::kMotion, 800, make_judge<Freeze>};
 
 }  // namespace rushes::worker

@@ -40,6 +40,27 @@ Plane light_of(ClipView frame, const WorkingSize& size) {
   return plane;
 }
 
+// Log ratios of one frame at the working size: box averages of linear light, then the logarithms.
+void colour_of(ClipView frame, const WorkingSize& size, Plane& red, Plane& blue) {
+  const int factor = size.factor;
+  red.resize(static_cast<std::size_t>(size.width) * size.height);
+  blue.resize(red.size());
+  for (int y = 0; y < size.height; ++y)
+    for (int x = 0; x < size.width; ++x) {
+      std::array<float, kChannels> sum{};
+      int count = 0;
+      for (int v = y * factor; v < std::min((y + 1) * factor, frame.height()); ++v)
+        for (int u = x * factor; u < std::min((x + 1) * factor, frame.width()); ++u, ++count)
+          for (std::size_t c = 0; c < kChannels; ++c) {
+            const float value = frame.at(0, v, u)[c];
+            sum[c] += std::isfinite(value) ? value : 0.0F;
+          }
+      for (float& value : sum) value = stops(value / static_cast<float>(std::max(count, 1)));
+      const std::size_t at = static_cast<std::size_t>(y) * size.width + x;
+      red[at] = sum[0] - sum[1], blue[at] = sum[2] - sum[1];
+    }
+}
+
 // Mean log2(R/G) and log2(B/G) of one frame, of every `factor`-th pixel.
 std::array<double, 2> tint_of(ClipView frame, int factor) {
   std::array<double, 2> sum{};
@@ -60,10 +81,10 @@ float median_in_place(std::vector<float>& values) {
   return *middle;
 }
 
-// Median change of matched pixels whose brightness, taken over both frames so that neither is favoured, is
+// Median change of `values` over matched pixels whose brightness, taken over both frames so that neither is favoured, is
 // above `floor`.
-float gain_between(const Plane& after, const Plane& before, const Motion& motion, int width, int height,
-                   float floor) {
+float change_between(const Plane& values, const Plane& values_before, const Plane& after, const Plane& before,
+                     const Motion& motion, int width, int height, float floor) {
   std::vector<float> differences;
   differences.reserve(after.size());
   const int columns = (width + kMotionBlock - 1) / kMotionBlock;
@@ -73,7 +94,8 @@ float gain_between(const Plane& after, const Plane& before, const Motion& motion
       const Shift shift =
           motion.blocks[static_cast<std::size_t>(y / kMotionBlock) * columns + x / kMotionBlock];
       const std::size_t there = static_cast<std::size_t>(y + shift.y) * width + x + shift.x;
-      if (after[here] + before[there] >= 2 * floor) differences.push_back(after[here] - before[there]);
+      if (after[here] + before[there] >= 2 * floor)
+        differences.push_back(values[here] - values_before[there]);
     }
   return median_in_place(differences);
 }
@@ -82,10 +104,18 @@ float median_light(Plane copy) { return median_in_place(copy); }
 
 }  // namespace
 
-double upper_difference(const Plane& a, const Plane& b) {
+Plane stops_of(ClipView frame) {
+  Plane plane;
+  plane.reserve(static_cast<std::size_t>(frame.width()) * static_cast<std::size_t>(frame.height()));
+  for (int y = 0; y < frame.height(); ++y)
+    for (int x = 0; x < frame.width(); ++x) plane.push_back(stops(luminance(frame.at(0, y, x))));
+  return plane;
+}
+
+double upper_difference(const Plane& a, const Plane& b, float gain) {
   if (a.empty()) return 0;
   std::vector<float> differences(a.size());
-  for (std::size_t i = 0; i < a.size(); ++i) differences[i] = std::fabs(a[i] - b[i]);
+  for (std::size_t i = 0; i < a.size(); ++i) differences[i] = std::fabs(a[i] - gain - b[i]);
   const std::size_t count = std::max<std::size_t>(1, a.size() / 20);
   const auto first = differences.end() - static_cast<std::ptrdiff_t>(count);
   std::nth_element(differences.begin(), first, differences.end());
@@ -101,6 +131,7 @@ void Meter::add(ClipView frame) {
   now_ = {};
   now_.tint = tint_of(frame, size_.factor);
   now_.light = light_of(frame, size_);
+  colour_of(frame, size_, now_.red, now_.blue);
   Plane half = half_size(now_.light, size_.width, size_.height);
   Range3x3 range = neighbourhood(now_.light, size_.width, size_.height);
   if (!before_.light.empty()) compare(half, range);
@@ -114,10 +145,16 @@ void Meter::compare(const Plane& half, const Range3x3& range) {
   const float level = median_light(now), level_before = median_light(before);
   const float rough = level - level_before;
   now_.back = find_motion(now, before, half, half_, width, height, -rough);
-  const float gain = gain_between(now, before, now_.back, width, height, 0.5F * (level + level_before));
+  const float floor = 0.5F * (level + level_before);
+  const auto change = [&](const Plane& values, const Plane& values_before) {
+    return change_between(values, values_before, now, before, now_.back, width, height, floor);
+  };
+  const float gain = change(now, before);
+  now_.tint_change = {static_cast<double>(change(now_.red, before_.red)),
+                      static_cast<double>(change(now_.blue, before_.blue))};
   before_.ahead = find_motion(before, now, half_, half, width, height, gain);
   now_.gain = gain;
-  now_.change = upper_difference(now, before);
+  now_.change = upper_difference(now, before, gain);
   now_.back = settled(now_.back, now, range_, width, height, -gain);
   before_.ahead = settled(before_.ahead, before, range, width, height, gain);
   now_.from_before = unexplained(now, now_.back, range_, width, height, -gain);

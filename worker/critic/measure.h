@@ -39,11 +39,15 @@ struct WorkingSize {
 
 struct FrameMeasure {
   Plane light;                   // stops
+  Plane red, blue;               // log2(R/G) and log2(B/G), stops
   std::array<double, 2> tint{};  // mean log2(R/G) and log2(B/G)
   // Against the frame before; of the first frame zero and empty.
-  double gain = 0;    // median change in stops of the brighter matched pixels
-  double change = 0;  // how much of the picture changed: mean of the upper 5 % of |difference|
-  Motion back;        // where the blocks lie in the frame before
+  double gain = 0;  // median change in stops of the brighter matched pixels
+  std::array<double, 2>
+      tint_change{};  // median change of log2(R/G) and log2(B/G) of the brighter matched pixels
+  double change =
+      0;        // how much of the picture changed, but for its gain: mean of the upper 5 % of |difference|
+  Motion back;  // where the blocks lie in the frame before
   Plane from_before;  // signed excess over the frame before after motion and gain
   // Against the frame after; empty until that frame was added.
   Motion ahead;      // where the blocks lie in the frame after
@@ -67,8 +71,11 @@ class Meter {
   Range3x3 range_;  // of now_.light
 };
 
-// Mean of the upper 5 % of |a - b|, in stops.
-double upper_difference(const Plane& a, const Plane& b);
+// Light of every pixel of one frame, [height, width], in stops. Non-finite and negative values count as black.
+Plane stops_of(ClipView frame);
+
+// Mean of the upper 5 % of |a - gain - b|, in stops.
+double upper_difference(const Plane& a, const Plane& b, float gain = 0);
 
 double median_of(std::vector<double> values);  // 0 of nothing
 

@@ -24,7 +24,8 @@ inline Assessment judged_by(std::string_view name, ClipView clip, const CriticCo
     Meter meter;
     for (int t = 0; t < clip.frames(); ++t) {
       if (row.needs == Needs::kMotion) meter.add(clip.one(t));
-      judge->see({t, clip.one(t), meter});
+      const Plane stops = row.needs == Needs::kStops ? stops_of(clip.one(t)) : Plane{};
+      judge->see({t, clip.one(t), stops, meter});
     }
     return judge->conclude();
   }
