@@ -12,6 +12,7 @@ int bench_wire(int argc, char** argv);       // control messages over CURVE
 int bench_storage(int argc, char** argv);    // synced appends, replay
 int bench_artifacts(int argc, char** argv);  // frames to the vault and back
 int bench_agents(int argc, char** argv);     // simulated workers; started by bench_scheduler
+int bench_critics(int argc, char** argv);    // what the critics find of planted faults
 int bench_tabletop(int argc, char** argv);   // what the shipped model obeys of 200 held-out prompts
 
 }  // namespace rushes::bench

@@ -27,6 +27,7 @@ constexpr Command kCommands[] = {
     {"storage", "the ledger: synced appends and replay", rushes::bench::bench_storage},
     {"artifacts", "frames from a worker to the vault and back", rushes::bench::bench_artifacts},
     {"agents", "simulated workers (started by scheduler)", rushes::bench::bench_agents},
+    {"critics", "what the critics find of planted faults", rushes::bench::bench_critics},
     {"tabletop", "how well the shipped model obeys captions", rushes::bench::bench_tabletop},
 };
 
