@@ -48,7 +48,7 @@ struct SoftwareOptions {
   // Libraries.
   bool has_blas = true, has_dnn = true;
   std::size_t blas_version = 130100, dnn_version = 91900;
-  bool blas_has_gelu = true;          // in its epilogue
+  bool blas_has_gelu = true;  // in its epilogue
   bool blas_has_e4m3_into_f32 = true;
   bool dnn_widens = true;             // writes fp32 from bf16 operands
   bool dnn_has_f32 = true;            // has engines that do not round fp32 operands
