@@ -29,7 +29,7 @@ struct Worker {
   std::filesystem::path secret_key, public_key;  // this worker's CURVE key pair
   Backend backend = Backend::kCpu;               // of the engines that compute tensors: kCpu or kCuda
   Attention attention = Attention::kFastest;     // with kCuda
-  bool eight_bit = false;                        // with kCuda: long attention in 8 bits (kernels/eight_bit.h)
+  bool eight_bit = false;                        // with kCuda: long attention and products in 8 bits
   int slots = 1;      // attempts that compute tensors at once, 1..64; with kCpu all attempts
   int cpu_slots = 1;  // with kCuda: attempts that compute none, at once, 0..64; 0: they take a GPU slot
   int threads_per_slot = 1;  // CPU threads of one engine: 1..256; does not change pixels

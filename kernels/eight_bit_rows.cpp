@@ -1,5 +1,6 @@
 #include "kernels/eight_bit_rows.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/eight_bit.h"
@@ -24,10 +25,11 @@ RoundedRows round_rows(std::int64_t rows, std::int64_t cols, const float* x) {
 }
 
 std::vector<float> widen(const RoundedRows& rounded) {
-  const std::size_t cols = rounded.scale.empty() ? 0 : rounded.codes.size() / rounded.scale.size();
+  const std::size_t rows = rounded.scale.size(), cols = rounded.codes.size() / std::max<std::size_t>(rows, 1);
   std::vector<float> values;
-  for (std::size_t i = 0; i < rounded.codes.size(); ++i)
-    values.push_back(f8e4m3_to_float(rounded.codes[i]) * rounded.scale[i / cols]);
+  for (std::size_t r = 0; r < rows; ++r)
+    for (std::size_t c = 0; c < cols; ++c)
+      values.push_back(f8e4m3_to_float(rounded.codes[r * cols + c]) * rounded.scale[r]);
   return values;
 }
 

@@ -4,7 +4,7 @@
 // Specification, 1.0), with a scale for each row:
 //
 //   scale[r] = max |x[r, :]| / 448;   codes[r, k] = e4m3(x[r, k] / scale[r])
-//   y[r, n]  = x_scale[r] w_scale[n] (sum over k of x_codes[r, k] w_codes[n, k], in fp32) + bias[n], the bias in bf16
+//   y[r, n]  = x_scale[r] w_scale[n] (sum over k of x_codes[r, k] w_codes[n, k], in fp32) + bias[n], the bias in bf16 where the library adds it
 //
 // Rounding is to nearest, ties to even; "/ scale" is a product with 1 / scale. A row whose largest magnitude is below
 // kSmallest counts as zeros, with scale 1; a NaN or an infinity in a row makes its results NaN.

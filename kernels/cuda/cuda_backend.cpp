@@ -264,7 +264,8 @@ LinearPtr CudaBackend::in_8_bits(const Linear& weights) {
   product.a = product.b = to.vector(), product.d = {nullptr, kWordF32};
   product.scale_a = product.scale_b = to.scale;
   product.stride_a = product.stride_b = k, product.stride_d = n;
-  if (!device_->products().takes(product)) rounded->sums = product.d.word = kWordBf16;
+  if (!device_->products().takes(product)) rounded->sums = kWordBf16;
+  product.d.word = kWordBf16;
   if (!device_->products().takes(product)) return nullptr;
   round_to_codes(vector(layer->weight), n, k, to);
   return rounded;

@@ -1,4 +1,5 @@
-// Banding: a smooth change of light in steps.
+// Banding: a smooth change of light across the picture in steps. Bands wider than some ten pixels are not seen, nor those of
+// a change from top to bottom.
 //
 // A row of green light, in stops, is cut into runs of kRun pixels. A run that changes by kLeast to kMost stops from end to end
 // and hardly turns round is a slope. In one that went through too few code values most pixels equal the one before and the
@@ -29,6 +30,7 @@ class Banding : public Judge {
 
  private:
   std::vector<double> evidence_;  // [t]
+  bool known_ = false;            // some frame had slopes
 };
 
 enum class Run { kOther, kSmooth, kBanded };
@@ -56,18 +58,19 @@ void Banding::see(const Look& look) {
   int slopes = 0, banded = 0;
   for (int y = 0; y < frame.height(); y += 4) {
     for (int x = 0; x < frame.width(); ++x)
-      row[static_cast<std::size_t>(x)] = std::log2(std::max(frame.at(0, y, x)[1], 0.0F) + kDark);
+      row[static_cast<std::size_t>(x)] = std::log2(std::max(0.0F, frame.at(0, y, x)[1]) + kDark);
     for (int x = 0; x + kRun <= frame.width(); x += kRun / 2) {
       const Run run = run_of(row.data() + x);
       slopes += run != Run::kOther;
       banded += run == Run::kBanded;
     }
   }
+  known_ = known_ || slopes >= kSlopes;
   evidence_.push_back(slopes < kSlopes ? 0.0 : static_cast<double>(banded) / slopes);
 }
 
 Assessment Banding::conclude() {
-  Assessment result{!evidence_.empty(), kLimit, evidence_, {}};
+  Assessment result{known_, kLimit, evidence_, {}};
   for (const EvidenceRun& run : runs_above(evidence_, evidence_of(rule().revise, kLimit))) {
     const double evidence = evidence_[static_cast<std::size_t>(run.worst)];
     Finding finding = make_finding(context(), run.frames, score_of(evidence, kLimit));

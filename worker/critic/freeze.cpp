@@ -44,7 +44,8 @@ class Freeze : public Judge {
   void judge_still(Assessment& result) const;
   int frames() const { return static_cast<int>(change_.size()); }
   std::vector<double> change_;   // [t] from t-1 to t
-  std::vector<double> across_;   // [t] difference between t-3 and t
+  std::vector<double> gain_;     // [t] of the step from t-1 to t
+  std::vector<double> across_;   // [t] difference between t-3 and t, but for their gain
   std::array<Plane, 3> recent_;  // light of the last three frames, at their number modulo three
 };
 
@@ -52,7 +53,11 @@ void Freeze::see(const Look& look) {
   const FrameMeasure& now = look.measured.now();
   Plane& oldest = recent_[static_cast<std::size_t>(look.frame) % recent_.size()];
   change_.push_back(now.change);
-  across_.push_back(oldest.empty() ? 0.0 : upper_difference(oldest, now.light));
+  gain_.push_back(now.gain);
+  float gain = 0;  // of the last three steps
+  for (std::size_t t = gain_.size() > 3 ? gain_.size() - 3 : 0; t < gain_.size(); ++t)
+    gain -= static_cast<float>(gain_[t]);
+  across_.push_back(oldest.empty() ? 0.0 : upper_difference(oldest, now.light, gain));
   oldest = now.light;
 }
 

@@ -86,14 +86,15 @@ Assessment Grid::conclude() {
   const std::vector<double> across = mean(columns_, rows_.size()), down = mean(rows_, columns_.size());
   double evidence = 0;
   int period = 0;
+  bool known = false;
   for (const int each : kPeriods) {
     const auto a = highest(across, each, kLeastLines), b = highest(down, each, kLeastLines);
     const double height = a && b ? std::min(std::max(*a, *b), 2 * std::min(*a, *b))
                                  : highest(a ? across : down, each, kAloneLines).value_or(0);
+    known = known || a || b;
     if (height > evidence) evidence = height, period = each;
   }
-  Assessment result{
-      frames_ > 0, kLimit, std::vector<double>(static_cast<std::size_t>(frames_), evidence), {}};
+  Assessment result{known, kLimit, std::vector<double>(static_cast<std::size_t>(frames_), evidence), {}};
   if (evidence <= evidence_of(rule().revise, kLimit)) return result;
   Finding finding = make_finding(context(), {0, frames_}, score_of(evidence, kLimit));
   finding.evidence = evidence;

@@ -22,7 +22,7 @@ struct Spots {
 };
 
 float light_of(const float* pixel, int channel) {
-  return std::max(pixel[channel], 0.0F) + kDark;  // NaN becomes the darkest
+  return std::max(0.0F, pixel[channel]) + kDark;  // NaN becomes the darkest
 }
 
 bool stands_out(ClipView frame, int y, int x) {

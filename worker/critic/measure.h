@@ -43,11 +43,11 @@ struct FrameMeasure {
   std::array<double, 2> tint{};  // mean log2(R/G) and log2(B/G)
   // Against the frame before; of the first frame zero and empty.
   double gain = 0;  // median change in stops of the brighter matched pixels
-  std::array<double, 2>
-      tint_change{};  // median change of log2(R/G) and log2(B/G) of the brighter matched pixels
-  double change =
-      0;        // how much of the picture changed, but for its gain: mean of the upper 5 % of |difference|
-  Motion back;  // where the blocks lie in the frame before
+  // Median change of log2(R/G) and log2(B/G) of the brighter matched pixels.
+  std::array<double, 2> tint_change{};
+  // How much of the picture changed, but for its gain: mean of the upper 5 % of |difference|.
+  double change = 0;
+  Motion back;        // where the blocks lie in the frame before
   Plane from_before;  // signed excess over the frame before after motion and gain
   // Against the frame after; empty until that frame was added.
   Motion ahead;      // where the blocks lie in the frame after

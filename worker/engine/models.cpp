@@ -72,13 +72,14 @@ Result<Model*> Models::get(const Recipe& recipe) {
   if (!found) return tl::unexpected(found.error());
   if (Status status = config::verify_digests(*found); !status) return of_this_host(status.error());
   model_.reset();
+  loaded_ = {};
   auto model = Model::open(*found, *compute_, *pixels_);
   if (!model) return of_this_host(model.error());
-  model_ = std::move(*model);
-  if (judged_) {
+  if (judged_) {  // takes memory, and may throw
     const auto kept = judged_->in_bf16.find(recipe.model_digest);
-    model_->transformer().compute_in_8_bits(kept == judged_->in_bf16.end() ? LayersInBf16{} : kept->second);
+    (*model)->transformer().compute_in_8_bits(kept == judged_->in_bf16.end() ? LayersInBf16{} : kept->second);
   }
+  model_ = std::move(*model);
   loaded_ = recipe.model_digest;
   return model_.get();
 }
