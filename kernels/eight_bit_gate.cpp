@@ -8,15 +8,9 @@ namespace rushes::kernels {
 
 namespace {
 
-// Some rows of y [rows, cols], evenly spread, in fp32.
-std::vector<float> some_rows(Backend& backend, const Tensor& y) {
-  const std::int64_t rows = y.dim(0), count = std::min<std::int64_t>(rows, kGateRows);
-  std::vector<std::int32_t> index;
-  for (std::int64_t i = 0; i < count; ++i) index.push_back(static_cast<std::int32_t>(i * rows / count));
-  const Tensor sample = backend.empty(DType::kF32, {count, y.dim(1)});
-  backend.gather_rows(y, backend.upload(host_tensor(index, {count})), sample);
-  std::vector<float> values(static_cast<std::size_t>(sample.elements()));
-  backend.download(sample, values.data());
+std::vector<float> values_of(Backend& backend, const Tensor& x) {
+  std::vector<float> values(static_cast<std::size_t>(x.elements()));
+  backend.download(x, values.data());
   return values;
 }
 
@@ -36,16 +30,25 @@ std::vector<float> sampled(Backend& backend, const Tensor& q, const Tensor& k, c
                            const AttentionOptions& options) {
   const Tensor y = backend.empty(backend.operand_dtype(), q.shape());
   backend.attention(q, k, v, y, options);
-  return some_rows(backend, y.reshape({q.dim(0) * q.dim(1), q.dim(2) * q.dim(3)}));
+  return values_of(backend, some_rows(backend, y.reshape({q.dim(0) * q.dim(1), q.dim(2) * q.dim(3)})));
 }
 
 std::vector<float> product(Backend& backend, const Tensor& x, const Linear& weights) {
   const Tensor y = backend.empty(DType::kF32, {x.dim(0), weights.out_features});
   backend.linear(x, weights, y);
-  return some_rows(backend, y);
+  return values_of(backend, y);
 }
 
 }  // namespace
+
+Tensor some_rows(Backend& backend, const Tensor& x) {
+  const std::int64_t rows = x.dim(0), count = std::min<std::int64_t>(rows, kGateRows);
+  std::vector<std::int32_t> index;
+  for (std::int64_t i = 0; i < count; ++i) index.push_back(static_cast<std::int32_t>(i * rows / count));
+  const Tensor some = backend.empty(x.dtype(), {count, x.dim(1)});
+  backend.gather_rows(x, backend.upload(host_tensor(index, {count})), some);
+  return some;
+}
 
 std::string EightBitVerdict::text(int layer) const {
   char line[200];
@@ -66,7 +69,8 @@ std::optional<EightBitVerdict> judge_eight_bit_product(Backend& eight_bit, Backe
                                                        const Linear& weights) {
   const LinearPtr rounded = eight_bit.in_8_bits(weights);
   if (!rounded) return std::nullopt;
-  return compare(product(eight_bit, x, *rounded), product(bf16, x, weights), kProductLimits);
+  const Tensor rows = some_rows(bf16, x);
+  return compare(product(eight_bit, rows, *rounded), product(bf16, rows, weights), kProductLimits);
 }
 
 }  // namespace rushes::kernels

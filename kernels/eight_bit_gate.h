@@ -38,13 +38,16 @@ struct EightBitVerdict {
   std::string text(int layer) const;
 };
 
+// kGateRows rows of x [rows, cols] at most, evenly spread.
+Tensor some_rows(Backend& backend, const Tensor& x);
+
 // Computes the same attention on both backends, which share a device, and compares kGateRows rows (a query of all heads),
 // evenly spread over queries and batch entries. Waits. Operands and options as Backend::attention; NaN on one side only, or
 // on both, is not near enough.
 EightBitVerdict judge_eight_bit(Backend& eight_bit, Backend& bf16, const Tensor& q, const Tensor& k,
                                 const Tensor& v, const AttentionOptions& options);
 
-// The same of linear(x, weights); `weights` in bf16, of a device that both backends share. Empty: `eight_bit` computes no
+// The same of linear(x, weights) for some_rows() of x [tokens, K]; `weights` in bf16, of a device that both backends share. Empty: `eight_bit` computes no
 // such products, or not of these sizes.
 std::optional<EightBitVerdict> judge_eight_bit_product(Backend& eight_bit, Backend& bf16, const Tensor& x,
                                                        const Linear& weights);

@@ -112,7 +112,8 @@ std::string CudaBackend::numeric_class() const {
 
 std::string CudaBackend::class_text() const {
   const bool eight_bit = options_.eight_bit && options_.precision == Precision::kBf16;
-  return device_->engines() + (eight_bit ? ", attention and products in 8 bits" : "") +
+  return device_->engines() +
+         (eight_bit ? ", attention and products in 8 bits where the device has them" : "") +
          (options_.exceptions.empty() ? "" : ", " + options_.exceptions);
 }
 
@@ -248,7 +249,7 @@ LinearPtr CudaBackend::prepare_linear(const HostTensor& weight, const HostTensor
   return layer;
 }
 
-// The library is asked with as many rows as a small picture has; how many there are decides no sizes that it refuses.
+// The library is asked with as many rows as a small picture has. That it takes any other number then is assumed, not shown.
 LinearPtr CudaBackend::in_8_bits(const Linear& weights) {
   const auto* layer = dynamic_cast<const CudaLinear*>(&weights);
   require(layer != nullptr, "in_8_bits", "weights of another device");

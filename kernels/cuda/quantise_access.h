@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/cuda/kernel.h"
 #include "kernels/cuda/vector_access.h"
 #include "kernels/eight_bit.h"
 
@@ -37,3 +38,14 @@ RUSHES_DEVICE void store_int8(std::int8_t* to, const float (&x)[8], float invers
 }
 
 }  // namespace rushes::kernels::device
+
+namespace rushes::kernels::cuda {
+
+// A kernel with numbers in e4m3: compute capability 8.9.
+template <typename Arguments>
+Kernel<Arguments> with_e4m3(Kernel<Arguments> kernel) {
+  kernel.since = 89;
+  return kernel;
+}
+
+}  // namespace rushes::kernels::cuda

@@ -46,12 +46,6 @@ round_values_kernel(RUSHES_ARGUMENTS(RoundValuesArguments) a) {
   }
 }
 
-template <typename Arguments>
-Kernel<Arguments> with_e4m3(Kernel<Arguments> kernel) {
-  kernel.since = 89;
-  return kernel;
-}
-
 }  // namespace
 
 void RUSHES_FORM::add_quantise_f8(KernelTable& table) {

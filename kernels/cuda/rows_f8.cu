@@ -69,11 +69,6 @@ rows_e4m3_kernel(RUSHES_ARGUMENTS(NormArguments) a) {
   }
 }
 
-Kernel<NormArguments> with_e4m3(Kernel<NormArguments> kernel) {
-  kernel.since = 89;
-  return kernel;
-}
-
 }  // namespace
 
 void RUSHES_FORM::add_rows_f8(KernelTable& table) {

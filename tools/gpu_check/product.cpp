@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "kernels/cuda/cuda_backend.h"
-
 #include "tools/gpu_check/numbers.h"
 #include "tools/gpu_check/verbs.h"
 
@@ -24,6 +23,14 @@ std::vector<double> times_of(Machine& machine, const Request& request, const std
       for (std::int64_t i = 0; i < launches; ++i) run(static_cast<int>(i % kSets));
     }) / static_cast<double>(launches));
   return times;
+}
+
+// Of n x n x n; `most`: distance that is near enough.
+Reply report(std::int64_t n, const std::vector<double>& times, const Nearness& near, double most) {
+  const auto size = static_cast<double>(n);
+  Reply reply;
+  reply.add("ms", median(times)).add("rounds", times).add("flop", 2.0 * size * size * size);
+  return near.add_to(reply).add("ok", near.distance <= most);
 }
 
 }  // namespace
@@ -64,12 +71,7 @@ Reply time_product(Machine& machine, const Request& request) {
              static_cast<double>(block.at(offset(0, 1), k));
     expected.push_back(static_cast<float>(sum));
   }
-  Reply reply;
-  reply.add("ms", median(times))
-      .add("rounds", times)
-      .add("flop", 2.0 * static_cast<double>(n) * static_cast<double>(count));
-  const Nearness near = nearness(values, expected);
-  return near.add_to(reply).add("ok", near.distance <= 1e-2);
+  return report(n, times, nearness(values, expected), 1e-2);
 }
 
 Reply time_rounded_product(Machine& machine, const Request& request) {
@@ -112,12 +114,7 @@ Reply time_rounded_product(Machine& machine, const Request& request) {
              static_cast<double>(block.at(offset(0, 1), j * size + k));
     expected.push_back(static_cast<float>(sum));
   }
-  Reply reply;
-  reply.add("ms", median(times))
-      .add("rounds", times)
-      .add("flop", 2.0 * static_cast<double>(n) * static_cast<double>(count));
-  const Nearness near = nearness(values, expected);
-  return near.add_to(reply).add("ok", near.distance <= 5e-2);
+  return report(n, times, nearness(values, expected), 5e-2);
 }
 
 }  // namespace rushes::gpu_check

@@ -60,14 +60,14 @@ bool solve(Matrix m, Vector b, Vector& x) {
 
 // One round at one level, over every `stride`-th pixel of every `stride`-th row.
 bool improve(const Level& level, int stride, Fit& fit) {
-  const double cx = 0.5 * (level.width - 1), cy = 0.5 * (level.height - 1), arm = kArm;
+  const double cx = 0.5 * (level.width - 1), cy = 0.5 * (level.height - 1);
   Matrix m{};
   Vector b{};
   std::vector<float> residuals;
   double detail = 0, counted = 0;
   for (int y = 0; y < level.height; y += stride)
     for (int x = 0; x < level.width; x += stride) {
-      const double rx = (x - cx) / arm, ry = (y - cy) / arm;
+      const double rx = (x - cx) / kArm, ry = (y - cy) / kArm;
       double value = 0, dx = 0, dy = 0;
       if (!sample(level, x + fit.step[0] + fit.step[2] * rx - fit.step[3] * ry,
                   y + fit.step[1] + fit.step[2] * ry + fit.step[3] * rx, value, dx, dy))

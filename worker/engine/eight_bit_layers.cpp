@@ -38,15 +38,10 @@ Grid judged_grid(const Model& model, const TransformerSizes& sizes) {
   }
 }
 
-// Rows of all heads, evenly spread: each query's attention is its own, so the others need not be computed.
-Tensor some_rows(Backend& backend, const Tensor& q) {
-  const std::int64_t rows = q.dim(1), count = std::min<std::int64_t>(rows, kernels::kGateRows),
-                     dim = q.dim(2) * q.dim(3);
-  std::vector<std::int32_t> index;
-  for (std::int64_t i = 0; i < count; ++i) index.push_back(static_cast<std::int32_t>(i * rows / count));
-  const Tensor some = backend.empty(q.dtype(), {count, dim});
-  backend.gather_rows(q.reshape({rows, dim}), backend.upload(kernels::host_tensor(index, {count})), some);
-  return some.reshape({1, count, q.dim(2), q.dim(3)});
+// Each query's attention is its own, so the others need not be computed.
+Tensor some_queries(Backend& backend, const Tensor& q) {
+  const Tensor some = kernels::some_rows(backend, q.reshape({q.dim(1), q.dim(2) * q.dim(3)}));
+  return some.reshape({1, some.dim(0), q.dim(2), q.dim(3)});
 }
 
 const EightBitVerdict& worse(const EightBitVerdict& a, const EightBitVerdict& b) {
@@ -194,7 +189,8 @@ Result<ModelVerdicts> judge_layers(Model& model, Backend& eight_bit, Backend& bf
       [&](int layer, const Tensor& q, const Tensor& k, const Tensor& v,
           const kernels::AttentionOptions& options) {
         if (k.dim(1) < kernels::cuda::kFewestKeys8 || (k.dim(3) != 64 && k.dim(3) != 128)) return;
-        add(attention, layer, kernels::judge_eight_bit(eight_bit, bf16, some_rows(bf16, q), k, v, options));
+        add(attention, layer,
+            kernels::judge_eight_bit(eight_bit, bf16, some_queries(bf16, q), k, v, options));
       },
       [&](int layer, const Tensor& x, const kernels::Linear& weights) {
         const auto verdict = kernels::judge_eight_bit_product(eight_bit, bf16, x, weights);
