@@ -1,6 +1,6 @@
-"""Compares our modules with golden files of the official code, the fused row operations and their gradients with
-PyTorch's own, a widened VAE with the one it came from, and losses with faults of known size: one line per output, exit
-1 on a miss."""
+"""Compares our modules with golden files of the official code, the fused row operations and convolutions and their
+gradients with PyTorch's own, a widened VAE with the one it came from, and losses with faults of known size: one line
+per output, exit 1 on a miss."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ import sys
 import torch
 
 from tabletop import fused, safetensors_io, vae_losses
+from tabletop.check_conv import check_conv, check_folds, check_gradients
 from tabletop.muon import orthogonalise
 from tabletop.text import TextEncoder
 from tabletop.transformer import Transformer
@@ -80,7 +81,8 @@ def check_fused(misses):
                   lambda a, g: plain_heads(a, g, angle.cos(), angle.sin(), 2), (x, gain)),
         "gelu": (fused.gelu, lambda a: 0.5 * a * (1 + torch.tanh(0.7978845608028654 * (a + 0.044715 * a**3))), (x,)),
         "norm_silu": (fused.norm_silu, lambda a, g: torch.nn.functional.silu(
-            a / a.norm(dim=1, keepdim=True) * a.shape[1] ** 0.5 * g.view(1, -1, 1)), (x.transpose(1, 2), gain)),
+            a / a.norm(dim=1, keepdim=True) * a.shape[1] ** 0.5 * g.view(-1, 1, 1, 1)),
+                      (x.transpose(1, 2)[..., None, None], gain)),
     }
     for name, (ours, plain, inputs) in cases.items():
         sides = []
@@ -152,6 +154,9 @@ CHECKS = {"vae22": check_vae22, "dit_t2v": check_dit, "umt5": check_umt5}
 def main(paths):
     misses = []
     check_fused(misses)
+    check_conv(report, misses)
+    check_folds(report, misses)
+    check_gradients(misses)
     with torch.no_grad():
         check_widen(misses)
         check_grow(misses)

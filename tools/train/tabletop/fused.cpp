@@ -1,6 +1,6 @@
-// The row operations of the transformer's training, each one pass over memory forward and one backward, and
-// the VAE's norm with SiLU (over channels, which lie `places` apart). PyTorch runs every multiplication and
-// addition of them as a pass of its own, which on a CPU takes twice the time of the products.
+// The row operations of the transformer's training, each one pass over memory forward and one backward, and the
+// VAE's norm with SiLU (norm_silu.h) and its shortcuts (folds.h). PyTorch runs every multiplication and addition of
+// them as a pass of its own, which on a CPU takes twice the time of the products.
 //
 // Plain C functions for ctypes (fused.py): contiguous arrays, sizes by value, one thread. T is float or
 // bfloat16 (as uint16_t); residual stream, modulation and gradients of parameters are float. Formulas:
@@ -10,6 +10,9 @@
 #include <cstdint>
 #include <cstring>
 #include <vector>
+
+#include "folds.h"
+#include "norm_silu.h"
 
 namespace {
 
@@ -172,79 +175,6 @@ void gelu_back(const T* dy, const T* x, T* dx, long count) {
   }
 }
 
-constexpr int kPlaces = 256;  // places that one pass over the channels takes: their sums stay in the cache
-
-// y = silu(x / |x| * sqrt(channels) * gamma) over the channels of x [batch, channels, places].
-template <class T>
-void norm_silu(const T* x, const float* gamma, T* y, int batch, int channels, long places) {
-  float inverse[kPlaces];
-  for (int b = 0; b < batch; ++b, x += channels * places, y += channels * places) {
-    for (long from = 0; from < places; from += kPlaces) {
-      const int count = static_cast<int>(std::min<long>(kPlaces, places - from));
-      std::fill_n(inverse, count, 0.0f);
-      for (int c = 0; c < channels; ++c) {
-        const T* row = x + c * places + from;
-        for (int i = 0; i < count; ++i) inverse[i] += load(row[i]) * load(row[i]);
-      }
-      for (int i = 0; i < count; ++i)
-        inverse[i] = std::sqrt(static_cast<float>(channels)) / std::sqrt(std::max(inverse[i], 1e-24f));
-      for (int c = 0; c < channels; ++c) {
-        const T* row = x + c * places + from;
-        T* out = y + c * places + from;
-        for (int i = 0; i < count; ++i) {
-          const float v = load(row[i]) * inverse[i] * gamma[c];
-          store(v / (1 + std::exp(-v)), out + i);
-        }
-      }
-    }
-  }
-}
-
-// dgamma is a sum and must come in as zeros.
-template <class T>
-void norm_silu_back(const T* dy, const T* x, const float* gamma, T* dx, float* dgamma, int batch,
-                    int channels, long places) {
-  float inverse[kPlaces], dot[kPlaces];
-  std::vector<float> kept(static_cast<std::size_t>(channels) * kPlaces);  // the gradient of the normed values
-  for (int b = 0; b < batch; ++b, x += channels * places, dy += channels * places, dx += channels * places) {
-    for (long from = 0; from < places; from += kPlaces) {
-      const int count = static_cast<int>(std::min<long>(kPlaces, places - from));
-      std::fill_n(inverse, count, 0.0f);
-      std::fill_n(dot, count, 0.0f);
-      for (int c = 0; c < channels; ++c) {
-        const T* row = x + c * places + from;
-        for (int i = 0; i < count; ++i) inverse[i] += load(row[i]) * load(row[i]);
-      }
-      for (int i = 0; i < count; ++i)
-        inverse[i] = std::sqrt(static_cast<float>(channels)) / std::sqrt(std::max(inverse[i], 1e-24f));
-      for (int c = 0; c < channels; ++c) {
-        const T *row = x + c * places + from, *d = dy + c * places + from;
-        float* g = kept.data() + c * kPlaces;
-        float sum = 0;
-        for (int i = 0; i < count; ++i) {
-          const float normal = load(row[i]) * inverse[i], v = normal * gamma[c];
-          const float gate = 1 / (1 + std::exp(-v));
-          const float dv = load(d[i]) * gate * (1 + v * (1 - gate));
-          sum += dv * normal;
-          g[i] = dv * gamma[c];
-          dot[i] += g[i] * normal;
-        }
-        dgamma[c] += sum;
-      }
-      for (int i = 0; i < count; ++i) dot[i] /= static_cast<float>(channels);
-      for (int c = 0; c < channels; ++c) {
-        const T* row = x + c * places + from;
-        const float* g = kept.data() + c * kPlaces;
-        T* out = dx + c * places + from;
-        for (int i = 0; i < count; ++i) {
-          const float normal = load(row[i]) * inverse[i];
-          store(inverse[i] * (g[i] - normal * dot[i]), out + i);
-        }
-      }
-    }
-  }
-}
-
 }  // namespace
 
 // NOLINTBEGIN(bugprone-macro-parentheses): T is a type
@@ -276,12 +206,18 @@ void norm_silu_back(const T* dy, const T* x, const float* gamma, T* dx, float* d
   }                                                                                                          \
   void gelu_##suffix(const T* x, T* y, long count) { gelu(x, y, count); }                                    \
   void gelu_back_##suffix(const T* dy, const T* x, T* dx, long count) { gelu_back(dy, x, dx, count); }       \
-  void norm_silu_##suffix(const T* x, const float* gamma, T* y, int batch, int channels, long places) {      \
-    norm_silu(x, gamma, y, batch, channels, places);                                                         \
+  void norm_silu_##suffix(const T* x, const float* gamma, T* y, long places, int channels) {                 \
+    rows::norm_silu(x, gamma, y, places, channels);                                                          \
   }                                                                                                          \
-  void norm_silu_back_##suffix(const T* dy, const T* x, const float* gamma, T* dx, float* dgamma, int batch, \
-                               int channels, long places) {                                                  \
-    norm_silu_back(dy, x, gamma, dx, dgamma, batch, channels, places);                                       \
+  void norm_silu_back_##suffix(const T* dy, const T* x, const float* gamma, T* dx, float* dgamma,            \
+                               long places, int channels) {                                                  \
+    rows::norm_silu_back<T>(dy, x, gamma, nullptr, dx, dgamma, places, channels);                            \
+  }                                                                                                          \
+  void fold_down_##suffix(const folds::Fold* f, const T* fine, const T* other, float scale, T* coarse) {     \
+    folds::fold_down(*f, fine, other, scale, coarse);                                                        \
+  }                                                                                                          \
+  void fold_up_##suffix(const folds::Fold* f, const T* coarse, const T* other, float scale, T* fine) {       \
+    folds::fold_up(*f, coarse, other, scale, fine);                                                          \
   }
 // NOLINTEND(bugprone-macro-parentheses)
 

@@ -13,32 +13,38 @@ import torch
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-def library():
-    """Compiles fused.cpp into the user's cache folder, unless what is there is newer than the source."""
-    source = os.path.join(HERE, "fused.cpp")
+def library(source):
+    """Compiles a source of this folder into the user's cache folder, unless what is there is newer than it and all
+    headers."""
+    name = os.path.splitext(source)[0]
+    sources = [os.path.join(HERE, file) for file in os.listdir(HERE) if file == source or file.endswith(".h")]
     folder = os.path.join(os.environ.get("XDG_CACHE_HOME", os.path.expanduser("~/.cache")), "rushes")
     os.makedirs(folder, exist_ok=True)
-    path = os.path.join(folder, "tabletop_fused.so")
-    if not os.path.exists(path) or os.path.getmtime(path) < os.path.getmtime(source):
+    path = os.path.join(folder, f"tabletop_{name}.so")
+    if not os.path.exists(path) or os.path.getmtime(path) < max(os.path.getmtime(file) for file in sources):
         with tempfile.TemporaryDirectory(dir=folder) as part:
             # Two steps: linking with -ffast-math would change how the whole process rounds denormals.
-            compiled, linked = os.path.join(part, "fused.o"), os.path.join(part, "fused.so")
-            subprocess.run(["g++", "-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512", "-fPIC", "-c",
-                            "-o", compiled, source], check=True)
+            compiled, linked = os.path.join(part, "part.o"), os.path.join(part, "part.so")
+            subprocess.run(["g++", "-std=c++17", "-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512",
+                            "-fPIC", "-c", "-o", compiled, os.path.join(HERE, source)], check=True)
             subprocess.run(["g++", "-shared", "-o", linked, compiled, "-lm"], check=True)
             os.rename(linked, path)
     return ctypes.CDLL(path)
 
 
-LIBRARY = library()
+LIBRARY = library("fused.cpp")
 
 
 def call(name, kind, *arguments):
     """Runs `name` for tensors of dtype `kind`; tensors become pointers (None is a null pointer)."""
-    function = getattr(LIBRARY, f"{name}_{'bf16' if kind == torch.bfloat16 else 'f32'}")
-    pointer = ctypes.c_void_p
-    function(*[pointer(a.data_ptr()) if torch.is_tensor(a) else pointer() if a is None else ctypes.c_long(a)
-               for a in arguments])
+    def passed(a):
+        if a is None or torch.is_tensor(a):
+            return ctypes.c_void_p(None if a is None else a.data_ptr())
+        if isinstance(a, ctypes.Structure):
+            return ctypes.byref(a)
+        return ctypes.c_float(a) if isinstance(a, float) else ctypes.c_long(a)
+
+    getattr(LIBRARY, f"{name}_{'bf16' if kind == torch.bfloat16 else 'f32'}")(*map(passed, arguments))
 
 
 def product_dtype():
@@ -130,23 +136,59 @@ class Gelu(torch.autograd.Function):
 
 
 class NormSilu(torch.autograd.Function):
-    """silu(x / |x| * sqrt(C) * gamma) over the channels of x [B, C, ...] (any dtype); gamma has C float32 values."""
+    """silu(x / |x| * sqrt(C) * gamma) over the channels of videos x [B, C, T, H, W] (any dtype), which lie side by side
+    in memory before and after (torch.channels_last_3d); gamma has C float32 values."""
 
     @staticmethod
     def forward(ctx, x, gamma):
-        x = x.contiguous()
+        x = x.contiguous(memory_format=torch.channels_last_3d)
         y = torch.empty_like(x)
-        call("norm_silu", x.dtype, x, gamma, y, len(x), x.shape[1], x[0, 0].numel())
+        call("norm_silu", x.dtype, x, gamma, y, x.numel() // x.shape[1], x.shape[1])
         ctx.save_for_backward(x, gamma)
         return y
 
     @staticmethod
     def backward(ctx, dy):
         x, gamma = ctx.saved_tensors
-        dx, dgamma = torch.empty_like(x), torch.zeros_like(gamma)
-        call("norm_silu_back", x.dtype, dy.contiguous(), x, gamma, dx, dgamma, len(x), x.shape[1], x[0, 0].numel())
+        dx, dgamma = torch.empty_like(x), torch.empty_like(gamma)
+        dy = dy.contiguous(memory_format=torch.channels_last_3d)
+        call("norm_silu_back", x.dtype, dy, x, gamma, dx, dgamma, x.numel() // x.shape[1], x.shape[1])
         return dx, dgamma
 
 
+class Fold(ctypes.Structure):
+    """folds.h's struct of the same name."""
+    _fields_ = [(name, ctypes.c_long) for name in (
+        "batch", "frames", "rows", "columns", "fine", "coarse", "time", "space")]
+
+    def like(self, x, fine):
+        """An empty fine or coarse video of x's dtype."""
+        frames, part = ((self.frames - 1) * self.time + 1, self.space) if fine else (self.frames, 1)
+        return torch.empty(self.batch, frames, self.rows * part, self.columns * part,
+                           self.fine if fine else self.coarse, dtype=x.dtype).permute(0, 4, 1, 2, 3)
+
+
+class AddFolded(torch.autograd.Function):
+    """x + the shortcut of the level's input `y`, both videos with channels side by side. `down`: y is the fine one,
+    and its values are averaged; else they are repeated."""
+
+    @staticmethod
+    def forward(ctx, x, y, time, space, down):
+        x, y = (v.contiguous(memory_format=torch.channels_last_3d) for v in (x, y))
+        fine, coarse = (y, x) if down else (x, y)
+        ctx.fold, ctx.down = Fold(len(coarse), *coarse.shape[2:], fine.shape[1], coarse.shape[1], time, space), down
+        ctx.scale = coarse.shape[1] / (fine.shape[1] * time * space * space) if down else 1.0
+        out = torch.empty_like(x)
+        call("fold_down" if down else "fold_up", x.dtype, ctx.fold, y, x, ctx.scale, out)
+        return out
+
+    @staticmethod
+    def backward(ctx, dout):
+        dout = dout.contiguous(memory_format=torch.channels_last_3d)
+        dy = ctx.fold.like(dout, fine=ctx.down)
+        call("fold_up" if ctx.down else "fold_down", dout.dtype, ctx.fold, dout, None, ctx.scale, dy)
+        return dout, dy, None, None, None
+
+
 norm_modulate, gate_add, heads, gelu = NormModulate.apply, GateAdd.apply, Heads.apply, Gelu.apply
-norm_silu = NormSilu.apply
+norm_silu, add_folded = NormSilu.apply, AddFolded.apply

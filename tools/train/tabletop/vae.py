@@ -10,10 +10,11 @@ import torch.nn as nn
 import torch.nn.functional as F
 
 from tabletop import fused
+from tabletop.conv import block, conv
 
 
 class RmsNorm(nn.Module):
-    """x / max(|x|, 1e-12) * sqrt(C) * gamma over the channels of images."""
+    """x / max(|x|, 1e-12) * sqrt(C) * gamma over the channels of videos."""
 
     def __init__(self, channels):
         super().__init__()
@@ -22,7 +23,7 @@ class RmsNorm(nn.Module):
 
     def forward(self, x):
         length = x.float().pow(2).sum(1, keepdim=True).clamp_min(1e-24).rsqrt()
-        return x * (length * self.scale).to(x.dtype) * self.gamma.to(x.dtype)
+        return x * (length * self.scale).to(x.dtype) * self.gamma.to(x.dtype)[..., None]
 
 
 class NormSilu(nn.Module):
@@ -37,15 +38,19 @@ class NormSilu(nn.Module):
 
 
 class CausalConv3d(nn.Conv3d):
-    """Pads time on the left only, with zeros; space as configured."""
+    """Pads time on the left only, with zeros, and space on all sides: outputs are as large as inputs."""
 
-    def __init__(self, inputs, outputs, kernel, padding=0):
-        super().__init__(inputs, outputs, kernel, padding=padding)
-        (time, rows, columns), self.padding = self.padding, (0, 0, 0)
-        self.border = (columns, columns, rows, rows, 2 * time, 0)
+    def forward(self, x, norm=None):
+        """With a NormSilu, which runs first."""
+        return conv(x, self.weight, self.bias, gamma=None if norm is None else norm.gamma)
 
-    def forward(self, x):
-        return super().forward(F.pad(x, self.border))
+
+class FrameConv(nn.Conv2d):
+    """A 2D convolution of every frame of a video, padded on all sides, or with stride 2 on the right and below; of
+    the video with every row and column `doubled`."""
+
+    def forward(self, x, residual=None, doubled=False):
+        return conv(x, self.weight[:, :, None], self.bias, 1, self.stride[0], doubled, residual)
 
 
 class ResidualBlock(nn.Module):
@@ -54,12 +59,13 @@ class ResidualBlock(nn.Module):
     def __init__(self, inputs, outputs):
         super().__init__()
         self.residual = nn.Sequential(
-            NormSilu(inputs), nn.Identity(), CausalConv3d(inputs, outputs, 3, padding=1),
-            NormSilu(outputs), nn.Identity(), nn.Identity(), CausalConv3d(outputs, outputs, 3, padding=1))
+            NormSilu(inputs), nn.Identity(), CausalConv3d(inputs, outputs, 3),
+            NormSilu(outputs), nn.Identity(), nn.Identity(), CausalConv3d(outputs, outputs, 3))
         self.shortcut = CausalConv3d(inputs, outputs, 1) if inputs != outputs else nn.Identity()
 
     def forward(self, x):
-        return self.shortcut(x) + self.residual(x)
+        norm1, _, conv1, norm2, _, _, conv2 = self.residual
+        return block(x, norm1, conv1, norm2, conv2, self.shortcut)
 
 
 class AttentionBlock(nn.Module):
@@ -68,24 +74,17 @@ class AttentionBlock(nn.Module):
     def __init__(self, channels):
         super().__init__()
         self.norm = RmsNorm(channels)
-        self.to_qkv = nn.Conv2d(channels, 3 * channels, 1)
-        self.proj = nn.Conv2d(channels, channels, 1)
+        self.to_qkv = FrameConv(channels, 3 * channels, 1)
+        self.proj = FrameConv(channels, channels, 1)
         nn.init.zeros_(self.proj.weight)
 
     def forward(self, x):
         batch, channels, frames, rows, columns = x.shape
-        y = x.transpose(1, 2).reshape(batch * frames, channels, rows, columns)
-        q, k, v = self.to_qkv(self.norm(y)).flatten(2).transpose(1, 2).chunk(3, dim=-1)
+        y = self.to_qkv(self.norm(x)).permute(0, 2, 3, 4, 1).reshape(batch * frames, rows * columns, 3 * channels)
+        q, k, v = y.chunk(3, dim=-1)
         weights = torch.softmax((q @ k.transpose(1, 2)).float() * channels**-0.5, dim=-1).to(v.dtype)
-        y = (weights @ v).transpose(1, 2).reshape(batch * frames, channels, rows, columns)
-        return x + self.proj(y).reshape(batch, frames, channels, rows, columns).transpose(1, 2)
-
-
-def per_frame(layer, x):
-    """Runs a 2D layer on every frame of [B, C, T, H, W]."""
-    batch, channels, frames, rows, columns = x.shape
-    y = layer(x.transpose(1, 2).reshape(batch * frames, channels, rows, columns))
-    return y.reshape(batch, frames, *y.shape[1:]).transpose(1, 2)
+        y = (weights @ v).reshape(batch, frames, rows, columns, channels).permute(0, 4, 1, 2, 3)
+        return self.proj(y, residual=x)
 
 
 class Downsample(nn.Module):
@@ -93,15 +92,16 @@ class Downsample(nn.Module):
 
     def __init__(self, channels, time):
         super().__init__()
-        self.resample = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(channels, channels, 3, stride=2))
+        self.resample = nn.Sequential(nn.Identity(), FrameConv(channels, channels, 3, stride=2))
         if time:
             self.time_conv = nn.Conv3d(channels, channels, (3, 1, 1), stride=(2, 1, 1))
 
     def forward(self, x):
-        x = per_frame(self.resample, x)
+        x = self.resample(x)
         if not hasattr(self, "time_conv") or x.shape[2] == 1:
             return x
-        return torch.cat([x[:, :, :1], self.time_conv(x)], dim=2)
+        later = conv(x, self.time_conv.weight, self.time_conv.bias, step_time=2)
+        return torch.cat([x[:, :, :1], later], dim=2)
 
 
 class Upsample(nn.Module):
@@ -109,10 +109,9 @@ class Upsample(nn.Module):
 
     def __init__(self, channels, time):
         super().__init__()
-        self.resample = nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"),
-                                      nn.Conv2d(channels, channels, 3, padding=1))
+        self.resample = nn.Sequential(nn.Identity(), FrameConv(channels, channels, 3))
         if time:
-            self.time_conv = CausalConv3d(channels, 2 * channels, (3, 1, 1), padding=(1, 0, 0))
+            self.time_conv = CausalConv3d(channels, 2 * channels, (3, 1, 1))
 
     def forward(self, x):
         if hasattr(self, "time_conv") and x.shape[2] > 1:
@@ -120,24 +119,17 @@ class Upsample(nn.Module):
             pairs = self.time_conv(x[:, :, 1:]).reshape(batch, 2, channels, frames - 1, rows, columns)
             pairs = pairs.permute(0, 2, 3, 1, 4, 5).reshape(batch, channels, 2 * (frames - 1), rows, columns)
             x = torch.cat([x[:, :, :1], pairs], dim=2)
-        return per_frame(self.resample, x)
+        return self.resample[1](x, doubled=True)
 
 
-def average_down(x, outputs, time, space):
-    """AvgDown3D: blocks of (time, space, space) move behind the channel and are averaged in groups."""
-    batch, channels, frames, rows, columns = x.shape
-    x = F.pad(x, (0, 0, 0, 0, -frames % time, 0))
-    x = x.reshape(batch, channels, x.shape[2] // time, time, rows // space, space, columns // space, space)
-    x = x.permute(0, 1, 3, 5, 7, 2, 4, 6)
-    return x.reshape(batch, outputs, -1, *x.shape[5:]).mean(2)
+def add_average(y, x, time, space):
+    """y plus AvgDown3D of x: blocks of (time, space, space) move behind the channel and are averaged in groups."""
+    return y + x if time * space == 1 and x.shape == y.shape else fused.add_folded(y, x.to(y.dtype), time, space, True)
 
 
-def repeat_up(x, outputs, time, space):
-    """DupUp3D: the inverse by repetition; drops the first time-1 frames."""
-    batch, channels, frames, rows, columns = x.shape
-    x = x.repeat_interleave(outputs * time * space * space // channels, dim=1)
-    x = x.reshape(batch, outputs, time, space, space, frames, rows, columns).permute(0, 1, 5, 2, 6, 3, 7, 4)
-    return x.reshape(batch, outputs, frames * time, rows * space, columns * space)[:, :, time - 1:]
+def add_repeated(y, x, time, space):
+    """y plus DupUp3D of x: the inverse by repetition, without the first time-1 frames."""
+    return fused.add_folded(y, x.to(y.dtype), time, space, False)
 
 
 class DownLevel(nn.Module):
@@ -149,10 +141,10 @@ class DownLevel(nn.Module):
         if space:
             layers.append(Downsample(outputs, time))
         self.downsamples = nn.Sequential(*layers)
-        self.outputs, self.time, self.space = outputs, 2 if time else 1, 2 if space else 1
+        self.time, self.space = 2 if time else 1, 2 if space else 1
 
     def forward(self, x):
-        return self.downsamples(x) + average_down(x, self.outputs, self.time, self.space)
+        return add_average(self.downsamples(x), x, self.time, self.space)
 
 
 class UpLevel(nn.Module):
@@ -164,11 +156,11 @@ class UpLevel(nn.Module):
         if space:
             layers.append(Upsample(outputs, time))
         self.upsamples = nn.Sequential(*layers)
-        self.outputs, self.time, self.space = outputs, 2 if time else 1, space
+        self.time, self.space = 2 if time else 1, space
 
     def forward(self, x):
         y = self.upsamples(x)
-        return y + repeat_up(x, self.outputs, self.time, 2) if self.space else y
+        return add_repeated(y, x, self.time, 2) if self.space else y
 
 
 def per_level(blocks, levels):
@@ -180,16 +172,16 @@ class Encoder(nn.Module):
     def __init__(self, dim, z, mult, blocks):
         super().__init__()
         dims, blocks = [dim] + [dim * m for m in mult], per_level(blocks, len(mult))
-        self.conv1 = CausalConv3d(12, dims[0], 3, padding=1)
+        self.conv1 = CausalConv3d(12, dims[0], 3)
         self.downsamples = nn.Sequential(*[
             DownLevel(dims[i], dims[i + 1], blocks[i], time=i in (1, 2), space=i < len(mult) - 1)
             for i in range(len(mult))])
         last = dims[-1]
         self.middle = nn.Sequential(ResidualBlock(last, last), AttentionBlock(last), ResidualBlock(last, last))
-        self.head = nn.Sequential(NormSilu(last), nn.Identity(), CausalConv3d(last, z, 3, padding=1))
+        self.head = nn.Sequential(NormSilu(last), nn.Identity(), CausalConv3d(last, z, 3))
 
     def forward(self, x):
-        return self.head(self.middle(self.downsamples(self.conv1(x))))
+        return self.head[2](self.middle(self.downsamples(self.conv1(x))), norm=self.head[0])
 
 
 class Decoder(nn.Module):
@@ -197,14 +189,14 @@ class Decoder(nn.Module):
         super().__init__()
         dims, blocks = [dim * m for m in [mult[-1]] + list(mult[::-1])], per_level(blocks, len(mult))
         first = dims[0]
-        self.conv1 = CausalConv3d(z, first, 3, padding=1)
+        self.conv1 = CausalConv3d(z, first, 3)
         self.middle = nn.Sequential(ResidualBlock(first, first), AttentionBlock(first), ResidualBlock(first, first))
         self.upsamples = nn.Sequential(*[
             UpLevel(dims[i], dims[i + 1], blocks[i], time=i < 2, space=i < len(mult) - 1) for i in range(len(mult))])
-        self.head = nn.Sequential(NormSilu(dims[-1]), nn.Identity(), CausalConv3d(dims[-1], 12, 3, padding=1))
+        self.head = nn.Sequential(NormSilu(dims[-1]), nn.Identity(), CausalConv3d(dims[-1], 12, 3))
 
     def forward(self, x):
-        return self.head(self.upsamples(self.middle(self.conv1(x))))
+        return self.head[2](self.upsamples(self.middle(self.conv1(x))), norm=self.head[0])
 
 
 def patchify(x):
@@ -286,7 +278,7 @@ def decoder_cost(model, frames=33, rows=6, columns=10):
         total.append(layer.weight[0].numel() * made.numel())
 
     hooks = [m.register_forward_hook(count) for m in model.decoder.modules() if isinstance(m, (nn.Conv3d, nn.Conv2d))]
-    with torch.no_grad():
+    with torch.no_grad(), torch.autocast("cpu", enabled=False):  # blocks are one function under autocast
         made = model.decode(torch.zeros(1, model.conv2.weight.shape[0], (frames + 3) // 4, rows, columns))
     for hook in hooks:
         hook.remove()

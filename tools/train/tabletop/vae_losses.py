@@ -5,13 +5,20 @@ blurred edges, lines on the decoder's grids, steps that follow the latent stride
 glowing objects that miss their peak.
 """
 
+import ctypes
 import math
 
 import torch
 import torch.nn.functional as F
 
+from tabletop.fused import library
+
 GLOW = 2 * 0.60 - 1  # code 0.60 is 1.73 times white in linear light: only glowing things and highlights lie above
 STRIDE = (4, 16, 16)  # frames, rows, columns of a latent
+
+# The weights of the terms of `distortion`: of squares beside absolute errors, and more where the truth glows.
+SQUARE, GLOW_WEIGHT = 6.0, 3.0
+EDGES, HUE, PATTERN, RIPPLE, PHASE, FLICKER = 2.0, 0.5, 2.0, 1.0, 0.02, 1.0
 
 
 def psnr(video, truth):
@@ -68,24 +75,60 @@ def flicker(made, truth):
     return (made.diff(dim=2).abs() * still).sum() / (3 * still.sum() + 1e-3 * still.numel())
 
 
-def distortion(made, truth):
+def distortion_plain(made, truth):
     """The sum of all of them: what a decoded video costs."""
     error = made - truth
-    weight = 1 + 3 * (truth.amax(1, keepdim=True) > GLOW).float()
-    loss = ((error.abs() + 6 * error.pow(2)) * weight).mean() + 2 * edges(made, truth) + 0.5 * hue_error(error)
-    loss = loss + 2 * pattern(error).abs().mean() + ripple(error)
+    weight = 1 + GLOW_WEIGHT * (truth.amax(1, keepdim=True) > GLOW).float()
+    loss = ((error.abs() + SQUARE * error.pow(2)) * weight).mean() + EDGES * edges(made, truth) + HUE * hue_error(error)
+    loss = loss + PATTERN * pattern(error).abs().mean() + RIPPLE * ripple(error)
     if made.shape[2] > 1:
-        loss = loss + 0.02 * phase_error(made, truth) + flicker(made, truth)
+        loss = loss + PHASE * phase_error(made, truth) + FLICKER * flicker(made, truth)
     return loss
 
 
-def losses(model, video, kl_weight, frozen_encoder=False):
+class Sizes(ctypes.Structure):
+    """losses.cpp's struct of the same name."""
+    _fields_ = [(name, ctypes.c_long) for name in ("batch", "frames", "rows", "columns")]
+
+
+class Weights(ctypes.Structure):
+    """losses.cpp's struct of the same name."""
+    _fields_ = [(name, ctypes.c_float) for name in (
+        "square", "glow", "edges", "hue", "pattern", "ripple", "phase", "flicker", "glow_level")]
+
+
+LIBRARY = library("losses.cpp")
+LIBRARY.distortion.restype = ctypes.c_double
+
+
+class Distortion(torch.autograd.Function):
+    """distortion_plain, with its gradient, by losses.cpp."""
+
+    @staticmethod
+    def forward(ctx, made, truth):
+        made, truth = made.contiguous(), truth.contiguous()
+        error, gradient = made - truth, torch.empty_like(made)
+        weights = Weights(SQUARE, GLOW_WEIGHT, EDGES, HUE, PATTERN, RIPPLE, PHASE, FLICKER, GLOW)
+        loss = LIBRARY.distortion(ctypes.byref(Sizes(len(made), *made.shape[2:])), ctypes.byref(weights),
+                                  *[ctypes.c_void_p(t.data_ptr()) for t in (made, truth, error, gradient)])
+        ctx.save_for_backward(gradient)
+        return torch.tensor(loss, dtype=torch.float32)
+
+    @staticmethod
+    def backward(ctx, dloss):
+        return ctx.saved_tensors[0] * dloss, None
+
+
+distortion = Distortion.apply
+
+
+def losses(model, video, kl_weight, frozen_encoder=False, autocast=True):
     """The loss of one batch, its squared error and KL term (floats)."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
         with torch.set_grad_enabled(not frozen_encoder):
             mean, log_variance = model.moments(video)
         mean, log_variance = mean.float(), log_variance.float().clamp(-12, 4)
-        latent = mean + torch.randn_like(mean) * (0.5 * log_variance).exp()
+        latent = mean + torch.randn(mean.shape) * (0.5 * log_variance).exp()
         made = model.decode(latent).float()
     kl = 0.5 * (mean.pow(2) + log_variance.exp() - 1 - log_variance).mean()
     mse = (made.detach() - video).pow(2).mean().item()
