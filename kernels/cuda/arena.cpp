@@ -163,9 +163,12 @@ void Arena::give_back(std::byte* start, std::size_t bytes) noexcept {
 
 void Arena::reserve(std::size_t bytes) {
   const std::lock_guard lock(mutex_);
-  if (memory_.pooled_bytes >= bytes) return;
+  const std::size_t more = bytes - std::min(bytes, memory_.in_use_bytes);
+  std::size_t largest = 0;
+  for (const auto& [start, size] : free_) largest = std::max(largest, size);
+  if (largest >= more) return;
   (void)release_unused_slabs();
-  add_slab(bytes - std::min(bytes, memory_.in_use_bytes));
+  add_slab(more);
 }
 
 Memory Arena::memory() const {

@@ -34,6 +34,7 @@ class Arena {
   // gone.
   std::byte* take(std::size_t bytes);
   void give_back(std::byte* start, std::size_t bytes) noexcept;  // `bytes` as it was taken
+  // What is missing of `bytes` in use lies in one piece from now on: pieces between weights are of no use to large tensors.
   void reserve(std::size_t bytes);
   Memory memory() const;
 

@@ -22,7 +22,9 @@ struct AttentionArguments {
   // KeyTilePlan in device memory: `first` [heads * query tiles + 1] and `tile`; both null: dense.
   const std::int32_t *first = nullptr, *tile = nullptr;
   int query_tile = 0, key_tile = 0;  // dense: lq, lk
+  float* log_sum = nullptr;          // f32 [B, heads, lq]: ln(sum of exp(scale q k)); null: not wanted
 };
+inline constexpr float kLn2 = 0.6931471805599453f;
 
 // A warp has 16 queries. With width 128 registers leave a multiprocessor eight warps: one block, so that all of them use
 // one copy of the keys; with width 64 twelve, in three blocks.

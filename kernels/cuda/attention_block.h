@@ -154,9 +154,10 @@ RUSHES_DEVICE void add_keys(WarpState<kWidth>& state, const std::uint16_t (&k)[k
   }
 }
 
+// y, log_sum (or null): of the block's first row.
 template <int kWidth>
-RUSHES_DEVICE void store_rows(WarpState<kWidth>& state, std::uint16_t* y, int row_stride, int row, int rows,
-                              int pair) {
+RUSHES_DEVICE void store_rows(WarpState<kWidth>& state, std::uint16_t* y, float* log_sum, int row_stride,
+                              int row, int rows, int pair) {
   RUSHES_UNROLL
   for (int r = 0; r < 2; ++r) {
     float total = state.total[r];
@@ -170,6 +171,7 @@ RUSHES_DEVICE void store_rows(WarpState<kWidth>& state, std::uint16_t* y, int ro
       *reinterpret_cast<std::uint32_t*>(to + n * 8) =
           pack_bf16(state.sum[n][2 * r] * factor, state.sum[n][2 * r + 1] * factor);
     }
+    if (log_sum && pair == 0) log_sum[row + 8 * r] = (state.max[r] + fast_log2(total)) * cuda::kLn2;
   }
 }
 
@@ -218,7 +220,9 @@ RUSHES_DEVICE void attention_block(const AttentionArguments& a, SharedTiles<kWid
                        lane);
     sync_block();  // the next load overwrites this stage
   }
-  if (has_rows) store_rows<kWidth>(state, a.y + at(a.lq, begin), row_stride, row, rows, pair);
+  float* log_sum =
+      a.log_sum ? a.log_sum + (static_cast<std::int64_t>(batch) * a.heads + head) * a.lq + begin : nullptr;
+  if (has_rows) store_rows<kWidth>(state, a.y + at(a.lq, begin), log_sum, row_stride, row, rows, pair);
 }
 
 }  // namespace rushes::kernels::device

@@ -21,7 +21,7 @@ TensorMapShape hopper_map_shape(const std::uint16_t* start, int width, int heads
 }
 
 int hopper_attention_arguments(DeviceApi& api, HopperIndex index, const AttentionArguments& a, int batch,
-                               float* log_sum, HopperAttentionArguments* to) {
+                               HopperAttentionArguments* to) {
   const HopperForm& form = kHopperForm[index];
   const auto keys = [&](const std::uint16_t* start) {
     return hopper_map_shape(start, form.width, a.heads, a.lk, batch, form.box_keys(), form.box_halves());
@@ -31,7 +31,7 @@ int hopper_attention_arguments(DeviceApi& api, HopperIndex index, const Attentio
     return error;
   if (const int error = api.encode_tensor_map(&to->k, keys(a.k))) return error;
   if (const int error = api.encode_tensor_map(&to->v, keys(a.v))) return error;
-  to->y = a.y, to->log_sum = log_sum;
+  to->y = a.y, to->log_sum = a.log_sum;
   to->heads = a.heads, to->lq = a.lq, to->lk = a.lk, to->scale = a.scale;
   to->first = a.first, to->tile = a.tile, to->query_tile = a.query_tile, to->key_tile = a.key_tile;
   return kSuccess;

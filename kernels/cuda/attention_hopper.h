@@ -51,7 +51,7 @@ inline constexpr HopperForm kHopperForm[kHopperForms] = {
 struct HopperAttentionArguments {
   TensorMap q, k, v;
   std::uint16_t* y = nullptr;
-  float* log_sum = nullptr;  // [B, heads, lq]: ln(sum of exp(scale q k)); may be null
+  float* log_sum = nullptr;  // as AttentionArguments
   int heads = 1, lq = 0, lk = 0;
   float scale = 1.0f;
   const std::int32_t *first = nullptr, *tile = nullptr;  // as AttentionArguments
@@ -74,7 +74,7 @@ TensorMapShape hopper_map_shape(const std::uint16_t* start, int width, int heads
                                 int box_rows, int box_halves);
 // Fills `to` with `a` and the maps of its tensors; a cudaError_t.
 int hopper_attention_arguments(DeviceApi& api, HopperIndex index, const AttentionArguments& a, int batch,
-                               float* log_sum, HopperAttentionArguments* to);
+                               HopperAttentionArguments* to);
 LaunchShape hopper_attention_shape(HopperIndex index, const AttentionArguments& a, int batch);
 
 }  // namespace rushes::kernels::cuda

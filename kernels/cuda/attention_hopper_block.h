@@ -248,10 +248,9 @@ RUSHES_DEVICE void store_rows(const HopperAttentionArguments& a, const Place& pl
       transpose_quad(words);
       if (row < place.end) store_16(to + (n + quad) * 8, words);
     }
-    constexpr float kLn2 = 0.6931471805599453f;
     if (a.log_sum && row < place.end && quad == 0)
       a.log_sum[(static_cast<std::int64_t>(place.batch) * a.heads + place.head) * a.lq + row] =
-          state.max[r] * a.scale + fast_log2(total) * (RUSHES_MUTATION(28) ? 1.0f : kLn2);
+          state.max[r] * a.scale + fast_log2(total) * (RUSHES_MUTATION(28) ? 1.0f : cuda::kLn2);
   }
 }
 

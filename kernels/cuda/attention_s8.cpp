@@ -50,6 +50,7 @@ Attention8Arguments attention8_arguments(Attention8Form form, const AttentionArg
   to.q_scale = as<float>(memory, at.q_scale), to.k_scale = as<float>(memory, at.k_scale);
   to.v = as<std::uint8_t>(memory, at.v), to.v_scale = as<float>(memory, at.v_scale);
   to.v16 = a.v, to.y = a.y;
+  to.log_sum = a.log_sum, to.q16 = a.q, to.k_mean = as<float>(memory, at.mean), to.scale = a.scale;
   to.heads = a.heads, to.lq = a.lq, to.lk = a.lk, to.padded = padded_keys(a.lk);
   to.first = a.first, to.tile = a.tile, to.query_tile = a.query_tile, to.key_tile = a.key_tile;
   return to;

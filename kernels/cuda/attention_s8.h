@@ -25,6 +25,11 @@ struct Attention8Arguments {
   const float* v_scale = nullptr;      // the form with e4m3
   const std::uint16_t* v16 = nullptr;  // the form with bf16: [B, Lk, heads, width]
   std::uint16_t* y = nullptr;
+  float* log_sum =
+      nullptr;  // as AttentionArguments; then also, for what smoothing has taken from all scores of a row:
+  const std::uint16_t* q16 = nullptr;  // [B, Lq, heads, width] in bf16
+  const float* k_mean = nullptr;       // [B, heads, width]
+  float scale = 1.0f;
   int heads = 1, lq = 0, lk = 0;
   int padded = 0;  // padded_keys(lk)
   const std::int32_t *first = nullptr,

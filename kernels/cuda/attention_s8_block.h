@@ -5,6 +5,7 @@
 
 #include "kernels/cuda/attention_block.h"
 #include "kernels/cuda/attention_s8.h"
+#include "kernels/cuda/log_sum8.h"
 #include "kernels/eight_bit.h"
 
 namespace rushes::kernels::device {
@@ -147,7 +148,7 @@ RUSHES_DEVICE void add_values8(WarpState8<kWidth>& state, const float (&s)[kKeys
   }
 }
 
-// v_scale: of channels, or null.
+// v_scale: of channels, or null. Leaves the sums over all threads of a row in `total`.
 template <int kWidth>
 RUSHES_DEVICE void store_rows8(WarpState8<kWidth>& state, const float* v_scale, std::uint16_t* y,
                                int row_stride, int row, int rows, int pair) {
@@ -157,6 +158,7 @@ RUSHES_DEVICE void store_rows8(WarpState8<kWidth>& state, const float* v_scale, 
     total += shuffle_xor(total, 1);
     total += shuffle_xor(total, 2);
     const float factor = 1.0f / total;
+    state.total[r] = total;
     if (row + 8 * r >= rows) continue;
     std::uint16_t* to = y + static_cast<std::int64_t>(row + 8 * r) * row_stride + pair;
     RUSHES_UNROLL
@@ -227,9 +229,14 @@ RUSHES_DEVICE void attention8_block(const Attention8Arguments& a, SharedTiles8<k
     }
     sync_block();  // the next load overwrites this stage
   }
-  if (has_rows)
-    store_rows8<kWidth>(state, kE4m3 ? a.v_scale + heads_before * kWidth : nullptr, a.y + at(a.lq, begin),
-                        row_stride, row, rows, lane % 4 * 2);
+  if (!has_rows) return;
+  store_rows8<kWidth>(state, kE4m3 ? a.v_scale + heads_before * kWidth : nullptr, a.y + at(a.lq, begin),
+                      row_stride, row, rows, lane % 4 * 2);
+  if (!a.log_sum) return;
+  RUSHES_UNROLL
+  for (int r = 0; r < 2; ++r)
+    store_log_sum8(a, kWidth, heads_before, batch, head, begin + row + 8 * r, begin + rows, lane % 4,
+                   state.max[r] * state.factor[r], state.total[r]);
 }
 
 }  // namespace rushes::kernels::device

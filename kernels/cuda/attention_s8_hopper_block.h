@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/cuda/attention_s8_hopper.h"
+#include "kernels/cuda/log_sum8.h"
 #include "kernels/cuda/quad.h"
 #include "kernels/eight_bit.h"
 
@@ -150,6 +151,9 @@ RUSHES_DEVICE void store_rows(const cuda::Attention8Arguments& a, const Place& p
       transpose_quad(words);
       if (row < place.end) store_16(to + (n + quad) * 8, words);
     }
+    if (a.log_sum)
+      store_log_sum8(a, kWidth, place.heads_before, place.batch, place.head, row, place.end, quad,
+                     state.max[r] * state.factor[r], total);
   }
 }
 

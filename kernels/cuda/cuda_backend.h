@@ -24,10 +24,14 @@
 
 namespace rushes::kernels::cuda {
 
+struct CudaLinear;
+struct Product;
+
 struct CudaOptions {
   int device = 0;
   Precision precision = Precision::kBf16;
   std::size_t score_bytes = std::size_t{256} << 20;  // of attention that is composed, about
+  std::size_t linear_bytes = std::size_t{64} << 20;  // scratch of a product in 8 bits: rounded rows, sums
   bool library_attention = false;                    // cuDNN's where it takes the shape (library_attention.h)
   // Attention in 8 bits, and weights that in_8_bits() makes; with bf16 operands. A numeric class of its own.
   bool eight_bit = false;
@@ -128,6 +132,12 @@ class CudaBackend final : public Backend {
   Codes codes(const Tensor& x) const;
   void round_to_codes(const Vector& x, std::int64_t rows, std::int64_t cols, const Codes& to);
   void launch_rows_e4m3(RowsE4m3 form, NormArguments arguments, const Codes& to);
+  void linear_in_8_bits(const Tensor& x, const CudaLinear& layer, const Tensor& y, Activation act);
+  Product product_of(const CudaLinear& layer, std::int64_t rows, const Vector& y, Activation act) const;
+  const void* bias_for(const CudaLinear& layer, Word result) const;  // null: none
+  bool finishes(const CudaLinear& layer, const Product& product, Activation act);
+  void multiply_rows(const CudaLinear& layer, const Vector& x, const float* scale, const Vector& y,
+                     std::int64_t rows, Activation act);
   void launch_map(Map map, MapArguments arguments);
   void launch_norm(Norm norm, NormArguments arguments);
   NormArguments layer_norm_arguments(const Tensor& x, const Tensor& weight, const Tensor& bias,

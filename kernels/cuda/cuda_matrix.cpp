@@ -25,55 +25,90 @@ void CudaBackend::linear(const Tensor& x, const Linear& weights, const Tensor& y
   require(layer != nullptr, "linear", "weights of another device");
   if (s.rows == 0) return;
   const auto entered = device_->enter();
-  // Row-major y = x w^T is column-major y^T = w x^T.
-  Product product{s.n, s.rows, s.k};
-  std::optional<Operand> in;
-  std::optional<Scratch> rounded;
-  if (layer->word == kWordE4m3) {
-    const Codes w = codes(layer->weight);
-    Codes rows;
-    if (x.dtype() == DType::kF8E4M3) {
-      rows = codes(x);
+  if (layer->word == kWordE4m3) return linear_in_8_bits(x, *layer, y, act);
+  const Operand in(*this, x, layer->word);
+  multiply_rows(*layer, in.vector, nullptr, vector(y), s.rows, act);
+}
+
+// In pieces whose scratch memory is bounded: a step in 8 bits is planned for like one in bf16.
+void CudaBackend::linear_in_8_bits(const Tensor& x, const CudaLinear& layer, const Tensor& y,
+                                   Activation act) {
+  const std::int64_t n = layer.out_features, k = layer.in_features, rows = x.elements() / k;
+  const bool rounded = x.dtype() == DType::kF8E4M3;
+  const Codes whole = rounded ? codes(x) : Codes{};
+  const std::size_t row_bytes = (rounded ? 0 : static_cast<std::size_t>(k) + sizeof(float)) +
+                                (finishes(layer, product_of(layer, rows, vector(y), act), act)
+                                     ? 0
+                                     : static_cast<std::size_t>(n) * word_bytes(layer.sums));
+  constexpr std::int64_t kStep = 256;
+  const auto fit = static_cast<std::int64_t>(options_.linear_bytes / std::max<std::size_t>(row_bytes, 1));
+  const std::int64_t step = std::max(fit / kStep, std::int64_t{1}) * kStep;
+  for (std::int64_t first = 0; first < rows; first += step) {
+    const std::int64_t count = std::min(step, rows - first);
+    std::optional<Scratch> scratch;
+    Codes in = whole;
+    if (rounded) {
+      in.data += first * k, in.scale += first;
     } else {
-      const std::size_t scales = row_scales_at(static_cast<std::size_t>(x.elements()));
-      rounded.emplace(*device_, scales + static_cast<std::size_t>(s.rows) * sizeof(float));
-      rows = {reinterpret_cast<std::uint8_t*>(rounded->data()),
-              reinterpret_cast<float*>(rounded->data() + scales)};
-      round_to_codes(vector(x), s.rows, s.k, rows);
+      const std::size_t scales = row_scales_at(static_cast<std::size_t>(count * k));
+      scratch.emplace(*device_, scales + static_cast<std::size_t>(count) * sizeof(float));
+      in = {reinterpret_cast<std::uint8_t*>(scratch->data()),
+            reinterpret_cast<float*>(scratch->data() + scales)};
+      round_to_codes(at(vector(x), first * k), count, k, in);
     }
-    product.a = w.vector(), product.b = rows.vector();
-    product.scale_a = w.scale, product.scale_b = rows.scale;
-  } else {
-    product.a = vector(layer->weight), product.b = in.emplace(*this, x, layer->word).vector;
+    multiply_rows(layer, in.vector(), in.scale, at(vector(y), first * n), count, act);
   }
-  product.d = vector(y);
-  product.stride_a = product.stride_b = s.k;
-  product.stride_d = s.n;
-  const auto bias_of = [&](Word word) -> const void* {
-    if (layer->bias.empty()) return nullptr;
-    return bytes(word == kWordF32 && layer->word != kWordE4m3 ? layer->bias : layer->bias_operand);
-  };
-  product.bias = bias_of(product.d.word);
+}
+
+// Row-major y = x w^T is column-major y^T = w x^T. The rows' own address and scale are multiply_rows()'s to give.
+Product CudaBackend::product_of(const CudaLinear& layer, std::int64_t rows, const Vector& y,
+                                Activation act) const {
+  Product product{layer.out_features, rows, layer.in_features};
+  if (layer.word == kWordE4m3) {
+    const Codes w = codes(layer.weight);
+    product.a = w.vector(), product.scale_a = product.scale_b = w.scale;
+  } else {
+    product.a = vector(layer.weight);
+  }
+  product.b.word = layer.word, product.d = y;
+  product.stride_a = product.stride_b = layer.in_features;
+  product.stride_d = layer.out_features;
+  product.bias = bias_for(layer, y.word);
   product.gelu = act == Activation::kGeluTanh;
-  const auto finished = [&](const Epilogue& done) {
-    return (done.bias || !product.bias) && (act == Activation::kNone || done.gelu);
-  };
-  Epilogue done;
-  const bool direct = product.d.word == kWordBf16 || layer->sums == kWordF32;
-  if (direct) done = device_->products().epilogue(product);
-  if (direct && finished(done)) return device_->products().run(product);
+  return product;
+}
+
+const void* CudaBackend::bias_for(const CudaLinear& layer, Word result) const {
+  if (layer.bias.empty()) return nullptr;
+  return bytes(result == kWordF32 && layer.word != kWordE4m3 ? layer.bias : layer.bias_operand);
+}
+
+// Whether the library gives the layer's result itself.
+bool CudaBackend::finishes(const CudaLinear& layer, const Product& product, Activation act) {
+  if (product.d.word != kWordBf16 && layer.sums != kWordF32) return false;
+  const Epilogue done = device_->products().epilogue(product);
+  return (done.bias || !product.bias) && (act == Activation::kNone || done.gelu);
+}
+
+// `x` [rows, K] in the layer's word, `scale` [rows] of kWordE4m3, `y` [rows, N].
+void CudaBackend::multiply_rows(const CudaLinear& layer, const Vector& x, const float* scale, const Vector& y,
+                                std::int64_t rows, Activation act) {
+  Product product = product_of(layer, rows, y, act);
+  product.b = x, product.scale_b = scale;
+  if (finishes(layer, product, act)) return device_->products().run(product);
   // What is left is computed in fp32, where the library gives sums in fp32, then rounded once.
+  const std::int64_t n = layer.out_features;
   std::optional<Scratch> sums;
   product.gelu = false;
-  if (product.d.word != layer->sums) {
-    sums.emplace(*device_, static_cast<std::size_t>(y.elements()) * word_bytes(layer->sums));
-    product.d = {sums->data(), layer->sums};
-    product.bias = bias_of(layer->sums);
+  if (y.word != layer.sums) {
+    sums.emplace(*device_, static_cast<std::size_t>(rows * n) * word_bytes(layer.sums));
+    product.d = {sums->data(), layer.sums};
+    product.bias = bias_for(layer, layer.sums);
   }
-  done = device_->products().epilogue(product);
+  const Epilogue done = device_->products().epilogue(product);
   device_->products().run(product);
-  MapArguments rest{product.d, {}, vector(y), y.elements(), static_cast<int>(s.n)};
-  if (!done.bias) rest.shift = floats(layer->bias);
+  MapArguments rest{product.d, {}, y, rows * n, static_cast<int>(n)};
+  if (!done.bias) rest.shift = floats(layer.bias);
   rest.activation = static_cast<int>(act);
   launch_map(kMapAffine, rest);
 }
@@ -211,7 +246,7 @@ void CudaBackend::attend_by_kernel(const AttentionOptions& options, const Tiles*
     // Two blocks of queries share the copies of keys where there are more than two.
     const HopperIndex index = hopper_attention_index(a, width, a.lq > 2 * kHopperQueries);
     HopperAttentionArguments hopper;
-    check(device_->api(), hopper_attention_arguments(device_->api(), index, a, batch, nullptr, &hopper),
+    check(device_->api(), hopper_attention_arguments(device_->api(), index, a, batch, &hopper),
           "cuTensorMapEncodeTiled");
     device_->launch(device_->kernels().attention_hopper[index], hopper_attention_shape(index, a, batch),
                     hopper);

@@ -40,13 +40,13 @@ def eight_bit_form():
     return {
         "IGMMA_SS": 128 // 32,
         "QGMMA_RS": 128 // 32,
-        # An exponential for each of a thread's scores; for two rows: rescaling, 1 / sum. Integer divisions: by the blocks of a
-        # query tile, by the query tile and, for each copy of keys and for their scales, by the steps of a key tile.
-        "MUFU": 128 // 2 + 2 + 2 + 6,
+        # An exponential for each of a thread's scores; for two rows: rescaling, 1 / sum, log2(sum). Integer divisions: by the
+        # blocks of a query tile, by the query tile and, for each copy of keys and for their scales, by the steps of a key tile.
+        "MUFU": 128 // 2 + 2 + 2 + 2 + 6,
         # Queries; keys and values of two stages at the start, and of one in the loop.
         "UTMALDG": 1 + 2 * 2 + 2,
-        # Maxima and sums of two rows over four lanes; four for each transposed quad of words.
-        "SHFL": 2 * 2 + 2 * 2 + 2 * 128 // 32 * 4,
+        # Maxima, sums and products with the keys' mean of two rows over four lanes; four for each transposed quad of words.
+        "SHFL": 2 * 2 + 2 * 2 + 2 * 2 + 2 * 128 // 32 * 4,
         "WARPGROUP": 4,  # two fences and two waits of the source
         "LDL": 0,
         "STL": 0,

@@ -1,13 +1,14 @@
 // Whether the software device would notice a mistake in attention in 8 bits: RUSHES_MUTATION(n) of kernels/cuda/quantise*.cu,
-// attention_s8_block.h and attention_s8_hopper_block.h plants mistake n, and a run must fail for one of a few orders of threads.
+// attention_s8_block.h, attention_s8_hopper_block.h and log_sum8.h plants mistake n, and a run must fail for one of a few orders of threads.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <iostream>
-#include <sstream>
 
 #include "tests/kernels/eight_bit_runs.h"
 #include "tests/kernels/emulator/grid.h"
 #include "tests/kernels/emulator/software_device.h"
+#include "tests/kernels/hopper_runs.h"
 
 namespace rushes::kernels::cuda {
 namespace {
@@ -26,6 +27,7 @@ constexpr Mutation kMutations[] = {
     {57, "scale of the upper row for the lower one"},
     {58, "weights in another order than values"},
     {59, "output not rescaled"},
+    {60, "log-sum without what smoothing took"},
 };
 constexpr Mutation kHopperMutations[] = {
     {61, "mask on another step than the last"},
@@ -41,12 +43,14 @@ constexpr Mutation kHopperMutations[] = {
     {71, "no wait for the values"},
     {72, "stage overwritten before all warps have read it"},
     {73, "output not rescaled"},
+    {60, "log-sum without what smoothing took"},
 };
 constexpr std::uint64_t kSeeds = 20;
 
 // Empty: the run gave the right result.
 std::string failure(const AttentionCase& c, const EightBitOperands& operands,
-                    const std::vector<float>& expected, bool hopper, std::uint64_t seed) {
+                    const std::vector<float>& expected, const std::vector<float>& log_sum, bool hopper,
+                    std::uint64_t seed) {
   emulator::SoftwareDevice device({.seed = seed});
   const EightBitResult result = run_eight_bit(device, c, kValuesE4m3, hopper);
   if (result.error) return device.fault();
@@ -56,10 +60,12 @@ std::string failure(const AttentionCase& c, const EightBitOperands& operands,
   if (!same_bits(found.q_scale, operands.q_scale) || !same_bits(found.k_scale, operands.k_scale) ||
       !same_bits(found.v_scale, operands.v_scale))
     return "scales differ";
-  std::ostringstream text;
   const double d = distance(result.y, expected);
-  if (!(d <= eight_bit_tolerance(kValuesE4m3))) text << "result differs: " << d;
-  return text.str();
+  if (!(d <= eight_bit_tolerance(kValuesE4m3))) return "result differs: " + std::to_string(d);
+  float most = 0.0f;
+  for (std::size_t i = 0; i < log_sum.size(); ++i)
+    if (const float error = std::abs(result.log_sum[i] - log_sum[i]); !(error <= most)) most = error;
+  return most <= kMostLogSumError ? "" : "log-sum differs: " + std::to_string(most);
 }
 
 // Every other group of keys and every other eight queries half as large: scales that differ.
@@ -73,14 +79,15 @@ void spread_scales(AttentionCase& c) {
 
 void expect_caught(const AttentionCase& c, bool hopper, const Mutation* begin, const Mutation* end) {
   const EightBitOperands operands = quantise(c);
-  const std::vector<float> expected = attend(c, operands);
+  const std::vector<float> expected = attend(c, operands), log_sum = expected_log_sum(c);
   for (std::uint64_t seed = 1; seed <= 6; ++seed)
-    EXPECT_EQ(failure(c, operands, expected, hopper, seed), "") << "without a mistake, order " << seed;
+    EXPECT_EQ(failure(c, operands, expected, log_sum, hopper, seed), "")
+        << "without a mistake, order " << seed;
   for (const Mutation* mutation = begin; mutation != end; ++mutation) {
     emulator::planted = mutation->number;
     std::string caught;
     std::uint64_t seed = 0;
-    while (caught.empty() && ++seed <= kSeeds) caught = failure(c, operands, expected, hopper, seed);
+    while (caught.empty() && ++seed <= kSeeds) caught = failure(c, operands, expected, log_sum, hopper, seed);
     emulator::planted = 0;
     EXPECT_NE(caught, "") << mutation->name;
     std::cout << mutation->number << "  " << mutation->name << ": " << caught << " (order " << seed << ")\n";

@@ -89,6 +89,41 @@ TEST(CudaEightBitRows, AProductIsThatOfTheRoundedOperands) {
   }
 }
 
+// Scratch memory is bounded, whatever the number of rows; each row's result is its own.
+TEST(CudaEightBitRows, ManyRowsAreComputedInPieces) {
+  const std::int64_t rows = 700, k = 32, n = 48;
+  for (const bool has_gelu : {true, false}) {
+    SoftwareOptions device_options;
+    device_options.blas_has_gelu = has_gelu;
+    std::vector<float> whole;
+    for (const std::size_t bytes : {std::size_t{64} << 20, std::size_t{1}}) {
+      SoftwareDevice device(device_options);
+      CudaOptions options;
+      options.eight_bit = true;
+      options.linear_bytes = bytes;
+      const auto backend = make_cuda_backend(&device, options);
+      Random random(5);
+      const Layer layer(*backend, random, n, k);
+      const Tensor x = backend->empty(DType::kBf16, {rows, k}),
+                   rounded = backend->empty(DType::kF8E4M3, {rows, k});
+      const Tensor stream = put(*backend, random.normal(rows * k), {rows, k});
+      backend->copy_box(stream, {0, 0}, x, {0, 0}, {rows, k});
+      backend->layer_norm(stream, {}, {}, {}, 1e-6f, rounded);
+      const Tensor y = backend->empty(DType::kBf16, {rows, n});
+      backend->linear(x, *layer.in_8_bits, y, Activation::kGeluTanh);
+      std::vector<float> found = get(*backend, y);
+      const std::vector<float> more = run(*backend, rounded, layer, DType::kBf16, Activation::kGeluTanh);
+      found.insert(found.end(), more.begin(), more.end());
+      if (whole.empty())
+        whole = found;
+      else
+        EXPECT_TRUE(same_bits(found, whole));
+      backend->synchronize();
+      EXPECT_EQ(device.fault(), "");
+    }
+  }
+}
+
 // A norm writes what rounding its own result would: the same sums in the same order.
 TEST(CudaEightBitRows, NormsWriteThemWithoutAnotherPass) {
   SoftwareDevice device;

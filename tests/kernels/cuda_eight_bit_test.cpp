@@ -5,6 +5,7 @@
 #include "kernels/cuda/device_fault.h"
 #include "tests/kernels/eight_bit_runs.h"
 #include "tests/kernels/emulator/software_device.h"
+#include "tests/kernels/hopper_runs.h"
 
 namespace rushes::kernels::cuda {
 namespace {
@@ -33,6 +34,9 @@ void expect_near(DeviceApi& api, const AttentionCase& c, Attention8Form form, bo
     EXPECT_LE(distance(result.y, attend(c, expected)), eight_bit_tolerance(form));
   }
   EXPECT_LE(distance(result.y, c.expected), kMostNoiseDistance);
+  const std::vector<float> log_sum = expected_log_sum(c);
+  for (std::size_t i = 0; i < log_sum.size(); ++i)
+    ASSERT_NEAR(result.log_sum[i], log_sum[i], kMostLogSumError) << i;
 }
 
 AttentionCase random_case(std::uint64_t seed, int width, int longest, bool listed, float bias,

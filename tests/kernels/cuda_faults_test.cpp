@@ -132,6 +132,21 @@ TEST(CudaMemory, CountsWhatIsInUse) {
   EXPECT_EQ(get(*backend, outlives)[0], 1.0f);
 }
 
+// As when weights that were rounded to 8 bits leave their bf16 ones behind.
+TEST(CudaMemory, AReservationIsOnePieceAmongGaps) {
+  SoftwareDevice device;
+  const auto backend = make_cuda_backend(&device, {});
+  std::vector<Tensor> kept, freed;
+  for (int i = 0; i < 24; ++i) (i % 2 ? kept : freed).push_back(backend->empty(DType::kF32, {2 << 20}));
+  freed.clear();
+  const Memory before = backend->memory();
+  ASSERT_GE(before.pooled_bytes, before.in_use_bytes + (std::size_t{96} << 20)) << "gaps of 8 MiB";
+  backend->reserve(before.in_use_bytes + (std::size_t{48} << 20));
+  const std::int64_t allocations = device.allocations();
+  const Tensor large = backend->empty(DType::kF32, {12 << 20});
+  EXPECT_EQ(device.allocations(), allocations);
+}
+
 TEST(CudaMemory, ExhaustedLeavesTheBackendUsable) {
   SoftwareOptions options;
   options.memory_bytes = std::size_t{96} << 20;

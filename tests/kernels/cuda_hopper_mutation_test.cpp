@@ -69,7 +69,7 @@ AttentionCase mutation_case(const std::string& form) {
 std::string failure(const AttentionCase& c, const std::vector<float>& log_sum, bool cluster,
                     std::uint64_t seed) {
   emulator::SoftwareDevice device({.seed = seed});
-  const HopperResult result = run_hopper(device, c, cluster);
+  const AttentionResult result = run_hopper(device, c, cluster);
   if (result.error) return device.fault();
   std::ostringstream text;
   text << std::setprecision(3);

@@ -14,7 +14,7 @@ void expect_near_reference(DeviceApi& api, const AttentionCase& c, bool cluster,
                 : cluster ? ", cluster"
                           : "") +
                ", lq " + std::to_string(c.lq) + ", lk " + std::to_string(c.lk));
-  const HopperResult result = run_hopper(api, c, cluster);
+  const AttentionResult result = run_hopper(api, c, cluster);
   ASSERT_EQ(result.error, kSuccess) << fault;
   EXPECT_LE(distance(result.y, c.expected), 3e-3);
   const std::vector<float> log_sum = expected_log_sum(c);
@@ -58,7 +58,7 @@ TEST(CudaHopper, LengthsAtTheEdgesOfTiles) {
 TEST(CudaHopper, TheLogSumIsOptional) {
   emulator::SoftwareDevice device;
   const AttentionCase c = attention_case(1, 128, 100, false);
-  const HopperResult result = run_hopper(device, c, false, false);
+  const AttentionResult result = run_hopper(device, c, false, false);
   EXPECT_LE(distance(result.y, c.expected), 3e-3);
   for (const float value : result.log_sum) EXPECT_TRUE(std::isnan(value)) << "nothing may be written";
 }

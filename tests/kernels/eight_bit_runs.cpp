@@ -39,10 +39,13 @@ EightBitResult run_eight_bit(DeviceApi& api, const AttentionCase& c, Attention8F
   const DeviceVector<std::uint16_t> q(queue, c.q), k(queue, c.k), v(queue, c.v),
       y(queue, std::vector<std::uint16_t>(c.q.size(), 0x7fc0));  // NaN where nothing is written
   const DeviceVector<std::int32_t> first(queue, c.plan.first), tile(queue, c.plan.tile);
+  const DeviceVector<float> log_sum(
+      queue, std::vector<float>(static_cast<std::size_t>(c.batch * c.heads * c.lq), std::nanf("")));
   AttentionArguments a{q.data(), k.data(), v.data(), y.data(), c.heads, c.lq, c.lk, c.scale};
   a.query_tile = c.listed ? static_cast<int>(c.plan.query_tile) : c.lq;
   a.key_tile = c.listed ? static_cast<int>(c.plan.key_tile) : c.lk;
   if (c.listed) a.first = first.data(), a.tile = tile.data();
+  a.log_sum = log_sum.data();
   const DeviceVector<std::byte> memory(
       queue, std::vector<std::byte>(attention8_bytes(form, a, c.batch, c.width), std::byte{0xff}));
   check(api, launch_quantise(api, queue.stream, form, a, c.batch, c.width, memory.data()), "quantise");
@@ -58,6 +61,7 @@ EightBitResult run_eight_bit(DeviceApi& api, const AttentionCase& c, Attention8F
   result.operands =
       read_operands(memory, attention8_arguments(form, a, c.batch, c.width, memory.data()), c, form);
   for (const std::uint16_t bits : y.values()) result.y.push_back(bf16_to_float(bits));
+  result.log_sum = log_sum.values();
   return result;
 }
 

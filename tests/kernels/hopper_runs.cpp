@@ -9,6 +9,7 @@ namespace {
 struct Operands {
   DeviceVector<std::uint16_t> q, k, v, y;
   DeviceVector<std::int32_t> first, tile;
+  DeviceVector<float> log_sum;
 
   Operands(Queue& queue, const AttentionCase& c)
       : q(queue, c.q),
@@ -16,57 +17,53 @@ struct Operands {
         v(queue, c.v),
         y(queue, std::vector<std::uint16_t>(c.q.size(), 0x7fc0)),  // NaN where nothing is written
         first(queue, c.plan.first),
-        tile(queue, c.plan.tile) {}
+        tile(queue, c.plan.tile),
+        log_sum(queue,
+                std::vector<float>(static_cast<std::size_t>(c.batch * c.heads * c.lq), std::nanf(""))) {}
 
-  AttentionArguments arguments(const AttentionCase& c) const {
+  AttentionArguments arguments(const AttentionCase& c, bool with_log_sum) const {
     AttentionArguments a{q.data(), k.data(), v.data(), y.data(), c.heads, c.lq, c.lk, c.scale};
     a.query_tile = c.listed ? static_cast<int>(c.plan.query_tile) : c.lq;
     a.key_tile = c.listed ? static_cast<int>(c.plan.key_tile) : c.lk;
     if (c.listed) a.first = first.data(), a.tile = tile.data();
+    if (with_log_sum) a.log_sum = log_sum.data();
     return a;
   }
-  std::vector<float> result() const {
-    std::vector<float> out;
-    for (const std::uint16_t bits : y.values()) out.push_back(bf16_to_float(bits));
-    return out;
+  AttentionResult result(DeviceApi& api, const Queue& queue) const {
+    AttentionResult found;
+    found.error = api.stream_synchronize(queue.stream);
+    if (found.error) return found;
+    for (const std::uint16_t bits : y.values()) found.y.push_back(bf16_to_float(bits));
+    found.log_sum = log_sum.values();
+    return found;
   }
 };
 
 }  // namespace
 
-std::vector<float> run_portable(DeviceApi& api, const AttentionCase& c) {
+AttentionResult run_portable(DeviceApi& api, const AttentionCase& c, bool with_log_sum) {
   Queue queue(api);
   const Operands operands(queue, c);
-  const AttentionArguments a = operands.arguments(c);
+  const AttentionArguments a = operands.arguments(c, with_log_sum);
   const auto& kernel = c.width == 64 ? api.kernels().attention_64 : api.kernels().attention_128;
   check(api, launch(api, kernel, attention_shape(a, c.batch, c.width), a, queue.stream), kernel.name);
-  return operands.result();
+  return operands.result(api, queue);
 }
 
-HopperResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster, bool with_log_sum) {
+AttentionResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster, bool with_log_sum) {
   Queue queue(api);
   const Operands operands(queue, c);
-  const DeviceVector<float> log_sum(
-      queue, std::vector<float>(static_cast<std::size_t>(c.batch * c.heads * c.lq), std::nanf("")));
-  const AttentionArguments a = operands.arguments(c);
+  const AttentionArguments a = operands.arguments(c, with_log_sum);
   if (!hopper_attention_takes(a, c.width))
     throw DeviceFault(kInvalidValue, "no Hopper kernel takes this case");
   const HopperIndex index = hopper_attention_index(a, c.width, cluster);
   HopperAttentionArguments arguments;
-  check(
-      api,
-      hopper_attention_arguments(api, index, a, c.batch, with_log_sum ? log_sum.data() : nullptr, &arguments),
-      "cuTensorMapEncodeTiled");
+  check(api, hopper_attention_arguments(api, index, a, c.batch, &arguments), "cuTensorMapEncodeTiled");
   check(api,
         launch(api, api.kernels().attention_hopper[index], hopper_attention_shape(index, a, c.batch),
                arguments, queue.stream),
         "attention_hopper");
-  HopperResult result;
-  result.error = api.stream_synchronize(queue.stream);
-  if (result.error) return result;
-  result.y = operands.result();
-  result.log_sum = log_sum.values();
-  return result;
+  return operands.result(api, queue);
 }
 
 std::vector<float> expected_log_sum(const AttentionCase& c) {

@@ -9,15 +9,13 @@
 
 namespace rushes::kernels::cuda {
 
-// The portable kernel.
-std::vector<float> run_portable(DeviceApi& api, const AttentionCase& c);
-
-struct HopperResult {
+struct AttentionResult {
   int error = kSuccess;  // of the run
   std::vector<float> y, log_sum;
 };
-// Without `with_log_sum` the kernel is given no place for it.
-HopperResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster, bool with_log_sum = true);
+// The portable kernel. Without `with_log_sum` a kernel is given no place for it.
+AttentionResult run_portable(DeviceApi& api, const AttentionCase& c, bool with_log_sum = true);
+AttentionResult run_hopper(DeviceApi& api, const AttentionCase& c, bool cluster, bool with_log_sum = true);
 
 // ln(sum of exp(scale q k)) by row, [B, heads, lq].
 std::vector<float> expected_log_sum(const AttentionCase& c);

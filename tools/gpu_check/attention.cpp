@@ -146,7 +146,7 @@ void AttentionBench::State::launch(const std::string& form, int set) const {
   }
   const cuda::HopperIndex index = cuda::hopper_attention_index(a, width, form == "hopper_cluster");
   cuda::HopperAttentionArguments hopper;
-  cuda::check(machine.api(), cuda::hopper_attention_arguments(machine.api(), index, a, 1, nullptr, &hopper),
+  cuda::check(machine.api(), cuda::hopper_attention_arguments(machine.api(), index, a, 1, &hopper),
               "cuTensorMapEncodeTiled");
   device.launch(table.attention_hopper[index], cuda::hopper_attention_shape(index, a, 1), hopper);
 }

@@ -145,8 +145,7 @@ Outputs recompute_cross_attention(const TensorFile& file, const Engine& engine) 
     const Tensor tokens = backend.upload(kernels::host_tensor(x->first, {x->second, dim}));
     const worker::CrossKeys keys = worker::cross_keys(
         backend, layer, sizes, all.slice(image_rows, context->second), all.slice(0, image_rows));
-    const Tensor y = backend.empty(kernels::DType::kF32, tokens.shape());
-    worker::cross_attention(backend, layer, sizes, tokens, keys, y);
+    const Tensor y = worker::cross_attention(backend, layer, sizes, tokens, keys);
     Output output{"out.y", std::vector<float>(x->first.size()), engine.pick(1e-5, 2e-2), {}};
     backend.download(y, output.values.data());
     return std::vector<Output>{std::move(output)};

@@ -1,5 +1,6 @@
 #include "worker/model/measure.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
@@ -22,9 +23,15 @@ using kernels::Precision;
 
 // A GPU of its own, empty at the start. A model has one precision for its transformer and one for its VAE.
 struct DryGpu {
+  explicit DryGpu(bool eight_bit = false) {
+    kernels::cuda::CudaOptions options;
+    options.eight_bit = eight_bit;
+    compute = kernels::cuda::make_cuda_backend(api.get(), options);
+    options.precision = Precision::kF32;
+    pixels = kernels::cuda::make_cuda_backend(api.get(), options);
+  }
   std::unique_ptr<kernels::cuda::DeviceApi> api = kernels::cuda::make_dry_device();
-  std::unique_ptr<Backend> compute = kernels::cuda::make_cuda_backend(api.get(), {0, Precision::kBf16}),
-                           pixels = kernels::cuda::make_cuda_backend(api.get(), {0, Precision::kF32});
+  std::unique_ptr<Backend> compute, pixels;
 };
 
 // One run on a GPU that holds the weights; it reserves so many bytes before it begins.
@@ -55,9 +62,9 @@ Result<std::uint64_t> least_reservation(const Run& run) {
 }
 
 // The peak where memory is one piece, as it is after a reservation.
-Result<std::uint64_t> peak_of(const Run& run) {
+Result<std::uint64_t> peak_of(const Run& run, bool eight_bit) {
   constexpr std::size_t kMore = std::size_t{1} << 36;  // than any run takes
-  DryGpu gpu;
+  DryGpu gpu(eight_bit);
   std::uint64_t weights = 0;
   const auto reserve = [&] {
     weights = gpu.compute->memory().in_use_bytes;
@@ -103,15 +110,16 @@ Result<std::uint64_t> weights_of(const config::ModelManifest& manifest) {
   return gpu.compute->memory().in_use_bytes;
 }
 
-Result<std::uint64_t> measure_step(const config::ModelManifest& manifest, std::int64_t frames,
+Result<std::uint64_t> measure_step(const config::ModelManifest& manifest, bool eight_bit, std::int64_t frames,
                                    std::int64_t rows, std::int64_t columns) {
   auto file = open_file(manifest, "transformer");
   if (!file) return tl::unexpected(file.error());
   // In a step the pieces fit each other without gaps.
-  return peak_of([&](DryGpu& gpu, const std::function<void()>& reserve) -> Status {
+  const auto steps = [&](DryGpu& gpu, const std::function<void()>& reserve) -> Status {
     Backend& backend = *gpu.compute;
     auto model = Transformer::load(backend, *file, manifest.head_dim, manifest.text_len);
     if (!model) return tl::unexpected(model.error());
+    if (eight_bit) model->compute_in_8_bits({});
     reserve();
     const TransformerSizes& sizes = model->sizes();
     const std::vector<float> words(static_cast<std::size_t>(sizes.text_len * sizes.text_dim));
@@ -132,7 +140,8 @@ Result<std::uint64_t> measure_step(const config::ModelManifest& manifest, std::i
       if (Status step = sampler.step(latent, *velocity); !step) return step;
     }
     return {};
-  });
+  };
+  return peak_of(steps, eight_bit);
 }
 
 Result<std::uint64_t> measure_vae(const config::ModelManifest& manifest,
@@ -180,10 +189,14 @@ Status fit_step(const config::ModelManifest& manifest, ModelMemory& memory) {
   std::vector<std::array<double, 2>> xs;
   std::vector<double> ys;
   for (const Size& size : {Size{9, 32, 64}, {21, 64, 64}, {21, 64, 128}}) {
-    auto bytes = measure_step(manifest, size.frames, size.rows, size.columns);
-    if (!bytes) return tl::unexpected(bytes.error());
+    std::uint64_t most = 0;  // of a host that computes in bf16 and of one that computes in 8 bits
+    for (const bool eight_bit : {false, true}) {
+      auto bytes = measure_step(manifest, eight_bit, size.frames, size.rows, size.columns);
+      if (!bytes) return tl::unexpected(bytes.error());
+      most = std::max(most, *bytes);
+    }
     xs.push_back({1, static_cast<double>(size.frames * size.rows * size.columns) / 4});
-    ys.push_back(static_cast<double>(*bytes));
+    ys.push_back(static_cast<double>(most));
   }
   const auto line = fit(xs, ys);
   memory.step = bytes_of(line[0]);

@@ -62,25 +62,31 @@ CrossKeys cross_keys(Backend& backend, const CrossAttention& layer, const BlockS
   return into;
 }
 
-void cross_attention(Backend& backend, const CrossAttention& layer, const BlockSizes& sizes, const Tensor& x,
-                     const CrossKeys& keys, const Tensor& y,
-                     const std::function<void(const Tensor& x, const kernels::Linear& weights)>& probe) {
+Tensor cross_attention(Backend& backend, const CrossAttention& layer, const BlockSizes& sizes, Tensor x,
+                       const CrossKeys& keys,
+                       const std::function<void(const Tensor& x, const kernels::Linear& weights)>& probe) {
   const DType operand = backend.operand_dtype();
-  const Tensor raw = backend.empty(DType::kF32, x.shape()), q = backend.empty(operand, x.shape());
+  const kernels::Shape shape = x.shape();
+  Tensor raw = backend.empty(DType::kF32, shape), q = backend.empty(operand, shape);
   if (probe) probe(x, *layer.q);
   backend.linear(x, *layer.q, raw);
   backend.rms_norm(raw, layer.norm_q, kNormEps, q);
+  x = {};
   // With an image the two results are summed before they are rounded to the operand dtype.
   const bool image = !keys.k_img.empty();
-  const Tensor attended = image ? raw : backend.empty(operand, x.shape());
+  if (!image) raw = {};
+  const Tensor attended = image ? std::move(raw) : backend.empty(operand, shape);
   backend.attention(heads_view(q, sizes), keys.k, keys.v, heads_view(attended, sizes), scaled(sizes));
   if (image) {
-    const Tensor second = backend.empty(DType::kF32, x.shape());
+    const Tensor second = backend.empty(DType::kF32, shape);
     backend.attention(heads_view(q, sizes), keys.k_img, keys.v_img, heads_view(second, sizes), scaled(sizes));
     backend.combine({{1.0f, attended}, {1.0f, second}}, attended);
   }
+  q = {};
   if (probe) probe(attended, *layer.o);
+  const Tensor y = backend.empty(DType::kF32, shape);
   backend.linear(attended, *layer.o, y);
+  return y;
 }
 
 Block load_block(Weights& weights, const std::string& prefix, const BlockSizes& sizes) {
@@ -120,25 +126,53 @@ void multiply(Backend& backend, const Block& block, const BlockInputs& inputs, c
   backend.linear(x, weights, y, act);
 }
 
-// y = W_o softmax(q k^T / sqrt(D)) v with q, k normed and rotated; `normed` [tokens, dim].
-void self_attention(Backend& backend, const Block& block, const BlockSizes& sizes, const BlockInputs& inputs,
-                    const Tensor& normed, const Tensor& y) {
-  const DType operand = backend.operand_dtype();
-  const kernels::Shape& shape = normed.shape();
-  const Tensor raw = backend.empty(DType::kF32, shape);
-  const Tensor q = heads_view(backend.empty(operand, shape), sizes);
-  const Tensor k = heads_view(backend.empty(operand, shape), sizes);
-  const Tensor v = backend.empty(operand, shape), attended = backend.empty(operand, shape);
-  multiply(backend, block, inputs, normed, *block.q, raw);
-  backend.rms_norm_rope(heads_view(raw, sizes), block.norm_q, kNormEps, inputs.rope, q);
-  multiply(backend, block, inputs, normed, *block.k, raw);
-  backend.rms_norm_rope(heads_view(raw, sizes), block.norm_k, kNormEps, inputs.rope, k);
-  multiply(backend, block, inputs, normed, *block.v, v);
+// What follows gives each tensor back before it takes the next: those of [tokens, dim] are most of a step's memory.
+
+// W x with its heads normed and rotated, in the operand dtype.
+Tensor project(Backend& backend, const Block& block, const BlockSizes& sizes, const BlockInputs& inputs,
+               const Tensor& x, const kernels::Linear& weights, const Tensor& norm) {
+  const Tensor raw = backend.empty(DType::kF32, x.shape());
+  multiply(backend, block, inputs, x, weights, raw);
+  const Tensor heads = heads_view(backend.empty(backend.operand_dtype(), x.shape()), sizes);
+  backend.rms_norm_rope(heads_view(raw, sizes), norm, kNormEps, inputs.rope, heads);
+  return heads;
+}
+
+// softmax(q k^T / sqrt(D)) v with q, k normed and rotated; `normed` and the result [tokens, dim].
+Tensor attend(Backend& backend, const Block& block, const BlockSizes& sizes, const BlockInputs& inputs,
+              Tensor normed) {
+  const kernels::Shape shape = normed.shape();
+  const Tensor q = project(backend, block, sizes, inputs, normed, *block.q, block.norm_q);
+  const Tensor k = project(backend, block, sizes, inputs, normed, *block.k, block.norm_k);
+  const Tensor values = backend.empty(backend.operand_dtype(), shape), v = heads_view(values, sizes);
+  multiply(backend, block, inputs, normed, *block.v, values);
+  normed = {};
   kernels::AttentionOptions options = scaled(sizes);
   options.eight_bit = block.eight_bit;
-  if (inputs.probe) inputs.probe(block.layer, q, k, heads_view(v, sizes), options);
-  backend.attention(q, k, heads_view(v, sizes), heads_view(attended, sizes), options);
+  if (inputs.probe) inputs.probe(block.layer, q, k, v, options);
+  const Tensor attended = backend.empty(backend.operand_dtype(), shape);
+  backend.attention(q, k, v, heads_view(attended, sizes), options);
+  return attended;
+}
+
+// kF32 [tokens, dim].
+Tensor self_attention(Backend& backend, const Block& block, const BlockSizes& sizes,
+                      const BlockInputs& inputs, Tensor normed) {
+  const Tensor attended = attend(backend, block, sizes, inputs, std::move(normed));
+  const Tensor y = backend.empty(DType::kF32, attended.shape());
   multiply(backend, block, inputs, attended, *block.o, y);
+  return y;
+}
+
+Tensor feed_forward(Backend& backend, const Block& block, const BlockSizes& sizes, const BlockInputs& inputs,
+                    Tensor normed) {
+  const kernels::Shape shape = normed.shape();
+  const Tensor hidden = backend.empty(backend.operand_dtype(), {shape[0], sizes.ffn_dim});
+  multiply(backend, block, inputs, normed, *block.ffn_in, hidden, Activation::kGeluTanh);
+  normed = {};
+  const Tensor y = backend.empty(DType::kF32, shape);
+  multiply(backend, block, inputs, hidden, *block.ffn_out, y);
+  return y;
 }
 
 }  // namespace
@@ -167,35 +201,28 @@ void run_block(Backend& backend, const Block& block, const BlockSizes& sizes, co
     row = backend.empty(DType::kF32, inputs.e0.at(i).shape());
     backend.channel_affine(inputs.e0.at(i), {}, block.modulation.at(i), row);
   }
-  const kernels::Shape& shape = stream.x.shape();
-  Tensor normed = backend.empty(rows_for(backend, *block.q), shape);
-  const auto feed = [&](const kernels::Linear& weights) {
-    if (const DType rows = rows_for(backend, weights); rows != normed.dtype())
-      normed = backend.empty(rows, shape);
+  const auto normed = [&](const kernels::Linear& feeds, const Tensor& weight, const Tensor& bias,
+                          const kernels::Modulation& modulation) {
+    Tensor y = backend.empty(rows_for(backend, feeds), stream.x.shape());
+    norm_stream(backend, stream, weight, bias, modulation, y);
+    return y;
   };
-  // The memory of the update that the block before has left.
-  const Tensor update = stream.update.empty() ? backend.empty(DType::kF32, shape) : stream.update;
+  stream.update =
+      self_attention(backend, block, sizes, inputs, normed(*block.q, {}, {}, {m[0], m[1], inputs.group}));
+  stream.gate = m[2];
 
-  norm_stream(backend, stream, {}, {}, {m[0], m[1], inputs.group}, normed);
-  self_attention(backend, block, sizes, inputs, normed, update);
-  stream.update = update, stream.gate = m[2];
-
-  feed(*block.cross.q);
-  norm_stream(backend, stream, block.norm3_weight, block.norm3_bias, {{}, {}, inputs.group}, normed);
   std::function<void(const Tensor&, const kernels::Linear&)> probe;
   if (inputs.product_probe)
     probe = [&](const Tensor& x, const kernels::Linear& weights) {
       inputs.product_probe(block.layer, x, weights);
     };
-  cross_attention(backend, block.cross, sizes, normed, keys, update, probe);
-  stream.update = update, stream.gate = Tensor();
+  stream.update = cross_attention(
+      backend, block.cross, sizes,
+      normed(*block.cross.q, block.norm3_weight, block.norm3_bias, {{}, {}, inputs.group}), keys, probe);
 
-  feed(*block.ffn_in);
-  norm_stream(backend, stream, {}, {}, {m[3], m[4], inputs.group}, normed);
-  const Tensor hidden = backend.empty(backend.operand_dtype(), {shape[0], sizes.ffn_dim});
-  multiply(backend, block, inputs, normed, *block.ffn_in, hidden, Activation::kGeluTanh);
-  multiply(backend, block, inputs, hidden, *block.ffn_out, update);
-  stream.update = update, stream.gate = m[5];
+  stream.update =
+      feed_forward(backend, block, sizes, inputs, normed(*block.ffn_in, {}, {}, {m[3], m[4], inputs.group}));
+  stream.gate = m[5];
 }
 
 }  // namespace rushes::worker

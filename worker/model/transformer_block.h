@@ -44,11 +44,11 @@ CrossAttention load_cross_attention(Weights& weights, const std::string& prefix,
 CrossKeys cross_keys(kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes,
                      const kernels::Tensor& text, const kernels::Tensor& image, CrossKeys into = {});
 
-// y [tokens, dim] = o(attention(q(x), text) + attention(q(x), image)). `probe` (may be empty) is shown x and weights of
-// its two products.
-void cross_attention(
-    kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes, const kernels::Tensor& x,
-    const CrossKeys& keys, const kernels::Tensor& y,
+// o(attention(q(x), text) + attention(q(x), image)), kF32 [tokens, dim]. `x` is given back as soon as it is read. `probe`
+// (may be empty) is shown x and weights of its two products.
+kernels::Tensor cross_attention(
+    kernels::Backend& backend, const CrossAttention& layer, const BlockSizes& sizes, kernels::Tensor x,
+    const CrossKeys& keys,
     const std::function<void(const kernels::Tensor& x, const kernels::Linear& weights)>& probe = {});
 
 // Is shown a block's self-attention before it is computed: its number, operands and options.

@@ -67,6 +67,12 @@ RUSHES_DEVICE float fast_exp2(float x) {
   return y;
 }
 
+RUSHES_DEVICE float fast_log2(float x) {
+  float y;
+  asm("lg2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 // The same value, which the compiler takes for a new one: what is computed from it is computed again in each turn of a
 // loop instead of taking registers all along.
 RUSHES_DEVICE int renewed(int value) {

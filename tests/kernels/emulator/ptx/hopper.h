@@ -22,7 +22,6 @@ inline std::uint32_t shuffle_xor_bits(std::uint32_t value, int mask) {
   return board.words[emulator::self().lane() ^ static_cast<std::uint32_t>(mask)][0];
 }
 inline float fast_reciprocal(float x) { return 1.0f / x; }
-inline float fast_log2(float x) { return std::log2(x); }
 inline void store_16(void* to, const std::uint32_t (&words)[4]) { std::memcpy(to, words, 16); }
 
 using Mbarrier = std::uint64_t;

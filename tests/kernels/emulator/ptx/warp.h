@@ -66,6 +66,7 @@ inline void expect_aligned(const void* at) {
 }
 
 inline float fast_exp2(float x) { return std::exp2(x); }
+inline float fast_log2(float x) { return std::log2(x); }
 inline int renewed(int value) { return value; }
 inline int nearest_int(float x) { return std::isnan(x) ? 0 : static_cast<int>(std::nearbyint(x)); }
 inline std::uint32_t pack_bf16(float low, float high) {
