@@ -43,6 +43,7 @@ inline constexpr std::array kCritics{
     KnownCritic{.name = "hot_pixels", .blocks = false},  // single pixels that stand out
     KnownCritic{.name = "grid", .blocks = false},        // a lattice at the stride of a decoder
     KnownCritic{.name = "banding", .blocks = false},     // a smooth change of light in steps
+    KnownCritic{.name = "noise", .blocks = false},       // grain that comes for a few frames
 };
 
 const KnownCritic* find_critic(std::string_view name);  // null when the farm knows no such critic

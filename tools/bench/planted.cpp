@@ -203,7 +203,7 @@ const std::vector<Kind>& kinds() {
          return at;
        }},
       {"noise bursts",
-       {"flicker", "hot_pixels", "sharpness"},
+       {"noise", "flicker", "hot_pixels"},
        Wants::kAny,
        [](Clip& clip, int s, Random& r) {
          const Range at = run(clip, r, 5);

@@ -7,12 +7,12 @@ namespace rushes::worker {
 
 // Each is defined in the file of its name.
 extern const Critic kFlicker, kFreeze, kExposure, kLight, kSeam, kSharpness, kTint, kJudder, kHotPixels,
-    kGrid, kBanding;
+    kGrid, kBanding, kNoise;
 
 CriticTable critics() {
-  static constexpr std::array<const Critic*, 11> kTable{&kFlicker,   &kFreeze,    &kExposure, &kLight,
+  static constexpr std::array<const Critic*, 12> kTable{&kFlicker,   &kFreeze,    &kExposure, &kLight,
                                                         &kSeam,      &kSharpness, &kTint,     &kJudder,
-                                                        &kHotPixels, &kGrid,      &kBanding};
+                                                        &kHotPixels, &kGrid,      &kBanding,  &kNoise};
   return kTable;
 }
 

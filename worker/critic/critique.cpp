@@ -115,6 +115,24 @@ ClipCritique critique(ClipView clip, const CriticContext& context, CriticTable t
   return panel.conclude();
 }
 
+Result<config::CriticRules> rules_of(const std::vector<CriticSetting>& settings) {
+  config::CriticRules rules = config::default_rules();
+  for (const CriticSetting& setting : settings) {
+    const auto rule = std::find_if(rules.begin(), rules.end(),
+                                   [&](const config::CriticRule& one) { return one.name == setting.name; });
+    if (rule == rules.end()) {
+      if (!setting.enabled || !setting.blocks) continue;
+      return fail(ErrorKind::kInvalid, "critic \"" + setting.name +
+                                           "\": unknown to this worker, which is older than the scheduler");
+    }
+    rule->enabled = setting.enabled;
+    if (setting.revise >= 0) rule->revise = setting.revise;
+    if (setting.reject >= 0) rule->reject = setting.reject;
+    rule->blocks = setting.blocks;
+  }
+  return rules;
+}
+
 std::string names_of(const config::CriticRules& rules) {
   std::string names;
   for (const config::CriticRule& rule : rules)

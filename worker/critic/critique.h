@@ -63,6 +63,10 @@ class Panel {
 // Judges a clip at once.
 ClipCritique critique(ClipView clip, const CriticContext& context, CriticTable table = critics());
 
+// The rules of a task. A critic that this build does not know belongs to a newer scheduler: it is left out where it is off
+// or only advises. Error: kInvalid, one that blocks.
+Result<config::CriticRules> rules_of(const std::vector<CriticSetting>& settings);
+
 // The names of the critics that are enabled, for people: "flicker, freeze, light".
 std::string names_of(const config::CriticRules& rules);
 

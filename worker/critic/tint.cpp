@@ -5,7 +5,7 @@
 //
 // Step: the change over the last one, two or three frames beyond the local trend, which is the median of the steps within
 // half a second, as the critic of exposure has it; limit kStep. Drift: the sum of all changes since the shot's first
-// frames; limit kDrift. 0.1 stops are 7 % of red or blue against green, plainly seen from one frame to the next; nobody
+// frames, with the trend in place of what is a step; limit kDrift. 0.1 stops are 7 % of red or blue against green, plainly seen from one frame to the next; nobody
 // sees them come over seconds, so a drift is allowed three times as much.
 //
 // Evidence of a frame: the larger of both shares of their limits. Limit 1.
@@ -91,8 +91,9 @@ Assessment Tint::conclude() {
   Axes sum{};
   for (int t = 1; t < frames; ++t) {
     const auto at = static_cast<std::size_t>(t);
-    for (std::size_t axis = 0; axis < 2; ++axis) sum[axis] += change_[at][axis];
     steps[at] = step_at(t);
+    const Axes change = steps[at] > kStep ? trend_at(t) : change_[at];
+    for (std::size_t axis = 0; axis < 2; ++axis) sum[axis] += change[axis];
     drift[at] = length(sum);
   }
   report(result, steps, kStep, "jumps");
@@ -102,6 +103,6 @@ Assessment Tint::conclude() {
 
 }  // namespace
 
-extern const Critic kTint{"tint", 1, Needs::kMotion, 30, make_judge<Tint>};
+extern const Critic kTint{"tint", 2, Needs::kMotion, 30, make_judge<Tint>};
 
 }  // namespace rushes::worker

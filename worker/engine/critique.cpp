@@ -32,16 +32,9 @@ Result<CriticContext> critic_context(const Task& task, const StageContext& engin
   context.expects_motion = asks_for_motion(current_prompt(task.recipe));
   context.start_frame = task.delivery.start_frame;
   context.space = manifest->working_space;
-  for (const CriticSetting& change : task.critics) {
-    const auto rule = std::find_if(context.rules.begin(), context.rules.end(),
-                                   [&](const config::CriticRule& one) { return one.name == change.name; });
-    if (rule == context.rules.end())
-      return fail(ErrorKind::kInvalid, "critic \"" + change.name + "\": unknown to this engine");
-    rule->enabled = change.enabled;
-    if (change.revise >= 0) rule->revise = change.revise;
-    if (change.reject >= 0) rule->reject = change.reject;
-    rule->blocks = change.blocks;
-  }
+  auto rules = rules_of(task.critics);
+  if (!rules) return tl::unexpected(rules.error());
+  context.rules = std::move(*rules);
   return context;
 }
 

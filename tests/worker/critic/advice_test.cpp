@@ -17,7 +17,7 @@ using testing::Dice;
 
 constexpr int kClips = 12;
 const testing::SceneOptions kSize{160, 96, 25, true};
-constexpr const char* kAdvisers[]{"sharpness", "tint", "judder", "hot_pixels", "grid", "banding"};
+constexpr const char* kAdvisers[]{"sharpness", "tint", "judder", "hot_pixels", "grid", "banding", "noise"};
 
 // How many of kClips clips have a finding that lies in the planted frames, give or take one.
 int found(const char* critic, std::initializer_list<Action> actions,
@@ -112,6 +112,27 @@ TEST(Advice, FramesDisplacedOrOutOfOrder) {
                     return Range{t, t + 3};
                   }),
             kClips - 1);
+}
+
+TEST(Advice, GrainThatComesAndGoes) {
+  EXPECT_GE(found("noise", {Action::kStill, Action::kMove, Action::kPan, Action::kZoom},
+                  [](Clip& clip, Dice& dice) {
+                    const int t = dice.whole(5, 14), count = dice.whole(1, 5);
+                    for (int i = t; i < t + count; ++i)
+                      for (int y = 0; y < clip.height; ++y)
+                        for (int x = 0; x < clip.width; ++x) {
+                          const auto gain = static_cast<float>(
+                              std::exp2(0.3 * (dice.between(-1, 1) + dice.between(-1, 1))));
+                          for (int c = 0; c < kChannels; ++c) clip.at(i, y, x)[c] *= gain;
+                        }
+                    return Range{t, t + count};
+                  }),
+            kClips - 1);
+  // Grain of the whole shot is its look.
+  Clip clip = testing::render(Action::kPan, 3, kSize);
+  Dice dice(1);
+  for (float& value : clip.pixels) value *= static_cast<float>(dice.between(0.8, 1.2));
+  EXPECT_TRUE(testing::judged_by("noise", clip, {}).findings.empty());
 }
 
 TEST(Advice, SinglePixels) {

@@ -84,6 +84,24 @@ TEST(Critique, AStillClipIsAFaultOnlyWhereMovementWasAsked) {
   EXPECT_TRUE(asks_for_motion("The camera PANS left."));
 }
 
+TEST(Critique, RulesOfANewerSchedulerAreLeftOutUnlessTheyBlock) {
+  const CriticSetting off{.name = "light", .enabled = false}, lower{.name = "seam", .revise = 0.25F},
+      advises{.name = "of_tomorrow", .blocks = false}, unused{.name = "of_next_week", .enabled = false},
+      blocks{.name = "of_tomorrow"};
+  const auto rules = rules_of({off, advises, unused, lower});
+  ASSERT_TRUE(rules) << rules.error().message;
+  config::CriticRules expected = config::default_rules();
+  for (config::CriticRule& rule : expected) {
+    if (rule.name == "light") rule.enabled = false;
+    if (rule.name == "seam") rule.revise = 0.25F;
+  }
+  EXPECT_EQ(*rules, expected);
+  const auto refused = rules_of({off, blocks});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("critic \"of_tomorrow\": unknown to this worker"),
+            std::string::npos);
+}
+
 TEST(Critique, NothingToJudgeIsUnknown) {
   EXPECT_EQ(critique(ClipView{}, {}).verdict, Verdict::kUnknown);
   const Clip one = testing::render(Action::kStill, 2, {16, 9, 1, false});
