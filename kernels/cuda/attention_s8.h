@@ -25,8 +25,8 @@ struct Attention8Arguments {
   const float* v_scale = nullptr;      // the form with e4m3
   const std::uint16_t* v16 = nullptr;  // the form with bf16: [B, Lk, heads, width]
   std::uint16_t* y = nullptr;
-  float* log_sum =
-      nullptr;  // as AttentionArguments; then also, for what smoothing has taken from all scores of a row:
+  float* log_sum = nullptr;  // as AttentionArguments
+  // With log_sum, for what smoothing has taken from all scores of a row:
   const std::uint16_t* q16 = nullptr;  // [B, Lq, heads, width] in bf16
   const float* k_mean = nullptr;       // [B, heads, width]
   float scale = 1.0f;

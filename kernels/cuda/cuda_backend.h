@@ -31,7 +31,7 @@ struct CudaOptions {
   int device = 0;
   Precision precision = Precision::kBf16;
   std::size_t score_bytes = std::size_t{256} << 20;  // of attention that is composed, about
-  std::size_t linear_bytes = std::size_t{64} << 20;  // scratch of a product in 8 bits: rounded rows, sums
+  std::size_t linear_bytes = std::size_t{64} << 20;  // about, of a product in 8 bits
   bool library_attention = false;                    // cuDNN's where it takes the shape (library_attention.h)
   // Attention in 8 bits, and weights that in_8_bits() makes; with bf16 operands. A numeric class of its own.
   bool eight_bit = false;

@@ -30,17 +30,18 @@ void CudaBackend::linear(const Tensor& x, const Linear& weights, const Tensor& y
   multiply_rows(*layer, in.vector, nullptr, vector(y), s.rows, act);
 }
 
-// In pieces whose scratch memory is bounded: a step in 8 bits is planned for like one in bf16.
+// In pieces, so that scratch memory does not grow with the number of rows.
 void CudaBackend::linear_in_8_bits(const Tensor& x, const CudaLinear& layer, const Tensor& y,
                                    Activation act) {
   const std::int64_t n = layer.out_features, k = layer.in_features, rows = x.elements() / k;
   const bool rounded = x.dtype() == DType::kF8E4M3;
   const Codes whole = rounded ? codes(x) : Codes{};
-  const std::size_t row_bytes = (rounded ? 0 : static_cast<std::size_t>(k) + sizeof(float)) +
-                                (finishes(layer, product_of(layer, rows, vector(y), act), act)
-                                     ? 0
-                                     : static_cast<std::size_t>(n) * word_bytes(layer.sums));
   constexpr std::int64_t kStep = 256;
+  const std::size_t row_bytes =
+      (rounded ? 0 : static_cast<std::size_t>(k) + sizeof(float)) +
+      (finishes(layer, product_of(layer, std::min(rows, kStep), vector(y), act), act)
+           ? 0
+           : static_cast<std::size_t>(n) * word_bytes(layer.sums));
   const auto fit = static_cast<std::int64_t>(options_.linear_bytes / std::max<std::size_t>(row_bytes, 1));
   const std::int64_t step = std::max(fit / kStep, std::int64_t{1}) * kStep;
   for (std::int64_t first = 0; first < rows; first += step) {

@@ -65,13 +65,18 @@ Result<std::uint64_t> least_reservation(const Run& run) {
 Result<std::uint64_t> peak_of(const Run& run, bool eight_bit) {
   constexpr std::size_t kMore = std::size_t{1} << 36;  // than any run takes
   DryGpu gpu(eight_bit);
-  std::uint64_t weights = 0;
+  std::uint64_t held = 0;
+  kernels::Tensor
+      ballast;  // up to the peak of loading, which rounding weights leaves behind: that of the run lies above
   const auto reserve = [&] {
-    weights = gpu.compute->memory().in_use_bytes;
+    const kernels::Memory loaded = gpu.compute->memory();
+    const auto values = static_cast<std::int64_t>((loaded.peak_bytes - loaded.in_use_bytes) / 4 + 1);
+    ballast = gpu.compute->empty(kernels::DType::kF32, {values});
+    held = gpu.compute->memory().in_use_bytes;
     gpu.compute->reserve(kMore);
   };
   if (Status ran = run(gpu, reserve); !ran) return tl::unexpected(ran.error());
-  return gpu.compute->memory().peak_bytes - weights;
+  return gpu.compute->memory().peak_bytes - held;
 }
 
 Result<TensorFile> open_file(const config::ModelManifest& manifest, const char* role) {

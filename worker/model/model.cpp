@@ -161,7 +161,9 @@ Result<kernels::Tensor> Model::velocity(Steps& steps, float timestep, float guid
 }
 
 void Model::end_steps(bool all) {
-  if (all || (steps_ && !steps_->record.recording)) steps_.reset();
+  if (!all && (!steps_ || steps_->record.recording)) return;
+  steps_.reset();
+  transformer_.forget_grid();  // its table lies in the memory that was reserved for the steps
 }
 
 }  // namespace rushes::worker

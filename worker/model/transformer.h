@@ -78,6 +78,8 @@ class Transformer {
   // them from now on. Once, after load().
   int layers() const { return static_cast<int>(blocks_.size() + vace_.size()); }
   void compute_in_8_bits(const LayersInBf16& kept);
+  // Gives back what is kept of the last pass for the next one of its grid.
+  void forget_grid() { rope_ = {}; }
   // Of the passes that follow.
   void set_probes(AttentionProbe attention, ProductProbe product) {
     probe_ = std::move(attention), product_probe_ = std::move(product);
@@ -142,7 +144,7 @@ class Transformer {
 
   TokenGrid rope_grid_;
   TokenOrigin rope_origin_;
-  kernels::Tensor rope_;
+  kernels::Tensor rope_;  // of the last pass's grid
 };
 
 // Runs the parts of a pass, in step with the device. kConflict: `stop` said so, which is asked before each part.

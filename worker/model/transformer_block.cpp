@@ -126,7 +126,7 @@ void multiply(Backend& backend, const Block& block, const BlockInputs& inputs, c
   backend.linear(x, weights, y, act);
 }
 
-// What follows gives each tensor back before it takes the next: those of [tokens, dim] are most of a step's memory.
+// What follows gives each tensor back as soon as it is read: those of [tokens, dim] are most of a step's memory.
 
 // W x with its heads normed and rotated, in the operand dtype.
 Tensor project(Backend& backend, const Block& block, const BlockSizes& sizes, const BlockInputs& inputs,

@@ -100,6 +100,26 @@ TEST_F(TabletopMemory, AStepTakesWhatIsPromised) {
   }
 }
 
+// Nothing that outlives the steps lies in the memory that was reserved for them.
+TEST_F(TabletopMemory, StepsOfAnotherSizeTakeTheSameMemory) {
+  open(true);
+  const TransformerSizes& sizes = model_->transformer().sizes();
+  const TextStates words{sizes.text_len, sizes.text_dim,
+                         std::vector<float>(static_cast<std::size_t>(sizes.text_len * sizes.text_dim))};
+  std::size_t pooled = 0;
+  for (const int columns : {160, 158}) {  // the second is a little smaller
+    const Volume condition = Volume::zeros(sizes.in_dim - sizes.out_dim, 21, 90, columns);
+    const auto steps = model_->begin_steps({sizes.out_dim, 21, 90, columns}, condition, words, &words);
+    ASSERT_TRUE(steps) << steps.error().message;
+    ASSERT_TRUE(model_->velocity(**steps, 500, 2.0F));
+    model_->end_steps();
+    if (pooled > 0) {
+      EXPECT_LE(compute_->memory().pooled_bytes, pooled);
+    }
+    pooled = compute_->memory().pooled_bytes;
+  }
+}
+
 TEST_F(TabletopMemory, DecodingTakesWhatIsPromised) {
   struct Size {
     int rows, columns, box_rows, box_columns;
