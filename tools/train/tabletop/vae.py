@@ -262,7 +262,7 @@ class Vae(nn.Module):
         return unpatchify(self.decoder(self.conv2(latent)))
 
 
-# Tabletop's releases: v0 is in config/models/tabletop, v1 in tools/train/release; v1w is being trained.
+# Tabletop's releases: v0 is in config/models/tabletop, v1w in tools/train/release; v1 was between them.
 FORMS = {
     "v0": {},
     "v1": {"z": 48, "blocks": (1, 1, 2, 2), "dec_mult": (1, 2, 4, 8), "dec_blocks": (2, 3, 2, 2)},
