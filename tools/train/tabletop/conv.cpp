@@ -8,12 +8,12 @@
 // Plain C functions for ctypes (conv.py), one thread. A step of 2 in space gives the outputs at odd places (the
 // border is on the right and below), in time those at frames 2, 4 and so on. Sizes are multiples of 4 channels.
 // Without AVX-512 BF16 nothing is here but the answer that it is not.
-#include "tiles.h"
+#include "tools/train/tabletop/tiles.h"
 
 #if defined(__AVX512BF16__)
 
-#include "conv_grid.h"
-#include "conv_weights.h"
+#include "tools/train/tabletop/conv_grid.h"
+#include "tools/train/tabletop/conv_weights.h"
 
 namespace {
 

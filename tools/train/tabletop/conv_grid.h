@@ -1,8 +1,8 @@
 // The grid that convolutions read (see conv.cpp) and how it is filled.
 #pragma once
 
-#include "norm_silu.h"
-#include "tiles.h"
+#include "tools/train/tabletop/norm_silu.h"
+#include "tools/train/tabletop/tiles.h"
 
 namespace conv {
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "conv_grid.h"
+#include "tools/train/tabletop/conv_grid.h"
 
 namespace conv {
 

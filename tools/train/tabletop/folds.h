@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "lanes.h"
+#include "tools/train/tabletop/lanes.h"
 
 namespace folds {
 

@@ -11,8 +11,8 @@
 #include <cstring>
 #include <vector>
 
-#include "folds.h"
-#include "norm_silu.h"
+#include "tools/train/tabletop/folds.h"
+#include "tools/train/tabletop/norm_silu.h"
 
 namespace {
 

@@ -11,6 +11,7 @@ import tempfile
 import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.abspath(os.path.join(HERE, "..", "..", ".."))  # of the repository
 
 
 def library(source):
@@ -26,7 +27,7 @@ def library(source):
             # Two steps: linking with -ffast-math would change how the whole process rounds denormals.
             compiled, linked = os.path.join(part, "part.o"), os.path.join(part, "part.so")
             subprocess.run(["g++", "-std=c++17", "-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512",
-                            "-fPIC", "-c", "-o", compiled, os.path.join(HERE, source)], check=True)
+                            "-fPIC", "-I", ROOT, "-c", "-o", compiled, os.path.join(HERE, source)], check=True)
             subprocess.run(["g++", "-shared", "-o", linked, compiled, "-lm"], check=True)
             os.rename(linked, path)
     return ctypes.CDLL(path)

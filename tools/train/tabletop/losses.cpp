@@ -6,7 +6,7 @@
 #include <cmath>
 #include <vector>
 
-#include "lanes.h"
+#include "tools/train/tabletop/lanes.h"
 
 namespace {
 

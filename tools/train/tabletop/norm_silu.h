@@ -6,7 +6,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include "lanes.h"
+#include "tools/train/tabletop/lanes.h"
 
 namespace rows {
 
