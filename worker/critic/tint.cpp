@@ -5,8 +5,8 @@
 //
 // Step: the change over the last one, two or three frames beyond the local trend, which is the median of the steps within
 // half a second, as the critic of exposure has it; limit kStep. Drift: the sum of all changes since the shot's first
-// frames, with the trend in place of what is a step; limit kDrift. 0.1 stops are 7 % of red or blue against green, plainly seen from one frame to the next; nobody
-// sees them come over seconds, so a drift is allowed three times as much.
+// frames, with the trend in place of what is a step; limit kDrift. 0.1 stops are 7 % of red or blue against green, plainly
+// seen from one frame to the next; nobody sees them come over seconds, so a drift is allowed three times as much.
 //
 // Evidence of a frame: the larger of both shares of their limits. Limit 1.
 #include <algorithm>

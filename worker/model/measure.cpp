@@ -66,8 +66,8 @@ Result<std::uint64_t> peak_of(const Run& run, bool eight_bit) {
   constexpr std::size_t kMore = std::size_t{1} << 36;  // than any run takes
   DryGpu gpu(eight_bit);
   std::uint64_t held = 0;
-  kernels::Tensor
-      ballast;  // up to the peak of loading, which rounding weights leaves behind: that of the run lies above
+  // Up to the peak of loading, which rounding weights leaves behind: that of the run lies above.
+  kernels::Tensor ballast;
   const auto reserve = [&] {
     const kernels::Memory loaded = gpu.compute->memory();
     const auto values = static_cast<std::int64_t>((loaded.peak_bytes - loaded.in_use_bytes) / 4 + 1);
